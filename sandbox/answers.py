@@ -1,0 +1,77 @@
+"""Answers of the platform before they go on the wire. Pure."""
+
+import gzip
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import orjson
+
+JSON: Final = "application/json; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
+LOGIN_PAGE: Final = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
+_GZIP_FROM: Final = 1024
+"""Bytes of a body from which it is worth packing."""
+
+
+class Delivery(StrEnum):
+    """How an answer reaches the caller, or fails to."""
+
+    WHOLE = "whole"
+    CUT = "cut"
+    HANG = "hang"
+    CLOSE = "close"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: JSON in `content`, or else bytes in `body`, or else references to be streamed in `matches`."""
+
+    status: int
+    content: Sequence[Mapping[str, object]] | Mapping[str, object] | None = None
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delivery: Delivery = Delivery.WHOLE
+    matches: Iterator[list[str]] | None = None
+
+
+def encode(answer: Answer, *, gzipped: bool) -> tuple[bytes, dict[str, str]]:
+    """Returns the body and headers of an answer, packed where the caller and the body's size allow it."""
+    body = orjson.dumps(answer.content) if answer.content is not None else answer.body
+    headers = dict(answer.headers)
+    if body:
+        headers["Content-Type"] = answer.content_type
+    if gzipped and len(body) >= _GZIP_FROM and "Content-Encoding" not in headers:
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return body, headers
+
+
+def error(status: int, code: str, message: str, *, call: int = 0, details: Sequence[Mapping[str, str]] = ()) -> Answer:
+    """Returns an error with the platform's own body."""
+    content = {
+        "Code": code,
+        "Message": message,
+        "CorrelationId": f"5a6db0c5-0000-4000-8000-{call:012x}",
+        "Details": list(details),
+    }
+    return Answer(status, content)
+
+
+def detail(code: str, target: str, message: str) -> dict[str, str]:
+    """Returns one of an error's details."""
+    return {"Code": code, "Target": target, "Message": message}
+
+
+def gateway_error(status: int, message: str) -> Answer:
+    """Returns an error with the body of the gateway before the platform."""
+    return Answer(status, {"statusCode": status, "message": message})
+
+
+def error_page(status: int) -> Answer:
+    """Returns an error that some proxy on the way wrote, in HTML."""
+    page = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
+    return Answer(status, body=page.encode(), content_type=HTML)

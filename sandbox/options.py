@@ -1,0 +1,77 @@
+"""What a sandbox is like: settings that can change while it runs, and options that are fixed at its start."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from sandbox.consignments import DEFAULT_MIX, parse_mix
+from sandbox.faults import parse_faults
+
+_HOUR_MS = 3_600_000.0
+
+
+class Settings(BaseModel):
+    """Settings that `PUT /sandbox/settings` can change while the sandbox runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    latency_ms: float = Field(0, ge=0, le=_HOUR_MS, description="How long a call takes.")
+    jitter_ms: float = Field(0, ge=0, le=_HOUR_MS, description="A call takes up to this much less or more.")
+    per_reference_ms: float = Field(0, ge=0, le=_HOUR_MS, description="Added for each reference that a list names.")
+    list_limit: int = Field(10_000, ge=1, description="References a list may name; 413 beyond.")
+    capacity: int | None = Field(None, ge=1, description="Calls worked on at once; 429 beyond.")
+    rate: float | None = Field(None, gt=0, description="Calls in any one second; 429 beyond.")
+    retry_after_s: float | None = Field(None, ge=0, description="Retry-After of answers 429 and 503.")
+    retry_after_date: bool = Field(False, description="Retry-After is a date, not a number of seconds.")
+    api_key: SecretStr | None = Field(None, min_length=1, description="The subscription key that calls must bring.")
+    gzip: bool = Field(True, description="Packs answers of 1 KB and more for who accepts it.")
+    faults: dict[str, float] = Field(default_factory=dict, description="Probability by fault: KIND or SCOPE:KIND.")
+    poison: Literal[400, 404] | None = Field(
+        None, description="Answer to a whole list with an unknown reference in it."
+    )
+    deallocate_first: bool = Field(False, description="Allocated consignments must be deallocated before.")
+    slow_ms: float = Field(1_000, ge=0, le=_HOUR_MS, description="What the fault `slow` adds to a call.")
+    late_ms: float = Field(2_000, ge=0, le=_HOUR_MS, description="How late the fault `timeout-late` acts.")
+    hang_ms: float = Field(300_000, gt=0, le=_HOUR_MS, description="After how long a hanging call is closed.")
+
+    @field_validator("faults")
+    @classmethod
+    def _check_faults(cls, faults: dict[str, float]) -> dict[str, float]:
+        parse_faults(faults)
+        return faults
+
+
+class SandboxOptions(Settings):
+    """Settings and what is fixed at the start."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Where it listens.")
+    port: int = Field(0, ge=0, le=65_535, description="0 takes any free port.")
+    consignments: int = Field(100_000, ge=0, le=1_000_000_000, description="How many there are at the start.")
+    seed: int = Field(1, description="The same seed makes the same consignments and the same faults.")
+    mix: str = Field(DEFAULT_MIX, description="Weights of the states they begin in.")
+
+    @field_validator("mix")
+    @classmethod
+    def _check_mix(cls, mix: str) -> str:
+        parse_mix(mix)
+        return mix
+
+    def settings(self) -> Settings:
+        """Returns the part that can change while the sandbox runs."""
+        return Settings.model_validate({name: getattr(self, name) for name in Settings.model_fields})
+
+
+def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
+    """Returns settings with some of them changed.
+
+    Raises:
+        ValidationError: a name is unknown or fixed at the start, or a value does not fit.
+    """
+    return Settings.model_validate({name: getattr(settings, name) for name in Settings.model_fields} | dict(changes))
+
+
+def explain(error: ValidationError) -> str:
+    """Returns what is wrong with settings in one line that names them."""
+    problems = [(".".join(str(part) for part in problem["loc"]), problem["msg"]) for problem in error.errors()]
+    return "; ".join(f"{name}: {message.removeprefix('Value error, ')}" for name, message in problems)

@@ -1,0 +1,170 @@
+"""One call over HTTP: read, let in, worked on for as long as the settings say, and answered as its fault leaves it.
+
+A call is worked on to its end even where its caller has gone, as a real platform does; only its counting as in flight
+ends with its connection.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+from aiohttp import web
+
+from sandbox.answers import Answer, Delivery, encode, error, gateway_error
+from sandbox.control import PREFIX, Control
+from sandbox.endpoints import Ask, nothing_matches, read_list, refuse_list
+from sandbox.faults import Acts, Fault, acts
+from sandbox.routes import CANCELS, LISTS, Route, route
+from sandbox.simulation import Simulation
+from sandbox.streams import stream_array
+from sandbox.traffic import Call
+
+KEY_HEADER = "ocp-apim-subscription-key"
+
+
+class Wire:
+    """Handles the requests of one sandbox."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._control = Control(simulation)
+        self._held: set[asyncio.Future[None]] = set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request of any kind."""
+        if request.path.lower().startswith(PREFIX):
+            return await self._control.handle(request)
+        traffic = self._simulation.traffic
+        where = route(request.method, request.path)
+        call = traffic.begin(where.endpoint, time.monotonic(), time.time())
+        try:
+            return await self._serve(request, where, call)
+        finally:
+            traffic.end(call, time.monotonic())
+
+    def release(self) -> None:
+        """Lets go of the calls that hang, so that the server can stop."""
+        for held in self._held:
+            held.cancel()
+
+    async def _serve(self, request: web.BaseRequest, where: Route, call: Call) -> web.StreamResponse:
+        simulation = self._simulation
+        ask, refusal = await self._read(request, where, call)
+        distinct = set(ask.references)
+        simulation.traffic.name(call, len(ask.references), len(distinct))
+        if where.endpoint in CANCELS:
+            simulation.world.name(distinct)
+        keyless = simulation.refuse_key(request.headers.get(KEY_HEADER))
+        if keyless is not None:
+            return await self._deliver(request, ask, call, keyless)
+        too_much = simulation.gate.enter(time.monotonic(), simulation.settings)
+        if too_much is not None:
+            return await self._deliver(request, ask, call, gateway_error(429, too_much))
+        try:
+            refusal = refusal or refuse_list(ask, simulation.settings.list_limit, len(distinct))
+            answer = refusal or await self._work(ask, call)
+            return await self._deliver(request, ask, call, answer)
+        finally:
+            simulation.gate.leave()
+
+    async def _read(self, request: web.BaseRequest, where: Route, call: Call) -> tuple[Ask, Answer | None]:
+        """Returns what a call asks, and the refusal of a list that is none."""
+        body = await request.read()
+        texts, refusal = [where.reference] if where.reference else [], None
+        if where.endpoint in LISTS:
+            try:
+                texts = read_list(body)
+            except ValueError as problem:
+                refusal = error(400, "invalid_request", str(problem), call=call.number)
+        references = [self._simulation.world.resolve(text) for text in texts]
+        base_url = f"{request.scheme}://{request.host}"
+        return Ask(call.number, where.endpoint, references, request.query, body, base_url, call.started_at), refusal
+
+    async def _work(self, ask: Ask, call: Call) -> Answer:
+        """Does what the call asks when its time has come, whether or not the caller still waits."""
+        simulation, loop = self._simulation, asyncio.get_running_loop()
+        fault = simulation.decide(ask)
+        call.fault = fault.kind if fault else None
+        if fault and acts(fault.kind) is Acts.LATE:
+            loop.call_later(simulation.settings.late_ms / 1000, simulation.act, ask)
+        delay_s = simulation.delay_s(ask, fault)
+        remaining_s = delay_s and call.started_s + delay_s - time.monotonic()
+        if remaining_s <= 0:
+            return simulation.perform(ask, fault)
+        done: asyncio.Future[Answer] = loop.create_future()
+        loop.call_later(remaining_s, self._finish, done, ask, fault)
+        return await done
+
+    def _finish(self, done: "asyncio.Future[Answer]", ask: Ask, fault: Fault | None) -> None:
+        answer = self._simulation.perform(ask, fault)
+        if not done.done():
+            done.set_result(answer)
+
+    async def _deliver(self, request: web.BaseRequest, ask: Ask, call: Call, answer: Answer) -> web.StreamResponse:
+        match answer.delivery:
+            case Delivery.HANG:
+                await self._hold(request)
+            case Delivery.CLOSE | Delivery.RESET:
+                _close(request, reset=answer.delivery is Delivery.RESET)
+                await self._hold(request)
+            case Delivery.CUT:
+                call.status = answer.status
+                await self._cut(request, answer)
+            case Delivery.WHOLE:
+                pass
+        if answer.matches is not None:
+            first = await _first_matches(answer.matches)
+            if first:
+                call.status = answer.status
+                return await stream_array(request, answer.matches, first)
+            answer = nothing_matches(ask)
+        call.status = answer.status
+        answer = self._simulation.with_retry_after(answer, time.time())
+        packs = self._simulation.settings.gzip and "gzip" in request.headers.get("Accept-Encoding", "").lower()
+        body, headers = encode(answer, gzipped=packs)
+        return web.Response(status=answer.status, body=body, headers=headers)
+
+    async def _cut(self, request: web.BaseRequest, answer: Answer) -> NoReturn:
+        """Sends half of the body and closes."""
+        if answer.matches is not None:
+            answer = Answer(answer.status, body=b'["EC-')
+        body, headers = encode(answer, gzipped=False)
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        _close(request, reset=False)
+        await self._hold(request)
+
+    async def _hold(self, request: web.BaseRequest) -> NoReturn:
+        """Holds a call until its connection is gone, which cancels this, or its time is over."""
+        loop = asyncio.get_running_loop()
+        held: asyncio.Future[None] = loop.create_future()
+        self._held.add(held)
+        timer = loop.call_later(self._simulation.settings.hang_ms / 1000, _close, request)
+        try:
+            await held
+        finally:
+            timer.cancel()
+            self._held.discard(held)
+        raise asyncio.CancelledError
+
+
+def _close(request: web.BaseRequest, *, reset: bool = False) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        transport.abort()
+    else:
+        transport.close()
+
+
+async def _first_matches(slices: Iterator[list[str]]) -> list[str]:
+    """Returns the first slice with matches; empty where there is none."""
+    for matches in slices:
+        if matches:
+            return matches
+        await asyncio.sleep(0)
+    return []

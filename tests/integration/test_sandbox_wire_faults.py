@@ -1,0 +1,186 @@
+"""Every fault over real HTTP: what the caller sees, and whether the platform acted."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
+import orjson
+import pytest
+
+from sandbox.faults import APPLIES, FaultKind, Scope
+from sandbox.options import SandboxOptions
+from sandbox.server import running
+
+NAMES = 10
+STATUSES = sorted(kind for kind in FaultKind if kind[:3].isdigit())
+BROKEN = {FaultKind.REDIRECT, FaultKind.TRUNCATED, FaultKind.BROKEN_GZIP}
+BODIES = sorted(
+    kind
+    for kind in APPLIES[Scope.LIST] - BROKEN - set(STATUSES)
+    if not kind.startswith(("timeout", "close", "half-acted"))
+)
+
+
+@asynccontextmanager
+async def platform(fault, **options):
+    given = {"mix": "Allocated=1", "consignments": 1000, "faults": {fault: 1.0}} | options
+    async with running(SandboxOptions(**given)) as server, aiohttp.ClientSession(server.url) as http:
+        http._retry_connection = False
+        yield server, http
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what changes is the server's, with no event of ours
+            await asyncio.sleep(0)
+
+
+def acted(server):
+    return sum(row["state"] == "Cancelled" for row in server.record(server.references(NAMES)))
+
+
+def cancel(server, http, scope, **options):
+    if scope is Scope.LIST:
+        return http.put("/consignments/cancellist", json=server.references(NAMES), **options)
+    return http.put(f"/consignments/{server.reference(0)}/cancel", **options)
+
+
+@pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
+@pytest.mark.parametrize("kind", STATUSES)
+async def test_an_error_status_comes_before_or_after_acting(scope, kind):
+    async with platform(f"{scope}:{kind}", retry_after_s=3) as (server, http), cancel(server, http, scope) as answer:
+        assert answer.status == int(kind[:3])
+        assert ("Retry-After" in answer.headers) == (answer.status in {429, 503})
+        await answer.read()
+        done = NAMES if scope is Scope.LIST else 1
+        assert acted(server) == (done if kind.endswith("-after") or answer.status < 300 else 0)
+        assert server.stats()["faults"] == {kind: 1}
+
+
+@pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
+@pytest.mark.parametrize("kind", [FaultKind.CLOSE_BEFORE, FaultKind.CLOSE_AFTER])
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_closed_connection_says_nothing(scope, kind, seed):
+    async with platform(f"{scope}:{kind}", seed=seed) as (server, http):
+        with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+            await cancel(server, http, scope)
+        done = NAMES if scope is Scope.LIST else 1
+        assert acted(server) == (done if kind is FaultKind.CLOSE_AFTER else 0)
+        await until(lambda: server.stats()["answers"] == {"none": 1})
+
+
+@pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
+@pytest.mark.parametrize("kind", [FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER])
+async def test_a_call_that_hangs_counts_as_in_flight_until_its_caller_goes(scope, kind):
+    async with platform(f"{scope}:{kind}") as (server, http):
+        hanging = asyncio.ensure_future(cancel(server, http, scope))
+        await until(lambda: server.stats()["in_flight"] == 1)
+        done = NAMES if scope is Scope.LIST else 1
+        await until(lambda: acted(server) == (done if kind is FaultKind.TIMEOUT_AFTER else 0))
+        hanging.cancel()
+        await until(lambda: server.stats()["in_flight"] == 0)
+        assert server.stats()["answers"] == {"none": 1}
+
+
+async def test_a_late_call_acts_after_its_caller_has_gone():
+    async with platform("timeout-late", late_ms=60) as (server, http):
+        with pytest.raises(TimeoutError):
+            await cancel(server, http, Scope.LIST, timeout=aiohttp.ClientTimeout(total=0.02))
+        await until(lambda: acted(server) == NAMES)
+
+
+async def test_a_hanging_call_is_closed_in_the_end():
+    async with platform("timeout-before", hang_ms=10) as (server, http):
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await cancel(server, http, Scope.LIST)
+
+
+async def test_a_sandbox_stops_at_once_though_calls_hang_and_others_wait():
+    loop = asyncio.get_running_loop()
+    async with platform("list:timeout-before") as (server, http):
+        hanging = asyncio.ensure_future(cancel(server, http, Scope.LIST))
+        await until(lambda: server.stats()["in_flight"] == 1)
+        await (await cancel(server, http, Scope.SINGLE)).read()
+        stopping = loop.time()
+        hanging.add_done_callback(lambda _: None)
+    assert loop.time() - stopping < 5
+    assert isinstance(await asyncio.gather(hanging, return_exceptions=True), list)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HALF_ACTED_500, FaultKind.HALF_ACTED_CLOSE])
+async def test_half_of_a_list_is_acted_on_and_then_it_fails(kind):
+    async with platform(kind) as (server, http):
+        if kind is FaultKind.HALF_ACTED_500:
+            assert (await cancel(server, http, Scope.LIST)).status == 500
+        else:
+            with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+                await cancel(server, http, Scope.LIST)
+        assert acted(server) == NAMES // 2
+
+
+@pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
+@pytest.mark.parametrize("kind", [FaultKind.TRUNCATED, FaultKind.BROKEN_GZIP])
+async def test_a_body_that_breaks_off_or_cannot_be_unpacked_was_acted_on(scope, kind):
+    async with platform(f"{scope}:{kind}") as (server, http):
+        with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ClientOSError)):
+            await (await cancel(server, http, scope)).read()
+        assert server.stats()["answers"] == {"200": 1}
+        assert acted(server) == (NAMES if scope is Scope.LIST else 1)
+
+
+@pytest.mark.parametrize("kind", BODIES)
+async def test_a_list_that_was_cancelled_is_answered_with_200_whatever_the_body_says(kind):
+    async with platform(f"list:{kind}", slow_ms=5) as (server, http), cancel(server, http, Scope.LIST) as answer:
+        body = await answer.read()
+        assert answer.status == 200
+        assert acted(server) == NAMES
+        if kind not in {FaultKind.HTML, FaultKind.EMPTY, FaultKind.WRONG_ENCODING}:
+            orjson.loads(body)
+
+
+async def test_a_redirect_leads_to_a_login_page_and_nothing_was_acted_on():
+    async with platform("redirect") as (server, http):
+        async with cancel(server, http, Scope.LIST, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, "/login")
+        async with cancel(server, http, Scope.LIST) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/html")
+        assert acted(server) == 0
+
+
+@pytest.mark.parametrize("kind", sorted(APPLIES[Scope.READS]))
+async def test_every_fault_of_reads_hits_reads_and_leaves_cancels_alone(kind):
+    async with platform(f"reads:{kind}", slow_ms=1, hang_ms=10) as (server, http):
+        name = server.reference(0)
+        assert (await cancel(server, http, Scope.SINGLE)).status == 200
+        for path in (f"/consignments/{name}/status", f"/consignments/{name}"):
+            try:
+                async with http.get(path, allow_redirects=False) as answer:
+                    read = answer.status, answer.content_type, await answer.read()
+            except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+                read = (error,)
+            told_truly = read[0] == 200 and b'"Cancelled"' in read[2] and f'"{name}"'.encode() in read[2]
+            assert told_truly == (kind is FaultKind.SLOW)
+        assert server.stats()["faults"] == {kind: 2}
+
+
+@pytest.mark.parametrize("kind", sorted(APPLIES[Scope.SEARCH]))
+async def test_every_fault_of_searches_hits_searches(kind):
+    async with platform(f"search:{kind}", slow_ms=1, hang_ms=10) as (_, http):
+        try:
+            async with http.get("/consignments/getConsignmentReferences", allow_redirects=False) as answer:
+                status, _ = answer.status, await answer.read()
+        except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            status = None
+        assert (status == 200) == (kind is FaultKind.SLOW)
+
+
+async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
+    async def statuses():
+        faults = {"500-before": 0.3, "single:429-after": 0.3, "list:html": 0.1}
+        async with platform("slow", faults=faults, seed=9) as (server, http):
+            answers = [await http.put(f"/consignments/{name}/cancel") for name in server.references(40)]
+            return [answer.status for answer in answers], acted(server)
+
+    first = await statuses()
+    assert first == await statuses()
+    assert set(first[0]) == {200, 429, 500}
