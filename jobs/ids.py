@@ -1,0 +1,13 @@
+"""Job ids: 12 characters that sort by time, easy to read out and to type."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32: no i, l, o, u."""
+_EPOCH_MS = 1_577_836_800_000
+_SERIAL_BITS = 19
+SERIALS = 1 << _SERIAL_BITS
+
+
+def job_id(at_ms: int, serial: int) -> str:
+    """The id of a job made at this Unix millisecond, the `serial`-th of it: 41 bits of time and 19 of serial."""
+    value = ((at_ms - _EPOCH_MS) << _SERIAL_BITS) | (serial % SERIALS)
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(55, -5, -5))

@@ -1,0 +1,212 @@
+"""Claiming, settling, renewing and giving back: the worker's side of the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import orjson
+
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.ledger.packing import unpack_piece
+from jobs.model import Piece
+from jobs.retry import CallAgain, ReadState, Settle, Step
+
+Mode = Literal["any", "slot", "staged", "leave"]
+Kind = Literal["calls", "reads"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a drain may take.
+
+    Attributes:
+        limit: calls in flight over all workers.
+        interval_us: microseconds between calls, 0 without a rate.
+        burst: calls that may be made at once under a rate.
+        per_call: references a call.
+        linger_ms: how long a part-filled call waits for more.
+        lease_ms: how long a claim holds without renewal.
+    """
+
+    limit: int = 8
+    interval_us: int = 0
+    burst: int = 1
+    per_call: int = 100
+    linger_ms: int = 20
+    lease_ms: int = 9000
+
+    @property
+    def live_ms(self) -> int:
+        """For how long a drain counts as live after it was last heard of."""
+        return min(self.lease_ms, 4000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for the next claim; `claim` is the id it shall have, so that asking again answers the same."""
+
+    claim: str
+    drain: str
+    mode: Mode
+    slots: int
+    terms: Terms
+
+    def packed(self) -> bytes:
+        """As claim.lua reads it."""
+        t = self.terms
+        return orjson.dumps(
+            {
+                "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
+                "limit": t.limit, "interval_us": t.interval_us, "burst": t.burst, "per_call": t.per_call,
+                "linger": t.linger_ms, "lease": t.lease_ms,
+            }
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """References of one job within a claim."""
+
+    job: str
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """References to be named by one call, and whether the call may start (else it is staged).
+
+    `score` orders staged claims: the lower goes first. `server_ms` is the server's clock when it was granted.
+    """
+
+    id: str
+    kind: Kind
+    parts: tuple[Part, ...]
+    has_slot: bool
+    score: float
+    gate: int
+    server_ms: int
+    give: bool = False
+
+    @property
+    def references(self) -> list[str]:
+        """Every reference once, in order: one that two jobs name is sent once."""
+        if len(self.parts) == 1:
+            return list(self.parts[0].piece.references)
+        return list(dict.fromkeys(r for part in self.parts for r in part.piece.references))
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight."""
+
+    wait_ms: int
+    why: str
+    gate: int
+    give: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Where some references of a part go: `references` None stands for all of them."""
+
+    step: Step
+    references: tuple[str, ...] | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claim: shares for each of its parts, in their order.
+
+    Attributes:
+        give: slots given back.
+        rest_ms: slots that stay taken so long, though nobody renews them.
+        hold_ms: for how long the account makes no call.
+    """
+
+    claim: str
+    parts: Sequence[Sequence[Share]]
+    give: Sequence[str] = ()
+    rest_ms: dict[str, int] | None = None
+    hold_ms: int = 0
+
+
+async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
+    """Asks for references to call, and the permission to."""
+    return _read_next(ask, await ledger.run("claim", account, ask.packed()))
+
+
+async def settle(
+    ledger: Ledger, account: str, settlement: Settlement, ask: Ask | None, terms: Terms
+) -> tuple[bool, Claim | Wait | None]:
+    """Settles a claim and asks for the next; answers whether it was still ours, and the next."""
+    document = {
+        "claim": settlement.claim,
+        "remember": 2 * terms.lease_ms,
+        "give": list(settlement.give),
+        "rest": settlement.rest_ms or {},
+        "hold": settlement.hold_ms,
+        "parts": [[_group(share) for share in shares] for shares in settlement.parts],
+    }
+    reply = await ledger.run("settle", account, orjson.dumps(document), ask.packed() if ask else b"")
+    return reply[0] == b"settled", _read_next(ask, reply[1:]) if ask else None
+
+
+async def renew(
+    ledger: Ledger, account: str, drain: str, terms: Terms, claims: Sequence[str], slots: Sequence[str]
+) -> tuple[int, set[str]]:
+    """Renews leases; answers the gate's version and the claims that are not ours any more."""
+    document = {
+        "drain": drain, "live": terms.live_ms, "lease": terms.lease_ms, "claims": list(claims), "slots": list(slots),
+    }  # fmt: skip
+    reply = await ledger.run("renew", account, orjson.dumps(document))
+    return int(reply[0]), {lost.decode() for lost in reply[1:]}
+
+
+async def release(ledger: Ledger, account: str, claims: Sequence[str], slots: Sequence[str], terms: Terms) -> int:
+    """Gives claims back unsent, and slots; answers how many claims were ours."""
+    document = {"claims": list(claims), "give": list(slots), "remember": 2 * terms.lease_ms}
+    return int(await ledger.run("release", account, orjson.dumps(document)))
+
+
+async def leave(ledger: Ledger, account: str, drain: str) -> None:
+    """Takes a drain that ends off the list of live ones."""
+    with translated():
+        await ledger.redis.zrem(ledger.keys.drains(account), drain)
+
+
+def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
+    gate, give = int(reply[1]), bool(int(reply[2]))
+    if reply[0] == b"wait":
+        return Wait(int(reply[3]), reply[4].decode(), gate, give)
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(7, len(reply), 2))
+    kind: Kind = "reads" if reply[4] == b"reads" else "calls"
+    return Claim(ask.claim, kind, parts, bool(reply[3]), float(reply[5]), gate, int(reply[6]), give)
+
+
+def _group(share: Share) -> dict[str, object]:
+    refs = "*" if share.references is None else "\n".join(share.references)
+    group: dict[str, object] = {"refs": refs, "count": share.count}
+    match share.step:
+        case Settle() as s:
+            group |= {k: v for k, v in asdict(s).items() if v is not None}
+        case CallAgain() as s:
+            group |= {
+                "back": "calls", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
+                "clear": int(s.cleared),
+            }  # fmt: skip
+        case ReadState() as s:
+            group |= {
+                "back": "reads", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
+                "clear": 0, "r": s.reads,
+            }  # fmt: skip
+            if s.refusal_status is not None:
+                group["s"] = s.refusal_status
+            if s.refusal_words is not None:
+                group["w"] = s.refusal_words
+    return group
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))

@@ -1,0 +1,154 @@
+"""Pausing, resuming and aborting; the sweep and its slices; the account's gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from jobs.errors import JobStateError
+from jobs.ledger import records
+from jobs.ledger.claims import Terms
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.model import JobRecord, JobState
+
+SLICE = 1000
+"""References in one slice; with what else a script touches, never more than 2,000."""
+UNSEALED_KEPT_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found: whether another is due at once, claims taken over, and drains to enqueue."""
+
+    more: bool
+    taken_over: int
+    sliceable: bool
+    drains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The account's gate; `calls_in_flight` counts over all workers."""
+
+    version: int
+    paused: bool
+    hold_until_ms: int
+    calls_in_flight: int
+    workers: int
+
+
+async def pause_job(ledger: Ledger, job: str) -> JobState:
+    """Pauses a job; nothing of it is claimed any more.
+
+    Raises:
+        UnknownJobError: no such job.
+        JobStateError: it has ended.
+    """
+    record = await records.get(ledger, job)
+    state = _text(await ledger.run("pause", record.order.account, job))
+    return _expect(record, state, JobState.PAUSED, "paused")
+
+
+async def pause_account(ledger: Ledger, account: str) -> None:
+    """Pauses an account: none of its jobs is claimed any more."""
+    await ledger.run("pause", account, "")
+
+
+async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState, list[str]]:
+    """Resumes a paused job; answers its state and the drains to enqueue.
+
+    Raises:
+        UnknownJobError: no such job.
+        JobStateError: it has ended.
+    """
+    record = await records.get(ledger, job)
+    reply = await ledger.run("resume", record.order.account, job, per_call)
+    state = JobState(_text(reply[0]))
+    if state.ended or state is JobState.ABORTING:
+        raise JobStateError(job, state, "resumed")
+    return state, [_text(name) for name in reply[1:]]
+
+
+async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
+    """Resumes an account; answers the drains to enqueue."""
+    reply = await ledger.run("resume", account, "", per_call)
+    return [_text(name) for name in reply[1:]]
+
+
+async def abort_job(ledger: Ledger, job: str) -> JobState:
+    """Aborts a job: what was never sent is `aborted` when this answers; what is in flight ends as it ends.
+
+    Raises:
+        UnknownJobError: no such job.
+        JobStateError: it has ended otherwise.
+    """
+    record = await records.get(ledger, job)
+    state = _text(await ledger.run("abort", record.order.account, job))
+    if state == JobState.ABORTED:
+        return JobState.ABORTED
+    _expect(record, state, JobState.ABORTING, "aborted")
+    await slices(ledger, record.order.account, job)
+    return (await records.get(ledger, job)).state
+
+
+async def slices(ledger: Ledger, account: str, job: str) -> None:
+    """Writes, slice by slice, what a job's malformed lines, abort or expiry leave to write."""
+    while (await ledger.run("slice", account, job, SLICE))[1]:
+        pass
+
+
+async def slice_oldest(ledger: Ledger, account: str) -> bool:
+    """Runs one slice of whichever job waits longest; answers whether there was one."""
+    return bool((await ledger.run("slice", account, "", SLICE))[0])
+
+
+async def sweep(ledger: Ledger, account: str, worker: str, terms: Terms, call_timeout_s: float) -> Swept:
+    """Runs the account's housekeeping once; harmless when many do."""
+    document = {
+        "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
+        "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
+    }  # fmt: skip
+    reply = await ledger.run("sweep", account, orjson.dumps(document))
+    drains = tuple(_text(name) for name in reply[3:])
+    return Swept(bool(reply[0]), int(reply[1]), bool(reply[2]), drains)
+
+
+async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep_s: float) -> tuple[int, int]:
+    """Trims one slice of old results and records; answers how many of each."""
+    reply = await ledger.run("trim", account, round(results_keep_s * 1000), round(jobs_keep_s * 1000))
+    return int(reply[0]), int(reply[1])
+
+
+async def gate(ledger: Ledger, account: str) -> Gate:
+    """The account's gate now."""
+    with translated():
+        now_ms = await ledger.now_ms()
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until"])
+        pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
+        pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
+        (version, paused, hold), calls, workers = await pipe.execute()
+    return Gate(int(version or 0), paused is not None, int(hold or 0), int(calls), int(workers))
+
+
+async def gate_version(ledger: Ledger, account: str) -> int:
+    """The gate's version alone: what is staged may start while it stays."""
+    with translated():
+        return int(await ledger.redis.hget(ledger.keys.state(account), "gate") or 0)
+
+
+async def accounts(ledger: Ledger) -> Sequence[str]:
+    """Accounts that ever had a job."""
+    with translated():
+        return sorted(_text(name) for name in await ledger.redis.smembers(ledger.keys.accounts))
+
+
+def _expect(record: JobRecord, state: str, wanted: JobState, word: str) -> JobState:
+    if state == wanted:
+        return wanted
+    raise JobStateError(record.id, state, word)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

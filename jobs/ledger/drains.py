@@ -1,0 +1,57 @@
+"""Enqueueing drains in arq, and waking those who wait for work.
+
+A drain is an arq job whose arguments are ids only. That none is missing does not depend on this: the ledger lists
+the live drains, and the sweep asks for those that are wanted.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+from arq.connections import ArqRedis
+
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+
+FUNCTION = "drain"
+_TEN_YEARS_MS = 10 * 365 * 86_400_000
+
+
+def serialize(value: dict[str, Any]) -> bytes:
+    """An arq job as msgpack: never pickle, which runs what it is given."""
+    return bytes(msgpack.packb(value, use_bin_type=True))
+
+
+def deserialize(packed: bytes) -> dict[str, Any]:
+    """The reverse of `serialize`."""
+    value: dict[str, Any] = msgpack.unpackb(packed, raw=False)
+    return value
+
+
+def arq_pool(ledger: Ledger) -> ArqRedis:
+    """Arq's client over the ledger's own connections, with their time limits and retries."""
+    return ArqRedis(
+        pool_or_conn=ledger.redis.connection_pool,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        default_queue_name=ledger.keys.drain_queue,
+        expires_extra_ms=_TEN_YEARS_MS,
+    )
+
+
+async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
+    """Enqueues the drains that a script has named, and wakes the workers."""
+    wanted = list(names)
+    if not wanted:
+        return
+    pool = arq_pool(ledger)
+    with translated():
+        for name in wanted:
+            job = f"{ledger.keys.namespace}:{account}:{name}"
+            await pool.enqueue_job(FUNCTION, account, name, _job_id=job)
+        await ledger.redis.publish(ledger.keys.wake, account)
+
+
+def account_of(arq_job: str) -> str:
+    """The account of a drain's arq job id."""
+    return arq_job.rsplit(":", 2)[1]

@@ -1,0 +1,124 @@
+"""The intake stream, by which any system in any language hands in jobs with one XADD."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.ledger.packing import pack_fresh
+from jobs.ledger.submission import CHUNK, Content, new_job_id, order_fields, pack_invalid
+from jobs.model import JobOrder
+from jobs.references import InvalidEntry
+
+GROUP = "cancellist"
+_KEPT_TEXT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the stream as it came."""
+
+    id: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SmallJob:
+    """An entry that has become a job small enough to be made with many others in one script."""
+
+    entry: str
+    order: JobOrder
+    references: Sequence[str]
+    invalid: Sequence[InvalidEntry]
+    duplicates: int
+
+
+async def prepare(ledger: Ledger) -> None:
+    """Makes the stream and its consumer group where there are none."""
+    with translated():
+        try:
+            await ledger.redis.xgroup_create(ledger.keys.intake, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+
+async def read(ledger: Ledger, blocking: Redis, consumer: str, *, count: int, block_ms: int) -> list[Entry]:
+    """Waits for new entries, at most so many and so long."""
+    with translated():
+        reply = await blocking.xreadgroup(GROUP, consumer, {ledger.keys.intake: ">"}, count=count, block=block_ms)
+    return _entries(reply[0][1]) if reply else []
+
+
+async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) -> list[Entry]:
+    """Takes over entries whose reader has not dealt with them for so long."""
+    with translated():
+        reply = await ledger.redis.xautoclaim(ledger.keys.intake, GROUP, consumer, idle_ms, "0-0", count=count)
+    return _entries(reply[1])
+
+
+async def leave(ledger: Ledger, consumer: str) -> None:
+    """Takes a reader off the group where it has nothing pending."""
+    with translated():
+        for row in await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP):
+            if row["name"] == consumer.encode() and not row["pending"]:
+                await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, consumer)
+
+
+async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
+    """Answers an entry that cannot become a job, and takes it off the stream."""
+    pairs = ["entry", entry.id, "reason", reason]
+    for name, value in entry.fields.items():
+        pairs += [name, value if len(value) <= _KEPT_TEXT else value[: _KEPT_TEXT - 1] + "…"]
+    await ledger.run("reject", account, GROUP, entry.id, *pairs)
+
+
+async def seal_small(
+    ledger: Ledger, account: str, jobs: Sequence[SmallJob], *, idempotency_keep_s: float, per_call: int
+) -> tuple[list[str], list[str]]:
+    """Makes many small jobs of one account in one script; answers what became of each, and drains to enqueue."""
+    documents = [_document(job) for job in jobs]
+    reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
+    drains = int(reply[0])
+    words = [word.decode() for word in reply[1:]]
+    return words[drains:], words[:drains]
+
+
+def _document(job: SmallJob) -> bytes:
+    content = Content(job.order)
+    content.add(job.references, job.invalid)
+    document: dict[str, Any] = {
+        "entry": job.entry,
+        "job": new_job_id(),
+        "fields": order_fields(job.order),
+        "calls": [pack_fresh(job.references[at : at + CHUNK]) for at in range(0, len(job.references), CHUNK)],
+        "invalid": [pack_invalid(entry) for entry in job.invalid],
+        "total": len(job.references) + len(job.invalid),
+        "valid": len(job.references),
+        "duplicates": job.duplicates,
+        "malformed": len(job.invalid),
+        "key": job.order.idempotency_key or "",
+        "digest": content.digest(),
+    }
+    if job.order.start_at_ms is not None:
+        document["start_at"] = job.order.start_at_ms
+    if job.order.deadline_ms is not None:
+        document["deadline"] = job.order.deadline_ms
+    return orjson.dumps(document)
+
+
+def _entries(rows: Sequence[Any]) -> list[Entry]:
+    return [
+        Entry(entry.decode(), {_text(k): _text(v) for k, v in fields.items()})
+        for entry, fields in rows
+        if fields is not None
+    ]
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

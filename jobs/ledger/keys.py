@@ -1,0 +1,56 @@
+"""Names of the keys; `lua/shared/keys.lua` says what each holds."""
+
+from functools import lru_cache
+
+DEFAULT_NAMESPACE = "cancellist"
+
+
+class Keys:
+    """The keys of one namespace, as bytes ready to send."""
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
+        self.namespace = namespace
+        self.prefix = f"{namespace}:"
+        self.format = f"{namespace}:format"
+        self.intake = f"{namespace}:intake"
+        self.rejected = f"{namespace}:intake:rejected"
+        self.results = f"{namespace}:results"
+        self.jobs = f"{namespace}:jobs"
+        self.open = f"{namespace}:open"
+        self.totals = f"{namespace}:totals"
+        self.workers = f"{namespace}:workers"
+        self.accounts = f"{namespace}:accounts"
+        self.wake = f"{namespace}:wake"
+        self.drain_queue = f"{namespace}:drains"
+        self.of_account = lru_cache(maxsize=1024)(self._of_account)
+
+    def job(self, job: str) -> str:
+        """The hash of a job."""
+        return f"{self.namespace}:job:{job}"
+
+    def runs(self, job: str) -> str:
+        """The index of a job's results: a list of "first-id last-id"."""
+        return f"{self.namespace}:job:{job}:runs"
+
+    def state(self, account: str) -> str:
+        """The account's gate, counters and clocks."""
+        return f"{self.namespace}:account:{account}:state"
+
+    def slots(self, account: str) -> str:
+        """The account's calls in flight."""
+        return f"{self.namespace}:account:{account}:slots"
+
+    def drains(self, account: str) -> str:
+        """The account's live drains."""
+        return f"{self.namespace}:account:{account}:drains"
+
+    def _of_account(self, account: str) -> tuple[bytes, ...]:
+        """The fixed keys in the order in which every script declares them."""
+        common = ("results", "jobs", "open", "finished", "totals", "workers", "accounts", "intake", "intake:rejected")
+        own = (
+            "state", "calls", "reads", "later", "claims", "claimed", "slots", "drains", "held", "deadlines", "unsealed",
+            "slices",
+        )  # fmt: skip
+        names = [f"{self.namespace}:{name}" for name in common]
+        names += [f"{self.namespace}:account:{account}:{name}" for name in own]
+        return tuple(name.encode() for name in names)

@@ -1,0 +1,18 @@
+-- Begins to abort a job: nothing of it is called any more. slice.lua writes the results of what was never sent.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 job
+-- Answer  the state it is in now, or '' for an unknown job
+-- Keeps  what may have been sent is read before it gets a result; aborting again changes nothing.
+local id = ARGV[3]
+local state = call('HGET', K.job(id), 'state')
+if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' then
+  order.leave_all(id)
+  call('HSET', K.job(id), 'state', 'aborting')
+  call('ZREM', K.held, id)
+  call('ZADD', K.slices, ms(NOW), id)
+  call('HINCRBY', K.state, 'gate', 1)
+  order.enter(id, 'reads')
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+  return 'aborting'
+end
+return state or ''

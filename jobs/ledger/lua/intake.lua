@@ -1,0 +1,51 @@
+-- Makes and seals many small jobs of the intake stream in one go.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 intake group  4 ms to keep idempotency keys  5 references a call
+--       6.. JSON documents, one an entry, at most 2,000 references in all:
+--       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
+--        malformed, key, digest, start_at?, deadline?}
+-- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken'}
+-- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent.
+local words = {}
+local sealed = false
+for at = 6, #ARGV do
+  local e = cjson.decode(ARGV[at])
+  local owned = call('XACK', K.intake, ARGV[3], e.entry)
+  local word
+  if owned == 0 then
+    word = call('EXISTS', K.job(e.job)) == 1 and 'sealed' or 'taken'
+  else
+    call('XDEL', K.intake, e.entry)
+    local holder, same = seal.bound(e.key, e.digest, e.job, ARGV[4])
+    if holder and not same then
+      seal.reject(e.entry, holder, e.key)
+      word = 'conflict'
+    elseif holder then
+      word = 'same'
+    else
+      local jk = K.job(e.job)
+      local pairs_ = { 'v', FORMAT, 'account', ACCOUNT, 'created_at', ms(NOW), 'total', e.total, 'duplicates', e.duplicates,
+        'invalid', e.malformed, 'calls', e.valid, 'invalid_left', e.malformed, 'entry', e.entry }
+      for name, value in pairs(e.fields) do
+        pairs_[#pairs_ + 1] = name
+        pairs_[#pairs_ + 1] = value
+      end
+      call('HSET', jk, unpack(pairs_))
+      call('ZADD', K.jobs, ms(NOW), e.job)
+      call('ZADD', K.open, ms(NOW), e.job)
+      if #e.calls > 0 then call('RPUSH', K.job_calls(e.job), unpack(e.calls)) end
+      if #e.invalid > 0 then call('RPUSH', K.job_invalid(e.job), unpack(e.invalid)) end
+      seal.enter(e.job, { start_at = e.start_at, deadline = e.deadline, valid = e.valid, invalid = e.malformed })
+      sealed = true
+      word = 'sealed'
+    end
+  end
+  words[#words + 1] = word
+end
+call('SADD', K.accounts, ACCOUNT)
+if sealed then seal.announce() end
+local drains = job.drains_wanted(tonumber(ARGV[5]))
+local answer = { #drains }
+for _, name in ipairs(drains) do answer[#answer + 1] = name end
+for _, word in ipairs(words) do answer[#answer + 1] = word end
+return answer

@@ -1,0 +1,20 @@
+-- Pauses a job, or the whole account: nothing of it is claimed any more, and what is staged is not started.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 job, or '' for the account
+-- Answer  the state it is in now, or '' for an unknown job
+-- Keeps  the gate's version rises, so that every worker lets go of what it has staged.
+call('HINCRBY', K.state, 'gate', 1)
+if ARGV[3] == '' then
+  call('HSET', K.state, 'paused', ms(NOW))
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+  return 'paused'
+end
+local id = ARGV[3]
+local state = call('HGET', K.job(id), 'state')
+if state == 'held' or state == 'queued' or state == 'running' then
+  order.leave_all(id)
+  call('HSET', K.job(id), 'state', 'paused')
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+  return 'paused'
+end
+return state or ''

@@ -1,0 +1,25 @@
+-- Resumes a paused job, or the whole account.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 job, or '' for the account  4 references a call
+-- Answer  {state it is in now or '', drain, ...}: the drains to enqueue
+-- Keeps  a job comes back to the state it had: held where its time has not come, running where it had begun.
+local answer
+if ARGV[3] == '' then
+  call('HDEL', K.state, 'paused')
+  answer = { 'running' }
+else
+  local id = ARGV[3]
+  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at')
+  local state = h[1] or ''
+  if state == 'paused' then
+    state = h[3] and 'running' or 'queued'
+    if not h[3] and h[2] and tonumber(h[2]) > NOW then state = 'held' end
+    call('HSET', K.job(id), 'state', state)
+    if state == 'held' then call('ZADD', K.held, h[2], id) end
+    order.enter_all(id)
+  end
+  answer = { state }
+end
+call('PUBLISH', WAKE, ACCOUNT)
+for _, name in ipairs(job.drains_wanted(tonumber(ARGV[4]))) do answer[#answer + 1] = name end
+return answer

@@ -1,0 +1,60 @@
+-- Seals a job: from here on it is whole, visible and claimable. Binds the idempotency key and, where the job came
+-- from the intake stream, acknowledges and deletes its entry in the same step, so that neither a repeated request
+-- nor a redelivered entry makes a second job.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 job  4 nonce  5 total  6 duplicates  7 malformed
+--       8 idempotency key or ''  9 digest of the content  10 ms to keep the key
+--       11 intake group or ''  12 intake entry or ''  13 references a call
+-- Answer  {'sealed', job, state, drain, drain, ...}: the drains that the caller is to enqueue
+--         {'same', job, state}: the key is bound to that job, with this content; ours is dropped
+--         {'conflict', job}: the key is bound to that job, with other content; ours is dropped
+--         {'taken'}: the intake entry was sealed by another reader; ours is dropped
+--         {'gone'}: no such unsealed job (dropped after an hour without a batch)
+-- Keeps  a key names one job; an intake entry makes one job; sealing again answers the same.
+local id = ARGV[3]
+local jk = K.job(id)
+local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left')
+if not h[1] then
+  -- a resent seal whose first answer, 'same', was lost, finds its own job dropped
+  local holder, same = nil, false
+  local value = ARGV[8] ~= '' and call('GET', K.idempotency(ARGV[8]))
+  if value then
+    local content
+    holder, content = string.match(value, '^(%S+) (%S+)$')
+    same = content == ARGV[9]
+  end
+  if not holder then return { 'gone' } end
+  if not same then return { 'conflict', holder } end
+  return { 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' }
+end
+if h[1] ~= ARGV[4] then return { 'gone' } end
+if h[2] ~= 'sealing' then
+  local again = { 'sealed', id, h[2] }
+  for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do again[#again + 1] = name end
+  return again
+end
+if ARGV[11] ~= '' then
+  local owned = call('XACK', K.intake, ARGV[11], ARGV[12])
+  call('XDEL', K.intake, ARGV[12])
+  if owned == 0 then
+    seal.drop(id)
+    return { 'taken' }
+  end
+end
+local holder, same = seal.bound(ARGV[8], ARGV[9], id, ARGV[10])
+if holder then
+  seal.drop(id)
+  if not same then
+    if ARGV[11] ~= '' then seal.reject(ARGV[12], holder, ARGV[8]) end
+    return { 'conflict', holder }
+  end
+  return { 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' }
+end
+call('ZREM', K.unsealed, id)
+call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
+local answer = { 'sealed', id, seal.enter(id, {
+  start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
+}) }
+seal.announce()
+for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do answer[#answer + 1] = name end
+return answer

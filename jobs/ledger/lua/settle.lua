@@ -1,0 +1,70 @@
+-- Settles a claim as a whole and hands out the next one in the same step.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, parts [[group, ...], ...]}: the claim; for how
+--         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
+--         renews them; ms to hold the account; for every part of the claim, in its order, groups that share its
+--         references out. A group: refs ('*' or newline-joined), count, and either
+--           outcome, attempts, status?, message?, state?               (a result), or
+--           back 'calls'|'reads', delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
+--           the call may still act; `clear` 1 where a read showed that none has)
+--       4 JSON of the next claim (claim.lua), or ''
+-- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
+-- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
+--        nothing; a resent settle gets its first answer and its next claim.
+local doc = cjson.decode(ARGV[3])
+for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end
+for slot, rest in pairs(doc.rest) do
+  if call('ZSCORE', K.slots, slot) then call('ZADD', K.slots, ms(NOW + rest), slot) end
+end
+
+local function back(id, p, g)
+  local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
+  q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
+  if g.clear == 1 then q.m = 0 end
+  if g.unclear > 0 then q.m = math.max(q.m, NOW + g.unclear) end
+  job.put_back(id, q, g.back, g.delay > 0 and NOW + g.delay or 0, false)
+end
+
+local function settle(parts)
+  for i = 1, #parts, 2 do
+    local groups, p, count = doc.parts[(i + 1) / 2], piece.decode(parts[i + 1]), 0
+    for _, g in ipairs(groups) do count = count + g.count end
+    if count ~= p.c then error('settle: groups hold ' .. count .. ' of ' .. p.c .. ' references') end
+  end
+  for i = 1, #parts, 2 do
+    local id, p = parts[i], piece.decode(parts[i + 1])
+    call('HINCRBY', K.job(id), 'claimed', -p.c)
+    for _, g in ipairs(doc.parts[(i + 1) / 2]) do
+      if g.outcome then
+        result.write(id, g.refs == '*' and p.refs or g.refs, g.count, g, g.attempts)
+      else
+        back(id, p, g)
+      end
+    end
+    result.sample(id)
+    job.finish_when_done(id)
+  end
+end
+
+local word = 'lost'
+if doc.hold > 0 then
+  local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
+  call('HSET', K.state, 'hold_until', ms(until_ms))
+  call('HINCRBY', K.state, 'gate', 1)
+end
+if call('EXISTS', K.done(doc.claim)) == 1 then
+  word = 'settled'
+else
+  local packed = call('HGET', K.claimed, doc.claim)
+  if packed then
+    settle(cmsgpack.unpack(packed).parts)
+    claim.close(doc.claim)
+    call('SET', K.done(doc.claim), FORMAT, 'PX', doc.remember)
+    word = 'settled'
+  end
+end
+if ARGV[4] == '' then return { word } end
+local answer = claim.try(cjson.decode(ARGV[4]))
+table.insert(answer, 1, word)
+return answer

@@ -1,0 +1,166 @@
+-- Claiming: permission for a call and the references for it, in one step.
+local claim = {}
+local HUNGRY_MS, STAY_MS = 1000, 1000
+
+-- The answer for a claim: {'claim', gate, give, slot, kind, score, now, job, piece, job, piece, ...}.
+function claim.answer(id, packed, give)
+  local c = cmsgpack.unpack(packed)
+  local out = { 'claim', call('HGET', K.state, 'gate') or '0', give, call('ZSCORE', K.slots, id) and 1 or 0, c.kind, c.score,
+    ms(NOW) }
+  for _, v in ipairs(c.parts) do out[#out + 1] = v end
+  return out
+end
+
+-- {'wait', gate, give, ms, why}: nothing now; `ms` -1 where nothing is in sight.
+function claim.wait(wait_ms, why, give)
+  return { 'wait', call('HGET', K.state, 'gate') or '0', give, ms(wait_ms), why }
+end
+
+-- Takes up to `want` references of the given kind in the order of the policy.
+local function take(kind, want)
+  local parts, count, score = {}, 0, nil
+  while count < want do
+    local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
+    if not head[1] then break end
+    local id = string.sub(head[1], 15)
+    local jk = K.job(id)
+    if kind == 'calls' and job.ending(id) then
+      order.leave(id, kind)
+      call('ZADD', K.slices, ms(NOW), id)
+    else
+      local list = order.list(kind, id)
+      local p = piece.decode(call('LPOP', list))
+      if p.c > want - count then
+        local rest
+        p, rest = piece.split(p, want - count)
+        call('LPUSH', list, piece.encode(rest))
+      end
+      order.leave(id, kind)
+      call('HINCRBY', jk, kind, -p.c)
+      order.enter(id, kind)
+      call('HINCRBY', jk, 'claimed', p.c)
+      if call('HGET', jk, 'state') == 'queued' then
+        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
+      end
+      parts[#parts + 1] = id
+      parts[#parts + 1] = piece.encode(p)
+      count = count + p.c
+      score = score or head[2]
+    end
+  end
+  return parts, count, score
+end
+
+-- Which kind of work is next, or how long to wait: reads take at most half the limit while calls wait.
+local function choose(ask)
+  local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since')
+  local reads = call('ZCARD', K.reads) > 0
+  local ready, wait_ms = tonumber(h[2] or 0), -1
+  if ready > 0 and ready < ask.per_call and ask.linger > 0 then
+    if not h[3] then
+      call('HSET', K.state, 'part_since', ms(NOW))
+      wait_ms = ask.linger
+    else
+      wait_ms = tonumber(h[3]) + ask.linger - NOW
+    end
+    if wait_ms > 0 then ready = 0 end
+  elseif h[3] then
+    call('HDEL', K.state, 'part_since')
+  end
+  if reads and (ready == 0 or tonumber(h[1] or 0) < math.max(1, math.floor(ask.limit / 2))) then return 'reads', 0 end
+  if ready > 0 then return 'calls', 0 end
+  return nil, wait_ms
+end
+
+-- Whether a slot can be had, how long until a rate token can (ms), and whether the caller should give back a slot:
+-- slots are shared evenly among the live drains as soon as one of them goes without.
+local function admit(ask)
+  lease.stretch_when_away(ask.lease)
+  call('ZREMRANGEBYSCORE', K.slots, '-inf', ms(NOW))
+  local h = call('HMGET', K.state, 'hungry', 'hungry_at', 'tat')
+  local slot = call('ZCARD', K.slots) < ask.limit
+  local contended = h[1] and h[1] ~= ask.drain and NOW - tonumber(h[2]) < HUNGRY_MS
+  local share = math.ceil(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf')))
+  local give = (contended and ask.slots > share) and 1 or 0
+  if ask.mode == 'staged' or (contended and ask.slots >= share) then
+    slot = false
+  elseif not slot and ask.slots < share then
+    call('HSET', K.state, 'hungry', ask.drain, 'hungry_at', ms(NOW))
+  end
+  if ask.interval_us > 0 and slot then
+    local ahead = math.max(tonumber(h[3] or 0), NOW_US) - NOW_US - (ask.burst - 1) * ask.interval_us
+    if ahead > 0 then return slot, math.ceil(ahead / 1000), give end
+  end
+  return slot, 0, give
+end
+
+local function grant(ask, kind, parts, score)
+  local until_ms = ms(NOW + ask.lease)
+  local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts })
+  call('HSET', K.claimed, ask.claim, packed)
+  call('ZADD', K.claims, until_ms, ask.claim)
+  if kind == 'reads' then call('HINCRBY', K.state, 'reads_out', 1) end
+  if ask.slot then
+    call('ZADD', K.slots, until_ms, ask.claim)
+    if ask.interval_us > 0 then
+      local tat = math.max(tonumber(call('HGET', K.state, 'tat') or 0), NOW_US) + ask.interval_us
+      call('HSET', K.state, 'tat', ms(tat))
+    end
+  end
+  return packed
+end
+
+-- How long until something may be claimable: the next piece that is due, or -1.
+local function next_due(wait_ms)
+  local due = call('ZRANGE', K.later, 0, 0, 'WITHSCORES')[2]
+  if not due then return wait_ms end
+  local in_ms = math.max(1, tonumber(due) - NOW)
+  return wait_ms < 0 and in_ms or math.min(wait_ms, in_ms)
+end
+
+-- Nothing to take. In mode 'leave' the drain leaves the list of live drains here, in the step that found nothing,
+-- unless something is due so soon that staying is cheaper: then a submit that finds no live drain starts one.
+local function leave_or_wait(ask, wait_ms, why, give)
+  if ask.mode == 'leave' and (wait_ms < 0 or wait_ms > STAY_MS) then
+    call('ZREM', K.drains, ask.drain)
+    why = 'left'
+  end
+  return claim.wait(wait_ms, why, give)
+end
+
+-- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
+-- caller holds, limit, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
+function claim.try(ask)
+  call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
+  local packed = call('HGET', K.claimed, ask.claim)
+  if packed then return claim.answer(ask.claim, packed, 0) end
+  if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(0, 'done', 0) end
+  job.promote(500)
+  local h = call('HMGET', K.state, 'paused', 'hold_until')
+  if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end
+  local hold = tonumber(h[2] or 0) - NOW
+  if hold > 0 then return leave_or_wait(ask, hold, 'held', 0) end
+  local slot, rate_wait, give = admit(ask)
+  if not slot and (ask.mode == 'slot' or ask.mode == 'leave' or ask.interval_us > 0) then
+    return claim.wait(50, 'limit', give)
+  end
+  local kind, wait_ms = choose(ask)
+  if kind and rate_wait > 0 then return claim.wait(rate_wait, 'rate', give) end
+  local parts, count, score = {}, 0, nil
+  if kind then parts, count, score = take(kind, kind == 'reads' and 1 or ask.per_call) end
+  if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
+  if kind == 'calls' then call('HDEL', K.state, 'part_since') end
+  ask.slot = slot
+  return claim.answer(ask.claim, grant(ask, kind, parts, score), give)
+end
+
+-- Takes the claim off the books; its pieces are the caller's to place. Answers the list {job, piece, ...} or nil.
+function claim.close(id)
+  local packed = call('HGET', K.claimed, id)
+  if not packed then return nil end
+  call('HDEL', K.claimed, id)
+  call('ZREM', K.claims, id)
+  local c = cmsgpack.unpack(packed)
+  if c.kind == 'reads' then call('HINCRBY', K.state, 'reads_out', -1) end
+  return c.parts, c.kind
+end

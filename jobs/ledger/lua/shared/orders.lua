@@ -1,0 +1,49 @@
+-- The order of the policy: priority class, then the earliest deadline, then fair turns among jobs.
+-- A job stands in an order exactly while it is runnable and has pieces ready of that kind. A member is
+-- "TURN:JOB" with a score of class * 1e14 + deadline, so that the first member is the next to serve.
+local order = {}
+local FIELD = { calls = 'calls_turn', reads = 'reads_turn' }
+local NO_DEADLINE = 5e13
+
+function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
+
+-- May references of a job in this state be taken?
+function order.runnable(state, kind)
+  return state == 'queued' or state == 'running' or (state == 'aborting' and kind == 'reads')
+end
+
+-- Takes the job out of the order of that kind.
+function order.leave(id, kind)
+  local jk = K.job(id)
+  local h = call('HMGET', jk, FIELD[kind], kind)
+  if not h[1] then return end
+  call('ZREM', K[kind], h[1])
+  call('HDEL', jk, FIELD[kind])
+  call('HINCRBY', K.state, kind .. '_ready', 0 - tonumber(h[2] or 0))
+end
+
+-- Puts the job into the order of that kind, at the end of its class and deadline, where it is runnable, has such
+-- pieces and stands in it no more.
+function order.enter(id, kind)
+  local jk = K.job(id)
+  local h = call('HMGET', jk, 'state', kind, FIELD[kind], 'class', 'deadline')
+  if h[3] or tonumber(h[2] or 0) == 0 or not order.runnable(h[1], kind) then return end
+  local member = string.format('%013.0f:%s', call('HINCRBY', K.state, 'turn', 1), id)
+  call('ZADD', K[kind], ms(tonumber(h[4]) * 1e14 + (tonumber(h[5]) or NO_DEADLINE)), member)
+  call('HSET', jk, FIELD[kind], member)
+  call('HINCRBY', K.state, kind .. '_ready', h[2])
+end
+
+-- Adds a piece to the job's ready ones, at the front or the back, and the job to the order.
+function order.add(id, kind, p, front)
+  call(front and 'LPUSH' or 'RPUSH', order.list(kind, id), piece.encode(p))
+  call('HINCRBY', K.job(id), kind, p.c)
+  if call('HEXISTS', K.job(id), FIELD[kind]) == 1 then
+    call('HINCRBY', K.state, kind .. '_ready', p.c)
+  else
+    order.enter(id, kind)
+  end
+end
+
+function order.enter_all(id) order.enter(id, 'calls') order.enter(id, 'reads') end
+function order.leave_all(id) order.leave(id, 'calls') order.leave(id, 'reads') end

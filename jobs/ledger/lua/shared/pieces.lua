@@ -1,0 +1,46 @@
+-- A piece is a group of references of one job with one history: a header line, then a reference a line.
+-- Header: "1 COUNT" where nothing has happened to them yet, else JSON with
+--   v format   c count   a attempts counted   n calls that named them
+--   m 0, or until when (ms) a call that named them may still act: not 0 means that one may have cancelled them
+--   r reads tried   s HTTP status and w words of the refusal that is being explained
+local piece = {}
+
+function piece.decode(text)
+  local nl = string.find(text, '\n', 1, true)
+  local head = string.sub(text, 1, nl - 1)
+  local p
+  if string.byte(head) == 123 then
+    p = cjson.decode(head)
+  else
+    p = { v = 1, c = tonumber(string.sub(head, 3)), a = 0, n = 0, m = 0 }
+  end
+  p.refs = string.sub(text, nl + 1)
+  return p
+end
+
+function piece.encode(p)
+  if p.a == 0 and p.n == 0 and p.m == 0 and not p.r then
+    return FORMAT .. ' ' .. p.c .. '\n' .. p.refs
+  end
+  local refs = p.refs
+  p.refs = nil
+  p.v = FORMAT
+  local text = cjson.encode(p) .. '\n' .. refs
+  p.refs = refs
+  return text
+end
+
+-- A piece with the same history and other references.
+function piece.with(p, refs, count)
+  local q = {}
+  for k, v in pairs(p) do q[k] = v end
+  q.refs, q.c = refs, count
+  return q
+end
+
+-- The first `count` references and the rest.
+function piece.split(p, count)
+  local at = 0
+  for _ = 1, count do at = string.find(p.refs, '\n', at + 1, true) end
+  return piece.with(p, string.sub(p.refs, 1, at - 1), count), piece.with(p, string.sub(p.refs, at + 1), p.c - count)
+end

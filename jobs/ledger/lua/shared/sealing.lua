@@ -1,0 +1,48 @@
+-- Making a job whole and visible.
+local seal = {}
+local REJECTED_KEPT = 10000
+
+-- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job it is bound to and
+-- whether that job has the same content.
+function seal.bound(key, digest, id, keep_ms)
+  if not key or key == '' then return nil end
+  local value = call('GET', K.idempotency(key))
+  if not value then
+    call('SET', K.idempotency(key), id .. ' ' .. digest, 'PX', keep_ms)
+    return nil
+  end
+  local holder, content = string.match(value, '^(%S+) (%S+)$')
+  if holder == id then return nil end
+  return holder, content == digest
+end
+
+-- Enters the job into the lists it belongs to and the order. h: start_at, deadline (ms or nil), valid, invalid.
+function seal.enter(id, h)
+  local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
+  call('HSET', K.job(id), 'state', state)
+  call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
+  if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
+  if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end
+  if state == 'held' then
+    call('ZADD', K.held, ms(h.start_at), id)
+  else
+    order.enter(id, 'calls')
+  end
+  job.finish_when_done(id)
+  return call('HGET', K.job(id), 'state')
+end
+
+-- Answers an intake entry whose key is bound to other content.
+function seal.reject(entry, holder, key)
+  call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', 'entry', entry, 'reason',
+    'idempotency key is bound to job ' .. holder .. ' with other content', 'idempotency_key', key)
+end
+
+function seal.announce() call('PUBLISH', WAKE, ACCOUNT) end
+
+function seal.drop(id)
+  call('UNLINK', K.job(id), K.job_calls(id), K.job_invalid(id), K.job_runs(id))
+  call('ZREM', K.jobs, id)
+  call('ZREM', K.open, id)
+  call('ZREM', K.unsealed, id)
+end

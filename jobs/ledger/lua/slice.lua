@@ -1,0 +1,57 @@
+-- One slice of a job's work that could be too long for one script: writing the results of malformed lines, and of
+-- what is still queued when the job is aborted or its deadline has passed.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 job, or '' for whichever waits longest  4 references at most
+-- Answer  {job or '', 1 where more of it is left}
+-- Keeps  what was never sent gets its result; what may have been sent goes to be read; each exactly once.
+local id, budget = ARGV[3], tonumber(ARGV[4])
+if id == '' then id = call('ZRANGE', K.slices, 0, 0)[1] end
+if not id or not call('ZSCORE', K.slices, id) then return { id or '', 0 } end
+local jk = K.job(id)
+
+while budget > 0 do
+  local packed = call('LPOP', K.job_invalid(id))
+  if not packed then break end
+  local e = cjson.decode(packed)
+  result.write(id, e.text, 1, { outcome = 'invalid', message = e.message }, 0)
+  call('HINCRBY', jk, 'invalid_left', -1)
+  budget = budget - 1
+end
+
+if job.ending(id) then
+  order.leave(id, 'calls')
+  while budget > 0 do
+    local text = call('LPOP', K.job_calls(id))
+    if not text then break end
+    local p = piece.decode(text)
+    call('HINCRBY', jk, 'calls', -p.c)
+    job.put_back(id, p, 'calls', 0, false)
+    budget = budget - p.c
+  end
+  -- pieces that wait for their time and are still to be called: those that become reads keep waiting as such
+  while budget > 0 do
+    local page = call('HSCAN', K.job_later(id), call('HGET', jk, 'slice_cursor') or '0', 'COUNT', 5)
+    for i = 1, #page[2], 2 do
+      local p = piece.decode(page[2][i + 1])
+      if p.k == 'calls' then
+        call('HDEL', K.job_later(id), page[2][i])
+        call('ZREM', K.later, id .. ':' .. page[2][i])
+        call('HINCRBY', jk, 'later', -p.c)
+        p.k = nil
+        job.put_back(id, p, 'calls', 0, false)
+        budget = budget - p.c
+      end
+    end
+    call('HSET', jk, 'slice_cursor', page[1])
+    if page[1] == '0' then break end
+  end
+end
+local more = 0
+if budget <= 0 then
+  more = 1
+else
+  call('ZREM', K.slices, id)
+end
+result.sample(id)
+job.finish_when_done(id)
+return { id, more }

@@ -1,0 +1,58 @@
+-- The account's housekeeping, once a second by every worker, harmless when many do it.
+-- Takes over claims whose lease has passed (but where nobody swept for a while, the server was away, not the workers:
+-- then every lease is first stretched so that the living can renew), makes ready what is due, starts held jobs,
+-- sends jobs past their deadline to be sliced, drops submissions that were never sealed, and names drains to enqueue.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account
+--       3 JSON {worker, lease, call_timeout, unsealed, per_call}: the worker's id; ms of a lease; for how long
+--         a call of a dead worker may still act; how long an unsealed job is kept; references a call
+-- Answer  {more, taken over, sliceable, drain, ...}: more 1 where another slice of this is due at once; claims taken
+--         over; jobs that wait for slice.lua
+-- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
+local doc = cjson.decode(ARGV[3])
+local more, taken, budget = 0, 0, 1000
+call('ZADD', K.workers, ms(NOW), doc.worker)
+lease.stretch_when_away(doc.lease)
+call('HSET', K.state, 'swept_at', ms(NOW))
+
+for _, id in ipairs(call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+  if budget <= 0 then
+    more = 1
+    break
+  end
+  local parts, kind = claim.close(id)
+  for i = #parts - 1, 1, -2 do
+    local p = piece.decode(parts[i + 1])
+    budget = budget - p.c
+    call('HINCRBY', K.job(parts[i]), 'claimed', -p.c)
+    if kind == 'calls' then
+      p.a, p.n, p.m = p.a + 1, p.n + 1, math.max(p.m, NOW + doc.call_timeout)
+    else
+      p.r = (p.r or 0) + 1
+    end
+    job.put_back(parts[i], p, kind, 0, true)
+    job.finish_when_done(parts[i])
+  end
+  taken = taken + 1
+end
+job.promote(500)
+
+for _, id in ipairs(call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+  call('ZREM', K.held, id)
+  if call('HGET', K.job(id), 'state') == 'held' then
+    call('HSET', K.job(id), 'state', 'queued')
+    order.enter_all(id)
+    call('PUBLISH', WAKE, ACCOUNT)
+  end
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+  call('ZREM', K.deadlines, id)
+  order.leave(id, 'calls')
+  call('ZADD', K.slices, ms(NOW), id)
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', K.unsealed, '-inf', ms(NOW - doc.unsealed), 'LIMIT', 0, 10)) do
+  seal.drop(id)
+end
+local answer = { more, taken, call('ZCARD', K.slices) }
+for _, name in ipairs(job.drains_wanted(doc.per_call)) do answer[#answer + 1] = name end
+return answer

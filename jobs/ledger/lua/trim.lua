@@ -1,0 +1,36 @@
+-- Trims what is old: results that every registered group has read and no unfinished job needs, and the records of
+-- finished jobs. In slices.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account  3 ms to keep results  4 ms to keep jobs
+-- Answer  {results trimmed, jobs dropped}; call again while either is not 0
+-- Keeps  no result is trimmed that a registered group has not read and acknowledged, nor one of an unfinished job.
+local oldest = NOW - tonumber(ARGV[3])
+local first_open = call('ZRANGE', K.open, 0, 0, 'WITHSCORES')[2]
+if first_open then oldest = math.min(oldest, tonumber(first_open)) end
+local limit = ms(oldest) .. '-0'
+
+local function ms_of(id) return tonumber(string.match(id, '^(%d+)')) end
+
+if call('EXISTS', K.results) == 1 then
+  for _, group in ipairs(call('XINFO', 'GROUPS', K.results)) do
+    local g = {}
+    for i = 1, #group, 2 do g[group[i]] = group[i + 1] end
+    local unread = g['last-delivered-id']
+    if g.pending > 0 then unread = call('XPENDING', K.results, g.name)[2] end
+    if ms_of(unread) < oldest then
+      oldest = ms_of(unread)
+      limit = unread
+    end
+  end
+end
+local results = 0
+if oldest > 0 and call('EXISTS', K.results) == 1 then
+  results = call('XTRIM', K.results, 'MINID', '~', limit, 'LIMIT', 2000)
+end
+local jobs = call('ZRANGEBYSCORE', K.finished, '-inf', ms(NOW - tonumber(ARGV[4])), 'LIMIT', 0, 100)
+for _, id in ipairs(jobs) do
+  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_reads(id), K.job_later(id), K.job_invalid(id))
+  call('ZREM', K.jobs, id)
+  call('ZREM', K.finished, id)
+end
+return { results, #jobs }

@@ -1,0 +1,93 @@
+"""Opening the ledger: the server that is given, or one of our own; checked, and marked with the format."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from jobs.ledger.connection import ServerFacts, check, connect, redacted
+from jobs.ledger.core import Ledger
+from jobs.ledger.embedded import EmbeddedServer
+
+BLOCK_S = 10.0
+"""The longest that a blocking command waits."""
+
+
+class Opened:
+    """An open ledger with what it stands on."""
+
+    def __init__(
+        self, ledger: Ledger, blocking: Redis, facts: ServerFacts, shown: str, own: EmbeddedServer | None
+    ) -> None:
+        self.ledger = ledger
+        self.blocking = blocking
+        self.facts = facts
+        self.shown = shown
+        self._own = own
+
+    async def revive(self) -> None:
+        """Brings our own server back where somebody has ended it; nothing where the server is not ours."""
+        if self._own:
+            await asyncio.to_thread(self._own.ensure_running)
+
+    async def close(self) -> None:
+        """Closes the connections, and our own server where nobody else uses it."""
+        await self.ledger.redis.aclose()
+        await self.blocking.aclose()
+        if self._own:
+            await asyncio.to_thread(self._own.close)
+
+
+async def open_ledger(
+    *,
+    url: str | None,
+    data_dir: Path,
+    fsync: Literal["always", "everysec"],
+    namespace: str,
+    on_wait: Callable[[str], None] | None = None,
+) -> Opened:
+    """Opens the ledger at `url`, or in an embedded server in `data_dir`.
+
+    Raises:
+        LedgerError: the server cannot be used; the text says what to do.
+        SettingsError: the URL is malformed.
+    """
+    own: EmbeddedServer | None = None
+    if url is None:
+        own = EmbeddedServer(data_dir, fsync=fsync, on_wait=on_wait)
+        url = await asyncio.to_thread(own.start)
+    try:
+        redis: Redis = await connect(url, on_wait=on_wait)
+        try:
+            facts = await check(redis, redacted(url))
+            ledger = Ledger(redis, namespace)
+            await ledger.open()
+            blocking: Redis = await connect(url, block_s=BLOCK_S)
+        except BaseException:
+            await redis.aclose()
+            raise
+    except BaseException:
+        if own:
+            await asyncio.to_thread(own.close)
+        raise
+    return Opened(ledger, blocking, facts, redacted(url), own)
+
+
+@contextlib.asynccontextmanager
+async def opened_ledger(
+    *,
+    url: str | None,
+    data_dir: Path,
+    fsync: Literal["always", "everysec"],
+    namespace: str,
+    on_wait: Callable[[str], None] | None = None,
+) -> AsyncIterator[Opened]:
+    """An open ledger for the length of a block; see `open_ledger`."""
+    opened = await open_ledger(url=url, data_dir=data_dir, fsync=fsync, namespace=namespace, on_wait=on_wait)
+    try:
+        yield opened
+    finally:
+        await opened.close()

@@ -1,0 +1,30 @@
+"""Pieces and claims as they stand in Redis; `lua/shared/pieces.lua` is the other side."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from jobs.model import Piece
+
+
+def unpack_piece(packed: bytes) -> Piece:
+    """Reads a piece: a header line, then a reference a line."""
+    head, _, body = packed.partition(b"\n")
+    references = tuple(body.decode().split("\n"))
+    if head[:1] != b"{":
+        return Piece(references)
+    h = orjson.loads(head)
+    return Piece(
+        references,
+        attempts=int(h["a"]),
+        named=int(h["n"]),
+        unclear_until_ms=int(h["m"]),
+        reads=int(h.get("r") or 0),
+        refusal_status=int(h["s"]) if h.get("s") is not None else None,
+        refusal_words=h.get("w"),
+    )
+
+
+def pack_fresh(references: Sequence[str]) -> str:
+    """A piece that nothing has happened to yet."""
+    return f"1 {len(references)}\n" + "\n".join(references)

@@ -1,0 +1,92 @@
+"""Reading jobs from the ledger."""
+
+from collections.abc import Mapping
+
+from jobs.errors import UnknownJobError
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
+from jobs.outcomes import Outcome
+
+_OUTCOME = "outcome:"
+
+
+async def get(ledger: Ledger, job: str) -> JobRecord:
+    """One job.
+
+    Raises:
+        UnknownJobError: there is none of that id.
+    """
+    with translated():
+        fields = await ledger.redis.hgetall(ledger.keys.job(job))
+    if not fields or fields.get(b"state") is None:
+        raise UnknownJobError(job)
+    return _record(job, {k.decode(): v.decode() for k, v in fields.items()})
+
+
+async def newest(ledger: Ledger, limit: int = 20, offset: int = 0) -> list[JobRecord]:
+    """Jobs, newest first."""
+    with translated():
+        ids = await ledger.redis.zrevrange(ledger.keys.jobs, offset, offset + limit - 1)
+        pipe = ledger.redis.pipeline(transaction=False)
+        for job in ids:
+            pipe.hgetall(ledger.keys.job(job.decode()))
+        rows = await pipe.execute() if ids else []
+    return [
+        _record(job.decode(), {k.decode(): v.decode() for k, v in row.items()})
+        for job, row in zip(ids, rows, strict=True)
+        if row.get(b"state") is not None
+    ]
+
+
+async def unfinished(ledger: Ledger) -> list[JobRecord]:
+    """Jobs that have not ended, oldest first."""
+    with translated():
+        ids = await ledger.redis.zrange(ledger.keys.open, 0, -1)
+        pipe = ledger.redis.pipeline(transaction=False)
+        for job in ids:
+            pipe.hgetall(ledger.keys.job(job.decode()))
+        rows = await pipe.execute() if ids else []
+    return [
+        _record(job.decode(), {k.decode(): v.decode() for k, v in row.items()})
+        for job, row in zip(ids, rows, strict=True)
+        if row.get(b"state") is not None
+    ]
+
+
+def _record(job: str, h: Mapping[str, str]) -> JobRecord:
+    pending = sum(int(h.get(name) or 0) for name in ("calls", "reads", "later", "invalid_left"))
+    outcomes = {Outcome(k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
+    in_flight = int(h.get("claimed") or 0)
+    return JobRecord(
+        id=job,
+        order=JobOrder(
+            account=h.get("account", DEFAULT_ACCOUNT),
+            reason=h.get("reason"),
+            requested_by=h.get("requested_by"),
+            priority=Priority(h.get("priority", Priority.NORMAL)),
+            deadline_ms=_int(h.get("deadline")),
+            start_at_ms=_int(h.get("start_at")),
+            idempotency_key=h.get("idempotency_key"),
+        ),
+        state=JobState(h["state"]),
+        total=int(h.get("total") or pending),
+        duplicates=int(h.get("duplicates") or 0),
+        invalid=int(h.get("invalid") or 0),
+        pending=pending,
+        in_flight=in_flight,
+        outcomes=outcomes,
+        created_at_ms=int(h.get("created_at") or 0),
+        started_at_ms=_int(h.get("started_at")),
+        finished_at_ms=_int(h.get("finished_at")),
+        samples=_samples(h.get("samples", "")),
+    )
+
+
+def _samples(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = (sample.split(":") for sample in text.split())
+    return tuple((int(at), int(count)) for at, count in pairs)
+
+
+def _int(text: str | None) -> int | None:
+    return int(text) if text else None

@@ -1,0 +1,62 @@
+"""Reading results: one stream for all, and a small index a job."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.model import Result
+from jobs.outcomes import Outcome
+
+_PAGE_RUNS = 200
+_PAGE_ENTRIES = 1000
+
+
+async def of_job(ledger: Ledger, job: str, *, skip_runs: int = 0) -> AsyncIterator[tuple[int, list[Result]]]:
+    """A job's results in the order in which they were written, in pages.
+
+    Reads only the stretches of the stream that hold them. Yields (runs read so far, results): the former is where a
+    later reading goes on, as `skip_runs`. Results that were trimmed are left out.
+    """
+    at = skip_runs
+    while True:
+        with translated():
+            runs = await ledger.redis.lrange(ledger.keys.runs(job), at, at + _PAGE_RUNS - 1)
+        if not runs:
+            return
+        page: list[Result] = []
+        for run in runs:
+            first, last = run.decode().split(" ")
+            async for entries in _entries(ledger, first, last):
+                page += [_result(entry_id, h) for entry_id, h in entries if h[b"job"] == job.encode()]
+            at += 1
+            if len(page) >= _PAGE_ENTRIES:
+                yield at, page
+                page = []
+        yield at, page
+
+
+async def _entries(ledger: Ledger, first: str, last: str) -> AsyncIterator[Sequence[Any]]:
+    start = first
+    while True:
+        with translated():
+            entries = await ledger.redis.xrange(ledger.keys.results, start, last, count=_PAGE_ENTRIES)
+        if entries:
+            yield entries
+        if len(entries) < _PAGE_ENTRIES:
+            return
+        start = "(" + entries[-1][0].decode()
+
+
+def _result(entry_id: bytes, h: dict[bytes, bytes]) -> Result:
+    status, message, state = h.get(b"status"), h.get(b"message"), h.get(b"state")
+    return Result(
+        job=h[b"job"].decode(),
+        reference=h[b"reference"].decode(),
+        outcome=Outcome(h[b"outcome"].decode()),
+        status=int(status) if status else None,
+        attempts=int(h[b"attempts"]),
+        message=message.decode() if message else None,
+        state=state.decode() if state else None,
+        at_ms=int(entry_id.split(b"-")[0]),
+    )

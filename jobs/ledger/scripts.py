@@ -1,0 +1,57 @@
+"""The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from jobs.ledger.connection import translated
+
+_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "claims", "sealing")
+_ADMITS = frozenset({"submit", "intake"})
+"""Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
+
+NAMES = (
+    "submit", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause", "resume",
+    "abort", "trim",
+)  # fmt: skip
+
+
+class Script:
+    """One operation: its text and its digest."""
+
+    def __init__(self, name: str) -> None:
+        folder = files("jobs.ledger") / "lua"
+        shared = "\n".join((folder / "shared" / f"{part}.lua").read_text() for part in _SHARED)
+        flags = "#!lua" if name in _ADMITS else "#!lua flags=allow-oom"
+        self.name = name
+        self.text = f"{flags}\n{shared}\n{(folder / f'{name}.lua').read_text()}"
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Scripts:
+    """Runs the operations on one connection pool."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        self._scripts = {name: Script(name) for name in NAMES}
+
+    async def run(self, name: str, keys: Sequence[bytes], *args: str | bytes | int) -> Any:
+        """Runs one operation and answers as its file says.
+
+        Raises:
+            LedgerError: as `connection.translated`.
+        """
+        script = self._scripts[name]
+        with translated():
+            try:
+                return await self._redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                return await self._redis.execute_command("EVAL", script.text, len(keys), *keys, *args)
+
+    def text(self, name: str) -> Script:
+        """The script of that name, to be pipelined."""
+        return self._scripts[name]

@@ -1,0 +1,251 @@
+"""Submitting a job: batches that nobody sees, then the seal that makes it whole."""
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.exceptions import NoScriptError
+
+from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
+from jobs.ids import SERIALS, job_id
+from jobs.ledger.connection import check, translated
+from jobs.ledger.core import FORMAT, Ledger
+from jobs.ledger.packing import pack_fresh
+from jobs.model import JobOrder, JobState
+from jobs.references import InvalidEntry
+
+BATCH = 2000
+"""References in one script."""
+_BATCHES_PER_TRIP = 8
+CHUNK = 100
+BYTES_PER_UNSETTLED = 100
+"""What a reference without a result may yet grow to; measured in bench/memory.py, with room to spare."""
+_CHECK_EVERY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What became of a submission; `same` where its idempotency key was bound to an equal job before."""
+
+    job: str
+    state: JobState
+    same: bool
+    drains: tuple[str, ...]
+
+
+class _Serials:
+    """Serial numbers within a millisecond: from a random start upwards, so that one process repeats none."""
+
+    def __init__(self) -> None:
+        self._serial = random.randrange(SERIALS)
+
+    def next(self) -> int:
+        self._serial = (self._serial + 1) % SERIALS
+        return self._serial
+
+
+_serials = _Serials()
+
+
+def new_job_id() -> str:
+    """An id that no job has; a submission that finds it taken all the same takes another."""
+    return job_id(time.time_ns() // 1_000_000, _serials.next())
+
+
+def order_fields(order: JobOrder) -> dict[str, str | int]:
+    """The job's fields that come from the order."""
+    fields: dict[str, str | int | None] = {
+        "priority": order.priority.value,
+        "class": order.priority.rank,
+        "reason": order.reason,
+        "requested_by": order.requested_by,
+        "deadline": order.deadline_ms,
+        "start_at": order.start_at_ms,
+        "idempotency_key": order.idempotency_key,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def pack_invalid(entry: InvalidEntry) -> str:
+    """A malformed line as the ledger keeps it until its result is written."""
+    message = f"line {entry.line}: {entry.reason}"
+    return orjson.dumps({"v": FORMAT, "text": entry.text or "(empty)", "message": message}).decode()
+
+
+class Content:
+    """The digest of a job's content: the same references in the same order for the same purpose.
+
+    Times are left out, since a span such as `+2h` means another instant when the same command is run again.
+    """
+
+    def __init__(self, order: JobOrder) -> None:
+        purpose = [order.account, order.priority.value, order.reason, order.requested_by]
+        self._hash = hashlib.sha256(orjson.dumps(purpose))
+
+    def add(self, references: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
+        """Adds references and malformed lines, in order."""
+        if references:
+            self._hash.update(("\n".join(references) + "\n").encode())
+        for entry in invalid:
+            self._hash.update(f"!{entry.text}\n".encode())
+
+    def digest(self) -> str:
+        """Hexadecimal."""
+        return self._hash.hexdigest()[:32]
+
+
+async def admit(ledger: Ledger, more: int) -> None:
+    """Refuses what the server could take in but not drain.
+
+    Raises:
+        LedgerFullError: there is no room for `more` references to become results.
+    """
+    facts = await check(ledger.redis)
+    with translated():
+        unsettled = int(await ledger.redis.hget(ledger.keys.totals, "unsettled") or 0)
+    need = BYTES_PER_UNSETTLED * (unsettled + more)
+    if facts.used_memory_bytes + need > facts.max_memory_bytes:
+        raise LedgerFullError(
+            f"the server has {facts.max_memory_bytes >> 20} MiB, holds {facts.used_memory_bytes >> 20} MiB and needs "
+            f"{need >> 20} MiB more to finish {unsettled + more} references; let workers drain, trim results "
+            "(CANCELLIST_RESULTS_KEEP) or raise its maxmemory"
+        )
+
+
+class Submission:
+    """One job on its way into the ledger. Nothing of it is visible before `seal` answers."""
+
+    def __init__(self, ledger: Ledger, order: JobOrder) -> None:
+        self._ledger = ledger
+        self._order = order
+        self._content = Content(order)
+        self._nonce = f"{random.getrandbits(64):016x}"
+        self.job = new_job_id()
+        self._batches: list[tuple[Any, ...]] = []
+        self._number = 0
+        self._references: list[str] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._checked_at = -1
+        self.valid = 0
+        self.invalid = 0
+
+    async def add(self, references: Sequence[str], invalid: Sequence[InvalidEntry] = ()) -> None:
+        """Adds references (normalised, valid, each once in the job) and malformed lines, in order.
+
+        Raises:
+            LedgerFullError: the server has no room for them.
+            LedgerError: the server does not take them.
+        """
+        self._content.add(references, invalid)
+        self.valid += len(references)
+        self.invalid += len(invalid)
+        self._references += references
+        whole = len(self._references) - len(self._references) % BATCH
+        for start in range(0, whole, BATCH):
+            await self._queue(self._references[start : start + BATCH], ())
+        self._references = self._references[whole:]
+        for start in range(0, len(invalid), BATCH):
+            await self._queue((), invalid[start : start + BATCH])
+
+    async def seal(
+        self, *, duplicates: int, idempotency_keep_s: float, per_call: int, intake: tuple[str, str] | None = None
+    ) -> Sealed | None:
+        """Makes the job whole and visible.
+
+        Args:
+            duplicates: references that were left out as named before.
+            idempotency_keep_s: for how long the order's idempotency key stays bound.
+            per_call: references a call, to reckon how many drains the job can use.
+            intake: consumer group and entry of the intake stream that it came from.
+
+        Returns:
+            What became of it; None where another reader sealed the same intake entry.
+
+        Raises:
+            IdempotencyConflictError: the key is bound to other content; nothing was submitted.
+            LedgerError: the server does not take it.
+        """
+        if self._references or not self._number:
+            await self._queue(self._references, ())
+            self._references = []
+        await self._send()
+        await self._sent()
+        key = self._order.idempotency_key or ""
+        group, entry = intake or ("", "")
+        total = self.valid + self.invalid
+        reply = await self._ledger.run(
+            "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
+            self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
+        )  # fmt: skip
+        words = [word.decode() for word in reply]
+        match words[0]:
+            case "sealed":
+                return Sealed(words[1], JobState(words[2]), same=False, drains=tuple(words[3:]))
+            case "same":
+                return Sealed(words[1], JobState(words[2]), same=True, drains=())
+            case "conflict":
+                raise IdempotencyConflictError(key, words[1])
+            case "taken":
+                return None
+            case _:
+                raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
+
+    async def _queue(self, references: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
+        self._number += 1
+        fields: list[str | int] = []
+        if self._number == 1:
+            fields = [part for pair in order_fields(self._order).items() for part in pair]
+        chunks = [pack_fresh(references[at : at + CHUNK]) for at in range(0, len(references), CHUNK)]
+        head = (self._nonce, self._number, len(references), len(invalid), len(fields) // 2)
+        self._batches.append((*head, *fields, *chunks, "", *map(pack_invalid, invalid)))
+        if len(self._batches) >= _BATCHES_PER_TRIP:
+            await self._send()
+
+    async def _send(self) -> None:
+        await self._sent()
+        if self.valid + self.invalid - self._checked_at >= _CHECK_EVERY or self._checked_at < 0:
+            self._checked_at = self.valid + self.invalid
+            await admit(self._ledger, self.valid + self.invalid)
+        batches, self._batches = self._batches, []
+        if batches:
+            self._sending = asyncio.create_task(self._transmit(batches))
+
+    async def _sent(self) -> None:
+        if self._sending:
+            task, self._sending = self._sending, None
+            await task
+
+    async def _transmit(self, batches: list[tuple[Any, ...]]) -> None:
+        """Sends batches in order in one round trip; each is added once however often this is repeated."""
+        replies = await self._trip(batches)
+        if replies[0] == -1 and batches[0][1] == 1:
+            self.job = new_job_id()
+            replies = await self._trip(batches)
+        if any(reply < 0 for reply in replies):
+            raise LedgerError(f"job {self.job} was dropped before it was sealed; submit it again")
+
+    async def _trip(self, batches: list[tuple[Any, ...]]) -> list[int]:
+        keys = self._ledger.keys.of_account(self._order.account)
+        head = (self._ledger.keys.prefix, self._order.account, self.job)
+        script = self._ledger.scripts.text("submit")
+        with translated():
+            for command in (("EVALSHA", script.sha), ("EVAL", script.text)):
+                pipe = self._ledger.redis.pipeline(transaction=False)
+                for batch in batches:
+                    pipe.execute_command(*command, len(keys), *keys, *head, *batch)
+                try:
+                    return [int(reply) for reply in await pipe.execute()]
+                except NoScriptError:
+                    continue
+        raise LedgerError("the server does not keep scripts; check that nothing runs SCRIPT FLUSH in a loop")
+
+
+def chunks(references: Sequence[str], size: int = CHUNK) -> Iterator[str]:
+    """Packed pieces of at most `size` references."""
+    for at in range(0, len(references), size):
+        yield pack_fresh(references[at : at + size])

@@ -1,0 +1,121 @@
+"""What a cancellation job is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from jobs.outcomes import Outcome
+
+DEFAULT_ACCOUNT = "default"
+
+
+class Priority(StrEnum):
+    """The class of a job; a higher class goes first."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+    @property
+    def rank(self) -> int:
+        """0 goes first."""
+        return list(Priority).index(self)
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    SEALING = "sealing"
+    HELD = "held"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ABORTING = "aborting"
+    HALTED = "halted"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in {JobState.COMPLETED, JobState.ABORTED}
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """What a producer asks for, apart from the references. Times are Unix milliseconds."""
+
+    account: str = DEFAULT_ACCOUNT
+    reason: str | None = None
+    requested_by: str | None = None
+    priority: Priority = Priority.NORMAL
+    deadline_ms: int | None = None
+    start_at_ms: int | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """References of one job with one history.
+
+    Attributes:
+        references: upper case, each once.
+        attempts: calls that named them and ended unclear or in error.
+        named: calls that named them.
+        unclear_until_ms: 0, or until when (server's clock) a call that named them may still act; other than 0 means
+            that one may have cancelled them.
+        reads: tries to read their state, in this round of reading.
+        refusal_status: HTTP status of the refusal that is being explained.
+        refusal_words: and the platform's words.
+    """
+
+    references: tuple[str, ...]
+    attempts: int = 0
+    named: int = 0
+    unclear_until_ms: int = 0
+    reads: int = 0
+    refusal_status: int | None = None
+    refusal_words: str | None = None
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether a call of this job may have cancelled them."""
+        return self.unclear_until_ms != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The final answer for one reference of one job; `at_ms` is Unix milliseconds."""
+
+    job: str
+    reference: str
+    outcome: Outcome
+    status: int | None
+    attempts: int
+    message: str | None
+    state: str | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as the ledger has it. Times are Unix milliseconds."""
+
+    id: str
+    order: JobOrder
+    state: JobState
+    total: int
+    duplicates: int
+    invalid: int
+    pending: int
+    in_flight: int
+    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    created_at_ms: int = 0
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    samples: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def settled(self) -> int:
+        """References that have their result."""
+        return sum(self.outcomes.values())

@@ -1,0 +1,291 @@
+"""The closed set of outcomes, and what an answer of the platform says about each reference that a call named.
+
+Everything here is pure: (references, answer or failure) in, one verdict for each reference out. Verdicts are joined to
+references by `Data`, compared without case, never by position; what an answer does not name was not answered.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+USUAL_SUCCESS = "Consignment cancellation completed successfully"
+"""The platform's words for a success (public guide); not worth storing."""
+
+
+class Outcome(StrEnum):
+    """The final answer for one reference of one job."""
+
+    CANCELLED = "cancelled"
+    ALREADY_CANCELLED = "already_cancelled"
+    MANIFESTED = "manifested"
+    NOT_FOUND = "not_found"
+    REJECTED = "rejected"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+    INVALID = "invalid"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+
+
+DONE = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
+REFUSED = frozenset({Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.INVALID})
+UNFINISHED = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the platform answered: HTTP status, the decoded JSON body (`UNREADABLE` where it is none), and hints."""
+
+    status: int
+    body: object = None
+    retry_after_s: float | None = None
+
+
+class Unreadable(Enum):
+    """The body of an answer that could not be read as JSON."""
+
+    UNREADABLE = "unreadable"
+
+
+UNREADABLE = Unreadable.UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer came.
+
+    `written` says whether a byte of the request may have left: where it did, the platform may have acted.
+    """
+
+    reason: str
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The platform confirmed the cancellation."""
+
+    status: int
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The platform refused this reference; only its state, read back, says why."""
+
+    status: int
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The platform may have acted without confirming it."""
+
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """The platform did not act; `counted` says whether that burns an attempt."""
+
+    reason: str
+    status: int | None = None
+    counted: bool = True
+
+
+Verdict = Confirmed | Refused | Unclear | Untaken
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One verdict for each reference of a call: `common` for all but those in `others`."""
+
+    common: Verdict
+    others: Mapping[str, Verdict]
+    unasked: tuple[str, ...] = ()
+
+    def of(self, reference: str) -> Verdict:
+        """The verdict for one reference."""
+        return self.others.get(reference, self.common)
+
+
+_NOT_COUNTED = frozenset({401, 403, 429})
+_UNCLEAR_STATUSES = frozenset({408})
+_OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
+
+
+def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) -> Judgement:
+    """Says what became of each reference of one cancelling call.
+
+    Args:
+        references: the references that the call named, upper case, each once.
+        answer: what came back.
+        single: whether the single endpoint was called, whose success has no body.
+    """
+    match answer:
+        case Failure(reason=reason, written=False):
+            return Judgement(Untaken(reason, counted=False), {})
+        case Failure(reason=reason):
+            return Judgement(Unclear(reason), {})
+        case Answer(status=status) if _OK <= status < _REDIRECTS:
+            if single:
+                return _judge_single(references[0], answer)
+            return _judge_list(references, answer)
+        case Answer(status=status) if status in _NOT_COUNTED:
+            return Judgement(Untaken(_words(answer.body) or f"HTTP {status}", status, counted=False), {})
+        case Answer(status=status) if (
+            status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS
+        ):
+            return Judgement(Unclear(_words(answer.body) or f"HTTP {status}", status), {})
+        case Answer(status=status):
+            if single:
+                return Judgement(Refused(status, _words(answer.body)), {})
+            return Judgement(Untaken(_words(answer.body) or f"HTTP {status}", status), {})
+
+
+def _judge_single(reference: str, answer: Answer) -> Judgement:
+    body = answer.body
+    if isinstance(body, list) and body:
+        return _judge_list([reference], answer)
+    if isinstance(body, dict) and body.get("IsSuccess") is False:
+        return Judgement(Refused(answer.status, _text(body.get("Message"))), {})
+    return Judgement(Confirmed(answer.status), {})
+
+
+def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
+    unnamed = Unclear("the answer does not name it", answer.status)
+    if not isinstance(answer.body, list):
+        return Judgement(Unclear("the answer is not a list", answer.status), {})
+    confirmed = Confirmed(answer.status)
+    asked = set(references)
+    seen: dict[str, Verdict] = {}
+    unasked: list[str] = []
+    for item in answer.body:
+        data = item.get("Data") if isinstance(item, dict) else None
+        if not isinstance(data, str):
+            continue
+        reference = data.strip().upper()
+        if reference not in asked:
+            unasked.append(data)
+            continue
+        verdict = _judge_item(item, confirmed)
+        if reference in seen and type(seen[reference]) is not type(verdict):
+            verdict = Unclear("the answer contradicts itself", answer.status)
+        seen[reference] = verdict
+    if len(seen) == len(asked) and all(v is confirmed for v in seen.values()):
+        return Judgement(confirmed, {}, tuple(unasked))
+    return Judgement(unnamed, seen, tuple(unasked))
+
+
+def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
+    message = item.get("Message")
+    match item.get("IsSuccess"):
+        case True:
+            if message is None or message == USUAL_SUCCESS:
+                return confirmed
+            return Confirmed(confirmed.status, _text(message))
+        case False:
+            return Refused(confirmed.status, _text(message))
+        case _:
+            return Unclear("the answer does not say whether it succeeded", confirmed.status)
+
+
+class Standing(Enum):
+    """What a state means for cancelling (platform's public guide, 'States')."""
+
+    CANCELLED = "cancelled"
+    PASSING = "passing"
+    OPEN = "open"
+    MANIFESTED = "manifested"
+
+
+_PASSING = frozenset({"cancelling", "allocating", "manifesting"})
+_OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
+_MANIFESTED = frozenset(
+    {
+        "manifested", "atdropoffpoint", "collected", "collectionfailed", "intransit", "intransitwaiting", "delayed",
+        "outfordelivery", "deliveryfailed", "deliveryfailedcardleft", "delivered", "partiallydelivered",
+        "delivereddamaged", "atcollectionpoint", "atcustoms", "heldbycarrier", "returntosender", "actionrequired",
+        "exchangefailed", "carrierunabletocollect", "missing", "lost", "damaged",
+    }
+)  # fmt: skip
+
+
+def standing(state: str) -> Standing:
+    """What a state means for cancelling; one that is not known is taken as open, since asking again does no harm."""
+    folded = state.strip().lower()
+    if folded == "cancelled":
+        return Standing.CANCELLED
+    if folded in _PASSING:
+        return Standing.PASSING
+    if folded in _MANIFESTED:
+        return Standing.MANIFESTED
+    return Standing.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The state was read."""
+
+    state: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The platform does not know the reference."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The state could not be read; `counted` says whether that burns a try."""
+
+    reason: str
+    status: int | None = None
+    counted: bool = True
+
+
+Reading = Found | Unknown | Unread
+
+
+def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
+    """Says what one Get Consignment Status told about a reference."""
+    match answer:
+        case Failure(reason=reason, written=written):
+            return Unread(reason, counted=written)
+        case Answer(status=404):
+            return Unknown(404)
+        case Answer(status=status) if status in _NOT_COUNTED:
+            return Unread(f"HTTP {status}", status, counted=False)
+        case Answer(status=status, body=body) if _OK <= status < _REDIRECTS and isinstance(body, dict):
+            named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")
+            state = body.get("Status")
+            if isinstance(named, str) and named.strip().upper() != reference:
+                return Unread("the answer is about another reference", status)
+            if isinstance(state, str) and state.strip():
+                return Found(state.strip(), status)
+            return Unread("the answer has no state", status)
+        case Answer(status=status):
+            return Unread(f"HTTP {status}", status)
+
+
+def _text(value: object) -> str | None:
+    return value[:500] if isinstance(value, str) and value else None
+
+
+def _words(body: object) -> str | None:
+    """The platform's words in an error body, in whichever of its two forms."""
+    if not isinstance(body, dict):
+        return None
+    return _text(body.get("Message")) or _text(body.get("message"))
+
+
+def exit_status(outcomes: Iterable[Outcome]) -> int:
+    """The exit status of a command that waited for these outcomes: 0, 3 where some were refused, 4 where unfinished."""
+    seen = set(outcomes)
+    if seen & UNFINISHED:
+        return 4
+    return 3 if seen & REFUSED else 0

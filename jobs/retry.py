@@ -1,0 +1,169 @@
+"""Verdict and history in, what happens next out: a result, or back into the queue for a call or a read.
+
+Nothing negative is final while an unclear call may still act: until then the state is looked at again.
+"""
+
+from dataclasses import dataclass
+
+from jobs.model import Piece
+from jobs.outcomes import (
+    Confirmed,
+    Found,
+    Outcome,
+    Reading,
+    Refused,
+    Standing,
+    Unclear,
+    Unknown,
+    Unread,
+    Untaken,
+    Verdict,
+    standing,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how soon.
+
+    Attributes:
+        max_attempts: counted calls before a reference is given up, and reads before its state is.
+        base_s: upper bound of the first pause.
+        cap_s: upper bound of any pause.
+        call_timeout_s: for how long after its end an unclear call may still act.
+    """
+
+    max_attempts: int = 8
+    base_s: float = 0.25
+    cap_s: float = 30.0
+    call_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A result."""
+
+    outcome: Outcome
+    attempts: int
+    status: int | None = None
+    message: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallAgain:
+    """Back into the queue, to be named by another call."""
+
+    delay_s: float
+    attempts: int
+    named: int
+    unclear_s: float = 0.0
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """Back into the queue, to have its state read."""
+
+    delay_s: float
+    attempts: int
+    named: int
+    reads: int = 0
+    unclear_s: float = 0.0
+    refusal_status: int | None = None
+    refusal_words: str | None = None
+
+
+Step = Settle | CallAgain | ReadState
+
+
+def backoff(attempt: int, policy: RetryPolicy, jitter: float) -> float:
+    """The pause in seconds before the try after `attempt` (from 1): exponential with full jitter, `jitter` in [0, 1).
+
+    Source: "Exponential Backoff And Jitter", AWS Architecture Blog.
+    """
+    return jitter * min(policy.cap_s, policy.base_s * 2.0 ** min(attempt - 1, 30))
+
+
+def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:
+    """What happens to references after a call that named them.
+
+    Args:
+        piece: their history before the call.
+        verdict: what the call's answer says about them.
+        policy: how often and how soon.
+        jitter: drawn from [0, 1).
+        unclear_left_s: for how long an earlier unclear call may still act.
+    """
+    named = piece.named + 1
+    match verdict:
+        case Confirmed(status=status, message=message):
+            return Settle(Outcome.CANCELLED, named, status, message)
+        case Refused(status=status, message=message):
+            return ReadState(0.0, piece.attempts, named, refusal_status=status, refusal_words=message)
+        case Unclear(reason=_):
+            attempts = piece.attempts + 1
+            if attempts >= policy.max_attempts:
+                return ReadState(policy.call_timeout_s, attempts, named, unclear_s=policy.call_timeout_s)
+            return CallAgain(backoff(attempts, policy, jitter), attempts, named, unclear_s=policy.call_timeout_s)
+        case Untaken(reason=reason, status=status, counted=counted):
+            attempts = piece.attempts + (1 if counted else 0)
+            if attempts < policy.max_attempts or not counted:
+                return CallAgain(backoff(max(1, attempts), policy, jitter), attempts, named)
+            if piece.maybe_sent:
+                return ReadState(max(0.0, unclear_left_s), attempts, named)
+            return Settle(Outcome.FAILED, named, status, reason)
+
+
+def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:
+    """What happens to a reference after its state was read; arguments as for `after_call`."""
+    match reading:
+        case Found(state=state, status=status):
+            return _after_found(piece, state, status, policy, jitter, unclear_left_s)
+        case Unknown(status=status):
+            if unclear_left_s > 0:
+                return _read_again(piece, unclear_left_s, piece.reads)
+            return Settle(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
+        case Unread(reason=reason, status=status, counted=counted):
+            reads = piece.reads + (1 if counted else 0)
+            if counted and reads >= policy.max_attempts and unclear_left_s <= 0:
+                return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
+            return _read_again(piece, backoff(max(1, reads), policy, jitter), reads)
+
+
+def _after_found(
+    piece: Piece, state: str, status: int, policy: RetryPolicy, jitter: float, unclear_left_s: float
+) -> Step:
+    refused = piece.refusal_status is not None
+    match standing(state):
+        case Standing.CANCELLED:
+            outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
+            return Settle(outcome, piece.named, status, piece.refusal_words, state)
+        case Standing.MANIFESTED:
+            return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
+        case Standing.PASSING:
+            reads = piece.reads + 1
+            if reads < policy.max_attempts or unclear_left_s > 0:
+                return _read_again(piece, max(policy.base_s, backoff(reads, policy, jitter)), reads)
+            if piece.maybe_sent:
+                return Settle(Outcome.UNCONFIRMED, piece.named, status, f"it stays {state}", state)
+            return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
+        case Standing.OPEN:
+            if unclear_left_s > 0:
+                return _read_again(piece, unclear_left_s, piece.reads)
+            if refused:
+                return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
+            if piece.attempts >= policy.max_attempts:
+                return Settle(Outcome.FAILED, piece.named, status, "no call was taken", state)
+            return CallAgain(backoff(max(1, piece.attempts), policy, jitter), piece.attempts, piece.named, cleared=True)
+
+
+def _read_again(piece: Piece, delay_s: float, reads: int) -> ReadState:
+    return ReadState(
+        delay_s,
+        piece.attempts,
+        piece.named,
+        reads=reads,
+        refusal_status=piece.refusal_status,
+        refusal_words=piece.refusal_words,
+    )

@@ -1,0 +1,377 @@
+"""The ledger's scripts on a real server against a model: whatever is called, in whatever order, however often.
+
+After every step every reference of every job is in exactly one place, the counters agree with what is there and with
+the stream, and no limit is passed.
+"""
+
+import asyncio
+import json
+from collections import Counter
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobs.errors import IdempotencyConflictError, JobStateError
+from jobs.ledger import claims, control, records
+from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from jobs.ledger.connection import connect
+from jobs.ledger.core import Ledger
+from jobs.ledger.packing import unpack_piece
+from jobs.ledger.submission import Submission
+from jobs.model import JobOrder, JobState, Priority
+from jobs.outcomes import Outcome
+from jobs.references import InvalidEntry
+from jobs.retry import CallAgain, ReadState, Settle
+from tests.servers import Server
+
+TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=60_000)
+POOL = [f"EC-000-000-{n:03d}" for n in range(60)]
+A = "default"
+SELDOM = st.sampled_from([False] * 4 + [True])
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    url = ""
+    jobs = Bundle("jobs")
+    held = Bundle("held")
+    settled = Bundle("settled")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.redis = self.do(connect(self.url))
+        self.do(self.redis.flushall())
+        self.ledger = Ledger(self.redis)
+        self.do(self.ledger.open())
+        self.serial = 0
+        self.submitted: dict[str, Counter[str]] = {}
+        self.claimed: dict[str, Claim] = {}
+        self.asks: dict[str, Ask] = {}
+        self.outcomes: dict[tuple[str, str], set[Outcome]] = {}
+        self.keys: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.account_paused = False
+
+    def do(self, work):
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.do(self.redis.aclose())
+        self.loop.close()
+
+    # what a producer does
+
+    @initialize(target=jobs, sizes=st.lists(st.integers(1, 60), min_size=3, max_size=3))
+    def begin(self, sizes):
+        return multiple(*(self.submit(POOL[:size], 0, Priority.NORMAL, None, None, False) for size in sizes))
+
+    @rule(
+        target=jobs,
+        references=st.lists(st.sampled_from(POOL), max_size=35, unique=True),
+        malformed=st.integers(0, 3),
+        priority=st.sampled_from(Priority),
+        key=st.sampled_from([None, None, None, "k1", "k2"]),
+        held=st.sampled_from([None] * 8 + [3_600_000]),
+        lost=st.booleans(),
+    )
+    def submit(self, references, malformed, priority, key, held, lost):
+        if not references and not malformed:
+            return multiple()
+        now = self.do(self.ledger.now_ms())
+        order = JobOrder(priority=priority, idempotency_key=key, start_at_ms=now + held if held else None)
+        submission = Submission(self.ledger, order)
+        invalid = [InvalidEntry(n, f"bad {n}", "not a reference") for n in range(malformed)]
+        self.do(submission.add(references, invalid))
+        content = (priority, tuple(references), malformed)
+        try:
+            sealed = self.do(self.seal(submission))
+            if lost:
+                assert self.do(self.seal(submission)).job == sealed.job
+        except IdempotencyConflictError as error:
+            assert self.keys[key] != content
+            assert error.job in self.submitted
+            return multiple()
+        if sealed.same:
+            assert self.keys[key] == content
+            return multiple()
+        if key:
+            self.keys[key] = content
+        self.submitted[sealed.job] = Counter(references) + Counter(e.text for e in invalid)
+        return sealed.job
+
+    async def seal(self, submission):
+        return await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=TERMS.per_call)
+
+    # what workers do
+
+    @rule(target=held, mode=st.sampled_from(["any", "slot", "staged", "leave"]), drain=st.sampled_from(["d1", "d2"]))
+    def claim(self, mode, drain):
+        self.serial += 1
+        ask = Ask(f"c{self.serial}", drain, mode, 0, TERMS)
+        answer = self.do(claims.claim(self.ledger, A, ask))
+        return self._hold(ask, answer)
+
+    def _hold(self, ask, answer):
+        if not isinstance(answer, Claim):
+            return multiple()
+        assert sum(len(p.piece.references) for p in answer.parts) <= TERMS.per_call
+        assert len(set(answer.references)) == len(answer.references)
+        assert answer.kind == "calls" or len(answer.references) == 1
+        self.claimed[ask.claim] = answer
+        self.asks[ask.claim] = ask
+        return ask.claim
+
+    @rule(target=held, count=st.integers(1, 5))
+    def claim_several(self, count):
+        return multiple(*(c for c in (self.claim("any", "d1") for _ in range(count)) if isinstance(c, str)))
+
+    @rule(claim=held)
+    def claim_again(self, claim):
+        if claim not in self.claimed:
+            return
+        again = self.do(claims.claim(self.ledger, A, self.asks[claim]))
+        assert isinstance(again, Claim)
+        assert again.parts == self.claimed[claim].parts
+        assert again.kind == self.claimed[claim].kind
+
+    @rule(
+        target=settled,
+        claim=consumes(held),
+        verdicts=st.lists(st.integers(0, 5), min_size=1, max_size=10),
+        chain=st.booleans(),
+        give=st.booleans(),
+    )
+    def settle(self, claim, verdicts, chain, give):
+        ours = claim in self.claimed
+        held = self.claimed.get(claim)
+        parts = []
+        for part in held.parts if held else ():
+            shares = {}
+            for at, reference in enumerate(part.piece.references):
+                step = self._step(part.piece, held.kind, verdicts[at % len(verdicts)])
+                shares.setdefault(step, []).append(reference)
+                if isinstance(step, Settle):
+                    self.outcomes.setdefault((part.job, reference), set()).add(step.outcome)
+            parts.append([Share(step, tuple(refs), len(refs)) for step, refs in shares.items()])
+        settlement = Settlement(claim, parts, (claim,) if give else (), {})
+        ask = None
+        if chain:
+            self.serial += 1
+            ask = Ask(f"c{self.serial}", "d1", "any", 0, TERMS)
+        taken, answer = self.do(claims.settle(self.ledger, A, settlement, ask, TERMS))
+        assert taken == ours
+        if not give:
+            self.do(claims.release(self.ledger, A, [], [claim], TERMS))
+        self.claimed.pop(claim, None)
+        if ask:
+            self._hold(ask, answer)
+        return (settlement, ask) if ours else multiple()
+
+    @staticmethod
+    def _step(piece, kind, verdict):
+        attempts, named = piece.attempts, piece.named + 1
+        return [
+            Settle(Outcome.CANCELLED, named, 200),
+            Settle(Outcome.MANIFESTED, named, 200, "it is manifested", "Manifested"),
+            CallAgain(0.0, attempts + 1, named),
+            CallAgain(60.0, attempts + 1, named, unclear_s=0.001),
+            ReadState(0.0, attempts, named, refusal_status=200, refusal_words="no"),
+            ReadState(60.0, attempts, named, unclear_s=0.001),
+        ][verdict]
+
+    @rule(done=settled)
+    def settle_again(self, done):
+        settlement, ask = done
+        before = self.do(self.redis.xlen("cancellist:results"))
+        taken, answer = self.do(claims.settle(self.ledger, A, settlement, ask, TERMS))
+        assert taken
+        assert self.do(self.redis.xlen("cancellist:results")) == before
+        if ask and ask.claim in self.claimed:
+            assert isinstance(answer, Claim)
+            assert answer.parts == self.claimed[ask.claim].parts
+        elif ask:
+            self._forget_or_hold(ask, answer)
+
+    def _forget_or_hold(self, ask, answer):
+        if isinstance(answer, Claim):
+            self.claimed[ask.claim] = answer
+            self.asks[ask.claim] = ask
+
+    @rule(claim=held)
+    def renew(self, claim):
+        _, lost = self.do(claims.renew(self.ledger, A, "d1", TERMS, [claim], [claim]))
+        assert lost == (set() if claim in self.claimed else {claim})
+
+    @rule(claim=consumes(held), twice=st.booleans())
+    def release(self, claim, twice):
+        count = self.do(claims.release(self.ledger, A, [claim], [claim], TERMS))
+        assert count == (1 if claim in self.claimed else 0)
+        self.claimed.pop(claim, None)
+        if twice:
+            assert self.do(claims.release(self.ledger, A, [claim], [claim], TERMS)) == 0
+
+    @rule(claim=held)
+    def lease_passes(self, claim):
+        if claim not in self.claimed:
+            return
+        self.do(self.sweep())
+        self.do(self.redis.zadd("cancellist:account:default:claims", {claim: 1}))
+        self.do(self.redis.zrem("cancellist:account:default:slots", claim))
+        swept = self.do(self.sweep())
+        assert swept.taken_over == 1
+        self.claimed.pop(claim)
+
+    async def sweep(self):
+        return await control.sweep(self.ledger, A, "w1", TERMS, 0.001)
+
+    @rule()
+    def what_is_later_comes_due(self):
+        key = "cancellist:account:default:later"
+        for member in self.do(self.redis.zrange(key, 0, -1)):
+            self.do(self.redis.zadd(key, {member: 1}))
+        self.do(self.sweep())
+
+    @rule(job=jobs)
+    def its_time_comes(self, job):
+        if self.do(self.redis.zscore("cancellist:account:default:held", job)) is not None:
+            self.do(self.redis.zadd("cancellist:account:default:held", {job: 1}))
+            self.do(self.sweep())
+            assert self.do(records.get(self.ledger, job)).state is not JobState.HELD
+
+    @rule(job=jobs, chance=SELDOM)
+    def its_deadline_passes(self, job, chance):
+        if not chance:
+            return
+        if not self.do(records.get(self.ledger, job)).state.ended:
+            self.do(self.redis.hset(f"cancellist:job:{job}", "deadline", 1))
+            self.do(self.redis.zadd("cancellist:account:default:deadlines", {job: 1}))
+            self.do(self.sweep())
+            while self.do(control.slice_oldest(self.ledger, A)):
+                pass
+
+    # what an operator does
+
+    @rule(job=jobs, account=st.booleans(), chance=SELDOM)
+    def pause(self, job, account, chance):
+        if not chance:
+            self.do(control.resume_account(self.ledger, A, TERMS.per_call))
+            return
+        if account:
+            self.do(control.pause_account(self.ledger, A))
+            self.account_paused = True
+            return
+        try:
+            assert self.do(control.pause_job(self.ledger, job)) is JobState.PAUSED
+        except JobStateError as error:
+            assert error.state in {"completed", "aborting", "aborted", "paused"}
+
+    @rule(job=jobs, account=st.booleans())
+    def resume(self, job, account):
+        if account:
+            self.do(control.resume_account(self.ledger, A, TERMS.per_call))
+            self.account_paused = False
+            return
+        try:
+            state, _ = self.do(control.resume_job(self.ledger, job, TERMS.per_call))
+            assert state in {JobState.HELD, JobState.QUEUED, JobState.RUNNING}
+        except JobStateError as error:
+            assert error.state in {"completed", "aborting", "aborted"}
+
+    @rule(job=jobs, chance=SELDOM)
+    def abort(self, job, chance):
+        if not chance:
+            return
+        try:
+            assert self.do(control.abort_job(self.ledger, job)) in {JobState.ABORTING, JobState.ABORTED}
+        except JobStateError as error:
+            assert error.state == "completed"
+            return
+        calls = self.do(self.redis.llen(f"cancellist:job:{job}:calls"))
+        assert calls == 0
+
+    @rule(job=jobs)
+    def slice(self, job):
+        self.do(control.slices(self.ledger, A, job))
+
+    # what must hold
+
+    @invariant()
+    def every_reference_is_in_one_place_and_counters_agree(self):
+        self.do(self._check())
+
+    async def _check(self):
+        found: dict[str, Counter[str]] = {job: Counter() for job in self.submitted}
+        counts: dict[tuple[str, str], int] = Counter()
+        for claim, text in (await self.redis.hgetall("cancellist:account:default:claimed")).items():
+            assert claim.decode() in self.claimed
+        for held in self.claimed.values():
+            for part in held.parts:
+                found[part.job].update(part.piece.references)
+                counts[part.job, "claimed"] += len(part.piece.references)
+        results: Counter[tuple[str, str]] = Counter()
+        for _, entry in await self.redis.xrange("cancellist:results"):
+            job, reference = entry[b"job"].decode(), entry[b"reference"].decode()
+            outcome = Outcome(entry[b"outcome"].decode())
+            results[job, reference] += 1
+            found[job][reference] += 1
+            counts[job, f"outcome:{outcome}"] += 1
+            ours = self.outcomes.get((job, reference), set())
+            assert outcome in ours | {Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED}
+        assert max(results.values(), default=1) == 1
+        ready = Counter()
+        unsettled = 0
+        for job, submitted in self.submitted.items():
+            h = {k.decode(): v.decode() for k, v in (await self.redis.hgetall(f"cancellist:job:{job}")).items()}
+            for kind in ("calls", "reads"):
+                for text in await self.redis.lrange(f"cancellist:job:{job}:{kind}", 0, -1):
+                    references = unpack_piece(text).references
+                    found[job].update(references)
+                    counts[job, kind] += len(references)
+                if f"{kind}_turn" in h:
+                    ready[kind] += int(h[kind])
+            for text in (await self.redis.hgetall(f"cancellist:job:{job}:later")).values():
+                references = unpack_piece(text).references
+                found[job].update(references)
+                counts[job, "later"] += len(references)
+            for text in await self.redis.lrange(f"cancellist:job:{job}:invalid", 0, -1):
+                found[job][json.loads(text)["text"]] += 1
+                counts[job, "invalid_left"] += 1
+            assert found[job] == submitted, (job, h)
+            for name in ("calls", "reads", "later", "claimed", "invalid_left"):
+                assert int(h.get(name) or 0) == counts[job, name], (job, name, h)
+            written = {k: int(v) for k, v in h.items() if k.startswith("outcome:")}
+            assert written == {k: n for (j, k), n in counts.items() if j == job and k.startswith("outcome:")}
+            left = sum(counts[job, n] for n in ("calls", "reads", "later", "claimed", "invalid_left"))
+            assert left + sum(written.values()) == int(h["total"])
+            assert (h["state"] in {"completed", "aborted"}) == (left == 0), h
+            runnable = h["state"] in {"queued", "running"}
+            assert ("calls_turn" in h) == (runnable and counts[job, "calls"] > 0) or h.get("deadline"), h
+            unsettled += left
+        state = {k.decode(): v.decode() for k, v in (await self.redis.hgetall("cancellist:account:default:state")).items()}
+        for kind in ("calls", "reads"):
+            assert int(state.get(f"{kind}_ready") or 0) == ready[kind]
+        reads_out = sum(held.kind == "reads" for held in self.claimed.values())
+        assert int(state.get("reads_out") or 0) == reads_out
+        assert int(await self.redis.hget("cancellist:totals", "unsettled") or 0) == unsettled
+        assert await self.redis.zcard("cancellist:account:default:slots") <= TERMS.limit
+        assert await self.redis.zcard("cancellist:account:default:claims") == len(self.claimed)
+
+
+def test_whatever_is_called_in_whatever_order_every_reference_is_in_one_place(any_server: Server) -> None:
+    machine = type("Machine", (LedgerMachine,), {"url": any_server.url})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=40, stateful_step_count=40, deadline=None,
+            suppress_health_check=list(HealthCheck), print_blob=True,
+        ),
+    )  # fmt: skip
