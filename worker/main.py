@@ -1,0 +1,50 @@
+"""The worker, as arq runs it: `arq worker.main.WorkerSettings`, or `cancellist worker`."""
+
+import asyncio
+import sys
+from typing import Any, ClassVar
+
+from arq.worker import Function, func
+
+from jobs.ledger.drains import FUNCTION, deserialize, serialize
+from worker import resilience
+from worker.service import Service
+
+_UNLIMITED = 2**31
+
+
+async def drain(ctx: dict[str, Any], account: str, name: str) -> int:
+    """Drains an account; answers the calls made."""
+    service: Service = ctx["service"]
+    return await service.drain(account, name)
+
+
+class WorkerSettings:
+    """What arq's worker goes by; all else is in the settings of cancellist."""
+
+    functions: ClassVar[list[Function]] = [
+        func(drain, name=FUNCTION, keep_result=0, timeout=_UNLIMITED, max_tries=_UNLIMITED)
+    ]
+    queue_name = "cancellist:drains"
+    max_jobs = 1000
+    poll_delay = 1.0
+    keep_result = 0
+    max_tries = _UNLIMITED
+    job_timeout = _UNLIMITED
+    job_completion_wait = 3600
+    log_results = False
+    job_serializer = staticmethod(serialize)
+    job_deserializer = staticmethod(deserialize)
+
+
+def _use_uvloop() -> None:
+    """Arq takes the current event loop as it is created: make it uvloop's."""
+    if sys.platform == "win32":
+        return
+    import uvloop  # noqa: PLC0415 - there is none on Windows
+
+    asyncio.set_event_loop(uvloop.new_event_loop())
+
+
+_use_uvloop()
+resilience.install()

@@ -1,0 +1,120 @@
+"""The platform's client: one call, one attempt, one answer or failure.
+
+Retries, limits and what an answer means are not its business. Its wire facts are from the platform's public guide.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from time import time
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from jobs.outcomes import UNREADABLE, Answer, Failure
+
+KEY_HEADER = "ocp-apim-subscription-key"
+_MAX_BODY = 8 * 1024 * 1024
+"""Bytes of an answer that are read; a list of 1,000 references takes about 150 KB."""
+_MAX_RETRY_AFTER_S = 3600.0
+
+
+class PlatformClient:
+    """Calls the platform for one account."""
+
+    def __init__(self, base_url: str, api_key: str | None, *, timeout_s: float, connections: int) -> None:
+        self._base = base_url.rstrip("/")
+        self._list_url = URL(f"{self._base}/consignments/cancellist", encoded=True)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        if api_key:
+            self._headers[KEY_HEADER] = api_key
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
+        self._timeout_s = timeout_s
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=min(10.0, self._timeout_s)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+            trust_env=False,
+            requote_redirect_url=False,
+        )
+        # aiohttp sends an idempotent request a second time, silently, when the connection closes after it was written.
+        # A cancellation that was sent twice must be known to have been: one call is one attempt. The attribute is
+        # private; tests/integration/test_platform_client.py pins what it does, against a server that closes.
+        self._session._retry_connection = False  # noqa: SLF001
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def cancel(self, references: Sequence[str]) -> Answer | Failure:
+        """Cancels references by one call: several by the list endpoint, one alone by its own."""
+        if len(references) == 1:
+            url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
+            return await self._send("PUT", url, None)
+        return await self._send("PUT", self._list_url, orjson.dumps(references))
+
+    async def status(self, reference: str) -> Answer | Failure:
+        """Reads the state of one consignment."""
+        url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
+        return await self._send("GET", url, None)
+
+    async def _send(self, method: str, url: URL, body: bytes | None) -> Answer | Failure:
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        headers = self._json_headers if body is not None else self._headers
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return await _read(response)
+        except TimeoutError as error:
+            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+            return Failure("no connection in time" if connecting else "no answer in time", written=not connecting)
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            return Failure(_describe(error), written=False)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Failure(_describe(error), written=True)
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer:
+    raw = await response.content.read(_MAX_BODY + 1) if response.content_length is None else await response.read()
+    if response.content_length is None:
+        while len(raw) <= _MAX_BODY and (block := await response.content.read(_MAX_BODY + 1 - len(raw))):
+            raw += block
+    body: object = None
+    if raw:
+        try:
+            body = orjson.loads(raw) if len(raw) <= _MAX_BODY else UNREADABLE
+        except orjson.JSONDecodeError:
+            body = UNREADABLE
+    return Answer(response.status, body, _retry_after_s(response.headers.get("Retry-After")))
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Seconds of a Retry-After in either form (RFC 9110, 10.2.3)."""
+    if not value:
+        return None
+    try:
+        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(_MAX_RETRY_AFTER_S, max(0.0, seconds))
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong, without the URL's secrets: there are none, since the key travels in a header."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

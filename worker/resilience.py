@@ -1,0 +1,165 @@
+"""arq's worker, made to outlive the server around it.
+
+What is changed, and why (arq 0.28):
+- A connection or watch error in a poll ends arq's process: here the poll is tried again, and the counters that the
+  error may have leaked are reckoned anew from the live tasks.
+- The key that marks a job as in progress lives as long as the longest job: after a crash it blocks the job as long.
+  Here it lives for seconds and is renewed while the job runs; so arq's own 'is it running here?' must be asked too.
+- Polling finds new work after half a poll delay on average: here a poll also follows a wake.
+- One worker may take all the drains of an account: here it takes one.
+- Its hooks, when they raise, end the process, and its signal handlers know nothing of our own tasks: both go through
+  the service (worker/service.py).
+"""
+
+import asyncio
+import contextlib
+import os
+from signal import Signals
+from time import monotonic
+from typing import Any
+
+import arq.worker
+import structlog
+from arq.constants import in_progress_key_prefix
+from redis.exceptions import RedisError, WatchError
+
+from jobs.errors import CancellistError
+from jobs.ledger.drains import account_of
+from worker.service import Service
+
+log = structlog.get_logger()
+
+_IN_PROGRESS_S = 6.0
+_RENEW_S = 2.0
+_BURST_CHECK_S = 0.1
+_OUTAGE_S = (0.1, 1.0)
+
+
+class ResilientWorker(arq.worker.Worker):
+    """arq's worker with the service of this process at its side."""
+
+    service: Service
+    _renewed_at = 0.0
+
+    async def main(self) -> None:
+        """Runs until stopped, or in burst mode until nothing is left."""
+        self.in_progress_timeout_s = _IN_PROGRESS_S
+        self.service = await Service.start(self.ctx)
+        self._pool = self.service.pool
+        self.queue_name = self.service.pool.default_queue_name
+        self.health_check_key = f"{self.queue_name}:health-check:{self.service.worker}"
+        self.ctx["service"] = self.service
+        pause_s = _OUTAGE_S[0]
+        away = False
+        while True:
+            try:
+                await self._poll_iteration()
+                if self.burst and await self._burst_done():
+                    return
+            except (RedisError, OSError, TimeoutError) as error:
+                self._recount()
+                if not away:
+                    log.warning("server away, waiting for it", error=type(error).__name__)
+                away = True
+                await asyncio.sleep(pause_s)
+                pause_s = min(_OUTAGE_S[1], pause_s * 2)
+                continue
+            if away:
+                log.info("server back")
+            away, pause_s = False, _OUTAGE_S[0]
+            await self.service.woken(_BURST_CHECK_S if self.burst else self.poll_delay_s)
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await self._keep_in_progress()
+            await super()._poll_iteration()
+        except WatchError:
+            self._recount()
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Starts drains, one an account and process, and none that runs here already."""
+        running = {account_of(job) for job, task in self.tasks.items() if not task.done()}
+        for job_b in job_ids:
+            job = job_b.decode()
+            account = account_of(job)
+            if account in running:
+                continue
+            await super().start_jobs([job_b])
+            if job in self.tasks:
+                running.add(account)
+
+    async def _keep_in_progress(self) -> None:
+        """Renews the marks of the jobs that run here."""
+        live = [job for job, task in self.tasks.items() if not task.done()]
+        if not live or monotonic() - self._renewed_at < _RENEW_S:
+            return
+        pipe = self.pool.pipeline(transaction=False)
+        for job in live:
+            pipe.psetex(in_progress_key_prefix + job, round(_IN_PROGRESS_S * 1000), b"1")
+        await pipe.execute()
+        self._renewed_at = monotonic()
+
+    def _recount(self) -> None:
+        """Reckons the counter and the semaphore anew from the tasks that live: an error may have leaked both."""
+        self.job_counter = sum(not task.done() for task in self.tasks.values())
+        self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
+        for _ in range(self.job_counter):
+            self.sem._value -= 1  # noqa: SLF001 - a fresh semaphore cannot be told what is taken already
+
+    def _release_sem_dec_counter_on_complete(self) -> None:
+        self.job_counter = max(0, self.job_counter - 1)
+        with contextlib.suppress(ValueError):
+            self.sem.release()
+
+    async def run_job(self, job_id: str, score: int) -> None:
+        """Runs a drain; an error of the server beside it is the sweep's to mend, not the process's end."""
+        try:
+            await super().run_job(job_id, score)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("server away while a drain began or ended", job=job_id, error=type(error).__name__)
+
+    async def record_health(self) -> None:
+        """Says that this worker is well, to `arq --check`."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await super().record_health()
+
+    async def _burst_done(self) -> bool:
+        busy = any(not task.done() for task in self.tasks.values())
+        return not busy and await self.service.nothing_left()
+
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""
+        if self.service_started:
+            self.service.stop()
+        super().handle_sig_wait_for_completion(signum)
+
+    @property
+    def service_started(self) -> bool:
+        """Whether the service is there to be stopped."""
+        return "service" in self.__dict__
+
+    async def close(self) -> None:
+        """Ends the service and with it every connection."""
+        for task in self.tasks.values():
+            with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
+                await task
+        if self.service_started:
+            await self.service.close()
+        self._pool = None
+
+
+def install() -> None:
+    """Makes arq's own entry points (`arq worker.main.WorkerSettings`) run this worker."""
+    arq.worker.Worker = ResilientWorker  # type: ignore[misc]
+
+
+def run(settings_class: type, *, burst: bool | None = None) -> int:
+    """Runs the worker until it ends; answers the exit status."""
+    install()
+    options: dict[str, Any] = {} if burst is None else {"burst": burst}
+    try:
+        arq.worker.run_worker(settings_class, **options)
+    except CancellistError as error:
+        os.write(2, f"cancellist: {error}\n".encode())
+        return 1
+    return 0

@@ -1,0 +1,213 @@
+"""What a worker process holds: its connections, its accounts, and the tasks beside its drains."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import structlog
+from arq.connections import ArqRedis
+
+from config import logs
+from config.settings import Settings, load, log_format
+from jobs.errors import CancellistError, LedgerError
+from jobs.ledger import control, records
+from jobs.ledger.claims import Terms
+from jobs.ledger.connection import translated
+from jobs.ledger.core import Ledger
+from jobs.ledger.drains import arq_pool
+from jobs.ledger.opening import Opened, open_ledger
+from jobs.model import DEFAULT_ACCOUNT, JobState
+from jobs.references import ReferencePattern
+from jobs.retry import RetryPolicy
+from worker.attempt import Attempt
+from worker.drain import Drain
+from worker.intake import Intake
+from worker.platform.client import PlatformClient
+from worker.sweep import Sweep
+
+log = structlog.get_logger()
+
+_OUTAGE_S = (0.1, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One platform subscription as this process serves it."""
+
+    name: str
+    terms: Terms
+    policy: RetryPolicy
+    client: PlatformClient
+    attempt: Attempt
+
+
+class Service:
+    """Connections, accounts and background tasks of one worker process."""
+
+    def __init__(self, settings: Settings, opened: Opened) -> None:
+        self.settings = settings
+        self.ledger: Ledger = opened.ledger
+        self.worker = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.pool: ArqRedis = arq_pool(self.ledger)
+        self._opened = opened
+        self._accounts: dict[str, Account] = {}
+        self._drains: dict[str, Drain] = {}
+        self._stop = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack = contextlib.AsyncExitStack()
+
+    @classmethod
+    async def start(cls, ctx: dict[str, Any]) -> Self:
+        """Opens everything and starts the background tasks.
+
+        Raises:
+            SettingsError: a setting is missing or wrong.
+            LedgerError: the server cannot be used.
+        """
+        settings: Settings = ctx.get("settings") or load()
+        logs.configure(log_format(settings), settings.log_level)
+        settings.check_key()
+        opened = await open_ledger(
+            url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+            data_dir=settings.data_dir,
+            fsync=settings.fsync,
+            namespace=settings.namespace,
+            on_wait=log.warning,
+        )
+        service = cls(settings, opened)
+        await service._open_account(DEFAULT_ACCOUNT)
+        sweep = Sweep(service.ledger, service.worker, service._terms_and_timeout, settings, service.wake_all)
+        intake = Intake(
+            service.ledger, service.worker, service.accounts, ReferencePattern(settings.reference_pattern), settings,
+            opened.blocking,
+        )  # fmt: skip
+        for name, work in (("sweep", sweep.run), ("intake", intake.run), ("wake", service._listen)):
+            service._tasks.append(asyncio.create_task(service._keep(name, work), name=name))
+        log.info(
+            "worker started", worker=service.worker, server=opened.shown, platform=settings.api_url,
+            calls=settings.max_concurrent_calls, references_per_call=settings.max_references_per_call,
+        )  # fmt: skip
+        return service
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Names of the accounts that this process serves."""
+        return frozenset(self._accounts)
+
+    async def drain(self, account: str, name: str) -> int:
+        """Drains an account until nothing is claimable; answers the calls made."""
+        served = self._accounts.get(account)
+        if served is None or account in self._drains or self._stop.is_set():
+            return 0
+        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, self._stop)
+        self._drains[account] = drain
+        try:
+            await drain.run()
+        finally:
+            del self._drains[account]
+        return drain.calls
+
+    async def woken(self, within_s: float) -> None:
+        """Waits for a wake, but no longer than this."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), within_s)
+        self._wake.clear()
+
+    def wake_all(self, account: str | None = None, *, gate: bool = False) -> None:
+        """Says that an account's work or gate may have changed; None: every account's."""
+        self._wake.set()
+        for name, drain in self._drains.items():
+            if account in {None, name}:
+                drain.wake(gate=gate)
+
+    async def nothing_left(self) -> bool:
+        """Whether no job can go on by itself, and the intake stream is empty."""
+        with translated():
+            if await self.ledger.redis.xlen(self.ledger.keys.intake):
+                return False
+        open_jobs = await records.unfinished(self.ledger)
+        waiting = {JobState.QUEUED, JobState.RUNNING, JobState.ABORTING}
+        paused: dict[str, bool] = {}
+        for job in open_jobs:
+            account = job.order.account
+            if job.state in waiting and account in self._accounts:
+                if account not in paused:
+                    paused[account] = (await control.gate(self.ledger, account)).paused
+                if not paused[account] or job.in_flight:
+                    return False
+        return True
+
+    def stop(self) -> None:
+        """Claims nothing any more; drains end by themselves."""
+        if not self._stop.is_set():
+            log.info("worker stopping: calls in flight are finished, the rest goes back")
+        self._stop.set()
+
+    async def close(self) -> None:
+        """Ends the background tasks and every connection."""
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(LedgerError), translated():
+            await self.ledger.redis.zrem(self.ledger.keys.workers, self.worker)
+        await self._stack.aclose()
+        await self._opened.close()
+        log.info("worker stopped", worker=self.worker)
+
+    async def _open_account(self, name: str) -> None:
+        s = self.settings
+        terms = Terms(
+            limit=s.max_concurrent_calls,
+            interval_us=s.interval_us,
+            burst=s.burst,
+            per_call=s.max_references_per_call,
+            linger_ms=s.linger_ms,
+            lease_ms=round(s.lease_seconds * 1000),
+        )
+        policy = RetryPolicy(s.max_attempts, s.retry_base, s.retry_cap, s.call_timeout)
+        key = s.api_key.get_secret_value() if s.api_key else None
+        client = PlatformClient(s.api_url, key, timeout_s=s.call_timeout, connections=s.max_concurrent_calls)
+        await self._stack.enter_async_context(client)
+        attempt = Attempt(client, policy, lease_s=s.lease_seconds)
+        self._accounts[name] = Account(name, terms, policy, client, attempt)
+
+    def _terms_and_timeout(self, account: str) -> tuple[Terms, float] | None:
+        served = self._accounts.get(account)
+        return (served.terms, served.policy.call_timeout_s) if served else None
+
+    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs a background task for as long as the process lives; an outage is waited out."""
+        away, pause_s = False, _OUTAGE_S[0]
+        while True:
+            try:
+                await work()
+                away, pause_s = False, _OUTAGE_S[0]
+            except CancellistError as error:
+                if not away:
+                    log.warning("waiting for the server", task=name, error=str(error))
+                away = True
+                await self._opened.revive()
+            except Exception:
+                log.exception("background task failed; it goes on", task=name)
+            if away:
+                await asyncio.sleep(pause_s)
+                pause_s = min(_OUTAGE_S[1], pause_s * 2)
+
+    async def _listen(self) -> None:
+        """Waits for wakes that others publish; returns when the connection must be made anew."""
+        async with self._opened.blocking.pubsub() as channel:
+            with translated():
+                await channel.subscribe(self.ledger.keys.wake)
+                self.wake_all(gate=True)
+                while True:
+                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
+                    if message:
+                        account, _, what = message["data"].decode().partition(" ")
+                        self.wake_all(account, gate=what == "gate")

@@ -1,0 +1,70 @@
+"""The sweep: the ledger's housekeeping, once a second by every worker."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from config.settings import Settings
+from jobs.ledger import control
+from jobs.ledger.claims import Terms
+from jobs.ledger.core import Ledger
+from jobs.ledger.drains import enqueue
+
+log = structlog.get_logger()
+
+PERIOD_S = 1.0
+_TRIM_EVERY = 60
+
+
+class Sweep:
+    """Takes over what dead workers held, starts what is due, sees that work has drains, and trims what is old."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker: str,
+        terms_of: Callable[[str], tuple[Terms, float] | None],
+        settings: Settings,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._terms_of = terms_of
+        self._settings = settings
+        self._wake = wake
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Sweeps every account once, then waits for the next turn."""
+        if self._turn % 10 == 0:
+            self._accounts = await control.accounts(self._ledger)
+        for account in {*self._accounts, "default"}:
+            served = self._terms_of(account)
+            if served:
+                await self._sweep(account, *served)
+        if self._turn % _TRIM_EVERY == 0:
+            await self._trim()
+        self._turn += 1
+        await asyncio.sleep(PERIOD_S)
+
+    async def _sweep(self, account: str, terms: Terms, call_timeout_s: float) -> None:
+        more = True
+        while more:
+            swept = await control.sweep(self._ledger, account, self._worker, terms, call_timeout_s)
+            more = swept.more
+            if swept.taken_over:
+                log.warning("claims of a dead worker taken over", account=account, claims=swept.taken_over)
+            if swept.drains:
+                await enqueue(self._ledger, account, swept.drains)
+            elif swept.taken_over:
+                self._wake(account)
+        if swept.sliceable:
+            while await control.slice_oldest(self._ledger, account):
+                pass
+
+    async def _trim(self) -> None:
+        keep = {"results_keep_s": self._settings.results_keep, "jobs_keep_s": self._settings.jobs_keep}
+        trimmed = (1, 1)
+        while any(trimmed):
+            trimmed = await control.trim(self._ledger, "default", **keep)
