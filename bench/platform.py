@@ -1,0 +1,318 @@
+"""A simulated Consignments platform, fast enough not to be the limit of what is measured against it.
+
+    python bench/platform.py --latency-ms 50 --jitter-ms 0 --port 0
+
+prints one line of JSON (`url`, `pid`) when it listens, and ends on SIGTERM or SIGINT. It answers every reference with
+success, in the words and the layout of the platform, each call `latency` after its request's last byte and never
+earlier. It keeps no consignments: the sandbox does that. What it keeps is counts:
+
+    GET /stats      calls (lists, singles, reads), references, calls in flight and their peak, and the monotonic
+                    times (seconds, the machine's clock, so comparable between processes) of the first request's last
+                    byte and of the last answer
+    POST /reset     starts the counts anew; `?latency_ms=` and `?jitter_ms=` change the latency as well
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: this folder would put this file before the standard library's `platform`
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import heapq
+import json
+import os
+import random
+import re
+import signal
+import time
+from dataclasses import asdict, dataclass, field
+from urllib.parse import parse_qs
+
+import uvloop
+
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
+LIST_REQUEST = b"PUT /consignments/cancellist "
+
+ANSWER_HEAD = b'{"IsSuccess": true, "Message": "Consignment cancellation completed successfully", "Data": "'
+ANSWER_TAIL = b'", "ApiLinks": null}'
+ANSWER_JOINT = ANSWER_TAIL + b", " + ANSWER_HEAD
+
+OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
+OK_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+ERROR = b"HTTP/1.1 %b\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
+ERROR_BODY = b'{"Code": "%b", "Message": "%b", "CorrelationId": "00000000-0000-0000-0000-000000000000", "Details": []}'
+STATUS_BODY = (
+    b'{"ConsignmentReferenceForAllLegsAssignedByMpd": "%b", "Status": "Allocated", '
+    b'"ExpectedDeliveryDate": "2020-06-02T14:20:11.4370803+01:00", '
+    b'"ApiLink": {"Rel": "Link", "Href": "/consignments/%b"}}'
+)
+
+
+@dataclass
+class Stats:
+    """What has been asked and answered since the last reset."""
+
+    lists: int = 0
+    singles: int = 0
+    reads: int = 0
+    refused: int = 0
+    references: int = 0
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    first_request: float | None = None
+    last_answer: float | None = None
+
+    def as_json(self) -> bytes:
+        """Return the counts as `GET /stats` answers them."""
+        return json.dumps({"calls": self.lists + self.singles + self.reads} | asdict(self)).encode()
+
+
+class Alarm:
+    """Calls back at monotonic times, about 0.05 ms late and never early.
+
+    A loop's own timers count whole milliseconds (uvloop's were measured between 0.7 ms early and 0.5 ms late), which is
+    1 % of a latency of 50 ms: as much as what is measured. So Linux's timerfd wakes the loop; elsewhere the loop's own.
+    """
+
+    _TFD_TIMER_ABSTIME = 1
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: list[tuple[float, int, Connection, bytes]] = []
+        self._sequence = 0
+        self._fd: int | None = None
+        if sys.platform == "linux":
+            self._libc = ctypes.CDLL(None, use_errno=True)
+            self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+            if self._fd < 0:
+                raise OSError(ctypes.get_errno(), "timerfd_create")
+            loop.add_reader(self._fd, self._ring)
+
+    def set(self, when: float, connection: "Connection", answer: bytes) -> None:
+        """Have `connection` send `answer` at the monotonic time `when`, in seconds; equal times keep their order."""
+        if self._fd is None:
+            self._loop.call_at(when, connection.send, answer)
+            return
+        self._sequence += 1
+        entry = (when, self._sequence, connection, answer)
+        heapq.heappush(self._due, entry)
+        if self._due[0] is entry:
+            self._arm(when)
+
+    def _arm(self, when: float) -> None:
+        seconds, nanoseconds = divmod(int(when * 1e9), 1_000_000_000)
+        setting = (ctypes.c_long * 4)(0, 0, seconds, nanoseconds + 1)
+        if self._libc.timerfd_settime(self._fd, self._TFD_TIMER_ABSTIME, setting, None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it was set anew since it went off
+            os.read(self._fd, 8)  # type: ignore[arg-type]
+        due = self._due
+        now = time.monotonic()
+        while due and due[0][0] <= now:
+            _, _, connection, answer = heapq.heappop(due)
+            connection.send(answer)
+        if due:
+            self._arm(due[0][0])
+
+
+@dataclass
+class Platform:
+    """One platform's settings and counts, shared by its connections."""
+
+    alarm: Alarm
+    latency_s: float
+    jitter_s: float
+    stats: Stats = field(default_factory=Stats)
+
+    def delay_s(self) -> float:
+        """Return one call's latency: even over the jitter's span on both sides, and never below 0."""
+        if not self.jitter_s:
+            return self.latency_s
+        return max(0.0, self.latency_s + random.uniform(-self.jitter_s, self.jitter_s))
+
+    def reset(self, query: dict[str, list[str]]) -> None:
+        """Start the counts anew, and change the latency where the query asks for it."""
+        if "latency_ms" in query:
+            self.latency_s = float(query["latency_ms"][0]) / 1000
+        if "jitter_ms" in query:
+            self.jitter_s = float(query["jitter_ms"][0]) / 1000
+        in_flight = self.stats.in_flight
+        self.stats = Stats(in_flight=in_flight, peak_in_flight=in_flight)
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive HTTP/1.1 connection; requests may come in pieces, or several in one packet."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._transport: asyncio.Transport | None = None
+        self._unread = bytearray()
+        self._needed = 0  # bytes that must stand in `_unread` before parsing on is of use
+        self._last_due = 0.0
+        self._pending = 0  # answers that are still to be sent
+        self._closing = False  # the caller wants no more after what it has asked
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, to answer on."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever the reason
+        """Forget the transport: what is still to be answered has nobody to go to."""
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take every whole request out of what has come, and keep the rest for the next packet."""
+        if self._unread:
+            self._unread += data
+            if len(self._unread) < self._needed:
+                return
+            data = bytes(self._unread)
+            self._unread.clear()
+        start = 0
+        while start < len(data) and not self._closing:
+            end_of_head = data.find(b"\r\n\r\n", start)
+            if end_of_head < 0:
+                self._needed = 0
+                self._unread += data[start:]
+                return
+            head = data[start:end_of_head]
+            length = CONTENT_LENGTH.search(head)
+            end = end_of_head + 4 + (int(length[1]) if length else 0)
+            if end > len(data):
+                self._needed = end - start
+                self._unread += data[start:]
+                return
+            if CLOSE.search(head):
+                self._closing = True
+            self._answer(head, data[end_of_head + 4 : end])
+            start = end
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        if not head.startswith(LIST_REQUEST):
+            self._answer_rarer(head, body)
+            return
+        if body[:2] == b'["' and body[-2:] == b'"]' and len(body.split(None, 1)) == 1:
+            names = body[2:-2]
+            count = names.count(b'","') + 1
+            answers = b"[%b%b%b]" % (ANSWER_HEAD, names.replace(b'","', ANSWER_JOINT), ANSWER_TAIL)
+        else:  # an empty list, white space between the references, or no list at all
+            plain = _read_array(body)
+            if plain is None:
+                self._refuse(b"400 Bad Request", b"bad_request", b"The body is not a JSON array of references")
+                return
+            count = len(plain)
+            answers = b"[" + b", ".join(ANSWER_HEAD + name + ANSWER_TAIL for name in plain) + b"]"
+        self._platform.stats.lists += 1
+        self._platform.stats.references += count
+        self._schedule(OK_HEAD % (len(answers), answers))
+
+    def _answer_rarer(self, head: bytes, body: bytes) -> None:
+        stats = self._platform.stats
+        line = head.split(b"\r\n", 1)[0].split(b" ")
+        if len(line) != 3:
+            self._closing = True
+            self._refuse(b"400 Bad Request", b"bad_request", b"Not a request line")
+            return
+        method, (path, query) = line[0], (line[1].partition(b"?")[::2])
+        match method, path.lower().strip(b"/").split(b"/"):
+            case b"PUT", [b"consignments", b"cancellist"]:
+                self._answer(LIST_REQUEST, body)
+            case b"PUT", [b"consignments", _, b"cancel"]:
+                stats.singles += 1
+                stats.references += 1
+                self._schedule(OK_EMPTY)
+            case b"GET", [b"consignments", _, b"status"]:
+                stats.reads += 1
+                reference = path.strip(b"/").split(b"/")[1]
+                status = STATUS_BODY % (reference, reference)
+                self._schedule(OK_HEAD % (len(status), status))
+            case b"GET", [b"stats"]:
+                counts = stats.as_json()
+                self._write(OK_HEAD % (len(counts), counts))
+            case b"POST", [b"reset"]:
+                self._platform.reset(parse_qs(query.decode()))
+                self._write(OK_EMPTY)
+            case _:
+                self._refuse(b"404 Not Found", b"not_found", b"No such route")
+
+    def _refuse(self, status: bytes, code: bytes, message: bytes) -> None:
+        self._platform.stats.refused += 1
+        body = ERROR_BODY % (code, message)
+        self._schedule(ERROR % (status, len(body), body))
+
+    def _schedule(self, answer: bytes) -> None:
+        """Send `answer` when its time has come; answers on one connection keep the order of their requests."""
+        platform = self._platform
+        stats = platform.stats
+        now = time.monotonic()
+        if stats.first_request is None:
+            stats.first_request = now
+        self._pending += 1
+        stats.in_flight += 1
+        stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
+        delay_s = platform.delay_s()
+        if delay_s or self._last_due > now:
+            self._last_due = max(now + delay_s, self._last_due)
+            platform.alarm.set(self._last_due, self, answer)
+        else:
+            self.send(answer)
+
+    def send(self, answer: bytes) -> None:
+        """Write the answer of a call in flight; one whose caller has gone is counted as answered all the same."""
+        stats = self._platform.stats
+        self._pending -= 1
+        stats.in_flight -= 1
+        stats.last_answer = time.monotonic()
+        self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(answer)
+            if self._closing and not self._pending:
+                self._transport.close()
+
+
+def _read_array(body: bytes) -> list[bytes] | None:
+    """Return the strings of a JSON array, or None where it is something else; any layout, and slower for it."""
+    try:
+        references = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(references, list) or not all(isinstance(reference, str) for reference in references):
+        return None
+    return [json.dumps(reference).encode()[1:-1] for reference in references]
+
+
+async def serve(host: str, port: int, latency_s: float, jitter_s: float) -> None:
+    """Answer until told to stop, having said on stdout where."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    platform = Platform(Alarm(loop), latency_s, jitter_s)
+    server = await loop.create_server(lambda: Connection(platform), host, port, backlog=4096)
+    bound = server.sockets[0].getsockname()
+    print(json.dumps({"url": f"http://{bound[0]}:{bound[1]}", "pid": os.getpid()}), flush=True)
+    await stop.wait()
+    server.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A simulated platform for benchmarks.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="from a request's last byte to its answer")
+    parser.add_argument("--jitter-ms", type=float, default=0.0, help="how far a latency may lie to either side")
+    options = parser.parse_args()
+    uvloop.run(serve(options.host, options.port, options.latency_ms / 1000, options.jitter_ms / 1000))
+
+
+if __name__ == "__main__":
+    main()

