@@ -173,7 +173,7 @@ class Service:
         )
         policy = RetryPolicy(s.max_attempts, s.retry_base, s.retry_cap, s.call_timeout)
         key = s.api_key.get_secret_value() if s.api_key else None
-        client = PlatformClient(s.api_url, key, timeout_s=s.call_timeout, connections=s.max_concurrent_calls)
+        client = PlatformClient(s.api_url, key, timeout_s=s.call_timeout)
         await self._stack.enter_async_context(client)
         attempt = Attempt(client, policy, lease_s=s.lease_seconds)
         self._accounts[name] = Account(name, terms, policy, client, attempt)

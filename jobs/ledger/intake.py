@@ -8,10 +8,11 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from jobs.chunking import pack
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.packing import pack_fresh
-from jobs.ledger.submission import CHUNK, Content, new_job_id, order_fields, pack_invalid
+from jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
 from jobs.model import JobOrder
 from jobs.references import InvalidEntry
 
@@ -96,7 +97,7 @@ def _document(job: SmallJob) -> bytes:
         "entry": job.entry,
         "job": new_job_id(),
         "fields": order_fields(job.order),
-        "calls": [pack_fresh(job.references[at : at + CHUNK]) for at in range(0, len(job.references), CHUNK)],
+        "calls": [pack_fresh(chunk) for chunk in pack(job.references)],
         "invalid": [pack_invalid(entry) for entry in job.invalid],
         "total": len(job.references) + len(job.invalid),
         "valid": len(job.references),

@@ -55,23 +55,27 @@ async def open_ledger(
         LedgerError: the server cannot be used; the text says what to do.
         SettingsError: the URL is malformed.
     """
-    own: EmbeddedServer | None = None
-    if url is None:
-        own = EmbeddedServer(data_dir, fsync=fsync, on_wait=on_wait)
-        url = await asyncio.to_thread(own.start)
+    if url is not None:
+        return await _connect(url, namespace, None, on_wait)
+    own = EmbeddedServer(data_dir, fsync=fsync, on_wait=on_wait)
     try:
-        redis: Redis = await connect(url, on_wait=on_wait)
-        try:
-            facts = await check(redis, redacted(url))
-            ledger = Ledger(redis, namespace)
-            await ledger.open()
-            blocking: Redis = await connect(url, block_s=BLOCK_S)
-        except BaseException:
-            await redis.aclose()
-            raise
+        return await _connect(await asyncio.to_thread(own.start), namespace, own, on_wait)
     except BaseException:
-        if own:
-            await asyncio.to_thread(own.close)
+        await asyncio.to_thread(own.close)
+        raise
+
+
+async def _connect(
+    url: str, namespace: str, own: EmbeddedServer | None, on_wait: Callable[[str], None] | None
+) -> Opened:
+    redis: Redis = await connect(url, on_wait=on_wait)
+    try:
+        facts = await check(redis, redacted(url))
+        ledger = Ledger(redis, namespace)
+        await ledger.open()
+        blocking: Redis = await connect(url, block_s=BLOCK_S)
+    except BaseException:
+        await redis.aclose()
         raise
     return Opened(ledger, blocking, facts, redacted(url), own)
 

@@ -1,10 +1,10 @@
 """Pieces and claims as they stand in Redis; `lua/shared/pieces.lua` is the other side."""
 
-from collections.abc import Sequence
-
 import orjson
 
 from jobs.model import Piece
+
+NEWLINE = "\n"
 
 
 def unpack_piece(packed: bytes) -> Piece:
@@ -25,6 +25,6 @@ def unpack_piece(packed: bytes) -> Piece:
     )
 
 
-def pack_fresh(references: Sequence[str]) -> str:
-    """A piece that nothing has happened to yet."""
-    return f"1 {len(references)}\n" + "\n".join(references)
+def pack_fresh(chunk: str) -> str:
+    """A chunk as a piece that nothing has happened to yet."""
+    return f"1 {chunk.count(NEWLINE) + 1}\n{chunk}"

@@ -4,25 +4,26 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from redis.exceptions import NoScriptError
 
+from jobs.chunking import CHUNK_SIZE, Chunker
 from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
 from jobs.ids import SERIALS, job_id
 from jobs.ledger.connection import check, translated
 from jobs.ledger.core import FORMAT, Ledger
-from jobs.ledger.packing import pack_fresh
+from jobs.ledger.packing import NEWLINE, pack_fresh
 from jobs.model import JobOrder, JobState
 from jobs.references import InvalidEntry
 
 BATCH = 2000
 """References in one script."""
+CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
 _BATCHES_PER_TRIP = 8
-CHUNK = 100
 BYTES_PER_UNSETTLED = 100
 """What a reference without a result may yet grow to; measured in bench/memory.py, with room to spare."""
 _CHECK_EVERY = 100_000
@@ -128,7 +129,8 @@ class Submission:
         self.job = new_job_id()
         self._batches: list[tuple[Any, ...]] = []
         self._number = 0
-        self._references: list[str] = []
+        self._chunker = Chunker()
+        self._chunks: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._checked_at = -1
         self.valid = 0
@@ -144,13 +146,9 @@ class Submission:
         self._content.add(references, invalid)
         self.valid += len(references)
         self.invalid += len(invalid)
-        self._references += references
-        whole = len(self._references) - len(self._references) % BATCH
-        for start in range(0, whole, BATCH):
-            await self._queue(self._references[start : start + BATCH], ())
-        self._references = self._references[whole:]
+        await self._queue_chunks(self._chunker.feed(references))
         for start in range(0, len(invalid), BATCH):
-            await self._queue((), invalid[start : start + BATCH])
+            await self._queue([], invalid[start : start + BATCH])
 
     async def seal(
         self, *, duplicates: int, idempotency_keep_s: float, per_call: int, intake: tuple[str, str] | None = None
@@ -170,9 +168,9 @@ class Submission:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
             LedgerError: the server does not take it.
         """
-        if self._references or not self._number:
-            await self._queue(self._references, ())
-            self._references = []
+        rest, self._chunks = [*self._chunks, *self._chunker.flush()], []
+        if rest or not self._number:
+            await self._queue(rest, ())
         await self._send()
         await self._sent()
         key = self._order.idempotency_key or ""
@@ -195,14 +193,21 @@ class Submission:
             case _:
                 raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
 
-    async def _queue(self, references: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
+    async def _queue_chunks(self, chunks: Sequence[str]) -> None:
+        self._chunks += chunks
+        while len(self._chunks) >= CHUNKS_PER_BATCH:
+            batch, self._chunks = self._chunks[:CHUNKS_PER_BATCH], self._chunks[CHUNKS_PER_BATCH:]
+            await self._queue(batch, ())
+
+    async def _queue(self, chunks: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
         self._number += 1
         fields: list[str | int] = []
         if self._number == 1:
             fields = [part for pair in order_fields(self._order).items() for part in pair]
-        chunks = [pack_fresh(references[at : at + CHUNK]) for at in range(0, len(references), CHUNK)]
-        head = (self._nonce, self._number, len(references), len(invalid), len(fields) // 2)
-        self._batches.append((*head, *fields, *chunks, "", *map(pack_invalid, invalid)))
+        pieces = [pack_fresh(chunk) for chunk in chunks]
+        count = sum(chunk.count(NEWLINE) + 1 for chunk in chunks)
+        head = (self._nonce, self._number, count, len(invalid), len(fields) // 2)
+        self._batches.append((*head, *fields, *pieces, "", *map(pack_invalid, invalid)))
         if len(self._batches) >= _BATCHES_PER_TRIP:
             await self._send()
 
@@ -243,9 +248,3 @@ class Submission:
                 except NoScriptError:
                     continue
         raise LedgerError("the server does not keep scripts; check that nothing runs SCRIPT FLUSH in a loop")
-
-
-def chunks(references: Sequence[str], size: int = CHUNK) -> Iterator[str]:
-    """Packed pieces of at most `size` references."""
-    for at in range(0, len(references), size):
-        yield pack_fresh(references[at : at + size])

@@ -21,35 +21,35 @@ KEY_HEADER = "ocp-apim-subscription-key"
 _MAX_BODY = 8 * 1024 * 1024
 """Bytes of an answer that are read; a list of 1,000 references takes about 150 KB."""
 _MAX_RETRY_AFTER_S = 3600.0
+_CONNECT_S = 10.0
+_JSON = {"Content-Type": "application/json"}
+
+
+class ConnectionLostError(aiohttp.ClientError):
+    """The connection closed after the request was written: the platform may have acted."""
 
 
 class PlatformClient:
     """Calls the platform for one account."""
 
-    def __init__(self, base_url: str, api_key: str | None, *, timeout_s: float, connections: int) -> None:
+    def __init__(self, base_url: str, api_key: str | None, *, timeout_s: float) -> None:
         self._base = base_url.rstrip("/")
         self._list_url = URL(f"{self._base}/consignments/cancellist", encoded=True)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         if api_key:
             self._headers[KEY_HEADER] = api_key
-        self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._timeout_s = timeout_s
-        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=min(10.0, self._timeout_s)),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
+            headers=self._headers,
+            middlewares=(_send_once,),
             trust_env=False,
-            requote_redirect_url=False,
         )
-        # aiohttp sends an idempotent request a second time, silently, when the connection closes after it was written.
-        # A cancellation that was sent twice must be known to have been: one call is one attempt. The attribute is
-        # private; tests/integration/test_platform_client.py pins what it does, against a server that closes.
-        self._session._retry_connection = False  # noqa: SLF001
         return self
 
     async def __aexit__(
@@ -73,27 +73,39 @@ class PlatformClient:
     async def _send(self, method: str, url: URL, body: bytes | None) -> Answer | Failure:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        headers = self._json_headers if body is not None else self._headers
+        headers = _JSON if body is not None else None
         try:
+            # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
             ):
                 return await _read(response)
-        except TimeoutError as error:
-            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-            return Failure("no connection in time" if connecting else "no answer in time", written=not connecting)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
+        except TimeoutError:
+            return Failure("no answer in time", written=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Failure(_describe(error), written=True)
 
 
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Lets no request be sent twice.
+
+    aiohttp sends a PUT a second time, silently, when its connection closes after it was written (aiohttp/client.py,
+    `_retry_connection`). A cancellation that may have been sent twice must be known to have been: here such an error
+    becomes one that is not retried. tests/integration/test_platform_client.py pins it, against a server that closes.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLostError(_describe(error)) from error
+
+
 async def _read(response: aiohttp.ClientResponse) -> Answer:
-    raw = await response.content.read(_MAX_BODY + 1) if response.content_length is None else await response.read()
-    if response.content_length is None:
-        while len(raw) <= _MAX_BODY and (block := await response.content.read(_MAX_BODY + 1 - len(raw))):
-            raw += block
+    raw = await _body(response)
     body: object = None
     if raw:
         try:
@@ -101,6 +113,18 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
         except orjson.JSONDecodeError:
             body = UNREADABLE
     return Answer(response.status, body, _retry_after_s(response.headers.get("Retry-After")))
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The body, up to one byte more than is taken; what is compressed may be longer than its length says."""
+    if response.content_length is not None and "Content-Encoding" not in response.headers:
+        if response.content_length > _MAX_BODY:
+            return b" " * (_MAX_BODY + 1)
+        return await response.read()
+    raw = bytearray()
+    while len(raw) <= _MAX_BODY and (block := await response.content.readany()):
+        raw += block
+    return bytes(raw)
 
 
 def _retry_after_s(value: str | None) -> float | None:
