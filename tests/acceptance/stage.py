@@ -27,6 +27,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SEED = 7
+LEASE_S = 3
 MIX = "Allocated=88,ReadyToShip=5,Manifested=4,Cancelled=3"
 
 

@@ -5,39 +5,16 @@ import json
 import signal
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from jobs.ledger import control, records
 from jobs.model import JobOrder, JobState, Priority
 from jobs.outcomes import Outcome
-from tests.acceptance.stage import Stage, agrees, all_results, ended, log_lines, platform, settled, submit
-from tests.servers import KINDS, running
+from tests.acceptance.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
-LEASE_S = 3
-
-
-@pytest.fixture(params=KINDS)
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    """A fresh server of each kind, with a platform that takes 20 ms a call."""
-    yield from _stage(request.param, tmp_path)
-
-
-@pytest.fixture
-def valkey_stage(tmp_path: Path) -> Iterator[Stage]:
-    """The same on one kind, where the server's kind makes no difference."""
-    yield from _stage("valkey", tmp_path)
-
-
-def _stage(kind: str, folder: Path) -> Iterator[Stage]:
-    with running(kind, folder, fsync="always") as server, platform(folder, latency_ms=20) as world:
-        settings = {"max_concurrent_calls": "8", "lease_seconds": str(LEASE_S), "call_timeout": "5", "log_level": "info"}
-        with Stage(server, world, folder, settings) as stage:
-            yield stage
 
 
 async def test_two_workers_drain_25_000_references_and_every_result_is_true(stage: Stage) -> None:

@@ -1,0 +1,79 @@
+"""What the platform sees: never a call more than is allowed, over all workers together."""
+
+import json
+import signal
+import urllib.request
+from itertools import pairwise
+
+import pytest
+
+from jobs.ledger import records
+from jobs.outcomes import Outcome
+from tests.acceptance.stage import Stage, agrees, all_results, ended, settled, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+
+async def test_four_workers_never_pass_the_limit_through_start_kill_and_takeover(valkey_stage: Stage) -> None:
+    references = valkey_stage.platform.references(30_000)
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        workers = [valkey_stage.worker() for _ in range(4)]
+        await settled(ledger, job, 5_000)
+        workers[0].end(signal.SIGKILL)
+        await ended(ledger, job, 60)
+        await agrees(valkey_stage, ledger, job, references, maybe=True)
+    stats = valkey_stage.platform.get("/sandbox/stats")
+    assert 6 <= stats["peak_in_flight"] <= 8
+    assert [worker.end() for worker in workers[1:]] == [0, 0, 0]
+
+
+async def test_calls_a_second_obey_the_rate_over_two_workers(valkey_stage: Stage) -> None:
+    references = valkey_stage.platform.references(8_000)
+    workers = [valkey_stage.worker(max_calls_per_second=25) for _ in range(2)]
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 3_500)
+        record = await records.get(ledger, job)
+        assert record.started_at_ms
+    with urllib.request.urlopen(valkey_stage.platform.url + "/sandbox/calls") as answer:
+        starts = sorted(json.loads(line)["started_at"] for line in answer.read().decode().splitlines())
+    assert len(starts) >= 60
+    busiest = max(sum(at <= other < at + 1 for other in starts) for at in starts)
+    assert 20 <= busiest <= 28
+    assert max(later - sooner for sooner, later in pairwise(starts)) < 1
+    assert [worker.end() for worker in workers] == [0, 0]
+
+
+async def test_a_refused_key_burns_nothing_and_a_mended_one_drains_all(valkey_stage: Stage) -> None:
+    references = valkey_stage.platform.references(500)
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"api_key": "right"})
+    worker = valkey_stage.worker(api_key="wrong-and-secret")
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await until(lambda: ledger.redis.hget("cancellist:account:default:state", "hold_until"), bool, 15)
+        assert worker.end() == 0
+        record = await records.get(ledger, job)
+        assert (record.pending, record.in_flight, record.settled) == (500, 0, 0)
+        await ledger.redis.hdel("cancellist:account:default:state", "hold_until")
+        second = valkey_stage.worker(api_key="right")
+        await ended(ledger, job, 20)
+        assert {r.outcome for r in await all_results(ledger, job)} >= {Outcome.CANCELLED}
+        keys = [key async for key in ledger.redis.scan_iter()]
+    assert second.end() == 0
+    assert keys
+    assert "wrong-and-secret" not in worker.log.read_text()
+
+
+@pytest.mark.parametrize("fault", ["503-before", "503-after", "close-after", "timeout-after", "half-list"])
+async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_stage: Stage, fault: str) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {fault: 0.2}, "latency_ms": 2})
+    references = valkey_stage.platform.references(3_000)
+    worker = valkey_stage.worker(call_timeout=1, retry_cap=1)
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await ended(ledger, job, 60)
+        outcomes = await agrees(valkey_stage, ledger, job, references, maybe=True)
+    assert outcomes[Outcome.CANCELLED] > 2_000
+    assert worker.end() == 0
