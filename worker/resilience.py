@@ -13,7 +13,7 @@ What is changed, and why (arq 0.28):
 
 import asyncio
 import contextlib
-import os
+import sys
 from signal import Signals
 from time import monotonic
 from typing import Any
@@ -40,6 +40,14 @@ class ResilientWorker(arq.worker.Worker):
 
     service: Service
     _renewed_at = 0.0
+
+    def run(self) -> None:
+        """Runs until it ends; what a user can mend is one line, not a traceback."""
+        try:
+            super().run()
+        except CancellistError as error:
+            sys.stderr.write(f"cancellist: {error}\n")
+            raise SystemExit(1) from None
 
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""
@@ -153,13 +161,12 @@ def install() -> None:
     arq.worker.Worker = ResilientWorker  # type: ignore[misc]
 
 
-def run(settings_class: type, *, burst: bool | None = None) -> int:
-    """Runs the worker until it ends; answers the exit status."""
+def run(settings_class: type, *, burst: bool | None = None) -> None:
+    """Runs the worker until it ends.
+
+    Raises:
+        SystemExit: it could not start; the reason is on standard error.
+    """
     install()
     options: dict[str, Any] = {} if burst is None else {"burst": burst}
-    try:
-        arq.worker.run_worker(settings_class, **options)
-    except CancellistError as error:
-        os.write(2, f"cancellist: {error}\n".encode())
-        return 1
-    return 0
+    arq.worker.run_worker(settings_class, **options)

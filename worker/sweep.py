@@ -1,7 +1,7 @@
 """The sweep: the ledger's housekeeping, once a second by every worker."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -10,6 +10,7 @@ from jobs.ledger import control
 from jobs.ledger.claims import Terms
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
+from jobs.model import DEFAULT_ACCOUNT
 
 log = structlog.get_logger()
 
@@ -34,12 +35,13 @@ class Sweep:
         self._settings = settings
         self._wake = wake
         self._turn = 0
+        self._accounts: Sequence[str] = ()
 
     async def run(self) -> None:
         """Sweeps every account once, then waits for the next turn."""
         if self._turn % 10 == 0:
             self._accounts = await control.accounts(self._ledger)
-        for account in {*self._accounts, "default"}:
+        for account in {*self._accounts, DEFAULT_ACCOUNT}:
             served = self._terms_of(account)
             if served:
                 await self._sweep(account, *served)
@@ -67,4 +69,4 @@ class Sweep:
         keep = {"results_keep_s": self._settings.results_keep, "jobs_keep_s": self._settings.jobs_keep}
         trimmed = (1, 1)
         while any(trimmed):
-            trimmed = await control.trim(self._ledger, "default", **keep)
+            trimmed = await control.trim(self._ledger, DEFAULT_ACCOUNT, **keep)

@@ -1,6 +1,6 @@
 """Reading jobs from the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jobs.errors import UnknownJobError
 from jobs.ledger.connection import translated
@@ -28,25 +28,24 @@ async def newest(ledger: Ledger, limit: int = 20, offset: int = 0) -> list[JobRe
     """Jobs, newest first."""
     with translated():
         ids = await ledger.redis.zrevrange(ledger.keys.jobs, offset, offset + limit - 1)
-        pipe = ledger.redis.pipeline(transaction=False)
-        for job in ids:
-            pipe.hgetall(ledger.keys.job(job.decode()))
-        rows = await pipe.execute() if ids else []
-    return [
-        _record(job.decode(), {k.decode(): v.decode() for k, v in row.items()})
-        for job, row in zip(ids, rows, strict=True)
-        if row.get(b"state") is not None
-    ]
+    return await _records(ledger, ids)
 
 
 async def unfinished(ledger: Ledger) -> list[JobRecord]:
     """Jobs that have not ended, oldest first."""
     with translated():
         ids = await ledger.redis.zrange(ledger.keys.open, 0, -1)
+    return await _records(ledger, ids)
+
+
+async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
+    if not ids:
+        return []
+    with translated():
         pipe = ledger.redis.pipeline(transaction=False)
         for job in ids:
             pipe.hgetall(ledger.keys.job(job.decode()))
-        rows = await pipe.execute() if ids else []
+        rows = await pipe.execute()
     return [
         _record(job.decode(), {k.decode(): v.decode() for k, v in row.items()})
         for job, row in zip(ids, rows, strict=True)
