@@ -94,7 +94,16 @@ class Untaken:
     counted: bool = True
 
 
-Verdict = Confirmed | Refused | Unclear | Untaken
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The list was refused as a whole, perhaps for one reference's sake; `too_long` says that it was for its length."""
+
+    reason: str
+    status: int
+    too_long: bool = False
+
+
+Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,7 @@ class Judgement:
 
 _NOT_COUNTED = frozenset({401, 403, 429})
 _UNCLEAR_STATUSES = frozenset({408})
+_TOO_LONG = 413
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 
 
@@ -141,7 +151,7 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
         case Answer(status=status):
             if single:
                 return Judgement(Refused(status, _words(answer.body)), {})
-            return Judgement(Untaken(_words(answer.body) or f"HTTP {status}", status), {})
+            return Judgement(Suspect(_words(answer.body) or f"HTTP {status}", status, too_long=status == _TOO_LONG), {})
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:

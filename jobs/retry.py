@@ -13,6 +13,7 @@ from jobs.outcomes import (
     Reading,
     Refused,
     Standing,
+    Suspect,
     Unclear,
     Unknown,
     Unread,
@@ -52,13 +53,17 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class CallAgain:
-    """Back into the queue, to be named by another call."""
+    """Back into the queue, to be named by another call.
+
+    References with the same `group` are named together and with no other; None lets them join any call.
+    """
 
     delay_s: float
     attempts: int
     named: int
     unclear_s: float = 0.0
     cleared: bool = False
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             if attempts >= policy.max_attempts:
                 return ReadState(policy.call_timeout_s, attempts, named, unclear_s=policy.call_timeout_s)
             return CallAgain(backoff(attempts, policy, jitter), attempts, named, unclear_s=policy.call_timeout_s)
+        case Suspect():
+            return CallAgain(0.0, piece.attempts, named)
         case Untaken(reason=reason, status=status, counted=counted):
             attempts = piece.attempts + (1 if counted else 0)
             if attempts < policy.max_attempts or not counted:
@@ -113,6 +120,32 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             if piece.maybe_sent:
                 return ReadState(max(0.0, unclear_left_s), attempts, named)
             return Settle(Outcome.FAILED, named, status, reason)
+
+
+def after_known_refusal(piece: Piece, refused: Refused, meaning: str, unclear_left_s: float) -> Settle | None:
+    """What happens to a reference that was refused in words that are trusted to mean a standing.
+
+    Args:
+        piece: its history, the refusing call included.
+        refused: the refusal.
+        meaning: the standing that the words mean (`jobs.words`).
+        unclear_left_s: for how long an earlier unclear call may still act.
+
+    Returns:
+        Its result; None where only a read can tell, since the unclear call may yet change what the words meant.
+    """
+    if piece.maybe_sent and meaning != Standing.CANCELLED.value and unclear_left_s > 0:
+        return None
+    match meaning:
+        case Standing.CANCELLED.value:
+            outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
+        case Standing.MANIFESTED.value:
+            outcome = Outcome.MANIFESTED
+        case Standing.OPEN.value:
+            outcome = Outcome.REJECTED
+        case _:
+            outcome = Outcome.NOT_FOUND
+    return Settle(outcome, piece.named, refused.status, refused.message)
 
 
 def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:

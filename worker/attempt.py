@@ -1,8 +1,8 @@
 """One attempt: a claim in, one call to the platform, and where each of its references goes."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from time import monotonic
 
@@ -10,8 +10,9 @@ import structlog
 
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.model import Piece
-from jobs.outcomes import Answer, Failure, Judgement, judge, judge_reading
-from jobs.retry import RetryPolicy, Step, after_call, after_reading
+from jobs.outcomes import Answer, Failure, Judgement, Reading, Refused, Suspect, Verdict, judge, judge_reading
+from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
+from jobs.words import SAMPLED, Lexicon, fingerprint, meant_by
 from worker.platform.client import PlatformClient
 
 log = structlog.get_logger()
@@ -23,11 +24,21 @@ _OVERLOADED_HOLD_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: shares for each part of the claim, how long its slot rests, how long the account holds."""
+    """How an attempt ended.
+
+    Attributes:
+        parts: shares for each part of the claim.
+        rest_s: how long its slot rests.
+        hold_s: how long the account holds.
+        list_size: the most references that a call may name from now on.
+        learnt: a fingerprint of words, and the standing that a read has found behind them.
+    """
 
     parts: Sequence[Sequence[Share]]
     rest_s: float = 0.0
     hold_s: float = 0.0
+    list_size: int | None = None
+    learnt: tuple[str, str] | None = None
 
 
 class Attempt:
@@ -39,6 +50,7 @@ class Attempt:
         policy: RetryPolicy,
         *,
         lease_s: float,
+        lexicon: Lexicon = Lexicon(),  # noqa: B008 - frozen
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
@@ -46,49 +58,92 @@ class Attempt:
         self._rest_s = min(policy.call_timeout_s, lease_s)
         self._jitter = jitter
         self._unconnected = 0
+        self.lexicon = lexicon
 
     async def __call__(self, claim: Claim) -> Ended:
         """Calls the platform for a claim and judges what came back."""
         started = monotonic()
         references = claim.references
+        list_size, learnt = None, None
         if claim.kind == "reads":
+            known = self._learnt_meanwhile(claim, references[0])
+            if known:
+                return Ended(known)
             answer = await self._client.status(references[0])
-            parts = self._after_reading(claim, references[0], answer)
+            reading = judge_reading(references[0], answer)
+            parts = self._after_reading(claim, reading)
+            learnt = self._learn(claim, references[0], reading)
         else:
             answer = await self._client.cancel(references)
             judgement = judge(references, answer, single=len(references) == 1)
-            parts = [self._after_call(claim, part, judgement) for part in claim.parts]
+            parts = self._after_call(claim, references, judgement)
             self._note(claim, references, judgement)
+            if isinstance(judgement.common, Suspect) and judgement.common.too_long:
+                list_size = max(1, len(references) // 2)
         rest_s = self._rest_s if isinstance(answer, Failure) and answer.written else 0.0
         self._log(claim, len(references), answer, monotonic() - started)
-        return Ended(parts, rest_s, self._hold_s(answer))
+        return Ended(parts, rest_s, self._hold_s(answer), list_size, learnt)
 
-    def _after_call(self, claim: Claim, part: Part, judgement: Judgement) -> list[Share]:
-        piece, left_s = part.piece, _unclear_left_s(part.piece, claim)
-        if not judgement.others:
-            step = after_call(piece, judgement.common, self._policy, self._jitter(), left_s)
+    def _after_call(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> list[list[Share]]:
+        groups = _groups(claim, references, judgement)
+        return [self._shares(claim, part, judgement, groups) for part in claim.parts]
+
+    def _shares(self, claim: Claim, part: Part, judgement: Judgement, groups: Mapping[str, int]) -> list[Share]:
+        piece, left_s, jitter = part.piece, _unclear_left_s(part.piece, claim), self._jitter()
+        if not judgement.others and not groups and not isinstance(judgement.common, Refused):
+            step = after_call(piece, judgement.common, self._policy, jitter, left_s)
             return [Share(step, None, len(piece.references))]
-        jitter = self._jitter()
-        groups: dict[Step, list[str]] = {}
+        shares: dict[Step, list[str]] = {}
         for reference in piece.references:
-            step = after_call(piece, judgement.of(reference), self._policy, jitter, left_s)
-            groups.setdefault(step, []).append(reference)
-        return [Share(step, tuple(references), len(references)) for step, references in groups.items()]
+            step = self._step(piece, reference, judgement.of(reference), jitter, left_s)
+            if isinstance(step, CallAgain) and groups:
+                step = replace(step, group=groups[reference])
+            shares.setdefault(step, []).append(reference)
+        return [Share(step, tuple(named), len(named)) for step, named in shares.items()]
 
-    def _after_reading(self, claim: Claim, reference: str, answer: Answer | Failure) -> list[list[Share]]:
-        reading = judge_reading(reference, answer)
-        return [
-            [
-                Share(
-                    after_reading(
-                        part.piece, reading, self._policy, self._jitter(), _unclear_left_s(part.piece, claim)
-                    ),
-                    None,
-                    1,
-                )
-            ]
-            for part in claim.parts
-        ]
+    def _step(self, piece: Piece, reference: str, verdict: Verdict, jitter: float, left_s: float) -> Step:
+        """Trusted words stand for a read, but for a sample."""
+        if isinstance(verdict, Refused):
+            known = self._known(replace(piece, named=piece.named + 1), reference, verdict, left_s)
+            if known:
+                return known
+        return after_call(piece, verdict, self._policy, jitter, left_s)
+
+    def _known(self, piece: Piece, reference: str, refused: Refused, left_s: float) -> Settle | None:
+        meaning = self.lexicon.meaning(refused.message, reference)
+        if meaning is None or self._jitter() < SAMPLED:
+            return None
+        return after_known_refusal(piece, refused, meaning, left_s)
+
+    def _learnt_meanwhile(self, claim: Claim, reference: str) -> list[list[Share]] | None:
+        """Results of a refusal whose words have become trusted since it was queued to be read; None: read it."""
+        shares: list[list[Share]] = []
+        for part in claim.parts:
+            piece = part.piece
+            if piece.refusal_status is None or piece.reads:
+                return None
+            refused = Refused(piece.refusal_status, piece.refusal_words)
+            known = self._known(piece, reference, refused, _unclear_left_s(piece, claim))
+            if known is None:
+                return None
+            shares.append([Share(known, None, 1)])
+        return shares
+
+    def _after_reading(self, claim: Claim, reading: Reading) -> list[list[Share]]:
+        shares: list[list[Share]] = []
+        for part in claim.parts:
+            left_s = _unclear_left_s(part.piece, claim)
+            shares.append([Share(after_reading(part.piece, reading, self._policy, self._jitter(), left_s), None, 1)])
+        return shares
+
+    def _learn(self, claim: Claim, reference: str, reading: Reading) -> tuple[str, str] | None:
+        """What the reading teaches about the words of the refusal that led to it; this process knows at once."""
+        words, meant = claim.parts[0].piece.refusal_words, meant_by(reading)
+        if not words or meant is None:
+            return None
+        print_ = fingerprint(words, reference)
+        self.lexicon = self.lexicon.agreeing(print_, meant)
+        return print_, meant
 
     def _hold_s(self, answer: Answer | Failure) -> float:
         """For how long the account should make no call."""
@@ -120,10 +175,23 @@ class Attempt:
         match answer:
             case Failure(reason=reason, written=written):
                 log.warning("call failed", reason=reason, written=written, **facts)
-            case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind == "calls":
+            case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
                 log.warning("call refused", status=status, **facts)
             case Answer(status=status):
                 log.debug("call", status=status, **facts)
+
+
+def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:
+    """Which references go on together, and with no other: the halves of a list that was refused whole.
+
+    What was called alone stays alone: the culprit may still be in it.
+    """
+    match judgement.common:
+        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
+            half = (len(references) + 1) // 2
+            return {reference: int(n >= half) for n, reference in enumerate(references)}
+        case _:
+            return dict.fromkeys(references, 0) if claim.kind == "alone" else {}
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:

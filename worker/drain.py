@@ -246,7 +246,9 @@ class Drain:
         ask = self._new_ask(mode) if mode else None
         rest = {slot: round(ended.rest_s * 1000)} if ended.rest_s else {}
         give = () if keep or rest else (slot,)
-        settlement = Settlement(claim.id, ended.parts, give, rest, round(ended.hold_s * 1000))
+        settlement = Settlement(
+            claim.id, ended.parts, give, rest, round(ended.hold_s * 1000), ended.list_size, ended.learnt
+        )
         pause = _RETRY_S[0]
         while True:
             at = monotonic()

@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from jobs.ledger.opening import Opened, open_ledger
 from jobs.model import DEFAULT_ACCOUNT, JobState
 from jobs.references import ReferencePattern
 from jobs.retry import RetryPolicy
+from jobs.words import Lexicon, Meaning
 from worker.attempt import Attempt
 from worker.drain import Drain
 from worker.intake import Intake
@@ -82,7 +83,14 @@ class Service:
         )
         service = cls(settings, opened)
         await service._open_account(DEFAULT_ACCOUNT)
-        sweep = Sweep(service.ledger, service.worker, service._terms_and_timeout, settings, service.wake_all)
+        sweep = Sweep(
+            service.ledger,
+            service.worker,
+            service._terms_and_timeout,
+            settings,
+            service.wake_all,
+            service._teach,
+        )
         intake = Intake(
             service.ledger, service.worker, service.accounts, ReferencePattern(settings.reference_pattern), settings,
             opened.blocking,
@@ -181,6 +189,11 @@ class Service:
     def _terms_and_timeout(self, account: str) -> tuple[Terms, float] | None:
         served = self._accounts.get(account)
         return (served.terms, served.policy.call_timeout_s) if served else None
+
+    def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:
+        """Hands on what any worker has learnt about the platform's words."""
+        attempt = self._accounts[account].attempt
+        attempt.lexicon = Lexicon(learnt, attempt.lexicon.patterns)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a background task for as long as the process lives; an outage is waited out."""

@@ -1,16 +1,17 @@
 """The sweep: the ledger's housekeeping, once a second by every worker."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from config.settings import Settings
-from jobs.ledger import control
+from jobs.ledger import control, lexicon
 from jobs.ledger.claims import Terms
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
 from jobs.model import DEFAULT_ACCOUNT
+from jobs.words import Meaning
 
 log = structlog.get_logger()
 
@@ -28,12 +29,14 @@ class Sweep:
         terms_of: Callable[[str], tuple[Terms, float] | None],
         settings: Settings,
         wake: Callable[[str], None],
+        teach: Callable[[str, Mapping[str, Meaning]], None],
     ) -> None:
         self._ledger = ledger
         self._worker = worker
         self._terms_of = terms_of
         self._settings = settings
         self._wake = wake
+        self._teach = teach
         self._turn = 0
         self._accounts: Sequence[str] = ()
 
@@ -45,6 +48,7 @@ class Sweep:
             served = self._terms_of(account)
             if served:
                 await self._sweep(account, *served)
+                self._teach(account, await lexicon.learnt(self._ledger, account))
         if self._turn % _TRIM_EVERY == 0:
             await self._trim()
         self._turn += 1

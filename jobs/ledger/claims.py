@@ -13,7 +13,7 @@ from jobs.model import Piece
 from jobs.retry import CallAgain, ReadState, Settle, Step
 
 Mode = Literal["any", "slot", "staged", "leave"]
-Kind = Literal["calls", "reads"]
+Kind = Literal["calls", "alone", "reads"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,8 @@ class Settlement:
         give: slots given back.
         rest_ms: slots that stay taken so long, though nobody renews them.
         hold_ms: for how long the account makes no call.
+        list_size: the most references that a call of the account may name from now on.
+        learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
     """
 
     claim: str
@@ -130,6 +132,8 @@ class Settlement:
     give: Sequence[str] = ()
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
+    list_size: int | None = None
+    learnt: tuple[str, str] | None = None
 
 
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
@@ -149,6 +153,10 @@ async def settle(
         "hold": settlement.hold_ms,
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
+    if settlement.list_size is not None:
+        document["list_size"] = settlement.list_size
+    if settlement.learnt is not None:
+        document["learnt"] = settlement.learnt
     reply = await ledger.run("settle", account, orjson.dumps(document), ask.packed() if ask else b"")
     return reply[0] == b"settled", _read_next(ask, reply[1:]) if ask else None
 
@@ -181,7 +189,7 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
     if reply[0] == b"wait":
         return Wait(int(reply[3]), reply[4].decode(), gate, give)
     parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(7, len(reply), 2))
-    kind: Kind = "reads" if reply[4] == b"reads" else "calls"
+    kind: Kind = reply[4].decode()
     return Claim(ask.claim, kind, parts, bool(reply[3]), float(reply[5]), gate, int(reply[6]), give)
 
 
@@ -192,8 +200,10 @@ def _group(share: Share) -> dict[str, object]:
         case Settle() as s:
             group |= {k: v for k, v in asdict(s).items() if v is not None}
         case CallAgain() as s:
+            if s.group is not None:
+                group["group"] = s.group
             group |= {
-                "back": "calls", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
+                "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
                 "clear": int(s.cleared),
             }  # fmt: skip
         case ReadState() as s:

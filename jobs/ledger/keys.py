@@ -36,6 +36,10 @@ class Keys:
         """The account's gate, counters and clocks."""
         return f"{self.namespace}:account:{account}:state"
 
+    def words(self, account: str) -> str:
+        """What the account's words of refusal have meant."""
+        return f"{self.namespace}:account:{account}:words"
+
     def slots(self, account: str) -> str:
         """The account's calls in flight."""
         return f"{self.namespace}:account:{account}:slots"
@@ -50,6 +54,10 @@ class Keys:
         own = (
             "state", "calls", "reads", "later", "claims", "claimed", "slots", "drains", "held", "deadlines", "unsealed",
             "slices",
+            "alone",
+            "groups",
+            "words",
+            "trouble",
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]

@@ -54,7 +54,7 @@ async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
 
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
-    pending = sum(int(h.get(name) or 0) for name in ("calls", "reads", "later", "invalid_left"))
+    pending = sum(int(h.get(name) or 0) for name in ("calls", "alone", "reads", "later", "invalid_left"))
     outcomes = {Outcome(k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
     in_flight = int(h.get("claimed") or 0)
     return JobRecord(

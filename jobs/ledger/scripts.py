@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError
 
 from jobs.ledger.connection import translated
 
-_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "claims", "sealing")
+_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "claims", "sealing", "words")
 _ADMITS = frozenset({"submit", "intake"})
 """Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
 

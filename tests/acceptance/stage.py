@@ -104,7 +104,7 @@ class Stage:
         """The environment of the project's processes on this stage."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{k.upper()}": str(v) for k, v in {**self.settings, **settings}.items()}
-        return {**own, "CANCELLIST_REDIS_URL": self.server.url, "CANCELLIST_API_URL": self.platform.url, **named}
+        return {**own, "PYTHONPATH": str(ROOT), "CANCELLIST_REDIS_URL": self.server.url, "CANCELLIST_API_URL": self.platform.url, **named}
 
     @contextlib.asynccontextmanager
     async def ledger(self) -> AsyncIterator[Ledger]:
@@ -191,7 +191,14 @@ TRUTH = {
 
 
 async def agrees(
-    stage: Stage, ledger: Ledger, job: str, references: Sequence[str], *, maybe: bool = False, also: frozenset[Outcome] = frozenset()
+    stage: Stage,
+    ledger: Ledger,
+    job: str,
+    references: Sequence[str],
+    *,
+    maybe: bool = False,
+    twice: bool = False,
+    also: frozenset[Outcome] = frozenset(),
 ) -> Counter[Outcome]:
     """Checks that every reference has exactly one result, and that it is what really happened.
 
@@ -201,6 +208,7 @@ async def agrees(
         job: the job.
         references: those that were submitted.
         maybe: a call may have acted without anybody knowing (a worker was killed): then Cancelled means `cancelled`.
+        twice: another job names them too, and its call may have cancelled them.
         also: outcomes that stand for a reference that was never cancelled (`aborted`).
     """
     found = await all_results(ledger, job)
@@ -211,6 +219,8 @@ async def agrees(
         row = record[result.reference]
         by_us = row["cancelled_by_call"] is not None
         allowed = {Outcome.CANCELLED} if by_us else set(TRUTH[row["state"]])
+        if by_us and twice:
+            allowed.add(Outcome.ALREADY_CANCELLED)
         if maybe and row["state"] == "Cancelled":
             allowed.add(Outcome.CANCELLED)
         if not by_us and row["state"] not in {"Cancelled", "Manifested", None}:

@@ -6,7 +6,7 @@
 --         workers; microseconds between calls (0: no rate) and burst; references a call; ms to wait for a part-filled
 --         call; the lease. mode: 'any' a slot or else staged, 'slot' only with a slot, 'staged' only without,
 --         'leave' as 'slot', and where nothing is in sight the drain ends here
--- Answer  {'claim', gate, give, slot, kind, score, now, job, piece, job, piece, ...}, or {'wait', gate, give, ms, why}
+-- Answer  {'claim', gate, give, slot, kind ('calls', 'alone', 'reads'), score, now, job, piece, job, piece, ...}, or {'wait', gate, give, ms, why}
 --         with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'done' (a belated copy of a
 --         request whose claim is over) and ms -1 where nothing is in sight.
 --         give 1: the next slot that is free should be given back, another drain goes without

@@ -11,12 +11,13 @@ local count = 0
 for _, id in ipairs(doc.claims) do
   local parts, kind = claim.close(id)
   if parts then
+    local g = kind == 'alone' and group.new() or nil
     call('SET', K.done(id), FORMAT, 'PX', doc.remember)
     count = count + 1
     for i = #parts - 1, 1, -2 do
       local p = piece.decode(parts[i + 1])
       call('HINCRBY', K.job(parts[i]), 'claimed', -p.c)
-      job.put_back(parts[i], p, kind, 0, true)
+      job.put_back(parts[i], p, kind, 0, true, g)
       job.finish_when_done(parts[i])
     end
   end

@@ -1,12 +1,13 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, list_size?, learnt?, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
---         renews them; ms to hold the account; for every part of the claim, in its order, groups that share its
+--         renews them; ms to hold the account; list_size? the most references that a call may name from now on; learnt? [fingerprint of
+--         words, standing found behind them]; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
---           back 'calls'|'reads', delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
+--           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
 --           the call may still act; `clear` 1 where a read showed that none has)
 --       4 JSON of the next claim (claim.lua), or ''
 -- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
@@ -18,12 +19,19 @@ for slot, rest in pairs(doc.rest) do
   if call('ZSCORE', K.slots, slot) then call('ZADD', K.slots, ms(NOW + rest), slot) end
 end
 
+local numbers = {}
+
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
   if g.clear == 1 then q.m = 0 end
   if g.unclear > 0 then q.m = math.max(q.m, NOW + g.unclear) end
-  job.put_back(id, q, g.back, g.delay > 0 and NOW + g.delay or 0, false)
+  local to = nil
+  if g.back == 'alone' then
+    numbers[g.group] = numbers[g.group] or group.new()
+    to = numbers[g.group]
+  end
+  job.put_back(id, q, g.back, g.delay > 0 and NOW + g.delay or 0, false, to)
 end
 
 local function settle(parts)
@@ -46,6 +54,13 @@ local function settle(parts)
     job.finish_when_done(id)
   end
 end
+
+if doc.list_size then
+  local size = tonumber(call('HGET', K.state, 'list_size') or doc.list_size)
+  call('HSET', K.state, 'list_size', math.min(size, doc.list_size))
+end
+
+if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
 
 local word = 'lost'
 if doc.hold > 0 then

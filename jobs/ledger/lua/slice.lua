@@ -28,16 +28,22 @@ if job.ending(id) then
     job.put_back(id, p, 'calls', 0, false)
     budget = budget - p.c
   end
+  for _, field in ipairs(call('HKEYS', K.job_alone(id))) do
+    if budget <= 0 then break end
+    local p = group.take(id, field)
+    job.put_back(id, p, 'alone', 0, false)
+    budget = budget - p.c
+  end
   -- pieces that wait for their time and are still to be called: those that become reads keep waiting as such
   while budget > 0 do
     local page = call('HSCAN', K.job_later(id), call('HGET', jk, 'slice_cursor') or '0', 'COUNT', 5)
     for i = 1, #page[2], 2 do
       local p = piece.decode(page[2][i + 1])
-      if p.k == 'calls' then
+      if p.k ~= 'reads' then
         call('HDEL', K.job_later(id), page[2][i])
         call('ZREM', K.later, id .. ':' .. page[2][i])
         call('HINCRBY', jk, 'later', -p.c)
-        p.k = nil
+        p.k, p.g = nil, nil
         job.put_back(id, p, 'calls', 0, false)
         budget = budget - p.c
       end

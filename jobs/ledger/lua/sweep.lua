@@ -21,16 +21,17 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0,
     break
   end
   local parts, kind = claim.close(id)
+  local g = kind == 'alone' and group.new() or nil
   for i = #parts - 1, 1, -2 do
     local p = piece.decode(parts[i + 1])
     budget = budget - p.c
     call('HINCRBY', K.job(parts[i]), 'claimed', -p.c)
-    if kind == 'calls' then
+    if kind ~= 'reads' then
       p.a, p.n, p.m = p.a + 1, p.n + 1, math.max(p.m, NOW + doc.call_timeout)
     else
       p.r = (p.r or 0) + 1
     end
-    job.put_back(parts[i], p, kind, 0, true)
+    job.put_back(parts[i], p, kind, 0, true, g)
     job.finish_when_done(parts[i])
   end
   taken = taken + 1

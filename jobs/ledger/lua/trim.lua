@@ -29,7 +29,8 @@ if oldest > 0 and call('EXISTS', K.results) == 1 then
 end
 local jobs = call('ZRANGEBYSCORE', K.finished, '-inf', ms(NOW - tonumber(ARGV[4])), 'LIMIT', 0, 100)
 for _, id in ipairs(jobs) do
-  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_reads(id), K.job_later(id), K.job_invalid(id))
+  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_reads(id), K.job_later(id), K.job_alone(id),
+    K.job_invalid(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
 end

@@ -51,6 +51,45 @@ local function take(kind, want)
   return parts, count, score
 end
 
+-- Takes the group that is next; what of it may not go on now waits for its job.
+local function take_group()
+  local parts, count = {}, 0
+  while count == 0 do
+    local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
+    local g = head[1]
+    if not g then return parts, 0, nil end
+    local rest = {}
+    for id, field in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/(%S+)') do
+      if call('HEXISTS', K.job_alone(id), field) == 1 then
+        if job.ending(id) then
+          call('ZADD', K.slices, ms(NOW), id)
+          rest[#rest + 1] = id .. '/' .. field
+        elseif order.runnable(call('HGET', K.job(id), 'state'), 'calls') then
+          local p = group.take(id, field)
+          call('HINCRBY', K.job(id), 'claimed', p.c)
+          parts[#parts + 1] = id
+          parts[#parts + 1] = piece.encode(p)
+          count = count + p.c
+        else
+          rest[#rest + 1] = id .. '/' .. field
+        end
+      end
+    end
+    call('ZREM', K.alone, g)
+    if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
+    if count > 0 then return parts, count, head[2] end
+  end
+end
+
+-- Whether a group goes before whatever else is ready.
+local function group_first(ready)
+  local g = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
+  if not g[1] then return false end
+  if ready == 0 then return true end
+  local head = call('ZRANGE', K.calls, 0, 0, 'WITHSCORES')
+  return not head[1] or tonumber(g[2]) <= tonumber(head[2])
+end
+
 -- Which kind of work is next, or how long to wait: reads take at most half the limit while calls wait.
 local function choose(ask)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since')
@@ -67,7 +106,10 @@ local function choose(ask)
   elseif h[3] then
     call('HDEL', K.state, 'part_since')
   end
-  if reads and (ready == 0 or tonumber(h[1] or 0) < math.max(1, math.floor(ask.limit / 2))) then return 'reads', 0 end
+  local alone = group_first(ready)
+  local calls = ready > 0 or alone
+  if reads and (not calls or tonumber(h[1] or 0) < math.max(1, math.floor(ask.limit / 2))) then return 'reads', 0 end
+  if alone then return 'alone', 0 end
   if ready > 0 then return 'calls', 0 end
   return nil, wait_ms
 end
@@ -136,7 +178,8 @@ function claim.try(ask)
   if packed then return claim.answer(ask.claim, packed, 0) end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(0, 'done', 0) end
   job.promote(500)
-  local h = call('HMGET', K.state, 'paused', 'hold_until')
+  local h = call('HMGET', K.state, 'paused', 'hold_until', 'list_size')
+  if h[3] then ask.per_call = math.min(ask.per_call, tonumber(h[3])) end
   if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end
   local hold = tonumber(h[2] or 0) - NOW
   if hold > 0 then return leave_or_wait(ask, hold, 'held', 0) end
@@ -147,7 +190,11 @@ function claim.try(ask)
   local kind, wait_ms = choose(ask)
   if kind and rate_wait > 0 then return claim.wait(rate_wait, 'rate', give) end
   local parts, count, score = {}, 0, nil
-  if kind then parts, count, score = take(kind, kind == 'reads' and 1 or ask.per_call) end
+  if kind == 'alone' then
+    parts, count, score = take_group()
+  elseif kind then
+    parts, count, score = take(kind, kind == 'reads' and 1 or ask.per_call)
+  end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end
   ask.slot = slot

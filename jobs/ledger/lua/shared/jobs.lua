@@ -12,9 +12,9 @@ end
 -- Ends the job where nothing of it is left.
 function job.finish_when_done(id)
   local jk = K.job(id)
-  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left')
+  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone')
   if not h[1] or h[1] == 'sealing' or h[1] == 'completed' or h[1] == 'aborted' then return false end
-  for i = 2, 6 do
+  for i = 2, 7 do
     if tonumber(h[i] or 0) ~= 0 then return false end
   end
   call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
@@ -28,9 +28,10 @@ end
 
 -- Puts references back that are not settled: for a call or a read, at once or at a time. In a job that is ending,
 -- what was never sent gets its result here, and what may have been sent is only read.
---   p the piece   kind 'calls' or 'reads'   due ms, 0 for at once   front whether before what is queued
-function job.put_back(id, p, kind, due, front)
-  local ending = kind == 'calls' and job.ending(id)
+--   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for at once   front whether before what is queued
+--   g the group, where it is to be called alone
+function job.put_back(id, p, kind, due, front, g)
+  local ending = kind ~= 'reads' and job.ending(id)
   if ending then
     if p.m == 0 then
       result.write(id, p.refs, p.c, { outcome = ending }, p.n)
@@ -39,11 +40,15 @@ function job.put_back(id, p, kind, due, front)
     kind, due, front = 'reads', math.max(due, p.m), false
   end
   if due <= NOW then
-    order.add(id, kind, p, front)
+    if kind == 'alone' then
+      group.add(id, g or group.new(), p)
+    else
+      order.add(id, kind, p, front)
+    end
     return
   end
   local n = call('HINCRBY', K.job(id), 'pieces', 1)
-  p.k = kind
+  p.k, p.g = kind, g
   call('HSET', K.job_later(id), n, piece.encode(p))
   call('ZADD', K.later, ms(due), id .. ':' .. n)
   call('HINCRBY', K.job(id), 'later', p.c)
@@ -60,9 +65,9 @@ function job.promote(most)
     call('ZREM', K.later, member)
     call('HDEL', K.job_later(id), n)
     call('HINCRBY', K.job(id), 'later', -p.c)
-    local kind = p.k
-    p.k = nil
-    job.put_back(id, p, kind, 0, true)
+    local kind, g = p.k, p.g
+    p.k, p.g = nil, nil
+    job.put_back(id, p, kind, 0, true, g)
     job.finish_when_done(id)
   end
 end
@@ -72,7 +77,7 @@ end
 function job.drains_wanted(per_call)
   local PENDING_MS, WORKER_MS = 2000, 4000
   local h = call('HMGET', K.state, 'calls_ready', 'reads_ready', 'paused', 'hold_until')
-  local units = math.ceil(tonumber(h[1] or 0) / per_call) + tonumber(h[2] or 0)
+  local units = math.ceil(tonumber(h[1] or 0) / per_call) + tonumber(h[2] or 0) + call('ZCARD', K.alone)
   if h[3] or units == 0 or tonumber(h[4] or 0) > NOW then return {} end
   local workers = math.max(1, call('ZCOUNT', K.workers, ms(NOW - WORKER_MS), '+inf'))
   local live = call('ZCOUNT', K.drains, ms(NOW), '+inf')

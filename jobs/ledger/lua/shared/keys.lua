@@ -22,12 +22,17 @@
 --       19 deadlines (zset)      job -> deadline, ms
 --       20 unsealed (zset)       job -> last batch, ms
 --       21 slices (zset)         jobs with work that goes in slices: invalid results, abort, expiry
+--       22 alone (zset)          groups of references that are called alone, in the order of the policy
+--       23 groups (hash)         group -> its pieces, "JOB/FIELD JOB/FIELD ..."
+--       24 words (hash)          fingerprint of a refusal's words -> "STANDING AGREED"
+--       25 trouble (stream)      calls that did not simply succeed, kept briefly
 -- ARGV   1 prefix   2 account
 local K = {
   results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
   accounts = KEYS[7], intake = KEYS[8], rejected = KEYS[9], state = KEYS[10], calls = KEYS[11], reads = KEYS[12],
   later = KEYS[13], claims = KEYS[14], claimed = KEYS[15], slots = KEYS[16], drains = KEYS[17], held = KEYS[18],
-  deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21],
+  deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21], alone = KEYS[22], groups = KEYS[23], words = KEYS[24],
+  trouble = KEYS[25],
 }
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1
@@ -35,6 +40,7 @@ local FORMAT = 1
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
 function K.job_reads(id) return PREFIX .. 'job:' .. id .. ':reads' end
+function K.job_alone(id) return PREFIX .. 'job:' .. id .. ':alone' end
 function K.job_later(id) return PREFIX .. 'job:' .. id .. ':later' end
 function K.job_invalid(id) return PREFIX .. 'job:' .. id .. ':invalid' end
 function K.job_runs(id) return PREFIX .. 'job:' .. id .. ':runs' end

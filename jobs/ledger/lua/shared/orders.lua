@@ -45,5 +45,43 @@ function order.add(id, kind, p, front)
   end
 end
 
-function order.enter_all(id) order.enter(id, 'calls') order.enter(id, 'reads') end
+-- Where a job stands in the order of the policy, before its turn.
+local function score_of(id)
+  local h = call('HMGET', K.job(id), 'class', 'deadline')
+  return ms(tonumber(h[1]) * 1e14 + (tonumber(h[2]) or NO_DEADLINE))
+end
+
+-- A group is what one call names alone: pieces of one job or several that no other reference may join.
+local group = {}
+
+function group.new() return ms(call('HINCRBY', K.state, 'groups', 1)) end
+
+function group.add(id, g, p)
+  local field = g .. ':' .. call('HINCRBY', K.job(id), 'pieces', 1)
+  p.k, p.g = nil, nil
+  call('HSET', K.job_alone(id), field, piece.encode(p))
+  call('HINCRBY', K.job(id), 'alone', p.c)
+  local pieces = call('HGET', K.groups, g)
+  call('HSET', K.groups, g, (pieces and pieces .. ' ' or '') .. id .. '/' .. field)
+  call('ZADD', K.alone, score_of(id), g)
+end
+
+-- Takes a piece out of the job, wherever its group stands.
+function group.take(id, field)
+  local text = call('HGET', K.job_alone(id), field)
+  if not text then return nil end
+  local p = piece.decode(text)
+  call('HDEL', K.job_alone(id), field)
+  call('HINCRBY', K.job(id), 'alone', -p.c)
+  return p
+end
+
+-- Puts the groups of a job that may go on back into the order.
+function group.enter(id)
+  for _, field in ipairs(call('HKEYS', K.job_alone(id))) do
+    call('ZADD', K.alone, score_of(id), string.match(field, '^%d+'))
+  end
+end
+
+function order.enter_all(id) order.enter(id, 'calls') order.enter(id, 'reads') group.enter(id) end
 function order.leave_all(id) order.leave(id, 'calls') order.leave(id, 'reads') end

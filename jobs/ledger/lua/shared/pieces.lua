@@ -2,6 +2,7 @@
 -- Header: "1 COUNT" where nothing has happened to them yet, else JSON with
 --   v format   c count   a attempts counted   n calls that named them
 --   m 0, or until when (ms) a call that named them may still act: not 0 means that one may have cancelled them
+--   k and g kind and group, while it waits for its time
 --   r reads tried   s HTTP status and w words of the refusal that is being explained
 local piece = {}
 
@@ -19,7 +20,7 @@ function piece.decode(text)
 end
 
 function piece.encode(p)
-  if p.a == 0 and p.n == 0 and p.m == 0 and not p.r then
+  if p.a == 0 and p.n == 0 and p.m == 0 and not p.r and not p.k then
     return FORMAT .. ' ' .. p.c .. '\n' .. p.refs
   end
   local refs = p.refs
