@@ -143,15 +143,17 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
                 return _judge_single(references[0], answer)
             return _judge_list(references, answer)
         case Answer(status=status) if status in _NOT_COUNTED:
-            return Judgement(Untaken(_words(answer.body) or f"HTTP {status}", status, counted=False), {})
+            return Judgement(Untaken(words_of(answer.body) or f"HTTP {status}", status, counted=False), {})
         case Answer(status=status) if (
             status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS
         ):
-            return Judgement(Unclear(_words(answer.body) or f"HTTP {status}", status), {})
+            return Judgement(Unclear(words_of(answer.body) or f"HTTP {status}", status), {})
         case Answer(status=status):
             if single:
-                return Judgement(Refused(status, _words(answer.body)), {})
-            return Judgement(Suspect(_words(answer.body) or f"HTTP {status}", status, too_long=status == _TOO_LONG), {})
+                return Judgement(Refused(status, words_of(answer.body)), {})
+            return Judgement(
+                Suspect(words_of(answer.body) or f"HTTP {status}", status, too_long=status == _TOO_LONG), {}
+            )
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:
@@ -286,7 +288,12 @@ def _text(value: object) -> str | None:
     return value[:500] if isinstance(value, str) and value else None
 
 
-def _words(body: object) -> str | None:
+def correlation_id(body: object) -> str | None:
+    """The platform's own name for the request, in an error body."""
+    return _text(body.get("CorrelationId")) if isinstance(body, dict) else None
+
+
+def words_of(body: object) -> str | None:
     """The platform's words in an error body, in whichever of its two forms."""
     if not isinstance(body, dict):
         return None

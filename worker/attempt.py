@@ -9,8 +9,23 @@ from time import monotonic
 import structlog
 
 from jobs.ledger.claims import Claim, Part, Share
+from jobs.ledger.history import TroubledCall
 from jobs.model import Piece
-from jobs.outcomes import Answer, Failure, Judgement, Reading, Refused, Suspect, Verdict, judge, judge_reading
+from jobs.outcomes import (
+    Answer,
+    Confirmed,
+    Failure,
+    Judgement,
+    Reading,
+    Refused,
+    Suspect,
+    Unread,
+    Verdict,
+    correlation_id,
+    judge,
+    judge_reading,
+    words_of,
+)
 from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
 from jobs.words import SAMPLED, Lexicon, fingerprint, meant_by
 from worker.platform.client import PlatformClient
@@ -32,6 +47,8 @@ class Ended:
         hold_s: how long the account holds.
         list_size: the most references that a call may name from now on.
         learnt: a fingerprint of words, and the standing that a read has found behind them.
+        trouble: what to remember of the call, where it did not simply succeed.
+        slow_s: the pause before retries once the account's retry budget is spent.
     """
 
     parts: Sequence[Sequence[Share]]
@@ -39,6 +56,8 @@ class Ended:
     hold_s: float = 0.0
     list_size: int | None = None
     learnt: tuple[str, str] | None = None
+    trouble: TroubledCall | None = None
+    slow_s: float = 0.0
 
 
 class Attempt:
@@ -62,27 +81,49 @@ class Attempt:
 
     async def __call__(self, claim: Claim) -> Ended:
         """Calls the platform for a claim and judges what came back."""
-        started = monotonic()
-        references = claim.references
-        list_size, learnt = None, None
-        if claim.kind == "reads":
-            known = self._learnt_meanwhile(claim, references[0])
-            if known:
-                return Ended(known)
-            answer = await self._client.status(references[0])
-            reading = judge_reading(references[0], answer)
-            parts = self._after_reading(claim, reading)
-            learnt = self._learn(claim, references[0], reading)
-        else:
-            answer = await self._client.cancel(references)
-            judgement = judge(references, answer, single=len(references) == 1)
-            parts = self._after_call(claim, references, judgement)
-            self._note(claim, references, judgement)
-            if isinstance(judgement.common, Suspect) and judgement.common.too_long:
-                list_size = max(1, len(references) // 2)
-        rest_s = self._rest_s if isinstance(answer, Failure) and answer.written else 0.0
-        self._log(claim, len(references), answer, monotonic() - started)
-        return Ended(parts, rest_s, self._hold_s(answer), list_size, learnt)
+        return await (self._read(claim) if claim.kind == "reads" else self._cancel(claim))
+
+    async def _cancel(self, claim: Claim) -> Ended:
+        started, references = monotonic(), claim.references
+        answer = await self._client.cancel(references)
+        took_s = monotonic() - started
+        judgement = judge(references, answer, single=len(references) == 1)
+        self._note(claim, references, judgement)
+        self._log(claim, len(references), answer, took_s)
+        unconfirmed = [r for r in references if not isinstance(judgement.of(r), Confirmed)]
+        too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
+        return Ended(
+            self._after_call(claim, references, judgement),
+            rest_s=self._rest_of(answer),
+            hold_s=self._hold_s(answer),
+            slow_s=self._slow_s(),
+            list_size=max(1, len(references) // 2) if too_long else None,
+            trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
+        )
+
+    async def _read(self, claim: Claim) -> Ended:
+        started, reference = monotonic(), claim.references[0]
+        known = self._learnt_meanwhile(claim, reference)
+        if known:
+            return Ended(known)
+        answer = await self._client.status(reference)
+        took_s = monotonic() - started
+        reading = judge_reading(reference, answer)
+        self._log(claim, 1, answer, took_s)
+        return Ended(
+            self._after_reading(claim, reading),
+            rest_s=self._rest_of(answer),
+            hold_s=self._hold_s(answer),
+            learnt=self._learn(claim, reference, reading),
+            trouble=_trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
+        )
+
+    def _rest_of(self, answer: Answer | Failure) -> float:
+        return self._rest_s if isinstance(answer, Failure) and answer.written else 0.0
+
+    def _slow_s(self) -> float:
+        """The pause before retries once the budget for them is spent."""
+        return self._policy.cap_s * (1 + self._jitter()) / 2
 
     def _after_call(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> list[list[Share]]:
         groups = _groups(claim, references, judgement)
@@ -179,6 +220,16 @@ class Attempt:
                 log.warning("call refused", status=status, **facts)
             case Answer(status=status):
                 log.debug("call", status=status, **facts)
+
+
+def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
+    took_ms = round(took_s * 1000)
+    match answer:
+        case Failure(reason=reason):
+            return TroubledCall(claim.kind, None, reason, None, took_ms, references)
+        case Answer(status=status, body=body):
+            reason = words_of(body) or "not every reference was confirmed"
+            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, references)
 
 
 def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:

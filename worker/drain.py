@@ -82,6 +82,9 @@ class Drain:
         """Asks for claims while more can be used than are at hand."""
         while not self._stop.is_set():
             self._changed.clear()
+            if self._staging and not (self._lanes or self._asking or self._side):
+                # Every lane ended before these were staged: nobody will hand them a slot, so claim them anew.
+                await self._give_back(self._staging.drop_all(), [])
             mode = self._wanted()
             if mode is None or monotonic() < self._idle_until:
                 await self._pause(self._idle_until - monotonic() if mode else _IDLE_S)
@@ -247,8 +250,9 @@ class Drain:
         rest = {slot: round(ended.rest_s * 1000)} if ended.rest_s else {}
         give = () if keep or rest else (slot,)
         settlement = Settlement(
-            claim.id, ended.parts, give, rest, round(ended.hold_s * 1000), ended.list_size, ended.learnt
-        )
+            claim.id, ended.parts, give, rest, round(ended.hold_s * 1000), ended.list_size, ended.learnt, ended.trouble,
+            ended.slow_s,
+        )  # fmt: skip
         pause = _RETRY_S[0]
         while True:
             at = monotonic()

@@ -8,6 +8,7 @@ import orjson
 
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
+from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import unpack_piece
 from jobs.model import Piece
 from jobs.retry import CallAgain, ReadState, Settle, Step
@@ -125,6 +126,8 @@ class Settlement:
         hold_ms: for how long the account makes no call.
         list_size: the most references that a call of the account may name from now on.
         learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
+        trouble: what to remember of a call that did not simply succeed.
+        slow_s: the pause before retries once the account's retry budget is spent.
     """
 
     claim: str
@@ -134,6 +137,8 @@ class Settlement:
     hold_ms: int = 0
     list_size: int | None = None
     learnt: tuple[str, str] | None = None
+    trouble: TroubledCall | None = None
+    slow_s: float = 0.0
 
 
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
@@ -151,12 +156,15 @@ async def settle(
         "give": list(settlement.give),
         "rest": settlement.rest_ms or {},
         "hold": settlement.hold_ms,
+        "slow": _ms(settlement.slow_s),
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
     if settlement.list_size is not None:
         document["list_size"] = settlement.list_size
     if settlement.learnt is not None:
         document["learnt"] = settlement.learnt
+    if settlement.trouble is not None:
+        document["trouble"] = settlement.trouble.fields()
     reply = await ledger.run("settle", account, orjson.dumps(document), ask.packed() if ask else b"")
     return reply[0] == b"settled", _read_next(ask, reply[1:]) if ask else None
 
@@ -203,8 +211,8 @@ def _group(share: Share) -> dict[str, object]:
             if s.group is not None:
                 group["group"] = s.group
             group |= {
-                "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
-                "clear": int(s.cleared),
+                "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named,
+                "unclear": _ms(s.unclear_s), "clear": int(s.cleared),
             }  # fmt: skip
         case ReadState() as s:
             group |= {

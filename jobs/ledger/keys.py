@@ -40,6 +40,10 @@ class Keys:
         """What the account's words of refusal have meant."""
         return f"{self.namespace}:account:{account}:words"
 
+    def trouble(self, account: str) -> str:
+        """Calls of the account that did not simply succeed."""
+        return f"{self.namespace}:account:{account}:trouble"
+
     def slots(self, account: str) -> str:
         """The account's calls in flight."""
         return f"{self.namespace}:account:{account}:slots"

@@ -1,10 +1,11 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, list_size?, learnt?, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, list_size?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
 --         renews them; ms to hold the account; list_size? the most references that a call may name from now on; learnt? [fingerprint of
---         words, standing found behind them]; for every part of the claim, in its order, groups that share its
+--         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
+--         before retries once the retry budget is spent; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
 --           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
@@ -13,6 +14,7 @@
 -- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
 --        nothing; a resent settle gets its first answer and its next claim.
+local TROUBLE_KEPT = 1000
 local doc = cjson.decode(ARGV[3])
 for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end
 for slot, rest in pairs(doc.rest) do
@@ -60,6 +62,31 @@ if doc.list_size then
   call('HSET', K.state, 'list_size', math.min(size, doc.list_size))
 end
 
+-- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them.
+local EARNED, FIRST, MOST = 0.2, 10, 100
+local function pay(retries)
+  local left = tonumber(call('HGET', K.state, 'retry_budget') or FIRST)
+  left = retries and left - 1 or math.min(MOST, left + EARNED)
+  if left < 0 then return false end
+  call('HSET', K.state, 'retry_budget', string.format('%.1f', left))
+  return true
+end
+
+local function slow_down()
+  local retries = false
+  for i, groups in ipairs(doc.parts) do
+    for _, g in ipairs(groups) do
+      if g.back and g.back ~= 'reads' and g.delay > 0 then retries = true end
+    end
+  end
+  if pay(retries) or not retries then return end
+  for _, groups in ipairs(doc.parts) do
+    for _, g in ipairs(groups) do
+      if g.back and g.back ~= 'reads' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end
+    end
+  end
+end
+
 if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
 
 local word = 'lost'
@@ -73,6 +100,8 @@ if call('EXISTS', K.done(doc.claim)) == 1 then
 else
   local packed = call('HGET', K.claimed, doc.claim)
   if packed then
+    if doc.trouble then call('XADD', K.trouble, 'MAXLEN', '~', TROUBLE_KEPT, '*', unpack(doc.trouble)) end
+    slow_down()
     settle(cmsgpack.unpack(packed).parts)
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT, 'PX', doc.remember)
