@@ -65,7 +65,7 @@ def _references(text: str) -> list[str]:
         return [line for line in text.splitlines() if line.strip()]
     try:
         listed = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedEntryError(f"field 'references' is not JSON: {error}") from None
     if not all(isinstance(item, str) for item in listed):
         raise MalformedEntryError("field 'references' must be an array of strings")

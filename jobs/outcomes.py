@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from jobs.references import normalise
+
 USUAL_SUCCESS = "Consignment cancellation completed successfully"
 """The platform's words for a success (public guide); not worth storing."""
 
@@ -122,6 +124,9 @@ class Judgement:
 _NOT_COUNTED = frozenset({401, 403, 429})
 _UNCLEAR_STATUSES = frozenset({408})
 _TOO_LONG = 413
+_REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
+_CONFIRMING = frozenset({200, 201, 204})
+"""200 by the guide, 201 by the API reference; 202 would only promise."""
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 
 
@@ -151,18 +156,23 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
         case Answer(status=status):
             if single:
                 return Judgement(Refused(status, words_of(answer.body)), {})
-            return Judgement(
-                Suspect(words_of(answer.body) or f"HTTP {status}", status, too_long=status == _TOO_LONG), {}
-            )
+            reason = words_of(answer.body) or f"HTTP {status}"
+            if status in _REFUSING:
+                return Judgement(Suspect(reason, status, too_long=status == _TOO_LONG), {})
+            return Judgement(Untaken(reason, status), {})
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:
-    body = answer.body
-    if isinstance(body, list) and body:
-        return _judge_list([reference], answer)
-    if isinstance(body, dict) and body.get("IsSuccess") is False:
-        return Judgement(Refused(answer.status, _text(body.get("Message"))), {})
-    return Judgement(Confirmed(answer.status), {})
+    """The single endpoint's success has no body; one that has a body all the same must say it as a list would."""
+    match answer.body:
+        case None if answer.status in _CONFIRMING:
+            return Judgement(Confirmed(answer.status), {})
+        case dict() as item:
+            return _judge_list([reference], Answer(answer.status, [item]))
+        case list():
+            return _judge_list([reference], answer)
+        case _:
+            return Judgement(Unclear("the answer does not say whether it succeeded", answer.status), {})
 
 
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
@@ -177,7 +187,7 @@ def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
         data = item.get("Data") if isinstance(item, dict) else None
         if not isinstance(data, str):
             continue
-        reference = data.strip().upper()
+        reference = data if data in asked else normalise(data)
         if reference not in asked:
             unasked.append(data)
             continue
@@ -275,7 +285,7 @@ def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
         case Answer(status=status, body=body) if _OK <= status < _REDIRECTS and isinstance(body, dict):
             named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")
             state = body.get("Status")
-            if isinstance(named, str) and named.strip().upper() != reference:
+            if isinstance(named, str) and normalise(named) != reference:
                 return Unread("the answer is about another reference", status)
             if isinstance(state, str) and state.strip():
                 return Found(state.strip(), status)

@@ -34,10 +34,10 @@ def progress(
         samples: (time, settled then), in ms, oldest first, about one a second.
         now_ms: by the server's clock.
     """
+    if finished_at_ms is not None:
+        return Progress(_rate(settled, finished_at_ms - (started_at_ms or finished_at_ms)), 0.0)
     if started_at_ms is None:
         return Progress(None, None)
-    if finished_at_ms is not None:
-        return Progress(_rate(settled, finished_at_ms - started_at_ms), 0.0)
     base_ms, base = started_at_ms, 0
     for at_ms, count in samples:
         if at_ms <= now_ms - WINDOW_MS:

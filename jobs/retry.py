@@ -56,6 +56,7 @@ class CallAgain:
     """Back into the queue, to be named by another call.
 
     References with the same `group` are named together and with no other; None lets them join any call.
+    `cleared` says that a read has shown that no call acted; `status` and `state` are what it found.
     """
 
     delay_s: float
@@ -64,6 +65,8 @@ class CallAgain:
     unclear_s: float = 0.0
     cleared: bool = False
     group: int | None = None
+    status: int | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,8 @@ def _after_found(
                 return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
             if piece.attempts >= policy.max_attempts:
                 return Settle(Outcome.FAILED, piece.named, status, "no call was taken", state)
-            return CallAgain(backoff(max(1, piece.attempts), policy, jitter), piece.attempts, piece.named, cleared=True)
+            pause_s = backoff(max(1, piece.attempts), policy, jitter)
+            return CallAgain(pause_s, piece.attempts, piece.named, cleared=True, status=status, state=state)
 
 
 def _read_again(piece: Piece, delay_s: float, reads: int) -> ReadState:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 _SPAN = re.compile(r"\+((?:\d+(?:\.\d+)?[smhdw])+)", re.IGNORECASE)
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.IGNORECASE)
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, which is as far as RFC 3339 goes."""
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -26,11 +28,14 @@ def parse_when_ms(text: str, *, now_ms: int) -> int:
     """Unix milliseconds of a WHEN.
 
     Raises:
-        ValueError: it is none, has no offset, or lies in the past; the text says what to write.
+        ValueError: it is none, has no offset, or lies beyond the year 9999; the text says what to write.
     """
     text = text.strip()
     if _SPAN.fullmatch(text):
-        return now_ms + round(parse_span_s(text[1:]) * 1000)
+        at_s = now_ms / 1000 + parse_span_s(text[1:])
+        if at_s * 1000 > _LAST_MS:
+            raise ValueError(f"{text[:40]!r} lies beyond the year 9999")
+        return round(at_s * 1000)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

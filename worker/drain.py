@@ -263,6 +263,10 @@ class Drain:
                 log.debug("settling again", claim=claim.id, error=str(error))
                 await asyncio.sleep(pause)
                 pause = min(_RETRY_S[1], pause * 2)
+            except Exception:
+                log.exception("could not settle; the claim passes and is taken over", claim=claim.id)
+                self._leases.drop(claim.id)
+                return
         self._leases.drop(claim.id)
         if not ours:
             log.warning("claim lost", account=self._account, claim=claim.id, references=len(claim.references))

@@ -21,7 +21,7 @@ from jobs.references import Batch, RawBatch, classify
 
 log = structlog.get_logger()
 
-_COUNT = 500
+_COUNT = 150
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 
@@ -68,11 +68,8 @@ class Intake:
         small: dict[str, list[SmallJob]] = {}
         size: dict[str, int] = {}
         for entry in entries:
-            try:
-                wanted = parse_entry(entry.fields, now_ms=now_ms, accounts=self._accounts)
-            except MalformedEntryError as error:
-                log.warning("intake entry rejected", entry=entry.id, reason=str(error))
-                await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, str(error))
+            wanted = await self._parsed(entry, now_ms)
+            if wanted is None:
                 continue
             if len(wanted.references) > BATCH:
                 await self._accept_large(entry, wanted)
@@ -86,6 +83,19 @@ class Intake:
             size[account] = size.get(account, 0) + count
         for account, jobs in small.items():
             await self._seal(account, jobs)
+
+    async def _parsed(self, entry: Entry, now_ms: int) -> IntakeOrder | None:
+        """The entry's order; None where it was rejected. One entry never stops the others."""
+        try:
+            return parse_entry(entry.fields, now_ms=now_ms, accounts=self._accounts)
+        except MalformedEntryError as error:
+            reason = str(error)
+        except Exception:
+            log.exception("intake entry could not be read", entry=entry.id)
+            reason = "it could not be read"
+        log.warning("intake entry rejected", entry=entry.id, reason=reason)
+        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason)
+        return None
 
     def _small(self, entry: Entry, wanted: IntakeOrder) -> SmallJob:
         batch = self._classify(wanted.references)

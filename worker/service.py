@@ -29,7 +29,7 @@ from worker.attempt import Attempt
 from worker.drain import Drain
 from worker.intake import Intake
 from worker.platform.client import PlatformClient
-from worker.sweep import Sweep
+from worker.sweep import Served, Sweep
 
 log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class Service:
         sweep = Sweep(
             service.ledger,
             service.worker,
-            service._terms_and_timeout,
+            service._serving,
             settings,
             service.wake_all,
             service._teach,
@@ -186,9 +186,9 @@ class Service:
         attempt = Attempt(client, policy, lease_s=s.lease_seconds)
         self._accounts[name] = Account(name, terms, policy, client, attempt)
 
-    def _terms_and_timeout(self, account: str) -> tuple[Terms, float] | None:
+    def _serving(self, account: str) -> Served | None:
         served = self._accounts.get(account)
-        return (served.terms, served.policy.call_timeout_s) if served else None
+        return Served(served.terms, served.policy) if served else None
 
     def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:
         """Hands on what any worker has learnt about the platform's words."""
@@ -209,6 +209,7 @@ class Service:
                 await self._opened.revive()
             except Exception:
                 log.exception("background task failed; it goes on", task=name)
+                await asyncio.sleep(_OUTAGE_S[1])
             if away:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)

@@ -208,8 +208,7 @@ def _group(share: Share) -> dict[str, object]:
         case Settle() as s:
             group |= {k: v for k, v in asdict(s).items() if v is not None}
         case CallAgain() as s:
-            if s.group is not None:
-                group["group"] = s.group
+            group |= {k: v for k, v in (("group", s.group), ("status", s.status), ("state", s.state)) if v is not None}
             group |= {
                 "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named,
                 "unclear": _ms(s.unclear_s), "clear": int(s.cleared),

@@ -103,11 +103,13 @@ async def slice_oldest(ledger: Ledger, account: str) -> bool:
     return bool((await ledger.run("slice", account, "", SLICE))[0])
 
 
-async def sweep(ledger: Ledger, account: str, worker: str, terms: Terms, call_timeout_s: float) -> Swept:
+async def sweep(
+    ledger: Ledger, account: str, worker: str, terms: Terms, call_timeout_s: float, max_attempts: int = 8
+) -> Swept:
     """Runs the account's housekeeping once; harmless when many do."""
     document = {
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
-        "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
+        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
     }  # fmt: skip
     reply = await ledger.run("sweep", account, orjson.dumps(document))
     drains = tuple(_text(name) for name in reply[3:])

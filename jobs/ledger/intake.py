@@ -18,6 +18,7 @@ from jobs.references import InvalidEntry
 
 GROUP = "cancellist"
 _KEPT_TEXT = 1000
+_KEPT_FIELDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,13 @@ async def prepare(ledger: Ledger) -> None:
 async def read(ledger: Ledger, blocking: Redis, consumer: str, *, count: int, block_ms: int) -> list[Entry]:
     """Waits for new entries, at most so many and so long."""
     with translated():
-        reply = await blocking.xreadgroup(GROUP, consumer, {ledger.keys.intake: ">"}, count=count, block=block_ms)
+        try:
+            reply = await blocking.xreadgroup(GROUP, consumer, {ledger.keys.intake: ">"}, count=count, block=block_ms)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await prepare(ledger)
+            return []
     return _entries(reply[0][1]) if reply else []
 
 
@@ -74,8 +81,8 @@ async def leave(ledger: Ledger, consumer: str) -> None:
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
     """Answers an entry that cannot become a job, and takes it off the stream."""
     pairs = ["entry", entry.id, "reason", reason]
-    for name, value in entry.fields.items():
-        pairs += [name, value if len(value) <= _KEPT_TEXT else value[: _KEPT_TEXT - 1] + "…"]
+    for name, value in list(entry.fields.items())[:_KEPT_FIELDS]:
+        pairs += [f"given.{_cut(name)}", _cut(value)]
     await ledger.run("reject", account, GROUP, entry.id, *pairs)
 
 
@@ -83,11 +90,17 @@ async def seal_small(
     ledger: Ledger, account: str, jobs: Sequence[SmallJob], *, idempotency_keep_s: float, per_call: int
 ) -> tuple[list[str], list[str]]:
     """Makes many small jobs of one account in one script; answers what became of each, and drains to enqueue."""
-    documents = [_document(job) for job in jobs]
-    reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
-    drains = int(reply[0])
-    words = [word.decode() for word in reply[1:]]
-    return words[drains:], words[:drains]
+    answers: list[str] = ["clash"] * len(jobs)
+    drains: list[str] = []
+    while "clash" in answers:
+        clashing = [n for n, answer in enumerate(answers) if answer == "clash"]
+        documents = [_document(jobs[n]) for n in clashing]
+        reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
+        named = int(reply[0])
+        drains += [word.decode() for word in reply[1 : 1 + named]]
+        for n, word in zip(clashing, reply[1 + named :], strict=True):
+            answers[n] = word.decode()
+    return answers, drains
 
 
 def _document(job: SmallJob) -> bytes:
@@ -119,6 +132,10 @@ def _entries(rows: Sequence[Any]) -> list[Entry]:
         for entry, fields in rows
         if fields is not None
     ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _KEPT_TEXT else text[: _KEPT_TEXT - 1] + "…"
 
 
 def _text(raw: bytes) -> str:

@@ -86,18 +86,20 @@ class Content:
 
     def __init__(self, order: JobOrder) -> None:
         purpose = [order.account, order.priority.value, order.reason, order.requested_by]
-        self._hash = hashlib.sha256(orjson.dumps(purpose))
+        self._references = hashlib.sha256(orjson.dumps(purpose))
+        self._malformed = hashlib.sha256()
 
     def add(self, references: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
         """Adds references and malformed lines, in order."""
         if references:
-            self._hash.update(("\n".join(references) + "\n").encode())
+            self._references.update(("\n".join(references) + "\n").encode())
         for entry in invalid:
-            self._hash.update(f"!{entry.text}\n".encode())
+            self._malformed.update(f"{entry.text}\n".encode())
 
     def digest(self) -> str:
-        """Hexadecimal."""
-        return self._hash.hexdigest()[:32]
+        """Hexadecimal, the same however the content was handed in portions."""
+        whole = hashlib.sha256(self._references.digest() + self._malformed.digest())
+        return whole.hexdigest()[:32]
 
 
 async def admit(ledger: Ledger, more: int) -> None:

@@ -1,4 +1,4 @@
-"""A stage for acceptance tests: a real server, the real sandbox, real workers, each a process that is ended by its pid."""
+"""A stage for acceptance tests: a real server, sandbox and workers, each a process that is ended by its pid."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jobs.ledger import records, results
 from jobs.ledger.connection import connect
@@ -41,12 +41,19 @@ class Platform:
 
     def references(self, count: int, *, unknown: int = 0) -> list[str]:
         """References of the world, and some that it does not know."""
-        return [reference(SEED, n) for n in range(count)] + [reference(SEED, self.consignments + n) for n in range(unknown)]
+        return [reference(SEED, n) for n in range(count)] + [
+            reference(SEED, self.consignments + n) for n in range(unknown)
+        ]
 
     def get(self, path: str) -> Any:
         """A control document."""
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return json.loads(answer.read())
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call that it has seen, oldest first."""
+        with urllib.request.urlopen(self.url + "/sandbox/calls", timeout=30) as answer:
+            return [json.loads(line) for line in answer.read().decode().splitlines()]
 
     def send(self, method: str, path: str, body: object) -> Any:
         """A control request."""
@@ -104,7 +111,13 @@ class Stage:
         """The environment of the project's processes on this stage."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{k.upper()}": str(v) for k, v in {**self.settings, **settings}.items()}
-        return {**own, "PYTHONPATH": str(ROOT), "CANCELLIST_REDIS_URL": self.server.url, "CANCELLIST_API_URL": self.platform.url, **named}
+        return {
+            **own,
+            "PYTHONPATH": str(ROOT),
+            "CANCELLIST_REDIS_URL": self.server.url,
+            "CANCELLIST_API_URL": self.platform.url,
+            **named,
+        }
 
     @contextlib.asynccontextmanager
     async def ledger(self) -> AsyncIterator[Ledger]:
@@ -117,7 +130,7 @@ class Stage:
         finally:
             await redis.aclose()
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -248,5 +261,3 @@ def wait_for(condition: Callable[[], bool], within_s: float) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to hold in time"
         time.sleep(0.02)
-
-

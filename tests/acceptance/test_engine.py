@@ -1,10 +1,8 @@
 """The main job with real processes, through what happens to them."""
 
 import asyncio
-import json
 import signal
 import time
-import urllib.request
 
 import pytest
 
@@ -49,7 +47,7 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
         assert first.end(signal.SIGTERM) == 0
         record = await records.get(ledger, job)
         assert record.in_flight == 0
-        assert 0 < record.pending
+        assert record.pending > 0
         second = valkey_stage.worker()
         await ended(ledger, job, 40)
         await agrees(valkey_stage, ledger, job, references)
@@ -120,7 +118,7 @@ async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_go
         answered = time.time()
         record = await until(lambda: records.get(ledger, job), lambda r: r.in_flight == 0, 5)
         assert record.state is JobState.PAUSED
-        assert await _latest_start(valkey_stage) <= answered + 0.5
+        assert _latest_start(valkey_stage) <= answered + 0.5
         valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 10})
         await control.resume_job(ledger, job, 100)
         await ended(ledger, job, 30)
@@ -140,7 +138,7 @@ async def test_abort_with_calls_staged_and_in_flight_aborts_what_was_never_sent(
         answered = time.time()
         record = await ended(ledger, job, 15)
         assert record.state is JobState.ABORTED
-        assert await _latest_start(valkey_stage) <= answered + 0.5
+        assert _latest_start(valkey_stage) <= answered + 0.5
         outcomes = await agrees(valkey_stage, ledger, job, references, also=frozenset({Outcome.ABORTED}))
         assert outcomes[Outcome.ABORTED] > 10_000
         assert outcomes[Outcome.CANCELLED] > 500
@@ -194,8 +192,6 @@ async def _claims_of(ledger, worker) -> list[str]:
     return [c.decode() for c in claims if f"-{worker.process.pid}-" in c.decode()]
 
 
-async def _latest_start(stage: Stage) -> float:
+def _latest_start(stage: Stage) -> float:
     """When the platform saw its last cancelling call begin."""
-    with urllib.request.urlopen(stage.platform.url + "/sandbox/calls") as answer:
-        calls = [json.loads(line) for line in answer.read().decode().splitlines()]
-    return max(call["started_at"] for call in calls if call["endpoint"] == "cancellist")
+    return max(call["started_at"] for call in stage.platform.calls() if call["endpoint"] == "cancellist")

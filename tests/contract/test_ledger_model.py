@@ -64,6 +64,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def do(self, work):
         return self.loop.run_until_complete(work)
 
+    def attempt(self, work, refusal):
+        try:
+            return self.do(work), None
+        except refusal as error:
+            return None, error
+
     def teardown(self) -> None:
         self.do(self.redis.aclose())
         self.loop.close()
@@ -92,14 +98,13 @@ class LedgerMachine(RuleBasedStateMachine):
         invalid = [InvalidEntry(n, f"bad {n}", "not a reference") for n in range(malformed)]
         self.do(submission.add(references, invalid))
         content = (priority, tuple(references), malformed)
-        try:
-            sealed = self.do(self.seal(submission))
-            if lost:
-                assert self.do(self.seal(submission)).job == sealed.job
-        except IdempotencyConflictError as error:
+        sealed, bound_to = self.attempt(self.seal(submission), IdempotencyConflictError)
+        if bound_to:
             assert self.keys[key] != content
-            assert error.job in self.submitted
+            assert bound_to.job in self.submitted
             return multiple()
+        if lost:
+            assert self.do(self.seal(submission)).job == sealed.job
         if sealed.same:
             assert self.keys[key] == content
             return multiple()
@@ -272,10 +277,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.do(control.pause_account(self.ledger, A))
             self.account_paused = True
             return
-        try:
-            assert self.do(control.pause_job(self.ledger, job)) is JobState.PAUSED
-        except JobStateError as error:
-            assert error.state in {"completed", "aborting", "aborted", "paused"}
+        state, refused = self.attempt(control.pause_job(self.ledger, job), JobStateError)
+        assert state is JobState.PAUSED or refused.state in {"completed", "aborting", "aborted"}
 
     @rule(job=jobs, account=st.booleans())
     def resume(self, job, account):
@@ -283,21 +286,21 @@ class LedgerMachine(RuleBasedStateMachine):
             self.do(control.resume_account(self.ledger, A, TERMS.per_call))
             self.account_paused = False
             return
-        try:
-            state, _ = self.do(control.resume_job(self.ledger, job, TERMS.per_call))
-            assert state in {JobState.HELD, JobState.QUEUED, JobState.RUNNING}
-        except JobStateError as error:
-            assert error.state in {"completed", "aborting", "aborted"}
+        answer, refused = self.attempt(control.resume_job(self.ledger, job, TERMS.per_call), JobStateError)
+        if refused:
+            assert refused.state in {"completed", "aborting", "aborted"}
+        else:
+            assert answer[0] in {JobState.HELD, JobState.QUEUED, JobState.RUNNING}
 
     @rule(job=jobs, chance=SELDOM)
     def abort(self, job, chance):
         if not chance:
             return
-        try:
-            assert self.do(control.abort_job(self.ledger, job)) in {JobState.ABORTING, JobState.ABORTED}
-        except JobStateError as error:
-            assert error.state == "completed"
+        state, refused = self.attempt(control.abort_job(self.ledger, job), JobStateError)
+        if refused:
+            assert refused.state == "completed"
             return
+        assert state in {JobState.ABORTING, JobState.ABORTED}
         calls = self.do(self.redis.llen(f"cancellist:job:{job}:calls"))
         assert calls == 0
 
@@ -312,15 +315,32 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(self._check())
 
     async def _check(self):
-        found: dict[str, Counter[str]] = {job: Counter() for job in self.submitted}
-        counts: dict[tuple[str, str], int] = Counter()
-        for claim, text in (await self.redis.hgetall("cancellist:account:default:claimed")).items():
-            assert claim.decode() in self.claimed
+        found = {job: Counter() for job in self.submitted}
+        counts = Counter()
+        await self._look_into_claims(found, counts)
+        await self._look_into_results(found, counts)
+        ready, unsettled = Counter(), 0
+        for job, submitted in self.submitted.items():
+            h = await self._hash(f"cancellist:job:{job}")
+            await self._look_into_job(job, found[job], counts)
+            assert found[job] == submitted, (job, h)
+            unsettled += self._check_counters(job, h, counts)
+            ready.update({kind: int(h[kind]) for kind in ("calls", "reads") if f"{kind}_turn" in h})
+        await self._check_account(ready, unsettled)
+
+    async def _hash(self, key):
+        return {k.decode(): v.decode() for k, v in (await self.redis.hgetall(key)).items()}
+
+    async def _look_into_claims(self, found, counts):
+        on_books = await self.redis.hkeys("cancellist:account:default:claimed")
+        assert {claim.decode() for claim in on_books} == set(self.claimed)
         for held in self.claimed.values():
             for part in held.parts:
                 found[part.job].update(part.piece.references)
                 counts[part.job, "claimed"] += len(part.piece.references)
-        results: Counter[tuple[str, str]] = Counter()
+
+    async def _look_into_results(self, found, counts):
+        results = Counter()
         for _, entry in await self.redis.xrange("cancellist:results"):
             job, reference = entry[b"job"].decode(), entry[b"reference"].decode()
             outcome = Outcome(entry[b"outcome"].decode())
@@ -330,47 +350,44 @@ class LedgerMachine(RuleBasedStateMachine):
             ours = self.outcomes.get((job, reference), set())
             assert outcome in ours | {Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED}
         assert max(results.values(), default=1) == 1
-        ready = Counter()
-        unsettled = 0
-        for job, submitted in self.submitted.items():
-            h = {k.decode(): v.decode() for k, v in (await self.redis.hgetall(f"cancellist:job:{job}")).items()}
-            for kind in ("calls", "reads"):
-                for text in await self.redis.lrange(f"cancellist:job:{job}:{kind}", 0, -1):
-                    references = unpack_piece(text).references
-                    found[job].update(references)
-                    counts[job, kind] += len(references)
-                if f"{kind}_turn" in h:
-                    ready[kind] += int(h[kind])
-            for text in (await self.redis.hgetall(f"cancellist:job:{job}:alone")).values():
+
+    async def _look_into_job(self, job, found, counts):
+        own = f"cancellist:job:{job}"
+        pieces = {kind: await self.redis.lrange(f"{own}:{kind}", 0, -1) for kind in ("calls", "reads")}
+        pieces |= {kind: await self.redis.hvals(f"{own}:{kind}") for kind in ("alone", "later")}
+        for kind, texts in pieces.items():
+            for text in texts:
                 references = unpack_piece(text).references
-                found[job].update(references)
-                counts[job, "alone"] += len(references)
-            for text in (await self.redis.hgetall(f"cancellist:job:{job}:later")).values():
-                references = unpack_piece(text).references
-                found[job].update(references)
-                counts[job, "later"] += len(references)
-            for text in await self.redis.lrange(f"cancellist:job:{job}:invalid", 0, -1):
-                found[job][json.loads(text)["text"]] += 1
-                counts[job, "invalid_left"] += 1
-            assert found[job] == submitted, (job, h)
-            for name in ("calls", "alone", "reads", "later", "claimed", "invalid_left"):
-                assert int(h.get(name) or 0) == counts[job, name], (job, name, h)
-            written = {k: int(v) for k, v in h.items() if k.startswith("outcome:")}
-            assert written == {k: n for (j, k), n in counts.items() if j == job and k.startswith("outcome:")}
-            left = sum(counts[job, n] for n in ("calls", "alone", "reads", "later", "claimed", "invalid_left"))
-            assert left + sum(written.values()) == int(h["total"])
-            assert (h["state"] in {"completed", "aborted"}) == (left == 0), h
-            runnable = h["state"] in {"queued", "running"}
-            assert ("calls_turn" in h) == (runnable and counts[job, "calls"] > 0) or h.get("deadline"), h
-            unsettled += left
-        state = {k.decode(): v.decode() for k, v in (await self.redis.hgetall("cancellist:account:default:state")).items()}
+                found.update(references)
+                counts[job, kind] += len(references)
+        for text in await self.redis.lrange(f"{own}:invalid", 0, -1):
+            found[json.loads(text)["text"]] += 1
+            counts[job, "invalid_left"] += 1
+
+    @staticmethod
+    def _check_counters(job, h, counts):
+        places = ("calls", "alone", "reads", "later", "claimed", "invalid_left")
+        for name in places:
+            assert int(h.get(name) or 0) == counts[job, name], (job, name, h)
+        written = {k: int(v) for k, v in h.items() if k.startswith("outcome:")}
+        assert written == {k: n for (j, k), n in counts.items() if j == job and k.startswith("outcome:")}
+        left = sum(counts[job, name] for name in places)
+        assert left + sum(written.values()) == int(h["total"])
+        assert (h["state"] in {"completed", "aborted"}) == (left == 0), h
+        runnable = h["state"] in {"queued", "running"}
+        assert ("calls_turn" in h) == (runnable and counts[job, "calls"] > 0) or h.get("deadline"), h
+        return left
+
+    async def _check_account(self, ready, unsettled):
+        account = "cancellist:account:default"
+        state = await self._hash(f"{account}:state")
         for kind in ("calls", "reads"):
             assert int(state.get(f"{kind}_ready") or 0) == ready[kind]
         reads_out = sum(held.kind == "reads" for held in self.claimed.values())
         assert int(state.get("reads_out") or 0) == reads_out
         assert int(await self.redis.hget("cancellist:totals", "unsettled") or 0) == unsettled
-        assert await self.redis.zcard("cancellist:account:default:slots") <= TERMS.limit
-        assert await self.redis.zcard("cancellist:account:default:claims") == len(self.claimed)
+        assert await self.redis.zcard(f"{account}:slots") <= TERMS.limit
+        assert await self.redis.zcard(f"{account}:claims") == len(self.claimed)
 
 
 def test_whatever_is_called_in_whatever_order_every_reference_is_in_one_place(any_server: Server) -> None:

@@ -12,4 +12,4 @@
 --         give 1: the next slot that is free should be given back, another drain goes without
 -- Keeps  every reference is in one place; calls in flight never pass the limit, nor grants the rate; asking again
 --        with the same id answers the same claim.
-return claim.try(cjson.decode(ARGV[3]))
+return claim.try(cjson.decode(ARGV[3]), 0)

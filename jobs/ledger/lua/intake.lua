@@ -4,16 +4,23 @@
 --       6.. JSON documents, one an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
 --        malformed, key, digest, start_at?, deadline?}
--- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken'}
+-- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
+--         'clash' where another job has that id: try it with another}
 -- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent.
-local words = {}
+local REMEMBERED_MS = 3600000
+local answers = {}
 local sealed = false
 for at = 6, #ARGV do
   local e = cjson.decode(ARGV[at])
-  local owned = call('XACK', K.intake, ARGV[3], e.entry)
   local word
-  if owned == 0 then
-    word = call('EXISTS', K.job(e.job)) == 1 and 'sealed' or 'taken'
+  local first = call('GET', K.done('entry:' .. e.entry))
+  local made = call('HMGET', K.job(e.job), 'entry', 'state')
+  if made[2] then
+    word = made[1] == e.entry and 'sealed' or 'clash'
+  elseif first then
+    word = string.match(first, ' (%S+)$')
+  elseif call('XACK', K.intake, ARGV[3], e.entry) == 0 then
+    word = 'taken'
   else
     call('XDEL', K.intake, e.entry)
     local holder, same = seal.bound(e.key, e.digest, e.job, ARGV[4])
@@ -39,13 +46,14 @@ for at = 6, #ARGV do
       sealed = true
       word = 'sealed'
     end
+    if word ~= 'sealed' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
   end
-  words[#words + 1] = word
+  answers[#answers + 1] = word
 end
 call('SADD', K.accounts, ACCOUNT)
 if sealed then seal.announce() end
 local drains = job.drains_wanted(tonumber(ARGV[5]))
 local answer = { #drains }
 for _, name in ipairs(drains) do answer[#answer + 1] = name end
-for _, word in ipairs(words) do answer[#answer + 1] = word end
+for _, word in ipairs(answers) do answer[#answer + 1] = word end
 return answer

@@ -12,7 +12,7 @@ for _, id in ipairs(doc.claims) do
   local parts, kind = claim.close(id)
   if parts then
     local g = kind == 'alone' and group.new() or nil
-    call('SET', K.done(id), FORMAT, 'PX', doc.remember)
+    call('SET', K.done(id), FORMAT .. ' released', 'PX', doc.remember)
     count = count + 1
     for i = #parts - 1, 1, -2 do
       local p = piece.decode(parts[i + 1])

@@ -13,19 +13,19 @@
 -- Keeps  a key names one job; an intake entry makes one job; sealing again answers the same.
 local id = ARGV[3]
 local jk = K.job(id)
+local REMEMBERED_MS = 3600000
+
+-- Drops the submission, and remembers the answer for when this is sent again.
+local function drop(answer)
+  seal.drop(id)
+  call('SET', K.done('seal:' .. ARGV[4]), cjson.encode({ v = FORMAT, answer = answer }), 'PX', REMEMBERED_MS)
+  return answer
+end
+
 local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left')
 if not h[1] then
-  -- a resent seal whose first answer, 'same', was lost, finds its own job dropped
-  local holder, same = nil, false
-  local value = ARGV[8] ~= '' and call('GET', K.idempotency(ARGV[8]))
-  if value then
-    local content
-    holder, content = string.match(value, '^(%S+) (%S+)$')
-    same = content == ARGV[9]
-  end
-  if not holder then return { 'gone' } end
-  if not same then return { 'conflict', holder } end
-  return { 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' }
+  local first = call('GET', K.done('seal:' .. ARGV[4]))
+  return first and cjson.decode(first).answer or { 'gone' }
 end
 if h[1] ~= ARGV[4] then return { 'gone' } end
 if h[2] ~= 'sealing' then
@@ -37,18 +37,16 @@ if ARGV[11] ~= '' then
   local owned = call('XACK', K.intake, ARGV[11], ARGV[12])
   call('XDEL', K.intake, ARGV[12])
   if owned == 0 then
-    seal.drop(id)
-    return { 'taken' }
+    return drop({ 'taken' })
   end
 end
 local holder, same = seal.bound(ARGV[8], ARGV[9], id, ARGV[10])
 if holder then
-  seal.drop(id)
   if not same then
     if ARGV[11] ~= '' then seal.reject(ARGV[12], holder, ARGV[8]) end
-    return { 'conflict', holder }
+    return drop({ 'conflict', holder })
   end
-  return { 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' }
+  return drop({ 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' })
 end
 call('ZREM', K.unsealed, id)
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])

@@ -9,13 +9,46 @@
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
 --           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
---           the call may still act; `clear` 1 where a read showed that none has)
+--           the call may still act; `clear` 1 where a read showed that none has, with
+--         status and state as it found them)
 --       4 JSON of the next claim (claim.lua), or ''
 -- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
 --        nothing; a resent settle gets its first answer and its next claim.
 local TROUBLE_KEPT = 1000
 local doc = cjson.decode(ARGV[3])
+-- The groups of a part must share its references out: each to one group, and none that is not its own.
+local function covers(groups, p)
+  local first = groups and groups[1]
+  if first and first.refs == '*' then return #groups == 1 and first.count == p.c end
+  local own, left = {}, p.c
+  for ref in string.gmatch(p.refs, '[^\n]+') do own[ref] = true end
+  for _, g in ipairs(groups or {}) do
+    local count = 0
+    for ref in string.gmatch(g.refs, '[^\n]+') do
+      if not own[ref] then return false end
+      own[ref] = nil
+      count = count + 1
+    end
+    if count ~= g.count then return false end
+    left = left - count
+  end
+  return left == 0
+end
+
+local packed = call('HGET', K.claimed, doc.claim)
+local held = packed and cmsgpack.unpack(packed).parts or {}
+local spent = 0
+if packed then
+  local whole = #doc.parts == #held / 2
+  for i = 1, #held, 2 do
+    local p = piece.decode(held[i + 1])
+    spent = spent + p.c
+    whole = whole and covers(doc.parts[(i + 1) / 2], p)
+  end
+  if not whole then return redis.error_reply('UNCOVERED the groups do not share out the references of the claim') end
+end
+
 for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end
 for slot, rest in pairs(doc.rest) do
   if call('ZSCORE', K.slots, slot) then call('ZADD', K.slots, ms(NOW + rest), slot) end
@@ -33,15 +66,10 @@ local function back(id, p, g)
     numbers[g.group] = numbers[g.group] or group.new()
     to = numbers[g.group]
   end
-  job.put_back(id, q, g.back, g.delay > 0 and NOW + g.delay or 0, false, to)
+  job.put_back(id, q, g.back, g.delay > 0 and NOW + g.delay or 0, false, to, g.status and g)
 end
 
 local function settle(parts)
-  for i = 1, #parts, 2 do
-    local groups, p, count = doc.parts[(i + 1) / 2], piece.decode(parts[i + 1]), 0
-    for _, g in ipairs(groups) do count = count + g.count end
-    if count ~= p.c then error('settle: groups hold ' .. count .. ' of ' .. p.c .. ' references') end
-  end
   for i = 1, #parts, 2 do
     local id, p = parts[i], piece.decode(parts[i + 1])
     call('HINCRBY', K.job(id), 'claimed', -p.c)
@@ -95,20 +123,19 @@ if doc.hold > 0 then
   call('HSET', K.state, 'hold_until', ms(until_ms))
   call('HINCRBY', K.state, 'gate', 1)
 end
-if call('EXISTS', K.done(doc.claim)) == 1 then
+if call('GET', K.done(doc.claim)) == FORMAT .. ' settled' then
   word = 'settled'
 else
-  local packed = call('HGET', K.claimed, doc.claim)
   if packed then
     if doc.trouble then call('XADD', K.trouble, 'MAXLEN', '~', TROUBLE_KEPT, '*', unpack(doc.trouble)) end
     slow_down()
-    settle(cmsgpack.unpack(packed).parts)
+    settle(held)
     claim.close(doc.claim)
-    call('SET', K.done(doc.claim), FORMAT, 'PX', doc.remember)
+    call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'
   end
 end
 if ARGV[4] == '' then return { word } end
-local answer = claim.try(cjson.decode(ARGV[4]))
+local answer = claim.try(cjson.decode(ARGV[4]), spent)
 table.insert(answer, 1, word)
 return answer

@@ -45,8 +45,8 @@ if job.ending(id) then
         call('HINCRBY', jk, 'later', -p.c)
         p.k, p.g = nil, nil
         job.put_back(id, p, 'calls', 0, false)
-        budget = budget - p.c
       end
+      budget = budget - p.c
     end
     call('HSET', jk, 'slice_cursor', page[1])
     if page[1] == '0' then break end

@@ -10,6 +10,7 @@ local id, nonce, number = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local jk = K.job(id)
 local h = call('HMGET', jk, 'nonce', 'batches', 'state')
 if h[1] and h[1] ~= nonce then return -1 end
+if h[3] and not h[1] then return -1 end
 if not h[1] then
   if number ~= 1 then return -2 end
   call('HSET', jk, 'v', FORMAT, 'nonce', nonce, 'account', ACCOUNT, 'state', 'sealing', 'created_at', ms(NOW), 'batches', 0)

@@ -4,12 +4,13 @@
 -- sends jobs past their deadline to be sliced, drops submissions that were never sealed, and names drains to enqueue.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, unsealed, per_call}: the worker's id; ms of a lease; for how long
---         a call of a dead worker may still act; how long an unsealed job is kept; references a call
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call}: the worker's id; ms of a lease; for how long
+--         a call of a dead worker may still act; after how many attempts a reference is only read; how long an unsealed job is kept; references a call
 -- Answer  {more, taken over, sliceable, drain, ...}: more 1 where another slice of this is due at once; claims taken
 --         over; jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
 local doc = cjson.decode(ARGV[3])
+local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 lease.stretch_when_away(doc.lease)
@@ -31,14 +32,20 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0,
     else
       p.r = (p.r or 0) + 1
     end
-    job.put_back(parts[i], p, kind, 0, true, g)
+    if kind ~= 'reads' and p.a >= doc.attempts then
+      p.r = 0
+      job.put_back(parts[i], p, 'reads', p.m, false)
+    else
+      job.put_back(parts[i], p, kind, 0, true, g)
+    end
     job.finish_when_done(parts[i])
   end
   taken = taken + 1
 end
 job.promote(500)
 
-for _, id in ipairs(call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+local held = call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
+for _, id in ipairs(held) do
   call('ZREM', K.held, id)
   if call('HGET', K.job(id), 'state') == 'held' then
     call('HSET', K.job(id), 'state', 'queued')
@@ -46,7 +53,8 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, 1
     call('PUBLISH', WAKE, ACCOUNT)
   end
 end
-for _, id in ipairs(call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+local passed = call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
+for _, id in ipairs(passed) do
   call('ZREM', K.deadlines, id)
   order.leave(id, 'calls')
   call('ZADD', K.slices, ms(NOW), id)
@@ -54,6 +62,7 @@ end
 for _, id in ipairs(call('ZRANGEBYSCORE', K.unsealed, '-inf', ms(NOW - doc.unsealed), 'LIMIT', 0, 10)) do
   seal.drop(id)
 end
+if #held == PAGE or #passed == PAGE then more = 1 end
 local answer = { more, taken, call('ZCARD', K.slices) }
 for _, name in ipairs(job.drains_wanted(doc.per_call)) do answer[#answer + 1] = name end
 return answer

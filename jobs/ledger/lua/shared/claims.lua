@@ -1,6 +1,8 @@
 -- Claiming: permission for a call and the references for it, in one step.
 local claim = {}
 local HUNGRY_MS, STAY_MS = 1000, 1000
+local MOST_PARTS, MOST_PASSED = 250, 100
+local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 
 -- The answer for a claim: {'claim', gate, give, slot, kind, score, now, job, piece, job, piece, ...}.
 function claim.answer(id, packed, give)
@@ -18,8 +20,8 @@ end
 
 -- Takes up to `want` references of the given kind in the order of the policy.
 local function take(kind, want)
-  local parts, count, score = {}, 0, nil
-  while count < want do
+  local parts, count, score, passed = {}, 0, nil, 0
+  while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
     local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
     if not head[1] then break end
     local id = string.sub(head[1], 15)
@@ -27,6 +29,7 @@ local function take(kind, want)
     if kind == 'calls' and job.ending(id) then
       order.leave(id, kind)
       call('ZADD', K.slices, ms(NOW), id)
+      passed = passed + 1
     else
       local list = order.list(kind, id)
       local p = piece.decode(call('LPOP', list))
@@ -92,7 +95,7 @@ end
 
 -- Which kind of work is next, or how long to wait: reads take at most half the limit while calls wait.
 local function choose(ask)
-  local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since')
+  local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
   local ready, wait_ms = tonumber(h[2] or 0), -1
   if ready > 0 and ready < ask.per_call and ask.linger > 0 then
@@ -108,7 +111,9 @@ local function choose(ask)
   end
   local alone = group_first(ready)
   local calls = ready > 0 or alone
-  if reads and (not calls or tonumber(h[1] or 0) < math.max(1, math.floor(ask.limit / 2))) then return 'reads', 0 end
+  local most = math.max(1, math.floor(ask.limit / 2))
+  if ask.limit == 1 and h[4] == 'reads' then most = 0 end
+  if reads and (not calls or tonumber(h[1] or 0) < most) then return 'reads', 0 end
   if alone then return 'alone', 0 end
   if ready > 0 then return 'calls', 0 end
   return nil, wait_ms
@@ -122,7 +127,7 @@ local function admit(ask)
   local h = call('HMGET', K.state, 'hungry', 'hungry_at', 'tat')
   local slot = call('ZCARD', K.slots) < ask.limit
   local contended = h[1] and h[1] ~= ask.drain and NOW - tonumber(h[2]) < HUNGRY_MS
-  local share = math.ceil(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf')))
+  local share = math.max(1, math.floor(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf'))))
   local give = (contended and ask.slots > share) and 1 or 0
   if ask.mode == 'staged' or (contended and ask.slots >= share) then
     slot = false
@@ -142,6 +147,7 @@ local function grant(ask, kind, parts, score)
   call('HSET', K.claimed, ask.claim, packed)
   call('ZADD', K.claims, until_ms, ask.claim)
   if kind == 'reads' then call('HINCRBY', K.state, 'reads_out', 1) end
+  if ask.limit == 1 then call('HSET', K.state, 'last_kind', kind) end
   if ask.slot then
     call('ZADD', K.slots, until_ms, ask.claim)
     if ask.interval_us > 0 then
@@ -172,12 +178,13 @@ end
 
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
 -- caller holds, limit, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
-function claim.try(ask)
+-- spent: references that this script has touched already.
+function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
   local packed = call('HGET', K.claimed, ask.claim)
   if packed then return claim.answer(ask.claim, packed, 0) end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(0, 'done', 0) end
-  job.promote(500)
+  job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
   local h = call('HMGET', K.state, 'paused', 'hold_until', 'list_size')
   if h[3] then ask.per_call = math.min(ask.per_call, tonumber(h[3])) end
   if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end

@@ -29,12 +29,13 @@ end
 -- Puts references back that are not settled: for a call or a read, at once or at a time. In a job that is ending,
 -- what was never sent gets its result here, and what may have been sent is only read.
 --   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for at once   front whether before what is queued
---   g the group, where it is to be called alone
-function job.put_back(id, p, kind, due, front, g)
+--   g the group, where it is to be called alone   seen {status, state} that a read has just found
+function job.put_back(id, p, kind, due, front, g, seen)
   local ending = kind ~= 'reads' and job.ending(id)
   if ending then
     if p.m == 0 then
-      result.write(id, p.refs, p.c, { outcome = ending }, p.n)
+      local verdict = { outcome = ending, status = seen and seen.status, state = seen and seen.state }
+      result.write(id, p.refs, p.c, verdict, p.n)
       return
     end
     kind, due, front = 'reads', math.max(due, p.m), false

@@ -5,6 +5,11 @@ local order = {}
 local FIELD = { calls = 'calls_turn', reads = 'reads_turn' }
 local NO_DEADLINE = 5e13
 
+-- Where a job stands before its turn: a deadline never reaches into the next class.
+local function score(class, deadline)
+  return ms(tonumber(class) * 1e14 + math.min(tonumber(deadline) or NO_DEADLINE, NO_DEADLINE))
+end
+
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
 
 -- May references of a job in this state be taken?
@@ -29,7 +34,7 @@ function order.enter(id, kind)
   local h = call('HMGET', jk, 'state', kind, FIELD[kind], 'class', 'deadline')
   if h[3] or tonumber(h[2] or 0) == 0 or not order.runnable(h[1], kind) then return end
   local member = string.format('%013.0f:%s', call('HINCRBY', K.state, 'turn', 1), id)
-  call('ZADD', K[kind], ms(tonumber(h[4]) * 1e14 + (tonumber(h[5]) or NO_DEADLINE)), member)
+  call('ZADD', K[kind], score(h[4], h[5]), member)
   call('HSET', jk, FIELD[kind], member)
   call('HINCRBY', K.state, kind .. '_ready', h[2])
 end
@@ -45,10 +50,9 @@ function order.add(id, kind, p, front)
   end
 end
 
--- Where a job stands in the order of the policy, before its turn.
 local function score_of(id)
   local h = call('HMGET', K.job(id), 'class', 'deadline')
-  return ms(tonumber(h[1]) * 1e14 + (tonumber(h[2]) or NO_DEADLINE))
+  return score(h[1], h[2])
 end
 
 -- A group is what one call names alone: pieces of one job or several that no other reference may join.

@@ -8,10 +8,10 @@ function seal.bound(key, digest, id, keep_ms)
   if not key or key == '' then return nil end
   local value = call('GET', K.idempotency(key))
   if not value then
-    call('SET', K.idempotency(key), id .. ' ' .. digest, 'PX', keep_ms)
+    call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'PX', keep_ms)
     return nil
   end
-  local holder, content = string.match(value, '^(%S+) (%S+)$')
+  local holder, content = string.match(value, '^%S+ (%S+) (%S+)$')
   if holder == id then return nil end
   return holder, content == digest
 end

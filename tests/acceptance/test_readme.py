@@ -1,0 +1,149 @@
+"""Every `sh` block of the README, in order, in one shell: what it shows works as it is shown.
+
+A block marked `sh terminal` is for a terminal of its own: it runs beside the following ones, from when it has said its
+first word to the end, and must then end with exit status 0 on SIGTERM. Ports are replaced by free ones.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import binary
+
+pytestmark = pytest.mark.acceptance
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\S*)( terminal)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HOSTS = ("apisandbox.electioapp.com", "api.electioapp.com")
+PORTS = ("6379", "8089", "8090")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    line: int
+    language: str
+    is_terminal: bool
+    text: str
+
+
+def blocks() -> list[Block]:
+    found = FENCE.finditer(README)
+    return [Block(README.count("\n", 0, m.start()) + 1, m[1], bool(m[2]), m[3]) for m in found]
+
+
+@pytest.fixture
+def ports() -> dict[str, str]:
+    """A free port for each that the README names."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return {shown: str(s.getsockname()[1]) for shown, s in zip(PORTS, sockets, strict=True)}
+
+
+@pytest.fixture
+def server(tmp_path: Path, ports: dict[str, str]) -> Iterator[None]:
+    """The reader's own Redis server."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    options = ["--port", ports["6379"], "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    process = subprocess.Popen(
+        [binary("redis"), *options, "--appendonly", "yes", "--appendfsync", "always"], stdout=subprocess.DEVNULL
+    )
+    yield
+    process.terminate()
+    process.wait(10)
+
+
+def script(ports: dict[str, str]) -> str:
+    """All `sh` blocks as one script that stops at the first command that fails."""
+    parts = ["set -eu"]
+    terminals = 0
+    for block in blocks():
+        if block.language != "sh":
+            continue
+        text = re.sub("|".join(PORTS), lambda m: ports[m[0]], block.text.rstrip("\n"))
+        parts.append(f"echo '== README.md:{block.line}'")
+        if not block.is_terminal:
+            parts.append(text)
+            continue
+        assert "\n" not in text, f"README.md:{block.line}: one command for a terminal of its own"
+        if text == "cancellist sandbox":
+            text += f" --port {ports['8089']}"
+        terminals += 1
+        log = f"terminal{terminals}.log"
+        parts.append(f"{text} >{log} 2>&1 &\necho $! >>pids")
+        parts.append(f"until [ -s {log} ]; do kill -0 $! || {{ cat {log}; exit 1; }}; sleep 0.05; done")
+    ending = 'kill $pid; wait $pid || { echo "terminal of process $pid ended with $?"; cat terminal*.log; exit 1; }'
+    return "\n".join([*parts, "echo '== the end'", f"for pid in $(cat pids); do {ending}; done", ""])
+
+
+def test_every_command_shown_works(tmp_path: Path, ports: dict[str, str], server: None) -> None:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (tmp_path / "script.sh").write_text(script(ports), encoding="utf-8")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("CANCELLIST_", "XDG_"))}
+    own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
+    own |= {"HOME": str(folder), "TMPDIR": str(folder), "CANCELLIST_API_URL": f"http://127.0.0.1:{ports['8089']}"}
+    with (tmp_path / "output").open("w+", encoding="utf-8") as output:
+        shell = subprocess.Popen(
+            ["sh", "../script.sh"], cwd=folder, env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = shell.wait(240)
+        finally:
+            end_what_is_left(shell, folder)
+        output.seek(0)
+        said = output.read()
+    assert status == 0, said
+    for wanted in ("cancelled", "already_cancelled", "exit status 3", "EC-VC4-FBM-8GZ", "EC-CW1-GQV-O9G"):
+        assert wanted in said, (wanted, said)
+    assert len((folder / "results.csv").read_text(encoding="utf-8").splitlines()) == 1 + 3
+
+
+def end_what_is_left(shell: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Ends the shell with its terminals, and the servers that they would have stopped."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait(10)
+    for file in folder.rglob("valkey.pid"):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
+            os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def test_what_is_not_run_here_is_little_and_marked() -> None:
+    """Those need Docker, a network, or this very checkout."""
+    assert {block.language for block in blocks()} <= {"sh", "console", "text", "js"}
+    for block in blocks():
+        if block.language == "console":
+            commands = [line for line in block.text.splitlines() if line.startswith("$ ")]
+            assert len(commands) == len(block.text.splitlines())
+        elif block.language == "sh":
+            assert not any(host in block.text for host in HOSTS), block
+    assert sum(block.language == "console" for block in blocks()) <= 4
+
+
+def test_files_that_are_linked_to_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README):
+        if "://" not in target:
+            assert (ROOT / target).is_file(), target
+
+
+def test_sections_that_are_linked_to_are_there() -> None:
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
+        assert anchor in anchors, anchor

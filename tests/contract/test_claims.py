@@ -1,0 +1,537 @@
+"""Claiming, and the steps that all tests of the ledger share."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+
+from jobs.ledger import claims, control, records
+from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
+from jobs.ledger.submission import Submission
+from jobs.model import JobOrder, JobState, Piece
+from jobs.outcomes import Outcome
+from jobs.references import InvalidEntry
+from jobs.retry import CallAgain, ReadState, Settle
+
+A = "default"
+TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=9000)
+CANCELLED = Settle(Outcome.CANCELLED, 1, 200)
+AGAIN = CallAgain(0.0, 1, 1)
+READ = ReadState(0.0, 0, 1, refusal_status=200, refusal_words="no")
+_numbers = itertools.count(1)
+
+
+def refs(count, first=0):
+    return [f"EC-000-{n // 1000:03d}-{n % 1000:03d}" for n in range(first, first + count)]
+
+
+def key(name, account=A):
+    return f"cancellist:account:{account}:{name}"
+
+
+async def submitted(ledger, references, *, malformed=0, keep_s=3600, per_call=TERMS.per_call, **order):
+    """Submits and seals a job; answers what became of it."""
+    submission = Submission(ledger, JobOrder(**order))
+    await submission.add(references, [InvalidEntry(n, f"bad {n}", "no reference") for n in range(1, malformed + 1)])
+    return await submission.seal(duplicates=0, idempotency_keep_s=keep_s, per_call=per_call)
+
+
+async def submit(ledger, references, **order):
+    return (await submitted(ledger, references, **order)).job
+
+
+def new_ask(drain="d1", mode="any", slots=0, terms=TERMS):
+    return Ask(f"c{next(_numbers)}", drain, mode, slots, terms)
+
+
+async def ask(ledger, drain="d1", mode="any", slots=0, terms=TERMS, account=A):
+    return await claims.claim(ledger, account, new_ask(drain, mode, slots, terms))
+
+
+async def claim(ledger, **options):
+    """Asks for a claim that there must be."""
+    answer = await ask(ledger, **options)
+    assert isinstance(answer, Claim), answer
+    return answer
+
+
+def whole(claimed, step=CANCELLED, **options):
+    """A settlement that sends every reference of a claim the same way."""
+    parts = [[Share(step, None, len(part.piece.references))] for part in claimed.parts]
+    return Settlement(claimed.id, parts, **options)
+
+
+async def settle(ledger, claimed, step=CANCELLED, *, then=None, terms=TERMS, account=A, **options):
+    """Settles a claim as a whole and gives its slot back, unless told otherwise."""
+    options = {"give": (claimed.id,)} | options
+    return await claims.settle(ledger, account, whole(claimed, step, **options), then, terms)
+
+
+async def release(ledger, *claimed, slots=True):
+    """Gives claims back unsent, with their slots."""
+    ids = [one.id for one in claimed]
+    return await claims.release(ledger, A, ids, ids if slots else [], TERMS)
+
+
+async def drained(ledger, terms=TERMS):
+    """Claims and cancels until nothing is claimable; answers the claims."""
+    taken = []
+    while isinstance(answer := await ask(ledger, terms=terms), Claim):
+        await settle(ledger, answer)
+        taken.append(answer)
+    return taken
+
+
+async def sweep(ledger, terms=TERMS, worker="w1", call_timeout_s=30.0):
+    return await control.sweep(ledger, A, worker, terms, call_timeout_s)
+
+
+async def lease_passes(ledger, *claimed):
+    """Lets the leases of claims and of their slots pass, at a server that was never away."""
+    await ledger.redis.hset(key("state"), "swept_at", await ledger.now_ms())
+    for one in claimed:
+        await ledger.redis.zadd(key("claims"), {one.id: 1})
+        await ledger.redis.zadd(key("slots"), {one.id: 1}, xx=True)
+
+
+async def what_is_later_comes_due(ledger):
+    for member in await ledger.redis.zrange(key("later"), 0, -1):
+        await ledger.redis.zadd(key("later"), {member: 1})
+
+
+async def deadline_passes(ledger, job):
+    await ledger.redis.hset(f"cancellist:job:{job}", "deadline", 1)
+    await ledger.redis.zadd(key("deadlines"), {job: 1})
+
+
+async def slots(ledger):
+    return await ledger.redis.zcard(key("slots"))
+
+
+async def entries(ledger):
+    """The results stream's entries as text, in order."""
+    rows = await ledger.redis.xrange("cancellist:results")
+    return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in rows]
+
+
+async def outcomes(ledger, job):
+    """A job's results, reference -> outcome; no reference has two."""
+    found = [(e["reference"], e["outcome"]) for e in await entries(ledger) if e["job"] == job]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+async def state_of(ledger, job):
+    return (await records.get(ledger, job)).state
+
+
+# what a claim takes
+
+
+async def test_a_claim_takes_a_full_call_in_the_order_of_submission(ledger):
+    job = await submit(ledger, refs(25))
+    taken = [await claim(ledger) for _ in range(3)]
+    assert [c.references for c in taken] == [refs(10), refs(10, 10), refs(5, 20)]
+    assert [(c.kind, c.has_slot) for c in taken] == [("calls", True)] * 3
+    assert [p for c in taken for p in c.parts] == [
+        claims.Part(job, Piece(tuple(references))) for references in (refs(10), refs(10, 10), refs(5, 20))
+    ]
+    assert await ask(ledger, slots=3, terms=replace(TERMS, limit=9)) == Wait(-1, "empty", 0)
+
+
+async def test_a_call_may_hold_more_references_than_were_packed_together(ledger):
+    await submit(ledger, refs(250))
+    terms = replace(TERMS, per_call=220)
+    assert (await claim(ledger, terms=terms)).references == refs(220)
+    assert (await claim(ledger, terms=terms)).references == refs(30, 220)
+
+
+async def test_small_jobs_share_a_call(ledger):
+    jobs = [await submit(ledger, refs(1, n)) for n in range(12)]
+    first, second = await claim(ledger), await claim(ledger)
+    assert [part.job for part in first.parts] == jobs[:10]
+    assert first.references == refs(10)
+    assert [part.job for part in second.parts] == jobs[10:]
+
+
+async def test_a_job_that_does_not_fit_any_more_is_cut(ledger):
+    small, large = await submit(ledger, refs(4)), await submit(ledger, refs(9, 50))
+    first, second = await claim(ledger), await claim(ledger)
+    assert [(p.job, list(p.piece.references)) for p in first.parts] == [(small, refs(4)), (large, refs(6, 50))]
+    assert [(p.job, list(p.piece.references)) for p in second.parts] == [(large, refs(3, 56))]
+
+
+async def test_a_reference_that_two_jobs_name_is_in_the_call_once_and_settled_for_both(ledger):
+    one, two = await submit(ledger, refs(3)), await submit(ledger, refs(3, 2))
+    taken = await claim(ledger)
+    assert taken.references == refs(5)
+    await settle(ledger, taken)
+    assert await outcomes(ledger, one) == dict.fromkeys(refs(3), "cancelled")
+    assert await outcomes(ledger, two) == dict.fromkeys(refs(3, 2), "cancelled")
+    assert {await state_of(ledger, job) for job in (one, two)} == {JobState.COMPLETED}
+
+
+async def test_the_first_claim_sets_the_job_running(ledger):
+    job = await submit(ledger, refs(12))
+    assert await state_of(ledger, job) is JobState.QUEUED
+    await claim(ledger)
+    record = await records.get(ledger, job)
+    assert (record.state, record.pending, record.in_flight) == (JobState.RUNNING, 2, 10)
+    assert record.started_at_ms >= record.created_at_ms > 0
+
+
+async def test_accounts_share_neither_work_nor_limits(ledger):
+    await submit(ledger, refs(10), account="north")
+    terms = replace(TERMS, limit=1)
+    assert isinstance(await ask(ledger, terms=terms), Wait)
+    assert (await claim(ledger, terms=terms, account="north")).references == refs(10)
+    await submit(ledger, refs(10))
+    assert (await claim(ledger, terms=terms)).has_slot
+
+
+# asking again
+
+
+async def test_asking_again_answers_the_same_claim_and_takes_nothing_more(ledger):
+    job = await submit(ledger, refs(40))
+    wanted = new_ask()
+    first = await claims.claim(ledger, A, wanted)
+    other = await claim(ledger)
+    again = await claims.claim(ledger, A, wanted)
+    assert (again.id, again.parts, again.kind, again.has_slot) == (first.id, first.parts, first.kind, True)
+    assert not set(other.references) & set(first.references)
+    assert await slots(ledger) == 2
+    assert (await records.get(ledger, job)).in_flight == 20
+
+
+async def test_asking_again_answers_the_same_claim_though_the_limit_is_reached_by_it(ledger):
+    await submit(ledger, refs(40))
+    wanted = new_ask(terms=replace(TERMS, limit=1))
+    first = await claims.claim(ledger, A, wanted)
+    assert (await claims.claim(ledger, A, wanted)).parts == first.parts
+
+
+async def test_asking_again_answers_the_same_claim_though_the_account_was_paused_meanwhile(ledger):
+    await submit(ledger, refs(40))
+    wanted = new_ask()
+    first = await claims.claim(ledger, A, wanted)
+    await control.pause_account(ledger, A)
+    again = await claims.claim(ledger, A, wanted)
+    assert again.parts == first.parts
+    assert again.gate > first.gate
+
+
+async def test_asking_again_for_a_staged_claim_gives_it_no_slot(ledger):
+    await submit(ledger, refs(40))
+    wanted = new_ask(mode="staged")
+    assert not (await claims.claim(ledger, A, wanted)).has_slot
+    assert not (await claims.claim(ledger, A, wanted)).has_slot
+    assert await slots(ledger) == 0
+
+
+async def test_a_belated_request_for_a_claim_that_is_settled_or_given_back_takes_nothing(ledger):
+    await submit(ledger, refs(40))
+    for end in (settle, release):
+        wanted = new_ask()
+        await end(ledger, await claims.claim(ledger, A, wanted))
+        answer = await claims.claim(ledger, A, wanted)
+        assert isinstance(answer, Wait)
+        assert await ledger.redis.zcard(key("claims")) == 0
+
+
+# lingering
+
+LINGERING = replace(TERMS, linger_ms=5000)
+
+
+async def linger_passes(ledger):
+    await ledger.redis.hincrby(key("state"), "part_since", -5000)
+
+
+async def test_a_part_filled_call_lingers_and_then_goes(ledger):
+    await submit(ledger, refs(4))
+    waited = await ask(ledger, terms=LINGERING)
+    assert waited.why == "empty"
+    assert 0 < waited.wait_ms <= 5000
+    await linger_passes(ledger)
+    assert (await claim(ledger, terms=LINGERING)).references == refs(4)
+
+
+async def test_a_full_call_does_not_linger_and_its_rest_does(ledger):
+    await submit(ledger, refs(14))
+    assert (await claim(ledger, terms=LINGERING)).references == refs(10)
+    assert isinstance(await ask(ledger, terms=LINGERING), Wait)
+
+
+async def test_a_lingering_call_goes_as_soon_as_it_is_full(ledger):
+    await submit(ledger, refs(4))
+    assert isinstance(await ask(ledger, terms=LINGERING), Wait)
+    await submit(ledger, refs(6, 4))
+    assert (await claim(ledger, terms=LINGERING)).references == refs(10)
+
+
+async def test_each_part_filled_call_lingers_anew(ledger):
+    for first in (0, 4):
+        await submit(ledger, refs(4, first))
+        waited = await ask(ledger, terms=LINGERING)
+        assert 0 < waited.wait_ms <= 5000
+        await linger_passes(ledger)
+        assert (await claim(ledger, terms=LINGERING)).references == refs(4, first)
+
+
+async def test_what_is_read_does_not_linger(ledger):
+    await submit(ledger, refs(4))
+    await settle(ledger, await claim(ledger), READ)
+    assert (await claim(ledger, terms=LINGERING)).kind == "reads"
+
+
+# calls in flight
+
+
+async def test_the_limit_holds_over_all_drains(ledger):
+    await submit(ledger, refs(100))
+    answers = [await ask(ledger, drain=f"d{n}", mode="slot") for n in range(6)]
+    assert [isinstance(answer, Claim) for answer in answers] == [True] * 3 + [False] * 3
+    assert {answer.why for answer in answers[3:]} == {"limit"}
+    assert await slots(ledger) == 3
+
+
+async def test_a_slot_is_given_back_by_settling_or_releasing(ledger):
+    await submit(ledger, refs(100))
+    one, two, three = [await claim(ledger) for _ in range(3)]
+    await settle(ledger, one)
+    assert await slots(ledger) == 2
+    await release(ledger, two)
+    assert await slots(ledger) == 1
+    assert (await claim(ledger, mode="slot")).has_slot
+    await settle(ledger, three, give=())
+    assert await slots(ledger) == 2
+
+
+async def test_beyond_the_limit_a_claim_is_staged_without_a_slot(ledger):
+    await submit(ledger, refs(100))
+    taken = [await claim(ledger) for _ in range(5)]
+    assert [c.has_slot for c in taken] == [True, True, True, False, False]
+    assert await slots(ledger) == 3
+    assert await ledger.redis.zcard(key("claims")) == 5
+
+
+async def test_a_claim_that_shall_be_staged_takes_no_slot_though_there_is_one(ledger):
+    await submit(ledger, refs(100))
+    assert not (await claim(ledger, mode="staged")).has_slot
+    assert await slots(ledger) == 0
+
+
+async def test_a_slot_passes_from_call_to_call_while_it_is_not_given_back(ledger):
+    await submit(ledger, refs(100))
+    terms = replace(TERMS, limit=1)
+    lane = await claim(ledger, terms=terms)
+    taken, staged = await settle(ledger, lane, give=(), then=new_ask(terms=terms, slots=1))
+    assert taken
+    assert not staged.has_slot
+    assert await slots(ledger) == 1
+    assert (await ask(ledger, drain="d2", mode="slot", terms=terms)).why == "limit"
+
+
+async def test_a_slot_at_rest_stays_taken_until_its_rest_is_over(ledger):
+    await submit(ledger, refs(100))
+    terms = replace(TERMS, limit=1)
+    taken = await claim(ledger, terms=terms)
+    await settle(ledger, taken, AGAIN, give=(), rest_ms={taken.id: 4000}, terms=terms)
+    left_ms = await ledger.redis.zscore(key("slots"), taken.id) - await ledger.now_ms()
+    assert 3000 < left_ms <= 4000
+    assert (await ask(ledger, mode="slot", terms=terms)).why == "limit"
+    await sweep(ledger)
+    await ledger.redis.zadd(key("slots"), {taken.id: 1})
+    assert (await claim(ledger, mode="slot", terms=terms)).has_slot
+
+
+async def test_a_slot_that_was_given_back_is_not_brought_back_by_a_rest(ledger):
+    await submit(ledger, refs(100))
+    taken = await claim(ledger)
+    await claims.release(ledger, A, [], [taken.id], TERMS)
+    await settle(ledger, taken, give=(), rest_ms={taken.id: 60_000})
+    assert await slots(ledger) == 0
+
+
+async def test_a_lowered_limit_holds_as_soon_as_enough_slots_are_given_back(ledger):
+    await submit(ledger, refs(100))
+    held = [await claim(ledger) for _ in range(3)]
+    low = replace(TERMS, limit=1)
+    for one in held:
+        assert (await ask(ledger, mode="slot", terms=low)).why == "limit"
+        await settle(ledger, one)
+    assert (await claim(ledger, mode="slot", terms=low)).has_slot
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_several_drains_do_the_limit_is_never_passed(ledger, seed):
+    draw = random.Random(seed)
+    await submit(ledger, refs(1000))
+    terms = replace(TERMS, limit=draw.randint(1, 5))
+    held = {f"d{n}": [] for n in range(3)}
+    for _ in range(90):
+        drain = draw.choice(list(held))
+        mine = held[drain]
+        with_slot = [c for c in mine if c.has_slot]
+        if mine and draw.random() < 0.5:
+            one = mine.pop(draw.randrange(len(mine)))
+            answer = None
+            if draw.random() < 0.3:
+                await release(ledger, one)
+            else:
+                then = new_ask(drain, draw.choice(["any", "slot", "staged"]), len(with_slot), terms)
+                _, answer = await settle(ledger, one, draw.choice([CANCELLED, AGAIN]), then=then)
+        else:
+            answer = await ask(ledger, drain, draw.choice(["any", "slot", "staged", "leave"]), len(with_slot), terms)
+        if isinstance(answer, Claim):
+            mine.append(answer)
+        assert await slots(ledger) == sum(c.has_slot for all_of in held.values() for c in all_of) <= terms.limit
+
+
+# sharing slots
+
+
+async def test_a_drain_alone_may_hold_every_slot(ledger):
+    await submit(ledger, refs(100))
+    taken = [await claim(ledger, slots=n) for n in range(3)]
+    assert all(c.has_slot for c in taken)
+    assert not any(c.give for c in taken)
+    assert not (await ask(ledger, slots=3, mode="staged")).give
+
+
+async def test_a_drain_is_told_to_give_while_another_goes_without(ledger):
+    await submit(ledger, refs(1000))
+    await ledger.redis.delete(key("drains"))
+    terms = replace(TERMS, limit=4)
+    held = [await claim(ledger, drain="rich", slots=n, terms=terms) for n in range(4)]
+    assert (await ask(ledger, drain="poor", mode="slot", terms=terms)).why == "limit"
+    staged = await claim(ledger, drain="rich", slots=4, terms=terms)
+    assert staged.give
+    assert not staged.has_slot
+    await settle(ledger, held[0], terms=terms)
+    told = await claim(ledger, drain="rich", slots=3, terms=terms)
+    assert told.give
+    assert not told.has_slot
+    await settle(ledger, held[1], terms=terms)
+    assert not (await claim(ledger, drain="rich", slots=2, terms=terms)).give
+    assert (await claim(ledger, drain="poor", mode="slot", terms=terms)).has_slot
+    assert (await claim(ledger, drain="poor", mode="slot", slots=1, terms=terms)).has_slot
+    assert await slots(ledger) == 4
+
+
+async def test_a_hungry_drain_is_forgotten_after_a_second(ledger):
+    await submit(ledger, refs(1000))
+    [await claim(ledger, drain="rich", slots=n) for n in range(3)]
+    await ask(ledger, drain="poor", mode="slot")
+    await ledger.redis.hincrby(key("state"), "hungry_at", -1001)
+    assert not (await claim(ledger, drain="rich", slots=3)).give
+
+
+@pytest.mark.parametrize(("limit", "drains"), [(6, 3), (8, 2), (5, 2), (7, 3), (4, 3), (3, 3)])
+async def test_slots_end_up_shared_evenly_whoever_came_first(ledger, limit, drains):
+    await submit(ledger, refs(5000))
+    await ledger.redis.delete(key("drains"))  # the one that the submit has named never comes
+    terms = replace(TERMS, limit=limit)
+    held = {f"d{n}": [] for n in range(drains)}
+    give = dict.fromkeys(held, False)
+    held["d0"] = [await claim(ledger, drain="d0", slots=n, terms=terms) for n in range(limit)]
+    for _ in range(12):
+        for drain, mine in held.items():
+            if mine:  # a call ends; its slot is kept for the next, unless the drain is told to give one
+                one = mine.pop()
+                gone = (one.id,) if give[drain] else ()
+                then = new_ask(drain, "staged", len(mine) + (not gone), terms)
+                _, answer = await settle(ledger, one, then=then, give=gone)
+                give[drain] = answer.give
+                await release(ledger, answer, slots=False)
+                if not gone:
+                    mine.insert(0, one)
+            if not give[drain]:
+                answer = await ask(ledger, drain, "slot", len(mine), terms)
+                give[drain] = answer.give
+                if isinstance(answer, Claim):
+                    mine.append(answer)
+        assert await slots(ledger) == sum(map(len, held.values())) <= limit
+    assert min(map(len, held.values())) >= limit // drains, {drain: len(mine) for drain, mine in held.items()}
+    assert await slots(ledger) == limit
+
+
+# drains
+
+
+async def live_drains(ledger):
+    return {name.decode() for name in await ledger.redis.zrange(key("drains"), 0, -1)}
+
+
+async def test_a_submit_that_finds_no_live_drain_names_one_and_the_next_does_not(ledger):
+    first, second = await submitted(ledger, refs(5)), await submitted(ledger, refs(5, 5))
+    assert len(first.drains) == 1
+    assert second.drains == ()
+    assert await live_drains(ledger) == set(first.drains)
+
+
+async def test_a_drain_leaves_in_the_step_that_finds_nothing_and_the_next_submit_names_another(ledger):
+    (drain,) = (await submitted(ledger, refs(5))).drains
+    await settle(ledger, await claim(ledger, drain=drain))
+    left = await ask(ledger, drain=drain, mode="leave")
+    assert (left.why, left.wait_ms) == ("left", -1)
+    assert await live_drains(ledger) == set()
+    (other,) = (await submitted(ledger, refs(5, 5))).drains
+    assert other != drain
+
+
+async def test_a_drain_that_would_leave_is_given_work_where_there_is_some(ledger):
+    (drain,) = (await submitted(ledger, refs(5))).drains
+    assert (await claim(ledger, drain=drain, mode="leave")).has_slot
+    assert drain in await live_drains(ledger)
+
+
+@pytest.mark.parametrize(("due_s", "why"), [(0.9, "empty"), (5.0, "left")])
+async def test_a_drain_stays_only_for_what_is_due_within_a_second(ledger, due_s, why):
+    await submit(ledger, refs(5))
+    await settle(ledger, await claim(ledger), CallAgain(due_s, 1, 1))
+    answer = await ask(ledger, mode="leave")
+    assert answer.why == why
+    assert 0 < answer.wait_ms <= due_s * 1000
+    assert ("d1" in await live_drains(ledger)) == (why == "empty")
+
+
+async def test_a_drain_that_waits_for_a_slot_does_not_leave(ledger):
+    await submit(ledger, refs(100))
+    [await claim(ledger) for _ in range(3)]
+    assert (await ask(ledger, drain="d2", mode="leave")).why == "limit"
+
+
+@pytest.mark.parametrize(
+    ("workers", "references", "wanted"), [(1, 100, 1), (3, 100, 3), (3, 15, 2), (3, 1, 1), (0, 50, 1)]
+)
+async def test_there_are_as_many_drains_as_live_workers_can_use(ledger, workers, references, wanted):
+    now = await ledger.now_ms()
+    for n in range(workers):
+        await ledger.redis.zadd("cancellist:workers", {f"w{n}": now})
+    await ledger.redis.zadd("cancellist:workers", {"dead": now - 5000})
+    sealed = await submitted(ledger, refs(references))
+    assert len(set(sealed.drains)) == wanted
+
+
+async def test_a_paused_account_wants_no_drain_and_a_resumed_one_does(ledger):
+    await control.pause_account(ledger, A)
+    assert (await submitted(ledger, refs(5))).drains == ()
+    assert len(await control.resume_account(ledger, A, TERMS.per_call)) == 1
+
+
+# nothing to claim
+
+
+async def test_with_nothing_in_sight_a_claim_says_so(ledger):
+    assert await ask(ledger) == Wait(-1, "empty", 0)
+
+
+async def test_a_claim_says_when_the_next_reference_is_due(ledger):
+    await submit(ledger, refs(5))
+    await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
+    waited = await ask(ledger)
+    assert waited.why == "empty"
+    assert 59_000 < waited.wait_ms <= 60_000

@@ -1,0 +1,185 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from jobs.ledger import control
+from jobs.model import Priority
+from tests.contract.test_claims import READ, TERMS, A, claim, drained, refs, release, settle, submit
+
+WIDE = replace(TERMS, limit=100)
+HOUR_MS = 3_600_000
+THE_LAST_DAY_MS = 253_402_300_799_000
+"""9999-12-31T23:59:59Z, which many systems write for 'never'."""
+
+
+async def order_of(ledger, terms=TERMS):
+    """The jobs of the claims that follow, by the first part of each."""
+    return [taken.parts[0].job for taken in await drained(ledger, terms)]
+
+
+async def test_a_higher_class_goes_first_whatever_came_first(ledger):
+    bulk = await submit(ledger, refs(10), priority=Priority.BULK)
+    normal = await submit(ledger, refs(10), priority=Priority.NORMAL)
+    urgent = await submit(ledger, refs(10), priority=Priority.URGENT)
+    assert await order_of(ledger) == [urgent, normal, bulk]
+
+
+async def test_within_a_class_the_earliest_deadline_goes_first_and_none_goes_last(ledger):
+    now = await ledger.now_ms()
+    never = await submit(ledger, refs(20))
+    late = await submit(ledger, refs(20), deadline_ms=now + 5 * HOUR_MS)
+    soon = await submit(ledger, refs(20), deadline_ms=now + HOUR_MS)
+    assert await order_of(ledger) == [soon, soon, late, late, never, never]
+
+
+async def test_a_class_outweighs_any_deadline(ledger):
+    now = await ledger.now_ms()
+    bulk = await submit(ledger, refs(10), priority=Priority.BULK, deadline_ms=now + 60_000)
+    normal = await submit(ledger, refs(10))
+    urgent = await submit(ledger, refs(10), priority=Priority.URGENT, deadline_ms=now + 1000 * HOUR_MS)
+    assert await order_of(ledger) == [urgent, normal, bulk]
+
+
+@pytest.mark.parametrize("deadline_ms", [50_000_000_000_001, 99_999_999_999_999, THE_LAST_DAY_MS])
+async def test_a_deadline_in_the_far_future_stays_within_its_class(ledger, deadline_ms):
+    bulk = await submit(ledger, refs(10), priority=Priority.BULK)
+    normal = await submit(ledger, refs(10), priority=Priority.NORMAL)
+    urgent = await submit(ledger, refs(10), priority=Priority.URGENT, deadline_ms=deadline_ms)
+    assert await order_of(ledger) == [urgent, normal, bulk]
+
+
+async def test_jobs_of_one_standing_take_fair_turns(ledger):
+    sizes = [400, 100, 1000, 200, 300, 100, 700, 500, 600, 250]
+    jobs = [await submit(ledger, refs(size)) for size in sizes]
+    terms = replace(WIDE, per_call=100)
+    counts = Counter()
+    for turn in range(1, 11):
+        for _ in jobs:
+            if not sum(min(size, turn * 100) for size in sizes) > sum(counts.values()):
+                break
+            for part in (await claim(ledger, terms=terms)).parts:
+                counts[part.job] += len(part.piece.references)
+        if turn <= 2:
+            assert counts == {job: min(size, turn * 100) for job, size in zip(jobs, sizes, strict=True)}
+        spread = [counts[job] for job, size in zip(jobs, sizes, strict=True) if counts[job] < size]
+        assert not spread or max(spread) - min(spread) <= 100
+
+
+async def test_turns_are_fair_though_calls_are_smaller_than_what_was_packed(ledger):
+    jobs = [await submit(ledger, refs(size)) for size in (50, 400, 90, 70)]
+    counts = Counter()
+    for _ in range(20):
+        taken = await claim(ledger, terms=WIDE)
+        counts[taken.parts[0].job] += len(taken.references)
+    assert counts == dict.fromkeys(jobs, 50)
+
+
+async def test_a_small_job_does_not_wait_for_a_long_backlog(ledger):
+    await submit(ledger, refs(3000))
+    for _ in range(3):
+        await claim(ledger, terms=WIDE)
+    small = await submit(ledger, refs(10))
+    assert small in {(await claim(ledger, terms=WIDE)).parts[0].job for _ in range(2)}
+
+
+async def test_an_urgent_job_overtakes_what_waits(ledger):
+    await submit(ledger, refs(3000))
+    await claim(ledger, terms=WIDE)
+    urgent = await submit(ledger, refs(25), priority=Priority.URGENT)
+    taken = [await claim(ledger, terms=WIDE) for _ in range(4)]
+    assert [[part.job for part in one.parts] == [urgent] for one in taken[:2]] == [True, True]
+    assert taken[2].parts[0].job == urgent
+    assert urgent not in {part.job for part in taken[3].parts}
+
+
+async def test_a_staged_claim_of_an_urgent_job_goes_before_those_of_others(ledger):
+    await submit(ledger, refs(30))
+    normal = await claim(ledger, mode="staged")
+    await submit(ledger, refs(30), priority=Priority.URGENT)
+    urgent = await claim(ledger, mode="staged")
+    await submit(ledger, refs(30), deadline_ms=await ledger.now_ms() + HOUR_MS)
+    assert urgent.score < normal.score
+
+
+async def test_the_references_of_a_job_go_in_their_order(ledger):
+    await submit(ledger, refs(1050))
+    taken = await drained(ledger, replace(TERMS, per_call=30))
+    assert [reference for one in taken for reference in one.references] == refs(1050)
+
+
+async def test_what_is_given_back_goes_before_the_rest_of_its_job(ledger):
+    await submit(ledger, refs(40))
+    held = [await claim(ledger) for _ in range(3)]
+    await release(ledger, *held)
+    again = [await claim(ledger) for _ in range(3)]
+    assert sorted(reference for one in again for reference in one.references) == refs(30)
+
+
+async def test_a_resumed_job_takes_its_turns_again(ledger):
+    one, two = await submit(ledger, refs(40)), await submit(ledger, refs(40, 100))
+    await control.pause_job(ledger, one)
+    assert {(await claim(ledger, terms=WIDE)).parts[0].job for _ in range(2)} == {two}
+    await control.resume_job(ledger, one, 10)
+    assert Counter([(await claim(ledger, terms=WIDE)).parts[0].job for _ in range(4)]) == {one: 2, two: 2}
+
+
+# reads beside calls
+
+
+async def reads_beside_calls(ledger, limit, calls):
+    """Refuses 40 references so that they are to be read, with some calls beside; answers the next kinds."""
+    await submit(ledger, refs(40))
+    terms = replace(TERMS, limit=limit)
+    for _ in range(4):
+        await settle(ledger, await claim(ledger, terms=terms), READ)
+        await ledger.redis.hset("cancellist:account:default:state", "reads_out", 99)
+    await ledger.redis.hset("cancellist:account:default:state", "reads_out", 0)
+    if calls:
+        await submit(ledger, refs(calls, 500))
+    return terms
+
+
+@pytest.mark.parametrize(("limit", "most"), [(2, 1), (3, 1), (4, 2), (5, 2), (8, 4)])
+async def test_reads_take_at_most_half_the_limit_while_calls_wait(ledger, limit, most):
+    terms = await reads_beside_calls(ledger, limit, 400)
+    kinds = Counter([(await claim(ledger, terms=terms)).kind for _ in range(limit)])
+    assert kinds == {"reads": most, "calls": limit - most}
+
+
+async def test_staged_reads_count_as_well(ledger):
+    terms = await reads_beside_calls(ledger, 4, 400)
+    kinds = Counter([(await claim(ledger, terms=terms)).kind for _ in range(8)])
+    assert kinds == {"reads": 2, "calls": 6}
+
+
+async def test_reads_take_the_whole_limit_while_no_call_waits(ledger):
+    terms = await reads_beside_calls(ledger, 4, 0)
+    kinds = Counter([(await claim(ledger, terms=terms)).kind for _ in range(4)])
+    assert kinds == {"reads": 4}
+
+
+async def test_a_read_that_is_settled_makes_room_for_the_next(ledger):
+    terms = await reads_beside_calls(ledger, 2, 400)
+    for _ in range(6):
+        taken = await claim(ledger, terms=terms)
+        assert taken.kind == "reads"
+        await settle(ledger, taken)
+
+
+async def test_with_one_call_at_a_time_neither_reads_nor_calls_go_without(ledger):
+    terms = await reads_beside_calls(ledger, 1, 400)
+    kinds = Counter()
+    for _ in range(10):
+        taken = await claim(ledger, terms=terms)
+        kinds[taken.kind] += 1
+        await settle(ledger, taken)
+    assert min(kinds["reads"], kinds["calls"]) > 0, kinds
+
+
+async def test_reads_and_calls_of_another_account_do_not_count(ledger):
+    terms = await reads_beside_calls(ledger, 2, 400)
+    assert (await claim(ledger, terms=terms)).kind == "reads"
+    await submit(ledger, refs(10), account="north")
+    assert (await claim(ledger, terms=terms, account="north")).kind == "calls"
+    assert A == "default"

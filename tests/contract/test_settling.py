@@ -1,0 +1,372 @@
+from dataclasses import replace
+
+import pytest
+from redis.exceptions import ResponseError
+
+from jobs.ledger import claims, control, records
+from jobs.ledger.claims import Claim, Settlement, Share, Wait
+from jobs.model import JobState, Piece
+from jobs.outcomes import Outcome
+from jobs.retry import CallAgain, ReadState, Settle
+from tests.contract.test_claims import (
+    AGAIN,
+    CANCELLED,
+    READ,
+    TERMS,
+    A,
+    ask,
+    claim,
+    drained,
+    entries,
+    key,
+    new_ask,
+    outcomes,
+    refs,
+    release,
+    settle,
+    slots,
+    state_of,
+    submit,
+    what_is_later_comes_due,
+)
+
+
+async def everything(ledger):
+    """All that the server holds, but for clocks and the scripts' cache."""
+    found = {}
+    for name in await ledger.redis.keys("*"):
+        found[name] = await ledger.redis.dump(name)
+    return found
+
+
+# results
+
+
+async def test_a_result_has_the_fields_of_the_contract_and_no_empty_ones(ledger):
+    job = await submit(ledger, refs(4))
+    taken = await claim(ledger)
+    steps = [
+        Settle(Outcome.CANCELLED, 1, 200),
+        Settle(Outcome.CANCELLED, 2, 201, "unusual words"),
+        Settle(Outcome.ALREADY_CANCELLED, 3, 200, state="Cancelled"),
+        Settle(Outcome.MANIFESTED, 4, 200, "too late", "InTransit"),
+    ]
+    shares = [Share(step, (ref,), 1) for step, ref in zip(steps, refs(4), strict=True)]
+    await claims.settle(ledger, A, Settlement(taken.id, [shares]), None, TERMS)
+    one, two, three, four = refs(4)
+    assert await entries(ledger) == [
+        {"job": job, "reference": one, "outcome": "cancelled", "status": "200", "attempts": "1"},
+        {
+            "job": job, "reference": two, "outcome": "cancelled", "status": "201", "attempts": "2",
+            "message": "unusual words",
+        },
+        {
+            "job": job, "reference": three, "outcome": "already_cancelled", "status": "200", "attempts": "3",
+            "state": "Cancelled",
+        },
+        {
+            "job": job, "reference": four, "outcome": "manifested", "status": "200", "attempts": "4",
+            "message": "too late", "state": "InTransit",
+        },
+    ]  # fmt: skip
+
+
+async def test_the_platforms_words_are_kept_as_they_are(ledger):
+    await submit(ledger, refs(1))
+    words = 'línea 1\nline "2"\t\\ ☃ {"a": [1]} \x00 end'
+    await settle(ledger, await claim(ledger), Settle(Outcome.REJECTED, 1, 200, words, "Allocated"))
+    assert (await entries(ledger))[0]["message"] == words
+
+
+async def test_the_words_of_a_refusal_survive_the_way_to_the_read(ledger):
+    await submit(ledger, refs(1))
+    words = 'línea 1\nline "2"\t\\ ☃ {"a": [1]} end'
+    await settle(ledger, await claim(ledger), replace(READ, refusal_words=words))
+    piece = (await claim(ledger)).parts[0].piece
+    assert piece == Piece(tuple(refs(1)), named=1, refusal_status=200, refusal_words=words)
+
+
+async def test_the_counters_of_the_job_follow_its_results(ledger):
+    job = await submit(ledger, refs(25))
+    first = await claim(ledger)
+    await claim(ledger)
+    await settle(ledger, first)
+    record = await records.get(ledger, job)
+    assert (record.state, record.pending, record.in_flight) == (JobState.RUNNING, 5, 10)
+    assert record.outcomes == {Outcome.CANCELLED: 10}
+    assert record.settled == 10
+    assert record.finished_at_ms is None
+    assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 15
+
+
+async def test_a_job_is_completed_by_its_last_result(ledger):
+    job = await submit(ledger, refs(25))
+    assert len(await drained(ledger)) == 3
+    record = await records.get(ledger, job)
+    assert (record.state, record.pending, record.in_flight) == (JobState.COMPLETED, 0, 0)
+    assert record.outcomes == {Outcome.CANCELLED: 25}
+    assert record.finished_at_ms >= record.started_at_ms
+    assert await records.unfinished(ledger) == []
+    assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 0
+
+
+async def test_samples_are_taken_once_a_second_and_a_dozen_are_kept(ledger):
+    job = await submit(ledger, refs(150))
+    for _ in range(14):
+        await ledger.redis.hset(f"cancellist:job:{job}", "sampled_at", 1)
+        await settle(ledger, await claim(ledger))
+    await settle(ledger, await claim(ledger))
+    samples = (await records.get(ledger, job)).samples
+    assert [count for _, count in samples] == list(range(30, 150, 10))
+    assert list(samples) == sorted(samples)
+
+
+# back into the queue
+
+
+async def test_one_claim_may_go_many_ways(ledger):
+    job = await submit(ledger, refs(6))
+    taken = await claim(ledger)
+    a, b, c, d, e, f = refs(6)
+    shares = [
+        Share(CANCELLED, (a, f), 2),
+        Share(CallAgain(0.0, 1, 1), (b,), 1),
+        Share(CallAgain(60.0, 1, 1, unclear_s=30.0), (c,), 1),
+        Share(READ, (d,), 1),
+        Share(Settle(Outcome.REJECTED, 1, 200), (e,), 1),
+    ]
+    await claims.settle(ledger, A, Settlement(taken.id, [shares], (taken.id,)), None, TERMS)
+    assert await outcomes(ledger, job) == {a: "cancelled", f: "cancelled", e: "rejected"}
+    record = await records.get(ledger, job)
+    assert (record.pending, record.in_flight) == (3, 0)
+    both = [await claim(ledger), await claim(ledger)]
+    assert {(one.kind, *one.references) for one in both} == {("reads", d), ("calls", b)}
+    waited = await ask(ledger)
+    assert isinstance(waited, Wait)
+    assert 59_000 < waited.wait_ms <= 60_000
+
+
+async def test_a_coalesced_reference_goes_its_own_way_in_each_job(ledger):
+    one, two = await submit(ledger, refs(2)), await submit(ledger, refs(2))
+    taken = await claim(ledger)
+    a, b = refs(2)
+    shares = [
+        [Share(CANCELLED, None, 2)],
+        [Share(CANCELLED, (b,), 1), Share(AGAIN, (a,), 1)],
+    ]
+    await claims.settle(ledger, A, Settlement(taken.id, shares, (taken.id,)), None, TERMS)
+    assert await outcomes(ledger, one) == {a: "cancelled", b: "cancelled"}
+    assert await outcomes(ledger, two) == {b: "cancelled"}
+    again = await claim(ledger)
+    assert [(part.job, list(part.piece.references)) for part in again.parts] == [(two, [a])]
+
+
+async def test_what_goes_back_carries_its_history(ledger):
+    await submit(ledger, refs(1))
+    now = await ledger.now_ms()
+    await settle(ledger, await claim(ledger), CallAgain(0.0, 1, 1, unclear_s=30.0))
+    piece = (taken := await claim(ledger)).parts[0].piece
+    assert (piece.attempts, piece.named, piece.maybe_sent, piece.refusal_status) == (1, 1, True, None)
+    assert 29_000 <= piece.unclear_until_ms - now <= 31_000
+    await settle(ledger, taken, ReadState(0.0, 1, 2, refusal_status=200, refusal_words="no"))
+    second = (taken := await claim(ledger)).parts[0].piece
+    assert second == Piece(piece.references, 1, 2, piece.unclear_until_ms, 0, 200, "no")
+    await settle(ledger, taken, ReadState(0.0, 1, 2, reads=1, refusal_status=200, refusal_words="no"))
+    taken = await claim(ledger)
+    assert taken.parts[0].piece == replace(second, reads=1)
+    await settle(ledger, taken, CallAgain(0.0, 1, 2, cleared=True))
+    assert (await claim(ledger)).parts[0].piece == Piece(piece.references, 1, 2)
+
+
+async def test_a_later_doubt_never_shortens_an_earlier_one(ledger):
+    await submit(ledger, refs(1))
+    await settle(ledger, await claim(ledger), CallAgain(0.0, 1, 1, unclear_s=60.0))
+    first = (taken := await claim(ledger)).parts[0].piece.unclear_until_ms
+    await settle(ledger, taken, CallAgain(0.0, 2, 2, unclear_s=1.0))
+    taken = await claim(ledger)
+    assert taken.parts[0].piece.unclear_until_ms == first
+    await settle(ledger, taken, AGAIN)
+    assert (await claim(ledger)).parts[0].piece.unclear_until_ms == first
+
+
+async def test_what_waits_for_its_time_is_claimable_from_then_on(ledger):
+    await submit(ledger, refs(5))
+    await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
+    assert isinstance(await ask(ledger), Wait)
+    await what_is_later_comes_due(ledger)
+    taken = await claim(ledger)
+    assert taken.references == refs(5)
+    assert taken.parts[0].piece.attempts == 1
+
+
+async def test_what_comes_due_goes_before_what_was_never_tried(ledger):
+    await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
+    await what_is_later_comes_due(ledger)
+    assert (await claim(ledger)).references == refs(10)
+
+
+async def test_a_read_is_of_one_reference(ledger):
+    await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    await settle(ledger, taken, READ)
+    reads = [await claim(ledger, terms=replace(TERMS, limit=20)) for _ in range(10)]
+    assert {one.kind for one in reads} == {"reads"}
+    assert [one.references for one in reads] == [[reference] for reference in refs(10)]
+    assert all(one.parts[0].piece.refusal_words == "no" for one in reads)
+
+
+# settling again, or too late
+
+
+async def test_a_resent_settle_gets_its_first_answer_and_its_next_claim(ledger):
+    job = await submit(ledger, refs(40))
+    taken, then = await claim(ledger), new_ask()
+    first = await settle(ledger, taken, then=then)
+    before = await everything(ledger)
+    again = await settle(ledger, taken, then=then)
+    assert first[0] is True
+    assert again[0] is True
+    assert again[1].parts == first[1].parts
+    assert again[1].has_slot == first[1].has_slot
+    after = await everything(ledger)
+    drains = key("drains").encode()
+    assert {k: v for k, v in after.items() if k != drains} == {k: v for k, v in before.items() if k != drains}
+    assert len(await outcomes(ledger, job)) == 10
+
+
+async def test_a_resent_settle_is_recognised_for_two_leases(ledger):
+    await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    await settle(ledger, taken)
+    left_ms = await ledger.redis.pttl(key(f"done:{taken.id}"))
+    assert TERMS.lease_ms < left_ms <= 2 * TERMS.lease_ms
+
+
+async def test_a_resent_settle_with_another_verdict_changes_nothing(ledger):
+    job = await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    await settle(ledger, taken)
+    assert await settle(ledger, taken, AGAIN) == (True, None)
+    assert await outcomes(ledger, job) == dict.fromkeys(refs(10), "cancelled")
+    assert await state_of(ledger, job) is JobState.COMPLETED
+
+
+async def test_a_claim_that_was_given_back_is_settled_no_more(ledger):
+    job = await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    await release(ledger, taken)
+    assert (await settle(ledger, taken))[0] is False
+    assert await outcomes(ledger, job) == {}
+    assert (await claim(ledger)).references == refs(10)
+
+
+async def test_a_claim_that_never_was_is_not_settled_and_the_next_is_handed_out_all_the_same(ledger):
+    await submit(ledger, refs(10))
+    taken, answer = await claims.settle(ledger, A, Settlement("nobody", []), new_ask(), TERMS)
+    assert taken is False
+    assert answer.references == refs(10)
+
+
+async def test_the_next_claim_comes_in_the_same_round_trip(ledger):
+    await submit(ledger, refs(15))
+    taken, answer = await settle(ledger, await claim(ledger), then=new_ask())
+    assert taken
+    assert isinstance(answer, Claim)
+    assert answer.references == refs(5, 10)
+    assert await settle(ledger, answer, then=new_ask()) == (True, Wait(-1, "empty", 0))
+
+
+async def test_what_a_settle_puts_back_may_be_in_its_next_claim(ledger):
+    await submit(ledger, refs(10))
+    _, answer = await settle(ledger, await claim(ledger), AGAIN, then=new_ask())
+    assert answer.references == refs(10)
+    assert answer.parts[0].piece.attempts == 1
+
+
+async def test_a_settle_writes_results_of_a_job_that_was_paused_meanwhile(ledger):
+    job = await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    await control.pause_job(ledger, job)
+    assert (await settle(ledger, taken))[0]
+    assert await state_of(ledger, job) is JobState.COMPLETED
+
+
+# settlements that do not cover the claim
+
+A10, B10 = refs(10), refs(10, 50)
+MISFITS = {
+    "no part": [],
+    "a part is missing": [[Share(CANCELLED, None, 5)]],
+    "a part is empty": [[Share(CANCELLED, None, 5)], []],
+    "too few": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, tuple(B10[:4]), 4)]],
+    "too many": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, None, 5), Share(AGAIN, (B10[0],), 1)]],
+    "all twice": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, None, 5), Share(AGAIN, None, 5)]],
+    "one twice": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, (*B10[:4], B10[0]), 5)]],
+    "another's": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, (*B10[:4], A10[0]), 5)]],
+    "miscounted": [[Share(CANCELLED, None, 5)], [Share(CANCELLED, tuple(B10[:4]), 5)]],
+}
+
+
+@pytest.mark.parametrize("parts", MISFITS.values(), ids=MISFITS)
+async def test_a_settlement_that_does_not_cover_its_claim_is_an_error_and_changes_nothing(ledger, parts):
+    await submit(ledger, A10[:5])
+    await submit(ledger, B10[:5])
+    taken = await claim(ledger)
+    before = await everything(ledger)
+    with pytest.raises(ResponseError):
+        await claims.settle(ledger, A, Settlement(taken.id, parts), None, TERMS)
+    assert await everything(ledger) == before
+    assert (await settle(ledger, taken))[0]
+
+
+async def test_the_slot_too_stays_where_a_settlement_does_not_cover_its_claim(ledger):
+    await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    before = await everything(ledger)
+    with pytest.raises(ResponseError):
+        await claims.settle(ledger, A, Settlement(taken.id, [[]], (taken.id,), {}, 5000), None, TERMS)
+    assert await slots(ledger) == 1
+    assert await everything(ledger) == before
+
+
+# holding the account
+
+
+async def test_a_settle_may_hold_the_account_for_a_while(ledger):
+    await submit(ledger, refs(40))
+    first, second = await claim(ledger), await claim(ledger)
+    gate = (await control.gate(ledger, A)).version
+    _, answer = await settle(ledger, first, AGAIN, hold_ms=5000, then=new_ask())
+    assert answer.why == "held"
+    assert 4000 < answer.wait_ms <= 5000
+    assert (await control.gate(ledger, A)).version > gate
+    assert (await settle(ledger, second))[0]
+    await ledger.redis.hset(key("state"), "hold_until", 1)
+    assert (await claim(ledger)).references
+
+
+async def test_a_short_hold_does_not_cut_a_long_one_short(ledger):
+    await submit(ledger, refs(40))
+    first, second = await claim(ledger), await claim(ledger)
+    await settle(ledger, first, hold_ms=60_000)
+    await settle(ledger, second, hold_ms=100)
+    assert (await ask(ledger)).wait_ms > 50_000
+
+
+# size
+
+
+async def test_a_settle_with_its_next_claim_touches_at_most_2000_references(ledger):
+    terms = replace(TERMS, per_call=1000)
+    await submit(ledger, refs(500, 9000))
+    await settle(ledger, await claim(ledger, terms=terms), CallAgain(60.0, 1, 1))
+    job = await submit(ledger, refs(2500))
+    taken = await claim(ledger, terms=terms)
+    assert len(taken.references) == 1000
+    await what_is_later_comes_due(ledger)
+    waiting = await ledger.redis.zcard(key("later"))
+    _, answer = await settle(ledger, taken, then=new_ask(terms=terms), terms=terms)
+    promoted = waiting - await ledger.redis.zcard(key("later"))
+    settled = len(await outcomes(ledger, job))
+    assert settled + len(answer.references) + promoted * 100 <= 2000, (settled, len(answer.references), promoted)

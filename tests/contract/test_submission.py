@@ -1,0 +1,471 @@
+import asyncio
+import contextlib
+
+import msgpack
+import orjson
+import pytest
+
+from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnfitError
+from jobs.ledger import claims, control, records, submission
+from jobs.ledger.claims import Wait
+from jobs.ledger.core import FORMAT, Ledger
+from jobs.ledger.packing import pack_fresh, unpack_piece
+from jobs.ledger.submission import BATCH, Submission
+from jobs.model import JobOrder, JobState, Priority
+from jobs.references import InvalidEntry
+from jobs.retry import CallAgain
+from tests.contract.test_claims import (
+    READ,
+    TERMS,
+    A,
+    ask,
+    claim,
+    drained,
+    entries,
+    key,
+    new_ask,
+    outcomes,
+    refs,
+    release,
+    settle,
+    state_of,
+    submit,
+    submitted,
+    sweep,
+)
+
+
+def bad(count, first=1):
+    return [InvalidEntry(n, f"bad {n}", "no reference") for n in range(first, first + count)]
+
+
+async def seal(of, **options):
+    return await of.seal(**{"duplicates": 0, "idempotency_keep_s": 3600, "per_call": TERMS.per_call} | options)
+
+
+async def add_and_seal(of, references):
+    await of.add(references)
+    return await seal(of)
+
+
+async def queued(ledger, job):
+    """The references of a job that wait for a call, in order."""
+    packed = await ledger.redis.lrange(f"cancellist:job:{job}:calls", 0, -1)
+    return [reference for text in packed for reference in unpack_piece(text).references]
+
+
+async def keys_of(ledger, job):
+    return await ledger.redis.keys(f"cancellist:job:{job}*")
+
+
+class Twice(Submission):
+    """Its every batch is sent twice, as after a lost reply."""
+
+    async def _trip(self, batches):
+        first = await super()._trip(batches)
+        assert set(await super()._trip(batches)) == {0}
+        return first
+
+
+# what stands in the ledger
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 1999, 2000, 2001, 5000])
+async def test_every_reference_is_queued_once_and_in_order(ledger, count):
+    job = await submit(ledger, refs(count))
+    assert await queued(ledger, job) == refs(count)
+    record = await records.get(ledger, job)
+    assert (record.total, record.pending, record.in_flight, record.settled) == (count, count, 0, 0)
+    assert record.state is (JobState.QUEUED if count else JobState.COMPLETED)
+    assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == count
+
+
+@pytest.mark.parametrize("sizes", [[1] * 30, [1999, 1, 1], [2000, 2000, 7], [3, 4100, 0, 250], [20_001]])
+async def test_it_does_not_matter_in_what_portions_references_are_handed_in(ledger, sizes):
+    one, first = Submission(ledger, JobOrder()), 0
+    for size in sizes:
+        await one.add(refs(size, first))
+        first += size
+    assert await queued(ledger, (await seal(one)).job) == refs(first)
+
+
+async def test_batches_that_are_sent_twice_are_added_once(ledger):
+    one = Twice(ledger, JobOrder())
+    for first in range(0, 40_000, 10_000):
+        await one.add(refs(10_000, first), bad(30, first))
+    sealed = await seal(one)
+    assert await queued(ledger, sealed.job) == refs(40_000)
+    record = await records.get(ledger, sealed.job)
+    assert (record.total, record.invalid, record.pending) == (40_120, 120, 40_120)
+
+
+async def test_no_batch_holds_more_than_2000_references(ledger, monkeypatch):
+    sizes = []
+
+    class Noting(Submission):
+        async def _trip(self, batches):
+            sizes.extend(batch[2] + batch[3] for batch in batches)
+            return await super()._trip(batches)
+
+    one = Noting(ledger, JobOrder())
+    await one.add(refs(9000), bad(4500))
+    await seal(one)
+    assert max(sizes) <= BATCH == 2000
+    assert sum(sizes) == 13_500
+
+
+async def test_what_the_producer_said_stands_in_the_record(ledger):
+    now = await ledger.now_ms()
+    order = JobOrder(
+        "north", "flood, née ☃", "ops", Priority.BULK, now + 7_200_000, now + 3_600_000, "k 1/é",
+    )  # fmt: skip
+    one = Submission(ledger, order)
+    await one.add(refs(3), bad(1))
+    sealed = await seal(one, duplicates=7)
+    record = await records.get(ledger, sealed.job)
+    assert record.order == order
+    assert (record.total, record.duplicates, record.invalid, record.state) == (4, 7, 1, JobState.HELD)
+    assert now - 1000 <= record.created_at_ms <= now + 10_000
+    assert (record.started_at_ms, record.finished_at_ms) == (None, None)
+
+
+async def test_malformed_lines_become_results_with_their_line_and_are_never_sent(ledger):
+    job = await submit(ledger, refs(5), malformed=3)
+    assert [taken.references for taken in await drained(ledger)] == [refs(5)]
+    assert await state_of(ledger, job) is JobState.RUNNING
+    await control.slices(ledger, A, job)
+    assert await state_of(ledger, job) is JobState.COMPLETED
+    wrong = [entry for entry in await entries(ledger) if entry["outcome"] == "invalid"]
+    assert [(e["reference"], e["message"], e["attempts"], e["status"]) for e in wrong] == [
+        (f"bad {n}", f"line {n}: no reference", "0", "") for n in (1, 2, 3)
+    ]
+
+
+async def test_a_job_of_malformed_lines_alone_ends_without_a_call(ledger):
+    job = await submit(ledger, [], malformed=2)
+    assert isinstance(await ask(ledger), Wait)
+    assert (await sweep(ledger)).sliceable
+    assert await control.slice_oldest(ledger, A)
+    assert await state_of(ledger, job) is JobState.COMPLETED
+    assert await outcomes(ledger, job) == {"bad 1": "invalid", "bad 2": "invalid"}
+
+
+async def test_jobs_are_listed_newest_first(ledger):
+    made = [await submit(ledger, refs(1, n)) for n in range(5)]
+    assert [record.id for record in await records.newest(ledger, limit=3)] == made[:1:-1]
+    assert [record.id for record in await records.newest(ledger, limit=9, offset=3)] == made[1::-1]
+    assert sorted(record.id for record in await records.unfinished(ledger)) == sorted(made)
+
+
+# before the seal
+
+
+async def test_half_a_job_is_neither_claimable_nor_counted(ledger):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(40_000), bad(10))
+    await one._sent()
+    assert await queued(ledger, one.job)
+    assert isinstance(await ask(ledger), Wait)
+    swept = await sweep(ledger)
+    assert (swept.drains, swept.sliceable) == ((), False)
+    assert await entries(ledger) == []
+    assert not await ledger.redis.hget("cancellist:totals", "unsettled")
+    assert await state_of(ledger, one.job) is JobState.SEALING
+    assert (await seal(one)).state is JobState.QUEUED
+    assert (await claim(ledger)).references == refs(10)
+
+
+async def unsealed_since(ledger, ms):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(20_000), bad(5))
+    await one._sent()
+    await ledger.redis.zincrby(key("unsealed"), -ms, one.job)
+    return one
+
+
+async def test_an_unsealed_job_is_dropped_an_hour_after_its_last_batch(ledger):
+    one = await unsealed_since(ledger, 3_600_001)
+    await sweep(ledger)
+    assert await keys_of(ledger, one.job) == []
+    for name in ("jobs", "open"):
+        assert await ledger.redis.zcard(f"cancellist:{name}") == 0
+    with pytest.raises(LedgerError, match="submit it again"):
+        await seal(one)
+    assert await keys_of(ledger, one.job) == []
+
+
+async def test_what_a_dropped_job_still_sends_is_refused(ledger):
+    one = await unsealed_since(ledger, 3_600_001)
+    await sweep(ledger)
+    with pytest.raises(LedgerError, match="submit it again"):
+        await add_and_seal(one, refs(20_000, 20_000))
+    assert await keys_of(ledger, one.job) == []
+
+
+async def test_an_unsealed_job_is_kept_within_the_hour(ledger):
+    one = await unsealed_since(ledger, 3_500_000)
+    await sweep(ledger)
+    sealed = await seal(one)
+    assert await queued(ledger, sealed.job) == refs(20_000)
+
+
+async def test_every_batch_starts_the_hour_anew(ledger):
+    one = await unsealed_since(ledger, 3_590_000)
+    await one.add(refs(16_000, 20_000))
+    await one._sent()
+    await ledger.redis.zincrby(key("unsealed"), -3_000_000, one.job)
+    await sweep(ledger)
+    assert (await seal(one)).state is JobState.QUEUED
+
+
+# the seal, again
+
+
+async def test_a_seal_that_is_sent_again_answers_the_same_and_makes_no_second_job(ledger):
+    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    await one.add(refs(15))
+    first, again = await seal(one), await seal(one)
+    assert (again.job, again.state, again.same) == (first.job, first.state, False)
+    assert await ledger.redis.zcard("cancellist:jobs") == 1
+    assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 15
+    assert len(await drained(ledger)) == 2
+
+
+async def test_a_seal_that_is_sent_again_after_the_job_has_run_answers_its_state(ledger):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(15))
+    sealed = await seal(one)
+    await claim(ledger)
+    assert (await seal(one)).state is JobState.RUNNING
+    await drained(ledger)
+    taken = await ledger.redis.hkeys(key("claimed"))
+    assert len(taken) == 1
+    assert (await seal(one)).job == sealed.job
+
+
+async def test_a_resent_seal_names_drains_only_where_none_lives(ledger):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(15))
+    assert len((await seal(one)).drains) == 1
+    assert (await seal(one)).drains == ()
+    await ledger.redis.delete(key("drains"))
+    assert len((await seal(one)).drains) == 1
+
+
+async def test_a_resent_seal_whose_first_answer_was_the_same_job_answers_that_job_again(ledger):
+    first = await submitted(ledger, refs(15), idempotency_key="k")
+    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    await one.add(refs(15))
+    for _ in range(2):
+        sealed = await seal(one)
+        assert (sealed.job, sealed.same) == (first.job, True)
+
+
+async def test_a_resent_seal_whose_first_answer_was_a_conflict_is_one_again(ledger):
+    await submitted(ledger, refs(15), idempotency_key="k")
+    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    await one.add(refs(16))
+    for _ in range(2):
+        with pytest.raises(IdempotencyConflictError):
+            await seal(one)
+
+
+# the idempotency key
+
+
+async def test_the_same_key_with_the_same_content_answers_the_same_job(ledger):
+    first = await submitted(ledger, refs(2500), malformed=3, idempotency_key="k")
+    again = await submitted(ledger, refs(2500), malformed=3, idempotency_key="k")
+    assert (again.job, again.state, again.same, again.drains) == (first.job, JobState.QUEUED, True, ())
+    assert await ledger.redis.zcard("cancellist:jobs") == 1
+    assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 2503
+
+
+async def test_the_same_key_with_other_content_is_a_conflict_and_leaves_nothing(ledger):
+    first = await submitted(ledger, refs(15), idempotency_key="k")
+    others = [
+        (refs(14), {}),
+        (refs(16), {}),
+        (refs(15)[::-1], {}),
+        (refs(15), {"malformed": 1}),
+        (refs(15), {"reason": "flood"}),
+        (refs(15), {"requested_by": "ops"}),
+        (refs(15), {"priority": Priority.URGENT}),
+    ]
+    for references, order in others:
+        with pytest.raises(IdempotencyConflictError, match=first.job) as caught:
+            await submitted(ledger, references, idempotency_key="k", **order)
+        assert caught.value.job == first.job
+    assert await ledger.redis.zcard("cancellist:jobs") == 1
+    assert await queued(ledger, first.job) == refs(15)
+
+
+async def test_times_do_not_count_as_content_since_a_span_means_another_time_each_time(ledger):
+    now = await ledger.now_ms()
+    first = await submitted(ledger, refs(15), idempotency_key="k", deadline_ms=now + 60_000)
+    again = await submitted(ledger, refs(15), idempotency_key="k", deadline_ms=now + 61_000)
+    assert (again.job, again.same) == (first.job, True)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 30])
+async def test_the_same_content_in_other_portions_is_the_same_content(ledger, cut):
+    order = JobOrder(idempotency_key="k")
+    one, two = Submission(ledger, order), Submission(ledger, order)
+    await one.add(refs(30), bad(4))
+    await two.add(refs(cut), bad(2))
+    await two.add(refs(30 - cut, cut), bad(2, 3))
+    first = await seal(one)
+    again = await seal(two)
+    assert (again.job, again.same) == (first.job, True)
+
+
+async def test_the_key_stays_bound_after_its_job_has_ended(ledger):
+    first = await submitted(ledger, refs(5), idempotency_key="k")
+    await drained(ledger)
+    again = await submitted(ledger, refs(5), idempotency_key="k")
+    assert (again.job, again.state, again.same) == (first.job, JobState.COMPLETED, True)
+
+
+async def test_the_key_is_free_again_after_its_retention(ledger):
+    first = await submitted(ledger, refs(5), idempotency_key="k", keep_s=600)
+    bound = f"cancellist:account:{A}:idempotency:k"
+    assert 590_000 < await ledger.redis.pttl(bound) <= 600_000
+    await ledger.redis.delete(bound)
+    again = await submitted(ledger, refs(6), idempotency_key="k")
+    assert again.job != first.job
+
+
+async def test_a_key_is_an_accounts_own(ledger):
+    first = await submitted(ledger, refs(5), idempotency_key="k")
+    other = await submitted(ledger, refs(6), idempotency_key="k", account="north")
+    assert other.job != first.job
+    assert not other.same
+
+
+async def test_of_many_at_once_with_one_key_one_makes_the_job(ledger):
+    sealed = await asyncio.gather(*(submitted(ledger, refs(50), idempotency_key="k") for _ in range(8)))
+    assert len({one.job for one in sealed}) == 1
+    assert sum(not one.same for one in sealed) == 1
+    assert await ledger.redis.zcard("cancellist:jobs") == 1
+
+
+# ids
+
+
+async def test_an_id_that_is_taken_is_not_used_again(ledger, monkeypatch):
+    taken = await submit(ledger, refs(5))
+    ids = iter([taken, "freshfreshfr"])
+    monkeypatch.setattr(submission, "new_job_id", lambda: next(ids))
+    assert (await submitted(ledger, refs(7, 50))).job == "freshfreshfr"
+    assert await queued(ledger, taken) == refs(5)
+    assert (await records.get(ledger, taken)).total == 5
+
+
+# a full server
+
+
+@contextlib.asynccontextmanager
+async def memory_of(ledger, size):
+    """Within it the server may use no more than so many bytes."""
+    await ledger.redis.config_set("maxmemory", size)
+    try:
+        yield
+    finally:
+        await ledger.redis.config_set("maxmemory", 0)
+
+
+async def test_a_full_server_refuses_a_submit_with_the_reason_and_keeps_nothing(ledger):
+    async with memory_of(ledger, 1000):
+        with pytest.raises(LedgerFullError, match="maxmemory"):
+            await submit(ledger, refs(10))
+    assert await ledger.redis.keys("cancellist:job:*") == []
+
+
+async def test_a_server_that_fills_up_in_mid_submission_refuses_the_rest(ledger):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(20_000))
+    await one._sent()
+    async with memory_of(ledger, 1000):
+        with pytest.raises(LedgerFullError, match="maxmemory"):
+            await add_and_seal(one, refs(40_000, 20_000))
+    assert await state_of(ledger, one.job) is JobState.SEALING
+    assert isinstance(await ask(ledger), Wait)
+
+
+async def test_room_is_kept_for_the_results_of_all_that_is_unsettled(ledger):
+    used = (await ledger.redis.info("memory"))["used_memory"]
+    room = 50 * 2**20
+    async with memory_of(ledger, used + room):
+        await ledger.redis.hset("cancellist:totals", "unsettled", room // 100 - 20_000)
+        assert await submit(ledger, refs(10))
+        await ledger.redis.hset("cancellist:totals", "unsettled", room // 100)
+        with pytest.raises(LedgerFullError, match="let workers drain"):
+            await submit(ledger, refs(10))
+
+
+async def test_on_a_full_server_all_that_drains_goes_on(ledger):
+    job, other = await submit(ledger, refs(60), malformed=2), await submit(ledger, refs(10, 100))
+    async with memory_of(ledger, 1000):
+        taken = await claim(ledger)
+        done, following = await settle(ledger, taken, then=new_ask())
+        assert done
+        assert following.references
+        assert await claims.renew(ledger, A, "d1", TERMS, [following.id], [following.id]) == (0, set())
+        assert await release(ledger, following) == 1
+        await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
+        await settle(ledger, await claim(ledger), READ)
+        await sweep(ledger)
+        await control.pause_job(ledger, job)
+        await control.resume_job(ledger, job, TERMS.per_call)
+        await control.abort_job(ledger, other)
+        await control.slices(ledger, A, job)
+        await control.trim(ledger, A, results_keep_s=0, jobs_keep_s=0)
+        with pytest.raises(LedgerFullError):
+            await submit(ledger, refs(1))
+
+
+# the format
+
+
+async def test_a_namespace_of_another_format_is_refused(ledger):
+    assert int(await ledger.redis.get("cancellist:format")) == FORMAT
+    await Ledger(ledger.redis).open()
+    for other in (FORMAT + 1, 0):
+        await ledger.redis.set("cancellist:format", other)
+        with pytest.raises(LedgerUnfitError, match=f"format {other}"):
+            await Ledger(ledger.redis).open()
+        await Ledger(ledger.redis, "another").open()
+
+
+async def test_every_record_carries_the_format(ledger):
+    job = await submit(ledger, refs(60), malformed=1, idempotency_key="k")
+    await settle(ledger, await claim(ledger))
+    await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
+    await settle(ledger, await claim(ledger), READ)
+    taken = await claim(ledger)
+    redis, own = ledger.redis, f"cancellist:job:{job}"
+    assert await redis.hget(own, "v") == b"1"
+    assert (await redis.lindex(f"{own}:calls", 0)).startswith(b"1 ")
+    for packed in (await redis.lindex(f"{own}:reads", 0), (await redis.hvals(f"{own}:later"))[0]):
+        assert orjson.loads(packed.split(b"\n")[0])["v"] == FORMAT
+    assert orjson.loads(await redis.lindex(f"{own}:invalid", 0))["v"] == FORMAT
+    held = await redis.hget(key("claimed"), taken.id)
+    assert msgpack.unpackb(held)["v"] == FORMAT
+    (done, *_) = await redis.keys(key("done:*"))
+    assert (await redis.get(done)).startswith(b"1")
+
+
+async def test_what_is_packed_here_is_what_the_scripts_read(ledger):
+    packed = pack_fresh("\n".join(refs(2)))
+    assert packed == "1 2\nEC-000-000-000\nEC-000-000-001"
+    await submit(ledger, refs(2))
+    assert (await claim(ledger)).parts[0].piece == unpack_piece(packed.encode())
+
+
+async def test_another_namespace_shares_nothing(ledger):
+    other = Ledger(ledger.redis, "other")
+    await other.open()
+    await submit(other, refs(5))
+    assert isinstance(await ask(ledger), Wait)
+    assert (await claim(other)).references == refs(5)
+    assert await ledger.redis.keys("cancellist:job:*") == []

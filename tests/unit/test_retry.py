@@ -1,0 +1,152 @@
+import pytest
+
+from jobs.model import Piece
+from jobs.outcomes import Confirmed, Found, Outcome, Refused, Unclear, Unknown, Unread, Untaken
+from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
+
+POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
+FRESH = Piece(("EC-000-05D-1NS",))
+SENT = Piece(FRESH.references, attempts=1, named=1, unclear_until_ms=5)
+REFUSED = Piece(FRESH.references, named=1, refusal_status=200, refusal_words="no")
+REFUSED_SENT = Piece(FRESH.references, attempts=1, named=2, unclear_until_ms=5, refusal_status=200, refusal_words="no")
+
+
+def last(piece):
+    """The same history with one attempt left."""
+    return Piece(piece.references, POLICY.max_attempts - 1, POLICY.max_attempts - 1, piece.unclear_until_ms)
+
+
+def spent(piece):
+    return Piece(piece.references, POLICY.max_attempts, POLICY.max_attempts, piece.unclear_until_ms)
+
+
+def call(piece, verdict, left_s=0.0):
+    return after_call(piece, verdict, POLICY, 0.5, left_s)
+
+
+def read(piece, reading, left_s=0.0):
+    return after_reading(piece, reading, POLICY, 0.5, left_s)
+
+
+@pytest.mark.parametrize(("attempt", "pause_s"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 5.0), (1000, 5.0)])
+def test_the_pause_doubles_up_to_the_cap(attempt, pause_s):
+    assert backoff(attempt, POLICY, 0.5) == pause_s
+
+
+def test_a_confirmed_reference_is_cancelled():
+    assert call(FRESH, Confirmed(200, "words")) == Settle(Outcome.CANCELLED, 1, 200, "words")
+    assert call(SENT, Confirmed(201)) == Settle(Outcome.CANCELLED, 2, 201)
+
+
+def test_a_refused_reference_has_its_state_read_at_once():
+    assert call(FRESH, Refused(200, "no")) == ReadState(0.0, 0, 1, refusal_status=200, refusal_words="no")
+
+
+def test_a_refusal_burns_no_attempt():
+    assert call(SENT, Refused(404)).attempts == SENT.attempts
+
+
+def test_an_unclear_reference_is_sent_again_first():
+    assert call(FRESH, Unclear("reset")) == CallAgain(0.5, 1, 1, unclear_s=30.0)
+
+
+def test_an_unclear_reference_without_attempts_left_is_read_once_the_call_cannot_act_any_more():
+    assert call(last(FRESH), Unclear("reset")) == ReadState(30.0, 3, 3, unclear_s=30.0)
+
+
+def test_an_untaken_reference_is_sent_again():
+    assert call(FRESH, Untaken("HTTP 404", 404)) == CallAgain(0.5, 1, 1)
+
+
+@pytest.mark.parametrize("piece", [FRESH, SENT, last(FRESH), last(SENT), spent(SENT)])
+def test_what_does_not_count_burns_nothing_and_ends_nothing(piece):
+    step = call(piece, Untaken("HTTP 429", 429, counted=False))
+    assert isinstance(step, CallAgain)
+    assert (step.attempts, step.named) == (piece.attempts, piece.named + 1)
+
+
+def test_an_untaken_reference_without_attempts_left_has_failed():
+    assert call(last(FRESH), Untaken("HTTP 404", 404)) == Settle(Outcome.FAILED, 3, 404, "HTTP 404")
+
+
+@pytest.mark.parametrize("left_s", [0.0, 12.0])
+def test_it_is_read_instead_where_an_earlier_call_may_have_acted(left_s):
+    assert call(last(SENT), Untaken("HTTP 404", 404), left_s) == ReadState(left_s, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("piece", "outcome"), [(REFUSED, "already_cancelled"), (REFUSED_SENT, "cancelled"), (SENT, "cancelled")]
+)
+def test_cancelled_is_ours_where_a_call_of_this_job_may_have_acted(piece, outcome):
+    step = read(piece, Found("Cancelled", 200), left_s=9.0)
+    assert step == Settle(Outcome(outcome), piece.named, 200, piece.refusal_words, "Cancelled")
+
+
+@pytest.mark.parametrize("piece", [REFUSED, REFUSED_SENT, SENT])
+def test_a_manifested_one_is_manifested_whatever_else_may_happen(piece):
+    assert read(piece, Found("InTransit", 200), left_s=9.0).outcome is Outcome.MANIFESTED
+
+
+def test_one_that_is_not_known_is_not_found():
+    assert read(REFUSED, Unknown(404)) == Settle(Outcome.NOT_FOUND, 1, 404, "no")
+
+
+def test_one_that_was_refused_and_is_open_is_rejected_with_the_words():
+    assert read(REFUSED, Found("Allocated", 200)) == Settle(Outcome.REJECTED, 1, 200, "no", "Allocated")
+
+
+def test_one_that_is_open_after_the_last_attempt_has_failed():
+    step = read(spent(SENT), Found("Allocated", 200))
+    assert (step.outcome, step.state) == (Outcome.FAILED, "Allocated")
+
+
+def test_one_that_is_open_and_has_attempts_left_is_called_again_with_its_doubt_cleared():
+    assert read(SENT, Found("Allocated", 200)) == CallAgain(0.5, 1, 1, cleared=True, status=200, state="Allocated")
+
+
+@pytest.mark.parametrize("piece", [SENT, REFUSED_SENT, spent(SENT)])
+@pytest.mark.parametrize("reading", [Found("Allocated", 200), Unknown(404)])
+def test_nothing_negative_is_final_while_an_unclear_call_may_still_act(piece, reading):
+    step = read(piece, reading, left_s=7.0)
+    assert isinstance(step, ReadState)
+    assert step.delay_s == 7.0
+
+
+@pytest.mark.parametrize("state", ["Cancelling", "Allocating", "Manifesting"])
+def test_a_passing_state_is_looked_at_again_later(state):
+    step = read(REFUSED, Found(state, 200))
+    assert isinstance(step, ReadState)
+    assert step.delay_s >= POLICY.base_s
+    assert (step.reads, step.refusal_status, step.refusal_words) == (1, 200, "no")
+
+
+@pytest.mark.parametrize(("piece", "outcome"), [(REFUSED, "rejected"), (REFUSED_SENT, "unconfirmed")])
+def test_a_state_that_does_not_pass_ends_at_last(piece, outcome):
+    tried = Piece(piece.references, piece.attempts, piece.named, piece.unclear_until_ms, 2, 200, "no")
+    step = read(tried, Found("Cancelling", 200))
+    assert (step.outcome, step.state) == (Outcome(outcome), "Cancelling")
+    assert isinstance(read(tried, Found("Cancelling", 200), left_s=1.0), ReadState)
+
+
+def test_a_state_that_cannot_be_read_is_unconfirmed_at_last():
+    piece = REFUSED_SENT
+    for reads in (1, 2):
+        step = read(piece, Unread("HTTP 500", 500))
+        assert isinstance(step, ReadState)
+        assert (step.reads, step.refusal_status, step.refusal_words) == (reads, 200, "no")
+        piece = Piece(piece.references, step.attempts, step.named, 5, step.reads, 200, "no")
+    step = read(piece, Unread("HTTP 500", 500))
+    assert (step.outcome, step.attempts, step.status) == (Outcome.UNCONFIRMED, 2, 500)
+    assert "HTTP 500" in step.message
+
+
+def test_an_uncounted_reading_burns_no_try():
+    step = read(REFUSED, Unread("HTTP 429", 429, counted=False))
+    assert isinstance(step, ReadState)
+    assert step.reads == 0
+
+
+def test_the_attempts_of_a_result_are_all_calls_that_named_it():
+    piece = Piece(FRESH.references, attempts=1, named=6)
+    assert call(piece, Confirmed(200)).attempts == 7
+    assert read(piece, Found("Cancelled", 200)).attempts == 6
