@@ -1,0 +1,5 @@
+"""`python -m cli` is `cancellist`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,102 @@
+"""What `cancellist enqueue` does."""
+
+import asyncio
+import sys
+
+from cli import live, session, snapshots, submitting, tables, words
+from cli.reading import opened as opened_feed
+from cli.snapshots import Snapshot
+from cli.submitting import Submitted, Wanted
+from cli.terminal import emit, say
+from config.settings import Settings, load
+from jobs.errors import SettingsError
+from jobs.ledger.opening import Opened
+from jobs.outcomes import exit_status
+from jobs.patterns import ReferencePattern
+
+
+def enqueue(path: str, column: str | None, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
+    """Hands in a file, or only rehearses it; answers the exit status."""
+    settings = load()
+    _check_key(settings)
+    submitting.order(wanted, submitting.now_ms())
+    if rehearse:
+        return session.run(_rehearse(path, column, wanted, settings, as_json=as_json))
+    return session.run(_enqueue(path, column, wanted, settings, wait=wait, as_json=as_json))
+
+
+def _check_key(settings: Settings) -> None:
+    """Tells a missing key before anything is handed in, not when the first worker starts.
+
+    Raises:
+        SettingsError: the platform that is named wants one.
+    """
+    try:
+        settings.check_key()
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error}; or leave CANCELLIST_API_URL unset here, if only workers are to know it"
+        ) from None
+
+
+async def _rehearse(path: str, column: str | None, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
+    pattern = ReferencePattern(settings.reference_pattern)
+    with opened_feed(path, column=column, pattern=pattern) as feed:
+        plan = await submitting.dry_run(submitting.order(wanted, submitting.now_ms()), feed, settings)
+    if as_json:
+        emit(plan)
+    else:
+        tables.show_plan(plan)
+    return 0
+
+
+async def _enqueue(
+    path: str, column: str | None, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool
+) -> int:
+    pattern = ReferencePattern(settings.reference_pattern)
+    with opened_feed(path, column=column, pattern=pattern) as feed:
+        async with session.ledger_of(settings) as opened:
+            order = submitting.order(wanted, await opened.ledger.now_ms())
+            submitted = await submitting.submit(opened.ledger, order, feed, settings)
+            submitting.tell_submitted(submitted)
+            if not as_json:
+                sys.stdout.write(f"{submitted.job}\n")
+                sys.stdout.flush()
+            elif not wait:
+                emit(submitted.document())
+            await _hint(opened, submitted, wait=wait)
+            return await _wait(opened, submitted, as_json=as_json) if wait else 0
+
+
+async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
+    """Says what keeps it from going on, and how to look on."""
+    seen = await snapshots.look(opened.ledger, submitted.job)
+    if seen.record.state.ended:
+        return
+    if seen.gate.workers == 0:
+        say(words.START_A_WORKER)
+    if seen.gate.paused:
+        say(f"account {seen.record.order.account} is paused: `cancellist resume` lets it go on")
+    if not wait:
+        say(f"to look on: cancellist watch {submitted.job}")
+
+
+async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
+    """Waits until the job has ended; Ctrl-C ends only the waiting."""
+    try:
+        with live.view(err=True) as view:
+            seen = await live.follow(opened, submitted.job, view)
+    except asyncio.CancelledError:
+        say(f"job {submitted.job} goes on: `cancellist watch {submitted.job}` to look on, `cancellist abort "
+            f"{submitted.job}` to stop it")  # fmt: skip
+        if as_json:
+            emit(submitted.document())
+        raise
+    tables.show_outcomes(seen)
+    if as_json:
+        emit(_whole_document(submitted, seen))
+    return exit_status(seen.outcomes)
+
+
+def _whole_document(submitted: Submitted, seen: Snapshot) -> dict[str, object]:
+    return {**submitted.document(), **snapshots.document(seen)}

@@ -1,0 +1,106 @@
+"""Results as JSON lines, CSV or a table: pages in, bytes out."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import orjson
+
+from cli.results import Format
+from cli.snapshots import result_document
+from cli.terminal import plain
+from cli.words import clock
+from jobs.model import Result
+from jobs.outcomes import Outcome
+
+Write = Callable[[Sequence[Result]], bytes]
+"""Turns a page into what is written for it; the first page brings the heading."""
+
+COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SHOWN: Final = ("reference", "outcome", "attempts", "status", "at", "state", "message")
+
+
+def writer(form: Format, *, width: int | None) -> Write:
+    """What writes results in this form.
+
+    Args:
+        form: table, JSON lines or CSV.
+        width: columns of the terminal that a table is cut to; None where there is none.
+    """
+    match form:
+        case Format.JSONL:
+            return json_lines
+        case Format.CSV:
+            return CsvLines()
+        case Format.TABLE:
+            return TableLines(width)
+
+
+def json_lines(page: Sequence[Result]) -> bytes:
+    """A JSON object a line."""
+    return b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
+
+
+class CsvLines:
+    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe."""
+
+    def __init__(self) -> None:
+        self._headed = False
+
+    def __call__(self, page: Sequence[Result]) -> bytes:
+        """The rows of a page."""
+        text = io.StringIO(newline="")
+        plainly = csv.writer(text, lineterminator="\n")
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        if not self._headed:
+            self._headed = True
+            plainly.writerow(COLUMNS)
+        for result in page:
+            # csv quotes no lone carriage return, at which readers end a row
+            rows = quoted if "\r" in (result.message or "") + result.reference else plainly
+            rows.writerow([_safe(value) for value in result_document(result).values()])
+        return text.getvalue().encode()
+
+
+def _safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+class TableLines:
+    """A table that needs no more than a page in memory: its columns are as wide as its first page wants them."""
+
+    def __init__(self, width: int | None) -> None:
+        self._width = width
+        self._widths: list[int] = []
+
+    def __call__(self, page: Sequence[Result]) -> bytes:
+        """The rows of a page."""
+        if not page:
+            return b""
+        rows = [_cells(result) for result in page]
+        lines: list[Sequence[str]] = []
+        if not self._widths:
+            self._widths = [max(map(len, column)) for column in zip(_SHOWN, *rows, strict=True)]
+            self._widths[1] = max(map(len, Outcome))
+            lines = [_SHOWN, ["-" * width for width in self._widths]]
+        return "".join(self._line(row) for row in [*lines, *rows]).encode(errors="backslashreplace")
+
+    def _line(self, cells: Sequence[str]) -> str:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True)).rstrip()
+        if self._width and len(line) > self._width:
+            line = line[: self._width - 1] + "…"
+        return line + "\n"
+
+
+def _cells(result: Result) -> list[str]:
+    return [
+        plain(result.reference),
+        result.outcome.value,
+        str(result.attempts),
+        "" if result.status is None else str(result.status),
+        clock(result.at_ms)[:19],
+        plain(result.state or ""),
+        plain(result.message or ""),
+    ]

@@ -1,0 +1,29 @@
+"""`cancellist jobs` and `cancellist status`: what there is, and how it stands."""
+
+from typing import Annotated
+
+import typer
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 20, as_json: _AsJson = False
+) -> None:
+    """List the jobs, newest first.
+
+    Example: cancellist jobs --limit 5
+    """
+    from cli import listing  # noqa: PLC0415 - only for this command; the others start sooner without it
+
+    listing.jobs(limit, as_json=as_json)
+
+
+def status(job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")], as_json: _AsJson = False) -> None:
+    """Show how a job stands.
+
+    Example: cancellist status 6w4h0v2m1x3q --json
+    """
+    from cli import listing  # noqa: PLC0415 - as above
+
+    listing.status(job, as_json=as_json)

@@ -1,0 +1,40 @@
+"""`cancellist results`: what became of each reference."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from jobs.outcomes import Outcome
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def results(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    form: Annotated[
+        Format | None, typer.Option("--format", help="A table on a terminal, else jsonl, unless given.")
+    ] = None,
+    outcome: Annotated[list[Outcome] | None, typer.Option(help="Only these; repeatable.")] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write to this file; it is there when it is whole.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+) -> None:
+    """Print the results of a job, one for each reference, in the order in which they came.
+
+    Example: cancellist results 6w4h0v2m1x3q --outcome rejected --outcome failed --format csv --output refused.csv
+    """
+    from cli import delivering  # noqa: PLC0415 - only for this command; the others start sooner without it
+
+    if as_json and form not in {None, Format.JSONL}:
+        raise typer.BadParameter(f"--json is --format jsonl, and --format {form} was given")
+    chosen = Format.JSONL if as_json else form
+    raise typer.Exit(delivering.results(job, chosen, frozenset(outcome or ()), output, follow=follow))

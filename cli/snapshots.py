@@ -1,0 +1,123 @@
+"""A job as it stands at one moment, and its JSON document."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.ledger import control, records
+from jobs.ledger.control import Gate
+from jobs.ledger.core import Ledger
+from jobs.model import JobRecord, JobState, Result
+from jobs.outcomes import Outcome
+from jobs.progress import Progress, progress
+from jobs.times import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A job, the gate of its account, and how fast it goes, at one moment by the server's clock."""
+
+    record: JobRecord
+    gate: Gate
+    now_ms: int
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        record = self.record
+        reckoned = progress(
+            total=record.total,
+            settled=record.settled,
+            started_at_ms=record.started_at_ms,
+            finished_at_ms=record.finished_at_ms,
+            samples=record.samples,
+            now_ms=self.now_ms,
+        )
+        object.__setattr__(self, "progress", reckoned)
+
+    @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """Counts of those outcomes that occurred, in the order of the contract."""
+        return {outcome: count for outcome in Outcome if (count := self.record.outcomes.get(outcome, 0))}
+
+
+async def look(ledger: Ledger, job: str) -> Snapshot:
+    """One job now.
+
+    Raises:
+        UnknownJobError: there is none of that id.
+    """
+    return (await look_at(ledger, [await records.get(ledger, job)]))[0]
+
+
+async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
+    """These jobs now."""
+    now_ms = await ledger.now_ms()
+    gates: dict[str, Gate] = {}
+    snapshots = []
+    for record in found:
+        account = record.order.account
+        if account not in gates:
+            gates[account] = await control.gate(ledger, account)
+        snapshots.append(Snapshot(record, gates[account], now_ms))
+    return snapshots
+
+
+async def newest(ledger: Ledger, limit: int) -> list[Snapshot]:
+    """The newest jobs, without those that are still being handed in."""
+    return await look_at(ledger, _whole(await records.newest(ledger, limit)))
+
+
+async def unfinished(ledger: Ledger) -> list[Snapshot]:
+    """Jobs that have not ended, oldest first, without those that are still being handed in."""
+    return await look_at(ledger, _whole(await records.unfinished(ledger)))
+
+
+def _whole(found: Iterable[JobRecord]) -> list[JobRecord]:
+    return [record for record in found if record.state is not JobState.SEALING]
+
+
+def document(snapshot: Snapshot) -> dict[str, Any]:
+    """The contract's document of a job."""
+    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    return {
+        "job": record.id,
+        "state": record.state,
+        "total": record.total,
+        "pending": record.pending,
+        "in_flight": record.in_flight,
+        "outcomes": {outcome.value: count for outcome, count in snapshot.outcomes.items()},
+        "created_at": rfc3339(record.created_at_ms),
+        "started_at": rfc3339(record.started_at_ms),
+        "finished_at": rfc3339(record.finished_at_ms),
+        "rate": _rounded(snapshot.progress.rate),
+        "eta_seconds": _rounded(snapshot.progress.eta_s),
+        "duplicates": record.duplicates,
+        "invalid": record.invalid,
+        "account": order.account,
+        "priority": order.priority,
+        "reason": order.reason,
+        "requested_by": order.requested_by,
+        "deadline": rfc3339(order.deadline_ms),
+        "start_at": rfc3339(order.start_at_ms),
+        "account_paused": gate.paused,
+        "calls_in_flight": gate.calls_in_flight,
+        "workers": gate.workers,
+    }
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """The contract's document of a result."""
+    return {
+        "job": result.job,
+        "reference": result.reference,
+        "outcome": result.outcome,
+        "message": result.message,
+        "status": result.status,
+        "state": result.state,
+        "attempts": result.attempts,
+        "at": rfc3339(result.at_ms),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

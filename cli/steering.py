@@ -1,0 +1,114 @@
+"""What `cancellist pause`, `resume` and `abort` do."""
+
+import sys
+
+import typer
+
+from cli import session, snapshots, words
+from cli.snapshots import Snapshot
+from cli.terminal import emit, say
+from config.settings import load
+from jobs.ledger import control, drains
+from jobs.ledger.control import Gate
+from jobs.outcomes import Outcome
+
+
+def pause(job: str | None, account: str, *, as_json: bool) -> None:
+    """Pauses a job, or an account."""
+    session.check_account(account)
+    if job is None:
+        _show_account(account, session.run(_pause_account(account)), as_json=as_json)
+    else:
+        seen = session.run(_pause_job(job))
+        if seen.record.in_flight:
+            say(f"{words.references(seen.record.in_flight)} in flight end as they end")
+        _show_job(seen, as_json=as_json)
+
+
+def resume(job: str | None, account: str, *, as_json: bool) -> None:
+    """Lets a job, or an account, go on."""
+    session.check_account(account)
+    if job is None:
+        gate = session.run(_resume_account(account))
+        _show_account(account, gate, as_json=as_json)
+    else:
+        seen = session.run(_resume_job(job))
+        gate = seen.gate
+        if gate.paused:
+            say("its account is paused: `cancellist resume` lets it go on")
+        _show_job(seen, as_json=as_json)
+    if gate.workers == 0:
+        say(words.START_A_WORKER)
+
+
+def abort(job: str, *, sure: bool, as_json: bool) -> None:
+    """Aborts a job, once the user is sure."""
+    if not sure and sys.stdin.isatty() and sys.stderr.isatty():
+        seen = session.run(_look(job))
+        left = seen.record.total - seen.record.settled
+        if not seen.record.state.ended:
+            typer.confirm(
+                f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?", abort=True, err=True
+            )
+    seen = session.run(_abort(job))
+    if number := seen.outcomes.get(Outcome.ABORTED):
+        say(f"{words.references(number)} aborted, never sent")
+    if left := seen.record.total - seen.record.settled:
+        say(f"{words.references(left)} may have been sent: they end as they end, see `cancellist watch {job}`")
+    _show_job(seen, as_json=as_json)
+
+
+async def _look(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _pause_job(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        await control.pause_job(opened.ledger, job)
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _resume_job(job: str) -> Snapshot:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        _, names = await control.resume_job(opened.ledger, job, settings.max_references_per_call)
+        seen = await snapshots.look(opened.ledger, job)
+        await drains.enqueue(opened.ledger, seen.record.order.account, names)
+        return seen
+
+
+async def _abort(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        await control.abort_job(opened.ledger, job)
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _pause_account(account: str) -> Gate:
+    async with session.ledger_of(load()) as opened:
+        await control.pause_account(opened.ledger, account)
+        return await control.gate(opened.ledger, account)
+
+
+async def _resume_account(account: str) -> Gate:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        names = await control.resume_account(opened.ledger, account, settings.max_references_per_call)
+        await drains.enqueue(opened.ledger, account, names)
+        return await control.gate(opened.ledger, account)
+
+
+def _show_job(seen: Snapshot, *, as_json: bool) -> None:
+    if as_json:
+        emit(snapshots.document(seen))
+    else:
+        sys.stdout.write(f"{seen.record.state}\n")
+
+
+def _show_account(account: str, gate: Gate, *, as_json: bool) -> None:
+    state = "paused" if gate.paused else "running"
+    if as_json:
+        calls, workers = gate.calls_in_flight, gate.workers
+        emit({"account": account, "state": state, "calls_in_flight": calls, "workers": workers})
+    else:
+        sys.stdout.write(f"{state}\n")

@@ -1,0 +1,173 @@
+"""From a file to a job in the ledger: what `enqueue` and `demo` share."""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cli import reading, words
+from cli.reading import Feed
+from cli.session import check_account
+from cli.terminal import say
+from config.settings import Settings
+from jobs.errors import InputError, NoReferencesError
+from jobs.ledger import control, drains, records
+from jobs.ledger.core import Ledger
+from jobs.ledger.submission import Submission
+from jobs.model import JobOrder, JobState, Priority
+from jobs.times import parse_when_ms, rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user asks for, apart from the references; times are still as they were written."""
+
+    account: str
+    reason: str | None
+    requested_by: str | None
+    priority: Priority
+    deadline: str | None
+    start_at: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that was handed in; `same` where its idempotency key named it before."""
+
+    job: str
+    state: JobState
+    total: int
+    duplicates: int
+    invalid: int
+    same: bool
+
+    def document(self) -> dict[str, Any]:
+        """The contract's document of it."""
+        return {
+            "job": self.job,
+            "state": self.state,
+            "total": self.total,
+            "duplicates": self.duplicates,
+            "invalid": self.invalid,
+        }
+
+
+def now_ms() -> int:
+    """This machine's clock, for what is checked before there is a server."""
+    return time.time_ns() // 1_000_000
+
+
+def order(wanted: Wanted, at_ms: int) -> JobOrder:
+    """The order that a user asks for at this moment.
+
+    Raises:
+        InputError: no such account, or times that cannot be met.
+    """
+    check_account(wanted.account)
+    deadline_ms = parse_when_ms(wanted.deadline, now_ms=at_ms) if wanted.deadline else None
+    start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
+    if deadline_ms is not None and deadline_ms <= at_ms:
+        raise InputError(f"the deadline, {rfc3339(deadline_ms)}, is past: give a later --deadline")
+    if deadline_ms is not None and start_at_ms is not None and start_at_ms >= deadline_ms:
+        raise InputError(
+            f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
+            "give an earlier --start-at or a later --deadline"
+        )
+    return JobOrder(
+        account=wanted.account,
+        reason=wanted.reason or None,
+        requested_by=wanted.requested_by or None,
+        priority=wanted.priority,
+        deadline_ms=deadline_ms,
+        start_at_ms=start_at_ms,
+        idempotency_key=wanted.idempotency_key,
+    )
+
+
+async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Settings) -> Submitted:
+    """Hands in all that a file holds as one job, and wakes the workers.
+
+    Raises:
+        InputError: the file cannot be used; nothing of it can be seen.
+        IdempotencyConflictError: the key is bound to other content.
+        LedgerError: the server does not take it.
+    """
+    submission = Submission(ledger, wanted)
+    try:
+        async for references, invalid in feed.batches():
+            await submission.add(references, invalid)
+    except asyncio.CancelledError:
+        say("interrupted: nothing was handed in")
+        raise
+    check_found(feed)
+    sealed = await submission.seal(
+        duplicates=feed.duplicates,
+        idempotency_keep_s=settings.idempotency_keep,
+        per_call=settings.max_references_per_call,
+    )
+    if sealed is None:
+        raise AssertionError("only a job of the intake stream can have been taken")
+    await drains.enqueue(ledger, wanted.account, sealed.drains)
+    state = sealed.state
+    if feed.invalid and not sealed.same:
+        await control.slices(ledger, wanted.account, sealed.job)
+        state = (await records.get(ledger, sealed.job)).state
+    return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, sealed.same)
+
+
+def check_found(feed: Feed) -> None:
+    """Says what the user should know of a file that was read to its end.
+
+    Raises:
+        NoReferencesError: there is nothing in it.
+    """
+    reading.tell(feed)
+    if not feed.total:
+        raise NoReferencesError("there is no reference in the input: hand in CSV, JSON, or one reference a line")
+    if not feed.valid:
+        column = f"; column {feed.reader.column!r} was read" if feed.reader.column else ""
+        say(f"no line holds a reference{column}: is it the right file, and the right --column?")
+
+
+async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str, Any]:
+    """Reads and checks all that a file holds, and says what would be handed in.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    async for _ in feed.batches():
+        pass
+    check_found(feed)
+    return {
+        "dry_run": True,
+        "form": feed.reader.form,
+        "encoding": feed.reader.encoding,
+        "column": feed.reader.column,
+        "total": feed.total,
+        "duplicates": feed.duplicates,
+        "invalid": feed.invalid,
+        "calls": math.ceil(feed.valid / settings.max_references_per_call),
+        "platform": settings.api_url,
+        "account": wanted.account,
+        "priority": wanted.priority,
+        "reason": wanted.reason,
+        "requested_by": wanted.requested_by,
+        "deadline": rfc3339(wanted.deadline_ms),
+        "start_at": rfc3339(wanted.start_at_ms),
+        "idempotency_key": wanted.idempotency_key,
+    }
+
+
+def tell_submitted(submitted: Submitted) -> None:
+    """Says what became of a file."""
+    if submitted.same:
+        say(f"job {submitted.job} was handed in before under this idempotency key, with the same content; it stands")
+        return
+    notes = [f"{words.count(submitted.duplicates)} duplicates left out"] if submitted.duplicates else []
+    notes += [f"{words.count(submitted.invalid)} malformed, never sent"] if submitted.invalid else []
+    say(
+        f"job {submitted.job} is {submitted.state} with {words.references(submitted.total)}"
+        + (f" ({', '.join(notes)})" if notes else "")
+    )

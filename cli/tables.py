@@ -1,0 +1,132 @@
+"""Tables and cards for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from cli import words
+from cli.reading import FORMS
+from cli.snapshots import Snapshot
+from cli.terminal import cell, heading, say, show
+from jobs.outcomes import DONE, REFUSED, Outcome
+
+MEANING = {
+    Outcome.CANCELLED: "",
+    Outcome.ALREADY_CANCELLED: "found cancelled; not by this job",
+    Outcome.MANIFESTED: "refused: manifested or past that",
+    Outcome.NOT_FOUND: "refused: the platform does not know it",
+    Outcome.REJECTED: "refused for another reason",
+    Outcome.UNCONFIRMED: "may be cancelled; its state could not be read",
+    Outcome.FAILED: "given up: the platform never took it",
+    Outcome.INVALID: "not a reference; never sent",
+    Outcome.EXPIRED: "its deadline passed",
+    Outcome.ABORTED: "its job was aborted",
+}
+
+
+def show_outcomes(snapshot: Snapshot) -> None:
+    """Shows, on standard error, what became of a job's references."""
+    table = heading("outcome", "references", "", right=["references"])
+    for outcome, number in snapshot.outcomes.items():
+        name = Text(outcome.value, style=words.outcome_style(outcome))
+        table.add_row(name, words.count(number), Text(MEANING[outcome], style="dim"))
+    show(table, err=True)
+    if any(outcome not in DONE for outcome in snapshot.outcomes):
+        wanted = " ".join(f"--outcome {outcome}" for outcome in snapshot.outcomes if outcome not in DONE)
+        say(f"to see them: cancellist results {snapshot.record.id} {wanted}")
+
+
+def show_plan(plan: dict[str, Any]) -> None:
+    """Shows what a dry run found."""
+    form = FORMS[plan["form"]] if plan["form"] else ""
+    rows = {
+        "form": f"{form}, {plan['encoding']}" + (f", column {plan['column']!r}" if plan["column"] else ""),
+        "references": words.count(plan["total"] - plan["invalid"]),
+        "duplicates": f"{words.count(plan['duplicates'])}, left out" if plan["duplicates"] else "0",
+        "malformed": f"{words.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
+        "calls": words.count(plan["calls"]),
+        "platform": plan["platform"],
+    }
+    named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
+    _show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
+    say("nothing was handed in: this was a dry run")
+
+
+def show_status(snapshot: Snapshot) -> None:
+    """Shows all that is known of a job."""
+    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    done = f"{words.count(record.settled)} of {words.count(record.total)}"
+    progress = [
+        done,
+        f"({words.percent(record.settled, record.total)})",
+        words.rate(snapshot),
+        words.time_left(snapshot),
+    ]
+    rows: dict[str, object] = {
+        "job": record.id,
+        "state": Text(words.standing(snapshot), style=words.state_style(record.state)),
+        "done": " ".join(filter(None, progress)),
+        "pending": words.count(record.pending) if record.pending else None,
+        "in flight": words.count(record.in_flight) if record.in_flight else None,
+    }
+    for outcome, number in snapshot.outcomes.items():
+        rows[outcome.value.replace("_", " ")] = Text(words.count(number), style=words.outcome_style(outcome))
+    rows |= {
+        "duplicates": f"{words.count(record.duplicates)}, left out" if record.duplicates else None,
+        "created": words.clock(record.created_at_ms),
+        "started": words.clock(record.started_at_ms) if record.started_at_ms else None,
+        "finished": f"{words.clock(record.finished_at_ms)}, {words.took(snapshot)}" if record.finished_at_ms else None,
+        "start at": words.clock(order.start_at_ms) if order.start_at_ms else None,
+        "deadline": words.clock(order.deadline_ms) if order.deadline_ms else None,
+        "priority": order.priority,
+        "reason": order.reason,
+        "requested by": order.requested_by,
+        "account": f"{order.account}: {words.calls(gate)}, {words.workers(gate)}",
+    }
+    _show_card(rows)
+
+
+def show_jobs(snapshots: Sequence[Snapshot]) -> None:
+    """Shows jobs, one a line."""
+    numbers = ("total", "done", "rate", "time left", "age")
+    table = heading("job", "state", *numbers, "outcomes", right=numbers, wrapped=["outcomes"])
+    for snapshot in snapshots:
+        table.add_row(*_row(snapshot))
+    show(table)
+
+
+def _row(snapshot: Snapshot) -> tuple[Text | str, ...]:
+    record = snapshot.record
+    return (
+        Text(record.id, style="bold"),
+        Text(record.state.value, style=words.state_style(record.state)),
+        words.count(record.total),
+        words.percent(record.settled, record.total),
+        words.rate(snapshot),
+        words.time_left(snapshot).removesuffix(" left"),
+        words.age(max(0, snapshot.now_ms - record.created_at_ms) / 1000),
+        _short(snapshot),
+    )
+
+
+def _short(snapshot: Snapshot) -> Text:
+    """Outcomes in three groups: done, refused, not done."""
+    groups = {"done": 0, "refused": 0, "not done": 0}
+    for outcome, number in snapshot.outcomes.items():
+        groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
+    styles = {"done": "green", "refused": "yellow", "not done": "red"}
+    parts = [Text(f"{number:,} {name}", style=styles[name]) for name, number in groups.items() if number]
+    return Text(" · ").join(parts)
+
+
+def _show_card(rows: dict[str, object]) -> None:
+    """Shows names and values, without those that are None."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value is not None:
+            grid.add_row(name, value if isinstance(value, Text) else cell(value))
+    show(grid)

@@ -1,0 +1,51 @@
+"""What `cancellist watch` does."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from cli import live, session, snapshots
+from cli.snapshots import Snapshot
+from cli.terminal import emit, say
+from config.settings import load
+
+_RECKONED = frozenset({"rate", "eta_seconds", "calls_in_flight", "workers"})
+"""What changes all the time and is no change of the job."""
+
+
+class Changes:
+    """A JSON object a line at each change of a job."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, object]] = {}
+
+    def show(self, seen: Sequence[Snapshot]) -> None:
+        """Writes those that have changed."""
+        for snapshot in seen:
+            document = snapshots.document(snapshot)
+            essence = {name: value for name, value in document.items() if name not in _RECKONED}
+            if self._last.get(snapshot.record.id) != essence:
+                self._last[snapshot.record.id] = essence
+                emit(document, line=True)
+
+    def ended(self, seen: Snapshot) -> None:
+        """Writes how it ended."""
+        self.show([seen])
+
+
+def watch(job: str | None, *, as_json: bool) -> None:
+    """Watches one job, or all that are unfinished, until they have ended."""
+    session.run(_watch(job, as_json=as_json))
+
+
+async def _watch(job: str | None, *, as_json: bool) -> None:
+    async with session.ledger_of(load()) as opened:
+        if job is not None:
+            await snapshots.look(opened.ledger, job)
+        elif not await snapshots.unfinished(opened.ledger):
+            say("no job is unfinished; `cancellist jobs` lists those there are")
+            return
+        with nullcontext(Changes()) if as_json else live.view(err=False) as view:
+            if job is None:
+                await live.follow_all(opened, view)
+            else:
+                await live.follow(opened, job, view)

@@ -1,0 +1,71 @@
+"""What users read: numbers and times in words, foreign text made harmless, results in their forms."""
+
+import csv
+import io
+
+import pytest
+
+from cli import words
+from cli.forms import CsvLines, TableLines
+from cli.terminal import plain
+from jobs.model import Result
+from jobs.outcomes import Outcome
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.04, "0.0 s"), (1.75, "1.8 s"), (7, "7 s"), (12.3, "12 s"), (60, "1 min"), (125, "2 min 5 s"),
+        (3600, "1 h"), (5400, "1 h 30 min"), (86_400 * 2 + 3600 * 5, "2 d 5 h"),
+    ],
+)  # fmt: skip
+def test_a_span_is_told_in_its_two_largest_units(seconds, text):
+    assert words.span(seconds) == text
+
+
+def test_a_hundred_percent_is_said_only_when_nothing_is_left():
+    assert [words.percent(n, 1000) for n in (0, 9, 999, 1000)] == ["0 %", "0 %", "99 %", "100 %"]
+    assert words.percent(0, 0) == "100 %"
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("plain [red]text[/red] é", "plain [red]text[/red] é"),
+        ("\x1b[31mred\x1b]0;title\x07", "\\x1b[31mred\\x1b]0;title\\x07"),
+        ("two\nlines\r", "two\\nlines\\r"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_foreign_text_cannot_steer_the_terminal(foreign, shown):
+    assert plain(foreign) == shown
+
+
+def result(reference: str, message: str | None = None) -> Result:
+    return Result("j", reference, Outcome.REJECTED, 200, 1, message, "Odd", 1_700_000_000_000)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_csv_has_no_cell_that_a_spreadsheet_takes_for_a_formula(start):
+    text = CsvLines()([result("R", f"{start}cmd|' /C calc'!A0")]).decode()
+    [row] = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["message"] == f"'{start}cmd|' /C calc'!A0"
+    assert row["attempts"] == "1"
+
+
+def test_csv_has_one_heading_also_without_results():
+    write = CsvLines()
+    assert (write([]) + write([]) + write([result("R")])).decode().count("reference") == 1
+
+
+def test_a_table_is_cut_to_the_terminal_and_its_columns_stay_where_the_first_page_puts_them():
+    write = TableLines(100)
+    assert write([]) == b""
+    first = write([result("R" * 14, "why " * 50)]).decode().splitlines()
+    later = write([result("Q" * 14, "x\ny")]).decode().splitlines()
+    assert [line[:9] for line in first] == ["reference", "-" * 9, "R" * 9]
+    assert max(map(len, first)) == 100
+    assert first[2].endswith("…")
+    assert later[0].index("Odd") == first[2].index("Odd")
+    assert "x\\ny" in later[0]
