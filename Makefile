@@ -1,0 +1,54 @@
+# Everything is done in a virtual environment in .venv, which is set up anew when what it is made of has changed.
+# Only make and Python 3.11 or newer need to be there. `make test ARGS='-k name'` hands arguments on.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS :=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format coverage bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## set up the virtual environment
+
+run: $(READY) ## set up, then cancel a realistic file against the local platform
+	@$(BIN)/cancellist demo $(ARGS)
+
+test: $(READY) ## set up, then run all tests
+	@.ci/need-redis-server
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## lint, check formatting, types and layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## format the code and mend what can be mended by itself
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+coverage: $(READY) ## run all tests and report branch coverage
+	@.ci/need-redis-server
+	@$(BIN)/pytest --cov --cov-report=term-missing $(ARGS)
+
+bench: $(READY) ## measure, and print one table
+	@$(BIN)/python bench/run.py $(ARGS)
+
+clean: ## remove the virtual environment and all that was made by tools
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@python=$$(.ci/python) && "$$python" -m venv --clear $(VENV)
+
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'setting up $(VENV)' >&2
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,32 @@
+"""What import-linter cannot say: it knows a list of third parties, this knows that there may be none."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+JOBS = Path(__file__).parents[2] / "jobs"
+PURE = sorted(path for path in JOBS.rglob("*.py") if "ledger" not in path.relative_to(JOBS).parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno} imports by a relative name"
+            assert node.module
+            yield node.module
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(JOBS)))
+def test_a_module_of_a_job_needs_nothing_but_the_standard_library(path: Path) -> None:
+    foreign = {name for name in imported(path) if name.partition(".")[0] not in {*sys.stdlib_module_names, "jobs"}}
+    assert not foreign
+    assert not {name for name in imported(path) if name.startswith("jobs.ledger")}
+
+
+def test_there_are_such_modules() -> None:
+    assert {"model.py", "retry.py", "outcomes.py", "chunking.py"} <= {path.name for path in PURE}
