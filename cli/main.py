@@ -9,6 +9,7 @@ import typer
 from cli.control import abort, pause, resume
 from cli.demo import demo
 from cli.enqueue import enqueue
+from cli.explain import explain
 from cli.jobs import jobs, status
 from cli.results import results
 from cli.sandbox import sandbox
@@ -53,7 +54,7 @@ def _top(
     """
 
 
-for command in (demo, enqueue, worker, jobs, status, watch, results, pause, resume, abort, sandbox):
+for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, sandbox):
     app.command()(command)
 
 

@@ -98,10 +98,12 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
     try:
         async for references, invalid in feed.batches():
             await submission.add(references, invalid)
-    except asyncio.CancelledError:
-        say("interrupted: nothing was handed in")
+        check_found(feed)
+    except BaseException as error:
+        await asyncio.shield(submission.discard())
+        if isinstance(error, asyncio.CancelledError):
+            say("interrupted: nothing was handed in")
         raise
-    check_found(feed)
     sealed = await submission.seal(
         duplicates=feed.duplicates,
         idempotency_keep_s=settings.idempotency_keep,

@@ -15,8 +15,8 @@ _ADMITS = frozenset({"submit", "intake"})
 """Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
 
 NAMES = (
-    "submit", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause", "resume",
-    "abort", "trim",
+    "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
+    "resume", "abort", "trim",
 )  # fmt: skip
 
 

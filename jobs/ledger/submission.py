@@ -1,6 +1,7 @@
 """Submitting a job: batches that nobody sees, then the seal that makes it whole."""
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import time
@@ -194,6 +195,12 @@ class Submission:
                 return None
             case _:
                 raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
+
+    async def discard(self) -> None:
+        """Drops what was sent of a submission that will not be sealed; nothing where it was."""
+        with contextlib.suppress(LedgerError):
+            await self._sent()
+        await self._ledger.run("discard", self._order.account, self.job, self._nonce)
 
     async def _queue_chunks(self, chunks: Sequence[str]) -> None:
         self._chunks += chunks

@@ -469,3 +469,17 @@ async def test_another_namespace_shares_nothing(ledger):
     assert isinstance(await ask(ledger), Wait)
     assert (await claim(other)).references == refs(5)
     assert await ledger.redis.keys("cancellist:job:*") == []
+
+
+async def test_a_discarded_submission_leaves_nothing_and_a_sealed_one_stays(ledger):
+    half = Submission(ledger, JobOrder())
+    await half.add(refs(5_000), [InvalidEntry(1, "bad", "not one")])
+    await half.discard()
+    await half.discard()
+    assert await ledger.redis.keys("cancellist:job:*") == []
+    assert await ledger.redis.zcard("cancellist:open") == 0
+    whole = Submission(ledger, JobOrder())
+    await whole.add(refs(10))
+    await whole.seal(duplicates=0, idempotency_keep_s=1, per_call=100)
+    await whole.discard()
+    assert (await records.get(ledger, whole.job)).pending == 10

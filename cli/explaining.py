@@ -1,0 +1,125 @@
+"""What `cancellist explain` does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cli import session
+from cli.snapshots import result_document
+from cli.terminal import cell, emit, heading, say, show
+from config.settings import load
+from jobs.errors import CancellistError
+from jobs.ledger import history, lexicon, records, results
+from jobs.ledger.history import TroubledCall
+from jobs.model import JobRecord, Result
+from jobs.references import normalise
+from jobs.times import rfc3339
+from jobs.words import SAMPLED, TRUSTED_AFTER, Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of one reference of one job."""
+
+    job: JobRecord
+    reference: str
+    result: Result | None
+    calls: list[TroubledCall]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "job": self.job.id,
+            "reference": self.reference,
+            "state": self.job.state.value,
+            "result": result_document(self.result) if self.result else None,
+            "calls": [_call(call) for call in self.calls],
+        }
+
+
+def reference(job: str, named: str, *, as_json: bool) -> None:
+    """Shows what was tried for a reference, and how it ended."""
+    found = session.run(_look(job, normalise(named)))
+    if as_json:
+        emit(found.document())
+        return
+    if found.calls:
+        table = heading("at", "call", "status", "ms", "answer", "correlation", right=["ms"])
+        for call in found.calls:
+            answer = f"{call.reason} ({len(call.references)} references)"
+            table.add_row(
+                rfc3339(call.at_ms), _KINDS.get(call.kind, call.kind), str(call.status or "none"), str(call.took_ms),
+                cell(answer), cell(call.correlation_id or ""),
+            )  # fmt: skip
+        show(table)
+    else:
+        say("no call that named it is remembered to have gone wrong")
+    _say_result(found)
+
+
+def words(account: str, *, as_json: bool) -> None:
+    """Shows what the platform's words of refusal have come to mean."""
+    learnt = session.run(_learnt(account))
+    if as_json:
+        rows = [
+            {"words": w, "meaning": m.standing, "agreed": m.agreed, "trusted": m.trusted} for w, m in learnt.items()
+        ]
+        emit({"account": account, "words": rows})
+        return
+    if not learnt:
+        say("nothing has been learnt yet: no refusal has been explained by reading its state")
+        return
+    table = heading("words", "meaning", "reads that agreed", "trusted", right=["reads that agreed"])
+    for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
+        table.add_row(cell(text), meaning.standing, str(meaning.agreed), "yes" if meaning.trusted else "not yet")
+    show(table)
+    say(f"trusted after {TRUSTED_AFTER} reads that agree; one in {round(1 / SAMPLED)} is read all the same")
+
+
+_KINDS = {"calls": "cancel", "alone": "cancel, alone", "reads": "read state"}
+
+
+async def _look(job: str, named: str) -> Account:
+    async with session.ledger_of(load()) as opened:
+        record = await records.get(opened.ledger, job)
+        result = None
+        async for _, page in results.of_job(opened.ledger, job):
+            result = next((r for r in page if r.reference == named), None)
+            if result:
+                break
+        if result is None and record.state.ended:
+            raise CancellistError(f"job {job} has no result for {named}; `cancellist results {job}` lists those it has")
+        since = record.created_at_ms
+        calls = [c async for c in history.of_reference(opened.ledger, record.order.account, named) if c.at_ms >= since]
+        return Account(record, named, result, calls[::-1])
+
+
+async def _learnt(account: str) -> dict[str, Meaning]:
+    async with session.ledger_of(load()) as opened:
+        return await lexicon.learnt(opened.ledger, account)
+
+
+def _say_result(found: Account) -> None:
+    if found.result is None:
+        say(f"{found.reference} has no result yet; job {found.job.id} is {found.job.state}")
+        return
+    r = found.result
+    facts = [f"{r.attempts} calls named it"]
+    if r.status is not None:
+        facts.append(f"HTTP {r.status}")
+    if r.state:
+        facts.append(f"its state was read as {r.state}")
+    if r.message:
+        facts.append(f"the platform said: {r.message}")
+    say(f"{found.reference} is {r.outcome} since {rfc3339(r.at_ms)}: {'; '.join(facts)}")
+
+
+def _call(call: TroubledCall) -> dict[str, Any]:
+    return {
+        "at": rfc3339(call.at_ms),
+        "kind": call.kind,
+        "status": call.status,
+        "reason": call.reason,
+        "correlation_id": call.correlation_id,
+        "took_ms": call.took_ms,
+        "references": len(call.references),
+    }
