@@ -5,6 +5,7 @@ Read only by entry points. Checked once, at start, across fields, naming the set
 
 import ipaddress
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -64,6 +65,14 @@ class Settings(BaseSettings):
     results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
     jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
     idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
+    deallocate_first: bool = Field(
+        False, description="deallocate consignments before they are cancelled; two requests for each call"
+    )
+    refusal_words: dict[str, Literal["cancelled", "manifested", "unknown", "open"]] = Field(
+        default_factory=dict,
+        description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
+        "manifested, unknown or open",
+    )
     linger_ms: int = Field(20, ge=0, le=10_000, description="how long a part-filled call waits for more references")
     reference_pattern: str = Field(
         DEFAULT_PATTERN, description="what counts as a reference, once trimmed and upper case"
@@ -85,6 +94,16 @@ class Settings(BaseSettings):
     @classmethod
     def _check_pattern(cls, value: str) -> str:
         ReferencePattern(value)
+        return value
+
+    @field_validator("refusal_words")
+    @classmethod
+    def _check_words(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
         return value
 
     @field_validator("api_url")

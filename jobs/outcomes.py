@@ -125,8 +125,8 @@ _NOT_COUNTED = frozenset({401, 403, 429})
 _UNCLEAR_STATUSES = frozenset({408})
 _TOO_LONG = 413
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
-_CONFIRMING = frozenset({200, 201, 204})
-"""200 by the guide, 201 by the API reference; 202 would only promise."""
+_CONFIRMING = frozenset({200, 201})
+"""200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 
 
@@ -160,6 +160,22 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
             if status in _REFUSING:
                 return Judgement(Suspect(reason, status, too_long=status == _TOO_LONG), {})
             return Judgement(Untaken(reason, status), {})
+
+
+def prevents(answer: Answer | Failure) -> Judgement | None:
+    """What the answer to a deallocation that comes first says: None where the cancelling call may follow.
+
+    A deallocation cancels nothing, so that a reference is untaken whatever became of it. Which of the references could
+    be deallocated does not matter: those that were not allocated refuse, and cancelling says the rest.
+    """
+    match answer:
+        case Failure(reason=reason, written=written):
+            return Judgement(Untaken(f"deallocating: {reason}", counted=written), {})
+        case Answer(status=status, body=body) if status in _NOT_COUNTED or status >= _SERVER_ERRORS:
+            reason = words_of(body) or f"HTTP {status}"
+            return Judgement(Untaken(f"deallocating: {reason}", status, counted=status not in _NOT_COUNTED), {})
+        case _:
+            return None
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:

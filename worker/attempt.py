@@ -24,6 +24,7 @@ from jobs.outcomes import (
     correlation_id,
     judge,
     judge_reading,
+    prevents,
     words_of,
 )
 from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
@@ -69,6 +70,7 @@ class Attempt:
         policy: RetryPolicy,
         *,
         lease_s: float,
+        deallocate_first: bool = False,
         lexicon: Lexicon = Lexicon(),  # noqa: B008 - frozen
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -76,18 +78,23 @@ class Attempt:
         self._policy = policy
         self._rest_s = min(policy.call_timeout_s, lease_s)
         self._jitter = jitter
+        self._deallocate_first = deallocate_first
         self._unconnected = 0
         self.lexicon = lexicon
 
-    async def __call__(self, claim: Claim) -> Ended:
-        """Calls the platform for a claim and judges what came back."""
-        return await (self._read(claim) if claim.kind == "reads" else self._cancel(claim))
+    async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
+        """Calls the platform for a claim and judges what came back.
 
-    async def _cancel(self, claim: Claim) -> Ended:
+        Args:
+            claim: references to be named by one call.
+            still_ours: whether a second request may still be sent under the claim's lease.
+        """
+        return await (self._read(claim) if claim.kind == "reads" else self._cancel(claim, still_ours))
+
+    async def _cancel(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         started, references = monotonic(), claim.references
-        answer = await self._client.cancel(references)
+        answer, judgement = await self._call(references, still_ours)
         took_s = monotonic() - started
-        judgement = judge(references, answer, single=len(references) == 1)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
         unconfirmed = [r for r in references if not isinstance(judgement.of(r), Confirmed)]
@@ -100,6 +107,20 @@ class Attempt:
             list_size=max(1, len(references) // 2) if too_long else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
+
+    async def _call(
+        self, references: Sequence[str], still_ours: Callable[[], bool]
+    ) -> tuple[Answer | Failure, Judgement]:
+        """One cancelling call, with a deallocating one before it where the account wants that."""
+        if self._deallocate_first:
+            first = await self._client.deallocate(references)
+            if not still_ours():
+                first = Failure("the lease ran out before the consignments could be cancelled", written=False)
+            prevented = prevents(first)
+            if prevented:
+                return first, prevented
+        answer = await self._client.cancel(references)
+        return answer, judge(references, answer, single=len(references) == 1)
 
     async def _read(self, claim: Claim) -> Ended:
         started, reference = monotonic(), claim.references[0]

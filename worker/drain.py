@@ -195,7 +195,7 @@ class Drain:
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
         self.calls += 1
-        call = asyncio.create_task(self._attempt(claim))
+        call = asyncio.create_task(self._attempt(claim, lambda: self._leases.may_send(claim.id)))
         self._leases.watch(claim.id, call)
         return call
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -173,7 +174,7 @@ class Service:
         s = self.settings
         terms = Terms(
             limit=s.max_concurrent_calls,
-            interval_us=s.interval_us,
+            interval_us=s.interval_us * (2 if s.deallocate_first else 1),
             burst=s.burst,
             per_call=s.max_references_per_call,
             linger_ms=s.linger_ms,
@@ -183,7 +184,10 @@ class Service:
         key = s.api_key.get_secret_value() if s.api_key else None
         client = PlatformClient(s.api_url, key, timeout_s=s.call_timeout)
         await self._stack.enter_async_context(client)
-        attempt = Attempt(client, policy, lease_s=s.lease_seconds)
+        known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in s.refusal_words.items())
+        attempt = Attempt(
+            client, policy, lease_s=s.lease_seconds, lexicon=Lexicon({}, known), deallocate_first=s.deallocate_first
+        )
         self._accounts[name] = Account(name, terms, policy, client, attempt)
 
     def _serving(self, account: str) -> Served | None:

@@ -63,6 +63,19 @@ async def test_a_refused_key_burns_nothing_and_a_mended_one_drains_all(valkey_st
     assert "wrong-and-secret" not in worker.log.read_text()
 
 
+async def test_allocated_consignments_are_deallocated_first_where_the_account_wants_that(valkey_stage: Stage) -> None:
+    wanted = {"deallocate_first": True, "faults": {"deallocate:503-before": 0.1}}
+    valkey_stage.platform.send("PUT", "/sandbox/settings", wanted)
+    references = valkey_stage.platform.references(1_000)
+    worker = valkey_stage.worker(deallocate_first=True)
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await ended(ledger, job, 30)
+        outcomes = await agrees(valkey_stage, ledger, job, references)
+    assert outcomes[Outcome.CANCELLED] > 900
+    assert worker.end() == 0
+
+
 @pytest.mark.parametrize("fault", ["503-before", "503-after", "close-after", "timeout-after", "half-list"])
 async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_stage: Stage, fault: str) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {fault: 0.2}, "latency_ms": 2})

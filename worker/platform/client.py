@@ -35,6 +35,7 @@ class PlatformClient:
     def __init__(self, base_url: str, api_key: str | None, *, timeout_s: float) -> None:
         self._base = base_url.rstrip("/")
         self._list_url = URL(f"{self._base}/consignments/cancellist", encoded=True)
+        self._deallocate_url = URL(f"{self._base}/consignments/deallocatelist", encoded=True)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         if api_key:
             self._headers[KEY_HEADER] = api_key
@@ -64,6 +65,10 @@ class PlatformClient:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
             return await self._send("PUT", url, None)
         return await self._send("PUT", self._list_url, orjson.dumps(references))
+
+    async def deallocate(self, references: Sequence[str]) -> Answer | Failure:
+        """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
+        return await self._send("PUT", self._deallocate_url, orjson.dumps(references))
 
     async def status(self, reference: str) -> Answer | Failure:
         """Reads the state of one consignment."""

@@ -1,0 +1,85 @@
+"""The truth, whatever the platform answers: every fault at once, compared with its own record."""
+
+import asyncio
+import itertools
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.outcomes import Outcome
+from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, submit
+from tests.servers import running
+
+pytestmark = pytest.mark.acceptance
+
+FAULTY = [
+    "500-before", "500-after", "502-after", "503-before", "503-after", "504-after", "408-after", "520-after",
+    "429-before", "timeout-after", "close-before", "close-after", "half-acted-500", "half-acted-close",
+    "half-list", "shuffled", "extra-item", "doubled-item", "contradiction", "data-other-case", "data-null", "data-mistyped", "success-missing",
+    "success-mistyped", "truncated", "object", "null", "html", "empty", "wrong-encoding", "broken-gzip", "202", "204",
+]  # fmt: skip
+SHARE = 0.45 / len(FAULTY)
+READS = {"reads:500-before": 0.05, "reads:close-before": 0.03, "reads:state-missing": 0.02, "reads:truncated": 0.02}
+UNKNOWN, COUNT = 600, 20_000
+
+
+@pytest.fixture
+def rough(tmp_path: Path) -> Iterator[Stage]:
+    """A platform at which almost every second call goes wrong in one way or another."""
+    mix = "Allocated=80,ReadyToShip=5,Manifested=10,Cancelled=2"
+    with running("valkey", tmp_path) as server, platform(tmp_path, mix=mix, latency_ms=5) as world:
+        faults = dict.fromkeys(FAULTY, SHARE) | READS
+        world.send("PUT", "/sandbox/settings", {"faults": faults, "hang_ms": 3000})
+        settings = {
+            "max_concurrent_calls": "16", "lease_seconds": str(LEASE_S), "call_timeout": "1", "retry_base": "0.05",
+            "retry_cap": "0.5", "max_attempts": "12",
+        }  # fmt: skip
+        with Stage(server, world, tmp_path, settings) as stage:
+            yield stage
+
+
+async def drained_truly(stage: Stage, *, killing: bool = False) -> Counter[Outcome]:
+    references = stage.platform.references(COUNT - UNKNOWN, unknown=UNKNOWN)
+    stage.worker()
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        killer = asyncio.create_task(_kill_every_two_seconds(stage)) if killing else None
+        try:
+            await ended(ledger, job, 150)
+        finally:
+            if killer:
+                killer.cancel()
+        undecided = frozenset({Outcome.UNCONFIRMED, Outcome.FAILED})
+        outcomes = await agrees(stage, ledger, job, references, maybe=True, also=undecided)
+    assert outcomes[Outcome.UNCONFIRMED] + outcomes[Outcome.FAILED] <= COUNT // 1000
+    assert outcomes[Outcome.NOT_FOUND] >= UNKNOWN - COUNT // 1000
+    return outcomes
+
+
+async def _kill_every_two_seconds(stage: Stage) -> None:
+    for turn in itertools.count(1):
+        await asyncio.sleep(2)
+        if turn > 8:  # a worker that is killed for ever proves nothing more
+            return
+        stage.workers[-1].end(signal.SIGKILL)
+        stage.worker()
+
+
+async def test_with_every_fault_mixed_every_result_is_true(rough: Stage) -> None:
+    outcomes = await drained_truly(rough)
+    assert outcomes[Outcome.CANCELLED] > COUNT * 0.8
+    assert rough.workers[-1].end() == 0
+
+
+async def test_with_lists_poisoned_too_every_result_is_true(rough: Stage) -> None:
+    rough.platform.send("PUT", "/sandbox/settings", {"poison": 400})
+    await drained_truly(rough)
+    assert rough.workers[-1].end() == 0
+
+
+async def test_with_a_worker_killed_every_two_seconds_every_result_is_true(rough: Stage) -> None:
+    await drained_truly(rough, killing=True)
+    assert rough.workers[-1].end() == 0
