@@ -18,8 +18,9 @@ pytestmark = pytest.mark.acceptance
 FAULTY = [
     "500-before", "500-after", "502-after", "503-before", "503-after", "504-after", "408-after", "520-after",
     "429-before", "timeout-after", "close-before", "close-after", "half-acted-500", "half-acted-close",
-    "half-list", "shuffled", "extra-item", "doubled-item", "contradiction", "data-other-case", "data-null", "data-mistyped", "success-missing",
-    "success-mistyped", "truncated", "object", "null", "html", "empty", "wrong-encoding", "broken-gzip", "202", "204",
+    "half-list", "shuffled", "extra-item", "doubled-item", "contradiction", "data-other-case", "data-null",
+    "data-mistyped", "success-missing", "success-mistyped", "truncated", "object", "null", "html", "empty",
+    "wrong-encoding", "broken-gzip", "202", "204",
 ]  # fmt: skip
 SHARE = 0.45 / len(FAULTY)
 READS = {"reads:500-before": 0.05, "reads:close-before": 0.03, "reads:state-missing": 0.02, "reads:truncated": 0.02}
