@@ -12,12 +12,6 @@ from the first call to the last XADD written. Prints one line of JSON: see `benc
 where hiredis is there, which is most of what this script does, and a subclass lets hiredis do it.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a script: `platform.py` in this folder would stand before the standard library's
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import asyncio
 import time
 from collections.abc import Iterator
@@ -109,7 +103,7 @@ async def drain(task: Task, pack: str) -> Measured:
         written = await server.xlen(RESULTS)
     if written != task.references:
         raise RuntimeError(f"{written} results for {task.references} references")
-    return task.measured(len(chunks), seconds)
+    return task.measured(len(chunks), seconds, time.process_time())
 
 
 def main() -> None:

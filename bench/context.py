@@ -25,6 +25,7 @@ class Context:
     latency_ms: float = 50.0
     concurrency: int = 16
     repeats: int = 5
+    queued: int = 1_000_000
     rows: list[Row] = field(default_factory=list)
     steadiness_ms: list[float] = field(default_factory=list)
 
@@ -62,9 +63,13 @@ class Context:
         if process.returncode:
             raise RuntimeError(f"bench.{module} ended with {process.returncode}:\n{errors.decode()}")
         measured = Measured(**json.loads(output))
+        self.tell(" ".join((module, *arguments[:2])), latency_ms, measured)
+        return measured
+
+    def tell(self, contender: str, latency_ms: float, measured: Measured) -> None:
+        """Tell what a drain came to."""
         efficiency = "" if measured.efficiency is None else f", efficiency {measured.efficiency:.4f}"
         self.say(
-            f"  {' '.join((module, *arguments))} at {latency_ms:g} ms: {measured.seconds:.3f} s, "
+            f"  {contender} at {latency_ms:g} ms: {measured.seconds:.3f} s, {measured.cpu_seconds:.2f} s of processor, "
             f"{measured.references_per_second:,.0f} references/s{efficiency}"
         )
-        return measured

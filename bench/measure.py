@@ -8,13 +8,12 @@ null without a latency.
 
 import argparse
 import json
-import time
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One drain's figures; `cpu_seconds` is the whole process's, its start included."""
+    """One drain's figures; `cpu_seconds` is what its process took, a contender's start included."""
 
     calls: int
     references: int
@@ -39,8 +38,8 @@ class Task:
     latency_s: float
     concurrency: int
 
-    def measured(self, calls: int, seconds: float) -> Measured:
-        """Return the figures of a drain that took `seconds`."""
+    def measured(self, calls: int, seconds: float, cpu_seconds: float) -> Measured:
+        """Return the figures of a drain that took so long, and its process so much of the processor."""
         ideal_s = calls / self.concurrency * self.latency_s
         return Measured(
             calls=calls,
@@ -48,7 +47,7 @@ class Task:
             seconds=seconds,
             references_per_second=self.references / seconds,
             efficiency=ideal_s / seconds if ideal_s else None,
-            cpu_seconds=time.process_time(),
+            cpu_seconds=cpu_seconds,
         )
 
 

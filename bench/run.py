@@ -1,32 +1,33 @@
 """Runs the benchmarks and prints one table.
 
     python bench/run.py [NAME...] [--json] [--repeats 5] [--references 100000] [--latency-ms 50] [--concurrency 16]
+                        [--queued 1000000]
 
 Without names it runs them all, in the order of `BENCHMARKS`. Progress goes to stderr, the table to stdout. Exit
 status: 0 where every target was reached, 1 where one was not or a benchmark failed.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a script: `platform.py` in this folder would stand before the standard library's
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import argparse
-import asyncio
 import importlib
 import os
 import platform
 import signal
+import sys
 import traceback
 from typing import Any
+
+import uvloop
 
 from bench.context import Context
 from bench.servers import server_version
 from bench.table import SHORT, Row, as_json, as_text
 
-BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`; later ones may look at earlier ones' rows
-    "peers": "bench.peers",
+BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
+    "drain": "bench.drain",
+    "submit": "bench.submit",
+    "memory": "bench.memory",
+    "scripts": "bench.scripts",
+    "intake": "bench.intake",
 }
 
 
@@ -58,13 +59,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Runs the benchmarks and prints one table.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument("--json", action="store_true", help="one JSON document in place of the table")
-    parser.add_argument("--repeats", type=int, default=5, help="samples of each drain")
+    parser.add_argument("--repeats", type=int, default=5, help="samples of each figure")
+    parser.add_argument("--queued", type=int, default=1_000_000, help="references queued where the backlog matters")
     parser.add_argument("--references", type=int, default=100_000)
     parser.add_argument("--latency-ms", type=float, default=50.0)
     parser.add_argument("--concurrency", type=int, default=16, help="calls in flight")
     options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in BENCHMARKS]:
-        parser.error(f"no benchmark of the name {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark of the name {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     context = Context(
@@ -72,10 +72,11 @@ def main() -> int:
         latency_ms=options.latency_ms,
         concurrency=options.concurrency,
         repeats=options.repeats,
+        queued=options.queued,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers end with us
     before = machine()
-    whole = asyncio.run(run(options.names or list(BENCHMARKS), context))
+    whole = uvloop.run(run(options.names or list(BENCHMARKS), context))
     rows = list(context.rows)
     if context.steadiness_ms:
         rows.append(Row("this machine: a fixed piece of work", "ms", tuple(context.steadiness_ms)))

@@ -11,6 +11,7 @@ costs users; `TMPDIR` says where.
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -85,6 +86,15 @@ class Valkey:
         self.url = f"unix://{directory / 'valkey.sock'}"
         self.client = redis.asyncio.Redis.from_url(self.url)
 
+    @property
+    def cpu_seconds(self) -> float | None:
+        """Processor time so far, to the nanosecond; None where the system does not tell it of another process."""
+        libc = ctypes.CDLL(None)
+        clock = ctypes.c_int()
+        if not hasattr(libc, "clock_getcpuclockid") or libc.clock_getcpuclockid(self.pid, ctypes.byref(clock)):
+            return None
+        return time.clock_gettime(clock.value)
+
     async def reset(self) -> None:
         """Forget the figures so far."""
         await self.client.config_resetstat()
@@ -123,7 +133,7 @@ class Valkey:
 
     async def slow(self) -> list[Slow]:
         """Return the slow log, the slowest first; a command is shown with its first two arguments."""
-        entries = await self.client.slowlog_get(10_000)
+        entries = await self.client.slowlog_get(-1)
         slow = [
             Slow(b" ".join(entry["command"].split(b" ")[:3]).decode(errors="replace"), entry["duration"] / 1000)
             for entry in entries
@@ -156,7 +166,7 @@ class Valkey:
 
 @dataclass(frozen=True)
 class Platform:
-    """A running simulated platform: see `bench/platform.py`."""
+    """A running simulated platform: see `bench/simulator.py`."""
 
     pid: int
     url: str
@@ -219,7 +229,7 @@ async def valkey(**settings: str) -> AsyncIterator[Valkey]:
 async def platform(latency_ms: float = 0.0, jitter_ms: float = 0.0) -> AsyncIterator[Platform]:
     """Run the simulated platform on a free port."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.platform", "--latency-ms", str(latency_ms), "--jitter-ms", str(jitter_ms)),
+        *(sys.executable, "-m", "bench.simulator", "--latency-ms", str(latency_ms), "--jitter-ms", str(jitter_ms)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -7,12 +7,6 @@ request is written from the callback that saw its last byte. Nothing that does m
 Prints one line of JSON: see `bench/measure.py`.
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a script: `platform.py` in this folder would stand before the standard library's
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import asyncio
 import re
 import time
@@ -97,7 +91,7 @@ async def drain(task: Task) -> Measured:
     for connection in connections:
         connection.next()
     await asyncio.gather(*done)
-    return task.measured(len(bodies), time.monotonic() - started)
+    return task.measured(len(bodies), time.monotonic() - started, time.process_time())
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """A simulated Consignments platform, fast enough not to be the limit of what is measured against it.
 
-    python bench/platform.py --latency-ms 50 --jitter-ms 0 --port 0
+    python bench/simulator.py --latency-ms 50 --jitter-ms 0 --port 0
 
 prints one line of JSON (`url`, `pid`) when it listens, and ends on SIGTERM or SIGINT. It answers every reference with
 success, in the words and the layout of the platform, each call `latency` after its request's last byte and never
@@ -12,17 +12,8 @@ earlier. It keeps no consignments: the sandbox does that. What it keeps is count
     POST /reset     starts the counts anew; `?latency_ms=` and `?jitter_ms=` change the latency as well
 """
 
-import sys
-from pathlib import Path
-
-if not __package__:  # run as a script: this folder would put this file before the standard library's `platform`
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import argparse
 import asyncio
-import contextlib
-import ctypes
-import heapq
 import json
 import os
 import random
@@ -33,6 +24,8 @@ from dataclasses import asdict, dataclass, field
 from urllib.parse import parse_qs
 
 import uvloop
+
+from bench.alarm import Alarm
 
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
@@ -70,56 +63,6 @@ class Stats:
     def as_json(self) -> bytes:
         """Return the counts as `GET /stats` answers them."""
         return json.dumps({"calls": self.lists + self.singles + self.reads} | asdict(self)).encode()
-
-
-class Alarm:
-    """Calls back at monotonic times, about 0.05 ms late and never early.
-
-    A loop's own timers count whole milliseconds (uvloop's were measured between 0.7 ms early and 0.5 ms late), which is
-    1 % of a latency of 50 ms: as much as what is measured. So Linux's timerfd wakes the loop; elsewhere the loop's own.
-    """
-
-    _TFD_TIMER_ABSTIME = 1
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._due: list[tuple[float, int, Connection, bytes]] = []
-        self._sequence = 0
-        self._fd: int | None = None
-        if sys.platform == "linux":
-            self._libc = ctypes.CDLL(None, use_errno=True)
-            self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
-            if self._fd < 0:
-                raise OSError(ctypes.get_errno(), "timerfd_create")
-            loop.add_reader(self._fd, self._ring)
-
-    def set(self, when: float, connection: "Connection", answer: bytes) -> None:
-        """Have `connection` send `answer` at the monotonic time `when`, in seconds; equal times keep their order."""
-        if self._fd is None:
-            self._loop.call_at(when, connection.send, answer)
-            return
-        self._sequence += 1
-        entry = (when, self._sequence, connection, answer)
-        heapq.heappush(self._due, entry)
-        if self._due[0] is entry:
-            self._arm(when)
-
-    def _arm(self, when: float) -> None:
-        seconds, nanoseconds = divmod(int(when * 1e9), 1_000_000_000)
-        setting = (ctypes.c_long * 4)(0, 0, seconds, nanoseconds + 1)
-        if self._libc.timerfd_settime(self._fd, self._TFD_TIMER_ABSTIME, setting, None):
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
-
-    def _ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it was set anew since it went off
-            os.read(self._fd, 8)  # type: ignore[arg-type]
-        due = self._due
-        now = time.monotonic()
-        while due and due[0][0] <= now:
-            _, _, connection, answer = heapq.heappop(due)
-            connection.send(answer)
-        if due:
-            self._arm(due[0][0])
 
 
 @dataclass

@@ -1,0 +1,48 @@
+"""One producer: a file of references handed in as `cancellist enqueue` does it, in a process of its own.
+
+    python -m bench.producer FILE
+
+with the settings in the environment. Prints one line of JSON: `{"job", "seconds", "total", "duplicates", "peak_mib"}`,
+where `seconds` runs from the file's opening to the moment when the job is sealed and its drains are enqueued.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import sys
+import time
+
+from cli import reading, submitting
+from cli.session import ledger_of
+from config.settings import load
+from jobs.model import JobOrder
+from jobs.references import ReferencePattern
+
+
+async def enqueue(path: str) -> dict[str, str | float]:
+    """Hand in a file and return what was measured."""
+    settings = load()
+    async with ledger_of(settings) as opened:
+        started = time.perf_counter()
+        with reading.opened(path, column=None, pattern=ReferencePattern(settings.reference_pattern)) as feed:
+            submitted = await submitting.submit(opened.ledger, JobOrder(), feed, settings)
+        seconds = time.perf_counter() - started
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return {
+        "job": submitted.job,
+        "seconds": seconds,
+        "total": submitted.total,
+        "duplicates": submitted.duplicates,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Hands in a file of references.")
+    parser.add_argument("file")
+    print(json.dumps(asyncio.run(enqueue(parser.parse_args().file))))
+
+
+if __name__ == "__main__":
+    main()
