@@ -156,9 +156,11 @@ async def test_a_silent_server_is_given_up_in_time_and_may_have_acted():
 
 @pytest.mark.parametrize(
     ("value", "low", "high"),
-    [("7", 7, 7), (formatdate(time() + 60, usegmt=True), 50, 61), ("soon", None, None), ("99999999", 3600, 3600)],
+    [("7", 7, 7), ("in a minute", 50, 61), ("soon", None, None), ("99999999", 3600, 3600)],
 )
 async def test_retry_after_is_read_in_both_forms(value, low, high):
+    if value == "in a minute":
+        value = formatdate(time() + 60, usegmt=True)
     got = await cancel(Platform(answer(429, Retry_After=value)), ["A", "B"])
     assert isinstance(got, Answer)
     assert (got.retry_after_s is None) == (low is None)
@@ -170,3 +172,27 @@ async def test_the_state_of_a_consignment_is_read_from_its_own_endpoint():
     async with serving(platform) as url, PlatformClient(url, "secret", timeout_s=5) as client:
         assert await client.status("EC-000-000-001") == Answer(200, {"Status": "Allocated"})
     assert platform.requests[0][0] == "GET /consignments/EC-000-000-001/status HTTP/1.1"
+
+
+async def test_a_host_that_speaks_no_tls_is_known_to_have_been_sent_nothing():
+    seen = []
+
+    async def nonsense(reader, writer):
+        seen.append(await reader.read(5))
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with serving(nonsense) as url:
+        async with PlatformClient(url.replace("http:", "https:"), "secret", timeout_s=5) as client:
+            failure = await client.cancel(["A", "B"])
+    assert isinstance(failure, Failure)
+    assert not failure.written
+    assert "secret" not in failure.reason
+    assert seen == [b"\x16\x03\x01" + seen[0][3:]]
+
+
+async def test_a_name_that_is_unknown_is_known_to_have_been_sent_nothing():
+    async with PlatformClient("http://no-such-host.invalid", "secret", timeout_s=5) as client:
+        failure = await client.cancel(["A", "B"])
+    assert isinstance(failure, Failure)
+    assert not failure.written
