@@ -182,9 +182,11 @@ async def test_a_host_that_speaks_no_tls_is_known_to_have_been_sent_nothing():
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    async with serving(nonsense) as url:
-        async with PlatformClient(url.replace("http:", "https:"), "secret", timeout_s=5) as client:
-            failure = await client.cancel(["A", "B"])
+    async with (
+        serving(nonsense) as url,
+        PlatformClient(url.replace("http:", "https:"), "secret", timeout_s=5) as client,
+    ):
+        failure = await client.cancel(["A", "B"])
     assert isinstance(failure, Failure)
     assert not failure.written
     assert "secret" not in failure.reason
