@@ -8,8 +8,6 @@ import pytest
 
 from tests.acceptance.stage import ROOT, Stage, ended, submit
 
-pytest_plugins = ["tests.acceptance.conftest"]
-
 
 def explain(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
