@@ -16,8 +16,7 @@ import structlog
 
 from jobs.errors import LedgerError
 from jobs.ledger import claims, control
-from jobs.ledger.claims import Ask, Claim, Mode, Settlement, Terms, Wait
-from jobs.ledger.control import SLICE
+from jobs.ledger.claims import MOST_REFERENCES, Ask, Claim, Mode, Settlement, Terms, Wait
 from jobs.ledger.core import Ledger
 from worker.attempt import Attempt, Ended
 from worker.leases import Leases
@@ -279,7 +278,7 @@ class Drain:
 
     async def _give_back_ids(self, ids: list[str], slots: list[str]) -> None:
         """Gives claims back unsent; where the server is away, their leases pass."""
-        most = max(1, SLICE // self._terms.per_call)
+        most = max(1, MOST_REFERENCES // self._terms.per_call)
         try:
             for at in range(0, max(1, len(ids)), most):
                 await claims.release(

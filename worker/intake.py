@@ -21,7 +21,7 @@ from jobs.references import Batch, RawBatch, classify
 
 log = structlog.get_logger()
 
-_COUNT = 150
+_COUNT = 100
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 

@@ -1,7 +1,7 @@
 """Claiming, settling, renewing and giving back: the worker's side of the ledger."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
@@ -14,6 +14,8 @@ from jobs.model import Piece
 from jobs.retry import CallAgain, ReadState, Settle, Step
 
 Mode = Literal["any", "slot", "staged", "leave"]
+MOST_REFERENCES = 1000
+"""References in one request to give back; with what else a script touches, never more than 2,000."""
 Kind = Literal["calls", "alone", "reads"]
 
 
@@ -206,7 +208,10 @@ def _group(share: Share) -> dict[str, object]:
     group: dict[str, object] = {"refs": refs, "count": share.count}
     match share.step:
         case Settle() as s:
-            group |= {k: v for k, v in asdict(s).items() if v is not None}
+            group |= {"outcome": s.outcome.value, "attempts": s.attempts}
+            group |= {
+                k: v for k, v in (("status", s.status), ("message", s.message), ("state", s.state)) if v is not None
+            }
         case CallAgain() as s:
             group |= {k: v for k, v in (("group", s.group), ("status", s.status), ("state", s.state)) if v is not None}
             group |= {
