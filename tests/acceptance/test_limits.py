@@ -87,3 +87,47 @@ async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_s
         outcomes = await agrees(valkey_stage, ledger, job, references, maybe=True)
     assert outcomes[Outcome.CANCELLED] > 2_000
     assert worker.end() == 0
+
+
+async def test_a_list_that_is_too_long_lowers_the_accounts_list_size_for_good(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"list_limit": 30, "latency_ms": 5})
+    references = valkey_stage.platform.references(2_000)
+    worker = valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await ended(ledger, job, 30)
+        await agrees(valkey_stage, ledger, job, references)
+        assert int(await ledger.redis.hget("cancellist:account:default:state", "list_size")) == 25
+        before = len(valkey_stage.platform.calls())
+        second = await submit(ledger, valkey_stage.platform.references(2_500)[2_000:])
+        await ended(ledger, second, 30)
+    later = valkey_stage.platform.calls()[before:]
+    assert 413 not in {call["status"] for call in later}
+    assert max(call["references"] for call in later) == 25
+    assert worker.end() == 0
+
+
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
+async def test_retry_after_holds_the_whole_account(valkey_stage: Stage, as_date: bool) -> None:
+    references = valkey_stage.platform.references(4_000)
+    workers = [valkey_stage.worker() for _ in range(2)]
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 1_000)
+        overload = {"faults": {"429-before": 1.0}, "retry_after_s": 3, "retry_after_date": as_date}
+        valkey_stage.platform.send("PUT", "/sandbox/settings", overload)
+        refused = await until(lambda: _refused(valkey_stage), bool, 5)
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {}})
+        record = await ended(ledger, job, 30)
+        assert {r.attempts for r in await all_results(ledger, job)} <= {1, 2, 3}
+    assert record.outcomes[Outcome.CANCELLED] > 3_500
+    told = max(call["started_at"] for call in refused)
+    calls = valkey_stage.platform.calls()
+    resumed = min(call["started_at"] for call in calls if call["status"] == 200 and call["started_at"] > told)
+    assert resumed >= told + (1.5 if as_date else 2.9)
+    assert sum(call["status"] == 429 for call in calls) <= 16
+    assert [worker.end() for worker in workers] == [0, 0]
+
+
+async def _refused(stage: Stage) -> list[dict[str, object]]:
+    return [call for call in stage.platform.calls() if call["status"] == 429]

@@ -370,3 +370,26 @@ async def test_a_settle_with_its_next_claim_touches_at_most_2000_references(ledg
     promoted = waiting - await ledger.redis.zcard(key("later"))
     settled = len(await outcomes(ledger, job))
     assert settled + len(answer.references) + promoted * 100 <= 2000, (settled, len(answer.references), promoted)
+
+
+async def test_retries_wait_longer_once_the_accounts_budget_for_them_is_spent(ledger):
+    await submit(ledger, refs(400))
+    due = []
+    for _ in range(14):
+        taken = await claim(ledger)
+        shares = [[Share(replace(AGAIN, delay_s=0.5, attempts=1), None, len(p.piece.references))] for p in taken.parts]
+        settlement = Settlement(taken.id, shares, (taken.id,), {}, slow_s=20.0)
+        now = await ledger.now_ms()
+        await claims.settle(ledger, A, settlement, None, TERMS)
+        latest = await ledger.redis.zrevrange(key("later"), 0, 0, withscores=True)
+        due.append(round((latest[0][1] - now) / 1000))
+    assert due[:10] == [0 if wait == 0 else 1 for wait in due[:10]]
+    assert due[10:] == [20] * 4
+
+
+async def test_calls_that_go_well_earn_retries(ledger):
+    await submit(ledger, refs(400))
+    await ledger.redis.hset(key("state"), "retry_budget", "0.0")
+    for _ in range(5):
+        await settle(ledger, await claim(ledger))
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 1.0
