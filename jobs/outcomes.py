@@ -121,13 +121,19 @@ class Judgement:
         return self.others.get(reference, self.common)
 
 
-_NOT_COUNTED = frozenset({401, 403, 429})
+NOT_COUNTED = frozenset({401, 403, 429})
+"""Statuses that burn no attempt: the platform looked at nothing."""
 _UNCLEAR_STATUSES = frozenset({408})
 _TOO_LONG = 413
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
 _CONFIRMING = frozenset({200, 201})
 """200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
+
+
+def is_success(status: int) -> bool:
+    """Whether an HTTP status is one of success."""
+    return _OK <= status < _REDIRECTS
 
 
 def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) -> Judgement:
@@ -143,11 +149,11 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
             return Judgement(Untaken(reason, counted=False), {})
         case Failure(reason=reason):
             return Judgement(Unclear(reason), {})
-        case Answer(status=status) if _OK <= status < _REDIRECTS:
+        case Answer(status=status) if is_success(status):
             if single:
                 return _judge_single(references[0], answer)
             return _judge_list(references, answer)
-        case Answer(status=status) if status in _NOT_COUNTED:
+        case Answer(status=status) if status in NOT_COUNTED:
             return Judgement(Untaken(words_of(answer.body) or f"HTTP {status}", status, counted=False), {})
         case Answer(status=status) if (
             status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS
@@ -171,9 +177,9 @@ def prevents(answer: Answer | Failure) -> Judgement | None:
     match answer:
         case Failure(reason=reason, written=written):
             return Judgement(Untaken(f"deallocating: {reason}", counted=written), {})
-        case Answer(status=status, body=body) if status in _NOT_COUNTED or status >= _SERVER_ERRORS:
+        case Answer(status=status, body=body) if status in NOT_COUNTED or status >= _SERVER_ERRORS:
             reason = words_of(body) or f"HTTP {status}"
-            return Judgement(Untaken(f"deallocating: {reason}", status, counted=status not in _NOT_COUNTED), {})
+            return Judgement(Untaken(f"deallocating: {reason}", status, counted=status not in NOT_COUNTED), {})
         case _:
             return None
 
@@ -227,87 +233,6 @@ def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
             return Refused(confirmed.status, _text(message))
         case _:
             return Unclear("the answer does not say whether it succeeded", confirmed.status)
-
-
-class Standing(Enum):
-    """What a state means for cancelling (platform's public guide, 'States')."""
-
-    CANCELLED = "cancelled"
-    PASSING = "passing"
-    OPEN = "open"
-    MANIFESTED = "manifested"
-
-
-_PASSING = frozenset({"cancelling", "allocating", "manifesting"})
-_OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
-_MANIFESTED = frozenset(
-    {
-        "manifested", "atdropoffpoint", "collected", "collectionfailed", "intransit", "intransitwaiting", "delayed",
-        "outfordelivery", "deliveryfailed", "deliveryfailedcardleft", "delivered", "partiallydelivered",
-        "delivereddamaged", "atcollectionpoint", "atcustoms", "heldbycarrier", "returntosender", "actionrequired",
-        "exchangefailed", "carrierunabletocollect", "missing", "lost", "damaged",
-    }
-)  # fmt: skip
-
-
-def standing(state: str) -> Standing:
-    """What a state means for cancelling; one that is not known is taken as open, since asking again does no harm."""
-    folded = state.strip().lower()
-    if folded == "cancelled":
-        return Standing.CANCELLED
-    if folded in _PASSING:
-        return Standing.PASSING
-    if folded in _MANIFESTED:
-        return Standing.MANIFESTED
-    return Standing.OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The state was read."""
-
-    state: str
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The platform does not know the reference."""
-
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """The state could not be read; `counted` says whether that burns a try."""
-
-    reason: str
-    status: int | None = None
-    counted: bool = True
-
-
-Reading = Found | Unknown | Unread
-
-
-def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
-    """Says what one Get Consignment Status told about a reference."""
-    match answer:
-        case Failure(reason=reason, written=written):
-            return Unread(reason, counted=written)
-        case Answer(status=404):
-            return Unknown(404)
-        case Answer(status=status) if status in _NOT_COUNTED:
-            return Unread(f"HTTP {status}", status, counted=False)
-        case Answer(status=status, body=body) if _OK <= status < _REDIRECTS and isinstance(body, dict):
-            named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")
-            state = body.get("Status")
-            if isinstance(named, str) and normalise(named) != reference:
-                return Unread("the answer is about another reference", status)
-            if isinstance(state, str) and state.strip():
-                return Found(state.strip(), status)
-            return Unread("the answer has no state", status)
-        case Answer(status=status):
-            return Unread(f"HTTP {status}", status)
 
 
 def _text(value: object) -> str | None:

@@ -6,21 +6,8 @@ Nothing negative is final while an unclear call may still act: until then the st
 from dataclasses import dataclass
 
 from jobs.model import Piece
-from jobs.outcomes import (
-    Confirmed,
-    Found,
-    Outcome,
-    Reading,
-    Refused,
-    Standing,
-    Suspect,
-    Unclear,
-    Unknown,
-    Unread,
-    Untaken,
-    Verdict,
-    standing,
-)
+from jobs.outcomes import Confirmed, Outcome, Refused, Suspect, Unclear, Untaken, Verdict
+from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jobs.outcomes import Found, Reading, Standing, Unknown, standing
+from jobs.readings import Found, Reading, Standing, Unknown, standing
 
 TRUSTED_AFTER = 20
 """Reads that must have agreed."""

@@ -16,17 +16,15 @@ from jobs.outcomes import (
     Confirmed,
     Failure,
     Judgement,
-    Reading,
     Refused,
     Suspect,
-    Unread,
     Verdict,
     correlation_id,
     judge,
-    judge_reading,
     prevents,
     words_of,
 )
+from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
 from jobs.words import SAMPLED, Lexicon, fingerprint, meant_by
 from worker.platform.client import PlatformClient

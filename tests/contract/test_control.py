@@ -7,7 +7,8 @@ from jobs.ledger import claims, control, intake, records
 from jobs.ledger.claims import Settlement, Share, Wait
 from jobs.ledger.intake import SmallJob
 from jobs.model import JobOrder, JobState
-from jobs.outcomes import Found, Outcome
+from jobs.outcomes import Outcome
+from jobs.readings import Found
 from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
 from tests.contract.test_claims import (
     AGAIN,

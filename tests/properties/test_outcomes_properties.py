@@ -1,23 +1,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcomes import (
-    UNREADABLE,
-    Answer,
-    Confirmed,
-    Failure,
-    Found,
-    Refused,
-    Standing,
-    Suspect,
-    Unclear,
-    Unknown,
-    Unread,
-    Untaken,
-    judge,
-    judge_reading,
-    standing,
-)
+from jobs.outcomes import UNREADABLE, Answer, Confirmed, Failure, Refused, Suspect, Unclear, Untaken, judge
+from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 POOL = [f"EC-000-05D-1N{c}" for c in "ABCDEFGH"]

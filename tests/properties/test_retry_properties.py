@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.model import Piece
-from jobs.outcomes import Confirmed, Found, Outcome, Refused, Standing, Unclear, Unknown, Unread, Untaken, standing
+from jobs.outcomes import Confirmed, Outcome, Refused, Unclear, Untaken
+from jobs.readings import Found, Standing, Unknown, Unread, standing
 from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
 
 EXAMPLES = settings(max_examples=120, deadline=None)

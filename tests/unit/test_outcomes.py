@@ -9,20 +9,15 @@ from jobs.outcomes import (
     Answer,
     Confirmed,
     Failure,
-    Found,
     Outcome,
     Refused,
-    Standing,
     Suspect,
     Unclear,
-    Unknown,
-    Unread,
     Untaken,
     exit_status,
     judge,
-    judge_reading,
-    standing,
 )
+from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"

@@ -1,7 +1,8 @@
 import pytest
 
 from jobs.model import Piece
-from jobs.outcomes import Confirmed, Found, Outcome, Refused, Unclear, Unknown, Unread, Untaken
+from jobs.outcomes import Confirmed, Outcome, Refused, Unclear, Untaken
+from jobs.readings import Found, Unknown, Unread
 from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)

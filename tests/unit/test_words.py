@@ -3,7 +3,8 @@ import re
 import pytest
 
 from jobs.model import Piece
-from jobs.outcomes import Found, Outcome, Refused, Unknown, Unread
+from jobs.outcomes import Outcome, Refused
+from jobs.readings import Found, Unknown, Unread
 from jobs.retry import Settle, after_known_refusal
 from jobs.words import TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by
 
