@@ -90,7 +90,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "started_at": rfc3339(record.started_at_ms),
         "finished_at": rfc3339(record.finished_at_ms),
         "rate": _rounded(snapshot.progress.rate),
-        "eta_seconds": _rounded(snapshot.progress.eta_s),
+        "eta_seconds": None if gate.hold_until_ms and not record.state.ended else _rounded(snapshot.progress.eta_s),
         "duplicates": record.duplicates,
         "invalid": record.invalid,
         "account": order.account,
@@ -100,6 +100,9 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "deadline": rfc3339(order.deadline_ms),
         "start_at": rfc3339(order.start_at_ms),
         "account_paused": gate.paused,
+        "account_held_until": rfc3339(gate.hold_until_ms or None),
+        "account_held_because": gate.hold_why or None,
+        "account_list_size": gate.list_size,
         "calls_in_flight": gate.calls_in_flight,
         "workers": gate.workers,
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from cli.snapshots import Snapshot
+from cli.terminal import plain
 from jobs.ledger.control import Gate
 from jobs.model import JobState
 from jobs.outcomes import DONE, REFUSED, Outcome
@@ -83,7 +84,8 @@ def time_left(snapshot: Snapshot) -> str:
 
 def goes_on(snapshot: Snapshot) -> bool:
     """Whether its pace says when it will be done."""
-    return not snapshot.gate.paused and snapshot.record.state is JobState.RUNNING
+    gate = snapshot.gate
+    return not gate.paused and not gate.hold_until_ms and snapshot.record.state is JobState.RUNNING
 
 
 def outcome_style(outcome: Outcome) -> str:
@@ -113,6 +115,9 @@ def standing(snapshot: Snapshot) -> str:
         return f"held until {clock(record.order.start_at_ms)}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
+    if snapshot.gate.hold_until_ms and not record.state.ended:
+        until = clock(snapshot.gate.hold_until_ms)
+        return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
     return str(record.state)
 
 

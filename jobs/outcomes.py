@@ -153,19 +153,27 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
             if single:
                 return _judge_single(references[0], answer)
             return _judge_list(references, answer)
-        case Answer(status=status) if status in NOT_COUNTED:
-            return Judgement(Untaken(words_of(answer.body) or f"HTTP {status}", status, counted=False), {})
-        case Answer(status=status) if (
-            status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS
-        ):
-            return Judgement(Unclear(words_of(answer.body) or f"HTTP {status}", status), {})
-        case Answer(status=status):
-            if single:
-                return Judgement(Refused(status, words_of(answer.body)), {})
-            reason = words_of(answer.body) or f"HTTP {status}"
-            if status in _REFUSING:
-                return Judgement(Suspect(reason, status, too_long=status == _TOO_LONG), {})
-            return Judgement(Untaken(reason, status), {})
+        case Answer():
+            return Judgement(_judge_error(answer, single=single), {})
+
+
+def _judge_error(answer: Answer, *, single: bool) -> Verdict:
+    """What an answer that is none of success says of every reference."""
+    status, body = answer.status, answer.body
+    reason = words_of(body) or f"HTTP {status}"
+    if status in NOT_COUNTED:
+        return Untaken(reason, status, counted=False)
+    if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS:
+        return Unclear(reason, status)
+    if of_gateway(body):
+        return Untaken(reason, status, counted=False)
+    if not of_platform(body):
+        return Untaken(reason, status)
+    if single:
+        return Refused(status, words_of(body))
+    if status in _REFUSING:
+        return Suspect(reason, status, too_long=status == _TOO_LONG)
+    return Untaken(reason, status)
 
 
 def prevents(answer: Answer | Failure) -> Judgement | None:
@@ -242,6 +250,16 @@ def _text(value: object) -> str | None:
 def correlation_id(body: object) -> str | None:
     """The platform's own name for the request, in an error body."""
     return _text(body.get("CorrelationId")) if isinstance(body, dict) else None
+
+
+def of_gateway(body: object) -> bool:
+    """Whether an error is a gateway's, which answers before the platform has seen the request (guide, 'key')."""
+    return isinstance(body, dict) and "statusCode" in body and "message" in body
+
+
+def of_platform(body: object) -> bool:
+    """Whether an error is the platform's own: it has its form, or no body at all. A proxy's page tells nothing."""
+    return body is None or (isinstance(body, dict) and bool({"Code", "Message", "CorrelationId"} & set(body)))
 
 
 def words_of(body: object) -> str | None:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success
+from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_gateway, of_platform
 from jobs.references import normalise
+
+_SERVER_ERRORS = 500
 
 
 class Standing(Enum):
@@ -72,9 +74,11 @@ def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
     match answer:
         case Failure(reason=reason, written=written):
             return Unread(reason, counted=written)
-        case Answer(status=404):
+        case Answer(status=404, body=body) if of_platform(body):
             return Unknown(404)
-        case Answer(status=status) if status in NOT_COUNTED:
+        case Answer(status=status, body=body) if status in NOT_COUNTED or (
+            status < _SERVER_ERRORS and of_gateway(body)
+        ):
             return Unread(f"HTTP {status}", status, counted=False)
         case Answer(status=status, body=body) if is_success(status) and isinstance(body, dict):
             named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")

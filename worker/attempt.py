@@ -21,6 +21,7 @@ from jobs.outcomes import (
     Verdict,
     correlation_id,
     judge,
+    of_gateway,
     prevents,
     words_of,
 )
@@ -44,6 +45,7 @@ class Ended:
         parts: shares for each part of the claim.
         rest_s: how long its slot rests.
         hold_s: how long the account holds.
+        hold_why: and why.
         list_size: the most references that a call may name from now on.
         learnt: a fingerprint of words, and the standing that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
@@ -53,6 +55,7 @@ class Ended:
     parts: Sequence[Sequence[Share]]
     rest_s: float = 0.0
     hold_s: float = 0.0
+    hold_why: str | None = None
     list_size: int | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
@@ -97,10 +100,12 @@ class Attempt:
         self._log(claim, len(references), answer, took_s)
         unconfirmed = [r for r in references if not isinstance(judgement.of(r), Confirmed)]
         too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
+        hold_s, hold_why = self._hold(answer)
         return Ended(
             self._after_call(claim, references, judgement),
             rest_s=self._rest_of(answer),
-            hold_s=self._hold_s(answer),
+            hold_s=hold_s,
+            hold_why=hold_why,
             slow_s=self._slow_s(),
             list_size=max(1, len(references) // 2) if too_long else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
@@ -129,10 +134,12 @@ class Attempt:
         took_s = monotonic() - started
         reading = judge_reading(reference, answer)
         self._log(claim, 1, answer, took_s)
+        hold_s, hold_why = self._hold(answer)
         return Ended(
             self._after_reading(claim, reading),
             rest_s=self._rest_of(answer),
-            hold_s=self._hold_s(answer),
+            hold_s=hold_s,
+            hold_why=hold_why,
             learnt=self._learn(claim, reference, reading),
             trouble=_trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
         )
@@ -205,22 +212,25 @@ class Attempt:
         self.lexicon = self.lexicon.agreeing(print_, meant)
         return print_, meant
 
-    def _hold_s(self, answer: Answer | Failure) -> float:
-        """For how long the account should make no call."""
+    def _hold(self, answer: Answer | Failure) -> tuple[float, str | None]:
+        """For how long the account should make no call, and why."""
         match answer:
-            case Answer(status=429 | 503, retry_after_s=float(seconds)):
-                return seconds
+            case Answer(status=429 | 503 as status, retry_after_s=float(seconds)):
+                return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"
             case Answer(status=429):
-                return _OVERLOADED_HOLD_S * self._jitter()
-            case Answer(status=401 | 403):
-                return _REFUSED_KEY_HOLD_S
-            case Failure(written=False):
+                return _OVERLOADED_HOLD_S * self._jitter(), "the platform is overloaded (HTTP 429)"
+            case Answer(status=401 | 403 as status):
+                return _REFUSED_KEY_HOLD_S, f"the platform refuses the key (HTTP {status}): check CANCELLIST_API_KEY"
+            case Answer(status=status, body=body) if status < HTTPStatus.INTERNAL_SERVER_ERROR and of_gateway(body):
+                why = f"a gateway answers for the platform (HTTP {status}): check CANCELLIST_API_URL"
+                return _REFUSED_KEY_HOLD_S, why
+            case Failure(written=False, reason=reason):
                 self._unconnected += 1
                 first, most = _NO_CONNECTION_HOLD_S
-                return min(most, first * 2.0 ** min(self._unconnected, 10))
+                return min(most, first * 2.0 ** min(self._unconnected, 10)), f"no connection to the platform: {reason}"
             case _:
                 self._unconnected = 0
-                return 0.0
+                return 0.0, None
 
     def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
         if judgement.unasked:

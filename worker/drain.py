@@ -169,14 +169,13 @@ class Drain:
             call = self._start(claim)
             while call:
                 ended = await self._end(call, claim)
-                successor = None if ended is None or ended.rest_s else await self._successor()
+                successor = None if ended is None or ended.rest_s else await self._successor(slot)
                 following = self._start(successor) if successor else None
                 if not following:
                     self._drop_lane(slot)
                 if ended:
                     self._spawn(self._settle(claim, ended, slot, keep=following is not None))
-                else:
-                    self._spawn(self._give_back([], [slot]))
+                # Else the slot rests until its lease passes: the platform may still be at work on the closed call.
                 if successor is None:
                     return
                 claim, call = successor, following
@@ -211,9 +210,9 @@ class Drain:
         self._leases.drop(claim.id)
         return None
 
-    async def _successor(self) -> Claim | None:
+    async def _successor(self, slot: str) -> Claim | None:
         """The staged claim that may start now, by the order of the policy; asks for the gate where its word is old."""
-        if self._stop.is_set() or not self._staging:
+        if self._stop.is_set() or not self._staging or not self._leases.holds(slot):
             return None
         if self._give:
             self._give = False
@@ -249,9 +248,17 @@ class Drain:
         rest = {slot: round(ended.rest_s * 1000)} if ended.rest_s else {}
         give = () if keep or rest else (slot,)
         settlement = Settlement(
-            claim.id, ended.parts, give, rest, round(ended.hold_s * 1000), ended.list_size, ended.learnt, ended.trouble,
-            ended.slow_s,
-        )  # fmt: skip
+            claim.id,
+            ended.parts,
+            give,
+            rest,
+            hold_ms=round(ended.hold_s * 1000),
+            hold_why=ended.hold_why,
+            list_size=ended.list_size,
+            learnt=ended.learnt,
+            trouble=ended.trouble,
+            slow_s=ended.slow_s,
+        )
         pause = _RETRY_S[0]
         while True:
             at = monotonic()

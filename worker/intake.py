@@ -1,5 +1,6 @@
 """The reader of the intake stream, in every worker."""
 
+import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
@@ -7,7 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from jobs.errors import IdempotencyConflictError
+from jobs.errors import IdempotencyConflictError, LedgerFullError
 from jobs.intake import IntakeOrder, MalformedEntryError, parse_entry
 from jobs.ledger import intake
 from jobs.ledger.core import Ledger
@@ -22,6 +23,8 @@ from jobs.references import Batch, RawBatch, classify
 log = structlog.get_logger()
 
 _COUNT = 100
+_LONG = 1_000_000
+"""Characters of references that are better parsed beside the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 
@@ -63,30 +66,40 @@ class Intake:
             await self._accept(entries)
 
     async def _accept(self, entries: Sequence[Entry]) -> None:
+        """Takes in what it can; one entry never stops the others, and what the server has no room for waits."""
         now_ms = await self._ledger.now_ms()
-        await admit(self._ledger, sum(len(e.fields.get("references", "")) for e in entries) // 15)
         small: dict[str, list[SmallJob]] = {}
-        size: dict[str, int] = {}
+        full: LedgerFullError | None = None
         for entry in entries:
             wanted = await self._parsed(entry, now_ms)
             if wanted is None:
                 continue
-            if len(wanted.references) > BATCH:
-                await self._accept_large(entry, wanted)
-                continue
-            account, job = wanted.order.account, self._small(entry, wanted)
-            count = len(job.references) + len(job.invalid)
-            if size.get(account, 0) + count > BATCH:
-                await self._seal(account, small.pop(account))
-                size[account] = 0
-            small.setdefault(account, []).append(job)
-            size[account] = size.get(account, 0) + count
+            try:
+                if len(wanted.references) > BATCH:
+                    await self._accept_large(entry, wanted)
+                else:
+                    await self._add_small(small, self._small(entry, wanted))
+            except LedgerFullError as error:
+                full = error
         for account, jobs in small.items():
             await self._seal(account, jobs)
+        if full:
+            raise full
+
+    async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:
+        """Gathers small jobs of an account until they fill a script."""
+        waiting = small.setdefault(job.order.account, [])
+        size = sum(len(j.references) + len(j.invalid) for j in waiting)
+        if size + len(job.references) + len(job.invalid) > BATCH:
+            small[job.order.account] = []
+            await self._seal(job.order.account, waiting)
+        small[job.order.account].append(job)
 
     async def _parsed(self, entry: Entry, now_ms: int) -> IntakeOrder | None:
         """The entry's order; None where it was rejected. One entry never stops the others."""
         try:
+            if len(entry.fields.get("references", "")) > _LONG:
+                return await asyncio.to_thread(parse_entry, entry.fields, now_ms=now_ms, accounts=self._accounts)
             return parse_entry(entry.fields, now_ms=now_ms, accounts=self._accounts)
         except MalformedEntryError as error:
             reason = str(error)
@@ -106,6 +119,9 @@ class Intake:
         return classify(RawBatch(range(first_line, first_line + len(references)), references), self._pattern)
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
+        if not jobs:
+            return
+        await admit(self._ledger, sum(len(job.references) + len(job.invalid) for job in jobs))
         words, drains = await intake.seal_small(
             self._ledger, account, jobs,
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._settings.max_references_per_call,
@@ -114,6 +130,7 @@ class Intake:
         await enqueue(self._ledger, account, drains)
 
     async def _accept_large(self, entry: Entry, wanted: IntakeOrder) -> None:
+        await admit(self._ledger, len(wanted.references))
         submission = Submission(self._ledger, wanted.order)
         with Deduplicator() as deduplicator:
             for at in range(0, len(wanted.references), 10_000):

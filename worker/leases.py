@@ -65,16 +65,31 @@ class Leases:
                 await self._renew()
             except LedgerError as error:
                 log.debug("renewal failed", account=self._account, error=str(error))
+                self._close_lapsed()
                 period_s = min(0.5, usual_s)
             else:
                 period_s = usual_s
+
+    def holds(self, slot: str) -> bool:
+        """Whether a slot is still ours, as far as is known."""
+        return slot in self._slots
+
+    def _close_lapsed(self) -> None:
+        """Closes the calls whose claims nobody could renew for a whole lease: others may hold them by now."""
+        oldest = monotonic() - self._terms.lease_ms / 1000
+        for claim, call in list(self._calls.items()):
+            if self._renewed_at.get(claim, 0.0) < oldest:
+                call.cancel()
 
     async def _renew(self) -> None:
         held = list(self._renewed_at)
         if not held and not self._slots:
             return
         at = monotonic()
-        gate, lost = await claims.renew(self._ledger, self._account, self._drain, self._terms, held, list(self._slots))
+        gate, lost, lost_slots = await claims.renew(
+            self._ledger, self._account, self._drain, self._terms, held, list(self._slots)
+        )
+        self._slots -= lost_slots
         for claim in held:
             if claim in lost:
                 self._renewed_at.pop(claim, None)

@@ -23,7 +23,7 @@ import structlog
 from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError, WatchError
 
-from jobs.errors import CancellistError
+from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
 from worker.service import Service
 
@@ -64,7 +64,7 @@ class ResilientWorker(arq.worker.Worker):
                 await self._poll_iteration()
                 if self.burst and await self._burst_done():
                     return
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, LedgerError, OSError, TimeoutError) as error:
                 self._recount()
                 if not away:
                     log.warning("server away, waiting for it", error=type(error).__name__)

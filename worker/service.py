@@ -21,6 +21,7 @@ from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import arq_pool
+from jobs.ledger.intake import leave
 from jobs.ledger.opening import Opened, open_ledger
 from jobs.model import DEFAULT_ACCOUNT, JobState
 from jobs.references import ReferencePattern
@@ -164,6 +165,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(LedgerError):
+            await leave(self.ledger, self.worker)
         with contextlib.suppress(LedgerError), translated():
             await self.ledger.redis.zrem(self.ledger.keys.workers, self.worker)
         await self._stack.aclose()
@@ -210,7 +213,8 @@ class Service:
                 if not away:
                     log.warning("waiting for the server", task=name, error=str(error))
                 away = True
-                await self._opened.revive()
+                with contextlib.suppress(CancellistError):
+                    await self._opened.revive()
             except Exception:
                 log.exception("background task failed; it goes on", task=name)
                 await asyncio.sleep(_OUTAGE_S[1])

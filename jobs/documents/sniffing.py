@@ -77,7 +77,7 @@ def _sniff_rows(lines: Sequence[str], column: str | None, pattern: ReferencePatt
         return Layout(form)
     if not pattern.matches(normalise(plain(lines[0]))):
         raise InputError(f"there is no column {column!r}; {listing([plain(lines[0])])}")
-    return Layout(form, warning=f"the column {column!r} was ignored: the input is one reference a line")
+    raise InputError(f"there is no column {column!r}: the input is one reference a line; leave --column out")
 
 
 def _table(rows: _Table, delimiter: str, column: str | None, pattern: ReferencePattern, *, skip: int = 0) -> Layout:

@@ -82,10 +82,13 @@ class SentinelAddress(Address):
     sentinel_password: str | None = field(default=None, repr=False)
 
 
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
+
+
 def redacted(url: str) -> str:
     """Return `url` without its passwords, also where it is malformed; what cannot be told apart is left out."""
     scheme, found, rest = url.partition("://")
-    if not found:
+    if not found or not _SCHEME.fullmatch(scheme):
         return f"***@{url.rpartition('@')[2]}" if "@" in url else url
     rest, mark, query = rest.partition("?")
     only_a_path = scheme == "unix" and rest.startswith("/")

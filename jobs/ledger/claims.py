@@ -126,6 +126,7 @@ class Settlement:
         give: slots given back.
         rest_ms: slots that stay taken so long, though nobody renews them.
         hold_ms: for how long the account makes no call.
+        hold_why: what to tell people about it.
         list_size: the most references that a call of the account may name from now on.
         learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
@@ -137,6 +138,7 @@ class Settlement:
     give: Sequence[str] = ()
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
+    hold_why: str | None = None
     list_size: int | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
@@ -161,6 +163,8 @@ async def settle(
         "slow": _ms(settlement.slow_s),
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
+    if settlement.hold_why is not None:
+        document["hold_why"] = settlement.hold_why
     if settlement.list_size is not None:
         document["list_size"] = settlement.list_size
     if settlement.learnt is not None:
@@ -173,13 +177,14 @@ async def settle(
 
 async def renew(
     ledger: Ledger, account: str, drain: str, terms: Terms, claims: Sequence[str], slots: Sequence[str]
-) -> tuple[int, set[str]]:
-    """Renews leases; answers the gate's version and the claims that are not ours any more."""
+) -> tuple[int, set[str], set[str]]:
+    """Renews leases; answers the gate's version, and the claims and slots that are not ours any more."""
     document = {
         "drain": drain, "live": terms.live_ms, "lease": terms.lease_ms, "claims": list(claims), "slots": list(slots),
     }  # fmt: skip
     reply = await ledger.run("renew", account, orjson.dumps(document))
-    return int(reply[0]), {lost.decode() for lost in reply[1:]}
+    lost = [name.decode() for name in reply[2:]]
+    return int(reply[0]), set(lost[: int(reply[1])]), set(lost[int(reply[1]) :])
 
 
 async def release(ledger: Ledger, account: str, claims: Sequence[str], slots: Sequence[str], terms: Terms) -> int:

@@ -29,11 +29,17 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The account's gate; `calls_in_flight` counts over all workers."""
+    """The account's gate.
+
+    `hold_until_ms` is 0 where it does not hold; `list_size` is what a 413 has left of a call's references;
+    `calls_in_flight` counts over all workers.
+    """
 
     version: int
     paused: bool
     hold_until_ms: int
+    hold_why: str
+    list_size: int | None
     calls_in_flight: int
     workers: int
 
@@ -127,11 +133,20 @@ async def gate(ledger: Ledger, account: str) -> Gate:
     with translated():
         now_ms = await ledger.now_ms()
         pipe = ledger.redis.pipeline(transaction=False)
-        pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until"])
+        pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until", "hold_why", "list_size"])
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
         pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
-        (version, paused, hold), calls, workers = await pipe.execute()
-    return Gate(int(version or 0), paused is not None, int(hold or 0), int(calls), int(workers))
+        (version, paused, hold, why, size), calls, workers = await pipe.execute()
+    held_until = int(hold or 0)
+    return Gate(
+        version=int(version or 0),
+        paused=paused is not None,
+        hold_until_ms=held_until if held_until > now_ms else 0,
+        hold_why=_text(why or b"") if held_until > now_ms else "",
+        list_size=int(size) if size else None,
+        calls_in_flight=int(calls),
+        workers=int(workers),
+    )
 
 
 async def gate_version(ledger: Ledger, account: str) -> int:

@@ -19,6 +19,7 @@ from jobs.references import InvalidEntry
 GROUP = "cancellist"
 _KEPT_TEXT = 1000
 _KEPT_FIELDS = 50
+_GONE_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) 
 
 
 async def leave(ledger: Ledger, consumer: str) -> None:
-    """Takes a reader off the group where it has nothing pending."""
+    """Takes a reader off the group, and those that are long gone, where they have nothing pending."""
     with translated():
         for row in await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP):
-            if row["name"] == consumer.encode() and not row["pending"]:
-                await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, consumer)
+            gone = row["name"] == consumer.encode() or row["idle"] > _GONE_MS
+            if gone and not row["pending"]:
+                await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, row["name"])
 
 
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:

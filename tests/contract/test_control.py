@@ -562,3 +562,28 @@ async def test_what_cannot_be_done_is_refused_with_the_reason(ledger, word):
     if word != "abort":
         with pytest.raises(JobStateError, match=f"{gone} is aborted"):
             await act(gone)
+
+
+@pytest.mark.parametrize("pieces", [10, 20, 28])
+async def test_an_abort_ends_though_what_may_have_been_sent_waits_to_be_read(ledger, pieces):
+    terms = replace(TERMS, limit=50, per_call=100)
+    job = await submit(ledger, refs(pieces * 100))
+    for _ in range(pieces):
+        await settle(ledger, await claim(ledger, terms=terms), CallAgain(60.0, 1, 1, unclear_s=60.0), terms=terms)
+    await ledger.run("abort", A, job)
+    rounds = 0
+    while (await ledger.run("slice", A, job, control.SLICE))[1]:
+        rounds += 1
+        assert rounds < 100
+    assert (await records.get(ledger, job)).pending == pieces * 100
+
+
+async def test_a_group_of_an_aborted_job_leaves_nothing_behind(ledger):
+    job = await submit(ledger, refs(20))
+    await settle(ledger, await claim(ledger), CallAgain(0.0, 0, 1, group=0))
+    await control.pause_job(ledger, job)
+    await ask(ledger)
+    await control.abort_job(ledger, job)
+    assert await ledger.redis.hlen(key("groups")) == 0
+    assert await ledger.redis.zcard(key("alone")) == 0
+    assert (await records.get(ledger, job)).state is JobState.ABORTED

@@ -209,7 +209,7 @@ async def test_renewing_prolongs_claims_and_slots_and_keeps_the_drain_alive(ledg
             await ledger.redis.zadd(key(name), {member: await ledger.now_ms() + 5})
     await ledger.redis.zadd(key("drains"), {"d1": 1})
     now = await ledger.now_ms()
-    _, lost = await claims.renew(ledger, A, "d1", TERMS, [calling.id, staged.id], [calling.id])
+    _, lost, _ = await claims.renew(ledger, A, "d1", TERMS, [calling.id, staged.id], [calling.id])
     assert lost == set()
     for name, member in (("claims", calling.id), ("claims", staged.id), ("slots", calling.id)):
         assert await ledger.redis.zscore(key(name), member) >= now + TERMS.lease_ms
@@ -225,16 +225,16 @@ async def test_renewing_tells_what_is_lost_and_brings_nothing_back(ledger):
     await release(ledger, given)
     await settle(ledger, settled)
     ids = [one.id for one in (kept, over, given, settled)]
-    _, lost = await claims.renew(ledger, A, "d1", TERMS, ids, ids)
+    _, lost, _ = await claims.renew(ledger, A, "d1", TERMS, ids, ids)
     assert lost == {over.id, given.id, settled.id}
     assert await ledger.redis.zrange(key("claims"), 0, -1) == [kept.id.encode()]
     assert given.id.encode() not in await ledger.redis.zrange(key("slots"), 0, -1)
 
 
 async def test_renewing_tells_the_gates_version(ledger):
-    before, _ = await claims.renew(ledger, A, "d1", TERMS, [], [])
+    before, *_ = await claims.renew(ledger, A, "d1", TERMS, [], [])
     await control.pause_account(ledger, A)
-    after, _ = await claims.renew(ledger, A, "d1", TERMS, [], [])
+    after, *_ = await claims.renew(ledger, A, "d1", TERMS, [], [])
     assert after == before + 1 == (await control.gate(ledger, A)).version
 
 
@@ -383,3 +383,22 @@ async def test_everything_that_a_crash_interrupts_ends_with_one_result_each(ledg
     await drained(ledger)
     assert await outcomes(ledger, job) == dict.fromkeys(refs(60), "cancelled")
     assert await state_of(ledger, job) is JobState.COMPLETED
+
+
+async def test_all_claims_whose_leases_have_passed_are_taken_over_in_one_round_of_sweeping(ledger):
+    terms = replace(TERMS, limit=400, per_call=1)
+    await submit(ledger, refs(250))
+    await lease_passes(ledger, *[await claim(ledger, terms=terms) for _ in range(250)])
+    taken, more = 0, True
+    while more:
+        swept = await sweep(ledger, terms)
+        taken, more = taken + swept.taken_over, swept.more
+    assert taken == 250
+
+
+async def test_renewing_tells_which_slots_are_lost(ledger):
+    await submit(ledger, refs(5))
+    taken = await claim(ledger)
+    assert (await claims.renew(ledger, A, "d1", TERMS, [taken.id], [taken.id]))[2] == set()
+    await ledger.redis.zrem(key("slots"), taken.id)
+    assert (await claims.renew(ledger, A, "d1", TERMS, [taken.id], [taken.id]))[2] == {taken.id}

@@ -167,7 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 if isinstance(step, Settle):
                     self.outcomes.setdefault((part.job, reference), set()).add(step.outcome)
             parts.append([Share(step, tuple(refs), len(refs)) for step, refs in shares.items()])
-        settlement = Settlement(claim, parts, (claim,) if give else (), {})
+        settlement = Settlement(claim, parts, (claim,) if give else (), {}, list_size=9, learnt=("no", "open"))
         ask = None
         if chain:
             self.serial += 1
@@ -200,9 +200,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def settle_again(self, done):
         settlement, ask = done
         before = self.do(self.redis.xlen("cancellist:results"))
+        learnt = self.do(self.redis.hgetall("cancellist:account:default:words"))
         taken, answer = self.do(claims.settle(self.ledger, A, settlement, ask, TERMS))
         assert taken
         assert self.do(self.redis.xlen("cancellist:results")) == before
+        assert self.do(self.redis.hgetall("cancellist:account:default:words")) == learnt
         if ask and ask.claim in self.claimed:
             assert isinstance(answer, Claim)
             assert answer.parts == self.claimed[ask.claim].parts
@@ -216,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(claim=held)
     def renew(self, claim):
-        _, lost = self.do(claims.renew(self.ledger, A, "d1", TERMS, [claim], [claim]))
+        _, lost, _ = self.do(claims.renew(self.ledger, A, "d1", TERMS, [claim], [claim]))
         assert lost == (set() if claim in self.claimed else {claim})
 
     @rule(claim=consumes(held), twice=st.booleans())
@@ -375,7 +377,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert left + sum(written.values()) == int(h["total"])
         assert (h["state"] in {"completed", "aborted"}) == (left == 0), h
         runnable = h["state"] in {"queued", "running"}
-        assert ("calls_turn" in h) == (runnable and counts[job, "calls"] > 0) or h.get("deadline"), h
+        stands = "calls_turn" in h
+        if h.get("deadline"):
+            assert not stands or (runnable and counts[job, "calls"] > 0), h
+        else:
+            assert stands == (runnable and counts[job, "calls"] > 0), h
         return left
 
     async def _check_account(self, ready, unsettled):
@@ -388,6 +394,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert int(await self.redis.hget("cancellist:totals", "unsettled") or 0) == unsettled
         assert await self.redis.zcard(f"{account}:slots") <= TERMS.limit
         assert await self.redis.zcard(f"{account}:claims") == len(self.claimed)
+        grouped = " ".join((await self._hash(f"{account}:groups")).values()).split()
+        pieces = [
+            f"{job}/{field.decode()}"
+            for job in self.submitted
+            for field in await self.redis.hkeys(f"cancellist:job:{job}:alone")
+        ]
+        assert Counter(grouped) == Counter(pieces)
 
 
 def test_whatever_is_called_in_whatever_order_every_reference_is_in_one_place(any_server: Server) -> None:

@@ -393,3 +393,30 @@ async def test_calls_that_go_well_earn_retries(ledger):
     for _ in range(5):
         await settle(ledger, await claim(ledger))
     assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 1.0
+
+
+async def test_a_list_size_that_was_lowered_grows_again_after_a_while(ledger):
+    await submit(ledger, refs(100))
+    taken = await claim(ledger)
+    shares = [[Share(AGAIN, None, len(p.piece.references))] for p in taken.parts]
+    await claims.settle(ledger, A, Settlement(taken.id, shares, (taken.id,), {}, list_size=2), None, TERMS)
+    assert len((await claim(ledger)).references) == 2
+    await ledger.redis.hset(key("state"), "list_size_at", 1)
+    assert len((await claim(ledger)).references) == 4
+    await ledger.redis.hset(key("state"), "list_size_at", 1)
+    await claim(ledger)
+    await ledger.redis.hset(key("state"), "list_size_at", 1)
+    assert len((await claim(ledger)).references) == TERMS.per_call
+    assert not await ledger.redis.hexists(key("state"), "list_size")
+
+
+async def test_what_a_call_has_taught_is_learnt_once_however_often_it_is_settled(ledger):
+    await submit(ledger, refs(10))
+    taken = await claim(ledger)
+    shares = [[Share(CANCELLED, None, len(p.piece.references))] for p in taken.parts]
+    told = Settlement(taken.id, shares, (), {}, hold_ms=60_000, hold_why="asked to wait", learnt=("no", "open"))
+    for _ in range(3):
+        assert (await claims.settle(ledger, A, told, None, TERMS))[0]
+    assert await ledger.redis.hget(key("words"), "no") == b"open 1"
+    gate = await control.gate(ledger, A)
+    assert (gate.version, gate.hold_why) == (1, "asked to wait")

@@ -410,7 +410,7 @@ async def test_on_a_full_server_all_that_drains_goes_on(ledger):
         done, following = await settle(ledger, taken, then=new_ask())
         assert done
         assert following.references
-        assert await claims.renew(ledger, A, "d1", TERMS, [following.id], [following.id]) == (0, set())
+        assert await claims.renew(ledger, A, "d1", TERMS, [following.id], [following.id]) == (0, set(), set())
         assert await release(ledger, following) == 1
         await settle(ledger, await claim(ledger), CallAgain(60.0, 1, 1))
         await settle(ledger, await claim(ledger), READ)

@@ -93,10 +93,8 @@ def test_an_input_without_entries_yields_nothing(content):
     assert list(read([], pattern=PATTERN)) == []
 
 
-def test_a_column_asked_of_plain_lines_is_ignored_with_a_warning():
-    document = read([f"{A}\n{B}\n".encode()], column="ref", pattern=PATTERN)
-    assert [value for raw in document for value in raw.values] == [A, B]
-    assert "'ref' was ignored" in document.warnings[0]
+def test_a_column_asked_of_plain_lines_is_refused():
+    assert "there is no column 'ref': the input is one reference a line" in refusal(f"{A}\n{B}\n", column="ref")
 
 
 def test_a_line_that_never_ends_is_refused_rather_than_held():

@@ -131,6 +131,21 @@ def test_a_server_error_a_redirection_and_a_timeout_are_unclear(status, single):
     assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
 
 
+GATEWAY = {"statusCode": 404, "message": "Resource not found"}
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_gateways_error_is_not_the_platforms_word_and_burns_nothing(single):
+    expected = Untaken("Resource not found", 404, counted=False)
+    assert judge([A], Answer(404, GATEWAY), single=single).of(A) == expected
+    assert judge([A], Answer(504, GATEWAY), single=single).of(A) == Unclear("Resource not found", 504)
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_proxys_page_refuses_nothing(single):
+    assert judge([A], Answer(404, UNREADABLE), single=single).of(A) == Untaken("HTTP 404", 404)
+
+
 BAD = {"Code": "bad", "Message": "no such thing", "CorrelationId": "1", "Details": []}
 
 
@@ -206,7 +221,9 @@ def test_an_empty_list_to_one_alone_is_unclear():
         ),
         (Answer(200, {"Status": "Cancelled"}), Found("Cancelled", 200)),
         (Answer(404, {"Message": "gone"}), Unknown(404)),
-        (Answer(404, UNREADABLE), Unknown(404)),
+        (Answer(404), Unknown(404)),
+        (Answer(404, UNREADABLE), Unread("HTTP 404", 404)),
+        (Answer(404, {"statusCode": 404, "message": "Resource not found"}), Unread("HTTP 404", 404, counted=False)),
         (Answer(401), Unread("HTTP 401", 401, counted=False)),
         (Answer(403), Unread("HTTP 403", 403, counted=False)),
         (Answer(429), Unread("HTTP 429", 429, counted=False)),

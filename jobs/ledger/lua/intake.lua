@@ -22,10 +22,10 @@ for at = 6, #ARGV do
   elseif call('XACK', K.intake, ARGV[3], e.entry) == 0 then
     word = 'taken'
   else
-    call('XDEL', K.intake, e.entry)
+    local given = seal.take(e.entry)
     local holder, same = seal.bound(e.key, e.digest, e.job, ARGV[4])
     if holder and not same then
-      seal.reject(e.entry, holder, e.key)
+      seal.reject(e.entry, given, holder)
       word = 'conflict'
     elseif holder then
       word = 'same'

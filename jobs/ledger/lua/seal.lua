@@ -33,9 +33,10 @@ if h[2] ~= 'sealing' then
   for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do again[#again + 1] = name end
   return again
 end
+local given = {}
 if ARGV[11] ~= '' then
   local owned = call('XACK', K.intake, ARGV[11], ARGV[12])
-  call('XDEL', K.intake, ARGV[12])
+  given = seal.take(ARGV[12])
   if owned == 0 then
     return drop({ 'taken' })
   end
@@ -43,7 +44,7 @@ end
 local holder, same = seal.bound(ARGV[8], ARGV[9], id, ARGV[10])
 if holder then
   if not same then
-    if ARGV[11] ~= '' then seal.reject(ARGV[12], holder, ARGV[8]) end
+    if ARGV[11] ~= '' then seal.reject(ARGV[12], given, holder) end
     return drop({ 'conflict', holder })
   end
   return drop({ 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' })

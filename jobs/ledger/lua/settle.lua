@@ -1,9 +1,9 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, list_size?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, list_size?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
---         renews them; ms to hold the account; list_size? the most references that a call may name from now on; learnt? [fingerprint of
+--         renews them; ms to hold the account, and why; list_size? the most references that a call may name from now on; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
 --         before retries once the retry budget is spent; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
@@ -85,9 +85,18 @@ local function settle(parts)
   end
 end
 
-if doc.list_size then
-  local size = tonumber(call('HGET', K.state, 'list_size') or doc.list_size)
-  call('HSET', K.state, 'list_size', math.min(size, doc.list_size))
+-- What this call has taught about the platform, once for each call.
+local function note()
+  if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
+  if doc.list_size then
+    local size = tonumber(call('HGET', K.state, 'list_size') or doc.list_size)
+    call('HSET', K.state, 'list_size', math.min(size, doc.list_size), 'list_size_at', ms(NOW))
+  end
+  if doc.hold > 0 then
+    local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
+    call('HSET', K.state, 'hold_until', ms(until_ms), 'hold_why', doc.hold_why or '')
+    call('HINCRBY', K.state, 'gate', 1)
+  end
 end
 
 -- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them.
@@ -115,19 +124,13 @@ local function slow_down()
   end
 end
 
-if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
-
 local word = 'lost'
-if doc.hold > 0 then
-  local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
-  call('HSET', K.state, 'hold_until', ms(until_ms))
-  call('HINCRBY', K.state, 'gate', 1)
-end
 if call('GET', K.done(doc.claim)) == FORMAT .. ' settled' then
   word = 'settled'
 else
   if packed then
     if doc.trouble then call('XADD', K.trouble, 'MAXLEN', '~', TROUBLE_KEPT, '*', unpack(doc.trouble)) end
+    note()
     slow_down()
     settle(held)
     claim.close(doc.claim)

@@ -20,6 +20,7 @@ while budget > 0 do
   budget = budget - LINE_COST
 end
 
+local whole = false -- every piece has been looked at
 if job.ending(id) then
   order.leave(id, 'calls')
   while budget > 0 do
@@ -33,6 +34,7 @@ if job.ending(id) then
   for _, field in ipairs(call('HKEYS', K.job_alone(id))) do
     if budget <= 0 then break end
     local p = group.take(id, field)
+    group.forget(id, field)
     job.put_back(id, p, 'alone', 0, false)
     budget = budget - p.c - PIECE_COST
   end
@@ -51,11 +53,14 @@ if job.ending(id) then
       budget = budget - p.c - PIECE_COST
     end
     call('HSET', jk, 'slice_cursor', page[1])
-    if page[1] == '0' then break end
+    if page[1] == '0' then
+      whole = true
+      break
+    end
   end
 end
 local more = 0
-if budget <= 0 then
+if budget <= 0 and not whole then
   more = 1
 else
   call('ZREM', K.slices, id)

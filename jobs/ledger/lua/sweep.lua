@@ -16,7 +16,8 @@ call('ZADD', K.workers, ms(NOW), doc.worker)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
 
-for _, id in ipairs(call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0, 100)) do
+local lapsed = call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
+for _, id in ipairs(lapsed) do
   if budget <= 0 then
     more = 1
     break
@@ -42,7 +43,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.claims, '-inf', ms(NOW), 'LIMIT', 0,
   end
   taken = taken + 1
 end
-job.promote(500)
+job.promote(math.min(500, 2000 - (1000 - budget)))
 
 local held = call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
 for _, id in ipairs(held) do
@@ -62,7 +63,7 @@ end
 for _, id in ipairs(call('ZRANGEBYSCORE', K.unsealed, '-inf', ms(NOW - doc.unsealed), 'LIMIT', 0, 10)) do
   seal.drop(id)
 end
-if #held == PAGE or #passed == PAGE then more = 1 end
+if #lapsed == PAGE or #held == PAGE or #passed == PAGE then more = 1 end
 local answer = { more, taken, call('ZCARD', K.slices) }
 for _, name in ipairs(job.drains_wanted(doc.per_call)) do answer[#answer + 1] = name end
 return answer

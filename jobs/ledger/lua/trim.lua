@@ -34,4 +34,5 @@ for _, id in ipairs(jobs) do
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
 end
+call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))
 return { results, #jobs }

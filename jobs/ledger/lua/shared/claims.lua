@@ -1,6 +1,7 @@
 -- Claiming: permission for a call and the references for it, in one step.
 local claim = {}
 local HUNGRY_MS, STAY_MS = 1000, 1000
+local GROW_MS = 600000
 local MOST_PARTS, MOST_PASSED = 250, 100
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 
@@ -176,6 +177,17 @@ local function leave_or_wait(ask, wait_ms, why, give)
   return claim.wait(wait_ms, why, give)
 end
 
+-- The most references that a call may name after a 413: it doubles again after a while, since limits change.
+local function list_size(per_call, size, at)
+  if NOW - at < GROW_MS then return math.min(per_call, size) end
+  if 2 * size >= per_call then
+    call('HDEL', K.state, 'list_size', 'list_size_at')
+    return per_call
+  end
+  call('HSET', K.state, 'list_size', 2 * size, 'list_size_at', ms(NOW))
+  return 2 * size
+end
+
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
 -- caller holds, limit, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
 -- spent: references that this script has touched already.
@@ -185,8 +197,8 @@ function claim.try(ask, spent)
   if packed then return claim.answer(ask.claim, packed, 0) end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
-  local h = call('HMGET', K.state, 'paused', 'hold_until', 'list_size')
-  if h[3] then ask.per_call = math.min(ask.per_call, tonumber(h[3])) end
+  local h = call('HMGET', K.state, 'paused', 'hold_until', 'list_size', 'list_size_at')
+  if h[3] then ask.per_call = list_size(ask.per_call, tonumber(h[3]), tonumber(h[4])) end
   if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end
   local hold = tonumber(h[2] or 0) - NOW
   if hold > 0 then return leave_or_wait(ask, hold, 'held', 0) end

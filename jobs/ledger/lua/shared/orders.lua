@@ -70,7 +70,21 @@ function group.add(id, g, p)
   call('ZADD', K.alone, score_of(id), g)
 end
 
--- Takes a piece out of the job, wherever its group stands.
+-- Takes a piece off its group's list; a group of which nothing is left ends.
+function group.forget(id, field)
+  local g, rest = string.match(field, '^%d+'), {}
+  for entry in string.gmatch(call('HGET', K.groups, g) or '', '%S+') do
+    if entry ~= id .. '/' .. field then rest[#rest + 1] = entry end
+  end
+  if #rest > 0 then
+    call('HSET', K.groups, g, table.concat(rest, ' '))
+  else
+    call('HDEL', K.groups, g)
+    call('ZREM', K.alone, g)
+  end
+end
+
+-- Takes a piece out of the job; its group's list is the caller's to mend.
 function group.take(id, field)
   local text = call('HGET', K.job_alone(id), field)
   if not text then return nil end

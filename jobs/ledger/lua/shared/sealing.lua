@@ -1,6 +1,6 @@
 -- Making a job whole and visible.
 local seal = {}
-local REJECTED_KEPT = 10000
+local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST = 10000, 50, 1000
 
 -- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job it is bound to and
 -- whether that job has the same content.
@@ -32,10 +32,21 @@ function seal.enter(id, h)
   return call('HGET', K.job(id), 'state')
 end
 
--- Answers an intake entry whose key is bound to other content.
-function seal.reject(entry, holder, key)
-  call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', 'entry', entry, 'reason',
-    'idempotency key is bound to job ' .. holder .. ' with other content', 'idempotency_key', key)
+-- Takes an entry that this reader owns off the intake stream; answers its fields.
+function seal.take(entry)
+  local found = call('XRANGE', K.intake, entry, entry)[1]
+  call('XDEL', K.intake, entry)
+  return found and found[2] or {}
+end
+
+-- Answers an intake entry whose key is bound to other content, with what it held.
+function seal.reject(entry, given, holder)
+  local answer = { 'entry', entry, 'reason', 'idempotency key is bound to job ' .. holder .. ' with other content' }
+  for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
+    answer[#answer + 1] = 'given.' .. given[i]
+    answer[#answer + 1] = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+  end
+  call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
 end
 
 function seal.announce() call('PUBLISH', WAKE, ACCOUNT) end
