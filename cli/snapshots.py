@@ -99,6 +99,8 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "requested_by": order.requested_by,
         "deadline": rfc3339(order.deadline_ms),
         "start_at": rfc3339(order.start_at_ms),
+        "idempotency_key": order.idempotency_key,
+        "intake_entry": record.intake_entry,
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,

@@ -99,7 +99,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as the ledger has it. Times are Unix milliseconds."""
+    """A job as the ledger has it; `intake_entry` is the entry that it came from. Times are Unix milliseconds."""
 
     id: str
     order: JobOrder
@@ -114,6 +114,7 @@ class JobRecord:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     samples: tuple[tuple[int, int], ...] = ()
+    intake_entry: str | None = None
 
     @property
     def settled(self) -> int:

@@ -79,6 +79,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         started_at_ms=_int(h.get("started_at")),
         finished_at_ms=_int(h.get("finished_at")),
         samples=_samples(h.get("samples", "")),
+        intake_entry=h.get("entry"),
     )
 
 

@@ -28,6 +28,7 @@ async def test_entries_of_every_size_become_jobs_and_malformed_ones_are_answered
         for job in jobs:
             await ended(ledger, job.id, 30)
         assert sum(job.total for job in jobs) == 300 + 5_700 + 2
+        assert all(job.intake_entry for job in jobs)
         rejected = await ledger.redis.xrange("cancellist:intake:rejected")
         assert [row[b"reason"][:13] for _, row in rejected] == [b"unknown field"]
         assert await ledger.redis.xlen(INTAKE) == 0

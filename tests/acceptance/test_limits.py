@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.ledger import records
+from jobs.ledger import control, records
 from jobs.outcomes import Outcome
 from tests.acceptance.stage import Stage, agrees, all_results, ended, settled, submit
 from tests.waiting import until
@@ -74,6 +74,23 @@ async def test_allocated_consignments_are_deallocated_first_where_the_account_wa
         outcomes = await agrees(valkey_stage, ledger, job, references)
     assert outcomes[Outcome.CANCELLED] > 900
     assert worker.end() == 0
+
+
+async def test_a_wrong_base_path_burns_nothing_and_says_what_to_check(valkey_stage: Stage) -> None:
+    references = valkey_stage.platform.references(300)
+    worker = valkey_stage.worker(api_url=valkey_stage.platform.url + "/v2")
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        gate = await until(lambda: control.gate(ledger, "default"), lambda g: bool(g.hold_until_ms), 15)
+        assert "CANCELLIST_API_URL" in gate.hold_why
+        assert worker.end() == 0
+        record = await records.get(ledger, job)
+        assert (record.pending, record.settled) == (300, 0)
+        await ledger.redis.hdel("cancellist:account:default:state", "hold_until")
+        second = valkey_stage.worker()
+        await ended(ledger, job, 20)
+        await agrees(valkey_stage, ledger, job, references)
+    assert second.end() == 0
 
 
 @pytest.mark.parametrize("fault", ["503-before", "503-after", "close-after", "timeout-after", "half-list"])

@@ -50,6 +50,7 @@ if holder then
   return drop({ 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' })
 end
 call('ZREM', K.unsealed, id)
+if ARGV[12] ~= '' then call('HSET', jk, 'entry', ARGV[12]) end
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
 local answer = { 'sealed', id, seal.enter(id, {
   start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
