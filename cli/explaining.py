@@ -13,7 +13,7 @@ from jobs.ledger.history import TroubledCall
 from jobs.model import JobRecord, Result
 from jobs.references import normalise
 from jobs.times import rfc3339
-from jobs.words import SAMPLED, TRUSTED_AFTER, Meaning
+from jobs.words import SAMPLE_EVERY, TRUSTED_AFTER, Meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def words(account: str, *, as_json: bool) -> None:
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
         table.add_row(cell(text), meaning.standing, str(meaning.agreed), "yes" if meaning.trusted else "not yet")
     show(table)
-    say(f"trusted after {TRUSTED_AFTER} reads that agree; one in {round(1 / SAMPLED)} is read all the same")
+    say(f"trusted after {TRUSTED_AFTER} reads that agree; one in {SAMPLE_EVERY} is read all the same")
 
 
 _KINDS = {"calls": "cancel", "alone": "cancel, alone", "reads": "read state"}

@@ -176,20 +176,43 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
     return Untaken(reason, status)
 
 
-def prevents(answer: Answer | Failure) -> Judgement | None:
-    """What the answer to a deallocation that comes first says: None where the cancelling call may follow.
+@dataclass(frozen=True, slots=True)
+class Deallocation:
+    """What the deallocation that comes first says: `verdict` for those in `stopped`; the others may be cancelled."""
 
-    A deallocation cancels nothing, so that a reference is untaken whatever became of it. Which of the references could
-    be deallocated does not matter: those that were not allocated refuse, and cancelling says the rest.
+    verdict: Verdict
+    stopped: frozenset[str]
+
+    def of(self, reference: str) -> Verdict | None:
+        """What stops a reference; None where its cancelling call may follow."""
+        return self.verdict if reference in self.stopped else None
+
+    def joined(self, judgement: Judgement) -> Judgement:
+        """The judgement of the cancelling call of the others, and of those that were stopped."""
+        stopped = dict.fromkeys(self.stopped, self.verdict)
+        return Judgement(judgement.common, {**judgement.others, **stopped}, judgement.unasked)
+
+
+def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> Deallocation:
+    """Says which references may be cancelled after a deallocation.
+
+    It cancels nothing, so that what it stops is untaken. A reference that it refuses by name goes on: it was not
+    allocated, and cancelling says the rest. One that it does not name is asked for again.
     """
+    everyone = frozenset(references)
     match answer:
         case Failure(reason=reason, written=written):
-            return Judgement(Untaken(f"deallocating: {reason}", counted=written), {})
-        case Answer(status=status, body=body) if status in NOT_COUNTED or status >= _SERVER_ERRORS:
-            reason = words_of(body) or f"HTTP {status}"
-            return Judgement(Untaken(f"deallocating: {reason}", status, counted=status not in NOT_COUNTED), {})
-        case _:
-            return None
+            return Deallocation(Untaken(f"deallocating: {reason}", counted=written), everyone)
+        case Answer(status=status, body=list() as body) if status in _CONFIRMING:
+            named = {normalise(i["Data"]) for i in body if isinstance(i, dict) and isinstance(i.get("Data"), str)}
+            return Deallocation(Untaken("the deallocation does not name it", status), everyone - named)
+        case Answer():
+            verdict = _judge_error(answer, single=len(references) == 1)
+            if isinstance(verdict, Refused):
+                return Deallocation(verdict, frozenset())
+            if isinstance(verdict, Unclear):
+                verdict = Untaken(f"deallocating: {verdict.reason}", answer.status)
+            return Deallocation(verdict, everyone)
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:
@@ -207,8 +230,8 @@ def _judge_single(reference: str, answer: Answer) -> Judgement:
 
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
     unnamed = Unclear("the answer does not name it", answer.status)
-    if not isinstance(answer.body, list):
-        return Judgement(Unclear("the answer is not a list", answer.status), {})
+    if not isinstance(answer.body, list) or answer.status not in _CONFIRMING:
+        return Judgement(Unclear("the answer confirms nothing", answer.status), {})
     confirmed = Confirmed(answer.status)
     asked = set(references)
     seen: dict[str, Verdict] = {}

@@ -16,6 +16,7 @@ class Standing(Enum):
     PASSING = "passing"
     OPEN = "open"
     MANIFESTED = "manifested"
+    STRANGE = "strange"
 
 
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
@@ -31,7 +32,7 @@ _MANIFESTED = frozenset(
 
 
 def standing(state: str) -> Standing:
-    """What a state means for cancelling; one that is not known is taken as open, since asking again does no harm."""
+    """What a state means for cancelling; of one that is not known nothing is concluded."""
     folded = state.strip().lower()
     if folded == "cancelled":
         return Standing.CANCELLED
@@ -39,7 +40,7 @@ def standing(state: str) -> Standing:
         return Standing.PASSING
     if folded in _MANIFESTED:
         return Standing.MANIFESTED
-    return Standing.OPEN
+    return Standing.OPEN if folded in _OPEN else Standing.STRANGE
 
 
 @dataclass(frozen=True, slots=True)

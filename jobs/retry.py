@@ -112,23 +112,22 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return Settle(Outcome.FAILED, named, status, reason)
 
 
-def after_known_refusal(piece: Piece, refused: Refused, meaning: str, unclear_left_s: float) -> Settle | None:
+def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle | None:
     """What happens to a reference that was refused in words that are trusted to mean a standing.
 
     Args:
         piece: its history, the refusing call included.
         refused: the refusal.
         meaning: the standing that the words mean (`jobs.words`).
-        unclear_left_s: for how long an earlier unclear call may still act.
 
     Returns:
-        Its result; None where only a read can tell, since the unclear call may yet change what the words meant.
+        Its result; None where only a read can tell, since an earlier call of the job may have acted.
     """
-    if piece.maybe_sent and meaning != Standing.CANCELLED.value and unclear_left_s > 0:
+    if piece.maybe_sent:
         return None
     match meaning:
         case Standing.CANCELLED.value:
-            outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
+            outcome = Outcome.ALREADY_CANCELLED
         case Standing.MANIFESTED.value:
             outcome = Outcome.MANIFESTED
         case Standing.OPEN.value:
@@ -164,7 +163,7 @@ def _after_found(
             return Settle(outcome, piece.named, status, piece.refusal_words, state)
         case Standing.MANIFESTED:
             return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
-        case Standing.PASSING:
+        case Standing.PASSING | Standing.STRANGE:
             reads = piece.reads + 1
             if reads < policy.max_attempts or unclear_left_s > 0:
                 return _read_again(piece, max(policy.base_s, backoff(reads, policy, jitter)), reads)

@@ -1,11 +1,12 @@
 """What the platform's words of refusal mean, learnt from states that were read back.
 
 The words are undocumented, so a refusal is explained by reading the state. A million refusals must not cost a million
-reads: words whose reads have always agreed are trusted, still checked by a sample, and forgotten at the first
-disagreement.
+reads: words whose reads have always agreed are trusted, still checked by a sample, and never trusted again
+after the first disagreement.
 """
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,12 +14,17 @@ from jobs.readings import Found, Reading, Standing, Unknown, standing
 
 TRUSTED_AFTER = 20
 """Reads that must have agreed."""
-SAMPLED = 1 / 64
-"""Share of trusted refusals that are read all the same."""
+SAMPLE_EVERY = 64
+"""One in so many trusted refusals is read all the same."""
+MIXED = "mixed"
+"""The standing of words that have meant one thing and another: they are never trusted again."""
 UNKNOWN = "unknown"
 """The standing of a reference that the platform does not know."""
 
-_NUMBER = re.compile(r"\d+")
+_TOKEN = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}|(?<![A-Za-z0-9])\d[\d:.,+TZ-]*(?![A-Za-z0-9])", re.IGNORECASE
+)
+"""Numbers, times and request ids: what differs though the refusal is the same. A code such as E1001 is kept."""
 _SPACE = re.compile(r"\s+")
 _LONGEST = 200
 
@@ -49,24 +55,31 @@ class Lexicon:
             return None
         print_ = fingerprint(words, reference)
         learnt = self.learnt.get(print_)
-        if learnt is not None:
-            return learnt.standing if learnt.trusted else None
+        if learnt is not None and learnt.trusted:
+            return learnt.standing
         for pattern, meant in self.patterns:
-            if pattern.search(words):
+            if pattern.search(words) and (learnt is None or learnt.standing == meant):
                 return meant
         return None
 
     def agreeing(self, print_: str, meant: str) -> "Lexicon":
-        """The lexicon after one more read: agreement counts, disagreement forgets."""
+        """The lexicon after one more read: agreement counts; the first disagreement ends all trust in the words."""
         known = self.learnt.get(print_)
-        agreed = known.agreed + 1 if known and known.standing == meant else 1
-        return Lexicon({**self.learnt, print_: Meaning(meant, agreed)}, self.patterns)
+        now = Meaning(meant, 1)
+        if known:
+            now = Meaning(meant, known.agreed + 1) if known.standing == meant else Meaning(MIXED, 0)
+        return Lexicon({**self.learnt, print_: now}, self.patterns)
+
+
+def sampled(reference: str, named: int) -> bool:
+    """Whether a trusted refusal is read all the same: the same answer wherever it is asked for this refusal."""
+    return zlib.crc32(f"{reference}{named}".encode()) % SAMPLE_EVERY == 0
 
 
 def fingerprint(words: str, reference: str) -> str:
     """The words without the reference, numbers and case, so that the same refusal is recognised for another."""
     bare = re.sub(re.escape(reference), "#", words, flags=re.IGNORECASE)
-    return _SPACE.sub(" ", _NUMBER.sub("#", bare)).strip().lower()[:_LONGEST]
+    return _SPACE.sub(" ", _TOKEN.sub("#", bare)).strip().lower()[:_LONGEST]
 
 
 def meant_by(reading: Reading) -> str | None:
@@ -74,7 +87,7 @@ def meant_by(reading: Reading) -> str | None:
     match reading:
         case Found(state=state):
             stands = standing(state)
-            return None if stands is Standing.PASSING else stands.value
+            return None if stands in {Standing.PASSING, Standing.STRANGE} else stands.value
         case Unknown():
             return UNKNOWN
         case _:

@@ -21,20 +21,21 @@ from jobs.outcomes import (
     Verdict,
     correlation_id,
     judge,
+    judge_deallocation,
     of_gateway,
-    prevents,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
-from jobs.words import SAMPLED, Lexicon, fingerprint, meant_by
+from jobs.words import Lexicon, fingerprint, meant_by, sampled
 from worker.platform.client import PlatformClient
 
 log = structlog.get_logger()
 
 _REFUSED_KEY_HOLD_S = 5.0
 _NO_CONNECTION_HOLD_S = (0.1, 3.0)
-_OVERLOADED_HOLD_S = 0.25
+_OVERLOADED_HOLD_S = (0.1, 5.0)
+_OVERLOADED = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._unconnected = 0
+        self._refused_in_a_row = 0
         self.lexicon = lexicon
 
     async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
@@ -118,10 +120,14 @@ class Attempt:
         if self._deallocate_first:
             first = await self._client.deallocate(references)
             if not still_ours():
-                first = Failure("the lease ran out before the consignments could be cancelled", written=False)
-            prevented = prevents(first)
-            if prevented:
-                return first, prevented
+                first = Failure("the consignments could not be cancelled in time", written=False)
+            deallocation = judge_deallocation(references, first)
+            left = [r for r in references if deallocation.of(r) is None]
+            if not left:
+                return first, Judgement(deallocation.verdict, {})
+            answer = await self._client.cancel(left)
+            judgement = judge(left, answer, single=len(left) == 1)
+            return answer, deallocation.joined(judgement)
         answer = await self._client.cancel(references)
         return answer, judge(references, answer, single=len(references) == 1)
 
@@ -152,11 +158,13 @@ class Attempt:
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
     def _after_call(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> list[list[Share]]:
-        groups = _groups(claim, references, judgement)
-        return [self._shares(claim, part, judgement, groups) for part in claim.parts]
+        groups, jitter = _groups(claim, references, judgement), self._jitter()
+        return [self._shares(claim, part, judgement, groups, jitter) for part in claim.parts]
 
-    def _shares(self, claim: Claim, part: Part, judgement: Judgement, groups: Mapping[str, int]) -> list[Share]:
-        piece, left_s, jitter = part.piece, _unclear_left_s(part.piece, claim), self._jitter()
+    def _shares(
+        self, claim: Claim, part: Part, judgement: Judgement, groups: Mapping[str, int], jitter: float
+    ) -> list[Share]:
+        piece, left_s = part.piece, _unclear_left_s(part.piece, claim)
         if not judgement.others and not groups and not isinstance(judgement.common, Refused):
             step = after_call(piece, judgement.common, self._policy, jitter, left_s)
             return [Share(step, None, len(piece.references))]
@@ -171,16 +179,16 @@ class Attempt:
     def _step(self, piece: Piece, reference: str, verdict: Verdict, jitter: float, left_s: float) -> Step:
         """Trusted words stand for a read, but for a sample."""
         if isinstance(verdict, Refused):
-            known = self._known(replace(piece, named=piece.named + 1), reference, verdict, left_s)
+            known = self._known(replace(piece, named=piece.named + 1), reference, verdict)
             if known:
                 return known
         return after_call(piece, verdict, self._policy, jitter, left_s)
 
-    def _known(self, piece: Piece, reference: str, refused: Refused, left_s: float) -> Settle | None:
+    def _known(self, piece: Piece, reference: str, refused: Refused) -> Settle | None:
         meaning = self.lexicon.meaning(refused.message, reference)
-        if meaning is None or self._jitter() < SAMPLED:
+        if meaning is None or sampled(reference, piece.named):
             return None
-        return after_known_refusal(piece, refused, meaning, left_s)
+        return after_known_refusal(piece, refused, meaning)
 
     def _learnt_meanwhile(self, claim: Claim, reference: str) -> list[list[Share]] | None:
         """Results of a refusal whose words have become trusted since it was queued to be read; None: read it."""
@@ -190,7 +198,7 @@ class Attempt:
             if piece.refusal_status is None or piece.reads:
                 return None
             refused = Refused(piece.refusal_status, piece.refusal_words)
-            known = self._known(piece, reference, refused, _unclear_left_s(piece, claim))
+            known = self._known(piece, reference, refused)
             if known is None:
                 return None
             shares.append([Share(known, None, 1)])
@@ -212,13 +220,20 @@ class Attempt:
         self.lexicon = self.lexicon.agreeing(print_, meant)
         return print_, meant
 
+    def _growing_s(self) -> float:
+        """A pause that grows with every call in a row that was refused for overload."""
+        first, most = _OVERLOADED_HOLD_S
+        return float(min(most, first * 2.0 ** min(self._refused_in_a_row, 10))) * (1 + self._jitter()) / 2
+
     def _hold(self, answer: Answer | Failure) -> tuple[float, str | None]:
         """For how long the account should make no call, and why."""
+        overloaded = isinstance(answer, Answer) and answer.status in _OVERLOADED
+        self._refused_in_a_row = self._refused_in_a_row + 1 if overloaded else 0
         match answer:
-            case Answer(status=429 | 503 as status, retry_after_s=float(seconds)):
-                return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"
+            case Answer(status=status, retry_after_s=float(seconds)) if status >= HTTPStatus.BAD_REQUEST:
+                return max(seconds, self._growing_s()), f"the platform asked to wait (HTTP {status}, Retry-After)"
             case Answer(status=429):
-                return _OVERLOADED_HOLD_S * self._jitter(), "the platform is overloaded (HTTP 429)"
+                return self._growing_s(), "the platform is overloaded (HTTP 429)"
             case Answer(status=401 | 403 as status):
                 return _REFUSED_KEY_HOLD_S, f"the platform refuses the key (HTTP {status}): check CANCELLIST_API_KEY"
             case Answer(status=status, body=body) if status < HTTPStatus.INTERNAL_SERVER_ERROR and of_gateway(body):

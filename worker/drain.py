@@ -193,9 +193,13 @@ class Drain:
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
         self.calls += 1
-        call = asyncio.create_task(self._attempt(claim, lambda: self._leases.may_send(claim.id)))
+        call = asyncio.create_task(self._attempt(claim, lambda: self._still_ours(claim)))
         self._leases.watch(claim.id, call)
         return call
+
+    def _still_ours(self, claim: Claim) -> bool:
+        """Whether a second request of a call may follow: the lease holds, and nothing was paused or aborted since."""
+        return self._leases.may_send(claim.id) and claim.gate == self._gate
 
     async def _end(self, call: "asyncio.Task[Ended]", claim: Claim) -> Ended | None:
         """How a call ended; None where it must not be settled: its claim passes, and is taken over as maybe sent."""

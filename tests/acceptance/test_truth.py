@@ -16,6 +16,7 @@ from tests.servers import running
 pytestmark = pytest.mark.acceptance
 
 FAULTY = [
+    "408-before", "timeout-before", "timeout-late", "504-before", "redirect",
     "500-before", "500-after", "502-after", "503-before", "503-after", "504-after", "408-after", "520-after",
     "429-before", "timeout-after", "close-before", "close-after", "half-acted-500", "half-acted-close",
     "half-list", "shuffled", "extra-item", "doubled-item", "contradiction", "data-other-case", "data-null",
@@ -23,7 +24,13 @@ FAULTY = [
     "wrong-encoding", "broken-gzip", "202", "204",
 ]  # fmt: skip
 SHARE = 0.45 / len(FAULTY)
-READS = {"reads:500-before": 0.05, "reads:close-before": 0.03, "reads:state-missing": 0.02, "reads:truncated": 0.02}
+READS = {
+    "reads:500-before": 0.05,
+    "reads:close-before": 0.03,
+    "reads:state-missing": 0.02,
+    "reads:state-unknown": 0.02,
+    "reads:truncated": 0.02,
+}
 UNKNOWN, COUNT = 600, 20_000
 
 
@@ -33,7 +40,7 @@ def rough(tmp_path: Path) -> Iterator[Stage]:
     mix = "Allocated=80,ReadyToShip=5,Manifested=10,Cancelled=2"
     with running("valkey", tmp_path) as server, platform(tmp_path, mix=mix, latency_ms=5) as world:
         faults = dict.fromkeys(FAULTY, SHARE) | READS
-        world.send("PUT", "/sandbox/settings", {"faults": faults, "hang_ms": 3000})
+        world.send("PUT", "/sandbox/settings", {"faults": faults, "hang_ms": 3000, "late_ms": 700})
         settings = {
             "max_concurrent_calls": "16", "lease_seconds": str(LEASE_S), "call_timeout": "1", "retry_base": "0.05",
             "retry_cap": "0.5", "max_attempts": "12",

@@ -16,6 +16,7 @@ from jobs.outcomes import (
     Untaken,
     exit_status,
     judge,
+    judge_deallocation,
 )
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
@@ -279,9 +280,9 @@ def test_every_state_of_the_guide_has_its_standing_in_any_case(state, expected):
     assert standing(f" {state.upper()} ") is expected
 
 
-def test_a_state_that_is_not_known_is_taken_as_open():
-    assert standing("Teleported") is Standing.OPEN
-    assert standing("") is Standing.OPEN
+def test_of_a_state_that_is_not_known_nothing_is_concluded():
+    assert standing("Teleported") is Standing.STRANGE
+    assert standing("") is Standing.STRANGE
 
 
 def test_every_outcome_is_done_refused_or_unfinished():
@@ -306,3 +307,38 @@ def test_every_outcome_is_done_refused_or_unfinished():
 )
 def test_the_exit_status_follows_the_worst_outcome(outcomes, status):
     assert exit_status(map(Outcome, outcomes)) == status
+
+
+DONE_ITEM = {"IsSuccess": True, "Data": A}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stopped"),
+    [
+        (Answer(200, [DONE_ITEM, {"IsSuccess": False, "Data": B, "Message": "not allocated"}]), set()),
+        (Answer(201, [DONE_ITEM]), {B}),
+        (Answer(200, UNREADABLE), {A, B}),
+        (Answer(202, [DONE_ITEM]), {A, B}),
+        (Answer(204), {A, B}),
+        (Answer(302), {A, B}),
+        (Answer(400, {"Code": "x", "Message": "one of them is unknown"}), {A, B}),
+        (Answer(408), {A, B}),
+        (Answer(503), {A, B}),
+        (Failure("reset", written=True), {A, B}),
+    ],
+)
+def test_a_deallocation_stops_what_it_did_not_surely_see_to(answer, stopped):
+    deallocation = judge_deallocation([A, B], answer)
+    assert {r for r in (A, B) if deallocation.of(r)} == stopped
+    assert not isinstance(deallocation.verdict, Unclear | Confirmed)
+
+
+def test_one_alone_that_cannot_be_deallocated_is_left_to_the_cancelling_call():
+    assert judge_deallocation([A], Answer(404, {"Code": "x", "Message": "unknown"})).of(A) is None
+
+
+def test_what_a_deallocation_stopped_joins_the_judgement_of_the_others():
+    deallocation = judge_deallocation([A, B], Answer(200, [DONE_ITEM]))
+    joined = deallocation.joined(judge([A], Answer(200), single=True))
+    assert isinstance(joined.of(A), Confirmed)
+    assert isinstance(joined.of(B), Untaken)

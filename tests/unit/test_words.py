@@ -6,7 +6,7 @@ from jobs.model import Piece
 from jobs.outcomes import Outcome, Refused
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import Settle, after_known_refusal
-from jobs.words import TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by
+from jobs.words import MIXED, TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by, sampled
 
 A = "EC-000-05D-1NS"
 WORDS = f"Consignment {A} cannot be cancelled: it was manifested 3 days ago"
@@ -50,6 +50,7 @@ def test_a_refusal_without_words_is_always_read(words):
         (Found("InTransit", 200), "manifested"),
         (Found("Allocated", 200), "open"),
         (Found("Cancelling", 200), None),
+        (Found("CancellationRequested", 200), None),
         (Unknown(404), UNKNOWN),
         (Unread("HTTP 500"), None),
     ],
@@ -59,18 +60,36 @@ def test_what_a_reading_teaches(reading, meant):
 
 
 @pytest.mark.parametrize(
-    ("meaning", "clean", "doubtful"),
+    ("meaning", "outcome"),
     [
-        ("cancelled", Outcome.ALREADY_CANCELLED, Outcome.CANCELLED),
-        ("manifested", Outcome.MANIFESTED, None),
-        ("open", Outcome.REJECTED, None),
-        (UNKNOWN, Outcome.NOT_FOUND, None),
+        ("cancelled", Outcome.ALREADY_CANCELLED),
+        ("manifested", Outcome.MANIFESTED),
+        ("open", Outcome.REJECTED),
+        (UNKNOWN, Outcome.NOT_FOUND),
     ],
 )
-def test_trusted_words_settle_but_nothing_negative_while_an_earlier_call_may_still_act(meaning, clean, doubtful):
+def test_trusted_words_settle_but_never_what_a_call_of_the_job_may_have_cancelled(meaning, outcome):
     refused = Refused(200, WORDS)
-    assert after_known_refusal(Piece((A,), named=1), refused, meaning, 0.0) == Settle(clean, 1, 200, WORDS)
-    step = after_known_refusal(Piece((A,), named=2, unclear_until_ms=9), refused, meaning, 1.0)
-    assert (step.outcome if step else None) == doubtful
-    later = after_known_refusal(Piece((A,), named=2, unclear_until_ms=9), refused, meaning, 0.0)
-    assert later.outcome == (doubtful or clean)
+    assert after_known_refusal(Piece((A,), named=1), refused, meaning) == Settle(outcome, 1, 200, WORDS)
+    assert after_known_refusal(Piece((A,), named=2, unclear_until_ms=9), refused, meaning) is None
+
+
+def test_words_that_ever_disagreed_are_never_trusted_again():
+    lexicon = Lexicon().agreeing(PRINT, "manifested").agreeing(PRINT, "open")
+    for _ in range(3 * TRUSTED_AFTER):
+        lexicon = lexicon.agreeing(PRINT, "open")
+    assert lexicon.learnt[PRINT].standing == MIXED
+    assert lexicon.meaning(WORDS, A) is None
+
+
+def test_codes_are_kept_apart_and_request_ids_are_not():
+    assert fingerprint("Refused: E1001", A) != fingerprint("Refused: E1002", A)
+    one = "refused, request 0f8fad5b-d9cb-469f-a165-70867728950e at 2026-11-23T10:00:00Z"
+    other = "refused, request 7c9e6679-7425-40de-944b-e07fc1f90ae7 at 2026-11-24T11:30:09Z"
+    assert fingerprint(one, A) == fingerprint(other, A)
+
+
+def test_about_one_in_64_is_sampled_and_the_same_wherever_it_is_asked():
+    drawn = sum(sampled(f"EC-000-{n // 1000:03d}-{n % 1000:03d}", 1) for n in range(64_000))
+    assert 700 < drawn < 1300
+    assert sampled(A, 1) == sampled(A, 1)

@@ -45,7 +45,7 @@ class PlatformClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._timeout_s)),
+            timeout=aiohttp.ClientTimeout(total=None, connect=min(_CONNECT_S, 0.8 * self._timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             middlewares=(_send_once,),
@@ -114,7 +114,8 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
     body: object = None
     if raw:
         try:
-            body = orjson.loads(raw) if len(raw) <= _MAX_BODY else UNREADABLE
+            body = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf")) if len(raw) <= _MAX_BODY else None
+            body = UNREADABLE if body is None else body  # `null` is not the same as no body
         except orjson.JSONDecodeError:
             body = UNREADABLE
     return Answer(response.status, body, _retry_after_s(response.headers.get("Retry-After")))

@@ -1,4 +1,5 @@
--- What the account's words of refusal have meant: "STANDING AGREED", the reads in a row that agreed (jobs/words.py).
+-- What the account's words of refusal have meant: "STANDING AGREED", the reads that agreed, or "mixed 0"
+-- once two have disagreed (jobs/words.py).
 local words = {}
 local MOST = 1000
 
@@ -6,6 +7,12 @@ function words.learn(fingerprint, standing)
   local known = call('HGET', K.words, fingerprint)
   if not known and call('HLEN', K.words) >= MOST then return end
   local meant, agreed = string.match(known or '', '^(%S+) (%d+)$')
-  agreed = meant == standing and tonumber(agreed) + 1 or 1
+  if not meant then
+    agreed = 1
+  elseif meant == standing then
+    agreed = tonumber(agreed) + 1
+  else
+    standing, agreed = 'mixed', 0
+  end
   call('HSET', K.words, fingerprint, standing .. ' ' .. agreed)
 end
