@@ -165,7 +165,7 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
         return Untaken(reason, status, counted=False)
     if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS:
         return Unclear(reason, status)
-    if of_gateway(body):
+    if refused_by_gateway(answer):
         return Untaken(reason, status, counted=False)
     if not of_platform(body):
         return Untaken(reason, status)
@@ -275,9 +275,11 @@ def correlation_id(body: object) -> str | None:
     return _text(body.get("CorrelationId")) if isinstance(body, dict) else None
 
 
-def of_gateway(body: object) -> bool:
-    """Whether an error is a gateway's, which answers before the platform has seen the request (guide, 'key')."""
-    return isinstance(body, dict) and "statusCode" in body and "message" in body
+def refused_by_gateway(answer: Answer) -> bool:
+    """Whether a gateway refused the request, by its form of an error, before the platform has seen it."""
+    if not _CLIENT_ERRORS <= answer.status < _SERVER_ERRORS or answer.status in NOT_COUNTED | _UNCLEAR_STATUSES:
+        return False
+    return isinstance(answer.body, dict) and "statusCode" in answer.body and "message" in answer.body
 
 
 def of_platform(body: object) -> bool:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_gateway, of_platform
+from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from jobs.references import normalise
-
-_SERVER_ERRORS = 500
 
 
 class Standing(Enum):
@@ -77,9 +75,7 @@ def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
             return Unread(reason, counted=written)
         case Answer(status=404, body=body) if of_platform(body):
             return Unknown(404)
-        case Answer(status=status, body=body) if status in NOT_COUNTED or (
-            status < _SERVER_ERRORS and of_gateway(body)
-        ):
+        case Answer(status=status) if status in NOT_COUNTED or refused_by_gateway(answer):
             return Unread(f"HTTP {status}", status, counted=False)
         case Answer(status=status, body=body) if is_success(status) and isinstance(body, dict):
             named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")

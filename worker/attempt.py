@@ -22,7 +22,7 @@ from jobs.outcomes import (
     correlation_id,
     judge,
     judge_deallocation,
-    of_gateway,
+    refused_by_gateway,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
@@ -236,7 +236,7 @@ class Attempt:
                 return self._growing_s(), "the platform is overloaded (HTTP 429)"
             case Answer(status=401 | 403 as status):
                 return _REFUSED_KEY_HOLD_S, f"the platform refuses the key (HTTP {status}): check CANCELLIST_API_KEY"
-            case Answer(status=status, body=body) if status < HTTPStatus.INTERNAL_SERVER_ERROR and of_gateway(body):
+            case Answer(status=status) if refused_by_gateway(answer):
                 why = f"a gateway answers for the platform (HTTP {status}): check CANCELLIST_API_URL"
                 return _REFUSED_KEY_HOLD_S, why
             case Failure(written=False, reason=reason):

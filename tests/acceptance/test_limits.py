@@ -133,7 +133,9 @@ async def test_retry_after_holds_the_whole_account(valkey_stage: Stage, as_date:
         await settled(ledger, job, 1_000)
         overload = {"faults": {"429-before": 1.0}, "retry_after_s": 3, "retry_after_date": as_date}
         valkey_stage.platform.send("PUT", "/sandbox/settings", overload)
-        refused = await until(lambda: _refused(valkey_stage), bool, 5)
+        await until(lambda: _refused(valkey_stage), bool, 5)
+        await until(lambda: records.get(ledger, job), lambda r: r.in_flight == 0, 2)
+        refused = await _refused(valkey_stage)
         valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {}})
         record = await ended(ledger, job, 30)
         assert {r.attempts for r in await all_results(ledger, job)} <= {1, 2, 3}

@@ -1,7 +1,7 @@
 -- Claiming: permission for a call and the references for it, in one step.
 local claim = {}
 local HUNGRY_MS, STAY_MS = 1000, 1000
-local GROW_MS = 600000
+local GROW_MS, HOLD_STAY_MS = 600000, 10000
 local MOST_PARTS, MOST_PASSED = 250, 100
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 
@@ -201,7 +201,8 @@ function claim.try(ask, spent)
   if h[3] then ask.per_call = list_size(ask.per_call, tonumber(h[3]), tonumber(h[4])) end
   if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end
   local hold = tonumber(h[2] or 0) - NOW
-  if hold > 0 then return leave_or_wait(ask, hold, 'held', 0) end
+  if hold > HOLD_STAY_MS then return leave_or_wait(ask, hold, 'held', 0) end
+  if hold > 0 then return claim.wait(hold, 'held', 0) end
   local slot, rate_wait, give = admit(ask)
   if not slot and (ask.mode == 'slot' or ask.mode == 'leave' or ask.interval_us > 0) then
     return claim.wait(50, 'limit', give)
