@@ -14,7 +14,8 @@ from tests.integration.commands import desk as a_desk
 STATUS = [
     "job", "state", "total", "pending", "in_flight", "outcomes", "created_at", "started_at", "finished_at", "rate",
     "eta_seconds", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline", "start_at",
-    "account_paused", "calls_in_flight", "workers",
+    "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
+    "account_list_size", "calls_in_flight", "workers",
 ]  # fmt: skip
 RESULT = ["job", "reference", "outcome", "message", "status", "state", "attempts", "at"]
 
