@@ -94,6 +94,7 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
     references = valkey_stage.platform.references(8_000)
     workers = [valkey_stage.worker(), valkey_stage.worker()]
     async with valkey_stage.ledger() as ledger:
+        await until(lambda: control.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
         job = await submit(ledger, references)
         await settled(ledger, job, 1_000)
     valkey_stage.server.process.send_signal(signal.SIGSTOP)
