@@ -100,7 +100,7 @@ class Attempt:
         took_s = monotonic() - started
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
-        unconfirmed = [r for r in references if not isinstance(judgement.of(r), Confirmed)]
+        unconfirmed = _unconfirmed(references, judgement)
         too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
         hold_s, hold_why = self._hold(answer)
         return Ended(
@@ -264,6 +264,12 @@ class Attempt:
                 log.warning("call refused", status=status, **facts)
             case Answer(status=status):
                 log.debug("call", status=status, **facts)
+
+
+def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
+    if not judgement.others and isinstance(judgement.common, Confirmed):
+        return []
+    return [r for r in references if not isinstance(judgement.of(r), Confirmed)]
 
 
 def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
