@@ -161,7 +161,7 @@ class Stage:
     async def renew(self, held: list[Claim]) -> None:
         """Renew all at once."""
         ids = [claim.id for claim in held]
-        _, lost = await claims.renew(self._book, DEFAULT_ACCOUNT, "bench", TERMS, ids, ids)
+        _, lost, _ = await claims.renew(self._book, DEFAULT_ACCOUNT, "bench", TERMS, ids, ids)
         if lost:
             raise RuntimeError(f"{len(lost)} claims were lost")
 
