@@ -1,0 +1,187 @@
+"""How many calls may be in flight: additive up, multiplicative down, with a memory of where the platform refused.
+
+After Vector's adaptive request concurrency and the loss-based limit of Netflix's concurrency-limits. Refusals say where
+the limit is, so it is remembered: growth stops just below, and only calls that went well pay for a look beyond.
+"""
+
+from dataclasses import dataclass, replace
+from math import floor, log
+
+from jobs.samples import Sample
+
+UNKNOWN_ROUND_MS = 1_000.0
+"""A round trip of which nothing is known yet."""
+_USED = 0.9
+"""In flight at this share of the limit, the limit is what holds calls back."""
+_CERTAIN = 4.0
+"""The log of how much likelier a limit must be than chance before refusals below a known level lower it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterPolicy:
+    """The constants of the limiter.
+
+    Attributes:
+        initial: the limit where none is known, if the ceiling allows it (1 to 1000).
+        stale_ms: a limit that was not moved for so long is unknown (1000 to 3600000).
+        decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
+        growth: added for each round trip in which the limit was reached (0.1 to 10).
+        probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
+        tolerated: the share of refusals that is taken for chance, at whatever level (0.0 to 0.05).
+    """
+
+    initial: int = 16
+    stale_ms: int = 60_000
+    decrease: float = 0.9
+    growth: float = 1.0
+    probe_after: int = 100
+    tolerated: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Limiter:
+    """The state of the limiter; times are 0 where it never happened.
+
+    Attributes:
+        limit: calls in flight allowed, enforced as its floor.
+        cap: the level at which calls were refused; 0: none is known.
+        credit: accepted calls that are not yet spent on looks at `cap`; less than 0 in debt.
+        round_ms: the mean round trip of late.
+        raised_ms: when the limit last reached a new whole number.
+        lowered_ms: when it was last lowered.
+        before: the limit before that.
+        refused: refusals in the round trip since.
+        suspicion: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
+        probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
+        passed: calls accepted in that trial.
+        regain: up to here growth is as steep as it can be: what held before an outage.
+    """
+
+    limit: float
+    cap: int = 0
+    credit: float = 0.0
+    round_ms: float = 0.0
+    raised_ms: int = 0
+    lowered_ms: int = 0
+    before: float = 0.0
+    refused: int = 0
+    suspicion: float = 0.0
+    probing_ms: int = 0
+    passed: int = 0
+    regain: float = 0.0
+
+    @property
+    def round_trip_ms(self) -> float:
+        """The mean round trip, or a guess."""
+        return self.round_ms or UNKNOWN_ROUND_MS
+
+
+def start(policy: LimiterPolicy, ceiling: int, now_ms: int) -> Limiter:
+    """The limiter where nothing is known."""
+    return Limiter(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
+
+
+def used(limiter: Limiter, sample: Sample) -> bool:
+    """Whether the limit is what holds calls back."""
+    return sample.in_flight >= max(1.0, _USED * floor(limiter.limit))
+
+
+def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, *, slowed: bool) -> Limiter:
+    """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
+    limiter = _measure(limiter, sample)
+    lost = sample.counts.refused + sample.counts.timed_out
+    if _in_round(limiter, sample):
+        after = replace(limiter, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
+    else:
+        after = _judge_round(limiter)
+        after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
+    limit = max(1.0, min(after.limit, float(ceiling)))
+    raised_ms = sample.at_ms if floor(limit) > floor(limiter.limit) else after.raised_ms
+    return replace(after, limit=limit, raised_ms=raised_ms)
+
+
+def _measure(limiter: Limiter, sample: Sample) -> Limiter:
+    """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
+    counts = sample.counts
+    n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
+    if not n and counts.accepted and sample.in_flight and sample.span_ms:
+        n, ms = counts.accepted, float(sample.in_flight * sample.span_ms)
+    round_ms = limiter.round_ms
+    if n:
+        weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
+        round_ms += weight * (ms / n - round_ms)
+    passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
+    # Two more probes may follow an idle hour, not hundreds.
+    credit = min(2.0 * 100, limiter.credit + counts.accepted)
+    x = _by_chance(limiter, 0.01)
+    suspicion = max(0.0, limiter.suspicion - (1 - x) * sample.span_ms / max(1.0, round_ms or UNKNOWN_ROUND_MS))
+    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
+
+
+def _by_chance(limiter: Limiter, tolerated: float) -> float:
+    """Refusals by chance in a round trip, where a limit passed by one call refuses one."""
+    return min(0.7, max(1e-6, tolerated * limiter.limit))
+
+
+def _in_round(limiter: Limiter, sample: Sample) -> bool:
+    return bool(limiter.lowered_ms) and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms
+
+
+def _charge(limiter: Limiter, policy: LimiterPolicy, refused: int) -> float:
+    return max(-2.0 * policy.probe_after, limiter.credit - policy.probe_after * refused)
+
+
+def _judge_round(limiter: Limiter) -> Limiter:
+    """At the end of the round trip after a decrease: down by the share that was refused, at most by half."""
+    if not limiter.refused:
+        return limiter
+    share = limiter.refused / max(1.0, limiter.before)
+    target = limiter.before * max(0.5, 1 - share)
+    if target >= limiter.limit:
+        return replace(limiter, refused=0)
+    return replace(limiter, refused=0, limit=target, cap=floor(target) + 1 if limiter.cap else 0)
+
+
+def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+    """Refusals or timeouts: lowers the limit, unless they may well be chance."""
+    x = _by_chance(limiter, policy.tolerated)
+    suspicion = limiter.suspicion + lost * log(1 / x)
+    fresh = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms + sample.span_ms
+    if not (fresh or limiter.probing_ms) and suspicion < _CERTAIN:
+        return replace(limiter, suspicion=suspicion)
+    lowered = replace(
+        limiter, lowered_ms=sample.at_ms, before=limiter.limit, refused=lost, suspicion=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost),
+    )  # fmt: skip
+    if limiter.probing_ms:
+        return replace(lowered, limit=max(1.0, limiter.cap - 1.0))
+    cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
+    limit = limiter.limit * policy.decrease
+    return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+
+
+def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
+    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that."""
+    if not used(limiter, sample) or slowed:
+        return limiter
+    if limiter.probing_ms:
+        elapsed = sample.at_ms - limiter.probing_ms
+        if limiter.passed >= 2 * limiter.cap and elapsed >= 2 * limiter.round_trip_ms:
+            return replace(limiter, cap=0, probing_ms=0, passed=0)
+        return limiter
+    step = policy.growth * sample.span_ms / limiter.round_trip_ms
+    most = limiter.limit if limiter.limit < limiter.regain else max(1.0, limiter.limit / 4)
+    limit = limiter.limit + min(step, most)
+    if not limiter.cap or limit < limiter.cap:
+        return replace(limiter, limit=limit)
+    if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
+        return replace(limiter, limit=max(limiter.limit, limiter.cap - 1.0))
+    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0)
+
+
+def resume(limiter: Limiter, now_ms: int) -> Limiter:
+    """The limiter after an outage: half of what held before, and back to it as fast as it can be."""
+    return replace(
+        limiter, limit=max(1.0, limiter.limit / 2), regain=limiter.limit, raised_ms=now_ms, lowered_ms=0, refused=0,
+        suspicion=0.0, probing_ms=0, passed=0,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""How often calls may be made, learnt where the platform allows so many a second or a window.
+
+One call at a time that is still refused, or a Retry-After, means a rate. What the platform accepted from one pardon to
+the next is that rate exactly, so the interval is set just above and only rarely tried shorter.
+Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode for the slow growth.
+"""
+
+from dataclasses import dataclass, replace
+
+from jobs.samples import Sample
+
+_CYCLE_MS = 1_000
+_CYCLE = 3
+"""A cycle that is shorter, or of fewer calls, tells no rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacingPolicy:
+    """The constants of the learned rate.
+
+    Attributes:
+        margin: the share of the measured rate that is used (0.5 to 1.0).
+        step: by how much a rate that went well is raised, doubled while it goes on going well (0.01 to 0.5).
+        probe_after: accepted calls between raises, doubled by each that failed, up to 16 times (20 to 100000).
+        slowest_ms: the longest interval while nothing is accepted (100 to 60000).
+        unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
+    """
+
+    margin: float = 0.96
+    step: float = 0.04
+    probe_after: int = 200
+    slowest_ms: int = 5_000
+    unbound_ms: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """The state of the learned rate.
+
+    Attributes:
+        interval_us: microseconds between calls; 0: as fast as the limit allows.
+        pause_us: the interval while nothing is accepted; 0: something is.
+        cycle_ms: since when accepted calls are counted.
+        cycle: accepted since then.
+        refused_ms: when a refusal of a rate was last seen.
+        safe_us: the interval before the last raise; 0: none is on trial.
+        credit: accepted since the last raise or refusal.
+        need: accepted calls before the next raise.
+        step: the next raise.
+        unbound_since_ms: since when the rate holds nothing back; 0: it does.
+    """
+
+    interval_us: int = 0
+    pause_us: int = 0
+    cycle_ms: int = 0
+    cycle: int = 0
+    refused_ms: int = 0
+    safe_us: int = 0
+    credit: int = 0
+    need: int = 0
+    step: float = 0.0
+    unbound_since_ms: int = 0
+
+    @property
+    def in_force_us(self) -> int:
+        """The interval that the claim script should keep."""
+        return max(self.interval_us, self.pause_us)
+
+
+def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool) -> Pacing:
+    """The rate after a sample.
+
+    Args:
+        pacing: the rate before.
+        sample: what happened.
+        policy: the constants.
+        floored: calls are made one at a time, so refusals are not for their number at once.
+        used: the limit of calls in flight is what holds calls back.
+    """
+    counts = sample.counts
+    if not pacing.cycle_ms:
+        pacing = replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
+    by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
+    if counts.accepted and not by_rate:
+        pacing = _accept(pacing, sample, policy)
+    elif counts.accepted:
+        pacing = replace(pacing, cycle=pacing.cycle + counts.accepted)
+    if by_rate:
+        return _refuse(pacing, sample, policy)
+    return _drop(pacing, sample, policy, used=used)
+
+
+def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+    accepted = sample.counts.accepted
+    if pacing.pause_us or (pacing.refused_ms > pacing.cycle_ms):
+        return _learn(pacing, sample, policy)
+    after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    if not after.interval_us or after.credit < after.need:
+        return after
+    step = after.step or policy.step
+    return replace(
+        after, interval_us=max(1, round(after.interval_us / (1 + step))), safe_us=after.interval_us, credit=0,
+        step=min(0.5, 2 * step), need=policy.probe_after,
+    )  # fmt: skip
+
+
+def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+    """The platform accepts again: what it accepted since it last did is its rate."""
+    span_ms = sample.at_ms - pacing.cycle_ms
+    cycle = pacing.cycle
+    if span_ms < _CYCLE_MS or cycle < _CYCLE:
+        return replace(pacing, pause_us=0, cycle=cycle + sample.counts.accepted, refused_ms=pacing.cycle_ms)
+    interval_us = round(span_ms * 1000 / cycle / policy.margin)
+    return replace(
+        pacing, interval_us=interval_us, pause_us=0, cycle_ms=sample.at_ms, cycle=sample.counts.accepted,
+        refused_ms=0, safe_us=0, credit=0, need=pacing.need or policy.probe_after, step=policy.step,
+    )  # fmt: skip
+
+
+def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+    """Refused for the rate: a raise on trial is taken back, and without a Retry-After the pause grows."""
+    after = replace(pacing, refused_ms=sample.at_ms, credit=0, step=policy.step)
+    if pacing.safe_us:
+        need = min(16 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
+        return replace(after, interval_us=pacing.safe_us, safe_us=0, need=need, refused_ms=0,
+                       cycle_ms=sample.at_ms, cycle=0)  # fmt: skip
+    if sample.counts.told:
+        return after
+    pause_us = min(policy.slowest_ms * 1000, 2 * max(pacing.pause_us, pacing.interval_us, 50_000))
+    return replace(after, pause_us=pause_us)
+
+
+def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
+    """Lets go of a rate that has held nothing back for long."""
+    if not pacing.interval_us or not used:
+        return replace(pacing, unbound_since_ms=0)
+    since_ms = pacing.unbound_since_ms or sample.at_ms
+    if sample.at_ms - since_ms < policy.unbound_ms:
+        return replace(pacing, unbound_since_ms=since_ms)
+    return Pacing(cycle_ms=sample.at_ms)
