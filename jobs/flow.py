@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from jobs import breaker as breakers
 from jobs import limiter as limiters
-from jobs import listsize, pacing
+from jobs import listsize, pacing, roundtrips
 from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode
 from jobs.limiter import Limiter, LimiterPolicy
 from jobs.listsize import ListSize, ListSizePolicy
 from jobs.pacing import Pacing, PacingPolicy
+from jobs.roundtrips import RoundTripPolicy, RoundTrips
 from jobs.samples import Counters, Sized, sample
 
 VERSION = 1
@@ -29,6 +30,7 @@ class FlowPolicy:
         max_references: references a call may name at most.
         interval_us: microseconds between calls as configured; 0: no rate is.
         limiter: the constants of the limit of calls in flight.
+        trips: of the watch on round trips.
         pacing: of the learned rate.
         list_size: of the list size.
         breaker: of the breaker.
@@ -38,6 +40,7 @@ class FlowPolicy:
     max_references: int = 100
     interval_us: int = 0
     limiter: LimiterPolicy = field(default_factory=LimiterPolicy)
+    trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
     list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
@@ -50,6 +53,7 @@ class FlowState:
     Attributes:
         at_ms: when it was last moved.
         limiter: the limit of calls in flight, and its memory.
+        trips: what is known of round trips.
         pacing: the learned rate, and its memory.
         lists: the list size, and its memory.
         breaker: whether calls may be made.
@@ -58,6 +62,7 @@ class FlowState:
 
     at_ms: int
     limiter: Limiter
+    trips: RoundTrips = field(default_factory=RoundTrips)
     pacing: Pacing = field(default_factory=Pacing)
     lists: ListSize = field(default_factory=ListSize)
     breaker: Breaker = field(default_factory=Breaker)
@@ -97,7 +102,7 @@ class FlowState:
             "breaker": b.mode.value, "since": b.since_ms, "next_probe": b.next_probe_ms,
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
-                _numbers(self.limiter), _numbers(self.pacing), [b.tries, b.run],
+                _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing), [b.tries, b.run],
                 [self.lists.credit, [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]],
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
@@ -109,10 +114,11 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, paced, (tries, run), (credit, costs) = document["memory"]
+            limiter, trips, paced, (tries, run), (credit, costs) = document["memory"]
             return cls(
                 int(document["at"]),
                 Limiter(*limiter),
+                RoundTrips(*trips),
                 Pacing(*paced),
                 ListSize(
                     int(document["list_size"]), int(document["explore"]), int(document["explorations"]), credit,
@@ -172,16 +178,23 @@ def move(
         limiter = limiters.start(policy.limiter, policy.ceiling, now_ms)
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
-    paced = state.pacing
+    paced, trips = state.pacing, state.trips
     if breaker.closed and state.breaker.closed:
         used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
         paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used)
-        limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=False)
+        trips, limit = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
+        limiter = limiters.move(
+            replace(limiter, limit=limit), what, policy.limiter, policy.ceiling, slowed=trips.slowed
+        )
     elif breaker.closed:
         limiter = limiters.resume(limiter, now_ms)
+    elif state.breaker.closed:
+        limiter = limiters.suspend(limiter, now_ms)
     bound = min(policy.max_references, list_bound or policy.max_references)
     lists = listsize.move(state.lists, what, policy.list_size, bound)
-    return FlowState(now_ms, limiter, paced, lists, breaker, dict(drains))
+    if lists.size != state.lists.size:
+        trips = RoundTrips()
+    return FlowState(now_ms, limiter, trips, paced, lists, breaker, dict(drains))
 
 
 def probe_now(state: FlowState, now_ms: int) -> FlowState:
@@ -235,5 +248,5 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _numbers(part: Limiter | Pacing) -> list[float | int]:
+def _numbers(part: Limiter | RoundTrips | Pacing) -> list[float | int]:
     return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]

@@ -13,6 +13,8 @@ UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _USED = 0.9
 """In flight at this share of the limit, the limit is what holds calls back."""
+_LATELY = 5
+"""Round trips in which decreases follow from the same cause."""
 _CERTAIN = 4.0
 """The log of how much likelier a limit must be than chance before refusals below a known level lower it."""
 
@@ -55,6 +57,7 @@ class Limiter:
         probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
         passed: calls accepted in that trial.
         regain: up to here growth is as steep as it can be: what held before an outage.
+        held: the limit before the latest decreases in close succession.
     """
 
     limit: float
@@ -69,6 +72,7 @@ class Limiter:
     probing_ms: int = 0
     passed: int = 0
     regain: float = 0.0
+    held: float = 0.0
 
     @property
     def round_trip_ms(self) -> float:
@@ -88,19 +92,20 @@ def used(limiter: Limiter, sample: Sample) -> bool:
 
 def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, *, slowed: bool) -> Limiter:
     """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
-    limiter = _measure(limiter, sample)
+    before = limiter.limit
+    limiter = _measure(limiter, sample, policy)
     lost = sample.counts.refused + sample.counts.timed_out
-    if _in_round(limiter, sample):
-        after = replace(limiter, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
+    if limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
+        after = _collect(limiter, sample, policy, lost)
     else:
         after = _judge_round(limiter)
         after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
     limit = max(1.0, min(after.limit, float(ceiling)))
-    raised_ms = sample.at_ms if floor(limit) > floor(limiter.limit) else after.raised_ms
+    raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
     return replace(after, limit=limit, raised_ms=raised_ms)
 
 
-def _measure(limiter: Limiter, sample: Sample) -> Limiter:
+def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter:
     """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
     counts = sample.counts
     n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
@@ -111,53 +116,63 @@ def _measure(limiter: Limiter, sample: Sample) -> Limiter:
         weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
         round_ms += weight * (ms / n - round_ms)
     passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
-    # Two more probes may follow an idle hour, not hundreds.
-    credit = min(2.0 * 100, limiter.credit + counts.accepted)
-    x = _by_chance(limiter, 0.01)
+    credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
+    x = _by_chance(limiter, policy)
     suspicion = max(0.0, limiter.suspicion - (1 - x) * sample.span_ms / max(1.0, round_ms or UNKNOWN_ROUND_MS))
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 
-def _by_chance(limiter: Limiter, tolerated: float) -> float:
+def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
     """Refusals by chance in a round trip, where a limit passed by one call refuses one."""
-    return min(0.7, max(1e-6, tolerated * limiter.limit))
+    return min(0.7, max(1e-6, policy.tolerated * limiter.limit))
 
 
-def _in_round(limiter: Limiter, sample: Sample) -> bool:
-    return bool(limiter.lowered_ms) and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms
+def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
+    return max(-1.0 * policy.probe_after, limiter.credit - policy.probe_after * lost)
 
 
-def _charge(limiter: Limiter, policy: LimiterPolicy, refused: int) -> float:
-    return max(-2.0 * policy.probe_after, limiter.credit - policy.probe_after * refused)
+def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+    """Within the round trip after a decrease: what is lost belongs to that decrease."""
+    before = max(limiter.before, float(sample.in_flight))
+    return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
 
 
 def _judge_round(limiter: Limiter) -> Limiter:
-    """At the end of the round trip after a decrease: down by the share that was refused, at most by half."""
+    """At the end of the round trip after a decrease: down by what was lost in it, at most by half."""
     if not limiter.refused:
         return limiter
-    share = limiter.refused / max(1.0, limiter.before)
-    target = limiter.before * max(0.5, 1 - share)
-    if target >= limiter.limit:
+    target = max(limiter.before / 2, limiter.before - limiter.refused)
+    if floor(target) >= floor(limiter.limit):
         return replace(limiter, refused=0)
-    return replace(limiter, refused=0, limit=target, cap=floor(target) + 1 if limiter.cap else 0)
+    return replace(limiter, refused=0, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
 
 
 def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
-    x = _by_chance(limiter, policy.tolerated)
-    suspicion = limiter.suspicion + lost * log(1 / x)
+    suspicion = limiter.suspicion + lost * log(1 / _by_chance(limiter, policy))
     fresh = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms + sample.span_ms
-    if not (fresh or limiter.probing_ms) and suspicion < _CERTAIN:
+    known = fresh or limiter.probing_ms or sample.in_flight > limiter.limit
+    if not known and suspicion < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
-        limiter, lowered_ms=sample.at_ms, before=limiter.limit, refused=lost, suspicion=0.0, probing_ms=0, passed=0,
-        credit=_charge(limiter, policy, lost),
+        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
+        suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
+        held=_held(limiter, sample),
     )  # fmt: skip
+    if sample.in_flight > limiter.limit + 1:
+        # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
+        return lowered
     if limiter.probing_ms:
         return replace(lowered, limit=max(1.0, limiter.cap - 1.0))
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+
+
+def _held(limiter: Limiter, sample: Sample) -> float:
+    """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
+    lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
+    return limiter.held if lately else limiter.limit
 
 
 def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
@@ -177,6 +192,13 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
         return replace(limiter, limit=max(limiter.limit, limiter.cap - 1.0))
     return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0)
+
+
+def suspend(limiter: Limiter, now_ms: int) -> Limiter:
+    """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
+    if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
+        return replace(limiter, limit=max(limiter.limit, limiter.held), lowered_ms=0, refused=0, suspicion=0.0)
+    return limiter
 
 
 def resume(limiter: Limiter, now_ms: int) -> Limiter:

@@ -1,0 +1,168 @@
+"""Whether round trips grow with the calls in flight: then fewer calls at once get as much done.
+
+Time tells only against what is usual, and only an experiment tells whose fault it is: the limit is lowered, and
+what the shorter or unchanged round trips say decides whether it stays. So neither noise of our own nor a
+platform that has become slower costs throughput. Source of the thresholds: Vector's adaptive request concurrency.
+"""
+
+from dataclasses import dataclass, replace
+from math import floor
+
+from jobs.samples import Sample, Timed
+
+_SMOOTH = 0.1
+_SAME = 0.03
+"""Round trips or throughput that differ by less do not differ."""
+_FEWEST = 5
+_SHORTEST_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTripPolicy:
+    """The constants of the watch on round trips.
+
+    Attributes:
+        deviations: how many deviations above the usual a round trip is long (1.0 to 10.0).
+        growth: and by which share of it at least (0.02 to 1.0).
+        growth_ms: and by how many ms at least (0 to 1000).
+        windows: long windows in a row that begin an experiment (1 to 10).
+        trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
+        trial_most_ms: longest such pause (1000 to 3600000).
+    """
+
+    deviations: float = 2.5
+    growth: float = 0.15
+    growth_ms: int = 20
+    windows: int = 2
+    trial_after_ms: int = 15_000
+    trial_most_ms: int = 240_000
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """What is known of the round trips of full lists.
+
+    Attributes:
+        usual_ms: the mean of windows that were not long; 0: unknown.
+        deviation_ms: by how much such means differ from it.
+        level: the most calls in flight of which that is known to hold.
+        since_ms: when the present window began.
+        n: calls in it.
+        ms: the sum of their times.
+        last_ms: the mean of the last window.
+        long: long windows in a row.
+        from_limit: the limit before the experiment under way; 0: none is.
+        from_ms: the mean round trip before it.
+        provoked: the experiment was begun by long windows.
+        next_ms: when the next unprovoked experiment is due; 0: not set.
+        pause_ms: the pause before the one after that.
+    """
+
+    usual_ms: float = 0.0
+    deviation_ms: float = 0.0
+    level: float = 0.0
+    since_ms: int = 0
+    n: int = 0
+    ms: float = 0.0
+    last_ms: float = 0.0
+    long: int = 0
+    from_limit: float = 0.0
+    from_ms: float = 0.0
+    provoked: bool = False
+    next_ms: int = 0
+    pause_ms: int = 0
+
+    @property
+    def slowed(self) -> bool:
+        """Whether more calls at once would gain nothing, as far as is known."""
+        return self.long > 0 or self.from_limit > 0
+
+
+def move(
+    trips: RoundTrips, limit: float, sample: Sample, policy: RoundTripPolicy, *, used: bool
+) -> tuple[RoundTrips, float]:
+    """What is known after a sample, and the limit that it asks for; `used`: the limit is what holds calls back."""
+    now_ms = sample.at_ms
+    if not used or not trips.since_ms:
+        # Fewer calls than the limit say nothing about it.
+        aborted = trips.from_limit or limit
+        return replace(_anew(trips, now_ms), from_limit=0.0), max(limit, aborted)
+    trips = _collect(trips, sample.counts.full)
+    if trips.from_limit and abs(limit - _lowered(trips)) > 1:
+        # Something else has moved the limit: the experiment is spoilt.
+        trips = replace(trips, from_limit=0.0, long=0)
+    mean = trips.ms / trips.n if trips.n else 0.0
+    span_ms = now_ms - trips.since_ms
+    if trips.n < max(_FEWEST, floor(limit)) or span_ms < max(_SHORTEST_MS, trips.last_ms):
+        return trips, limit
+    after = replace(_anew(trips, now_ms), last_ms=mean)
+    if trips.since_ms == 0 or not trips.last_ms:
+        return after, limit
+    if trips.from_limit:
+        return _conclude(after, mean, limit, policy, now_ms)
+    return _watch(after, mean, limit, policy, now_ms)
+
+
+def _anew(trips: RoundTrips, now_ms: int) -> RoundTrips:
+    return replace(trips, since_ms=now_ms, n=0, ms=0.0)
+
+
+def _collect(trips: RoundTrips, full: Timed) -> RoundTrips:
+    return replace(trips, n=trips.n + full.n, ms=trips.ms + full.ms)
+
+
+def _lowered(trips: RoundTrips) -> float:
+    return max(1.0, trips.from_limit * (0.9 if trips.provoked else 0.8))
+
+
+def _watch(
+    trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
+) -> tuple[RoundTrips, float]:
+    """Compares a window with the usual, and begins an experiment where that is due."""
+    if not trips.usual_ms:
+        due_ms = now_ms + policy.trial_after_ms
+        return replace(
+            trips, usual_ms=mean, deviation_ms=0.0, level=limit, next_ms=due_ms, pause_ms=policy.trial_after_ms
+        ), limit
+    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
+    if mean > trips.usual_ms + more:
+        trips = replace(trips, long=trips.long + 1)
+        return _begin(trips, limit, mean, provoked=True) if trips.long >= policy.windows else (trips, limit)
+    trips = _learn(replace(trips, long=0), mean, limit)
+    return _begin(trips, limit, mean, provoked=False) if now_ms >= trips.next_ms else (trips, limit)
+
+
+def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
+    """Takes a window into the usual, but never what more calls in flight than ever may have added to it."""
+    off = mean - trips.usual_ms
+    if limit > trips.level and off > _SAME * trips.usual_ms:
+        return trips
+    deviation = trips.deviation_ms + _SMOOTH * (abs(off) - trips.deviation_ms)
+    return replace(
+        trips, usual_ms=trips.usual_ms + _SMOOTH * off, deviation_ms=deviation, level=max(trips.level, limit)
+    )
+
+
+def _begin(trips: RoundTrips, limit: float, mean: float, *, provoked: bool) -> tuple[RoundTrips, float]:
+    begun = replace(trips, from_limit=limit, from_ms=mean, provoked=provoked, last_ms=0.0)
+    lowered = _lowered(begun)
+    if floor(lowered) == floor(limit):
+        return replace(trips, long=0, next_ms=trips.next_ms + trips.pause_ms), limit
+    return begun, lowered
+
+
+def _conclude(
+    trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
+) -> tuple[RoundTrips, float]:
+    """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
+    before, ratio = trips.from_limit, floor(limit) / floor(trips.from_limit)
+    done = replace(trips, from_limit=0.0, long=0)
+    # Half of the fall that saturation would bring is enough where long windows point to it.
+    falls = 1 - 0.5 * (1 - ratio) if trips.provoked else ratio * (1 + _SAME)
+    if mean <= trips.from_ms * falls:
+        return replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, next_ms=now_ms,
+                       pause_ms=policy.trial_after_ms), limit  # fmt: skip
+    if trips.provoked:
+        return replace(done, usual_ms=mean, level=before), before
+    pause_ms = min(policy.trial_most_ms, 2 * trips.pause_ms)
+    return replace(done, next_ms=now_ms + trips.pause_ms, pause_ms=pause_ms), before
