@@ -182,10 +182,9 @@ def move(
     if breaker.closed and state.breaker.closed:
         used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
         paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used)
-        trips, limit = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
-        limiter = limiters.move(
-            replace(limiter, limit=limit), what, policy.limiter, policy.ceiling, slowed=trips.slowed
-        )
+        trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
+        limiter = limiters.enough(limiter, advice.limit) if advice.enough else replace(limiter, limit=advice.limit)
+        limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
     elif breaker.closed:
         limiter = limiters.resume(limiter, now_ms)
     elif state.breaker.closed:

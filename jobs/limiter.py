@@ -16,7 +16,9 @@ _USED = 0.9
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
 _CERTAIN = 4.0
-"""The log of how much likelier a limit must be than chance before refusals below a known level lower it."""
+"""The log of how much likelier a limit must be than chance before refusals lower it."""
+_NEW = 2.0
+"""Of that, what a level that was not in use before brings with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Limiter:
         passed: calls accepted in that trial.
         regain: up to here growth is as steep as it can be: what held before an outage.
         held: the limit before the latest decreases in close succession.
+        stride: the most that is added at once, doubled each time until the next refusal.
     """
 
     limit: float
@@ -73,6 +76,7 @@ class Limiter:
     passed: int = 0
     regain: float = 0.0
     held: float = 0.0
+    stride: float = 0.0
 
     @property
     def round_trip_ms(self) -> float:
@@ -150,16 +154,15 @@ def _judge_round(limiter: Limiter) -> Limiter:
 def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
     suspicion = limiter.suspicion + lost * log(1 / _by_chance(limiter, policy))
-    fresh = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms + sample.span_ms
-    known = fresh or limiter.probing_ms or sample.in_flight > limiter.limit
-    if not known and suspicion < _CERTAIN:
+    new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms or limiter.probing_ms
+    if suspicion + (_NEW if new else 0.0) < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
         suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
-        held=_held(limiter, sample),
+        held=_held(limiter, sample), stride=1.0,
     )  # fmt: skip
-    if sample.in_flight > limiter.limit + 1:
+    if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
         return lowered
     if limiter.probing_ms:
@@ -185,19 +188,28 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
             return replace(limiter, cap=0, probing_ms=0, passed=0)
         return limiter
     step = policy.growth * sample.span_ms / limiter.round_trip_ms
-    most = limiter.limit if limiter.limit < limiter.regain else max(1.0, limiter.limit / 4)
-    limit = limiter.limit + min(step, most)
-    if not limiter.cap or limit < limiter.cap:
-        return replace(limiter, limit=limit)
+    steep = limiter.limit < limiter.regain
+    most = limiter.limit if steep else max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
+    grown = limiter.limit + (most if steep else min(step, most))
+    after = replace(limiter, stride=2 * limiter.stride)
+    if not limiter.cap or grown < limiter.cap:
+        return replace(after, limit=min(grown, max(limiter.regain, limiter.limit)) if steep else grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
-        return replace(limiter, limit=max(limiter.limit, limiter.cap - 1.0))
-    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0)
+        return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
+    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0)
+
+
+def enough(limiter: Limiter, limit: float) -> Limiter:
+    """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
+    return replace(limiter, limit=limit, cap=floor(limit) + 1, credit=0.0, probing_ms=0, passed=0, stride=1.0)
 
 
 def suspend(limiter: Limiter, now_ms: int) -> Limiter:
     """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
     if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
-        return replace(limiter, limit=max(limiter.limit, limiter.held), lowered_ms=0, refused=0, suspicion=0.0)
+        limit = max(limiter.limit, limiter.held)
+        cap = floor(limit) + 1 if limiter.cap else 0
+        return replace(limiter, limit=limit, cap=cap, lowered_ms=0, refused=0, suspicion=0.0)
     return limiter
 
 

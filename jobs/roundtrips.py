@@ -15,6 +15,9 @@ _SAME = 0.03
 """Round trips or throughput that differ by less do not differ."""
 _FEWEST = 5
 _SHORTEST_MS = 200
+"""A window is no shorter, and of no fewer calls."""
+_PROVOKED, _UNPROVOKED = 0.9, 0.8
+"""What an experiment leaves of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class RoundTripPolicy:
     growth: float = 0.15
     growth_ms: int = 20
     windows: int = 2
-    trial_after_ms: int = 15_000
+    trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
 
 
@@ -78,26 +81,39 @@ class RoundTrips:
         return self.long > 0 or self.from_limit > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What round trips say of the limit.
+
+    Attributes:
+        limit: what it should be now.
+        enough: more calls at once than that are known to get no more done.
+    """
+
+    limit: float
+    enough: bool = False
+
+
 def move(
     trips: RoundTrips, limit: float, sample: Sample, policy: RoundTripPolicy, *, used: bool
-) -> tuple[RoundTrips, float]:
-    """What is known after a sample, and the limit that it asks for; `used`: the limit is what holds calls back."""
+) -> tuple[RoundTrips, Advice]:
+    """What is known after a sample, and what it says; `used`: the limit is what holds calls back."""
     now_ms = sample.at_ms
     if not used or not trips.since_ms:
         # Fewer calls than the limit say nothing about it.
-        aborted = trips.from_limit or limit
-        return replace(_anew(trips, now_ms), from_limit=0.0), max(limit, aborted)
+        return replace(_anew(trips, now_ms), from_limit=0.0, long=0), Advice(max(limit, trips.from_limit))
     trips = _collect(trips, sample.counts.full)
-    if trips.from_limit and abs(limit - _lowered(trips)) > 1:
+    if trips.from_limit and limit != _lowered(trips):
         # Something else has moved the limit: the experiment is spoilt.
         trips = replace(trips, from_limit=0.0, long=0)
-    mean = trips.ms / trips.n if trips.n else 0.0
     span_ms = now_ms - trips.since_ms
     if trips.n < max(_FEWEST, floor(limit)) or span_ms < max(_SHORTEST_MS, trips.last_ms):
-        return trips, limit
+        return trips, Advice(limit)
+    mean, first = trips.ms / trips.n, not trips.last_ms
     after = replace(_anew(trips, now_ms), last_ms=mean)
-    if trips.since_ms == 0 or not trips.last_ms:
-        return after, limit
+    if first:
+        # It holds calls from before the limit moved.
+        return after, Advice(limit)
     if trips.from_limit:
         return _conclude(after, mean, limit, policy, now_ms)
     return _watch(after, mean, limit, policy, now_ms)
@@ -112,24 +128,27 @@ def _collect(trips: RoundTrips, full: Timed) -> RoundTrips:
 
 
 def _lowered(trips: RoundTrips) -> float:
-    return max(1.0, trips.from_limit * (0.9 if trips.provoked else 0.8))
+    share = _PROVOKED if trips.provoked else _UNPROVOKED
+    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * share))))
+
+
+def _long(trips: RoundTrips, mean: float, policy: RoundTripPolicy) -> bool:
+    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
+    return mean > trips.usual_ms + more
 
 
 def _watch(
     trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
-) -> tuple[RoundTrips, float]:
+) -> tuple[RoundTrips, Advice]:
     """Compares a window with the usual, and begins an experiment where that is due."""
     if not trips.usual_ms:
-        due_ms = now_ms + policy.trial_after_ms
-        return replace(
-            trips, usual_ms=mean, deviation_ms=0.0, level=limit, next_ms=due_ms, pause_ms=policy.trial_after_ms
-        ), limit
-    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
-    if mean > trips.usual_ms + more:
+        first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + policy.trial_after_ms)
+        return replace(first, pause_ms=policy.trial_after_ms), Advice(limit)
+    if _long(trips, mean, policy):
         trips = replace(trips, long=trips.long + 1)
-        return _begin(trips, limit, mean, provoked=True) if trips.long >= policy.windows else (trips, limit)
+        return _begin(trips, limit, mean, provoked=True) if trips.long >= policy.windows else (trips, Advice(limit))
     trips = _learn(replace(trips, long=0), mean, limit)
-    return _begin(trips, limit, mean, provoked=False) if now_ms >= trips.next_ms else (trips, limit)
+    return _begin(trips, limit, mean, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
@@ -143,26 +162,28 @@ def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
     )
 
 
-def _begin(trips: RoundTrips, limit: float, mean: float, *, provoked: bool) -> tuple[RoundTrips, float]:
+def _begin(trips: RoundTrips, limit: float, mean: float, *, provoked: bool) -> tuple[RoundTrips, Advice]:
+    if floor(limit) <= 1:
+        return replace(trips, long=0, from_limit=0.0, next_ms=trips.next_ms + trips.pause_ms), Advice(limit)
     begun = replace(trips, from_limit=limit, from_ms=mean, provoked=provoked, last_ms=0.0)
-    lowered = _lowered(begun)
-    if floor(lowered) == floor(limit):
-        return replace(trips, long=0, next_ms=trips.next_ms + trips.pause_ms), limit
-    return begun, lowered
+    return begun, Advice(_lowered(begun))
 
 
 def _conclude(
     trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
-) -> tuple[RoundTrips, float]:
+) -> tuple[RoundTrips, Advice]:
     """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
-    before, ratio = trips.from_limit, floor(limit) / floor(trips.from_limit)
+    before, ratio = trips.from_limit, limit / floor(trips.from_limit)
     done = replace(trips, from_limit=0.0, long=0)
     # Half of the fall that saturation would bring is enough where long windows point to it.
     falls = 1 - 0.5 * (1 - ratio) if trips.provoked else ratio * (1 + _SAME)
     if mean <= trips.from_ms * falls:
-        return replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, next_ms=now_ms,
-                       pause_ms=policy.trial_after_ms), limit  # fmt: skip
+        kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=policy.trial_after_ms)
+        if not trips.provoked or _long(kept, mean, policy):
+            further, advice = _begin(kept, limit, mean, provoked=trips.provoked)
+            return further, replace(advice, enough=True)
+        return replace(kept, next_ms=now_ms + policy.trial_after_ms), Advice(limit, enough=True)
     if trips.provoked:
-        return replace(done, usual_ms=mean, level=before), before
+        return replace(done, usual_ms=mean, level=before), Advice(before)
     pause_ms = min(policy.trial_most_ms, 2 * trips.pause_ms)
-    return replace(done, next_ms=now_ms + trips.pause_ms, pause_ms=pause_ms), before
+    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before)
