@@ -183,7 +183,9 @@ def move(
         used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
         paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used)
         trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
-        limiter = limiters.enough(limiter, advice.limit) if advice.enough else replace(limiter, limit=advice.limit)
+        limiter = replace(limiter, limit=advice.limit)
+        if advice.enough:
+            limiter = limiters.enough(limiter, advice.limit, policy.limiter)
         limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
     elif breaker.closed:
         limiter = limiters.resume(limiter, now_ms)

@@ -17,8 +17,8 @@ _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
 _CERTAIN = 4.0
 """The log of how much likelier a limit must be than chance before refusals lower it."""
-_NEW = 2.0
-"""Of that, what a level that was not in use before brings with it."""
+_NEW, _REFUSED_BEFORE = 2.0, 3.0
+"""Of that, what a level brings with it that was not in use before, or at which calls were refused before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Limiter:
         regain: up to here growth is as steep as it can be: what held before an outage.
         held: the limit before the latest decreases in close succession.
         stride: the most that is added at once, doubled each time until the next refusal.
+        soft: `cap` is where more calls at once got no more done, not where they were refused.
     """
 
     limit: float
@@ -77,6 +78,7 @@ class Limiter:
     regain: float = 0.0
     held: float = 0.0
     stride: float = 0.0
+    soft: bool = False
 
     @property
     def round_trip_ms(self) -> float:
@@ -154,13 +156,14 @@ def _judge_round(limiter: Limiter) -> Limiter:
 def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
     suspicion = limiter.suspicion + lost * log(1 / _by_chance(limiter, policy))
-    new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms or limiter.probing_ms
-    if suspicion + (_NEW if new else 0.0) < _CERTAIN:
+    new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
+    known = _REFUSED_BEFORE if limiter.probing_ms else _NEW if new else 0.0
+    if suspicion + known < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
         suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
-        held=_held(limiter, sample), stride=1.0,
+        held=_held(limiter, sample), stride=1.0, soft=False,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
@@ -185,6 +188,8 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
         if limiter.passed >= 2 * limiter.cap and elapsed >= 2 * limiter.round_trip_ms:
+            if limiter.soft:
+                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
             return replace(limiter, cap=0, probing_ms=0, passed=0)
         return limiter
     step = policy.growth * sample.span_ms / limiter.round_trip_ms
@@ -199,9 +204,12 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0)
 
 
-def enough(limiter: Limiter, limit: float) -> Limiter:
+def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
-    return replace(limiter, limit=limit, cap=floor(limit) + 1, credit=0.0, probing_ms=0, passed=0, stride=1.0)
+    return replace(
+        limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
+        stride=1.0, soft=True,
+    )  # fmt: skip
 
 
 def suspend(limiter: Limiter, now_ms: int) -> Limiter:

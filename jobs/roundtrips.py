@@ -16,7 +16,9 @@ _SAME = 0.03
 _FEWEST = 5
 _SHORTEST_MS = 200
 """A window is no shorter, and of no fewer calls."""
-_PROVOKED, _UNPROVOKED = 0.9, 0.8
+_ERROR, _MOST = 0.03, 20
+"""The standard error of a window's mean, as its share, that is small enough; and how many round trips may go to it."""
+_PROVOKED, _UNPROVOKED = 0.9, 0.85
 """What an experiment leaves of the limit."""
 
 
@@ -52,6 +54,7 @@ class RoundTrips:
         since_ms: when the present window began.
         n: calls in it.
         ms: the sum of their times.
+        squares: the sum of the squares of their times.
         last_ms: the mean of the last window.
         long: long windows in a row.
         from_limit: the limit before the experiment under way; 0: none is.
@@ -67,6 +70,7 @@ class RoundTrips:
     since_ms: int = 0
     n: int = 0
     ms: float = 0.0
+    squares: float = 0.0
     last_ms: float = 0.0
     long: int = 0
     from_limit: float = 0.0
@@ -106,8 +110,7 @@ def move(
     if trips.from_limit and limit != _lowered(trips):
         # Something else has moved the limit: the experiment is spoilt.
         trips = replace(trips, from_limit=0.0, long=0)
-    span_ms = now_ms - trips.since_ms
-    if trips.n < max(_FEWEST, floor(limit)) or span_ms < max(_SHORTEST_MS, trips.last_ms):
+    if not _complete(trips, limit, now_ms):
         return trips, Advice(limit)
     mean, first = trips.ms / trips.n, not trips.last_ms
     after = replace(_anew(trips, now_ms), last_ms=mean)
@@ -120,11 +123,21 @@ def move(
 
 
 def _anew(trips: RoundTrips, now_ms: int) -> RoundTrips:
-    return replace(trips, since_ms=now_ms, n=0, ms=0.0)
+    return replace(trips, since_ms=now_ms, n=0, ms=0.0, squares=0.0)
 
 
 def _collect(trips: RoundTrips, full: Timed) -> RoundTrips:
-    return replace(trips, n=trips.n + full.n, ms=trips.ms + full.ms)
+    return replace(trips, n=trips.n + full.n, ms=trips.ms + full.ms, squares=trips.squares + full.squares)
+
+
+def _complete(trips: RoundTrips, limit: float, now_ms: int) -> bool:
+    """Whether a window says enough: a round trip's calls, and as many as make its mean certain."""
+    fewest = max(_FEWEST, floor(limit))
+    if trips.n < fewest or now_ms - trips.since_ms < max(_SHORTEST_MS, trips.last_ms):
+        return False
+    mean = trips.ms / trips.n
+    variance = max(0.0, trips.squares / trips.n - mean * mean)
+    return trips.n >= _MOST * fewest or variance <= trips.n * (_ERROR * mean) ** 2
 
 
 def _lowered(trips: RoundTrips) -> float:
@@ -175,15 +188,14 @@ def _conclude(
     """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
     before, ratio = trips.from_limit, limit / floor(trips.from_limit)
     done = replace(trips, from_limit=0.0, long=0)
+    free = mean <= trips.from_ms * ratio * (1 + _SAME)
     # Half of the fall that saturation would bring is enough where long windows point to it.
-    falls = 1 - 0.5 * (1 - ratio) if trips.provoked else ratio * (1 + _SAME)
-    if mean <= trips.from_ms * falls:
+    if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=policy.trial_after_ms)
-        if not trips.provoked or _long(kept, mean, policy):
-            further, advice = _begin(kept, limit, mean, provoked=trips.provoked)
-            return further, replace(advice, enough=True)
-        return replace(kept, next_ms=now_ms + policy.trial_after_ms), Advice(limit, enough=True)
+        further, advice = _begin(kept, limit, mean, provoked=False) if free else (kept, Advice(limit))
+        return further, replace(advice, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)
     pause_ms = min(policy.trial_most_ms, 2 * trips.pause_ms)
-    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before)
+    # Below a level that was free to leave, this one is where less gets done: growth past it gains nothing.
+    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before, enough=trips.level == before)
