@@ -187,6 +187,8 @@ def move(
         if advice.enough:
             limiter = limiters.enough(limiter, advice.limit, policy.limiter)
         limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
+        if paced.interval_us and not state.pacing.interval_us:
+            limiter = limiters.acquit(limiter)
     elif breaker.closed:
         limiter = limiters.resume(limiter, now_ms)
     elif state.breaker.closed:

@@ -212,6 +212,14 @@ def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:
     )  # fmt: skip
 
 
+def acquit(limiter: Limiter) -> Limiter:
+    """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
+    return replace(
+        limiter, limit=max(limiter.limit, limiter.held), cap=0, credit=0.0, lowered_ms=0, refused=0, suspicion=0.0,
+        probing_ms=0, passed=0,
+    )  # fmt: skip
+
+
 def suspend(limiter: Limiter, now_ms: int) -> Limiter:
     """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
     if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:

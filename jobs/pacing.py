@@ -12,6 +12,18 @@ from jobs.samples import Sample
 _CYCLE_MS = 1_000
 _CYCLE = 3
 """A cycle that is shorter, or of fewer calls, tells no rate."""
+_EXHAUSTED = 8
+"""A pause of so many intervals means that a window is used up, not that the rate is a little too high."""
+_APART = 60
+"""Refusals with as many accepted calls between them have nothing to do with each other."""
+_TOGETHER_MS = 250
+"""Refusals this close are one: of calls that were in flight together."""
+_PAUSE_US = 25_000
+_SEARCH = 20
+"""Calls before a raise as long as none was refused: the first measurement is coarse."""
+_STEEPEST = 0.5
+_LESS = 0.06
+"""By how much a rate that was refused is lowered, doubled by each further refusal in close succession."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,7 @@ class PacingPolicy:
 
     margin: float = 0.96
     step: float = 0.04
-    probe_after: int = 200
+    probe_after: int = 100
     slowest_ms: int = 5_000
     unbound_ms: int = 20_000
 
@@ -47,6 +59,7 @@ class Pacing:
         credit: accepted since the last raise or refusal.
         need: accepted calls before the next raise.
         step: the next raise.
+        misses: refusals in close succession.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
     """
 
@@ -59,6 +72,7 @@ class Pacing:
     credit: int = 0
     need: int = 0
     step: float = 0.0
+    misses: int = 0
     unbound_since_ms: int = 0
 
     @property
@@ -92,42 +106,67 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
 
 def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     accepted = sample.counts.accepted
-    if pacing.pause_us or (pacing.refused_ms > pacing.cycle_ms):
+    exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
+    if exhausted or (not pacing.interval_us and pacing.refused_ms):
         return _learn(pacing, sample, policy)
-    after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    after = replace(pacing, pause_us=0, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    if after.credit >= _APART:
+        after = replace(after, misses=0)
     if not after.interval_us or after.credit < after.need:
         return after
     step = after.step or policy.step
     return replace(
         after, interval_us=max(1, round(after.interval_us / (1 + step))), safe_us=after.interval_us, credit=0,
-        step=min(0.5, 2 * step), need=policy.probe_after,
+        step=min(_STEEPEST, 2 * step), need=_less(after.need, policy),
     )  # fmt: skip
+
+
+def _less(need: int, policy: PacingPolicy) -> int:
+    """Calls before the next raise after one that went well: a search goes on quickly, what was refused once does not."""
+    return need if need <= _SEARCH else max(policy.probe_after, need // 2)
 
 
 def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     """The platform accepts again: what it accepted since it last did is its rate."""
-    span_ms = sample.at_ms - pacing.cycle_ms
-    cycle = pacing.cycle
-    if span_ms < _CYCLE_MS or cycle < _CYCLE:
-        return replace(pacing, pause_us=0, cycle=cycle + sample.counts.accepted, refused_ms=pacing.cycle_ms)
-    interval_us = round(span_ms * 1000 / cycle / policy.margin)
+    after = replace(pacing, pause_us=0, credit=0, misses=0, safe_us=0)
+    interval_us = _measured_us(pacing, sample, policy)
+    if not interval_us:
+        return replace(after, cycle=pacing.cycle + sample.counts.accepted)
     return replace(
-        pacing, interval_us=interval_us, pause_us=0, cycle_ms=sample.at_ms, cycle=sample.counts.accepted,
-        refused_ms=0, safe_us=0, credit=0, need=pacing.need or policy.probe_after, step=policy.step,
+        after, interval_us=interval_us, cycle_ms=sample.at_ms, cycle=sample.counts.accepted, refused_ms=0,
+        need=_SEARCH, step=2 * policy.step,
     )  # fmt: skip
 
 
+def _measured_us(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> int:
+    """The interval by what was accepted in this cycle; 0 where that is too little to tell."""
+    span_ms = sample.at_ms - pacing.cycle_ms
+    if span_ms < _CYCLE_MS or pacing.cycle < _CYCLE:
+        return 0
+    return round(span_ms * 1000 / pacing.cycle / policy.margin)
+
+
 def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
-    """Refused for the rate: a raise on trial is taken back, and without a Retry-After the pause grows."""
-    after = replace(pacing, refused_ms=sample.at_ms, credit=0, step=policy.step)
+    """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
+    told, now_ms = bool(sample.counts.told), sample.at_ms
+    together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
+    after = replace(pacing, refused_ms=now_ms, credit=0, step=policy.step)
+    if not told:
+        pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
+        after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
     if pacing.safe_us:
         need = min(16 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
-        return replace(after, interval_us=pacing.safe_us, safe_us=0, need=need, refused_ms=0,
-                       cycle_ms=sample.at_ms, cycle=0)  # fmt: skip
-    if sample.counts.told:
+        return replace(after, interval_us=pacing.safe_us, safe_us=0, need=need, cycle_ms=now_ms, cycle=0)
+    if not pacing.interval_us or (together and pacing.refused_ms):
         return after
-    pause_us = min(policy.slowest_ms * 1000, 2 * max(pacing.pause_us, pacing.interval_us, 50_000))
-    return replace(after, pause_us=pause_us)
+    misses = pacing.misses + 1
+    after = replace(after, misses=misses)
+    if not told and misses == 1:
+        return after  # it may be chance
+    longer = pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1))
+    measured_us = _measured_us(pacing, sample, policy)
+    interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0)
 
 
 def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
