@@ -114,11 +114,12 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
         after = replace(after, misses=0)
     if not after.interval_us or after.credit < after.need:
         return after
-    step = after.step or policy.step
-    return replace(
-        after, interval_us=max(1, round(after.interval_us / (1 + step))), safe_us=after.interval_us, credit=0,
-        step=min(_STEEPEST, 2 * step), need=_less(after.need, policy),
-    )  # fmt: skip
+    step, need = after.step or policy.step, after.need
+    if after.safe_us:
+        # The last raise has lasted.
+        step, need = min(_STEEPEST, 2 * step), _less(need, policy)
+    interval_us = max(1, round(after.interval_us / (1 + step)))
+    return replace(after, interval_us=interval_us, safe_us=after.interval_us, credit=0, step=step, need=need)
 
 
 def _less(need: int, policy: PacingPolicy) -> int:
