@@ -16,10 +16,10 @@ class ListSizePolicy:
 
     Attributes:
         gain: how much cheaper a reference must be for another size to be taken (0.01 to 0.5).
-        evidence: calls of a size before it is judged (1 to 100).
+        evidence: calls of another size before it is judged (1 to 100).
         explore_every: list calls for each of another size (50 to 100000).
         slow_ms: lists that take longer are worth ten times as many looks (1 to 600000).
-        memory: calls of a size after which older ones count half (10 to 10000).
+        memory: calls of the size in force by which it is judged (10 to 10000).
     """
 
     gain: float = 0.08
@@ -51,7 +51,7 @@ class ListSize:
 def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) -> ListSize:
     """The list size after a sample; `bound`: the most references that a call may name."""
     size = min(state.size or bound, bound)
-    costs = _remember(state.costs, sample.counts.sizes, policy)
+    costs = _remember(state.costs, sample.counts.sizes, policy, bucket(size))
     came = sum(sized.n for sized in sample.counts.sizes.values())
     after = replace(state, size=size, costs=costs, credit=min(state.credit + came, 2.0 * policy.explore_every))
     if after.explore and (after.explore > bound or bucket(after.explore) in sample.counts.sizes):
@@ -62,12 +62,19 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
     return _explore(after, policy, bound)
 
 
-def _remember(known: Mapping[int, Sized], came: Mapping[int, Sized], policy: ListSizePolicy) -> Mapping[int, Sized]:
+def _remember(
+    known: Mapping[int, Sized], came: Mapping[int, Sized], policy: ListSizePolicy, in_force: int
+) -> Mapping[int, Sized]:
+    """Adds what came; what is known of other sizes is forgotten every few calls, since the platform may have changed."""
     costs = dict(known)
     for key, sized in came.items():
-        total = costs.get(key, Sized()).plus(sized)
-        while total.n > 2 * policy.memory:
-            total = Sized(total.n // 2, total.references // 2, total.ms / 2)
+        before = costs.get(key, Sized())
+        total = before.plus(sized)
+        if key != in_force and before.n >= 2 * policy.evidence:
+            total = sized
+        elif total.n > 2 * policy.memory:
+            share = policy.memory / total.n
+            total = Sized(policy.memory, max(1, round(total.references * share)), total.ms * share)
         costs[key] = total
     return costs
 
@@ -94,12 +101,12 @@ def _better(state: ListSize, policy: ListSizePolicy, bound: int) -> int | None:
 
 
 def _explore(state: ListSize, policy: ListSizePolicy, bound: int) -> ListSize:
-    """Asks for a call of a neighbouring size, the one that less is known of, once enough calls have paid for it."""
+    """Asks for a call of a neighbouring size, one after the other, once enough calls have paid for it."""
     current = state.costs.get(bucket(state.size), Sized())
     slow = current.n > 0 and current.ms / current.n >= policy.slow_ms
     price = policy.explore_every / 10 if slow else policy.explore_every
     others = _neighbours(state.size, bound)
     if state.explore or state.credit < price or not others:
         return state
-    other = min(others, key=lambda size: state.costs.get(bucket(size), Sized()).n)
+    other = others[state.explorations % len(others)]
     return replace(state, explore=other, explorations=state.explorations + 1, credit=0.0)

@@ -22,6 +22,8 @@ _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
 _STEEPEST = 0.5
+_FAR = 3
+"""Refusals in close succession after which the rate may be far off, and is searched for anew."""
 _LESS = 0.06
 """By how much a rate that was refused is lowered, doubled by each further refusal in close succession."""
 
@@ -32,8 +34,9 @@ class PacingPolicy:
 
     Attributes:
         margin: the share of the measured rate that is used (0.5 to 1.0).
-        step: by how much a rate that went well is raised, doubled while it goes on going well (0.01 to 0.5).
-        probe_after: accepted calls between raises, doubled by each that failed, up to 16 times (20 to 100000).
+        step: by how much a rate that went well is raised at the gentlest; a search begins at twice that (0.01 to 0.5).
+        probe_after: accepted calls between raises, doubled by each that failed, up to 8 times (20 to 100000).
+        rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
         slowest_ms: the longest interval while nothing is accepted (100 to 60000).
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
     """
@@ -41,6 +44,7 @@ class PacingPolicy:
     margin: float = 0.96
     step: float = 0.04
     probe_after: int = 100
+    rest_ms: int = 30_000
     slowest_ms: int = 5_000
     unbound_ms: int = 20_000
 
@@ -112,19 +116,16 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     after = replace(pacing, pause_us=0, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    if not after.interval_us or after.credit < after.need:
+    rested = after.step > policy.step or sample.at_ms - after.refused_ms >= policy.rest_ms
+    if not after.interval_us or after.credit < after.need or not rested:
         return after
     step, need = after.step or policy.step, after.need
     if after.safe_us:
-        # The last raise has lasted.
-        step, need = min(_STEEPEST, 2 * step), _less(need, policy)
+        # The last raise has lasted: after two the limit has moved, and is searched for.
+        step = min(_STEEPEST, 2 * step) if need <= _SEARCH else step
+        need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(after, interval_us=interval_us, safe_us=after.interval_us, credit=0, step=step, need=need)
-
-
-def _less(need: int, policy: PacingPolicy) -> int:
-    """Calls before the next raise after one that went well: a search goes on quickly, what was refused once does not."""
-    return need if need <= _SEARCH else max(policy.probe_after, need // 2)
 
 
 def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
@@ -151,13 +152,12 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
-    after = replace(pacing, refused_ms=now_ms, credit=0, step=policy.step)
+    after = replace(pacing, refused_ms=now_ms, credit=0)
     if not told:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
     if pacing.safe_us:
-        need = min(16 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
-        return replace(after, interval_us=pacing.safe_us, safe_us=0, need=need, cycle_ms=now_ms, cycle=0)
+        return _take_back(after, policy)
     if not pacing.interval_us or (together and pacing.refused_ms):
         return after
     misses = pacing.misses + 1
@@ -167,7 +167,20 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     longer = pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1))
     measured_us = _measured_us(pacing, sample, policy)
     interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
+    if misses >= _FAR:
+        after = replace(after, need=_SEARCH, step=2 * policy.step)
     return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0)
+
+
+def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
+    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer."""
+    tried = pacing.safe_us / pacing.interval_us - 1
+    step, need = max(policy.step, tried / 2), policy.probe_after
+    if tried < 1.5 * policy.step:
+        need = min(8 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
+    return replace(
+        pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0
+    )
 
 
 def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:

@@ -18,6 +18,8 @@ _SHORTEST_MS = 200
 """A window is no shorter, and of no fewer calls."""
 _ERROR, _MOST = 0.03, 20
 """The standard error of a window's mean, as its share, that is small enough; and how many round trips may go to it."""
+_RARELY = 50
+"""Round trips between unprovoked experiments at least."""
 _PROVOKED, _UNPROVOKED = 0.9, 0.85
 """What an experiment leaves of the limit."""
 
@@ -37,7 +39,7 @@ class RoundTripPolicy:
 
     deviations: float = 2.5
     growth: float = 0.15
-    growth_ms: int = 20
+    growth_ms: int = 10
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
@@ -155,13 +157,19 @@ def _watch(
 ) -> tuple[RoundTrips, Advice]:
     """Compares a window with the usual, and begins an experiment where that is due."""
     if not trips.usual_ms:
-        first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + policy.trial_after_ms)
-        return replace(first, pause_ms=policy.trial_after_ms), Advice(limit)
+        pause_ms = _pause_ms(mean, policy)
+        first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + pause_ms, pause_ms=pause_ms)
+        return first, Advice(limit)
     if _long(trips, mean, policy):
         trips = replace(trips, long=trips.long + 1)
         return _begin(trips, limit, mean, provoked=True) if trips.long >= policy.windows else (trips, Advice(limit))
     trips = _learn(replace(trips, long=0), mean, limit)
     return _begin(trips, limit, mean, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
+
+
+def _pause_ms(mean: float, policy: RoundTripPolicy) -> int:
+    """The pause before an unprovoked experiment, which costs a few round trips at a lower limit."""
+    return max(policy.trial_after_ms, round(_RARELY * mean))
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
@@ -191,11 +199,12 @@ def _conclude(
     free = mean <= trips.from_ms * ratio * (1 + _SAME)
     # Half of the fall that saturation would bring is enough where long windows point to it.
     if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
-        kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=policy.trial_after_ms)
+        pause_ms = _pause_ms(mean, policy)
+        kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
         further, advice = _begin(kept, limit, mean, provoked=False) if free else (kept, Advice(limit))
         return further, replace(advice, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)
-    pause_ms = min(policy.trial_most_ms, 2 * trips.pause_ms)
+    pause_ms = max(trips.pause_ms, min(policy.trial_most_ms, 2 * trips.pause_ms))
     # Below a level that was free to leave, this one is where less gets done: growth past it gains nothing.
     return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before, enough=trips.level == before)
