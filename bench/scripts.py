@@ -46,7 +46,7 @@ FIRST_SMALL = 2_000_000  # references of the small jobs are counted from here
 CLAIMS, APART = 60, 10
 LEASE_MS, SHORT_LEASE_MS = 30_000, 200
 CALL_TIMEOUT_S = 30.0
-TERMS = Terms(limit=2 * CLAIMS, linger_ms=0, lease_ms=LEASE_MS)
+TERMS = Terms(limit=2 * CLAIMS, initial=2 * CLAIMS, linger_ms=0, lease_ms=LEASE_MS)
 WORDS = "Consignment is in a state that does not allow it to be cancelled"
 
 AGAIN = CallAgain(delay_s=0.3, attempts=1, named=1, unclear_s=30.0)

@@ -6,6 +6,7 @@ what has changed in words.
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
+from math import floor
 from typing import Any, Self
 
 from jobs import breaker as breakers
@@ -198,6 +199,19 @@ def move(
     if lists.size != state.lists.size:
         trips = RoundTrips()
     return FlowState(now_ms, limiter, trips, paced, lists, breaker, dict(drains))
+
+
+def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:
+    """Whether claims that wait in workers must be let go: the breaker opened, a rate came, or the limit is passed."""
+    if before is None:
+        return False
+    opened = before.breaker.closed and not after.breaker.closed
+    return opened or (after.interval_us > 0 and before.interval_us == 0) or floor(after.limit) < in_flight
+
+
+def opened_why(breaker: Breaker) -> str:
+    """Why a breaker is open, and what to do, in words."""
+    return f"{breaker.why}; {mend(breaker.kind)}"
 
 
 def probe_now(state: FlowState, now_ms: int) -> FlowState:

@@ -5,7 +5,7 @@ references by `Data`, compared without case, never by position; what an answer d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 from jobs.references import normalise
@@ -56,11 +56,13 @@ UNREADABLE = Unreadable.UNREADABLE
 class Failure:
     """No answer came.
 
-    `written` says whether a byte of the request may have left: where it did, the platform may have acted.
+    `written` says whether a byte of the request may have left: where it did, the platform may have acted. `timed_out`
+    says that it was waited for in vain.
     """
 
     reason: str
     written: bool
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The platform may have acted without confirming it."""
+    """The platform may have acted without confirming it; `counted` says whether that burns an attempt."""
 
     reason: str
     status: int | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,11 @@ class Suspect:
 Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
+def uncounted(verdict: Verdict) -> Verdict:
+    """The verdict of a breaker's probe: it burns no attempt."""
+    return replace(verdict, counted=False) if isinstance(verdict, Unclear | Untaken) else verdict
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One verdict for each reference of a call: `common` for all but those in `others`."""
@@ -119,6 +127,11 @@ class Judgement:
     def of(self, reference: str) -> Verdict:
         """The verdict for one reference."""
         return self.others.get(reference, self.common)
+
+    def uncounted(self) -> "Judgement":
+        """The same of a breaker's probe."""
+        others = {reference: uncounted(verdict) for reference, verdict in self.others.items()}
+        return Judgement(uncounted(self.common), others, self.unasked)
 
 
 NOT_COUNTED = frozenset({401, 403, 429})

@@ -96,11 +96,12 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return Settle(Outcome.CANCELLED, named, status, message)
         case Refused(status=status, message=message):
             return ReadState(0.0, piece.attempts, named, refusal_status=status, refusal_words=message)
-        case Unclear(reason=_):
-            attempts = piece.attempts + 1
+        case Unclear(counted=counted):
+            attempts = piece.attempts + (1 if counted else 0)
             if attempts >= policy.max_attempts:
                 return ReadState(policy.call_timeout_s, attempts, named, unclear_s=policy.call_timeout_s)
-            return CallAgain(backoff(attempts, policy, jitter), attempts, named, unclear_s=policy.call_timeout_s)
+            pause_s = backoff(max(1, attempts), policy, jitter)
+            return CallAgain(pause_s, attempts, named, unclear_s=policy.call_timeout_s)
         case Suspect():
             return CallAgain(0.0, piece.attempts, named)
         case Untaken(reason=reason, status=status, counted=counted):

@@ -16,7 +16,8 @@ from arq.connections import ArqRedis
 from config import logs
 from config.settings import Settings, load, log_format
 from jobs.errors import CancellistError, LedgerError
-from jobs.ledger import control, records
+from jobs.flow import FlowPolicy
+from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
@@ -29,6 +30,7 @@ from jobs.retry import RetryPolicy
 from jobs.words import Lexicon, Meaning
 from worker.attempt import Attempt
 from worker.drain import Drain
+from worker.flow import Flow
 from worker.intake import Intake
 from worker.platform.client import PlatformClient
 from worker.sweep import Served, Sweep
@@ -45,6 +47,7 @@ class Account:
     name: str
     terms: Terms
     policy: RetryPolicy
+    flow: FlowPolicy
     client: PlatformClient
     attempt: Attempt
 
@@ -115,7 +118,8 @@ class Service:
         served = self._accounts.get(account)
         if served is None or account in self._drains or self._stop.is_set():
             return 0
-        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, self._stop)
+        shared = Flow(self.ledger, account, name, served.flow)
+        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, shared, self._stop)
         self._drains[account] = drain
         try:
             await drain.run()
@@ -129,12 +133,12 @@ class Service:
             await asyncio.wait_for(self._wake.wait(), within_s)
         self._wake.clear()
 
-    def wake_all(self, account: str | None = None, *, gate: bool = False) -> None:
-        """Says that an account's work or gate may have changed; None: every account's."""
+    def wake_all(self, account: str | None = None, *, gate: bool = False, first: bool = False) -> None:
+        """Says that an account's work or gate may have changed, or that some goes `first`; None: every account's."""
         self._wake.set()
         for name, drain in self._drains.items():
             if account in {None, name}:
-                drain.wake(gate=gate)
+                drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
         """Whether no job can go on by itself, and the intake stream is empty."""
@@ -191,7 +195,12 @@ class Service:
         attempt = Attempt(
             client, policy, lease_s=s.lease_seconds, lexicon=Lexicon({}, known), deallocate_first=s.deallocate_first
         )
-        self._accounts[name] = Account(name, terms, policy, client, attempt)
+        flow_policy = FlowPolicy(
+            ceiling=s.max_concurrent_calls, max_references=s.max_references_per_call, interval_us=terms.interval_us
+        )
+        self._accounts[name] = Account(name, terms, policy, flow_policy, client, attempt)
+        # Whoever starts a worker may have mended what the platform refused.
+        await flow.probe(self.ledger, name)
 
     def _serving(self, account: str) -> Served | None:
         served = self._accounts.get(account)
@@ -232,4 +241,4 @@ class Service:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
                     if message:
                         account, _, what = message["data"].decode().partition(" ")
-                        self.wake_all(account, gate=what == "gate")
+                        self.wake_all(account, gate=what == "gate", first=what == "first")

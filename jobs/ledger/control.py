@@ -1,6 +1,6 @@
 """Pausing, resuming and aborting; the sweep and its slices; the account's gate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -28,17 +28,38 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """Why an account calls its platform no more than by a probe now and then; `why` says what to do."""
+
+    why: str
+    since_ms: int
+    next_probe_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The account's gate.
 
-    `hold_until_ms` is 0 where it does not hold; `list_size` is what a 413 has left of a call's references;
-    `calls_in_flight` counts over all workers.
+    Attributes:
+        version: it rises whenever what is staged must be let go.
+        paused: by a person.
+        hold_until_ms: as the platform asked; 0 where it does not hold.
+        hold_why: what it asked.
+        breaker: None where it is closed.
+        limit: calls in flight that flow control allows, over all workers; None where that is not known, or long ago.
+        interval_us: between calls, as learnt from the platform; 0 where no rate is known.
+        list_size: references of a call that flow control, or a 413, has left; None where nothing has.
+        calls_in_flight: over all workers.
+        workers: that live.
     """
 
     version: int
     paused: bool
     hold_until_ms: int
     hold_why: str
+    breaker: OpenBreaker | None
+    limit: int | None
+    interval_us: int
     list_size: int | None
     calls_in_flight: int
     workers: int
@@ -128,25 +149,44 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
     return int(reply[0]), int(reply[1])
 
 
+_LIMIT_KNOWN_MS = 60_000
+_GATE = (
+    "gate", "paused", "hold_until", "hold_why", "list_size", "size", "limit", "limit_at", "interval",
+    "breaker", "breaker_why", "breaker_since", "breaker_next",
+)  # fmt: skip
+
+
 async def gate(ledger: Ledger, account: str) -> Gate:
     """The account's gate now."""
     with translated():
         now_ms = await ledger.now_ms()
         pipe = ledger.redis.pipeline(transaction=False)
-        pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until", "hold_why", "list_size"])
+        pipe.hmget(ledger.keys.state(account), list(_GATE))
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
         pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
-        (version, paused, hold, why, size), calls, workers = await pipe.execute()
-    held_until = int(hold or 0)
+        values, calls, workers = await pipe.execute()
+    h = dict(zip(_GATE, values, strict=True))
+    held_until = int(h["hold_until"] or 0)
+    known = now_ms - int(h["limit_at"] or 0) < _LIMIT_KNOWN_MS
+    sizes = [int(size) for size in (h["list_size"], h["size"]) if size]
     return Gate(
-        version=int(version or 0),
-        paused=paused is not None,
+        version=int(h["gate"] or 0),
+        paused=h["paused"] is not None,
         hold_until_ms=held_until if held_until > now_ms else 0,
-        hold_why=_text(why or b"") if held_until > now_ms else "",
-        list_size=int(size) if size else None,
+        hold_why=_text(h["hold_why"] or b"") if held_until > now_ms else "",
+        breaker=_breaker(h),
+        limit=int(h["limit"]) if h["limit"] and known else None,
+        interval_us=int(h["interval"] or 0),
+        list_size=min(sizes, default=None),
         calls_in_flight=int(calls),
         workers=int(workers),
     )
+
+
+def _breaker(h: Mapping[str, bytes | None]) -> OpenBreaker | None:
+    if h["breaker"] is None:
+        return None
+    return OpenBreaker(_text(h["breaker_why"] or b""), int(h["breaker_since"] or 0), int(h["breaker_next"] or 0))
 
 
 async def gate_version(ledger: Ledger, account: str) -> int:

@@ -62,6 +62,7 @@ class Keys:
             "groups",
             "words",
             "trouble",
+            "flow",
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]

@@ -274,7 +274,7 @@ async def test_the_next_claim_comes_in_the_same_round_trip(ledger):
     assert taken
     assert isinstance(answer, Claim)
     assert answer.references == refs(5, 10)
-    assert await settle(ledger, answer, then=new_ask()) == (True, Wait(-1, "empty", 0))
+    assert await settle(ledger, answer, then=new_ask()) == (True, Wait(-1, "empty", 0, TERMS.limit))
 
 
 async def test_what_a_settle_puts_back_may_be_in_its_next_claim(ledger):

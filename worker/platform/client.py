@@ -89,7 +89,7 @@ class PlatformClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
         except TimeoutError:
-            return Failure("no answer in time", written=True)
+            return Failure("no answer in time", written=True, timed_out=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Failure(_describe(error), written=True)
 
