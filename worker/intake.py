@@ -36,16 +36,16 @@ class Intake:
         self,
         ledger: Ledger,
         consumer: str,
-        accounts: frozenset[str],
-        pattern: ReferencePattern,
         settings: Settings,
         blocking: Redis,
     ) -> None:
         self._ledger = ledger
         self._consumer = consumer
-        self._accounts = accounts
-        self._pattern = pattern
         self._settings = settings
+        own = {name: settings.of(name) for name in settings.account_names}
+        self._accounts = frozenset(own)
+        self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
+        self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
@@ -111,12 +111,13 @@ class Intake:
         return None
 
     def _small(self, entry: Entry, wanted: IntakeOrder) -> SmallJob:
-        batch = self._classify(wanted.references)
+        batch = self._classify(wanted.order.account, wanted.references)
         valid = list(dict.fromkeys(batch.valid))
         return SmallJob(entry.id, wanted.order, valid, batch.invalid, len(batch.valid) - len(valid))
 
-    def _classify(self, references: list[str], first_line: int = 1) -> Batch:
-        return classify(RawBatch(range(first_line, first_line + len(references)), references), self._pattern)
+    def _classify(self, account: str, references: list[str], first_line: int = 1) -> Batch:
+        raw = RawBatch(range(first_line, first_line + len(references)), references)
+        return classify(raw, self._patterns[account])
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:
@@ -124,7 +125,7 @@ class Intake:
         await admit(self._ledger, sum(len(job.references) + len(job.invalid) for job in jobs))
         words, drains = await intake.seal_small(
             self._ledger, account, jobs,
-            idempotency_keep_s=self._settings.idempotency_keep, per_call=self._settings.max_references_per_call,
+            idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
         await enqueue(self._ledger, account, drains)
@@ -134,12 +135,12 @@ class Intake:
         submission = Submission(self._ledger, wanted.order)
         with Deduplicator() as deduplicator:
             for at in range(0, len(wanted.references), 10_000):
-                batch = self._classify(wanted.references[at : at + 10_000], at + 1)
+                batch = self._classify(wanted.order.account, wanted.references[at : at + 10_000], at + 1)
                 await submission.add(deduplicator.unique(batch.valid), batch.invalid)
             try:
                 sealed = await submission.seal(
                     duplicates=deduplicator.duplicates, idempotency_keep_s=self._settings.idempotency_keep,
-                    per_call=self._settings.max_references_per_call, intake=(GROUP, entry.id),
+                    per_call=self._per_call[wanted.order.account], intake=(GROUP, entry.id),
                 )  # fmt: skip
             except IdempotencyConflictError as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))

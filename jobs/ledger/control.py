@@ -15,6 +15,8 @@ from jobs.model import JobRecord, JobState
 SLICE = 500
 """References in one slice: a few milliseconds of the server's time."""
 UNSEALED_KEPT_MS = 3_600_000
+LIVE_MS = 4000
+"""A worker that has not swept for so long is not counted as live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         pipe = ledger.redis.pipeline(transaction=False)
         pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until", "hold_why", "list_size"])
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
-        pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
+        pipe.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf")
         (version, paused, hold, why, size), calls, workers = await pipe.execute()
     held_until = int(hold or 0)
     return Gate(
@@ -159,6 +161,16 @@ async def accounts(ledger: Ledger) -> Sequence[str]:
     """Accounts that ever had a job."""
     with translated():
         return sorted(_text(name) for name in await ledger.redis.smembers(ledger.keys.accounts))
+
+
+async def served(ledger: Ledger) -> dict[str, bool]:
+    """Accounts that workers serve, and whether one does now; remembered for an hour, so that a queue outlives them."""
+    with translated():
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.zrange(ledger.keys.served, 0, -1, withscores=True)
+        (seconds, _), found = await pipe.execute()
+    return {_text(name): at_ms > seconds * 1000 - LIVE_MS for name, at_ms in found}
 
 
 def _expect(record: JobRecord, state: str, wanted: JobState, word: str) -> JobState:
