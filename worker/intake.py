@@ -8,7 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from jobs.errors import IdempotencyConflictError, LedgerFullError
+from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
 from jobs.intake import IntakeOrder, MalformedEntryError, parse_entry
 from jobs.ledger import intake
 from jobs.ledger.core import Ledger
@@ -23,14 +23,22 @@ from jobs.references import Batch, RawBatch, classify
 log = structlog.get_logger()
 
 _COUNT = 100
+_LARGE = 40_000
+"""Characters of references from which an entry is taken in beside the others."""
+_MOST_ASIDE = 64_000_000
+"""Characters that wait beside; beyond that nothing more is read."""
 _LONG = 1_000_000
 """Characters of references that are better parsed beside the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
+_LOOK_S = 0.1
 
 
 class Intake:
-    """Turns entries into jobs: many small ones in one script, a large one in batches of its own."""
+    """Turns entries into jobs: many small ones in one script, a large one in batches of its own.
+
+    Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
+    """
 
     def __init__(
         self,
@@ -50,9 +58,23 @@ class Intake:
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False
+        self._aside: dict[str, list[Entry]] = {}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._in_hand: dict[str, int] = {}
 
     async def run(self) -> None:
         """Reads and deals with what there is, once."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            for lane in self._lanes.values():
+                lane.cancel()
+            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+            raise
+
+    async def _run(self) -> None:
+        while sum(self._in_hand.values()) > _MOST_ASIDE:
+            await asyncio.wait(self._lanes.values(), timeout=_LOOK_S)
         if not self._prepared:
             await intake.prepare(self._ledger)
             self._prepared = True
@@ -71,6 +93,9 @@ class Intake:
         small: dict[str, list[SmallJob]] = {}
         full: LedgerFullError | None = None
         for entry in entries:
+            if len(entry.fields.get("references", "")) > _LARGE:
+                self._put_aside(entry)
+                continue
             wanted = await self._parsed(entry, now_ms)
             if wanted is None:
                 continue
@@ -85,6 +110,34 @@ class Intake:
             await self._seal(account, jobs)
         if full:
             raise full
+
+    def _put_aside(self, entry: Entry) -> None:
+        if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's
+            return
+        account = entry.fields.get("account", "")
+        self._in_hand[entry.id] = len(entry.fields["references"])
+        self._aside.setdefault(account, []).append(entry)
+        if account not in self._lanes:
+            self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
+
+    async def _take_in_turn(self, account: str) -> None:
+        """Takes in the large entries of an account; what fails is taken over once its reader counts as dead."""
+        waiting = self._aside[account]
+        try:
+            while waiting:
+                entry = waiting.pop(0)
+                try:
+                    wanted = await self._parsed(entry, await self._ledger.now_ms())
+                    if wanted:
+                        await self._accept_large(entry, wanted)
+                except LedgerError as error:
+                    log.warning("intake entry waits", entry=entry.id, error=str(error))
+                except Exception:
+                    log.exception("intake entry could not be taken in; it waits", entry=entry.id)
+                finally:
+                    del self._in_hand[entry.id]
+        finally:
+            del self._lanes[account], self._aside[account]
 
     async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:
         """Gathers small jobs of an account until they fill a script."""

@@ -6,7 +6,10 @@ from jobs.ledger.connection import connect
 from tests.integration.commands import Desk
 from tests.integration.commands import desk as a_desk
 
-NORTH = {"accounts__north__max_references_per_call": "7", "accounts__north__reference_pattern": "EC-[A-Z0-9-]{11}|N-[0-9]{4}"}
+NORTH = {
+    "accounts__north__max_references_per_call": "7",
+    "accounts__north__reference_pattern": "EC-[A-Z0-9-]{11}|N-[0-9]{4}",
+}
 ROW = [
     "account", "state", "platform", "key", "max_concurrent_calls", "max_calls_per_second", "burst",
     "max_references_per_call", "list_size", "held_until", "held_because", "calls_in_flight", "workers",
