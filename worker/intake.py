@@ -121,22 +121,24 @@ class Intake:
             self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
 
     async def _take_in_turn(self, account: str) -> None:
-        """Takes in the large entries of an account; what fails is taken over once its reader counts as dead."""
+        """Takes in the large entries of an account.
+
+        Where the server is away or full, they are let go: they are taken over once their reader counts as dead.
+        """
         waiting = self._aside[account]
         try:
             while waiting:
-                entry = waiting.pop(0)
-                try:
-                    wanted = await self._parsed(entry, await self._ledger.now_ms())
-                    if wanted:
-                        await self._accept_large(entry, wanted)
-                except LedgerError as error:
-                    log.warning("intake entry waits", entry=entry.id, error=str(error))
-                except Exception:
-                    log.exception("intake entry could not be taken in; it waits", entry=entry.id)
-                finally:
-                    del self._in_hand[entry.id]
+                wanted = await self._parsed(waiting[0], await self._ledger.now_ms())
+                if wanted:
+                    await self._accept_large(waiting[0], wanted)
+                del self._in_hand[waiting.pop(0).id]
+        except LedgerError as error:
+            log.warning("intake entries wait", entries=[entry.id for entry in waiting], error=str(error))
+        except Exception:
+            log.exception("intake entry could not be taken in; it waits", entry=waiting[0].id)
         finally:
+            for entry in waiting:
+                del self._in_hand[entry.id]
             del self._lanes[account], self._aside[account]
 
     async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:

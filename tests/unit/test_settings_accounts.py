@@ -252,7 +252,7 @@ def test_a_key_does_not_travel_in_the_clear_for_any_account(monkeypatch: pytest.
         ("[accounts.north]\nbust = 1\n", "CANCELLIST_ACCOUNTS__NORTH__BUST: no such setting; did you mean BURST?"),
         ("[accounts.'a b']\nburst = 1\n", "CANCELLIST_ACCOUNTS__A B: an account's name has"),
         ("[accounts.A]\n[accounts.a]\n", "c.toml: names of accounts are in lower case, and two are then the same"),
-        ("accounts = 3\n", "CANCELLIST_ACCOUNTS: Input should be a valid dictionary"),
+        ("accounts = 3\n", "CANCELLIST_ACCOUNTS: must be tables, [accounts.NAME]"),
     ],
 )
 def test_a_misspelt_name_in_the_toml_file_is_an_error_with_the_nearest_one(
