@@ -40,13 +40,7 @@ class Intake:
     Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        consumer: str,
-        settings: Settings,
-        blocking: Redis,
-    ) -> None:
+    def __init__(self, ledger: Ledger, consumer: str, settings: Settings, blocking: Redis) -> None:
         self._ledger = ledger
         self._consumer = consumer
         self._settings = settings
