@@ -214,6 +214,21 @@ async def test_a_refused_key_is_read_anew_before_the_next_call_and_not_without_a
     assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "wrong", "mended", "mended"]
 
 
+async def test_no_call_goes_with_the_refused_key_while_another_reads_it_anew():
+    reading = threading.Event()
+
+    def read_key():
+        reading.wait(0.1)
+        return "mended"
+
+    platform = Platform(answer(401))
+    async with serving(platform) as url, PlatformClient(url, "wrong", timeout_s=5, read_key=read_key) as client:
+        await client.cancel(["A", "B"])
+        platform._answer = answer(200)
+        await asyncio.gather(*(client.cancel(["A", "B"]) for _ in range(3)))
+    assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "mended", "mended", "mended"]
+
+
 async def test_a_key_that_cannot_be_read_anew_leaves_the_last_one_and_is_read_again_before_each_call():
     given = [SettingsError("KEY_FILE: cannot be read"), SettingsError("KEY_FILE: cannot be read"), "mended"]
 

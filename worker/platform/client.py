@@ -56,6 +56,7 @@ class PlatformClient:
         self._key = api_key
         self._read_key = read_key
         self._refused = False
+        self._reading: asyncio.Task[str | None] | None = None
         self._unread = ""
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -74,6 +75,8 @@ class PlatformClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reading:
+            self._reading.cancel()
         if self._session:
             await self._session.close()
 
@@ -97,7 +100,8 @@ class PlatformClient:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
         headers = dict(_JSON) if body is not None else {}
-        if key := await self._key_now():
+        key = await self._key_now()
+        if key:
             headers[KEY_HEADER] = key
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
@@ -106,7 +110,8 @@ class PlatformClient:
                 self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
             ):
                 answer = await _read(response)
-                self._refused |= answer.status in _KEY_REFUSED
+                if answer.status in _KEY_REFUSED and key == self._key:
+                    self._refused = True
                 return answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
@@ -118,20 +123,30 @@ class PlatformClient:
     async def _key_now(self) -> str | None:
         """The key; read anew once the platform has refused it, so that a mended one is taken up without a restart."""
         if self._refused and self._read_key:
-            self._refused = False
+            reading = self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read_key))
+            await asyncio.wait({reading}, timeout=_READ_KEY_S)
+            if self._reading is reading:  # else another call has taken it
+                self._take(reading)
+        return self._key
+
+    def _take(self, reading: asyncio.Task[str | None]) -> None:
+        """Takes the key that was read; one whose file does not answer is waited for by the next call."""
+        unread = ""
+        if not reading.done():
+            unread = "its file does not answer"
+        else:
+            self._reading = None
             try:
-                key = await asyncio.wait_for(asyncio.to_thread(self._read_key), _READ_KEY_S)
-            except (SettingsError, TimeoutError) as error:
-                self._refused = True
-                reason = str(error) or "its file could not be read in time"
-                if reason != self._unread:
-                    log.warning("the key cannot be read anew; the last one is sent", reason=reason)
-                self._unread = reason
+                key = reading.result()
+            except SettingsError as error:
+                unread = str(error)
             else:
                 if key != self._key:
                     log.info("the key has changed", platform=self._base)
-                self._key, self._unread = key, ""
-        return self._key
+                self._key, self._refused = key, False
+        if unread and unread != self._unread:
+            log.warning("the key cannot be read anew; the last one is sent", platform=self._base, reason=unread)
+        self._unread = unread
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
