@@ -35,7 +35,7 @@ from jobs.ledger.scripts import NAMES, Script, Scripts
 from jobs.ledger.submission import BATCH, Submission
 from jobs.model import DEFAULT_ACCOUNT, JobOrder
 from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry, ReferencePattern
+from jobs.references import InvalidEntry
 from jobs.retry import CallAgain, ReadState, Settle, Step
 from worker.intake import Intake
 
@@ -114,9 +114,7 @@ class Stage:
     async def take_in(self, entries: int, each: int, **fields: str) -> None:
         """Have the worker's own reader make jobs of `entries` of the intake stream, with `each` references."""
         book = self._book
-        settings = Settings(_env_file=None)
-        pattern = ReferencePattern(settings.reference_pattern)
-        reader = Intake(book, "bench", frozenset({DEFAULT_ACCOUNT}), pattern, settings, book.redis)
+        reader = Intake(book, "bench", Settings(_env_file=None), book.redis)
         pipeline = book.redis.pipeline(transaction=False)
         for number in range(entries):
             known = references(each, FIRST_SMALL + self._small)

@@ -94,7 +94,9 @@ async def _look(job: str, named: str) -> Account:
 
 
 async def _learnt(account: str) -> dict[str, Meaning]:
-    async with session.ledger_of(load()) as opened:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        await session.check_account(opened.ledger, settings, account)
         return await lexicon.learnt(opened.ledger, account)
 
 

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 from time import monotonic
 
 import structlog
 
 from jobs.errors import LedgerError
-from jobs.flow import FlowPolicy, changes, move, shuts
+from jobs.flow import Change, FlowPolicy, changes, move, shuts
 from jobs.ledger import flow
 from jobs.ledger.claims import Claim
 from jobs.ledger.core import Ledger
-from jobs.ledger.flow import Move
+from jobs.ledger.flow import DEFAULT_PREFIX, Move
 from jobs.samples import Counters, Sized, Timed, bucket
 from jobs.signs import Shown, Sign
 from worker.attempt import Ended
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 _FAILING = frozenset({Sign.TIMED_OUT, Sign.FAILED})
 _SHARE_EVERY_S = 0.25
 _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
+_TRIES = 3
 _AWAY_S, _TOLD_WITHIN_S = 0.5, 1.0
 _URGENT_EVERY_S = 0.02
 """So soon again at most, however many attempts go wrong."""
@@ -81,11 +83,12 @@ class Tally:
 class Flow:
     """Shares what a drain's attempts show, four times a second, and at once where the platform refuses or fails."""
 
-    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy) -> None:
+    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, settings_prefix: str) -> None:
         self._ledger = ledger
         self._account = account
         self._drain = drain
         self._policy = policy
+        self._prefix = settings_prefix
         self._tally = Tally()
         self._noted = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -144,16 +147,25 @@ class Flow:
                 turn.set_result(None)
 
     async def _post(self, every_ms: int) -> None:
-        seen = await flow.share(self._ledger, self._account, self._drain, self._tally.counters(), every_ms=every_ms)
-        if not seen.drains:
-            return
-        state = move(seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random())
-        explore = state.explorations != (seen.state.explorations if seen.state else 0)
-        taken = await flow.share(
-            self._ledger, self._account, every_ms=_NEVER_MS,
-            move=Move(seen.version, state, shuts(seen.state, state, seen.in_flight), explore),
-        )  # fmt: skip
-        if taken.moved:
-            for change in changes(seen.state, state):
-                tell = log.warning if change.grave else log.info
-                tell(change.event, account=self._account, **change.facts)
+        """Shares the counters, and moves the state where that is due; again where another came first with less."""
+        for _ in range(_TRIES):
+            seen = await flow.share(self._ledger, self._account, self._drain, self._tally.counters(), every_ms=every_ms)
+            if not seen.drains:
+                return
+            state = move(seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random())
+            explore = state.explorations != (seen.state.explorations if seen.state else 0)
+            shut = shuts(seen.state, state, seen.in_flight)
+            step = Move(seen.version, state, shut, explore, self._prefix)
+            if (await flow.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
+                self._tell(changes(seen.state, state))
+                return
+
+    def _tell(self, told: Sequence[Change]) -> None:
+        """Logs each change once: by whoever has moved the state."""
+        for change in told:
+            tell = log.warning if change.grave else log.info
+            facts = {name: self._own(fact) if isinstance(fact, str) else fact for name, fact in change.facts.items()}
+            tell(change.event, account=self._account, **facts)
+
+    def _own(self, words: str) -> str:
+        return words.replace(DEFAULT_PREFIX, self._prefix)

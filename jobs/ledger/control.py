@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from jobs.errors import JobStateError
-from jobs.ledger import records
+from jobs.ledger import flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
@@ -15,6 +15,8 @@ from jobs.model import JobRecord, JobState
 SLICE = 500
 """References in one slice: a few milliseconds of the server's time."""
 UNSEALED_KEPT_MS = 3_600_000
+LIVE_MS = 4000
+"""A worker that has not swept for so long is not counted as live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
 
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
-    """Resumes an account; answers the drains to enqueue."""
+    """Resumes an account, and has an open breaker probe at once; answers the drains to enqueue."""
+    await flow.probe(ledger, account)
     reply = await ledger.run("resume", account, "", per_call)
     return [_text(name) for name in reply[1:]]
 
@@ -163,7 +166,7 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         pipe = ledger.redis.pipeline(transaction=False)
         pipe.hmget(ledger.keys.state(account), list(_GATE))
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
-        pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
+        pipe.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf")
         values, calls, workers = await pipe.execute()
     h = dict(zip(_GATE, values, strict=True))
     held_until = int(h["hold_until"] or 0)
@@ -199,6 +202,16 @@ async def accounts(ledger: Ledger) -> Sequence[str]:
     """Accounts that ever had a job."""
     with translated():
         return sorted(_text(name) for name in await ledger.redis.smembers(ledger.keys.accounts))
+
+
+async def served(ledger: Ledger) -> dict[str, bool]:
+    """Accounts that workers serve, and whether one does now; remembered for an hour, so that a queue outlives them."""
+    with translated():
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.zrange(ledger.keys.served, 0, -1, withscores=True)
+        (seconds, _), found = await pipe.execute()
+    return {_text(name): at_ms > seconds * 1000 - LIVE_MS for name, at_ms in found}
 
 
 def _expect(record: JobRecord, state: str, wanted: JobState, word: str) -> JobState:

@@ -11,6 +11,7 @@ from jobs.flow import FlowState, opened_why, probe_now
 from jobs.ledger.core import Ledger
 from jobs.samples import Counters
 
+DEFAULT_PREFIX = "CANCELLIST_"
 _TRIES = 20
 
 
@@ -39,13 +40,20 @@ class Shared:
 class Move:
     """The state that is to follow a version.
 
-    `shut` says that what is staged must be let go, `explore` that one call is to name another number of references.
+    Attributes:
+        version: the one that was found.
+        state: the one to follow it.
+        shut: what is staged must be let go.
+        explore: one call is to name another number of references.
+        settings_prefix: how the names of the account's settings begin, in what is told of an open breaker; None leaves
+            what is told as it is.
     """
 
     version: int
     state: FlowState
     shut: bool = False
     explore: bool = False
+    settings_prefix: str | None = None
 
 
 async def share(
@@ -79,8 +87,7 @@ async def probe(ledger: Ledger, account: str) -> None:
         seen = await share(ledger, account)
         if seen.state is None or seen.state.breaker.closed:
             return
-        state = probe_now(seen.state, seen.now_ms)
-        if (await share(ledger, account, move=Move(seen.version, state))).moved:
+        if (await share(ledger, account, move=Move(seen.version, probe_now(seen.state, seen.now_ms)))).moved:
             return
 
 
@@ -92,11 +99,12 @@ def _packed(move: Move) -> bytes:
         "interval": state.interval_us or None,
         "size": state.list_size,
         "breaker": None if breaker.closed else (breaker.kind or Kind.OUTAGE).value,
-        "breaker_why": None if breaker.closed else opened_why(breaker),
         "breaker_next": None if breaker.closed else breaker.next_probe_ms,
     }
     if breaker.closed:
-        fields |= {"breaker_probe": None, "breaker_since": None}
+        fields |= {"breaker_probe": None, "breaker_since": None, "breaker_why": None}
+    elif move.settings_prefix is not None:
+        fields["breaker_why"] = opened_why(breaker).replace(DEFAULT_PREFIX, move.settings_prefix)
     if move.explore:
         fields["explore"] = state.explore
     return orjson.dumps(

@@ -20,6 +20,7 @@ class Keys:
         self.totals = f"{namespace}:totals"
         self.workers = f"{namespace}:workers"
         self.accounts = f"{namespace}:accounts"
+        self.served = f"{namespace}:served"
         self.wake = f"{namespace}:wake"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
@@ -66,4 +67,5 @@ class Keys:
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
+        names.append(self.served)
         return tuple(name.encode() for name in names)

@@ -36,7 +36,7 @@ async def moved(ledger, *, shut=False, explore=False, **parts):
     """Moves the account's state; answers what there is then."""
     seen = await flow.share(ledger, A)
     state = seen.state or FlowState(seen.now_ms, Limiter(16.0))
-    after = await flow.share(ledger, A, move=Move(seen.version, replace(state, **parts), shut=shut, explore=explore))
+    after = await flow.share(ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, "CANCELLIST_"))
     assert after.moved
     return after
 

@@ -13,6 +13,7 @@ local doc = cjson.decode(ARGV[3])
 local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
+call('ZADD', K.served, ms(NOW), ACCOUNT)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
 
