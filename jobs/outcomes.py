@@ -13,6 +13,9 @@ from jobs.references import normalise
 USUAL_SUCCESS = "Consignment cancellation completed successfully"
 """The platform's words for a success (public guide); not worth storing."""
 
+LONGEST_MESSAGE = 500
+"""Characters of the platform's words that are kept; what is longer was cut and is not known to the end."""
+
 
 class Outcome(StrEnum):
     """The final answer for one reference of one job."""
@@ -81,10 +84,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The platform may have acted without confirming it."""
+    """The platform may have acted without confirming it.
+
+    `counted` says whether that burns an attempt; `ended` that it can act no more, since the call was answered.
+    """
 
     reason: str
     status: int | None = None
+    counted: bool = True
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,9 @@ class Judgement:
 
 
 NOT_COUNTED = frozenset({401, 403, 429})
-"""Statuses that burn no attempt: the platform looked at nothing."""
+"""Statuses that burn no attempt: they are about the caller, not about what was asked."""
 _UNCLEAR_STATUSES = frozenset({408})
-_TOO_LONG = 413
+_TOO_LONG, _TOO_MANY = 413, 429
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
 _CONFIRMING = frozenset({200, 201})
 """200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
@@ -161,6 +169,8 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
     """What an answer that is none of success says of every reference."""
     status, body = answer.status, answer.body
     reason = words_of(body) or f"HTTP {status}"
+    if status == _TOO_MANY:
+        return Unclear(reason, status, counted=False, ended=True)
     if status in NOT_COUNTED:
         return Untaken(reason, status, counted=False)
     if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS:
@@ -168,12 +178,12 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
     if refused_by_gateway(answer):
         return Untaken(reason, status, counted=False)
     if not of_platform(body):
-        return Untaken(reason, status)
+        return Unclear(reason, status)
     if single:
         return Refused(status, words_of(body))
     if status in _REFUSING:
         return Suspect(reason, status, too_long=status == _TOO_LONG)
-    return Untaken(reason, status)
+    return Unclear(reason, status, ended=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +221,7 @@ def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> D
             if isinstance(verdict, Refused):
                 return Deallocation(verdict, frozenset())
             if isinstance(verdict, Unclear):
-                verdict = Untaken(f"deallocating: {verdict.reason}", answer.status)
+                verdict = Untaken(f"deallocating: {verdict.reason}", answer.status, counted=verdict.counted)
             return Deallocation(verdict, everyone)
 
 
@@ -267,7 +277,7 @@ def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
 
 
 def _text(value: object) -> str | None:
-    return value[:500] if isinstance(value, str) and value else None
+    return value[:LONGEST_MESSAGE] if isinstance(value, str) and value else None
 
 
 def correlation_id(body: object) -> str | None:
