@@ -18,6 +18,7 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
+    Untaken,
     Verdict,
     correlation_id,
     judge,
@@ -83,7 +84,16 @@ class Attempt:
         self._deallocate_first = deallocate_first
         self._unconnected = 0
         self._refused_in_a_row = 0
-        self.lexicon = lexicon
+        self._lexicon = lexicon
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What is known of the platform's words."""
+        return self._lexicon
+
+    @lexicon.setter
+    def lexicon(self, learnt: Lexicon) -> None:
+        self._lexicon = learnt.keeping_doubts(self._lexicon)
 
     async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         """Calls the platform for a claim and judges what came back.
@@ -120,7 +130,7 @@ class Attempt:
         if self._deallocate_first:
             first = await self._client.deallocate(references)
             if not still_ours():
-                first = Failure("the consignments could not be cancelled in time", written=False)
+                return first, Judgement(Untaken("it could not be cancelled in time", counted=False), {})
             deallocation = judge_deallocation(references, first)
             left = [r for r in references if deallocation.of(r) is None]
             if not left:
@@ -217,7 +227,7 @@ class Attempt:
         if not words or meant is None:
             return None
         print_ = fingerprint(words, reference)
-        self.lexicon = self.lexicon.agreeing(print_, meant)
+        self._lexicon = self._lexicon.agreeing(print_, meant)
         return print_, meant
 
     def _growing_s(self) -> float:
@@ -273,13 +283,16 @@ def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
 
 
 def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
-    took_ms = round(took_s * 1000)
+    took_ms, troubled = round(took_s * 1000), set(references)
+    named: dict[str, list[str]] = {}
+    for part in claim.parts:
+        named.setdefault(part.job, []).extend(r for r in part.piece.references if r in troubled)
     match answer:
         case Failure(reason=reason):
-            return TroubledCall(claim.kind, None, reason, None, took_ms, references)
+            return TroubledCall(claim.kind, None, reason, None, took_ms, named)
         case Answer(status=status, body=body):
             reason = words_of(body) or "not every reference was confirmed"
-            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, references)
+            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
 def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:
