@@ -146,5 +146,5 @@ def _retry_after_s(value: str | None) -> float | None:
 
 def _describe(error: Exception) -> str:
     """What went wrong, without the URL's secrets: there are none, since the key travels in a header."""
-    text = str(error).strip()
+    text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
