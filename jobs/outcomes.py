@@ -133,6 +133,7 @@ NOT_COUNTED = frozenset({401, 403, 429})
 """Statuses that burn no attempt: they are about the caller, not about what was asked."""
 _UNCLEAR_STATUSES = frozenset({408})
 _TOO_LONG, _TOO_MANY = 413, 429
+_NO_REFUSALS = NOT_COUNTED | _UNCLEAR_STATUSES | {_TOO_LONG}
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
 _CONFIRMING = frozenset({200, 201})
 """200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
@@ -177,13 +178,13 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
         return Unclear(reason, status)
     if refused_by_gateway(answer):
         return Untaken(reason, status, counted=False)
+    if too_long(answer) and _of_gateway(body) and not single:
+        return Suspect(reason, status, too_long=True)
     if not of_platform(body):
         return Unclear(reason, status)
-    if single:
-        return Refused(status, words_of(body))
-    if status in _REFUSING:
-        return Suspect(reason, status, too_long=status == _TOO_LONG)
-    return Unclear(reason, status, ended=True)
+    if status not in _REFUSING:
+        return Unclear(reason, status, ended=True)
+    return Refused(status, words_of(body)) if single else Suspect(reason, status, too_long=status == _TOO_LONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,8 @@ def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
             if message is None or message == USUAL_SUCCESS:
                 return confirmed
             return Confirmed(confirmed.status, _text(message))
+        case False if message == USUAL_SUCCESS:
+            return Unclear("the answer contradicts itself", confirmed.status)
         case False:
             return Refused(confirmed.status, _text(message))
         case _:
@@ -286,10 +289,22 @@ def correlation_id(body: object) -> str | None:
 
 
 def refused_by_gateway(answer: Answer) -> bool:
-    """Whether a gateway refused the request, by its form of an error, before the platform has seen it."""
-    if not _CLIENT_ERRORS <= answer.status < _SERVER_ERRORS or answer.status in NOT_COUNTED | _UNCLEAR_STATUSES:
+    """Whether a gateway refused the request, by its form of an error, before the platform has seen it.
+
+    A list that is too long for it is not meant: a shorter one may pass.
+    """
+    if not _CLIENT_ERRORS <= answer.status < _SERVER_ERRORS or answer.status in _NO_REFUSALS:
         return False
-    return isinstance(answer.body, dict) and "statusCode" in answer.body and "message" in answer.body
+    return _of_gateway(answer.body)
+
+
+def _of_gateway(body: object) -> bool:
+    return isinstance(body, dict) and "statusCode" in body and "message" in body
+
+
+def too_long(answer: Answer | Failure) -> bool:
+    """Whether a list was refused for its length, by whomever."""
+    return isinstance(answer, Answer) and answer.status == _TOO_LONG
 
 
 def of_platform(body: object) -> bool:

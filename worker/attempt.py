@@ -24,6 +24,7 @@ from jobs.outcomes import (
     judge,
     judge_deallocation,
     refused_by_gateway,
+    too_long,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
@@ -111,7 +112,6 @@ class Attempt:
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
         unconfirmed = _unconfirmed(references, judgement)
-        too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
         hold_s, hold_why = self._hold(answer)
         return Ended(
             self._after_call(claim, references, judgement),
@@ -119,7 +119,7 @@ class Attempt:
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=self._slow_s(),
-            list_size=max(1, len(references) // 2) if too_long else None,
+            list_size=max(1, len(references) // 2) if too_long(answer) else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 
@@ -301,7 +301,7 @@ def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> di
     What was called alone stays alone: the culprit may still be in it.
     """
     match judgement.common:
-        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
+        case Suspect(too_long=for_length) if not for_length or claim.kind == "alone":
             half = (len(references) + 1) // 2
             return {reference: int(n >= half) for n, reference in enumerate(references)}
         case _:

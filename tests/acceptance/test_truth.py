@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.ledger import control
+from jobs.model import JobOrder
 from jobs.outcomes import Outcome
-from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, submit
+from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, settled, submit
 from tests.servers import running
 
 pytestmark = pytest.mark.acceptance
@@ -20,7 +22,8 @@ FAULTY = [
     "429-before", "429-after", "timeout-after", "close-before", "close-after", "half-acted-500", "half-acted-close",
     "half-list", "shuffled", "extra-item", "doubled-item", "contradiction", "data-other-case", "data-null",
     "data-mistyped", "success-missing", "success-mistyped", "truncated", "object", "null", "html", "empty",
-    "wrong-encoding", "broken-gzip", "huge", "202", "204", "405-before", "409-before", "415-before", "422-before",
+    "wrong-encoding", "broken-gzip", "huge", "202", "204", "405-before", "list:409-before", "415-before",
+    "list:422-before",
 ]  # fmt: skip
 SHARE = 0.45 / len(FAULTY)
 READS = {
@@ -31,6 +34,7 @@ READS = {
     "reads:truncated": 0.02,
 }
 UNKNOWN, COUNT = 600, 20_000
+UNDECIDED = frozenset({Outcome.UNCONFIRMED, Outcome.FAILED})
 
 
 @pytest.fixture
@@ -59,8 +63,7 @@ async def drained_truly(stage: Stage, *, killing: bool = False) -> Counter[Outco
         finally:
             if killer:
                 killer.cancel()
-        undecided = frozenset({Outcome.UNCONFIRMED, Outcome.FAILED})
-        outcomes = await agrees(stage, ledger, job, references, maybe=True, also=undecided)
+        outcomes = await agrees(stage, ledger, job, references, maybe=True, also=UNDECIDED)
     assert outcomes[Outcome.UNCONFIRMED] + outcomes[Outcome.FAILED] <= COUNT // 1000
     assert outcomes[Outcome.NOT_FOUND] >= UNKNOWN - COUNT // 1000
     return outcomes
@@ -88,3 +91,51 @@ async def test_with_lists_poisoned_too_every_result_is_true(rough: Stage) -> Non
 async def test_with_a_worker_killed_every_two_seconds_every_result_is_true(rough: Stage) -> None:
     await drained_truly(rough, killing=True)
     assert rough.workers[-1].end() == 0
+
+
+async def test_with_every_reference_called_alone_every_result_is_true(rough: Stage) -> None:
+    references = rough.platform.references(1_450, unknown=50)
+    worker = rough.worker(max_references_per_call=1)
+    async with rough.ledger() as ledger:
+        job = await submit(ledger, references)
+        await ended(ledger, job, 90)
+        outcomes = await agrees(rough, ledger, job, references, maybe=True, also=UNDECIDED)
+    assert outcomes[Outcome.CANCELLED] > 1_000
+    assert worker.end() == 0
+
+
+async def test_with_consignments_deallocated_first_every_result_is_true(rough: Stage) -> None:
+    faults = rough.platform.get("/sandbox/settings")["faults"]
+    deallocating = {f"deallocate:{kind.removeprefix('list:')}": SHARE for kind in FAULTY}
+    rough.platform.send("PUT", "/sandbox/settings", {"faults": faults | deallocating, "deallocate_first": True})
+    references = rough.platform.references(4_900, unknown=100)
+    worker = rough.worker(deallocate_first=True)
+    async with rough.ledger() as ledger:
+        job = await submit(ledger, references)
+        await ended(ledger, job, 90)
+        outcomes = await agrees(rough, ledger, job, references, maybe=True, also=UNDECIDED)
+    assert outcomes[Outcome.CANCELLED] > 3_500
+    assert worker.end() == 0
+
+
+@pytest.mark.parametrize("ending", ["abort", "deadline"])
+async def test_jobs_that_end_while_calls_are_unclear_end_true(rough: Stage, ending: str) -> None:
+    references = rough.platform.references(9_900, unknown=100)
+    shared = references[:3_000]
+    worker = rough.worker()
+    async with rough.ledger() as ledger:
+        other = await submit(ledger, shared)
+        await settled(ledger, other, 100)
+        deadline_ms = await ledger.now_ms() + 1_500 if ending == "deadline" else None
+        job = await submit(ledger, references, JobOrder(deadline_ms=deadline_ms))
+        if ending == "abort":
+            await settled(ledger, job, 2_000)
+            await control.abort_job(ledger, job)
+        await ended(ledger, job, 60)
+        unsent = Outcome.ABORTED if ending == "abort" else Outcome.EXPIRED
+        ends = await agrees(rough, ledger, job, references, maybe=True, twice=True, also=UNDECIDED | {unsent})
+        await ended(ledger, other, 60)
+        await agrees(rough, ledger, other, shared, maybe=True, twice=True, also=UNDECIDED)
+    assert ends[Outcome.CANCELLED] > 0
+    assert ends[unsent] > 0
+    assert worker.end() == 0

@@ -17,6 +17,8 @@ from jobs.outcomes import (
     exit_status,
     judge,
     judge_deallocation,
+    refused_by_gateway,
+    too_long,
 )
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
@@ -155,12 +157,25 @@ def test_a_proxys_page_tells_nothing(status, single):
     assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
 
 
+def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the_account():
+    answer = Answer(413, {"statusCode": 413, "message": "Payload too large"})
+    assert not refused_by_gateway(answer)
+    assert judge([A, B], answer, single=False).common == Suspect("Payload too large", 413, too_long=True)
+    assert isinstance(judge([A], answer, single=True).common, Unclear)
+    assert too_long(Answer(413, UNREADABLE))
+
+
+def test_a_refusal_in_the_words_of_a_success_contradicts_itself():
+    assert isinstance(verdicts([item(A, success=False), item(B)], [A, B])[0], Unclear)
+
+
 BAD = {"Code": "bad", "Message": "no such thing", "CorrelationId": "1", "Details": []}
 
 
-@pytest.mark.parametrize("status", [405, 410, 415, 451])
+@pytest.mark.parametrize("status", [405, 415, 423, 451])
 def test_an_error_that_refuses_no_reference_leaves_all_unclear_though_the_call_has_ended(status):
     assert verdicts(BAD, status=status) == [Unclear("no such thing", status, ended=True)] * 3
+    assert alone(Answer(status, BAD)) == Unclear("no such thing", status, ended=True)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])

@@ -4,7 +4,7 @@ Retries, limits and what an answer means are not its business. Its wire facts ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from types import TracebackType
@@ -23,6 +23,8 @@ _MAX_BODY = 8 * 1024 * 1024
 _MAX_RETRY_AFTER_S = 3600.0
 _CONNECT_S = 10.0
 _JSON = {"Content-Type": "application/json"}
+_FRESH = {"Cache-Control": "no-cache"}
+"""A state must be the one that holds now: no proxy on the way may answer from memory (RFC 9111, 5.2.1.4)."""
 
 
 class ConnectionLostError(aiohttp.ClientError):
@@ -64,21 +66,22 @@ class PlatformClient:
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
             return await self._send("PUT", url, None)
-        return await self._send("PUT", self._list_url, orjson.dumps(references))
+        return await self._send("PUT", self._list_url, orjson.dumps(references), _JSON)
 
     async def deallocate(self, references: Sequence[str]) -> Answer | Failure:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
-        return await self._send("PUT", self._deallocate_url, orjson.dumps(references))
+        return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _JSON)
 
     async def status(self, reference: str) -> Answer | Failure:
         """Reads the state of one consignment."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
-        return await self._send("GET", url, None)
+        return await self._send("GET", url, None, _FRESH)
 
-    async def _send(self, method: str, url: URL, body: bytes | None) -> Answer | Failure:
+    async def _send(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> Answer | Failure:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        headers = _JSON if body is not None else None
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
