@@ -135,7 +135,7 @@ _UNCLEAR_STATUSES = frozenset({408})
 _TOO_LONG, _TOO_MANY = 413, 429
 _NO_REFUSALS = NOT_COUNTED | _UNCLEAR_STATUSES | {_TOO_LONG}
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
-_CONFIRMING = frozenset({200, 201})
+CONFIRMING = frozenset({200, 201})
 """200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 
@@ -163,10 +163,10 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
                 return _judge_single(references[0], answer)
             return _judge_list(references, answer)
         case Answer():
-            return Judgement(_judge_error(answer, single=single), {})
+            return Judgement(judge_error(answer, single=single), {})
 
 
-def _judge_error(answer: Answer, *, single: bool) -> Verdict:
+def judge_error(answer: Answer, *, single: bool) -> Verdict:
     """What an answer that is none of success says of every reference."""
     status, body = answer.status, answer.body
     reason = words_of(body) or f"HTTP {status}"
@@ -187,49 +187,10 @@ def _judge_error(answer: Answer, *, single: bool) -> Verdict:
     return Refused(status, words_of(body)) if single else Suspect(reason, status, too_long=status == _TOO_LONG)
 
 
-@dataclass(frozen=True, slots=True)
-class Deallocation:
-    """What the deallocation that comes first says: `verdict` for those in `stopped`; the others may be cancelled."""
-
-    verdict: Verdict
-    stopped: frozenset[str]
-
-    def of(self, reference: str) -> Verdict | None:
-        """What stops a reference; None where its cancelling call may follow."""
-        return self.verdict if reference in self.stopped else None
-
-    def joined(self, judgement: Judgement) -> Judgement:
-        """The judgement of the cancelling call of the others, and of those that were stopped."""
-        stopped = dict.fromkeys(self.stopped, self.verdict)
-        return Judgement(judgement.common, {**judgement.others, **stopped}, judgement.unasked)
-
-
-def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> Deallocation:
-    """Says which references may be cancelled after a deallocation.
-
-    It cancels nothing, so that what it stops is untaken. A reference that it refuses by name goes on: it was not
-    allocated, and cancelling says the rest. One that it does not name is asked for again.
-    """
-    everyone = frozenset(references)
-    match answer:
-        case Failure(reason=reason, written=written):
-            return Deallocation(Untaken(f"deallocating: {reason}", counted=written), everyone)
-        case Answer(status=status, body=list() as body) if status in _CONFIRMING:
-            named = {normalise(i["Data"]) for i in body if isinstance(i, dict) and isinstance(i.get("Data"), str)}
-            return Deallocation(Untaken("the deallocation does not name it", status), everyone - named)
-        case Answer():
-            verdict = _judge_error(answer, single=len(references) == 1)
-            if isinstance(verdict, Refused):
-                return Deallocation(verdict, frozenset())
-            if isinstance(verdict, Unclear):
-                verdict = Untaken(f"deallocating: {verdict.reason}", answer.status, counted=verdict.counted)
-            return Deallocation(verdict, everyone)
-
-
 def _judge_single(reference: str, answer: Answer) -> Judgement:
     """The single endpoint's success has no body; one that has a body all the same must say it as a list would."""
     match answer.body:
-        case None if answer.status in _CONFIRMING:
+        case None if answer.status in CONFIRMING:
             return Judgement(Confirmed(answer.status), {})
         case dict() as item:
             return _judge_list([reference], Answer(answer.status, [item]))
@@ -241,7 +202,7 @@ def _judge_single(reference: str, answer: Answer) -> Judgement:
 
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
     unnamed = Unclear("the answer does not name it", answer.status)
-    if not isinstance(answer.body, list) or answer.status not in _CONFIRMING:
+    if not isinstance(answer.body, list) or answer.status not in CONFIRMING:
         return Judgement(Unclear("the answer confirms nothing", answer.status), {})
     confirmed = Confirmed(answer.status)
     asked = set(references)

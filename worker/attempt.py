@@ -8,6 +8,7 @@ from time import monotonic
 
 import structlog
 
+from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
 from jobs.model import Piece
@@ -22,7 +23,6 @@ from jobs.outcomes import (
     Verdict,
     correlation_id,
     judge,
-    judge_deallocation,
     refused_by_gateway,
     too_long,
     words_of,

@@ -1,5 +1,6 @@
 import pytest
 
+from jobs.deallocation import judge_deallocation
 from jobs.outcomes import (
     DONE,
     REFUSED,
@@ -16,7 +17,6 @@ from jobs.outcomes import (
     Untaken,
     exit_status,
     judge,
-    judge_deallocation,
     refused_by_gateway,
     too_long,
 )
