@@ -8,6 +8,7 @@ from time import monotonic
 
 import structlog
 
+from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
 from jobs.model import Piece
@@ -18,10 +19,11 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
+    Untaken,
     Verdict,
     correlation_id,
     judge,
-    judge_deallocation,
+    too_long,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
@@ -81,7 +83,16 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
-        self.lexicon = lexicon
+        self._lexicon = lexicon
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What is known of the platform's words."""
+        return self._lexicon
+
+    @lexicon.setter
+    def lexicon(self, learnt: Lexicon) -> None:
+        self._lexicon = learnt.keeping_doubts(self._lexicon)
 
     async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         """Calls the platform for a claim and judges what came back.
@@ -102,7 +113,6 @@ class Attempt:
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
         unconfirmed = _unconfirmed(references, judgement)
-        too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
         hold_s, hold_why = _hold(answer)
         return Ended(
             self._after_call(claim, references, judgement),
@@ -111,7 +121,7 @@ class Attempt:
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=self._slow_s(),
-            list_size=max(1, len(references) // 2) if too_long else None,
+            list_size=max(1, len(references) // 2) if too_long(answer) else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 
@@ -122,7 +132,7 @@ class Attempt:
         if self._deallocate_first:
             first = await self._client.deallocate(references)
             if not still_ours():
-                first = Failure("the consignments could not be cancelled in time", written=False)
+                return first, Judgement(Untaken("it could not be cancelled in time", counted=False), {})
             deallocation = judge_deallocation(references, first)
             left = [r for r in references if deallocation.of(r) is None]
             if not left:
@@ -232,7 +242,7 @@ class Attempt:
         if not words or meant is None:
             return None
         print_ = fingerprint(words, reference)
-        self.lexicon = self.lexicon.agreeing(print_, meant)
+        self._lexicon = self._lexicon.agreeing(print_, meant)
         return print_, meant
 
     def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
@@ -270,13 +280,16 @@ def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
 
 
 def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
-    took_ms = round(took_s * 1000)
+    took_ms, troubled = round(took_s * 1000), set(references)
+    named: dict[str, list[str]] = {}
+    for part in claim.parts:
+        named.setdefault(part.job, []).extend(r for r in part.piece.references if r in troubled)
     match answer:
         case Failure(reason=reason):
-            return TroubledCall(claim.kind, None, reason, None, took_ms, references)
+            return TroubledCall(claim.kind, None, reason, None, took_ms, named)
         case Answer(status=status, body=body):
             reason = words_of(body) or "not every reference was confirmed"
-            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, references)
+            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
 def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:
@@ -285,7 +298,7 @@ def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> di
     What was called alone stays alone: the culprit may still be in it.
     """
     match judgement.common:
-        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
+        case Suspect(too_long=for_length) if not for_length or claim.kind == "alone":
             half = (len(references) + 1) // 2
             return {reference: int(n >= half) for n, reference in enumerate(references)}
         case _:

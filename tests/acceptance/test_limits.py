@@ -94,7 +94,9 @@ async def test_a_wrong_base_path_burns_nothing_and_says_what_to_check(valkey_sta
     assert second.end() == 0
 
 
-@pytest.mark.parametrize("fault", ["503-before", "503-after", "close-after", "timeout-after", "half-list"])
+@pytest.mark.parametrize(
+    "fault", ["503-before", "503-after", "429-after", "close-after", "timeout-after", "half-list", "huge"]
+)
 async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_stage: Stage, fault: str) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {fault: 0.2}, "latency_ms": 2})
     references = valkey_stage.platform.references(3_000)

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 from redis.exceptions import ResponseError
 
-from jobs.ledger import claims, control, records
+from jobs.ledger import claims, control, history, records
 from jobs.ledger.claims import Claim, Settlement, Share, Wait
+from jobs.ledger.history import TroubledCall
 from jobs.model import JobState, Piece
 from jobs.outcomes import Outcome
 from jobs.retry import CallAgain, ReadState, Settle
@@ -393,6 +394,49 @@ async def test_calls_that_go_well_earn_retries(ledger):
     for _ in range(5):
         await settle(ledger, await claim(ledger))
     assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 1.0
+
+
+PROMISES_NOTHING = {
+    "a list refused whole": CallAgain(0.0, 0, 1, group=0),
+    "unclear for the last time": ReadState(0.0, 8, 8, unclear_s=1.0),
+    "failed": Settle(Outcome.FAILED, 8, 404),
+}
+
+
+@pytest.mark.parametrize("step", PROMISES_NOTHING.values(), ids=PROMISES_NOTHING)
+async def test_a_call_that_did_not_go_well_earns_no_retries(ledger, step):
+    await submit(ledger, refs(10))
+    await ledger.redis.hset(key("state"), "retry_budget", "0.0")
+    await settle(ledger, await claim(ledger), step)
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.0
+
+
+async def test_a_call_that_was_refused_has_gone_well_and_its_reads_earn_nothing(ledger):
+    await submit(ledger, refs(1))
+    await ledger.redis.hset(key("state"), "retry_budget", "0.0")
+    await settle(ledger, await claim(ledger), READ)
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
+    await settle(ledger, await claim(ledger), replace(READ, reads=1))
+    await settle(ledger, await claim(ledger), Settle(Outcome.UNCONFIRMED, 1))
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
+
+
+async def test_what_was_tried_is_told_to_the_job_that_it_was_tried_for(ledger):
+    one, two = await submit(ledger, refs(2)), await submit(ledger, refs(2, 1))
+    taken = await claim(ledger)
+    named = {part.job: part.piece.references for part in taken.parts}
+    call = TroubledCall("calls", 503, "busy", "c-1", 12, named)
+    await settle(ledger, taken, AGAIN, trouble=call)
+    first, shared, last = refs(3)
+    told = {
+        (job, reference): [t async for t in history.of_reference(ledger, A, job, reference)]
+        for job in (one, two)
+        for reference in (first, shared, last)
+    }
+    assert [len(told[one, reference]) for reference in (first, shared, last)] == [1, 1, 0]
+    assert [len(told[two, reference]) for reference in (first, shared, last)] == [0, 1, 1]
+    seen = told[two, last][0]
+    assert (seen.status, seen.correlation_id, seen.references) == (503, "c-1", 3)
 
 
 async def test_a_list_size_that_was_lowered_grows_again_after_a_while(ledger):

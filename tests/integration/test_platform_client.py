@@ -173,7 +173,9 @@ async def test_the_state_of_a_consignment_is_read_from_its_own_endpoint():
     platform = Platform(answer(200, b'{"Status": "Allocated"}'))
     async with serving(platform) as url, PlatformClient(url, "secret", timeout_s=5) as client:
         assert await client.status("EC-000-000-001") == Answer(200, {"Status": "Allocated"})
-    assert platform.requests[0][0] == "GET /consignments/EC-000-000-001/status HTTP/1.1"
+    line, headers, _ = platform.requests[0]
+    assert line == "GET /consignments/EC-000-000-001/status HTTP/1.1"
+    assert headers["cache-control"] == "no-cache"
 
 
 async def test_a_host_that_speaks_no_tls_is_known_to_have_been_sent_nothing():

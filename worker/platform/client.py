@@ -4,7 +4,7 @@ Retries, limits and what an answer means are not its business. Its wire facts ar
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from types import TracebackType
@@ -30,6 +30,8 @@ _KEY_REFUSED = frozenset({401, 403})
 _READ_KEY_S = 0.25
 """For how long a call waits for its key's file: it is fenced by a lease, and must not be sent late."""
 _JSON = {"Content-Type": "application/json"}
+_FRESH = {"Cache-Control": "no-cache"}
+"""A state must be the one that holds now: no proxy on the way may answer from memory (RFC 9111, 5.2.1.4)."""
 
 
 class ConnectionLostError(aiohttp.ClientError):
@@ -85,29 +87,30 @@ class PlatformClient:
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
             return await self._send("PUT", url, None)
-        return await self._send("PUT", self._list_url, orjson.dumps(references))
+        return await self._send("PUT", self._list_url, orjson.dumps(references), _JSON)
 
     async def deallocate(self, references: Sequence[str]) -> Answer | Failure:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
-        return await self._send("PUT", self._deallocate_url, orjson.dumps(references))
+        return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _JSON)
 
     async def status(self, reference: str) -> Answer | Failure:
         """Reads the state of one consignment."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
-        return await self._send("GET", url, None)
+        return await self._send("GET", url, None, _FRESH)
 
-    async def _send(self, method: str, url: URL, body: bytes | None) -> Answer | Failure:
+    async def _send(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> Answer | Failure:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        headers = dict(_JSON) if body is not None else {}
-        key = await self._key_now()
-        if key:
-            headers[KEY_HEADER] = key
+        sent = dict(headers or {})
+        if key := await self._key_now():
+            sent[KEY_HEADER] = key
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
+                self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
             ):
                 answer = await _read(response)
                 if answer.status in _KEY_REFUSED and key == self._key:
@@ -201,5 +204,5 @@ def _retry_after_s(value: str | None) -> float | None:
 
 def _describe(error: Exception) -> str:
     """What went wrong, without the URL's secrets: there are none, since the key travels in a header."""
-    text = str(error).strip()
+    text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
