@@ -65,7 +65,7 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
 def _remember(
     known: Mapping[int, Sized], came: Mapping[int, Sized], policy: ListSizePolicy, in_force: int
 ) -> Mapping[int, Sized]:
-    """Adds what came; what is known of other sizes is forgotten every few calls, since the platform may have changed."""
+    """Adds what came; what is known of other sizes is forgotten every few calls: the platform may have changed."""
     costs = dict(known)
     for key, sized in came.items():
         before = costs.get(key, Sized())
