@@ -86,7 +86,9 @@ def _cost(state: ListSize, size: int, policy: ListSizePolicy) -> float | None:
 
 
 def _neighbours(size: int, bound: int) -> list[int]:
-    return [other for other in (max(1, size // 2), min(bound, 2 * size)) if bucket(other) != bucket(size)]
+    """Half and double; what is in the class of the bound is the bound."""
+    longer = bound if bucket(2 * size) >= bucket(bound) else 2 * size
+    return [other for other in (max(1, size // 2), longer) if bucket(other) != bucket(size)]
 
 
 def _better(state: ListSize, policy: ListSizePolicy, bound: int) -> int | None:
