@@ -13,6 +13,8 @@ UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _USED = 0.9
 """In flight at this share of the limit, the limit is what holds calls back."""
+_DEBT = 1.5
+"""Looks at a refused level that are owed at most, so that a limit that has risen is found before long."""
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
 _CERTAIN = 4.0
@@ -62,6 +64,7 @@ class Limiter:
         held: the limit before the latest decreases in close succession.
         stride: the most that is added at once, doubled each time until the next refusal.
         soft: `cap` is where more calls at once got no more done, not where they were refused.
+        failed: looks at `cap` in a row that were refused.
     """
 
     limit: float
@@ -79,6 +82,7 @@ class Limiter:
     held: float = 0.0
     stride: float = 0.0
     soft: bool = False
+    failed: int = 0
 
     @property
     def round_trip_ms(self) -> float:
@@ -134,7 +138,7 @@ def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
 
 
 def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
-    return max(-1.0 * policy.probe_after, limiter.credit - policy.probe_after * lost)
+    return max(-_DEBT * policy.probe_after, limiter.credit - policy.probe_after * lost)
 
 
 def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
@@ -169,7 +173,10 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
         return lowered
     if limiter.probing_ms:
-        return replace(lowered, limit=max(1.0, limiter.cap - 1.0))
+        # Looks that fail one after the other become rarer.
+        debt = max(-_DEBT, -0.5 * limiter.failed) * policy.probe_after
+        credit = min(lowered.credit, debt)
+        return replace(lowered, limit=max(1.0, limiter.cap - 1.0), credit=credit, failed=limiter.failed + 1)
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
@@ -190,7 +197,7 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
         if limiter.passed >= 2 * limiter.cap and elapsed >= 2 * limiter.round_trip_ms:
             if limiter.soft:
                 return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
-            return replace(limiter, cap=0, probing_ms=0, passed=0)
+            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
         return limiter
     step = policy.growth * sample.span_ms / limiter.round_trip_ms
     steep = limiter.limit < limiter.regain

@@ -65,7 +65,7 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
 def _remember(
     known: Mapping[int, Sized], came: Mapping[int, Sized], policy: ListSizePolicy, in_force: int
 ) -> Mapping[int, Sized]:
-    """Adds what came; what is known of other sizes is forgotten every few calls, since the platform may have changed."""
+    """Adds what came; what is known of other sizes is forgotten every few calls: the platform may have changed."""
     costs = dict(known)
     for key, sized in came.items():
         before = costs.get(key, Sized())
@@ -86,7 +86,9 @@ def _cost(state: ListSize, size: int, policy: ListSizePolicy) -> float | None:
 
 
 def _neighbours(size: int, bound: int) -> list[int]:
-    return [other for other in (max(1, size // 2), min(bound, 2 * size)) if bucket(other) != bucket(size)]
+    """Half and double; what is in the class of the bound is the bound."""
+    longer = bound if bucket(2 * size) >= bucket(bound) else 2 * size
+    return [other for other in (max(1, size // 2), longer) if bucket(other) != bucket(size)]
 
 
 def _better(state: ListSize, policy: ListSizePolicy, bound: int) -> int | None:

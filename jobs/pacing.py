@@ -22,6 +22,8 @@ _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
 _STEEPEST = 0.5
+_FAR_ABOVE = 3
+"""A rate so many times what is done holds nothing back."""
 _FAR = 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew."""
 _LESS = 0.06
@@ -35,7 +37,7 @@ class PacingPolicy:
     Attributes:
         margin: the share of the measured rate that is used (0.5 to 1.0).
         step: by how much a rate that went well is raised at the gentlest; a search begins at twice that (0.01 to 0.5).
-        probe_after: accepted calls between raises, doubled by each that failed, up to 8 times (20 to 100000).
+        probe_after: accepted calls between raises, doubled by each that failed, up to 4 times (20 to 100000).
         rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
         slowest_ms: the longest interval while nothing is accepted (100 to 60000).
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
@@ -46,7 +48,7 @@ class PacingPolicy:
     probe_after: int = 100
     rest_ms: int = 30_000
     slowest_ms: int = 5_000
-    unbound_ms: int = 20_000
+    unbound_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,7 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     after = replace(pacing, pause_us=0, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    rested = after.step > policy.step or sample.at_ms - after.refused_ms >= policy.rest_ms
-    if not after.interval_us or after.credit < after.need or not rested:
+    if not after.interval_us or after.credit < after.need or not _rested(after, sample, policy):
         return after
     step, need = after.step or policy.step, after.need
     if after.safe_us:
@@ -126,6 +127,12 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
         need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(after, interval_us=interval_us, safe_us=after.interval_us, credit=0, step=step, need=need)
+
+
+def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
+    """Whether the last refusal is long enough ago for a raise: what filled its window no longer counts."""
+    pause_ms = _CYCLE_MS if pacing.step > policy.step else policy.rest_ms
+    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= pause_ms
 
 
 def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
@@ -177,17 +184,18 @@ def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     tried = pacing.safe_us / pacing.interval_us - 1
     step, need = max(policy.step, tried / 2), policy.probe_after
     if tried < 1.5 * policy.step:
-        need = min(8 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
+        need = min(4 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0
     )
 
 
 def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
-    """Lets go of a rate that has held nothing back for long."""
+    """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
     if not pacing.interval_us or not used:
         return replace(pacing, unbound_since_ms=0)
     since_ms = pacing.unbound_since_ms or sample.at_ms
-    if sample.at_ms - since_ms < policy.unbound_ms:
+    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * max(1, sample.counts.accepted)
+    if sample.at_ms - since_ms < (_CYCLE_MS if far else policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)

@@ -1,7 +1,7 @@
 """Workers and the ledger in virtual time, around the pure controllers.
 
-A slot is one call in flight over all workers. Each worker counts its attempts and posts the counters: every quarter of a
-second, and at once after anything but an accepted call. Whoever posts moves the flow when that is due.
+A slot is one call in flight over all workers. Each worker counts its attempts and posts the counters: every quarter of
+a second, and at once after anything but an accepted call. Whoever posts moves the flow when that is due.
 """
 
 import heapq
@@ -22,7 +22,7 @@ GAP_MS = 1.0
 """From one call's end to the next one's first byte."""
 LEASE_MS = 9_000.0
 EPOCH_MS = 1_000_000
-_DENIED_WHY, _FAILED_WHY = "HTTP 401", "Connect call failed"
+WELL = frozenset({Ending.ACCEPTED, Ending.TOO_LONG})
 
 
 @dataclass(slots=True)
@@ -37,13 +37,43 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """An attempt that is made."""
+
+    worker: Worker
+    references: int
+    full: bool
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt that has ended, for the figures."""
+    """An attempt that has ended."""
 
     at_ms: float
     ending: Ending
     references: int
     probe: bool
+
+
+def counted(counters: Counters, call: Call, ending: Ending, took_ms: float, told_s: float | None) -> Counters:
+    """A worker's counters after an attempt."""
+    match ending:
+        case Ending.ACCEPTED:
+            after = counters.accept(took_ms, call.references, full=call.full)
+        case Ending.TOO_LONG:
+            after = counters.accept()
+        case Ending.REFUSED:
+            after = counters.refuse("HTTP 429", told=told_s is not None)
+        case Ending.OVERLOADED:
+            after = counters.refuse("HTTP 503", told=told_s is not None, overload=True)
+        case Ending.FAILED:
+            after = counters.fail("Connect call failed")
+        case Ending.DENIED:
+            after = counters.deny("HTTP 401")
+        case Ending.TIMED_OUT:
+            after = counters.time_out("no answer in time")
+    return after.probe(passed=ending in WELL) if call.probe else after
 
 
 class Engine:
@@ -137,7 +167,8 @@ class Engine:
         self.most_at_once = max(self.most_at_once, self._slots)
         worker = min(self.workers, key=lambda w: w.lanes)
         worker.lanes += 1
-        self.at(self.now_ms + GAP_MS * (0.5 + self._random.random()), lambda: self._send(worker, size, full, probe))
+        call = Call(worker, size, full, probe)
+        self.at(self.now_ms + GAP_MS * (0.5 + self._random.random()), lambda: self._send(call))
         return 0.0
 
     def _size(self, state: FlowState) -> tuple[int, bool]:
@@ -147,47 +178,36 @@ class Engine:
             return min(most, state.explore), False
         return min(most, state.list_size or most), True
 
-    def _send(self, worker: Worker, size: int, full: bool, probe: bool) -> None:
-        ending, took_ms, retry_after_s = self.platform.arrive(size, self.now_ms)
-        self.at(self.now_ms + took_ms, lambda: self._end(worker, size, full, probe, ending, took_ms, retry_after_s))
+    def _send(self, call: Call) -> None:
+        ending, took_ms, told_s = self.platform.arrive(call.references, self.now_ms)
+        self.at(self.now_ms + took_ms, lambda: self._end(call, ending, took_ms, told_s))
 
-    def _end(
-        self, worker: Worker, size: int, full: bool, probe: bool, ending: Ending, took_ms: float, told: float | None
-    ) -> None:
-        self.ended.append(Ended(self.now_ms, ending, size, probe))
-        rest_ms = 0.0
-        counters = worker.counters
-        match ending:
-            case Ending.ACCEPTED:
-                self.platform.leave()
-                worker.round_ms += 0.1 * (took_ms - worker.round_ms)
-                counters = counters.accept(took_ms, size, full=full)
-            case Ending.TOO_LONG:
-                self._bound = max(1, size // 2)
-                counters = counters.accept()
-            case Ending.REFUSED | Ending.OVERLOADED:
-                rest_ms = worker.round_ms
-                counters = counters.refuse("HTTP 503", told=told is not None, overload=ending is Ending.OVERLOADED)
-            case Ending.FAILED:
-                counters = counters.fail(_FAILED_WHY)
-            case Ending.DENIED:
-                counters = counters.deny(_DENIED_WHY)
-            case Ending.TIMED_OUT:
-                rest_ms = LEASE_MS
-                counters = counters.time_out("no answer in time")
-        if told:
-            self._hold_ms = max(self._hold_ms, self.now_ms + told * 1000)
-        if probe:
+    def _end(self, call: Call, ending: Ending, took_ms: float, told_s: float | None) -> None:
+        worker = call.worker
+        self.ended.append(Ended(self.now_ms, ending, call.references, call.probe))
+        worker.counters = counted(worker.counters, call, ending, took_ms, told_s)
+        if ending is Ending.ACCEPTED:
+            self.platform.leave()
+            worker.round_ms += 0.1 * (took_ms - worker.round_ms)
+        if ending is Ending.TOO_LONG:
+            self._bound = max(1, call.references // 2)
+        if told_s:
+            self._hold_ms = max(self._hold_ms, self.now_ms + told_s * 1000)
+        if call.probe:
             self._probing = False
-            rest_ms = 0.0
-            counters = counters.probe(passed=ending in {Ending.ACCEPTED, Ending.TOO_LONG})
-        worker.counters = counters
-        if ending not in {Ending.ACCEPTED, Ending.TOO_LONG} or probe:
+        if ending not in WELL or call.probe:
             self._post(worker, urgent=True)
+        rest_ms = self._rest_ms(call, ending)
         if rest_ms:
             self.at(self.now_ms + rest_ms, lambda: self._free(worker))
         else:
             self._free(worker)
+
+    def _rest_ms(self, call: Call, ending: Ending) -> float:
+        """For how long the slot of an ended call stays taken."""
+        if ending is Ending.TIMED_OUT:
+            return LEASE_MS
+        return call.worker.round_ms if ending in {Ending.REFUSED, Ending.OVERLOADED} and not call.probe else 0.0
 
     def _free(self, worker: Worker) -> None:
         self._slots -= 1

@@ -22,7 +22,6 @@ class Bounds:
     oscillation: float = 0.3  # of the mean limit, to either side
     recovery_s: float | None = None  # from the begin of the last phase to nine tenths of the oracle
     probes: int | None = None  # in phases in which nothing can be accepted
-    most_at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
