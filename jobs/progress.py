@@ -17,7 +17,7 @@ WINDOW_MS = 10_000
 """What is older than this says nothing about the present rate, unless there were few calls and no change since."""
 ENOUGH_CALLS = 40
 """So many calls tell the rate, however they differ."""
-_LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.5
+_LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,7 @@ def progress(
     # The next results are due a step after the last: what has passed of it need not be waited for again.
     call_s = step / rate
     since_s = max(0.0, min((now_ms - newest.at_ms) / 1000, call_s))
-    rounds = math.ceil(calls_left / max(1, calls))
-    return Progress(rate, max(0.0, max(left / rate, rounds * call_s) - since_s))
+    return Progress(rate, max(0.0, max(left / rate, call_s * calls_left / max(1, calls)) - since_s))
 
 
 def _step(points: Sequence[Sample], in_calls: float, now_ms: int) -> float:

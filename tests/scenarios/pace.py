@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from jobs.progress import START, Sample
+from jobs.progress import START, Progress, Sample, progress
 
-GAP_MS, SAMPLES, HISTORY_MS = 50, 32, 300_000
+GAP_MS, YOUNG, SAMPLES, HISTORY_MS = 50, 16, 32, 300_000
 PER_CALL = 100
 
 
@@ -24,7 +24,7 @@ class Samples:
 
     def note(self, now_ms: int, results: int, in_calls: int) -> None:
         """Notes that results have come, while so many references are in calls."""
-        if now_ms - self._kept_at >= GAP_MS and self.newest.count:
+        if now_ms - self._kept_at >= min(GAP_MS, now_ms / YOUNG) and self.newest.count:
             self._kept.append(replace(self.newest, in_calls=in_calls))
             self._kept_at = self.newest.at_ms
             self._thin(now_ms)
@@ -47,14 +47,13 @@ class Samples:
             del kept[losses.index(min(losses))]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Load:
-    """A job on a platform of its own; `latency_ms` of a call is given the time of its start, in ms."""
+    """A job on a platform of its own: `latency_ms` of a call by the time of its start, on the job's clock."""
 
     calls: int
     concurrency: int
     latency_ms: Callable[[float], float]
-    stagger: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,30 +63,36 @@ class Seen:
     now_ms: int
     left: int
     samples: list[Sample]
-    in_flight: int
     calls: int
 
+    def progress(self, late_ms: int = 0) -> Progress:
+        """What is reckoned from it."""
+        return progress(
+            left=self.left, samples=self.samples, in_calls=self.calls * PER_CALL, calls=self.calls,
+            calls_left=self.calls, now_ms=self.now_ms + late_ms,
+        )  # fmt: skip
 
-def play(load: Load, look_every_ms: int, rng: Random) -> tuple[list[Seen], list[tuple[float, int]]]:
-    """Plays a job to its end; answers what was seen at regular times and when each count of results was reached."""
-    ends: list[tuple[float, int]] = []
-    to_start, settled, history = load.calls, 0, [(0.0, 0)]
+
+def steady(latency_ms: float, jitter: float, rng: Random) -> Callable[[float], float]:
+    """Calls that take so long, by so much of it less or more."""
+    return lambda _: latency_ms * rng.uniform(1 - jitter, 1 + jitter)
+
+
+def play(load: Load, look_every_ms: int) -> tuple[list[Seen], float]:
+    """Plays a job to its end; answers what was seen at regular times, and when it ended."""
+    lanes = min(load.concurrency, load.calls)
+    ends = [0.3 * lane + load.latency_ms(0.3 * lane) for lane in range(lanes)]  # the claims come one after another
+    heapq.heapify(ends)
+    to_start, left, look, at = load.calls - lanes, load.calls * PER_CALL, look_every_ms, 0.0
     samples, seen = Samples(), []
-    for lane in range(min(load.concurrency, load.calls)):
-        at = rng.uniform(0, load.latency_ms(0)) if load.stagger else lane * 0.3
-        heapq.heappush(ends, (at + load.latency_ms(at), lane))
-        to_start -= 1
-    look = look_every_ms
     while ends:
-        while look < ends[0][0]:
-            left = load.calls * PER_CALL - settled
-            seen.append(Seen(look, left, samples(), len(ends) * PER_CALL, len(ends)))
+        while look < ends[0]:
+            seen.append(Seen(look, left, samples(), len(ends)))
             look += look_every_ms
-        at, lane = heapq.heappop(ends)
-        settled += PER_CALL
-        history.append((at, settled))
+        at = heapq.heappop(ends)
+        left -= PER_CALL
         if to_start:
             to_start -= 1
-            heapq.heappush(ends, (at + load.latency_ms(at), lane))
+            heapq.heappush(ends, at + load.latency_ms(at))
         samples.note(int(at), PER_CALL, len(ends) * PER_CALL)
-    return seen, history
+    return seen, at

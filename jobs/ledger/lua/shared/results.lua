@@ -32,7 +32,7 @@ end
 -- from its start and stands while the job may not go on; `count` of results that calls and reads have brought; `sum` of
 -- the times at which they came. The newest is in `sampled` (with when the one before it was kept); older ones are in
 -- `samples`, the fewer the older, each with how many references were in calls: "at:count:sum:calls".
-local GAP_MS, SAMPLES, HISTORY_MS, HOLD_MS = 50, 32, 300000, 5000
+local GAP_MS, YOUNG, SAMPLES, HISTORY_MS, HOLD_MS = 50, 16, 32, 300000, 5000
 
 -- Leaves out what has aged, or else the sample that is closest to its neighbours for its age.
 local function thin(kept, now)
@@ -87,7 +87,7 @@ function result.sample(id)
   local idle = tonumber(h[7] or 0) + stopped_since(zero + tonumber(at))
   local now = math.max(tonumber(at), NOW - tonumber(h[6]) - idle)
   local fields = {}
-  if now - tonumber(kept_at) >= GAP_MS and last ~= '0' then
+  if now - tonumber(kept_at) >= math.min(GAP_MS, now / YOUNG) and last ~= '0' then
     local sample = { at = tonumber(at), text = table.concat({ at, last, sum, in_calls(tonumber(h[8] or 0)) }, ':') }
     fields = { 'samples', keep(call('HGET', jk, 'samples'), sample, now) }
     kept_at = at
