@@ -72,7 +72,7 @@ def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
     if account.unfinished is None and record.started_at_ms is None:
         rate = None
     return Outlook(
-        rate=0.0 if own.rate and not goes_on and account.calls == 0 else own.rate,
+        rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
         eta_s=_eta_s(record, own, rivals, rate, now_ms) if goes_on else None,
         at_risk=at_risk(record.order, record.pending, rivals, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
     )

@@ -105,7 +105,7 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         first = await submit(ledger, references[:16_000])
         await until(lambda: snapshots.look(ledger, first), lambda s: s.record.settled >= 4000, 20)
         # Some 12,000 references go first, at 4,000 a second.
-        order = JobOrder(priority=Priority.BULK, deadline_ms=await ledger.now_ms() + 5000)
+        order = JobOrder(priority=Priority.BULK, deadline_ms=await ledger.now_ms() + 4000)
         too_late = await submit(ledger, references[16_000:24_000], order)
         last = await submit(ledger, references[24_000:], JobOrder(priority=Priority.BULK))
         told, last_told = await snapshots.look(ledger, too_late), await snapshots.look(ledger, last)

@@ -115,9 +115,9 @@ def test_other_accounts_and_jobs_that_do_not_go_on_are_not_waited_for():
 
 
 def test_no_end_is_in_sight_while_a_job_or_its_account_is_stopped():
-    job = running(order=SOON)
+    job = replace(running(order=SOON), in_flight=0)
     stopped = [
-        outlook(replace(job, state=JobState.PAUSED, paused_at_ms=NOW), account(calls=0), NOW + 5000),
+        outlook(replace(job, state=JobState.PAUSED, paused_at_ms=NOW), account(running("b")), NOW + 5000),
         outlook(job, account(job, open=False, calls=0), NOW),
         outlook(job, account(job, hold_until_ms=NOW + 2 * MINUTE, calls=0), NOW),
     ]
