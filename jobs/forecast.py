@@ -53,7 +53,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A job of the same account that may go on: what it still wants, and by when."""
+    """A job of the same account that may go on, and how many references of it are left, or are left to be taken."""
 
     order: JobOrder
     left: int
@@ -68,13 +68,14 @@ def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
     others = [] if account.unfinished is None else [j for j in account.unfinished if _contends(j, record)]
     goes_on = record.state in _GOES_ON and account.open and not account.hold_until_ms
     rivals = [Rival(other.order, _left(other)) for other in others]
+    untaken = [Rival(other.order, other.pending) for other in others]
     rate = _together(own, [_pace(other, account, now_ms) for other in others])
     if account.unfinished is None and record.started_at_ms is None:
         rate = None
     return Outlook(
         rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
         eta_s=_eta_s(record, own, rivals, rate, now_ms) if goes_on else None,
-        at_risk=at_risk(record.order, record.pending, rivals, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
+        at_risk=at_risk(record.order, record.pending, untaken, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
     )
 
 
@@ -168,10 +169,10 @@ def at_risk(
 def _before(own: JobOrder, rivals: Iterable[Rival], rate: float, now_ms: int) -> tuple[float, list[float]]:
     """What goes before a job, and what each of those wants that take turns with it."""
     ahead, peers = 0.0, []
-    for rival in rivals:
+    for rival in sorted(rivals, key=lambda one: _place(one.order)):
         wants: float = rival.left
-        if rival.order.deadline_ms is not None:
-            wants = min(wants, max(0.0, rate * (rival.order.deadline_ms - now_ms) / 1000))
+        if rival.order.deadline_ms is not None:  # what of it is left then expires
+            wants = min(wants, max(0.0, rate * (rival.order.deadline_ms - now_ms) / 1000 - ahead))
         if _place(rival.order) < _place(own):
             ahead += wants
         elif _place(rival.order) == _place(own):

@@ -28,6 +28,7 @@ def test_equal_jobs_take_turns_until_the_smaller_ones_are_done():
 
 def test_a_job_before_it_takes_no_longer_than_until_its_own_deadline():
     assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9)], 10.0, NOW) == 70.0
+    assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9), Rival(URGENT, 200)], 10.0, NOW) == 70.0
 
 
 @pytest.mark.parametrize(
