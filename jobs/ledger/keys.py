@@ -49,6 +49,10 @@ class Keys:
         """The account's calls in flight."""
         return f"{self.namespace}:account:{account}:slots"
 
+    def claimed(self, account: str) -> str:
+        """The account's claims, in flight or staged."""
+        return f"{self.namespace}:account:{account}:claimed"
+
     def drains(self, account: str) -> str:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"

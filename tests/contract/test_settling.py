@@ -28,6 +28,7 @@ from tests.contract.test_claims import (
     slots,
     state_of,
     submit,
+    submitted,
     what_is_later_comes_due,
 )
 
@@ -111,15 +112,105 @@ async def test_a_job_is_completed_by_its_last_result(ledger):
     assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 0
 
 
-async def test_samples_are_taken_once_a_second_and_a_dozen_are_kept(ledger):
-    job = await submit(ledger, refs(150))
-    for _ in range(14):
-        await ledger.redis.hset(f"cancellist:job:{job}", "sampled_at", 1)
-        await settle(ledger, await claim(ledger))
+async def calls_end(ledger, job, *, after_ms):
+    """Settles a call so long after the last, by shifting the job's start into the past."""
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -after_ms)
     await settle(ledger, await claim(ledger))
+
+
+async def test_samples_tell_how_many_results_there_were_when_and_the_sum_of_their_times(ledger):
+    job = await submit(ledger, refs(50))
+    taken = await claim(ledger)
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -1000)
+    await settle(ledger, taken)
+    for _ in range(3):
+        await calls_end(ledger, job, after_ms=1000)
     samples = (await records.get(ledger, job)).samples
-    assert [count for _, count in samples] == list(range(30, 150, 10))
-    assert list(samples) == sorted(samples)
+    assert [sample.count for sample in samples] == [10, 20, 30, 40]
+    for sample, at in zip(samples, (1000, 2000, 3000, 4000), strict=True):
+        assert at <= sample.at_ms < at + 500
+    assert samples[0].sum_ms == 10 * samples[0].at_ms
+    assert samples[3].sum_ms == sum(10 * sample.at_ms for sample in samples)
+
+
+async def test_calls_that_end_together_make_two_samples_of_which_the_last_is_of_the_last_result(ledger):
+    job = await submit(ledger, refs(100))
+    taken = [await claim(ledger) for _ in range(9)]
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -1000)
+    for claimed in taken:
+        await settle(ledger, claimed)
+    samples = (await records.get(ledger, job)).samples
+    assert samples[0].count == 10
+    assert samples[-1].count == 90
+    assert len(samples) <= 2 + (samples[-1].at_ms - samples[0].at_ms) // 50
+
+
+async def test_samples_are_bounded_and_the_fewer_the_older(ledger):
+    job = await submit(ledger, refs(600))
+    await calls_end(ledger, job, after_ms=100)
+    for _ in range(58):
+        await calls_end(ledger, job, after_ms=200)
+    samples = (await records.get(ledger, job)).samples
+    assert samples[-1].count == 590
+    assert 20 <= len(samples) <= 33
+    ages = [samples[-1].at_ms - sample.at_ms for sample in samples]
+    assert ages == sorted(ages, reverse=True)
+    assert sum(age < 5000 for age in ages) > sum(age >= 5000 for age in ages)
+
+
+async def test_malformed_lines_are_no_part_of_the_pace(ledger):
+    job = (await submitted(ledger, refs(20), malformed=30)).job
+    await control.slices(ledger, A, job)
+    await settle(ledger, await claim(ledger))
+    assert [sample.count for sample in (await records.get(ledger, job)).samples] == [10]
+
+
+async def test_a_resent_settle_leaves_the_samples_as_they_are(ledger):
+    job = await submit(ledger, refs(30))
+    taken = await claim(ledger)
+    await settle(ledger, taken)
+    before = (await records.get(ledger, job)).samples
+    await settle(ledger, taken)
+    assert (await records.get(ledger, job)).samples == before
+
+
+async def test_the_clock_of_a_job_stands_while_it_is_paused(ledger):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    first = (await records.get(ledger, job)).samples[-1].at_ms
+    await control.pause_job(ledger, job)
+    for name in ("started_at", "paused_at"):
+        await ledger.redis.hincrby(f"cancellist:job:{job}", name, -60_000)
+    await control.resume_job(ledger, job, 10)
+    await control.resume_job(ledger, job, 10)
+    assert (await records.get(ledger, job)).idle_ms >= 60_000
+    await settle(ledger, await claim(ledger))
+    assert (await records.get(ledger, job)).samples[-1].at_ms < first + 2000
+
+
+async def test_the_clock_of_a_job_stands_while_its_account_is_paused(ledger):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    first = (await records.get(ledger, job)).samples[-1].at_ms
+    await control.pause_account(ledger, A)
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -60_000)
+    await ledger.redis.hincrby(key("state"), "paused", -60_000)
+    await control.resume_account(ledger, A, 10)
+    await settle(ledger, await claim(ledger))
+    assert (await records.get(ledger, job)).samples[-1].at_ms < first + 2000
+
+
+@pytest.mark.parametrize(("held_ms", "counts"), [(60_000, False), (2_000, True)])
+async def test_the_clock_of_a_job_stands_during_a_long_hold_but_not_during_a_short_one(ledger, held_ms, counts):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    record = await records.get(ledger, job)
+    await ledger.redis.hset(key("state"), "hold_until", await ledger.now_ms())
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -held_ms)
+    await settle(ledger, await claim(ledger))
+    passed = (await records.get(ledger, job)).samples[-1].at_ms - record.samples[-1].at_ms
+    assert (passed >= held_ms) is counts
+    assert passed < held_ms + 2000
 
 
 # back into the queue
