@@ -58,7 +58,7 @@ async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
 
 async def _account(ledger: Ledger, name: str, gate: Gate, unfinished: Sequence[JobRecord] | None) -> Account:
     return Account(
-        open=not gate.paused,
+        open=not gate.paused and gate.breaker is None,
         hold_until_ms=gate.hold_until_ms,
         stops=await records.stops(ledger, name),
         calls=gate.calls_in_flight,
@@ -111,10 +111,21 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
+        "account_breaker": breaker_document(gate),
+        "account_limit": gate.limit,
+        "account_calls_per_second": gate.calls_per_second,
         "account_list_size": gate.list_size,
         "calls_in_flight": gate.calls_in_flight,
         "workers": gate.workers,
     }
+
+
+def breaker_document(gate: Gate) -> dict[str, Any] | None:
+    """An account's open breaker as JSON; null where it is closed."""
+    if gate.breaker is None:
+        return None
+    since, probe = rfc3339(gate.breaker.since_ms), rfc3339(gate.breaker.next_probe_ms)
+    return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
 
 
 def result_document(result: Result) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli import session, words
+from cli.snapshots import breaker_document
 from cli.terminal import cell, emit, heading, show
 from config.account import AccountSettings
 from config.settings import Settings, load
@@ -44,20 +45,12 @@ def accounts(*, as_json: bool) -> None:
 
 
 def state(gate: Gate) -> str:
-    """Whether an account's calls may start: `running`, `paused` by hand, `tripped` by its breaker, `held` for a while."""
+    """Whether an account's calls may start: `running`, `paused` by hand, `tripped` by its breaker, or `held`."""
     if gate.paused:
         return "paused"
     if gate.breaker:
         return "tripped"
     return "held" if gate.hold_until_ms else "running"
-
-
-def breaker_document(gate: Gate) -> dict[str, Any] | None:
-    """An open breaker as JSON; null where it is closed."""
-    if gate.breaker is None:
-        return None
-    since, probe = rfc3339(gate.breaker.since_ms), rfc3339(gate.breaker.next_probe_ms)
-    return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
 
 
 def document(standing: Standing) -> dict[str, Any]:
@@ -73,7 +66,7 @@ def document(standing: Standing) -> dict[str, Any]:
         "burst": own.burst if own else None,
         "max_references_per_call": own.max_references_per_call if own else None,
         "limit": gate.limit,
-        "calls_per_second": round(1e6 / gate.interval_us, 2) if gate.interval_us else None,
+        "calls_per_second": gate.calls_per_second,
         "list_size": gate.list_size,
         "breaker": breaker_document(gate),
         "held_until": rfc3339(gate.hold_until_ms or None),

@@ -128,6 +128,9 @@ def standing(snapshot: Snapshot) -> str:
         return f"held until {clock(record.order.start_at_ms)}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
+    if snapshot.gate.breaker and not record.state.ended:
+        probe = clock(snapshot.gate.breaker.next_probe_ms)
+        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; probed next at {probe}"
     if snapshot.gate.hold_until_ms and not record.state.ended:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"

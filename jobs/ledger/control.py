@@ -66,6 +66,11 @@ class Gate:
     calls_in_flight: int
     workers: int
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """The rate that was learnt from the platform."""
+        return round(1e6 / self.interval_us, 2) if self.interval_us else None
+
 
 async def pause_job(ledger: Ledger, job: str) -> JobState:
     """Pauses a job; nothing of it is claimed any more.

@@ -15,7 +15,10 @@ from jobs.ledger.control import Gate
 from jobs.model import JobOrder, JobRecord, JobState, Result
 from jobs.outcomes import Outcome
 
-GATE = Gate(0, False, 0, "", None, calls_in_flight=0, workers=1)
+GATE = Gate(
+    version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, limit=None, interval_us=0, list_size=None,
+    calls_in_flight=0, workers=1,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
