@@ -181,7 +181,9 @@ def move(
     paced, trips = state.pacing, state.trips
     if breaker.closed and state.breaker.closed:
         used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
-        paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used)
+        paced = pacing.move(
+            state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms
+        )
         trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
         limiter = replace(limiter, limit=advice.limit)
         if advice.enough:
