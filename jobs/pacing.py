@@ -136,15 +136,17 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
         step = min(_STEEPEST, 2 * step) if need <= _SEARCH else step
         need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
-    return replace(after, interval_us=interval_us, safe_us=after.interval_us, credit=0, step=step, need=need)
+    return replace(
+        after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
+        cycle_ms=sample.at_ms, cycle=0,
+    )  # fmt: skip
 
 
 def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
-    """Whether the last refusal is long enough ago for a raise: what filled its window no longer counts."""
-    pause_ms = max(_CYCLE_MS, pacing.window_ms)
-    if pacing.step <= policy.step:
-        pause_ms = max(pause_ms, policy.rest_ms)
-    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= pause_ms
+    """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts."""
+    if pacing.step <= policy.step and sample.at_ms - pacing.refused_ms < policy.rest_ms:
+        return False
+    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, pacing.window_ms)
 
 
 def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
