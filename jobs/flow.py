@@ -4,10 +4,10 @@ Limit, learned rate, list size and breaker each have a module; this one joins th
 what has changed in words.
 """
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
-from math import floor
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
+from math import floor, isfinite
+from typing import Any, Self, TypeVar
 
 from jobs import breaker as breakers
 from jobs import limiter as limiters
@@ -118,12 +118,12 @@ class FlowState:
             limiter, trips, paced, (tries, run), (credit, costs) = document["memory"]
             return cls(
                 int(document["at"]),
-                Limiter(*limiter),
-                RoundTrips(*trips),
-                Pacing(*paced),
+                _restored(Limiter, limiter),
+                _restored(RoundTrips, trips),
+                _restored(Pacing, paced),
                 ListSize(
-                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), credit,
-                    {int(key): Sized(n, references, ms) for key, n, references, ms in costs},
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit),
+                    {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
                 ),
                 Breaker(
                     Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
@@ -131,7 +131,7 @@ class FlowState:
                 ),
                 {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
             )  # fmt: skip
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None
 
 
@@ -182,7 +182,9 @@ def move(
     paced, trips = state.pacing, state.trips
     if breaker.closed and state.breaker.closed:
         used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
-        paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used)
+        paced = pacing.move(
+            state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms
+        )
         trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
         limiter = replace(limiter, limit=advice.limit)
         if advice.enough:
@@ -267,3 +269,18 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
 
 def _numbers(part: Limiter | RoundTrips | Pacing) -> list[float | int]:
     return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]
+
+
+_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing)
+
+
+def _restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
+    """Makes a part of what `_numbers` made of it.
+
+    Raises:
+        ValueError: these are not its numbers.
+    """
+    wanted = fields(kind)
+    if len(values) != len(wanted) or not all(isfinite(value) for value in values):
+        raise ValueError(f"not the numbers of a {kind.__name__}")
+    return kind(*(field.type(value) for field, value in zip(wanted, values, strict=True) if callable(field.type)))

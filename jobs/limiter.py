@@ -127,8 +127,9 @@ def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter
         round_ms += weight * (ms / n - round_ms)
     passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
-    x = _by_chance(limiter, policy)
-    suspicion = max(0.0, limiter.suspicion - (1 - x) * sample.span_ms / max(1.0, round_ms or UNKNOWN_ROUND_MS))
+    # Counted in calls, not in time: while the account is held nothing speaks for chance.
+    rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
+    suspicion = max(0.0, limiter.suspicion - (1 - _by_chance(limiter, policy)) * rounds)
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 

@@ -18,6 +18,8 @@ _APART = 60
 """Refusals with as many accepted calls between them have nothing to do with each other."""
 _TOGETHER_MS = 250
 """Refusals this close are one: of calls that were in flight together."""
+_LATE_MS = 300
+"""How late accepted calls are posted at most."""
 _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
@@ -61,6 +63,8 @@ class Pacing:
         cycle_ms: since when accepted calls are counted.
         cycle: accepted since then.
         refused_ms: when a refusal of a rate was last seen.
+        blocked_ms: since when the platform has refused; 0: it accepts.
+        window_ms: the longest that it took until it accepted again.
         safe_us: the interval before the last raise; 0: none is on trial.
         credit: accepted since the last raise or refusal.
         need: accepted calls before the next raise.
@@ -74,6 +78,8 @@ class Pacing:
     cycle_ms: int = 0
     cycle: int = 0
     refused_ms: int = 0
+    blocked_ms: int = 0
+    window_ms: int = 0
     safe_us: int = 0
     credit: int = 0
     need: int = 0
@@ -87,7 +93,7 @@ class Pacing:
         return max(self.interval_us, self.pause_us)
 
 
-def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool) -> Pacing:
+def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float) -> Pacing:
     """The rate after a sample.
 
     Args:
@@ -96,26 +102,30 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
         policy: the constants.
         floored: calls are made one at a time, so refusals are not for their number at once.
         used: the limit of calls in flight is what holds calls back.
+        round_ms: the mean round trip.
     """
     counts = sample.counts
     if not pacing.cycle_ms:
         pacing = replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
     by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
-    if counts.accepted and not by_rate:
-        pacing = _accept(pacing, sample, policy)
-    elif counts.accepted:
-        pacing = replace(pacing, cycle=pacing.cycle + counts.accepted)
+    if counts.accepted:
+        pacing = _accept(pacing, sample, policy, round_ms)
     if by_rate:
         return _refuse(pacing, sample, policy)
     return _drop(pacing, sample, policy, used=used)
 
 
-def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
     accepted = sample.counts.accepted
-    exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
-    if exhausted or (not pacing.interval_us and pacing.refused_ms):
-        return _learn(pacing, sample, policy)
-    after = replace(pacing, pause_us=0, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    if pacing.blocked_ms:
+        if sample.at_ms - pacing.refused_ms <= round_ms + _LATE_MS:
+            return after  # of calls from before the refusal
+        window_ms = max(pacing.window_ms, sample.at_ms - pacing.blocked_ms)
+        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
+        after = replace(after, blocked_ms=0, window_ms=window_ms, pause_us=0)
+        if exhausted or not pacing.interval_us:
+            return _learn(after, sample, policy)
     if after.credit >= _APART:
         after = replace(after, misses=0)
     if not after.interval_us or after.credit < after.need or not _rested(after, sample, policy):
@@ -126,25 +136,29 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
         step = min(_STEEPEST, 2 * step) if need <= _SEARCH else step
         need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
-    return replace(after, interval_us=interval_us, safe_us=after.interval_us, credit=0, step=step, need=need)
+    return replace(
+        after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
+        cycle_ms=sample.at_ms, cycle=0,
+    )  # fmt: skip
 
 
 def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
-    """Whether the last refusal is long enough ago for a raise: what filled its window no longer counts."""
-    pause_ms = _CYCLE_MS if pacing.step > policy.step else policy.rest_ms
-    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= pause_ms
+    """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts."""
+    if pacing.step <= policy.step and sample.at_ms - pacing.refused_ms < policy.rest_ms:
+        return False
+    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, pacing.window_ms)
 
 
 def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     """The platform accepts again: what it accepted since it last did is its rate."""
-    after = replace(pacing, pause_us=0, credit=0, misses=0, safe_us=0)
-    interval_us = _measured_us(pacing, sample, policy)
+    accepted = sample.counts.accepted
+    interval_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), sample, policy)
+    after = replace(pacing, credit=0, misses=0, safe_us=0)
     if not interval_us:
-        return replace(after, cycle=pacing.cycle + sample.counts.accepted)
+        return after
     return replace(
-        after, interval_us=interval_us, cycle_ms=sample.at_ms, cycle=sample.counts.accepted, refused_ms=0,
-        need=_SEARCH, step=2 * policy.step,
-    )  # fmt: skip
+        after, interval_us=interval_us, cycle_ms=sample.at_ms, cycle=accepted, need=_SEARCH, step=2 * policy.step
+    )
 
 
 def _measured_us(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> int:
@@ -159,7 +173,7 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
-    after = replace(pacing, refused_ms=now_ms, credit=0)
+    after = replace(pacing, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
     if not told:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
@@ -196,6 +210,6 @@ def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -
         return replace(pacing, unbound_since_ms=0)
     since_ms = pacing.unbound_since_ms or sample.at_ms
     far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * max(1, sample.counts.accepted)
-    if sample.at_ms - since_ms < (_CYCLE_MS if far else policy.unbound_ms):
+    if sample.at_ms - since_ms < max(pacing.window_ms, _CYCLE_MS if far else policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)

@@ -1,3 +1,5 @@
+import pytest
+
 from jobs.pacing import Pacing, PacingPolicy, move
 from jobs.samples import Counters, Sample
 
@@ -6,7 +8,14 @@ T0 = 1_000_000
 
 
 def step(pacing, at_ms, *, floored=False, used=False, in_flight=1, **counts):
-    return move(pacing, Sample(at_ms, at_ms - 250, in_flight, Counters(**counts)), POLICY, floored=floored, used=used)
+    return move(
+        pacing,
+        Sample(at_ms, at_ms - 250, in_flight, Counters(**counts)),
+        POLICY,
+        floored=floored,
+        used=used,
+        round_ms=100.0,
+    )
 
 
 def test_a_refusal_while_many_calls_are_in_flight_says_nothing_of_a_rate():
@@ -29,7 +38,13 @@ def test_what_was_accepted_between_two_pardons_is_the_rate():
     pacing = step(Pacing(cycle_ms=T0), T0 + 500, accepted=20)
     pacing = step(pacing, T0 + 600, refused=4, told=4)
     pacing = step(pacing, T0 + 2_000, accepted=5)
-    assert 1e6 / pacing.interval_us == 10 * POLICY.margin or abs(1e6 / pacing.interval_us - 10 * POLICY.margin) < 0.01
+    assert 1e6 / pacing.interval_us == pytest.approx(10 * POLICY.margin, rel=0.001)
+
+
+def test_what_was_in_flight_at_the_refusal_is_no_pardon():
+    pacing = step(Pacing(cycle_ms=T0), T0 + 2_000, accepted=20)
+    pacing = step(pacing, T0 + 2_100, refused=4, told=4)
+    assert step(pacing, T0 + 2_300, accepted=5).interval_us == 0
 
 
 def test_a_rate_that_is_kept_is_raised_and_the_raise_is_taken_back_when_it_is_refused():
