@@ -97,6 +97,7 @@ class FlowState:
     def packed(self) -> dict[str, Any]:
         """As JSON takes it: what is enforced by name, for the claim script, and the memory behind it."""
         b = self.breaker
+        costs = [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]
         return {
             "v": VERSION, "at": self.at_ms, "limit": round(self.limit, 3), "interval_us": self.interval_us,
             "list_size": self.lists.size, "explore": self.lists.explore, "explorations": self.lists.explorations,
@@ -104,7 +105,7 @@ class FlowState:
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
                 _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing), [b.tries, b.run],
-                [self.lists.credit, [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]],
+                [self.lists.credit, self.lists.silent, costs],
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
         }  # fmt: skip
@@ -115,14 +116,14 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run), (credit, costs) = document["memory"]
+            limiter, trips, paced, (tries, run), (credit, silent, costs) = document["memory"]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),
                 _restored(RoundTrips, trips),
                 _restored(Pacing, paced),
                 ListSize(
-                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit),
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit), int(silent),
                     {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
                 ),
                 Breaker(
