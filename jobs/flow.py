@@ -17,7 +17,7 @@ from jobs.limiter import Limiter, LimiterPolicy
 from jobs.listsize import ListSize, ListSizePolicy
 from jobs.pacing import Pacing, PacingPolicy
 from jobs.roundtrips import RoundTripPolicy, RoundTrips
-from jobs.samples import Counters, Sized, sample
+from jobs.samples import Counters, Sample, Sized, sample
 
 VERSION = 1
 
@@ -97,6 +97,7 @@ class FlowState:
     def packed(self) -> dict[str, Any]:
         """As JSON takes it: what is enforced by name, for the claim script, and the memory behind it."""
         b = self.breaker
+        costs = [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]
         return {
             "v": VERSION, "at": self.at_ms, "limit": round(self.limit, 3), "interval_us": self.interval_us,
             "list_size": self.lists.size, "explore": self.lists.explore, "explorations": self.lists.explorations,
@@ -104,7 +105,7 @@ class FlowState:
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
                 _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing), [b.tries, b.run],
-                [self.lists.credit, [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]],
+                [self.lists.credit, self.lists.silent, costs],
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
         }  # fmt: skip
@@ -115,14 +116,14 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run), (credit, costs) = document["memory"]
+            limiter, trips, paced, (tries, run), (credit, silent, costs) = document["memory"]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),
                 _restored(RoundTrips, trips),
                 _restored(Pacing, paced),
                 ListSize(
-                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit),
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit), int(silent),
                     {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
                 ),
                 Breaker(
@@ -174,33 +175,42 @@ def move(
     if state is None:
         state = FlowState(now_ms, limiters.start(policy.limiter, policy.ceiling, now_ms))
     now_ms = max(now_ms, state.at_ms)
-    limiter = state.limiter
     if now_ms - state.at_ms > policy.limiter.stale_ms:
-        limiter = limiters.start(policy.limiter, policy.ceiling, now_ms)
+        fresh = limiters.start(policy.limiter, policy.ceiling, now_ms)
+        state = replace(state, limiter=fresh, trips=RoundTrips())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
-    paced, trips = state.pacing, state.trips
+    moved = state
     if breaker.closed and state.breaker.closed:
-        used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
-        paced = pacing.move(
-            state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms
-        )
-        trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
-        limiter = replace(limiter, limit=advice.limit)
-        if advice.enough:
-            limiter = limiters.enough(limiter, advice.limit, policy.limiter)
-        limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
-        if paced.interval_us and not state.pacing.interval_us:
-            limiter = limiters.acquit(limiter)
+        moved = _steer(state, what, policy)
     elif breaker.closed:
-        limiter = limiters.resume(limiter, now_ms)
+        moved = replace(state, limiter=limiters.resume(state.limiter, now_ms))
     elif state.breaker.closed:
-        limiter = limiters.suspend(limiter, now_ms)
+        moved = replace(state, limiter=limiters.suspend(state.limiter, now_ms))
     bound = min(policy.max_references, list_bound or policy.max_references)
     lists = listsize.move(state.lists, what, policy.list_size, bound)
     if lists.size != state.lists.size:
-        trips = RoundTrips()
-    return FlowState(now_ms, limiter, trips, paced, lists, breaker, dict(drains))
+        # What was usual of lists of another length is not of these.
+        moved = replace(moved, trips=RoundTrips())
+    return replace(moved, at_ms=now_ms, lists=lists, breaker=breaker, seen=dict(drains))
+
+
+def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
+    """Moves the limit and the rate while calls are made freely."""
+    limiter = state.limiter
+    used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
+    paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms)
+    trips, advice = roundtrips.move(state.trips, limiter.limit, what, policy.trips, used=used)
+    limiter = replace(limiter, limit=advice.limit)
+    if advice.enough:
+        limiter = limiters.enough(limiter, advice.limit, policy.limiter)
+    limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
+    if paced.interval_us <= policy.interval_us:
+        # The configured rate is the slower one: the learned one holds nothing back.
+        paced = replace(paced, interval_us=0, safe_us=0)
+    if paced.interval_us and not state.pacing.interval_us:
+        limiter = limiters.acquit(limiter)
+    return replace(state, limiter=limiter, trips=trips, pacing=paced)
 
 
 def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:

@@ -168,7 +168,7 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
         suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
-        held=_held(limiter, sample), stride=1.0, soft=False,
+        held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
@@ -201,12 +201,13 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
             return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
         return limiter
     step = policy.growth * sample.span_ms / limiter.round_trip_ms
-    steep = limiter.limit < limiter.regain
-    most = limiter.limit if steep else max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
-    grown = limiter.limit + (most if steep else min(step, most))
+    most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
+    grown = limiter.limit + min(step, most)
+    if limiter.limit < limiter.regain:
+        grown = min(2 * limiter.limit, limiter.regain)
     after = replace(limiter, stride=2 * limiter.stride)
     if not limiter.cap or grown < limiter.cap:
-        return replace(after, limit=min(grown, max(limiter.regain, limiter.limit)) if steep else grown)
+        return replace(after, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
         return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
     return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0)

@@ -38,6 +38,7 @@ class ListSize:
         explore: a size that one call should have; 0: none.
         explorations: how many were asked for, so that each is used once.
         credit: list calls since the last.
+        silent: timeouts since the last accepted list of this size.
         costs: by size class, calls, references and ms, the older the less.
     """
 
@@ -45,6 +46,7 @@ class ListSize:
     explore: int = 0
     explorations: int = 0
     credit: float = 0.0
+    silent: int = 0
     costs: Mapping[int, Sized] = field(default_factory=dict)
 
 
@@ -56,10 +58,23 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
     after = replace(state, size=size, costs=costs, credit=min(state.credit + came, 2.0 * policy.explore_every))
     if after.explore and (after.explore > bound or bucket(after.explore) in sample.counts.sizes):
         after = replace(after, explore=0)
+    after = replace(after, silent=0 if bucket(size) in costs else state.silent + sample.counts.timed_out)
+    if after.silent >= policy.evidence and size > 1:
+        return _shorten(after, state, sample, policy)
     better = _better(after, policy, bound)
     if better:
         return replace(after, size=better, explore=0)
     return _explore(after, policy, bound)
+
+
+def _shorten(after: ListSize, before: ListSize, sample: Sample, policy: ListSizePolicy) -> ListSize:
+    """Where no list of the size in force was ever answered in time: the first shorter one that is answered is taken."""
+    if before.explore and bucket(before.explore) in sample.counts.sizes:
+        return replace(after, size=before.explore, explore=0, silent=0)
+    if not sample.counts.timed_out:
+        return after
+    explore = max(1, after.size >> min(10, after.silent - policy.evidence + 1))
+    return replace(after, explore=explore, explorations=after.explorations + 1, credit=0.0)
 
 
 def _remember(

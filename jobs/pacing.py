@@ -12,6 +12,10 @@ from jobs.samples import Sample
 _CYCLE_MS = 1_000
 _CYCLE = 3
 """A cycle that is shorter, or of fewer calls, tells no rate."""
+_IDLE_MS = 2_000
+"""A sample that is longer was taken over a time in which nobody called."""
+_LONGEST_MS = 120_000
+"""A cycle that is longer is cut in half: what was long ago says little."""
 _EXHAUSTED = 8
 """A pause of so many intervals means that a window is used up, not that the rate is a little too high."""
 _APART = 60
@@ -23,6 +27,8 @@ _LATE_MS = 300
 _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
+_SEARCH_US = 5_000_000
+"""And so much time at most."""
 _STEEPEST = 0.5
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
@@ -105,14 +111,26 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
         round_ms: the mean round trip.
     """
     counts = sample.counts
-    if not pacing.cycle_ms:
-        pacing = replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
+    pacing = _on_time(pacing, sample)
     by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms)
     if by_rate:
         return _refuse(pacing, sample, policy)
     return _drop(pacing, sample, policy, used=used)
+
+
+def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
+    """Leaves out of the cycle the time in which nobody called, and what was long ago."""
+    if not pacing.cycle_ms:
+        return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
+    if pacing.blocked_ms:
+        return pacing
+    idle_ms = sample.span_ms if sample.span_ms > _IDLE_MS else 0
+    cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
+    if sample.at_ms - cycle_ms < _LONGEST_MS:
+        return replace(pacing, cycle_ms=cycle_ms)
+    return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
 
 
 def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
@@ -128,7 +146,7 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
             return _learn(after, sample, policy)
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    if not after.interval_us or after.credit < after.need or not _rested(after, sample, policy):
+    if not after.interval_us or after.credit < _enough(after) or not _rested(after, sample, policy):
         return after
     step, need = after.step or policy.step, after.need
     if after.safe_us:
@@ -140,6 +158,11 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
         after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
         cycle_ms=sample.at_ms, cycle=0,
     )  # fmt: skip
+
+
+def _enough(pacing: Pacing) -> int:
+    """Calls before a raise: of a slow search fewer, or it would take minutes."""
+    return min(pacing.need, max(_CYCLE, _SEARCH_US // pacing.interval_us)) if pacing.need <= _SEARCH else pacing.need
 
 
 def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
@@ -166,7 +189,7 @@ def _measured_us(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> int:
     span_ms = sample.at_ms - pacing.cycle_ms
     if span_ms < _CYCLE_MS or pacing.cycle < _CYCLE:
         return 0
-    return round(span_ms * 1000 / pacing.cycle / policy.margin)
+    return min(policy.slowest_ms * 1000, round(span_ms * 1000 / pacing.cycle / policy.margin))
 
 
 def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
@@ -185,7 +208,7 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     after = replace(after, misses=misses)
     if not told and misses == 1:
         return after  # it may be chance
-    longer = pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1))
+    longer = min(policy.slowest_ms * 1000.0, pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1)))
     measured_us = _measured_us(pacing, sample, policy)
     interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
     if misses >= _FAR:

@@ -173,7 +173,7 @@ class Engine:
 
     def _size(self, state: FlowState) -> tuple[int, bool]:
         most = min(self.policy.max_references, self._bound or self.policy.max_references)
-        if state.explore and state.explorations != self._explored and state.breaker.closed:
+        if state.explore and state.explorations != self._explored:
             self._explored = state.explorations
             return min(most, state.explore), False
         return min(most, state.list_size or most), True

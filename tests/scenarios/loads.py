@@ -82,6 +82,7 @@ def oracle(phase: Phase, scenario: Scenario) -> float:
         calls * size / phase.call_ms(size, calls) * 1000
         for calls in range(1, at_once + 1)
         for size in range(1, most + 1)
+        if phase.call_ms(size, calls) * (1 + phase.jitter) < scenario.timeout_s * 1000
     )
     stretch = 1 + 4 * phase.tail
     return min(best / stretch, phase.rate / phase.window_s * most if phase.rate else best) * (1 - phase.errors)

@@ -64,3 +64,19 @@ def test_a_list_of_one_has_no_shorter_one():
 def test_shorter_lists_as_they_happen_tell_as_much():
     counts = Counters(sizes={bucket(100): Sized(50, 5000, 50 * 400.0), bucket(50): Sized(20, 1000, 20 * 100.0)})
     assert move(ListSize(), Sample(1_000, 750, 4, counts), POLICY, 100).size == 50
+
+
+def test_lists_that_are_never_answered_in_time_get_shorter_until_one_is():
+    state = ListSize()
+    for n in range(1, 6):
+        state = move(state, Sample(1_000 * n, 0, 4, Counters(timed_out=1)), POLICY, 100)
+    assert (state.size, state.explore) == (100, 12)
+    answered = Counters(timed_out=2).accept(20_000.0, 12)
+    assert move(state, Sample(9_000, 0, 4, answered), POLICY, 100).size == 12
+
+
+def test_a_size_that_was_once_answered_is_not_given_up_for_timeouts():
+    state = step(ListSize(), lambda n: 50 + n)
+    for n in range(1, 20):
+        state = move(state, Sample(1_000 * n, 0, 4, Counters(timed_out=5)), POLICY, 100)
+    assert (state.size, state.explore) == (100, 0)
