@@ -34,6 +34,8 @@ _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
 _FAR = 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew."""
+_RECURRING_MS = 120_000
+"""Overloads this far apart have nothing to do with each other."""
 _LESS = 0.06
 """By how much a rate that was refused is lowered, doubled by each further refusal in close succession."""
 
@@ -76,6 +78,7 @@ class Pacing:
         need: accepted calls before the next raise.
         step: the next raise.
         misses: refusals in close succession.
+        pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
     """
 
@@ -91,6 +94,7 @@ class Pacing:
     need: int = 0
     step: float = 0.0
     misses: int = 0
+    pardoned_ms: int = 0
     unbound_since_ms: int = 0
 
     @property
@@ -142,6 +146,10 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
         window_ms = max(pacing.window_ms, sample.at_ms - pacing.blocked_ms)
         exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
         after = replace(after, blocked_ms=0, window_ms=window_ms, pause_us=0)
+        told = not pacing.pause_us
+        if told and not pacing.interval_us and sample.at_ms - pacing.pardoned_ms > _RECURRING_MS:
+            # One overload that has passed tells no rate: what is accepted until the next one will.
+            return replace(after, pardoned_ms=sample.at_ms, cycle_ms=sample.at_ms, cycle=accepted)
         if exhausted or not pacing.interval_us:
             return _learn(after, sample, policy)
     if after.credit >= _APART:

@@ -34,8 +34,15 @@ def test_one_call_at_a_time_that_is_refused_backs_off_at_once_and_ever_longer():
     assert pauses[-1] == POLICY.slowest_ms * 1000
 
 
-def test_what_was_accepted_between_two_pardons_is_the_rate():
+def test_one_overload_that_has_passed_tells_no_rate():
     pacing = step(Pacing(cycle_ms=T0), T0 + 500, accepted=20)
+    pacing = step(pacing, T0 + 600, refused=4, told=4)
+    assert step(pacing, T0 + 2_000, accepted=5).interval_us == 0
+
+
+def test_what_was_accepted_between_two_pardons_is_the_rate():
+    pacing = Pacing(cycle_ms=T0, pardoned_ms=T0)
+    pacing = step(pacing, T0 + 500, accepted=20)
     pacing = step(pacing, T0 + 600, refused=4, told=4)
     pacing = step(pacing, T0 + 2_000, accepted=5)
     assert 1e6 / pacing.interval_us == pytest.approx(10 * POLICY.margin, rel=0.001)
