@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from config import names
 from config.account import LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, Span, is_loopback
+from config.flow import FlowSettings
 from config.keys import read_key
 from jobs.errors import SettingsError
 from jobs.model import DEFAULT_ACCOUNT
@@ -39,7 +40,7 @@ def _split(value: Any) -> Any:
     return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings, AccountSettings):
+class Settings(BaseSettings, AccountSettings, FlowSettings):
     """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals."""
 
     model_config = SettingsConfigDict(

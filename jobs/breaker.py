@@ -42,6 +42,7 @@ class BreakerPolicy:
         denied_most_ms: longest pause between probes after a denial (10 to 600000).
         settled_ms: closed for so long, it forgets how often it probed; sooner it goes on with longer pauses
             (0 to 600000).
+        settled_calls: or after so many accepted calls (1 to 100000).
     """
 
     threshold: int = 5
@@ -50,6 +51,7 @@ class BreakerPolicy:
     denied_first_ms: int = 1_000
     denied_most_ms: int = 60_000
     settled_ms: int = 10_000
+    settled_calls: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Breaker:
         why: the same in words.
         tries: probes that did not end well, and the opening itself.
         run: failures since the last accepted call.
+        passed: calls accepted since it closed, as long as that matters.
     """
 
     mode: Mode = Mode.CLOSED
@@ -73,6 +76,7 @@ class Breaker:
     why: str = ""
     tries: int = 0
     run: int = 0
+    passed: int = 0
 
     @property
     def closed(self) -> bool:
@@ -89,10 +93,9 @@ def move(breaker: Breaker, sample: Sample, policy: BreakerPolicy, jitter: float)
             return _open(breaker, Kind.DENIED, sample, policy, jitter)
         if breaker.run >= policy.threshold:
             return _open(breaker, Kind.OUTAGE, sample, policy, jitter)
-        settled = now_ms - breaker.since_ms >= policy.settled_ms
-        return replace(breaker, tries=0) if settled and breaker.tries else breaker
+        return _settled(breaker, sample, policy) if breaker.tries else breaker
     if counts.probes_passed:
-        return replace(breaker, mode=Mode.CLOSED, since_ms=now_ms, next_probe_ms=0, run=0)
+        return replace(breaker, mode=Mode.CLOSED, since_ms=now_ms, next_probe_ms=0, run=0, passed=0)
     if counts.probes_failed:
         kind = Kind.DENIED if counts.denied else breaker.kind or Kind.OUTAGE
         if not counts.denied and (counts.failed or counts.timed_out):
@@ -103,6 +106,13 @@ def move(breaker: Breaker, sample: Sample, policy: BreakerPolicy, jitter: float)
     if breaker.mode is Mode.OPEN and now_ms >= breaker.next_probe_ms:
         return replace(breaker, mode=Mode.HALF_OPEN, since_ms=now_ms)
     return breaker
+
+
+def _settled(breaker: Breaker, sample: Sample, policy: BreakerPolicy) -> Breaker:
+    """A closed breaker that has shown to stay so forgets its probes: what goes wrong next is something else."""
+    passed = breaker.passed + sample.counts.accepted
+    lasted = sample.at_ms - breaker.since_ms >= policy.settled_ms or passed >= policy.settled_calls
+    return replace(breaker, passed=passed, tries=0 if lasted else breaker.tries)
 
 
 def probe_now(breaker: Breaker, now_ms: int) -> Breaker:

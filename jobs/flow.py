@@ -104,7 +104,8 @@ class FlowState:
             "breaker": b.mode.value, "since": b.since_ms, "next_probe": b.next_probe_ms,
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
-                _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing), [b.tries, b.run],
+                _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing),
+                [b.tries, b.run, b.passed],
                 [self.lists.credit, self.lists.silent, costs],
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
@@ -116,19 +117,21 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run), (credit, silent, costs) = document["memory"]
+            limiter, trips, paced, (tries, run, passed), (credit, silent, costs) = document["memory"]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),
                 _restored(RoundTrips, trips),
                 _restored(Pacing, paced),
                 ListSize(
-                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit), int(silent),
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]),
+                    float(credit), int(silent),
                     {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
                 ),
                 Breaker(
                     Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
                     Kind(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries), int(run),
+                    int(passed),
                 ),
                 {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
             )  # fmt: skip

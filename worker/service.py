@@ -18,8 +18,7 @@ from config import logs
 from config.keys import is_open
 from config.settings import Settings, load, log_format
 from jobs.errors import CancellistError, LedgerError
-from jobs.flow import FlowPolicy
-from jobs.ledger import control, flow, records
+from jobs.ledger import control, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
@@ -177,6 +176,7 @@ class Service:
         own, lease_s = self.settings.of(name), self.settings.lease_seconds
         terms = Terms(
             limit=own.max_concurrent_calls,
+            initial=self.settings.limit_initial,
             interval_us=own.interval_us * (2 if own.deallocate_first else 1),
             burst=own.burst,
             per_call=own.max_references_per_call,
@@ -193,13 +193,8 @@ class Service:
         attempt = Attempt(
             client, policy, lease_s=lease_s, lexicon=Lexicon({}, known), deallocate_first=own.deallocate_first
         )
-        flow_policy = FlowPolicy(ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us)
-        prefix = self.settings.prefix(name)
-        self._accounts[name] = Account(name, terms, policy, flow_policy, prefix, client, attempt)
-        # Whoever starts a worker may have mended what the platform refused.
-        await flow.probe(self.ledger, name)
-        log.info(
-            "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
+        flow_policy = self.settings.flow_policy(
+            ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
         )
 
     def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:

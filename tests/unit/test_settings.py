@@ -232,8 +232,8 @@ def bounds(field: FieldInfo) -> str:
     if literal:
         return ", ".join(f"`{value}`" for value in get_args(literal))
     found: dict[type, Any] = {type(limit): limit for limit in field.metadata}
-    low = f"{found[Ge].ge:g}" if Ge in found else f"above {found[Gt].gt:g}" if Gt in found else ""
-    high = f"{found[Le].le:g}" if Le in found else ""
+    low = f"{found[Ge].ge:.15g}" if Ge in found else f"above {found[Gt].gt:.15g}" if Gt in found else ""
+    high = f"{found[Le].le:.15g}" if Le in found else ""
     return f"{low} to {high}" if low and high else low
 
 

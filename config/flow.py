@@ -1,0 +1,162 @@
+"""The constants of flow control as settings; `jobs` has what each one does, and docs/settings.md all of them in one table."""
+
+from pydantic import BaseModel, Field
+
+from jobs.breaker import BreakerPolicy
+from jobs.flow import FlowPolicy
+from jobs.limiter import LimiterPolicy
+from jobs.listsize import ListSizePolicy
+from jobs.pacing import PacingPolicy
+from jobs.roundtrips import RoundTripPolicy
+
+
+class FlowSettings(BaseModel):
+    """How limits are found; the defaults suit most platforms."""
+
+    limit_initial: int = Field(
+        16, ge=1, le=1000,
+        description="calls in flight to begin with where no limit is known, if MAX_CONCURRENT_CALLS allows it",
+    )  # fmt: skip
+    limit_decrease: float = Field(
+        0.9, ge=0.5, le=0.99,
+        description="what is left of the limit of calls in flight after refusals within one round trip",
+    )  # fmt: skip
+    limit_growth: float = Field(
+        1.0, ge=0.1, le=10,
+        description="added to the limit for each round trip in which it was reached",
+    )  # fmt: skip
+    limit_probe_after: int = Field(
+        100, ge=10, le=10000,
+        description="accepted calls that pay for one look at a limit that was refused",
+    )  # fmt: skip
+    limit_tolerated: float = Field(
+        0.01, ge=0.0, le=0.05,
+        description="the share of refusals that is taken for chance, at whatever limit",
+    )  # fmt: skip
+    round_deviations: float = Field(
+        2.5, ge=1.0, le=10,
+        description="deviations above the usual from which a round trip is long",
+    )  # fmt: skip
+    round_growth: float = Field(
+        0.15, ge=0.02, le=1.0,
+        description="and the share of the usual by which it is longer at least",
+    )  # fmt: skip
+    round_growth_ms: int = Field(10, ge=0, le=1000, description="and the milliseconds by which it is longer at least")
+    round_windows: int = Field(
+        2, ge=1, le=10,
+        description="long windows in a row after which fewer calls at once are tried",
+    )  # fmt: skip
+    trial_after_ms: int = Field(
+        30000, ge=1000, le=3600000,
+        description="milliseconds before fewer calls at once are tried unprovoked, doubled by each "
+        "trial that gained nothing",
+    )  # fmt: skip
+    trial_most_ms: int = Field(240000, ge=1000, le=3600000, description="milliseconds between such trials at most")
+    rate_margin: float = Field(
+        0.96, ge=0.5, le=1.0,
+        description="the share of a rate learnt from the platform that is used",
+    )  # fmt: skip
+    rate_step: float = Field(
+        0.04, ge=0.01, le=0.5,
+        description="the gentlest raise of a learnt rate that went well, as a share",
+    )  # fmt: skip
+    rate_probe_after: int = Field(
+        100, ge=20, le=100000,
+        description="accepted calls between two raises of a learnt rate",
+    )  # fmt: skip
+    rate_rest_ms: int = Field(
+        30000, ge=0, le=600000,
+        description="milliseconds between a refusal and the next raise of a learnt rate",
+    )  # fmt: skip
+    rate_slowest_ms: int = Field(
+        5000, ge=100, le=60000,
+        description="milliseconds between calls at most while nothing is accepted",
+    )  # fmt: skip
+    rate_unbound_ms: int = Field(
+        10000, ge=1000, le=600000,
+        description="milliseconds after which a learnt rate that held no call back is dropped",
+    )  # fmt: skip
+    size_gain: float = Field(
+        0.08, ge=0.01, le=0.5,
+        description="how much cheaper a reference must be in lists of another size for that size to be "
+        "taken, as a share",
+    )  # fmt: skip
+    size_evidence: int = Field(3, ge=1, le=100, description="calls of another list size before it is judged")
+    size_explore_every: int = Field(200, ge=50, le=100000, description="list calls for each that tries another size")
+    size_slow_ms: int = Field(
+        250, ge=1, le=600000,
+        description="lists that take more milliseconds are worth ten times as many tries",
+    )  # fmt: skip
+    size_memory: int = Field(50, ge=10, le=10000, description="calls of the list size in force by which it is judged")
+    breaker_threshold: int = Field(
+        5, ge=1, le=1000,
+        description="failures in a row, over all workers, that open the breaker",
+    )  # fmt: skip
+    breaker_outage_first_ms: int = Field(
+        250, ge=10, le=60000,
+        description="milliseconds before the first probe of an outage, doubled by each that fails",
+    )  # fmt: skip
+    breaker_outage_most_ms: int = Field(
+        3000, ge=10, le=60000,
+        description="milliseconds between probes of an outage at most",
+    )  # fmt: skip
+    breaker_denied_first_ms: int = Field(
+        1000, ge=10, le=600000,
+        description="milliseconds before the first probe after a refused key, doubled by each that fails",
+    )  # fmt: skip
+    breaker_denied_most_ms: int = Field(
+        60000, ge=10, le=600000,
+        description="milliseconds between probes of a refused key at most",
+    )  # fmt: skip
+    breaker_settled_ms: int = Field(
+        10000, ge=0, le=600000,
+        description="milliseconds after which a closed breaker forgets how often it was probed",
+    )  # fmt: skip
+    breaker_settled_calls: int = Field(20, ge=1, le=100000, description="or accepted calls after which it does")
+
+    def flow_policy(self, *, ceiling: int, max_references: int, interval_us: int) -> FlowPolicy:
+        """The policy of an account with these bounds."""
+        return FlowPolicy(
+            ceiling=ceiling,
+            max_references=max_references,
+            interval_us=interval_us,
+            limiter=LimiterPolicy(
+                initial=self.limit_initial,
+                decrease=self.limit_decrease,
+                growth=self.limit_growth,
+                probe_after=self.limit_probe_after,
+                tolerated=self.limit_tolerated,
+            ),
+            trips=RoundTripPolicy(
+                deviations=self.round_deviations,
+                growth=self.round_growth,
+                growth_ms=self.round_growth_ms,
+                windows=self.round_windows,
+                trial_after_ms=self.trial_after_ms,
+                trial_most_ms=self.trial_most_ms,
+            ),
+            pacing=PacingPolicy(
+                margin=self.rate_margin,
+                step=self.rate_step,
+                probe_after=self.rate_probe_after,
+                rest_ms=self.rate_rest_ms,
+                slowest_ms=self.rate_slowest_ms,
+                unbound_ms=self.rate_unbound_ms,
+            ),
+            list_size=ListSizePolicy(
+                gain=self.size_gain,
+                evidence=self.size_evidence,
+                explore_every=self.size_explore_every,
+                slow_ms=self.size_slow_ms,
+                memory=self.size_memory,
+            ),
+            breaker=BreakerPolicy(
+                threshold=self.breaker_threshold,
+                outage_first_ms=self.breaker_outage_first_ms,
+                outage_most_ms=self.breaker_outage_most_ms,
+                denied_first_ms=self.breaker_denied_first_ms,
+                denied_most_ms=self.breaker_denied_most_ms,
+                settled_ms=self.breaker_settled_ms,
+                settled_calls=self.breaker_settled_calls,
+            ),
+        )
