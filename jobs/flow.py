@@ -123,7 +123,8 @@ class FlowState:
                 _restored(RoundTrips, trips),
                 _restored(Pacing, paced),
                 ListSize(
-                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit), int(silent),
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]),
+                    float(credit), int(silent),
                     {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
                 ),
                 Breaker(
