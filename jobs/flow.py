@@ -6,7 +6,7 @@ what has changed in words.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
-from math import isfinite
+from math import floor, isfinite
 from typing import Any, Self, TypeVar
 
 from jobs import breaker as breakers
@@ -212,6 +212,19 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
     if paced.interval_us and not state.pacing.interval_us:
         limiter = limiters.acquit(limiter)
     return replace(state, limiter=limiter, trips=trips, pacing=paced)
+
+
+def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:
+    """Whether claims that wait in workers must be let go: the breaker opened, a rate came, or the limit is passed."""
+    if before is None:
+        return False
+    opened = before.breaker.closed and not after.breaker.closed
+    return opened or (after.interval_us > 0 and before.interval_us == 0) or floor(after.limit) < in_flight
+
+
+def opened_why(breaker: Breaker) -> str:
+    """Why a breaker is open, and what to do, in words."""
+    return f"{breaker.why}; {mend(breaker.kind)}"
 
 
 def probe_now(state: FlowState, now_ms: int) -> FlowState:
