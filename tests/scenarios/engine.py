@@ -18,6 +18,8 @@ from tests.scenarios.platforms import Ending, Platform
 
 POST_MS = 250.0
 MOVE_MS = 200.0
+URGENT_MS = 20.0
+"""So soon after the last a worker posts again at most."""
 GAP_MS = 1.0
 """From one call's end to the next one's first byte."""
 LEASE_MS = 9_000.0
@@ -34,6 +36,8 @@ class Worker:
     counters: Counters = field(default_factory=Counters)
     round_ms: float = 100.0
     posted: Counters | None = None
+    posted_ms: float = -URGENT_MS
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Engine:
         self._moved_ms = -MOVE_MS
         self._hold_ms = 0.0
         self._tat_ms = 0.0
-        self._probing = False
+        self._probing = self._probed = False
         self._explored = 0
         self._bound: int | None = None
         self._pump_at = -1.0
@@ -193,10 +197,10 @@ class Engine:
             self._bound = max(1, call.references // 2)
         if told_s:
             self._hold_ms = max(self._hold_ms, self.now_ms + told_s * 1000)
-        if call.probe:
-            self._probing = False
-        if ending not in WELL or call.probe:
-            self._post(worker, urgent=True)
+        self._probed = self._probed or call.probe
+        if (ending not in WELL or call.probe) and not worker.waiting:
+            worker.waiting = True
+            self.at(max(self.now_ms, worker.posted_ms + URGENT_MS), lambda: self._post(worker, urgent=True))
         rest_ms = self._rest_ms(call, ending)
         if rest_ms:
             self.at(self.now_ms + rest_ms, lambda: self._free(worker))
@@ -224,12 +228,16 @@ class Engine:
 
     def _post(self, worker: Worker, *, urgent: bool) -> None:
         worker.posted = self._posted[worker.name] = worker.counters
+        worker.posted_ms, worker.waiting = self.now_ms, worker.waiting and not urgent
         if urgent or self.now_ms - self._moved_ms >= MOVE_MS:
             self._move()
             self._pump()
 
     def _move(self) -> None:
         before = self.state
+        if self._probed:
+            # Until the flow has been told how a probe went there is no other.
+            self._probing = self._probed = False
         self._moved_ms = self.now_ms
         self.state = flow.move(
             before, self._posted, self._slots, self.policy, self._clock, self._random.random(), list_bound=self._bound
