@@ -1,4 +1,4 @@
-"""The constants of flow control as settings; `jobs` has what each one does, and docs/settings.md all of them in one table."""
+"""The constants of flow control as settings; docs/settings.md has them in one table."""
 
 from pydantic import BaseModel, Field
 

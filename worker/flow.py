@@ -152,7 +152,10 @@ class Flow:
             seen = await flow.share(self._ledger, self._account, self._drain, self._tally.counters(), every_ms=every_ms)
             if not seen.drains:
                 return
-            state = move(seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random())
+            state = move(
+                seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random(),
+                list_bound=seen.list_size,
+            )  # fmt: skip
             explore = state.explorations != (seen.state.explorations if seen.state else 0)
             shut = shuts(seen.state, state, seen.in_flight)
             step = Move(seen.version, state, shut, explore, self._prefix)

@@ -18,6 +18,7 @@ from config import logs
 from config.keys import is_open
 from config.settings import Settings, load, log_format
 from jobs.errors import CancellistError, LedgerError
+from jobs.flow import FlowPolicy
 from jobs.ledger import control, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
@@ -195,6 +196,13 @@ class Service:
         )
         flow_policy = self.settings.flow_policy(
             ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
+        )
+        prefix = self.settings.prefix(name)
+        self._accounts[name] = Account(name, terms, policy, flow_policy, prefix, client, attempt)
+        # Whoever starts a worker may have mended what the platform refused.
+        await flow.probe(self.ledger, name)
+        log.info(
+            "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
         )
 
     def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:

@@ -24,6 +24,7 @@ class Shared:
         version: of the state, for the next move.
         now_ms: the server's clock.
         in_flight: calls, over all workers.
+        list_size: what a 413 has left of it; None where none came.
         state: None where there was never any.
         drains: what the attempts of each drain have shown.
     """
@@ -32,6 +33,7 @@ class Shared:
     version: int
     now_ms: int
     in_flight: int
+    list_size: int | None
     state: FlowState | None
     drains: Mapping[str, Counters]
 
@@ -76,9 +78,10 @@ async def share(
     if drain is not None and counters is not None:
         document |= {"drain": drain, "counters": orjson.dumps(counters.packed()).decode()}
     reply = await ledger.run("flow", account, orjson.dumps(document), _packed(move) if move else b"")
-    drains = {reply[i].decode(): Counters.unpack(orjson.loads(reply[i + 1])) for i in range(5, len(reply), 2)}
-    state = FlowState.unpack(orjson.loads(reply[4])) if reply[4] else None
-    return Shared(bool(reply[0]), int(reply[1]), int(reply[2]), int(reply[3]), state, drains)
+    moved, version, now_ms, in_flight, list_size, packed = reply[:6]
+    drains = {reply[i].decode(): Counters.unpack(orjson.loads(reply[i + 1])) for i in range(6, len(reply), 2)}
+    state = FlowState.unpack(orjson.loads(packed)) if packed else None
+    return Shared(bool(moved), int(version), int(now_ms), int(in_flight), int(list_size) or None, state, drains)
 
 
 async def probe(ledger: Ledger, account: str) -> None:

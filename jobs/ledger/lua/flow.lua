@@ -5,15 +5,15 @@
 --       4 '' or JSON {version, state, set {field: value}, once {field: value}, unset [field], gate}: the state that follows
 --         version `version`, as text; fields of the account's state that claims obey, `once` where they are not set
 --         yet; gate 1 where what is staged must be let go
--- Answer  {moved, version, now, calls in flight, state or '', drain, counters, ...}: moved 1 where the state in force is the
---         one that was sent; drains and counters only where another move is due
+-- Answer  {moved, version, now, calls in flight, list size, state or '', drain, counters, ...}: moved 1 where the state in
+--         force is the one that was sent; the list size that a 413 has left, or 0; drains and counters only where another move is due
 -- Keeps  a version is followed by one state, whoever comes first; counters only ever replace those of the same drain.
 local KEPT_MS = 60000
 local function text(value) return type(value) == 'number' and ms(value) or value end
 
 local doc = cjson.decode(ARGV[3])
 if doc.drain then call('HSET', K.flow, doc.drain, ms(NOW) .. ' ' .. doc.counters) end
-local h = call('HMGET', K.state, 'flow_version', 'flow', 'limit_at')
+local h = call('HMGET', K.state, 'flow_version', 'flow', 'limit_at', 'list_size')
 local version, state, moved_at = tonumber(h[1] or 0), h[2] or '', tonumber(h[3] or 0)
 local moved = 0
 if ARGV[4] ~= '' then
@@ -31,7 +31,7 @@ if ARGV[4] ~= '' then
   end
   moved = state == next_.state and 1 or 0
 end
-local answer = { moved, version, ms(NOW), call('ZCOUNT', K.slots, ms(NOW), '+inf'), state }
+local answer = { moved, version, ms(NOW), call('ZCOUNT', K.slots, ms(NOW), '+inf'), h[4] or '0', state }
 if NOW - moved_at < doc.every then return answer end
 local all = call('HGETALL', K.flow)
 for i = 1, #all, 2 do
