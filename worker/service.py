@@ -19,7 +19,7 @@ from config.keys import is_open
 from config.settings import Settings, load, log_format
 from jobs.errors import CancellistError, LedgerError
 from jobs.flow import FlowPolicy
-from jobs.ledger import control, records
+from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
