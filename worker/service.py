@@ -39,6 +39,7 @@ from worker.sweep import Served, Sweep
 log = structlog.get_logger()
 
 _OUTAGE_S = (0.1, 1.0)
+_KEYS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Service:
         served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
         sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all, service._teach)
         intake = Intake(service.ledger, service.worker, settings, opened.blocking)
-        for name, work in (("sweep", sweep.run), ("intake", intake.run), ("wake", service._listen)):
+        beside = {"sweep": sweep.run, "intake": intake.run, "wake": service._listen, "keys": service._watch_keys}
+        for name, work in beside.items():
             service._tasks.append(asyncio.create_task(service._keep(name, work), name=name))
         return service
 
@@ -229,6 +231,14 @@ class Service:
             if away:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
+
+    async def _watch_keys(self) -> None:
+        """Has an account probe at once where its key, which was refused, has been mended; then waits for a while."""
+        for name, account in self._accounts.items():
+            if await account.client.mended():
+                await flow.probe(self.ledger, name)
+                self.wake_all(name)
+        await asyncio.sleep(_KEYS_EVERY_S)
 
     async def _listen(self) -> None:
         """Waits for wakes that others publish; returns when the connection must be made anew."""

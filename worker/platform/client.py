@@ -132,6 +132,15 @@ class PlatformClient:
                 self._take(reading)
         return self._key
 
+    async def mended(self) -> bool:
+        """Whether there is another key now in place of one that the platform has refused."""
+        if not (self._refused and self._read_key):
+            return False
+        refused = self._key
+        changed = await self._key_now() != refused
+        self._refused = not changed
+        return changed
+
     def _take(self, reading: asyncio.Task[str | None]) -> None:
         """Takes the key that was read; one whose file does not answer is waited for by the next call."""
         unread = ""
