@@ -8,6 +8,7 @@ import typer
 
 from cli.control import abort, pause, resume
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.enqueue import enqueue
 from cli.explain import explain
 from cli.jobs import jobs, status
@@ -54,7 +55,7 @@ def _top(
     """
 
 
-for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, sandbox):
+for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, sandbox, doctor):
     app.command()(command)
 
 
