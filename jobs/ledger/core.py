@@ -28,8 +28,10 @@ class Ledger:
             LedgerUnfitError: it holds another format.
         """
         with translated():
-            await self.redis.set(self.keys.format, FORMAT, nx=True)
             found = await self.redis.get(self.keys.format)
+            if found is None:  # asked first: who only reads may not write it
+                await self.redis.set(self.keys.format, FORMAT, nx=True)
+                found = await self.redis.get(self.keys.format)
         if found is None or int(found) != FORMAT:
             raise LedgerUnfitError(
                 f"namespace {self.keys.namespace!r} holds format {_text(found)}, this version reads {FORMAT}; "

@@ -33,7 +33,7 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
     everything = keys.of_account(account)
     script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
     enqueues: list[Command] = [
-        ("EXISTS", "arq:job:0", "arq:result:0"), ("PSETEX", "arq:job:0", 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
+        ("EXISTS", f"arq:job:{keys.namespace}:0", f"arq:result:{keys.namespace}:0"), ("PSETEX", f"arq:job:{keys.namespace}:0", 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
         ("PUBLISH", keys.wake, ""),
     ]  # fmt: skip
     submits: list[Command] = [
@@ -51,8 +51,8 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
         ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
         ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),
         ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results), ("XREVRANGE", own["trouble"], "+", "-"),
-        ("SMEMBERS", keys.accounts), ("INCR", "arq:retry:0"), ("EXPIRE", "arq:retry:0", 1), ("DEL", "arq:job:0"),
-        ("GET", "arq:job:0"), ("PSETEX", "arq:in-progress:0", 1, ""),
+        ("SMEMBERS", keys.accounts), ("INCRBY", f"arq:retry:{keys.namespace}:0", 1), ("EXPIRE", f"arq:retry:{keys.namespace}:0", 1), ("DEL", f"arq:job:{keys.namespace}:0"),
+        ("GET", f"arq:job:{keys.namespace}:0"), ("PSETEX", f"arq:in-progress:{keys.namespace}:0", 1, ""),
         ("ZRANGEBYSCORE", keys.drain_queue, 0, 0), ("ZINCRBY", keys.drain_queue, 0, "0"),
     ]  # fmt: skip
     follows: list[Command] = [
