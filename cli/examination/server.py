@@ -19,6 +19,7 @@ from jobs.ledger.connection import connect, redacted
 from jobs.ledger.core import Ledger
 from jobs.ledger.embedded import EmbeddedServer
 from jobs.ledger.health import Words
+from jobs.ledger.submission import reserved
 from jobs.roles import Role
 
 START_S = 30.0
@@ -83,14 +84,19 @@ async def _told(ledger: Ledger) -> tuple[list[Finding], Words | None]:
 
     async def ask() -> Finding:
         nonlocal words
-        words = await health.look(ledger.redis, ledger.keys)
+        words = await health.look(ledger.redis)
         return health.version(words)
 
     version = await _bounded("version", ask)
     if words is None:
         return [version], None
-    judges = (health.role, health.persistence, health.eviction, health.memory, health.clock)
-    return [version, *(judge(words) for judge in judges)], words
+    judges = (health.role, health.persistence, health.eviction, health.clock)
+    told = words
+
+    async def weigh() -> Finding:
+        return health.memory(told, await reserved(ledger))
+
+    return [version, *(judge(words) for judge in judges), await _bounded("memory", weigh)], words
 
 
 async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Finding]:

@@ -15,9 +15,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 from jobs.errors import LedgerRefusedError
 from jobs.findings import Finding, failed, ok, skipped, warning
 from jobs.ledger.connection import OLDEST_REDIS, OLDEST_VALKEY, translated
-from jobs.ledger.keys import Keys
 from jobs.ledger.scripts import NAMES, Script
-from jobs.ledger.submission import BYTES_PER_UNSETTLED
+from jobs.ledger.submission import Reserve
 
 PINGS: Final = 15
 SLOW_MEDIAN_MS: Final = 20.0
@@ -35,18 +34,16 @@ class Words:
     Attributes:
         info: INFO, empty where it is forbidden.
         config: settings of the server by name, as far as they may be read.
-        unsettled: references without a result.
         clock_ms, ours_ms: its clock, and ours in the middle of the asking.
     """
 
     info: Mapping[str, Any]
     config: Mapping[str, str]
-    unsettled: int
     clock_ms: int
     ours_ms: int
 
 
-async def look(redis: Redis, keys: Keys) -> Words:
+async def look(redis: Redis) -> Words:
     """Asks the server what it says of itself, in one round trip.
 
     Raises:
@@ -59,13 +56,11 @@ async def look(redis: Redis, keys: Keys) -> Words:
             pipe.time()
             pipe.info()
             pipe.config_get("append*", "save")
-            pipe.hget(keys.totals, "unsettled")
-            clock, info, config, unsettled = await pipe.execute(raise_on_error=False)
+            clock, info, config = await pipe.execute(raise_on_error=False)
     ours_ms = (began_ms + time.time() * 1000) / 2
     return Words(
         info=info if isinstance(info, dict) else {},
         config=config if isinstance(config, dict) else {},
-        unsettled=int(unsettled) if isinstance(unsettled, bytes) else 0,
         clock_ms=round(clock[0] * 1000 + clock[1] / 1000) if isinstance(clock, tuple) else round(ours_ms),
         ours_ms=round(ours_ms),
     )
@@ -143,15 +138,15 @@ def eviction(words: Words) -> Finding:
                   "CONFIG SET maxmemory-policy noeviction, and the same in its configuration file")  # fmt: skip
 
 
-def memory(words: Words) -> Finding:
+def memory(words: Words, reserve: Reserve) -> Finding:
     """Whether there is room for what is queued to become results."""
     if not words.info:
         return _unread("memory")
     limit = int(words.info.get("maxmemory", 0))
     most = limit or int(words.info.get("total_system_memory", 0))
-    used, reserved = int(words.info.get("used_memory", 0)), BYTES_PER_UNSETTLED * words.unsettled
+    used, reserved = int(words.info.get("used_memory", 0)), reserve.bytes_each * reserve.references
     found = (
-        f"{_mib(used)} used, {_mib(reserved)} reserved for {words.unsettled:,} references, "
+        f"{_mib(used)} used, {_mib(reserved)} reserved for {reserve.references:,} references, "
         f"of {_mib(most)} ({'maxmemory' if limit else 'all of its machine: maxmemory is not set'})"
     )
     if used + reserved > most:

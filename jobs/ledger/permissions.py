@@ -32,12 +32,14 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
     ]  # fmt: skip
     everything = keys.of_account(account)
     script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
+    arq = {name: f"arq:{name}:{keys.namespace}:0" for name in ("job", "result", "retry", "in-progress")}
     enqueues: list[Command] = [
-        ("EXISTS", f"arq:job:{keys.namespace}:0", f"arq:result:{keys.namespace}:0"), ("PSETEX", f"arq:job:{keys.namespace}:0", 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
+        ("EXISTS", arq["job"], arq["result"]), ("PSETEX", arq["job"], 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
         ("PUBLISH", keys.wake, ""),
     ]  # fmt: skip
     submits: list[Command] = [
-        script, ("SET", keys.format, 1), ("HGET", keys.totals, "unsettled"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
+        script, ("SET", keys.format, 1), ("HMGET", keys.totals, "unsettled"),
+        ("XREVRANGE", keys.results, "+", "-"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
         ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""), ("SADD", keys.accounts, account),
         ("ZADD", keys.jobs, 0, "0"), ("ZREM", keys.open, "0"), ("ZADD", own["calls"], 0, "0"), ("UNLINK", job),
     ]  # fmt: skip
@@ -51,8 +53,8 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
         ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
         ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),
         ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results), ("XREVRANGE", own["trouble"], "+", "-"),
-        ("SMEMBERS", keys.accounts), ("INCRBY", f"arq:retry:{keys.namespace}:0", 1), ("EXPIRE", f"arq:retry:{keys.namespace}:0", 1), ("DEL", f"arq:job:{keys.namespace}:0"),
-        ("GET", f"arq:job:{keys.namespace}:0"), ("PSETEX", f"arq:in-progress:{keys.namespace}:0", 1, ""),
+        ("SMEMBERS", keys.accounts), ("INCRBY", arq["retry"], 1), ("EXPIRE", arq["retry"], 1), ("DEL", arq["job"]),
+        ("GET", arq["job"]), ("PSETEX", arq["in-progress"], 1, ""),
         ("ZRANGEBYSCORE", keys.drain_queue, 0, 0), ("ZINCRBY", keys.drain_queue, 0, "0"),
     ]  # fmt: skip
     follows: list[Command] = [
