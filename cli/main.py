@@ -14,10 +14,10 @@ from cli.explain import explain
 from cli.jobs import jobs, status
 from cli.results import results
 from cli.sandbox import sandbox
-from cli.terminal import plain
 from cli.watch import watch
 from cli.worker import worker
 from jobs.errors import CancellistError
+from jobs.printable import plain
 
 NAME = "cancellist"
 _INTERRUPTED = 130

@@ -7,9 +7,9 @@ import pytest
 
 from cli import words
 from cli.forms import CsvLines, TableLines
-from cli.terminal import plain
 from jobs.model import Result
 from jobs.outcomes import Outcome
+from jobs.printable import plain
 
 
 @pytest.mark.parametrize(
