@@ -13,7 +13,7 @@ from cli.terminal import say
 from config.settings import Settings, is_loopback
 from jobs.errors import CancellistError, LedgerRefusedError
 from jobs.findings import Finding, failed, ok, skipped, warning
-from jobs.ledger import health, permissions, standing
+from jobs.ledger import health, rights, standing
 from jobs.ledger.address import Address, TcpAddress, Tls, UnixAddress, parse
 from jobs.ledger.connection import connect, redacted
 from jobs.ledger.core import Ledger
@@ -103,7 +103,7 @@ async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Fi
     """What has to be tried, or read from the ledger."""
     checks: dict[str, Callable[[], Awaitable[Finding]]] = {
         "latency": lambda: health.latency(ledger.redis),
-        "permissions": lambda: permissions.permitted(ledger.redis, ledger.keys, role),
+        "permissions": lambda: rights.permitted(ledger.redis, ledger.keys, role),
         "scripts": lambda: health.scripts(ledger.redis),
         "format": lambda: standing.written_format(ledger),
         "workers": lambda: standing.workers(ledger),

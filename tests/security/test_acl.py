@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from jobs.findings import Verdict
-from jobs.ledger import claims, control, permissions, records, results
+from jobs.ledger import claims, control, records, results, rights
 from jobs.ledger.claims import Ask, Terms
 from jobs.ledger.connection import connect
 from jobs.ledger.core import Ledger
@@ -72,13 +72,13 @@ async def ledger_as(server: Server, name: str) -> AsyncIterator[Ledger]:
 @pytest.mark.parametrize("role", Role)
 async def test_the_document_gives_each_role_what_doctor_looks_for(server: Server, role: Role) -> None:
     async with ledger_as(server, role) as ledger:
-        found = await permissions.permitted(ledger.redis, ledger.keys, role)
+        found = await rights.permitted(ledger.redis, ledger.keys, role)
     assert found.verdict is Verdict.OK, found
 
 
 async def test_what_a_role_lacks_is_named(server: Server) -> None:
     async with ledger_as(server, "reader") as ledger:
-        found = await permissions.permitted(ledger.redis, ledger.keys, Role.PRODUCER)
+        found = await rights.permitted(ledger.redis, ledger.keys, Role.PRODUCER)
     assert found.verdict is Verdict.FAILED
     assert "EVAL cancellist:results" in found.found
 
