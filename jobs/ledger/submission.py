@@ -26,9 +26,10 @@ BATCH = 2000
 CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
 _BATCHES_PER_TRIP = 8
 BYTES_PER_UNSETTLED = 128
-"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 121 with a
+"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a
 state that was read for it alone. The platform's words come on top, and are reckoned from the latest results."""
 _BYTES_BESIDE_VALUES = 70
+"""What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
 _LATEST = 32
 
 
@@ -124,7 +125,7 @@ async def reserved(ledger: Ledger) -> Reserve:
             pipe.hmget(ledger.keys.totals, ["unsettled", "unsealed"])
             pipe.xrevrange(ledger.keys.results, count=_LATEST)
             counts, latest = await pipe.execute()
-    sizes = [sum(map(len, fields.values())) + _BYTES_BESIDE_VALUES for _, fields in latest]
+    sizes = [sum(map(len, fields.values())) * 21 // 20 + _BYTES_BESIDE_VALUES for _, fields in latest]
     each = max(BYTES_PER_UNSETTLED, sum(sizes) // len(sizes) if sizes else 0)
     return Reserve(sum(int(count or 0) for count in counts), each)
 
