@@ -411,7 +411,9 @@ async def test_several_producers_at_once_are_not_promised_the_same_room(ledger):
         async def produce(number):
             one = Submission(ledger, JobOrder())
             try:
-                await add_and_seal(one, refs(40_000, number * 40_000))
+                for at in range(0, 40_000, 8000):
+                    await one.add(refs(8000, number * 40_000 + at))
+                await seal(one)
             except LedgerFullError:
                 await one.discard()
                 return 0
