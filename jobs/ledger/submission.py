@@ -32,8 +32,7 @@ _BYTES_BESIDE_VALUES = 70
 """What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
 _LATEST = 32
 _CHECK_EVERY = 64_000
-"""References of one submission between two looks, at first fewer: that many, 8 MiB, each of several producers that race
-may go past the room there is."""
+"""References of one submission between two looks for room, at first fewer; the last look is before the seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ class Submission:
         self._chunker = Chunker()
         self._chunks: list[str] = []
         self._sending: asyncio.Task[None] | None = None
-        self._checked_at: int | None = None
+        self._checked_at = 0
         self._counted = 0
         self.valid = 0
         self.invalid = 0
@@ -212,6 +211,8 @@ class Submission:
         try:
             await self._send()
             await self._sent()
+            # All of it is counted by now, and so is what others are sending: none is promised the room of another.
+            await admit(self._ledger, 0)
         except LedgerFullError:
             await self.discard()
             raise
@@ -262,7 +263,7 @@ class Submission:
     async def _send(self) -> None:
         await self._sent()
         count = self.valid + self.invalid
-        if self._checked_at is None or count - self._checked_at >= min(_CHECK_EVERY, self._checked_at):
+        if self._counted and count - self._checked_at >= min(_CHECK_EVERY, max(1, self._checked_at)):
             await admit(self._ledger, count - self._counted)
             self._checked_at = count
         self._counted = count
