@@ -63,6 +63,7 @@ class Service:
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._beside: set[asyncio.Task[int]] = set()
         self._stack = contextlib.AsyncExitStack()
 
     @classmethod
@@ -92,6 +93,7 @@ class Service:
             settings,
             service.wake_all,
             service._teach,
+            service._drain_beside,
         )
         intake = Intake(
             service.ledger, service.worker, service.accounts, ReferencePattern(settings.reference_pattern), settings,
@@ -123,6 +125,13 @@ class Service:
             del self._drains[account]
         return drain.calls
 
+    def _drain_beside(self, account: str, name: str) -> None:
+        """Drains without arq, which a full server lets write nothing: only draining makes room there."""
+        if account not in self._drains:
+            task = asyncio.create_task(self.drain(account, name), name=f"drain {account}")
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+
     async def woken(self, within_s: float) -> None:
         """Waits for a wake, but no longer than this."""
         with contextlib.suppress(TimeoutError):
@@ -138,6 +147,8 @@ class Service:
 
     async def nothing_left(self) -> bool:
         """Whether no job can go on by itself, and the intake stream is empty."""
+        if self._beside:
+            return False
         with translated():
             if await self.ledger.redis.xlen(self.ledger.keys.intake):
                 return False
@@ -162,6 +173,7 @@ class Service:
     async def close(self) -> None:
         """Ends the background tasks and every connection."""
         self.stop()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -4,11 +4,12 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from jobs.errors import LedgerFullError
+from jobs.ledger import control
 from jobs.ledger.connection import check
 from jobs.ledger.submission import Submission, reserved
 from jobs.model import JobOrder
 from sandbox.references import reference
-from tests.acceptance.stage import SEED, Stage, agrees, ended, platform
+from tests.acceptance.stage import SEED, Stage, agrees, ended, platform, submit
 from tests.servers import KINDS, running
 
 pytestmark = pytest.mark.acceptance
@@ -65,3 +66,21 @@ async def test_a_server_that_refuses_jobs_drains_all_that_it_took_within_its_mem
             if job in {*list(jobs)[:1], *list(jobs)[-1:]}:
                 await agrees(stage, ledger, job, references)
         assert (await reserved(ledger)).references == 0
+
+
+@pytest.mark.parametrize("queued", [True, False], ids=["arq has the drain", "arq has no drain"])
+async def test_a_server_that_is_full_to_the_last_byte_is_drained_though_arq_cannot_write(stage: Stage, queued: bool):
+    async with stage.ledger() as ledger:
+        references = stage.platform.references(40_000)
+        job = await submit(ledger, references)
+        if not queued:
+            await ledger.redis.delete(ledger.keys.drain_queue)
+        await stuff(ledger.redis)
+        with pytest.raises(LedgerFullError):
+            await submit(ledger, references[:1])
+        worker = stage.worker(command=("cli", "worker", "--burst"))
+        await ended(ledger, job, 60)
+        await agrees(stage, ledger, job, references)
+        assert worker.end(0, 30) == 0
+        await control.pause_account(ledger, "default")
+        await control.resume_account(ledger, "default", 100)
