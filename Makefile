@@ -23,11 +23,12 @@ test: $(READY) ## set up, then run all tests
 	@.ci/need-redis-server
 	@$(BIN)/pytest $(ARGS)
 
-check: $(READY) ## lint, check formatting, types and layers
+check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python .ci/audit
 
 format: $(READY) ## format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --fix-only --quiet

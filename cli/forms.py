@@ -9,10 +9,10 @@ import orjson
 
 from cli.results import Format
 from cli.snapshots import result_document
-from cli.terminal import plain
 from cli.words import clock
 from jobs.model import Result
 from jobs.outcomes import Outcome
+from jobs.printable import plain, plain_cell, plain_json
 
 Write = Callable[[Sequence[Result]], bytes]
 """Turns a page into what is written for it; the first page brings the heading."""
@@ -33,21 +33,26 @@ def writer(form: Format, *, width: int | None) -> Write:
         case Format.JSONL:
             return json_lines
         case Format.CSV:
-            return CsvLines()
+            return CsvLines(drawn=width is not None)
         case Format.TABLE:
             return TableLines(width)
 
 
 def json_lines(page: Sequence[Result]) -> bytes:
     """A JSON object a line."""
-    return b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
+    lines = b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
+    return lines if lines.isascii() else plain_json(lines.decode()).encode()
 
 
 class CsvLines:
-    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe."""
+    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe.
 
-    def __init__(self) -> None:
+    What cannot be printed is escaped; the ends of lines within a cell are kept, but on a terminal.
+    """
+
+    def __init__(self, *, drawn: bool = False) -> None:
         self._headed = False
+        self._plain = plain if drawn else plain_cell
 
     def __call__(self, page: Sequence[Result]) -> bytes:
         """The rows of a page."""
@@ -60,12 +65,13 @@ class CsvLines:
         for result in page:
             # csv quotes no lone carriage return, at which readers end a row
             rows = quoted if "\r" in (result.message or "") + result.reference else plainly
-            rows.writerow([_safe(value) for value in result_document(result).values()])
-        return text.getvalue().encode()
+            rows.writerow([self._safe(value) for value in result_document(result).values()])
+        return text.getvalue().encode(errors="backslashreplace")
 
-
-def _safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    def _safe(self, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return self._plain(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 class TableLines:

@@ -9,15 +9,16 @@ import typer
 from cli.accounts import accounts
 from cli.control import abort, pause, resume
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.enqueue import enqueue
 from cli.explain import explain
 from cli.jobs import jobs, status
 from cli.results import results
 from cli.sandbox import sandbox
-from cli.terminal import plain
 from cli.watch import watch
 from cli.worker import worker
 from jobs.errors import CancellistError
+from jobs.printable import plain
 
 NAME = "cancellist"
 _INTERRUPTED = 130
@@ -55,7 +56,10 @@ def _top(
     """
 
 
-for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, sandbox):
+COMMANDS = (
+    demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, doctor, sandbox,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """From a file to a job in the ledger: what `enqueue` and `demo` share."""
 
 import asyncio
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from cli import reading, words
 from cli.reading import Feed
 from cli.terminal import say
 from config.settings import Settings
-from jobs.errors import InputError, NoReferencesError
+from jobs.errors import InputError, LedgerRefusedError, NoReferencesError
 from jobs.ledger import control, drains, records
 from jobs.ledger.core import Ledger
 from jobs.ledger.submission import Submission
@@ -112,7 +113,8 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
     await drains.enqueue(ledger, wanted.account, sealed.drains)
     state = sealed.state
     if feed.invalid and not sealed.same:
-        await control.slices(ledger, wanted.account, sealed.job)
+        with contextlib.suppress(LedgerRefusedError):  # who may write no results leaves these to the workers
+            await control.slices(ledger, wanted.account, sealed.job)
         state = (await records.get(ledger, sealed.job)).state
     return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, sealed.same)
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
+from jobs.printable import plain, plain_json
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -13,13 +15,6 @@ if TYPE_CHECKING:
 
 _WIDE = 10_000
 """Columns where nobody looks: what is piped is not cut to a screen's width."""
-
-
-def plain(text: str) -> str:
-    """Escapes what cannot be printed, so that foreign text neither moves the cursor nor colours the screen."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def cell(text: object, style: str = "") -> "Text":
@@ -41,7 +36,8 @@ def emit(document: Any, *, line: bool = False) -> None:
 
     indent = orjson.OPT_INDENT_2 if sys.stdout.isatty() and not line else 0
     sys.stdout.flush()
-    sys.stdout.buffer.write(orjson.dumps(document, option=indent | orjson.OPT_APPEND_NEWLINE))
+    written = orjson.dumps(document, option=indent | orjson.OPT_APPEND_NEWLINE).decode()
+    sys.stdout.buffer.write(plain_json(written).encode())
     sys.stdout.buffer.flush()
 
 

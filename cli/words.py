@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from cli.snapshots import Snapshot
-from cli.terminal import plain
 from jobs.ledger.control import Gate
 from jobs.model import DEFAULT_ACCOUNT, JobState
 from jobs.outcomes import DONE, REFUSED, Outcome
+from jobs.printable import plain
 
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 

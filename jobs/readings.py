@@ -17,6 +17,8 @@ class Standing(Enum):
     STRANGE = "strange"
 
 
+_LONGEST_STATE = 100
+"""Characters of a state that are kept: it is written with the result, and the longest that is known has 22."""
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
 _OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
 _MANIFESTED = frozenset(
@@ -83,7 +85,7 @@ def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
             if isinstance(named, str) and normalise(named) != reference:
                 return Unread("the answer is about another reference", status)
             if isinstance(state, str) and state.strip():
-                return Found(state.strip(), status)
+                return Found(state.strip()[:_LONGEST_STATE], status)
             return Unread("the answer has no state", status)
         case Answer(status=status):
             return Unread(f"HTTP {status}", status)

@@ -21,7 +21,7 @@ from typing import Any
 import arq.worker
 import structlog
 from arq.constants import in_progress_key_prefix
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import OutOfMemoryError, RedisError, WatchError
 
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
@@ -104,7 +104,8 @@ class ResilientWorker(arq.worker.Worker):
         pipe = self.pool.pipeline(transaction=False)
         for job in live:
             pipe.psetex(in_progress_key_prefix + job, round(_IN_PROGRESS_S * 1000), b"1")
-        await pipe.execute()
+        with contextlib.suppress(OutOfMemoryError):  # a full server; nobody else can take the job there either
+            await pipe.execute()
         self._renewed_at = monotonic()
 
     def _recount(self) -> None:

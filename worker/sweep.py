@@ -46,6 +46,7 @@ class Sweep:
         settings: Settings,
         wake: Callable[[str], None],
         teach: Callable[[str, Mapping[str, Meaning]], None],
+        drain: Callable[[str, str], None],
     ) -> None:
         self._ledger = ledger
         self._worker = worker
@@ -53,6 +54,7 @@ class Sweep:
         self._settings = settings
         self._wake = wake
         self._teach = teach
+        self._drain = drain
         self._turn = 0
         self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
@@ -103,7 +105,8 @@ class Sweep:
             if swept.taken_over:
                 log.warning("claims of a dead worker taken over", account=account, claims=swept.taken_over)
             if swept.drains:
-                await enqueue(self._ledger, account, swept.drains)
+                for name in await enqueue(self._ledger, account, swept.drains):
+                    self._drain(account, name)
             elif swept.taken_over:
                 self._wake(account)
         until = monotonic() + PERIOD_S / 2

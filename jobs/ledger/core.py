@@ -34,13 +34,17 @@ class Ledger:
             LedgerUnfitError: it holds a format that is not read.
         """
         with translated():
-            await self.redis.set(self.keys.format, FORMAT, nx=True)
-            found = _text(await self.redis.get(self.keys.format))
-        if found in map(str, READS):
+            found = await self.redis.get(self.keys.format)
+            if found is None:  # asked first: who only reads may not write it
+                await self.redis.set(self.keys.format, FORMAT, nx=True)
+                found = await self.redis.get(self.keys.format)
+        written = _text(found)
+        if written in map(str, READS):
             return
-        newer = found.isdecimal() and int(found) > FORMAT
+        newer = written.isdecimal() and int(written) > FORMAT
         raise LedgerUnfitError(
-            f"namespace {self.keys.namespace!r} holds format {found}, this version reads {', '.join(map(str, READS))}: "
+            f"namespace {self.keys.namespace!r} holds format {written}, this version reads "
+            f"{', '.join(map(str, sorted(READS)))}: "
             + ("upgrade cancellist here" if newer else "run the version that wrote it")
             + ", or choose another CANCELLIST_NAMESPACE"
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 from arq.connections import ArqRedis
+from redis.exceptions import OutOfMemoryError
 
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
@@ -39,17 +40,27 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
     )
 
 
-async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
-    """Enqueues the drains that a script has named, and wakes the workers."""
+async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> list[str]:
+    """Enqueues the drains that a script has named, and wakes the workers.
+
+    Returns:
+        Those that a full server has not taken: arq's writes are refused there, while ours go on. A worker runs them by
+        itself; anybody else leaves them to the sweep.
+    """
     wanted = list(names)
     if not wanted:
-        return
+        return []
     pool = arq_pool(ledger)
+    left = []
     with translated():
         for name in wanted:
             job = f"{ledger.keys.namespace}:{account}:{name}"
-            await pool.enqueue_job(FUNCTION, account, name, _job_id=job)
+            try:
+                await pool.enqueue_job(FUNCTION, account, name, _job_id=job)
+            except OutOfMemoryError:
+                left.append(name)
         await ledger.redis.publish(ledger.keys.wake, account)
+    return left
 
 
 def account_of(arq_job: str) -> str:

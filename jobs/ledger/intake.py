@@ -74,7 +74,13 @@ async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) 
 async def leave(ledger: Ledger, consumer: str) -> None:
     """Takes a reader off the group, and those that are long gone, where they have nothing pending."""
     with translated():
-        for row in await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP):
+        try:
+            rows = await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP)
+        except ResponseError as error:
+            if not str(error).lower().startswith(("no such key", "nogroup")):  # it may never have been made
+                raise
+            return
+        for row in rows:
             gone = row["name"] == consumer.encode() or row["idle"] > _GONE_MS
             if gone and not row["pending"]:
                 await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, row["name"])

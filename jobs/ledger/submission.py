@@ -25,9 +25,14 @@ BATCH = 2000
 """References in one script."""
 CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
 _BATCHES_PER_TRIP = 8
-BYTES_PER_UNSETTLED = 100
-"""What a reference without a result may yet grow to; measured in bench/memory.py, with room to spare."""
-_CHECK_EVERY = 100_000
+BYTES_PER_UNSETTLED = 128
+"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a
+state that was read for it alone. The platform's words come on top, and are reckoned from the latest results."""
+_BYTES_BESIDE_VALUES = 70
+"""What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
+_LATEST = 32
+_CHECK_EVERY = 64_000
+"""References of one submission between two looks for room, at first fewer; the last look is before the seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +108,48 @@ class Content:
         return whole.hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What the server must have room for yet: references without a result, and bytes for each."""
+
+    references: int
+    bytes_each: int
+
+
+async def reserved(ledger: Ledger) -> Reserve:
+    """What is reserved now, for sealed jobs and for those on their way in.
+
+    Raises:
+        LedgerError: the server does not say.
+    """
+    with translated():
+        async with ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(ledger.keys.totals, ["unsettled", "unsealed"])
+            pipe.xrevrange(ledger.keys.results, count=_LATEST)
+            counts, latest = await pipe.execute()
+    sizes = [sum(map(len, fields.values())) * 21 // 20 + _BYTES_BESIDE_VALUES for _, fields in latest]
+    each = max(BYTES_PER_UNSETTLED, sum(sizes) // len(sizes) if sizes else 0)
+    return Reserve(sum(int(count or 0) for count in counts), each)
+
+
 async def admit(ledger: Ledger, more: int) -> None:
     """Refuses what the server could take in but not drain.
+
+    Args:
+        ledger: where they shall go.
+        more: references that have not been sent to it yet.
 
     Raises:
         LedgerFullError: there is no room for `more` references to become results.
     """
     facts = await check(ledger.redis)
-    with translated():
-        unsettled = int(await ledger.redis.hget(ledger.keys.totals, "unsettled") or 0)
-    need = BYTES_PER_UNSETTLED * (unsettled + more)
+    reserve = await reserved(ledger)
+    unsettled = reserve.references + more
+    need = reserve.bytes_each * unsettled
     if facts.used_memory_bytes + need > facts.max_memory_bytes:
         raise LedgerFullError(
             f"the server has {facts.max_memory_bytes >> 20} MiB, holds {facts.used_memory_bytes >> 20} MiB and needs "
-            f"{need >> 20} MiB more to finish {unsettled + more} references; let workers drain, trim results "
+            f"{need >> 20} MiB more to finish {unsettled} references; let workers drain, trim results "
             "(CANCELLIST_RESULTS_KEEP) or raise its maxmemory"
         )
 
@@ -135,7 +168,8 @@ class Submission:
         self._chunker = Chunker()
         self._chunks: list[str] = []
         self._sending: asyncio.Task[None] | None = None
-        self._checked_at = -1
+        self._checked_at = 0
+        self._counted = 0
         self.valid = 0
         self.invalid = 0
 
@@ -174,8 +208,14 @@ class Submission:
         rest, self._chunks = [*self._chunks, *self._chunker.flush()], []
         if rest or not self._number:
             await self._queue(rest, ())
-        await self._send()
-        await self._sent()
+        try:
+            await self._send()
+            await self._sent()
+            # All of it is counted by now, and so is what others are sending: none is promised the room of another.
+            await admit(self._ledger, 0)
+        except LedgerFullError:
+            await self.discard()
+            raise
         key = self._order.idempotency_key or ""
         group, entry = intake or ("", "")
         total = self.valid + self.invalid
@@ -222,9 +262,11 @@ class Submission:
 
     async def _send(self) -> None:
         await self._sent()
-        if self.valid + self.invalid - self._checked_at >= _CHECK_EVERY or self._checked_at < 0:
-            self._checked_at = self.valid + self.invalid
-            await admit(self._ledger, self.valid + self.invalid)
+        count = self.valid + self.invalid
+        if self._counted and count - self._checked_at >= min(_CHECK_EVERY, max(1, self._checked_at)):
+            await admit(self._ledger, count - self._counted)
+            self._checked_at = count
+        self._counted = count
         batches, self._batches = self._batches, []
         if batches:
             self._sending = asyncio.create_task(self._transmit(batches))

@@ -10,10 +10,11 @@ from jobs.ledger import claims, control, records, submission
 from jobs.ledger.claims import Wait
 from jobs.ledger.core import FORMAT, Ledger
 from jobs.ledger.packing import pack_fresh, unpack_piece
-from jobs.ledger.submission import BATCH, Submission
+from jobs.ledger.submission import BATCH, BYTES_PER_UNSETTLED, Submission, reserved
 from jobs.model import JobOrder, JobState, Priority
+from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
-from jobs.retry import CallAgain
+from jobs.retry import CallAgain, Settle
 from tests.contract.test_claims import (
     READ,
     TERMS,
@@ -396,11 +397,65 @@ async def test_room_is_kept_for_the_results_of_all_that_is_unsettled(ledger):
     used = (await ledger.redis.info("memory"))["used_memory"]
     room = 50 * 2**20
     async with memory_of(ledger, used + room):
-        await ledger.redis.hset("cancellist:totals", "unsettled", room // 100 - 20_000)
+        await ledger.redis.hset("cancellist:totals", "unsettled", room // BYTES_PER_UNSETTLED - 20_000)
         assert await submit(ledger, refs(10))
-        await ledger.redis.hset("cancellist:totals", "unsettled", room // 100)
+        await ledger.redis.hset("cancellist:totals", "unsettled", room // BYTES_PER_UNSETTLED)
         with pytest.raises(LedgerFullError, match="let workers drain"):
             await submit(ledger, refs(10))
+
+
+async def test_several_producers_at_once_are_not_promised_the_same_room(ledger):
+    used = (await ledger.redis.info("memory"))["used_memory"]
+    async with memory_of(ledger, used + 16 * 2**20):
+
+        async def produce(number):
+            one = Submission(ledger, JobOrder())
+            try:
+                for at in range(0, 40_000, 8000):
+                    await one.add(refs(8000, number * 40_000 + at))
+                await seal(one)
+            except LedgerFullError:
+                await one.discard()
+                return 0
+            return 40_000
+
+        taken = sum(await asyncio.gather(*(produce(n) for n in range(10))))
+        counts = await ledger.redis.hgetall("cancellist:totals")
+        assert int(counts.get(b"unsettled", 0)) == taken
+        assert int(counts[b"unsealed"]) == 0
+        assert taken <= 16 * 2**20 / BYTES_PER_UNSETTLED
+        with pytest.raises(LedgerFullError):
+            await submit(ledger, refs(140_000, 900_000))
+
+
+async def test_what_is_on_its_way_in_holds_its_room_until_it_is_sealed_or_dropped(ledger):
+    dropped, sealed = Submission(ledger, JobOrder()), Submission(ledger, JobOrder())
+    for one in (dropped, sealed):
+        await one.add(refs(20_000))
+        await one._sent()
+    assert (await reserved(ledger)).references >= 32_000
+    await dropped.discard()
+    await sealed.seal(duplicates=0, idempotency_keep_s=60, per_call=100)
+    assert (await reserved(ledger)).references == 20_000
+
+
+async def test_what_a_full_server_refuses_at_the_seal_leaves_nothing(ledger):
+    one = Submission(ledger, JobOrder())
+    await one.add(refs(17_000))
+    await one._sent()
+    async with memory_of(ledger, 1000):
+        with pytest.raises(LedgerFullError):
+            await one.seal(duplicates=0, idempotency_keep_s=60, per_call=100)
+    assert await ledger.redis.keys("cancellist:job:*") == []
+    assert (await reserved(ledger)).references == 0
+
+
+async def test_room_is_kept_for_the_words_that_the_platform_uses(ledger):
+    assert (await reserved(ledger)).bytes_each == BYTES_PER_UNSETTLED
+    await submit(ledger, refs(100))
+    taken = await claim(ledger)
+    await settle(ledger, taken, Settle(Outcome.REJECTED, attempts=1, status=200, message="w" * 500))
+    assert 600 <= (await reserved(ledger)).bytes_each <= 680
 
 
 async def test_on_a_full_server_all_that_drains_goes_on(ledger):

@@ -12,7 +12,20 @@ from tests.acceptance.stage import ROOT, Platform
 from tests.integration.commands import Desk
 from tests.servers import running
 
-COMMANDS = ["demo", "enqueue", "worker", "jobs", "status", "watch", "results", "pause", "resume", "abort", "sandbox"]
+COMMANDS = [
+    "demo",
+    "enqueue",
+    "worker",
+    "jobs",
+    "status",
+    "watch",
+    "results",
+    "pause",
+    "resume",
+    "abort",
+    "sandbox",
+    "doctor",
+]
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from cli import words
 from cli.forms import CsvLines, TableLines
 from cli.snapshots import Snapshot
-from cli.terminal import plain
 from jobs.forecast import Outlook
 from jobs.ledger.control import Gate
 from jobs.model import JobOrder, JobRecord, JobState, Result
 from jobs.outcomes import Outcome
+from jobs.printable import plain
 
 GATE = Gate(
     version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, limit=None, interval_us=0, list_size=None,

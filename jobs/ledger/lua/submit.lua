@@ -37,5 +37,6 @@ end
 call('HINCRBY', jk, 'calls', ARGV[6])
 call('HINCRBY', jk, 'invalid_left', ARGV[7])
 call('HSET', jk, 'batches', number)
+seal.reserve(id, tonumber(ARGV[6]) + tonumber(ARGV[7]))
 call('ZADD', K.unsealed, ms(NOW), id)
 return 1

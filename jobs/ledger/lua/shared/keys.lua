@@ -5,7 +5,7 @@
 --        2 jobs (zset)           job -> created_at, ms; every job there is
 --        3 open (zset)           job -> created_at, ms; those not finished
 --        4 finished (zset)       job -> finished_at, ms
---        5 totals (hash)         unsettled: references without a result, over all accounts
+--        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not sealed yet
 --        6 workers (zset)        worker -> last seen, ms
 --        7 accounts (set)        accounts that ever had a job
 --        8 intake (stream)       jobs handed in by other systems

@@ -16,12 +16,25 @@ function seal.bound(key, digest, id, keep_ms)
   return holder, content == digest
 end
 
+-- Keeps room for references of a job that is not sealed yet: other producers must not be promised the same.
+function seal.reserve(id, count)
+  call('HINCRBY', K.totals, 'unsealed', count)
+  call('HINCRBY', K.job(id), 'reserved', count)
+end
+
+-- Gives that room back: the job is sealed, and counted as unsettled, or dropped.
+local function unreserve(id)
+  call('HINCRBY', K.totals, 'unsealed', 0 - tonumber(call('HGET', K.job(id), 'reserved') or 0))
+  call('HDEL', K.job(id), 'reserved')
+end
+
 -- Enters the job into the lists it belongs to and the order, and notes whether it goes before others there.
 -- h: start_at, deadline (ms or nil), valid, invalid.
 local overtakes = false
 function seal.enter(id, h)
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
+  unreserve(id)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
   if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
   if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end
@@ -55,6 +68,7 @@ end
 function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first' or '')) end
 
 function seal.drop(id)
+  unreserve(id)
   call('UNLINK', K.job(id), K.job_calls(id), K.job_invalid(id), K.job_runs(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.open, id)

@@ -1,0 +1,81 @@
+"""What is checked of the platform, for each account: whether it is reached safely, and whether it takes the key.
+
+The state of a consignment that cannot exist is read: the platform answers 404 in its own form to who may ask.
+"""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from config.settings import LOCAL_SANDBOX, Settings, is_loopback
+from jobs.findings import Finding, failed, ok, warning
+from jobs.outcomes import Answer, Failure, of_platform
+from worker.platform.client import PlatformClient
+
+_NOWHERE = "CANCELLIST-DOCTOR"
+_ANSWER_S = 10.0
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An account as the settings have it; the names of its settings begin with `prefix`."""
+
+    name: str
+    url: str
+    prefix: str
+    key: str | None = field(repr=False)
+
+
+def subscription(settings: Settings, name: str) -> Subscription:
+    """An account that is configured.
+
+    Raises:
+        SettingsError: the file that is to hold its key holds none.
+    """
+    return Subscription(name, settings.of(name).api_url, settings.prefix(name), settings.key(name))
+
+
+def transport(account: Subscription) -> Finding:
+    """Whether what is said to the platform is read by nobody else."""
+    check, parts = f"tls {account.name}", urlsplit(account.url)
+    if parts.scheme == "https":
+        return ok(check, f"{account.url}: TLS, its certificate is verified")
+    if is_loopback(parts.hostname or ""):
+        return ok(check, f"{account.url}: on this machine")
+    return warning(check, f"{account.url}: no TLS", "references can be read and changed on the way",
+                   f"use https:// in {account.prefix}API_URL")  # fmt: skip
+
+
+async def key(account: Subscription) -> Finding:
+    """Whether the platform answers, and takes the key."""
+    async with PlatformClient(account.url, account.key, timeout_s=_ANSWER_S) as client:
+        return judged(account, await client.status(_NOWHERE))
+
+
+def judged(account: Subscription, answer: Answer | Failure) -> Finding:
+    """What the platform's answer says of the key."""
+    check, mend_url = f"key {account.name}", f"mend {account.prefix}API_URL"
+    match answer:
+        case Failure(reason=reason) if _UNTRUSTED in reason:
+            return failed(check, f"{account.url} shows a certificate that is not trusted ({reason})", "no call is made",
+                          f"name its authority by SSL_CERT_FILE, or {mend_url}")  # fmt: skip
+        case Failure(reason=reason):
+            start = "start it with `cancellist sandbox`, or " if account.url == LOCAL_SANDBOX else ""
+            return failed(check, f"{account.url} does not answer ({reason})", "nothing is cancelled",
+                          f"{start}{mend_url}; see to the network and its proxies")  # fmt: skip
+        case Answer(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status):
+            return failed(check, f"{account.url} refuses the key (HTTP {status})", "nothing is cancelled",
+                          f"set {account.prefix}API_KEY to the subscription key of this host")  # fmt: skip
+        case Answer(status=status) if status in _BUSY:
+            return warning(check, f"{account.url} answers HTTP {status}", "whether it takes the key cannot be told now",
+                           "try again in a moment")  # fmt: skip
+        case Answer(status=HTTPStatus.NOT_FOUND | HTTPStatus.BAD_REQUEST as status, body=dict() as body) if of_platform(
+            body
+        ):
+            known = "takes the key" if account.key else "wants no key"
+            return ok(check, f"{account.url} {known} (HTTP {status} for a consignment that is not there)")
+        case Answer(status=status):
+            return failed(check, f"{account.url} answers HTTP {status}, but not as the platform does",
+                          "a proxy or a gateway answers in its place: it would not be believed", mend_url)  # fmt: skip

@@ -1,0 +1,118 @@
+"""What each role has to be allowed, and whether this user is.
+
+Every command is queued in a transaction that is then discarded: the server checks its permissions, on the very keys,
+and runs nothing. So no right to read the ACL itself is needed.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, ResponseError
+
+from jobs.findings import Finding, failed, ok, skipped
+from jobs.ledger.connection import translated
+from jobs.ledger.intake import GROUP
+from jobs.ledger.keys import Keys
+from jobs.model import DEFAULT_ACCOUNT
+from jobs.roles import Role
+
+_SHOWN: Final = 5
+Command = tuple[str | int, ...]
+
+
+def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Command]:
+    """The commands of a role, on keys of the kinds that it uses them on; docs/acl.md allows no more than these."""
+    own = {name.decode().rpartition(":")[2]: name.decode() for name in keys.of_account(account)}
+    job, runs = keys.job("0"), keys.runs("0")
+    reads: list[Command] = [
+        ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
+        ("ZRANGE", keys.open, 0, 0), ("LRANGE", runs, 0, 0), ("XRANGE", keys.results, "-", "+"),
+        ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0), ("ZCOUNT", keys.workers, 0, 0),
+    ]  # fmt: skip
+    everything = keys.of_account(account)
+    script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
+    arq = {name: f"arq:{name}:{keys.namespace}:0" for name in ("job", "result", "retry", "in-progress")}
+    enqueues: list[Command] = [
+        ("EXISTS", arq["job"], arq["result"]), ("PSETEX", arq["job"], 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
+        ("PUBLISH", keys.wake, ""),
+    ]  # fmt: skip
+    submits: list[Command] = [
+        script, ("SET", keys.format, 1), ("HMGET", keys.totals, "unsettled"),
+        ("XREVRANGE", keys.results, "+", "-"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
+        ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""), ("SADD", keys.accounts, account),
+        ("ZADD", keys.jobs, 0, "0"), ("ZREM", keys.open, "0"), ("ZADD", own["calls"], 0, "0"), ("UNLINK", job),
+    ]  # fmt: skip
+    works: list[Command] = [
+        ("CONFIG", "GET", "save"), ("HEXISTS", job, "v"), ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
+        ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""), ("ZSCORE", own["claims"], "0"),
+        ("ZRANGEBYSCORE", own["claims"], 0, 0), ("ZREMRANGEBYSCORE", own["slots"], 0, 0), ("ZCARD", own["reads"]),
+        ("HSET", own["claimed"], "0", ""), ("XADD", keys.results, "*", "job", "0"),
+        ("XTRIM", keys.results, "MAXLEN", 0), ("XADD", keys.rejected, "*", "entry", "0"),
+        ("XGROUP", "CREATE", keys.intake, GROUP, 0),
+        ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
+        ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),
+        ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results), ("XREVRANGE", own["trouble"], "+", "-"),
+        ("SMEMBERS", keys.accounts), ("INCRBY", arq["retry"], 1), ("EXPIRE", arq["retry"], 1), ("DEL", arq["job"]),
+        ("GET", arq["job"]), ("PSETEX", arq["in-progress"], 1, ""),
+        ("ZRANGEBYSCORE", keys.drain_queue, 0, 0), ("ZINCRBY", keys.drain_queue, 0, "0"),
+    ]  # fmt: skip
+    follows: list[Command] = [
+        ("XGROUP", "CREATE", keys.results, "0", 0), ("XREADGROUP", "GROUP", "0", "0", "STREAMS", keys.results, ">"),
+        ("XACK", keys.results, "0", "0-1"), ("XAUTOCLAIM", keys.results, "0", "0", 1, "0-0"),
+    ]  # fmt: skip
+    match role:
+        case Role.PRODUCER:
+            return [*reads, *enqueues, *submits]
+        case Role.WORKER:
+            return [*reads, *enqueues, *submits, *works]
+        case Role.READER:
+            return [*reads, *follows]
+
+
+async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None:
+    """What of these this user may not do, such as `HSET cancellist:job:0`; None where that cannot be tried."""
+    client: Any = redis
+    with translated():
+        async with client.client() as alone:
+            await alone.initialize()
+            replies = await _queued(alone.connection, commands)
+    if isinstance(replies[0], NoPermissionError) or isinstance(replies[-1], NoPermissionError):
+        return None
+    return [_said(c) for c, reply in zip(commands, replies[1:-1], strict=True) if isinstance(reply, NoPermissionError)]
+
+
+async def permitted(redis: Redis, keys: Keys, role: Role) -> Finding:
+    """Whether this user may do the work of a role."""
+    missing = await lacking(redis, needed(role, keys))
+    if missing is None:
+        return skipped("permissions", "this user may not run MULTI and DISCARD, by which it is tried without effect")
+    if not missing:
+        return ok("permissions", f"this user may do all that a {role} does")
+    shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+    return failed("permissions", f"this user may not: {shown}", f"it cannot do the work of a {role}",
+                  "give it the rights of its role in docs/acl.md, or say --role")  # fmt: skip
+
+
+async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    """The server's reply to each of these within a transaction that is discarded, MULTI and DISCARD included."""
+    try:
+        for command in (("MULTI",), *commands, ("DISCARD",)):
+            await connection.send_command(*command)
+        return [await _reply(connection) for _ in range(len(commands) + 2)]
+    except BaseException:  # replies may be left unread
+        await connection.disconnect(nowait=True)
+        raise
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _said(command: Command) -> str:
+    """A command and its first key."""
+    key = next((str(part) for part in command[1:] if ":" in str(part)), "")
+    return f"{command[0]} {key}".rstrip()
