@@ -3,7 +3,6 @@
 from jobs.ledger.scripts import NAMES, Script
 
 _SCRIPTS = {Script(name).sha.encode(): name for name in NAMES}
-_TEXTS = {Script(name).text.encode(): name for name in NAMES}
 _CRLF = b"\r\n"
 
 
@@ -54,6 +53,4 @@ def point_of(request: bytes) -> str:
         words.append(request[line + len(_CRLF) : line + len(_CRLF) + size])
         place = line + 2 * len(_CRLF) + size
     name = words[0].decode().upper()
-    if name == "EVALSHA":
-        return _SCRIPTS.get(words[1], name)
-    return _TEXTS.get(words[1], name) if name == "EVAL" else name
+    return _SCRIPTS.get(words[1], name) if name == "EVALSHA" else name
