@@ -48,9 +48,9 @@ class Server:
         self.process = spawn(self.command)
         wait_for_answer(self.path, self.process)
 
-    def command_line(self, *words: str | int) -> object:
+    def command_line(self, *words: str | int, login: str | None = None) -> object:
         """Sends it a command, as an operator does."""
-        with Redis(unix_socket_path=str(self.path), decode_responses=True, socket_timeout=10) as redis:
+        with Redis(unix_socket_path=str(self.path), password=login, decode_responses=True, socket_timeout=10) as redis:
             return redis.execute_command(*words)
 
 
