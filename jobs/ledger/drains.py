@@ -5,6 +5,7 @@ the live drains, and the sweep asks for those that are wanted.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -14,7 +15,10 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 
 FUNCTION = "drain"
-_TEN_YEARS_MS = 10 * 365 * 86_400_000
+_TEN_YEARS = timedelta(days=3650)
+_DUE = datetime.fromtimestamp(1, UTC)
+"""Due on every clock: arq compares the time by which it queues, the enqueuer's, with the clock of the worker, and one
+that is an hour behind would let work lie for an hour."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
@@ -35,7 +39,6 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
         job_serializer=serialize,
         job_deserializer=deserialize,
         default_queue_name=ledger.keys.drain_queue,
-        expires_extra_ms=_TEN_YEARS_MS,
     )
 
 
@@ -48,7 +51,7 @@ async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
     with translated():
         for name in wanted:
             job = f"{ledger.keys.namespace}:{account}:{name}"
-            await pool.enqueue_job(FUNCTION, account, name, _job_id=job)
+            await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
         await ledger.redis.publish(ledger.keys.wake, account)
 
 

@@ -156,8 +156,7 @@ class Proxy:
 
     async def _wait_for_links(self) -> None:
         self.flowing.set()
-        while self._links:
-            await asyncio.sleep(0.005)
+        await asyncio.gather(*(link.ended.wait() for link in self._links))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(self, reader, writer)
@@ -169,6 +168,7 @@ class Proxy:
         finally:
             self._links.discard(link)
             link.cut()
+            link.ended.set()
 
 
 class _Link:
@@ -181,7 +181,7 @@ class _Link:
         self._pending: deque[Aim | bytes | None] = deque()
         self._in_transaction = False
         self._raw = False
-        self._task: asyncio.Future[object] | None = None
+        self.ended = asyncio.Event()
 
     async def run(self, target: str | tuple[str, int], *, resp: bool) -> None:
         self._raw = not resp
@@ -224,7 +224,7 @@ class _Link:
             await self._pass(len(data))
             if self._raw:
                 writer.write(data)
-            elif not all([self._send(request, writer) for request in requests.feed(data)]):
+            elif not all(self._send(request, writer) for request in requests.feed(data)):
                 return
             await writer.drain()
 

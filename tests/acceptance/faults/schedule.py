@@ -17,6 +17,7 @@ from tests.acceptance.faults.crew import Crew, steadily
 from tests.acceptance.faults.rig import Rig, rigged
 from tests.acceptance.faults.troubles import drawn, name_of
 from tests.acceptance.stage import all_results, wrong_results
+from tests.waiting import until
 
 JOB = 1_500
 WORKERS = 3
@@ -30,6 +31,7 @@ class Report:
     seed: int
     kind: str
     faults: Counter[str] = field(default_factory=Counter)
+    strikes: int = 0
     references: int = 0
     lost: int = 0
     doubled: int = 0
@@ -62,8 +64,7 @@ class Handed:
 
     async def _room(self, ledger: Ledger) -> None:
         """Waits until not too much is queued: there should be work all the while, and an end to it."""
-        while sum([j.pending + j.in_flight for j in await records.unfinished(ledger)]) > 4 * JOB:
-            await asyncio.sleep(0.1)
+        await until(lambda: records.unfinished(ledger), lambda jobs: len(jobs) < 4, ENDS_WITHIN_S)
 
 
 async def _hand_in(ledger: Ledger, order: JobOrder, references: list[str]) -> str:
@@ -99,7 +100,7 @@ async def play(kind: str, seed: int, seconds: float, *, away_s: float = 5.0) -> 
                 handing.cancel()
             await _compare(rig, ledger, handed, report)
             await crew.end()
-        report.takeovers = crew.takeovers
+        report.takeovers, report.strikes = crew.takeovers, rig.proxy.counts.total()
     return report
 
 

@@ -20,8 +20,7 @@ MOST_LINES = 4
 """One for each of those who wait for the server: arq's poll, the sweep, the intake and the wake."""
 
 RESENT = "claim lost"
-"""A settling whose reply was lost and that is sent again after more than two leases is not remembered: it says this of a
-claim that it has settled itself."""
+"""Said too where a settling whose reply was lost is sent again after two leases: it is not remembered so long."""
 
 
 @contextlib.contextmanager
