@@ -13,6 +13,7 @@ What is changed, and why (arq 0.28):
 
 import asyncio
 import contextlib
+import signal
 import sys
 from signal import Signals
 from time import monotonic
@@ -154,6 +155,8 @@ class ResilientWorker(arq.worker.Worker):
         if self.service_started:
             await self.service.close()
         self._pool = None
+        for signum in (signal.SIGINT, signal.SIGTERM):  # one that comes now would only spoil the exit status
+            signal.signal(signum, signal.SIG_IGN)
 
 
 def install() -> None:

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 from tests.acceptance.faults.rig import LEASE_S
 from tests.acceptance.faults.schedule import Report, play
@@ -23,8 +25,9 @@ def main() -> int:
     kinds, reports, left, seed = (asked.kind,) if asked.kind else KINDS, [], asked.seconds, asked.seed
     while left > 0:
         print(f"seed {seed} on {kinds[len(reports) % len(kinds)]}", flush=True)
-        played = play(kinds[len(reports) % len(kinds)], seed, min(ROUND_S, left), away_s=15.0)
-        reports.append(asyncio.run(played))
+        with tempfile.TemporaryDirectory() as folder:
+            played = play(kinds[len(reports) % len(kinds)], Path(folder), seed, min(ROUND_S, left), away_s=15.0)
+            reports.append(asyncio.run(played))
         left, seed = left - ROUND_S, seed + 1
     return table(reports)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -76,13 +75,10 @@ async def _hand_in(ledger: Ledger, order: JobOrder, references: list[str]) -> st
     return sealed.job
 
 
-async def play(kind: str, seed: int, seconds: float, *, away_s: float = 5.0) -> Report:
+async def play(kind: str, folder: Path, seed: int, seconds: float, *, away_s: float = 5.0) -> Report:
     """Plays the schedule of a seed for so long."""
     rng, report = random.Random(seed), Report(seed, kind)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        rigged(kind, Path(folder), latency_ms=30, consignments=10_000_000) as rig,
-    ):
+    with rigged(kind, folder, latency_ms=30, consignments=10_000_000) as rig:
         rig.settings |= {"max_attempts": "100"}
         async with rig.ledger() as ledger, rig.producer() as producer:
             crew = Crew(rig, ledger, WORKERS, away_s)

@@ -18,6 +18,7 @@ end
 
 -- Enters the job into the lists it belongs to and the order. h: start_at, deadline (ms or nil), valid, invalid.
 function seal.enter(id, h)
+  call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was emptied under us has lost the mark
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
