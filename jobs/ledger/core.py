@@ -20,6 +20,8 @@ class Ledger:
         self.redis: Any = redis  # redis-py's annotations are those of its blocking client
         self.keys = Keys(namespace)
         self.scripts = Scripts(redis)
+        self.unqueued: set[str] = set()
+        """Accounts with a drain that the server has no room to queue; who can drain them takes them out."""
 
     async def open(self) -> None:
         """Marks the namespace with the format's version, or checks the one it has.
@@ -28,8 +30,10 @@ class Ledger:
             LedgerUnfitError: it holds another format.
         """
         with translated():
-            await self.redis.set(self.keys.format, FORMAT, nx=True)
             found = await self.redis.get(self.keys.format)
+            if found is None:  # asked first: a full server takes no write, and must be drained
+                await self.redis.set(self.keys.format, FORMAT, nx=True)
+                found = await self.redis.get(self.keys.format)
         if found is None or int(found) != FORMAT:
             raise LedgerUnfitError(
                 f"namespace {self.keys.namespace!r} holds format {_text(found)}, this version reads {FORMAT}; "

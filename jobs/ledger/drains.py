@@ -10,9 +10,11 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 from arq.connections import ArqRedis
+from redis.exceptions import ResponseError
 
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
+from jobs.ledger.translation import refuses_for_memory
 
 FUNCTION = "drain"
 _TEN_YEARS = timedelta(days=3650)
@@ -43,15 +45,23 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
 
 
 async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
-    """Enqueues the drains that a script has named, and wakes the workers."""
+    """Enqueues the drains that a script has named, and wakes the workers.
+
+    A full server takes no job of arq's, though draining is what makes room: that is noted in `ledger.unqueued`.
+    """
     wanted = list(names)
     if not wanted:
         return
     pool = arq_pool(ledger)
     with translated():
-        for name in wanted:
-            job = f"{ledger.keys.namespace}:{account}:{name}"
-            await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
+        try:
+            for name in wanted:
+                job = f"{ledger.keys.namespace}:{account}:{name}"
+                await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
+        except ResponseError as error:
+            if not refuses_for_memory(error):
+                raise
+            ledger.unqueued.add(account)
         await ledger.redis.publish(ledger.keys.wake, account)
 
 

@@ -74,7 +74,13 @@ async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) 
 async def leave(ledger: Ledger, consumer: str) -> None:
     """Takes a reader off the group, and those that are long gone, where they have nothing pending."""
     with translated():
-        for row in await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP):
+        try:
+            rows = await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP)
+        except ResponseError as error:
+            if "no such key" not in str(error) and not str(error).startswith("NOGROUP"):
+                raise
+            return  # the server was emptied, or too full for the stream to be made
+        for row in rows:
             gone = row["name"] == consumer.encode() or row["idle"] > _GONE_MS
             if gone and not row["pending"]:
                 await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, row["name"])
