@@ -50,8 +50,8 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
     return (
         f"for _, command in ipairs({{ {', '.join(lists)} }}) do\n"
         "  if not redis.acl_check_cmd(unpack(command)) then\n"
-        "    return redis.error_reply(\"NOPERM this user has no permissions to run the '\""
-        " .. string.lower(command[1]) .. \"' command\")\n"
+        '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
+        ' .. string.lower(command[1]) .. "\' command")\n'
         "  end\n"
         "end"
     )

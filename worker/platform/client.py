@@ -135,17 +135,15 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _retry_after_s(value: str | None, date: str | None) -> float | None:
-    """Seconds of a Retry-After in either form (RFC 9110, 10.2.3); a date counts from the answer's own, where it has one.
+    """Seconds of a Retry-After in either form (RFC 9110, 10.2.3); a date counts from the answer's own.
 
     This machine's clock may be wrong by an hour, and would then have the account wait for that hour.
     """
     if not value:
         return None
     try:
-        if value.strip().isdigit():
-            seconds = float(value)
-        else:
-            seconds = parsedate_to_datetime(value).timestamp() - _sent_at(date)
+        is_date = not value.strip().isdigit()
+        seconds = parsedate_to_datetime(value).timestamp() - _sent_at(date) if is_date else float(value)
     except (ValueError, TypeError, OverflowError):
         return None
     return min(_MAX_RETRY_AFTER_S, max(0.0, seconds))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import CancellistError, UnknownJobError
+from jobs.errors import UnknownJobError
 from jobs.ledger import records
 from jobs.ledger.core import Ledger
 from jobs.outcomes import Outcome

@@ -1,4 +1,4 @@
-"""What happens to worker processes: killed, frozen for longer than a lease, terminated again and again, on a wrong clock."""
+"""Workers that are frozen for longer than a lease, terminated again and again, or on a wrong clock."""
 
 import asyncio
 import re
