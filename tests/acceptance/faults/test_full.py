@@ -11,7 +11,7 @@ from jobs.ledger import records
 from tests.acceptance.faults.disk import Disk, mounted
 from tests.acceptance.faults.rig import Rig, rig_on, statuses
 from tests.acceptance.stage import agrees, all_results, ended, log_lines, platform, settled, submit
-from tests.servers import KINDS, running
+from tests.servers import running
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -23,12 +23,9 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         yield disk
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_server_that_ends_for_a_full_disk_loses_nothing_once_there_is_room(
-    kind: str, disk: Disk, tmp_path: Path
-) -> None:
+async def test_a_server_that_ends_for_a_full_disk_loses_nothing_once_there_is_room(disk: Disk, tmp_path: Path) -> None:
     with (
-        running(kind, disk.folder, fsync="always") as server,
+        running("redis", disk.folder, fsync="always") as server,
         platform(tmp_path, latency_ms=20) as world,
         rig_on(server, world, tmp_path) as rig,
     ):

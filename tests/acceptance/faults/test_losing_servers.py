@@ -32,7 +32,8 @@ async def ends_true(stage: Stage, ledger: Ledger, references: Sequence[str]) -> 
     await agrees(stage, ledger, job, references, maybe=True, twice=True)
 
 
-async def test_claims_that_an_emptied_server_does_not_know_are_dropped_unsent(rig: Rig) -> None:
+async def test_claims_that_an_emptied_server_does_not_know_are_dropped_unsent(valkey_rig: Rig) -> None:
+    rig = valkey_rig
     references = rig.platform.references(8_000)
     rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
     workers = [rig.worker(), rig.worker()]

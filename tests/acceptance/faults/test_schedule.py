@@ -9,7 +9,7 @@ from tests.acceptance.faults.schedule import play
 
 pytestmark = pytest.mark.acceptance
 
-SECONDS = 15
+SECONDS = 12
 
 
 @pytest.mark.parametrize(("kind", "seed"), [("valkey", 1), ("redis", 2), ("valkey", 3), ("redis", 4)])
