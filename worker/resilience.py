@@ -24,10 +24,11 @@ from typing import Any
 import arq.worker
 import structlog
 from arq.constants import in_progress_key_prefix
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError, ResponseError, WatchError
 
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
+from jobs.ledger.translation import refuses_for_memory
 from worker.service import Service
 
 log = structlog.get_logger()
@@ -121,7 +122,11 @@ class ResilientWorker(arq.worker.Worker):
         pipe = self.pool.pipeline(transaction=False)
         for job in live:
             pipe.psetex(in_progress_key_prefix + job, round(_IN_PROGRESS_S * 1000), b"1")
-        await pipe.execute()
+        try:
+            await pipe.execute()
+        except ResponseError as error:
+            if not refuses_for_memory(error):  # a full server marks nothing, and is no reason to wait
+                raise
         self._renewed_at = monotonic()
 
     def _recount(self) -> None:

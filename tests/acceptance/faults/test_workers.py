@@ -77,7 +77,9 @@ async def test_a_worker_ends_though_the_cancellation_that_should_end_it_is_lost(
     rig, references = valkey_rig, valkey_rig.platform.references(5_000)
     folder = rig.folder / "lost"
     folder.mkdir()
-    lost = "import arq.worker\nasync def lost(self, signum): pass\narq.worker.Worker._wait_for_tasks_to_complete = lost\n"
+    lost = (
+        "import arq.worker\nasync def lost(self, signum): pass\narq.worker.Worker._wait_for_tasks_to_complete = lost\n"
+    )
     (folder / "sitecustomize.py").write_text(lost, encoding="utf-8")
     rig.extra = {"PYTHONPATH": f"{folder}:{rig.environment()['PYTHONPATH']}"}
     worker = rig.worker()

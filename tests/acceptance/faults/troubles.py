@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from jobs.ledger import control
+from jobs.ledger.drains import enqueue
 from tests.acceptance.faults.crew import Crew, steadily
 from tests.acceptance.faults.proxy import Cut
 from tests.acceptance.faults.rig import LEASE_S
@@ -221,7 +222,8 @@ async def paused(crew: Crew, rng: random.Random) -> None:
     """Everything is paused and resumed."""
     await steadily(lambda: control.pause_account(crew.ledger, "default"))
     await asyncio.sleep(rng.uniform(0.1, 1))
-    await steadily(lambda: control.resume_account(crew.ledger, "default", 100))
+    drains = await steadily(lambda: control.resume_account(crew.ledger, "default", 100))
+    await steadily(lambda: enqueue(crew.ledger, "default", drains))
 
 
 _GROUPS: Mapping[str, Sequence[Trouble]] = {
