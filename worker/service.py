@@ -69,7 +69,6 @@ class Service:
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._beside: set[asyncio.Task[int]] = set()
         self._stack = contextlib.AsyncExitStack()
 
     @classmethod
@@ -99,9 +98,7 @@ class Service:
         for name in settings.account_names:
             await service._open_account(name)
         served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
-        sweep = Sweep(
-            service.ledger, service.worker, served, settings, service.wake_all, service._teach, service._drain_beside
-        )
+        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all, service._teach)
         intake = Intake(service.ledger, service.worker, settings, opened.blocking)
         beside = {"sweep": sweep.run, "intake": intake.run, "wake": service._listen, "keys": service._watch_keys}
         for name, work in beside.items():
@@ -127,13 +124,6 @@ class Service:
             del self._drains[account]
         return drain.calls
 
-    def _drain_beside(self, account: str, name: str) -> None:
-        """Drains without arq, which a full server lets write nothing: only draining makes room there."""
-        if account not in self._drains:
-            task = asyncio.create_task(self.drain(account, name), name=f"drain {account}")
-            self._beside.add(task)
-            task.add_done_callback(self._beside.discard)
-
     async def woken(self, within_s: float) -> None:
         """Waits for a wake, but no longer than this."""
         with contextlib.suppress(TimeoutError):
@@ -149,8 +139,6 @@ class Service:
 
     async def nothing_left(self) -> bool:
         """Whether no job can go on by itself, and the intake stream is empty."""
-        if self._beside:
-            return False
         with translated():
             if await self.ledger.redis.xlen(self.ledger.keys.intake):
                 return False
@@ -175,7 +163,6 @@ class Service:
     async def close(self) -> None:
         """Ends the background tasks and every connection."""
         self.stop()
-        await asyncio.gather(*self._beside, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

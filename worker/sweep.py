@@ -46,7 +46,6 @@ class Sweep:
         settings: Settings,
         wake: Callable[[str], None],
         teach: Callable[[str, Mapping[str, Meaning]], None],
-        drain: Callable[[str, str], None],
     ) -> None:
         self._ledger = ledger
         self._worker = worker
@@ -54,7 +53,6 @@ class Sweep:
         self._settings = settings
         self._wake = wake
         self._teach = teach
-        self._drain = drain
         self._turn = 0
         self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
@@ -105,8 +103,7 @@ class Sweep:
             if swept.taken_over:
                 log.warning("claims of a dead worker taken over", account=account, claims=swept.taken_over)
             if swept.drains:
-                for name in await enqueue(self._ledger, account, swept.drains):
-                    self._drain(account, name)
+                await enqueue(self._ledger, account, swept.drains)
             elif swept.taken_over:
                 self._wake(account)
         until = monotonic() + PERIOD_S / 2

@@ -199,7 +199,7 @@ def _sentinel_pool(address: SentinelAddress, options: dict[str, Any]) -> Connect
         )
         for host, port in address.sentinels
     ]
-    return SteadySentinelPool(  # type: ignore[no-untyped-call] # redis-py's
+    return SteadySentinelPool(
         address.service, sentinels, connection_class=SteadySentinelConnection, **_keepalive(), **options
     )
 

@@ -26,6 +26,8 @@ class Ledger:
         self.redis: Any = redis  # redis-py's annotations are those of its blocking client
         self.keys = Keys(namespace)
         self.scripts = Scripts(redis)
+        self.unqueued: set[str] = set()
+        """Accounts with a drain that the server has no room to queue; who can drain them takes them out."""
 
     async def open(self) -> None:
         """Marks the namespace with the format's version, or checks the one it has.
@@ -35,7 +37,7 @@ class Ledger:
         """
         with translated():
             found = await self.redis.get(self.keys.format)
-            if found is None:  # asked first: who only reads may not write it
+            if found is None:  # asked first: who only reads may not write it, a full server takes no write
                 await self.redis.set(self.keys.format, FORMAT, nx=True)
                 found = await self.redis.get(self.keys.format)
         written = _text(found)

@@ -5,17 +5,22 @@ the live drains, and the sweep asks for those that are wanted.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 from arq.connections import ArqRedis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ResponseError
 
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
+from jobs.ledger.translation import refuses_for_memory
 
 FUNCTION = "drain"
-_TEN_YEARS_MS = 10 * 365 * 86_400_000
+_TEN_YEARS = timedelta(days=3650)
+_DUE = datetime.fromtimestamp(1, UTC)
+"""Due on every clock: arq compares the time by which it queues, the enqueuer's, with the clock of the worker, and one
+that is an hour behind would let work lie for an hour."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
@@ -36,31 +41,28 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
         job_serializer=serialize,
         job_deserializer=deserialize,
         default_queue_name=ledger.keys.drain_queue,
-        expires_extra_ms=_TEN_YEARS_MS,
     )
 
 
-async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> list[str]:
+async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
     """Enqueues the drains that a script has named, and wakes the workers.
 
-    Returns:
-        Those that a full server has not taken: arq's writes are refused there, while ours go on. A worker runs them by
-        itself; anybody else leaves them to the sweep.
+    A full server takes no job of arq's, though draining is what makes room: that is noted in `ledger.unqueued`.
     """
     wanted = list(names)
     if not wanted:
-        return []
+        return
     pool = arq_pool(ledger)
-    left = []
     with translated():
-        for name in wanted:
-            job = f"{ledger.keys.namespace}:{account}:{name}"
-            try:
-                await pool.enqueue_job(FUNCTION, account, name, _job_id=job)
-            except OutOfMemoryError:
-                left.append(name)
+        try:
+            for name in wanted:
+                job = f"{ledger.keys.namespace}:{account}:{name}"
+                await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
+        except ResponseError as error:
+            if not refuses_for_memory(error):
+                raise
+            ledger.unqueued.add(account)
         await ledger.redis.publish(ledger.keys.wake, account)
-    return left
 
 
 def account_of(arq_job: str) -> str:

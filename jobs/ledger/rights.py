@@ -28,7 +28,8 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
     reads: list[Command] = [
         ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
         ("ZRANGE", keys.open, 0, 0), ("LRANGE", runs, 0, 0), ("XRANGE", keys.results, "-", "+"),
-        ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0), ("ZCOUNT", keys.workers, 0, 0),
+        ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0),
+        ("ZCOUNT", keys.workers, 0, 0),
     ]  # fmt: skip
     everything = keys.of_account(account)
     script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
@@ -45,7 +46,8 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
     ]  # fmt: skip
     works: list[Command] = [
         ("CONFIG", "GET", "save"), ("HEXISTS", job, "v"), ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
-        ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""), ("ZSCORE", own["claims"], "0"),
+        ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""),
+        ("ZSCORE", own["claims"], "0"),
         ("ZRANGEBYSCORE", own["claims"], 0, 0), ("ZREMRANGEBYSCORE", own["slots"], 0, 0), ("ZCARD", own["reads"]),
         ("HSET", own["claimed"], "0", ""), ("XADD", keys.results, "*", "job", "0"),
         ("XTRIM", keys.results, "MAXLEN", 0), ("XADD", keys.rejected, "*", "entry", "0"),

@@ -1,4 +1,7 @@
-"""The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text."""
+"""The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text.
+
+Before all stands a question whether the user may run every command that the script may come to (permissions.py).
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from jobs.ledger.connection import translated
+from jobs.ledger.permissions import asking, commands_of, functions
 
 _SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "claims", "sealing", "words")
 _ADMITS = frozenset({"submit", "intake"})
@@ -21,15 +25,24 @@ NAMES = (
 
 
 class Script:
-    """One operation: its text and its digest."""
+    """One operation: its text, its digest, and the commands that it may run."""
 
     def __init__(self, name: str) -> None:
         folder = files("jobs.ledger") / "lua"
-        shared = "\n".join((folder / "shared" / f"{part}.lua").read_text() for part in _SHARED)
+        shared = [(folder / "shared" / f"{part}.lua").read_text() for part in _SHARED]
+        own = (folder / f"{name}.lua").read_text()
         flags = "#!lua" if name in _ADMITS else "#!lua flags=allow-oom"
         self.name = name
-        self.text = f"{flags}\n{shared}\n{(folder / f'{name}.lua').read_text()}"
+        self.commands = [
+            words for words in commands_of(f"{shared[0]}\n{own}", functions(shared)) if not _workers_alone(name, words)
+        ]
+        self.text = "\n".join([flags, asking(self.commands), *shared, own])
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _workers_alone(name: str, words: tuple[str, ...]) -> bool:
+    """Whether only a worker comes to a command of a script: where it seals an entry of the intake stream."""
+    return name == "seal" and words[0].startswith("X")
 
 
 class Scripts:

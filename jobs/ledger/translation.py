@@ -41,6 +41,8 @@ _COMMAND: Final = re.compile(r"run the '([^']+)' command")
 _CODE: Final = re.compile(r"(?:^|caused error: \(['\"])([A-Z]+) (.*)", re.DOTALL)
 # what Valkey and Redis 7 say when a script runs a command that its user may not run; the code is a plain ERR
 _SCRIPT_REFUSED: Final = re.compile(r"ACL failure in script|The user executing the script can't")
+# what a server that wants a login says to a command of more than ten words, before it looks at it, and hangs up
+_NO_LOGIN: Final = "unauthenticated multibulk length"
 _PASSING: Final = frozenset({"MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY", "CLUSTERDOWN", "UNBLOCKED", "TRYAGAIN"})
 _CLUSTER: Final = frozenset({"MOVED", "ASK", "CROSSSLOT"})
 
@@ -103,6 +105,11 @@ def refuses_login(error: Exception) -> bool:
     )
 
 
+def refuses_for_memory(error: Exception) -> bool:
+    """Tell whether the server is full: it says so of the command itself, or of a transaction that holds it."""
+    return isinstance(error, OutOfMemoryError) or "OOM" in str(error)
+
+
 def _reply(error: ResponseError, where: str) -> LedgerError | None:
     match error:
         case NoPermissionError():
@@ -144,6 +151,8 @@ def _by_code(error: ResponseError, where: str) -> LedgerError | None:
     text = str(error)
     if _SCRIPT_REFUSED.search(text):
         return _forbidden(error, where)
+    if _NO_LOGIN in text:
+        return LedgerRefusedError(f"{where} wants a user name or a password: give them in CANCELLIST_REDIS_URL")
     found = _CODE.search(text)
     if not found:
         return None

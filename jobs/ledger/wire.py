@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 BACKOFF_BASE_S: Final = 0.025
 BACKOFF_CAP_S: Final = 0.5
+POOL_PAUSE_CAP_S: Final = 0.25
 RETRY_ON: Final[tuple[type[Exception], ...]] = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -136,7 +137,13 @@ class SteadyUnixConnection(_Steady, UnixDomainSocketConnection):
 
 
 class SteadyPool(ConnectionPool):
-    """Connects outside the pool's lock, and retries all of it."""
+    """Connects outside the pool's lock, and retries all of it; while the server is away, one tries for all."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._failures = 0
+        self._try_at = 0.0
+        self._trying: asyncio.Future[Exception | None] | None = None
 
     async def get_connection(self, command_name: object = None, *keys: object, **options: object) -> AbstractConnection:
         """Return a connection that is ready for a command."""
@@ -144,12 +151,47 @@ class SteadyPool(ConnectionPool):
         connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call] # redis-py's
         try:
             await connection.retry.call_with_retry(
-                lambda: self.ensure_connection(connection), lambda _error: connection.disconnect(nowait=True)
+                lambda: self._make_ready(connection), lambda _error: connection.disconnect(nowait=True)
             )
         except BaseException:
             await self.release(connection)
             raise
         return connection
+
+    async def _make_ready(self, connection: AbstractConnection) -> None:
+        """Connect where need be; what another has just been refused is not asked for again."""
+        if self._failures and not connection.is_connected:
+            if self._trying is None:
+                await self._try_for_all(connection)
+                return
+            refusal = await asyncio.shield(self._trying)
+            if refusal is not None:
+                raise type(refusal)(*refusal.args)
+        await self._connect(connection)
+
+    async def _try_for_all(self, connection: AbstractConnection) -> None:
+        loop = asyncio.get_running_loop()
+        trying = self._trying = loop.create_future()
+        refusal: Exception | None = None
+        try:
+            await asyncio.sleep(self._try_at - loop.time())
+            await self._connect(connection)
+        except RETRY_ON as error:
+            refusal = error
+            raise
+        finally:
+            self._trying = None
+            trying.set_result(refusal)
+
+    async def _connect(self, connection: AbstractConnection) -> None:
+        try:
+            await self.ensure_connection(connection)
+        except RETRY_ON:
+            self._failures += 1
+            pause_s = min(POOL_PAUSE_CAP_S, BACKOFF_BASE_S * 2.0 ** min(self._failures, 16))
+            self._try_at = asyncio.get_running_loop().time() + pause_s
+            raise
+        self._failures = 0
 
 
 class SteadySentinelPool(SteadyPool, SentinelConnectionPool):

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -227,6 +227,20 @@ async def agrees(
     found = await all_results(ledger, job)
     assert Counter(r.reference for r in found) == Counter(references)
     record = stage.platform.record(references)
+    wrong = wrong_results(found, record, maybe=maybe, twice=twice, also=also)
+    assert not wrong, (len(wrong), wrong[:3])
+    return Counter(r.outcome for r in found)
+
+
+def wrong_results(
+    found: Sequence[Result],
+    record: Mapping[str, dict[str, Any]],
+    *,
+    maybe: bool = False,
+    twice: bool = False,
+    also: frozenset[Outcome] = frozenset(),
+) -> list[tuple[Result, dict[str, Any]]]:
+    """Results that are not what really happened, each with the platform's record; see `agrees`."""
     wrong = []
     for result in found:
         row = record[result.reference]
@@ -246,8 +260,7 @@ async def agrees(
             allowed |= also  # never sent for this job, or read back as open before the other job's call
         if result.outcome not in allowed:
             wrong.append((result, row))
-    assert not wrong, (len(wrong), wrong[:3])
-    return Counter(r.outcome for r in found)
+    return wrong
 
 
 def log_lines(worker: Worker) -> list[dict[str, Any]]:

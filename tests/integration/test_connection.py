@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from socket import AF_UNIX
 from typing import Self
 
 import pytest
@@ -83,7 +84,8 @@ class Server:
         while True:
             assert self.process.poll() is None
             assert time.monotonic() < deadline
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)), socket.socket(AF_UNIX) as unix:
+                unix.connect(str(self.socket))  # it listens there a moment later
                 return
             time.sleep(0.005)
 
@@ -383,6 +385,51 @@ async def test_many_commands_fail_together_when_the_server_is_gone(serve, monkey
     begin = time.monotonic()
     await asyncio.gather(*(fail() for _ in range(30)))
     assert time.monotonic() - begin < 2.5
+    await redis.aclose()
+
+
+async def test_while_the_server_is_gone_one_attempt_to_connect_serves_all(serve, monkeypatch):
+    server = serve(VALKEY)
+    redis = await connect(server.url)
+    server.end()
+    attempts = 0
+    connects = redis.connection_pool.ensure_connection
+
+    async def counted(one: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        await connects(one)
+
+    monkeypatch.setattr(redis.connection_pool, "ensure_connection", counted)
+
+    async def get() -> bytes | None:
+        while True:
+            try:
+                with translated():
+                    return await redis.get("key")
+            except LedgerUnavailableError:
+                continue
+
+    waiting = [asyncio.create_task(get()) for _ in range(30)]
+    await asyncio.sleep(1.5)
+    seen, attempts = attempts, 0
+    await asyncio.sleep(1.5)
+    assert seen < 60
+    assert 3 <= attempts <= 8
+    server.start()
+    async with asyncio.timeout(1.5):
+        assert await asyncio.gather(*waiting) == [None] * 30
+    await redis.aclose()
+
+
+@both
+async def test_a_server_that_wants_a_login_is_told_from_one_that_is_broken(serve, binary):
+    server = serve(binary)
+    redis = await connect(server.url)
+    server.command("CONFIG SET", "requirepass", "another")
+    server.command("CLIENT KILL", "TYPE", "normal", password="another")
+    with pytest.raises(LedgerRefusedError, match="CANCELLIST_REDIS_URL"), translated():
+        await redis.eval("return 1", 12, *(f"key:{n}" for n in range(12)))
     await redis.aclose()
 
 

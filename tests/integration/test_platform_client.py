@@ -169,6 +169,14 @@ async def test_retry_after_is_read_in_both_forms(value, low, high):
     assert low is None or low <= got.retry_after_s <= high
 
 
+async def test_a_date_to_wait_for_counts_from_the_answers_own_date_and_not_from_this_clock():
+    an_hour_off = time() + 3600
+    headers = {"Date": formatdate(an_hour_off, usegmt=True), "Retry_After": formatdate(an_hour_off + 9, usegmt=True)}
+    got = await cancel(Platform(answer(429, **headers)), ["A", "B"])
+    assert isinstance(got, Answer)
+    assert got.retry_after_s == 9
+
+
 async def test_the_state_of_a_consignment_is_read_from_its_own_endpoint():
     platform = Platform(answer(200, b'{"Status": "Allocated"}'))
     async with serving(platform) as url, PlatformClient(url, "secret", timeout_s=5) as client:

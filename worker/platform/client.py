@@ -185,7 +185,8 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
             body = UNREADABLE if body is None else body  # `null` is not the same as no body
         except orjson.JSONDecodeError:
             body = UNREADABLE
-    return Answer(response.status, body, _retry_after_s(response.headers.get("Retry-After")))
+    wait_s = _retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
+    return Answer(response.status, body, wait_s)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -200,15 +201,26 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-def _retry_after_s(value: str | None) -> float | None:
-    """Seconds of a Retry-After in either form (RFC 9110, 10.2.3)."""
+def _retry_after_s(value: str | None, date: str | None) -> float | None:
+    """Seconds of a Retry-After in either form (RFC 9110, 10.2.3); a date counts from the answer's own.
+
+    This machine's clock may be wrong by an hour, and would then have the account wait for that hour.
+    """
     if not value:
         return None
     try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - time()
+        is_date = not value.strip().isdigit()
+        seconds = parsedate_to_datetime(value).timestamp() - _sent_at(date) if is_date else float(value)
     except (ValueError, TypeError, OverflowError):
         return None
     return min(_MAX_RETRY_AFTER_S, max(0.0, seconds))
+
+
+def _sent_at(date: str | None) -> float:
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else time()
+    except (ValueError, TypeError, OverflowError):
+        return time()
 
 
 def _describe(error: Exception) -> str:

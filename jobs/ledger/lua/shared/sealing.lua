@@ -32,6 +32,7 @@ end
 -- h: start_at, deadline (ms or nil), valid, invalid.
 local overtakes = false
 function seal.enter(id, h)
+  call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was emptied under us has lost the mark
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
   unreserve(id)

@@ -1,0 +1,60 @@
+"""What a script may run, asked before its first write.
+
+A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
+a settling would count references twice. So each script asks at its start for every command that it may come to, and
+is refused as a whole. Which these are is read from the scripts' own text.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+_FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\((?:.* end$|(?:.|\n)*?^end$)", re.MULTILINE)
+_CALL = re.compile(r"\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?")
+_NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)?\b")
+_CONTAINERS = frozenset({"XINFO"})
+_CHANNELS = frozenset({"PUBLISH"})
+_KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
+"""Commands that take any further word for another key."""
+
+
+def functions(shared: Iterable[str]) -> dict[str, str]:
+    """The functions of shared parts by name; where two parts have one of the same name, both stand behind it."""
+    found: dict[str, str] = {}
+    for part in shared:
+        for match in _FUNCTION.finditer(part):
+            found[match[1]] = found.get(match[1], "") + match[0]
+    return found
+
+
+def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The commands that a script may come to, through whatever shared functions it may call, in order of name."""
+    commands: set[tuple[str, ...]] = set()
+    seen: set[str] = set()
+    waiting = [text]
+    while waiting:
+        body = waiting.pop()
+        for name, sub in _CALL.findall(body):
+            commands.add((name, sub) if name in _CONTAINERS else (name,))
+        for name in set(_NAME.findall(body)) - seen:
+            seen.add(name)
+            if name in shared:
+                waiting.append(shared[name])
+    return sorted(commands)
+
+
+def asking(commands: Iterable[tuple[str, ...]]) -> str:
+    """Lua that refuses the whole script where a command is forbidden on the list of jobs or on the channel."""
+    lists = []
+    for words in commands:
+        on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
+        quoted = ", ".join(f"'{word}'" for word in words)
+        rest = "" if words[0] in _KEYS_ONLY else ", '0', '0'"
+        lists.append(f"{{ {quoted}, {on}{rest} }}")
+    return (
+        f"for _, command in ipairs({{ {', '.join(lists)} }}) do\n"
+        "  if not redis.acl_check_cmd(unpack(command)) then\n"
+        '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
+        ' .. string.lower(command[1]) .. "\' command")\n'
+        "  end\n"
+        "end"
+    )

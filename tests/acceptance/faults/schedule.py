@@ -1,0 +1,159 @@
+"""A schedule of troubles drawn from a seed, with jobs handed in all the while; at the end every result is compared."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.errors import LedgerError
+from jobs.ledger import control, records
+from jobs.ledger.core import Ledger
+from jobs.ledger.drains import enqueue
+from jobs.ledger.submission import Submission
+from jobs.model import JobOrder, JobRecord, JobState
+from tests.acceptance.faults.crew import Crew, steadily
+from tests.acceptance.faults.rig import Rig, rigged
+from tests.acceptance.faults.troubles import drawn, name_of
+from tests.acceptance.stage import all_results, wrong_results
+from tests.waiting import until
+
+JOB = 1_500
+WORKERS = 3
+ENDS_WITHIN_S = 90
+MOST_JOBS = 4
+
+
+@dataclass
+class Report:
+    """What a schedule has shown."""
+
+    seed: int
+    kind: str
+    faults: Counter[str] = field(default_factory=Counter)
+    strikes: int = 0
+    references: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong: list[str] = field(default_factory=list)
+    takeovers: list[float] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost, doubled or wrong."""
+        return not (self.lost or self.doubled or self.wrong)
+
+
+@dataclass
+class Handed:
+    """Jobs that were handed in, with their references."""
+
+    rig: Rig
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    count: int = 0
+
+    async def on(self, ledger: Ledger, until_s: float) -> None:
+        """Hands in one job after another; each is handed in again under its key until the ledger has it."""
+        while time.monotonic() < until_s:
+            wanted = self.rig.platform.references(self.count + JOB)[self.count :]
+            self.count += JOB
+            order = JobOrder(idempotency_key=f"job-{self.count}")
+            job = await steadily(lambda order=order, wanted=wanted: _hand_in(ledger, order, wanted))
+            self.jobs[job] = wanted
+            await steadily(lambda: self._room(ledger))
+
+    async def _room(self, ledger: Ledger) -> None:
+        """Waits until not too much is queued: there should be work all the while, and an end to it.
+
+        A submission that failed half-way leaves a job that was not sealed; those do not count.
+        """
+
+        def few(jobs: list[JobRecord]) -> bool:
+            return sum(job.state is not JobState.SEALING for job in jobs) < MOST_JOBS
+
+        await until(lambda: records.unfinished(ledger), few, ENDS_WITHIN_S)
+
+
+async def _hand_in(ledger: Ledger, order: JobOrder, references: list[str]) -> str:
+    submission = Submission(ledger, order)
+    await submission.add(references)
+    sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
+    assert sealed
+    await enqueue(ledger, order.account, sealed.drains)
+    return sealed.job
+
+
+async def play(kind: str, folder: Path, seed: int, seconds: float, *, away_s: float = 5.0) -> Report:
+    """Plays the schedule of a seed for so long."""
+    rng, report = random.Random(seed), Report(seed, kind)
+    with rigged(kind, folder, latency_ms=30, consignments=10_000_000) as rig:
+        rig.settings |= {"max_attempts": "100"}
+        async with rig.ledger() as ledger, rig.producer() as producer:
+            crew = Crew(rig, ledger, WORKERS, away_s)
+            handed = Handed(rig)
+            ends = time.monotonic() + seconds
+            handing = asyncio.create_task(handed.on(producer, ends))
+            try:
+                while time.monotonic() < ends:
+                    await _trouble(crew, rng, report)
+                    await asyncio.sleep(rng.uniform(0, 1))
+                rig.proxy.aims.clear()
+                await handing
+                await _all_ended(crew, list(handed.jobs))
+            except BaseException:
+                await _describe(crew)
+                raise
+            finally:
+                handing.cancel()
+            await _compare(rig, ledger, handed, report)
+            await crew.end()
+        report.takeovers, report.strikes = crew.takeovers, rig.proxy.counts.total()
+    return report
+
+
+async def _trouble(crew: Crew, rng: random.Random, report: Report) -> None:
+    troubles = drawn(rng)
+    crew.alone = len(troubles) == 1
+    report.faults.update(name_of(trouble) for trouble in troubles)
+    print(f"seed {report.seed}: {' and '.join(name_of(trouble) for trouble in troubles)}", flush=True)
+    await asyncio.gather(*(trouble(crew, rng) for trouble in troubles))
+    crew.rig.proxy.aims.clear()
+    crew.check()
+
+
+async def _describe(crew: Crew) -> None:
+    """Prints how things stand where they went wrong."""
+    with contextlib.suppress(LedgerError, TimeoutError):
+        print(await steadily(lambda: control.gate(crew.ledger, "default"), 5))
+        for job in await steadily(lambda: records.unfinished(crew.ledger), 5):
+            print(job)
+        for key in ("state", "claims", "slots", "drains", "later"):
+            name = f"cancellist:account:default:{key}"
+            read = crew.ledger.redis.hgetall if key == "state" else crew.ledger.redis.zcard
+            print(key, await read(name))
+    for worker in crew.workers:
+        print(worker.log.name, worker.process.poll(), worker.log.read_text(errors="replace")[-1500:])
+
+
+async def _all_ended(crew: Crew, jobs: list[str]) -> None:
+    ends = time.monotonic() + ENDS_WITHIN_S
+    for job in jobs:
+        while not (await steadily(lambda job=job: records.get(crew.ledger, job))).state.ended:
+            assert time.monotonic() < ends, f"job {job} does not end: {await records.get(crew.ledger, job)}"
+            crew.check()
+            await asyncio.sleep(0.1)
+
+
+async def _compare(rig: Rig, ledger: Ledger, handed: Handed, report: Report) -> None:
+    for job, references in handed.jobs.items():
+        found = await all_results(ledger, job)
+        counted = Counter(result.reference for result in found)
+        report.references += len(references)
+        report.lost += sum(reference not in counted for reference in references)
+        report.doubled += sum(counted.values()) - len(counted)
+        record = rig.platform.record(references)
+        report.wrong += [f"{result} {row}" for result, row in wrong_results(found, record, maybe=True)]
+    more = [job for job in await records.newest(ledger, 100_000) if job.id not in handed.jobs]
+    report.wrong += [f"a job that nobody knows of: {job}" for job in more if job.state is not JobState.SEALING]

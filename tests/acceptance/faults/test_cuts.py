@@ -1,0 +1,127 @@
+"""The connection to the server cut, or answered with an error, at each of the protocol's points."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jobs.ledger import records
+from jobs.ledger.core import Ledger
+from jobs.outcomes import Outcome
+from tests.acceptance.faults.proxy import Aim, Cut
+from tests.acceptance.faults.rig import Rig, rigged, statuses
+from tests.acceptance.stage import agrees, all_results, ended, log_lines, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+PRODUCER = ("submit", "seal", "EXEC")
+WORKER = ("claim", "settle", "renew", "sweep", "HGET", "ZRANGEBYSCORE")
+"""HGET asks for the gate, ZRANGEBYSCORE is arq's poll."""
+SLOWLY = {"renew", "HGET"}
+"""Those that come only where calls take long."""
+INTAKE = ("intake", "XREADGROUP", "XAUTOCLAIM")
+COUNT = 1_200
+ERRORS = {
+    "passing": (
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+        "NOREPLICAS Not enough good replicas to write.",
+    ),
+    "refusing": (
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "NOPERM this user has no permissions to run this command",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    ),
+    "reconnecting": (
+        "READONLY You can't write against a read only replica.",
+        "LOADING Redis is loading the dataset in memory",
+        "NOSCRIPT No matching script.",
+        "ERR max number of clients reached",
+    ),
+}
+
+
+async def _job(rig: Rig, producer: Ledger, ledger: Ledger, references: Sequence[str]) -> None:
+    """Submits through the proxy, and checks that each reference is named by one call and has one true result."""
+    job = await submit(producer, references)
+    await ended(ledger, job, 30)
+    outcomes = await agrees(rig, ledger, job, references)
+    assert outcomes[Outcome.CANCELLED] > COUNT * 0.8
+    assert {r.attempts for r in await all_results(ledger, job)} == {1}
+    assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
+
+
+@pytest.mark.parametrize(("kind", "cut"), [("valkey", Cut.BEFORE), ("valkey", Cut.WITHIN), ("redis", Cut.AFTER)])
+async def test_a_connection_cut_at_any_point_costs_neither_a_result_nor_a_second_call(
+    kind: str, cut: Cut, tmp_path: Path
+) -> None:
+    with rigged(kind, tmp_path) as rig:
+        await _drained_through(rig, cut)
+
+
+async def _drained_through(rig: Rig, cut: Cut) -> None:
+    worker = rig.worker()
+    references = iter(rig.platform.references(60_000))
+    async with rig.ledger() as ledger, rig.producer() as producer:
+        for point in PRODUCER + WORKER:
+            rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 700 if point in SLOWLY else 20})
+            aim = rig.proxy.aim(point, cut, times=3)
+            await _job(rig, producer, ledger, [next(references) for _ in range(COUNT)])
+            await _struck([aim])
+        assert len(await records.newest(ledger, 1000)) == len(PRODUCER + WORKER)
+    assert statuses([worker]) == [0]
+    assert not [line for line in log_lines(worker) if line["level"] in {"error", "critical"}]
+
+
+@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
+async def test_an_intake_entry_makes_one_job_wherever_the_connection_is_cut(valkey_rig: Rig, cut: Cut) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(200)
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        aims = [rig.proxy.aim(point, cut) for point in INTAKE]
+        for at in range(0, 200, 50):
+            entry = await ledger.redis.xadd("cancellist:intake", {"references": json.dumps(references[at : at + 50])})
+            assert entry
+        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 20)
+        jobs = await records.newest(ledger, 100)
+        assert len(jobs) == 4
+        for job in jobs:
+            await ended(ledger, job.id, 10)
+        assert Counter([r.reference for job in jobs for r in await all_results(ledger, job.id)]) == Counter(references)
+        await _struck(aims)
+    assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+async def test_errors_of_the_server_at_any_point_are_waited_out(valkey_rig: Rig, errors: str) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(4_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 500})
+    async with rig.ledger() as ledger:
+        aims = [
+            rig.proxy.aim(point, error)
+            for error in ERRORS[errors]
+            for point in (*WORKER, "XREADGROUP", "EXEC")
+            if not (error.startswith("NOSCRIPT") and point.isupper())
+        ]
+        job = await submit(ledger, references)
+        worker = rig.worker()
+        await ended(ledger, job, 30)
+        await agrees(rig, ledger, job, references)
+        assert {r.attempts for r in await all_results(ledger, job)} == {1}
+        assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
+        await _struck(aims)
+    assert statuses([worker]) == [0]
+    assert not [line for line in log_lines(worker) if line["level"] in {"error", "critical"}]
+
+
+async def _struck(aims: Sequence[Aim]) -> None:
+    """Waits until every aim has struck."""
+
+    async def waiting() -> list[str]:
+        return [aim.point for aim in aims if aim.left]
+
+    await until(waiting, lambda points: not points, 10)

@@ -1,0 +1,107 @@
+"""Where the server itself loses data: the loss stays within its window, nothing hangs, submitting again ends true."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import UnknownJobError
+from jobs.ledger import records
+from jobs.ledger.core import Ledger
+from jobs.outcomes import Outcome
+from tests.acceptance.faults.crew import steadily
+from tests.acceptance.faults.rig import SETTINGS, Rig, rigged, statuses
+from tests.acceptance.faults.sentinels import watched
+from tests.acceptance.stage import Stage, agrees, all_results, ended, log_lines, platform, settled, submit
+from tests.servers import KINDS
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+DONE = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED, Outcome.MANIFESTED})
+
+
+async def ends_true(stage: Stage, ledger: Ledger, references: Sequence[str]) -> None:
+    """Submits again, and checks that every result is true of a consignment that a lost job may have cancelled."""
+    job = await steadily(lambda: submit(ledger, references))
+    await ended(ledger, job, 30)
+    await agrees(stage, ledger, job, references, maybe=True, twice=True)
+
+
+async def test_claims_that_an_emptied_server_does_not_know_are_dropped_unsent(valkey_rig: Rig) -> None:
+    rig = valkey_rig
+    references = rig.platform.references(8_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
+    workers = [rig.worker(), rig.worker()]
+    async with rig.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 1_600)
+        rig.server.kill()
+        rig.server.restart(empty=True)
+        emptied_at = time.time()
+        with pytest.raises(UnknownJobError):
+            await records.get(ledger, job)
+        calls = await until(lambda: _running(rig), lambda running: running == 0, 10)
+        assert calls == 0
+        late = [call for call in rig.platform.calls() if call["started_at"] > emptied_at + 1.5]
+        assert not late, "what was staged was sent though the server does not know it"
+        rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
+        await ends_true(rig, ledger, references)
+        entry = {"references": references[0]}
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        await ledger.redis.xadd("cancellist:intake", entry)
+        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 15)
+        assert int(await ledger.redis.get("cancellist:format")) == 1
+    assert statuses(workers) == [0, 0]
+    assert not [line for worker in workers for line in log_lines(worker) if line["level"] == "error"]
+
+
+async def test_what_a_server_rolls_back_with_everysec_is_settled_again_and_true(tmp_path: Path) -> None:
+    with rigged("valkey", tmp_path, fsync="everysec") as rig:
+        references = rig.platform.references(12_000)
+        worker = rig.worker()
+        async with rig.ledger() as ledger:
+            job = await submit(ledger, references)
+            await settled(ledger, job, 2_000)
+            rig.server.process.send_signal(signal.SIGSTOP)
+            (file,) = (rig.server.folder / "appendonlydir").glob("*.incr.aof")
+            rig.server.kill()
+            with file.open("r+b") as aof:  # as a crash of the machine would: the last second was never written
+                aof.truncate(max(0, file.stat().st_size - 150_000))
+            rig.server.restart()
+            lost_at = (await records.get(ledger, job)).settled
+            assert lost_at < 12_000
+            await ended(ledger, job, 30)
+            await agrees(rig, ledger, job, references, maybe=True, twice=True)
+        assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_failover_is_survived_and_every_result_is_true(kind: str, tmp_path: Path) -> None:
+    with (
+        watched(kind, tmp_path) as both,
+        platform(tmp_path, latency_ms=20) as world,
+        Stage(both.servers[0], world, tmp_path, {**SETTINGS, "redis_url": both.url}) as stage,
+    ):
+        references = world.references(20_000)
+        workers = [stage.worker(), stage.worker()]
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, references)
+            await settled(ledger, job, 3_000)
+        both.servers[0].kill()
+        await until(lambda: asyncio.to_thread(both.primary), lambda port: port == both.ports[1], 20)
+        stage.server = both.servers[1]
+        async with stage.ledger() as ledger:
+            await ended(ledger, job, 30)
+            found = Counter(r.reference for r in await all_results(ledger, job))
+            assert found == Counter(references)
+            await agrees(stage, ledger, job, references, maybe=True, twice=True)
+        assert statuses(workers) == [0, 0]
+
+
+async def _running(rig: Rig) -> int:
+    return int(rig.platform.get("/sandbox/stats")["in_flight"])

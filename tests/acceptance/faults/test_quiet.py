@@ -1,0 +1,100 @@
+"""While anything is down, a worker waits: it takes no CPU to speak of, says so once, and goes on when it is back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from jobs.ledger import records
+from tests.acceptance.faults.rig import Rig, statuses
+from tests.acceptance.stage import Worker, agrees, ended, log_lines, settled, submit
+
+pytestmark = pytest.mark.acceptance
+
+SETTLING_S, MEASURED_S = 2, 3
+MOST_CPU = 0.05
+MOST_LINES = 4
+"""One for each of those who wait for the server: arq's poll, the sweep, the intake and the wake."""
+
+RESENT = "claim lost"
+"""Said too where a settling whose reply was lost is sent again after two leases: it is not remembered so long."""
+
+
+@contextlib.contextmanager
+def server_down(rig: Rig) -> Iterator[None]:
+    rig.server.kill()
+    yield
+    rig.server.restart()
+
+
+@contextlib.contextmanager
+def network_frozen(rig: Rig) -> Iterator[None]:
+    rig.proxy.freeze()
+    yield
+    rig.proxy.thaw()
+
+
+@contextlib.contextmanager
+def password_changed(rig: Rig) -> Iterator[None]:
+    rig.server.command_line("ACL", "SETUSER", "default", ">another", "resetpass", ">another")
+    rig.proxy.cut()
+    yield
+    rig.server.command_line("ACL", "SETUSER", "default", "nopass", login="another")
+
+
+@contextlib.contextmanager
+def scripts_forbidden(rig: Rig) -> Iterator[None]:
+    rig.server.command_line("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    yield
+    rig.server.command_line("ACL", "SETUSER", "default", "+@all")
+
+
+@pytest.mark.parametrize("outage", [server_down, network_frozen, password_changed, scripts_forbidden])
+async def test_a_server_that_cannot_be_used_is_waited_for_in_silence(valkey_rig: Rig, outage) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(20_000)
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        job = await submit(ledger, references)
+        before = (await settled(ledger, job, 2_000)).settled
+        with outage(rig):
+            share = await _cpu_share(worker)
+        await settled(ledger, job, before + 2_000, within_s=3)
+        await ended(ledger, job, 30)
+        await agrees(rig, ledger, job, references)
+    said = [line for line in log_lines(worker) if line["level"] != "info" and line["event"] != RESENT]
+    assert share < MOST_CPU
+    assert len(said) <= MOST_LINES, said
+    assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("how", ["refuses", "is silent"])
+async def test_a_platform_that_is_down_is_waited_for_without_a_busy_loop(valkey_rig: Rig, how: str) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(10_000)
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 2_000)
+        if how == "refuses":
+            rig.gateway.refuse()
+        else:
+            rig.gateway.freeze()
+        share = await _cpu_share(worker)
+        assert (await records.get(ledger, job)).in_flight <= 8 * 2 * 100
+        rig.gateway.accept()
+        rig.gateway.thaw()
+        await ended(ledger, job, 40)
+        await agrees(rig, ledger, job, references, maybe=True)
+    assert share < MOST_CPU
+    assert statuses([worker]) == [0]
+
+
+async def _cpu_share(worker: Worker) -> float:
+    """The share of a processor that it takes, once what was under way has failed."""
+    process = psutil.Process(worker.process.pid)
+    await asyncio.sleep(SETTLING_S)
+    began, spent = time.monotonic(), sum(process.cpu_times()[:2])
+    await asyncio.sleep(MEASURED_S)
+    return (sum(process.cpu_times()[:2]) - spent) / (time.monotonic() - began)
