@@ -35,7 +35,7 @@ from jobs.ledger.scripts import NAMES, Script, Scripts
 from jobs.ledger.submission import BATCH, Submission
 from jobs.model import DEFAULT_ACCOUNT, JobOrder
 from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry, ReferencePattern
+from jobs.references import InvalidEntry
 from jobs.retry import CallAgain, ReadState, Settle, Step
 from worker.intake import Intake
 
@@ -46,7 +46,7 @@ FIRST_SMALL = 2_000_000  # references of the small jobs are counted from here
 CLAIMS, APART = 60, 10
 LEASE_MS, SHORT_LEASE_MS = 30_000, 200
 CALL_TIMEOUT_S = 30.0
-TERMS = Terms(limit=2 * CLAIMS, linger_ms=0, lease_ms=LEASE_MS)
+TERMS = Terms(limit=2 * CLAIMS, initial=2 * CLAIMS, linger_ms=0, lease_ms=LEASE_MS)
 WORDS = "Consignment is in a state that does not allow it to be cancelled"
 
 AGAIN = CallAgain(delay_s=0.3, attempts=1, named=1, unclear_s=30.0)
@@ -114,9 +114,7 @@ class Stage:
     async def take_in(self, entries: int, each: int, **fields: str) -> None:
         """Have the worker's own reader make jobs of `entries` of the intake stream, with `each` references."""
         book = self._book
-        settings = Settings(_env_file=None)
-        pattern = ReferencePattern(settings.reference_pattern)
-        reader = Intake(book, "bench", frozenset({DEFAULT_ACCOUNT}), pattern, settings, book.redis)
+        reader = Intake(book, "bench", Settings(_env_file=None), book.redis)
         pipeline = book.redis.pipeline(transaction=False)
         for number in range(entries):
             known = references(each, FIRST_SMALL + self._small)

@@ -18,30 +18,37 @@ from jobs.patterns import ReferencePattern
 def enqueue(path: str, column: str | None, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
     """Hands in a file, or only rehearses it; answers the exit status."""
     settings = load()
-    _check_key(settings)
+    if wanted.account in settings.account_names:
+        _check_key(settings, wanted.account)
     submitting.order(wanted, submitting.now_ms())
     if rehearse:
         return session.run(_rehearse(path, column, wanted, settings, as_json=as_json))
     return session.run(_enqueue(path, column, wanted, settings, wait=wait, as_json=as_json))
 
 
-def _check_key(settings: Settings) -> None:
+def _check_key(settings: Settings, account: str) -> None:
     """Tells a missing key before anything is handed in, not when the first worker starts.
 
     Raises:
         SettingsError: the platform that is named wants one.
     """
     try:
-        settings.check_key()
+        settings.check_key(account)
     except SettingsError as error:
         raise SettingsError(
-            f"{error}; or leave CANCELLIST_API_URL unset here, if only workers are to know it"
+            f"{error}; or leave {settings.prefix(account)}API_URL unset here, if only workers are to know it"
         ) from None
 
 
+def _pattern(settings: Settings, wanted: Wanted) -> ReferencePattern:
+    return ReferencePattern(settings.of(wanted.account).reference_pattern)
+
+
 async def _rehearse(path: str, column: str | None, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
-    pattern = ReferencePattern(settings.reference_pattern)
-    with opened_feed(path, column=column, pattern=pattern) as feed:
+    if wanted.account not in settings.account_names:
+        async with session.ledger_of(settings) as opened:
+            await session.check_account(opened.ledger, settings, wanted.account)
+    with opened_feed(path, column=column, pattern=_pattern(settings, wanted)) as feed:
         plan = await submitting.dry_run(submitting.order(wanted, submitting.now_ms()), feed, settings)
     if as_json:
         emit(plan)
@@ -53,9 +60,9 @@ async def _rehearse(path: str, column: str | None, wanted: Wanted, settings: Set
 async def _enqueue(
     path: str, column: str | None, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool
 ) -> int:
-    pattern = ReferencePattern(settings.reference_pattern)
-    with opened_feed(path, column=column, pattern=pattern) as feed:
+    with opened_feed(path, column=column, pattern=_pattern(settings, wanted)) as feed:
         async with session.ledger_of(settings) as opened:
+            await session.check_account(opened.ledger, settings, wanted.account)
             order = submitting.order(wanted, await opened.ledger.now_ms())
             submitted = await submitting.submit(opened.ledger, order, feed, settings)
             submitting.tell_submitted(submitted)
@@ -76,7 +83,7 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
     if seen.gate.workers == 0:
         say(words.START_A_WORKER)
     if seen.gate.paused:
-        say(f"account {seen.record.order.account} is paused: `cancellist resume` lets it go on")
+        say(f"account {seen.record.order.account} is paused: `{words.resume(seen.record.order.account)}` lets it go on")
     if not wait:
         say(f"to look on: cancellist watch {submitted.job}")
 

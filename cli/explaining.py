@@ -45,7 +45,7 @@ def reference(job: str, named: str, *, as_json: bool) -> None:
     if found.calls:
         table = heading("at", "call", "status", "ms", "answer", "correlation", right=["ms"])
         for call in found.calls:
-            answer = f"{call.reason} ({len(call.references)} references)"
+            answer = f"{call.reason} ({call.references} references)"
             table.add_row(
                 rfc3339(call.at_ms), _KINDS.get(call.kind, call.kind), str(call.status or "none"), str(call.took_ms),
                 cell(answer), cell(call.correlation_id or ""),
@@ -88,13 +88,14 @@ async def _look(job: str, named: str) -> Account:
                 break
         if result is None and record.state.ended:
             raise CancellistError(f"job {job} has no result for {named}; `cancellist results {job}` lists those it has")
-        since = record.created_at_ms
-        calls = [c async for c in history.of_reference(opened.ledger, record.order.account, named) if c.at_ms >= since]
+        calls = [c async for c in history.of_reference(opened.ledger, record.order.account, record.id, named)]
         return Account(record, named, result, calls[::-1])
 
 
 async def _learnt(account: str) -> dict[str, Meaning]:
-    async with session.ledger_of(load()) as opened:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        await session.check_account(opened.ledger, settings, account)
         return await lexicon.learnt(opened.ledger, account)
 
 
@@ -121,5 +122,5 @@ def _call(call: TroubledCall) -> dict[str, Any]:
         "reason": call.reason,
         "correlation_id": call.correlation_id,
         "took_ms": call.took_ms,
-        "references": len(call.references),
+        "references": call.references,
     }

@@ -125,6 +125,8 @@ def _bar(snapshot: Snapshot, width: int) -> RenderableType:
 
 def _detail(snapshot: Snapshot) -> Text:
     text = Text("  ").append(words.standing(snapshot), style=words.state_style(snapshot.record.state))
+    if late := words.at_risk(snapshot):
+        text.append(" · ").append(late, style="yellow")
     for outcome, number in snapshot.outcomes.items():
         text.append(" · ").append(words.outcome(outcome, number), style=words.outcome_style(outcome))
     return text

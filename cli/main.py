@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.accounts import accounts
 from cli.control import abort, pause, resume
 from cli.demo import demo
 from cli.enqueue import enqueue
@@ -54,7 +55,7 @@ def _top(
     """
 
 
-for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, sandbox):
+for command in (demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, sandbox):
     app.command()(command)
 
 

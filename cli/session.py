@@ -11,8 +11,9 @@ import typer
 from cli.terminal import let_go, say
 from config.settings import Settings
 from jobs.errors import InputError, LedgerUnavailableError
+from jobs.ledger import control
+from jobs.ledger.core import Ledger
 from jobs.ledger.opening import Opened, opened_ledger
-from jobs.model import DEFAULT_ACCOUNT
 
 T = TypeVar("T")
 
@@ -93,11 +94,14 @@ async def _revive(opened: Opened) -> None:
         await asyncio.sleep(_RETRY_S)
 
 
-def check_account(account: str) -> None:
-    """Refuses an account that nobody serves.
+async def check_account(ledger: Ledger, settings: Settings, account: str) -> None:
+    """Refuses an account that is neither configured here nor served by workers.
 
     Raises:
-        InputError: it is not configured.
+        InputError: there is none of that name; the text lists those there are.
     """
-    if account != DEFAULT_ACCOUNT:
-        raise InputError(f"no account {account!r} is configured; there is {DEFAULT_ACCOUNT!r}")
+    if account in settings.account_names:
+        return
+    there = {*settings.account_names, *await control.served(ledger)}
+    if account not in there:
+        raise InputError(f"no account {account!r} is configured; there is {', '.join(sorted(there))}")

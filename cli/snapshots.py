@@ -1,15 +1,15 @@
 """A job as it stands at one moment, and its JSON document."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from jobs.forecast import Account, Outlook, outlook
 from jobs.ledger import control, records
 from jobs.ledger.control import Gate
 from jobs.ledger.core import Ledger
 from jobs.model import JobRecord, JobState, Result
 from jobs.outcomes import Outcome
-from jobs.progress import Progress, progress
 from jobs.times import rfc3339
 
 
@@ -20,19 +20,7 @@ class Snapshot:
     record: JobRecord
     gate: Gate
     now_ms: int
-    progress: Progress = field(init=False)
-
-    def __post_init__(self) -> None:
-        record = self.record
-        reckoned = progress(
-            total=record.total,
-            settled=record.settled,
-            started_at_ms=record.started_at_ms,
-            finished_at_ms=record.finished_at_ms,
-            samples=record.samples,
-            now_ms=self.now_ms,
-        )
-        object.__setattr__(self, "progress", reckoned)
+    outlook: Outlook
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
@@ -51,15 +39,33 @@ async def look(ledger: Ledger, job: str) -> Snapshot:
 
 async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
     """These jobs now."""
+    found = list(found)
+    unfinished: Sequence[JobRecord] | None = ()
+    if not all(record.state.ended for record in found):
+        unfinished = await records.rivals(ledger)
     now_ms = await ledger.now_ms()
     gates: dict[str, Gate] = {}
+    accounts: dict[str, Account] = {}
     snapshots = []
     for record in found:
-        account = record.order.account
-        if account not in gates:
-            gates[account] = await control.gate(ledger, account)
-        snapshots.append(Snapshot(record, gates[account], now_ms))
+        name = record.order.account
+        if name not in gates:
+            gates[name] = await control.gate(ledger, name)
+            accounts[name] = await _account(ledger, name, gates[name], unfinished)
+        snapshots.append(Snapshot(record, gates[name], now_ms, outlook(record, accounts[name], now_ms)))
     return snapshots
+
+
+async def _account(ledger: Ledger, name: str, gate: Gate, unfinished: Sequence[JobRecord] | None) -> Account:
+    return Account(
+        open=not gate.paused and gate.breaker is None,
+        hold_until_ms=gate.hold_until_ms,
+        stops=await records.stops(ledger, name),
+        calls=gate.calls_in_flight,
+        claims=await records.claims(ledger, name),
+        workers=gate.workers,
+        unfinished=unfinished,
+    )
 
 
 async def newest(ledger: Ledger, limit: int) -> list[Snapshot]:
@@ -89,8 +95,9 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "created_at": rfc3339(record.created_at_ms),
         "started_at": rfc3339(record.started_at_ms),
         "finished_at": rfc3339(record.finished_at_ms),
-        "rate": _rounded(snapshot.progress.rate),
-        "eta_seconds": None if gate.hold_until_ms and not record.state.ended else _rounded(snapshot.progress.eta_s),
+        "rate": _rounded(snapshot.outlook.rate),
+        "eta_seconds": _rounded(snapshot.outlook.eta_s),
+        "at_risk": snapshot.outlook.at_risk,
         "duplicates": record.duplicates,
         "invalid": record.invalid,
         "account": order.account,
@@ -104,10 +111,21 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
+        "account_breaker": breaker_document(gate),
+        "account_limit": gate.limit,
+        "account_calls_per_second": gate.calls_per_second,
         "account_list_size": gate.list_size,
         "calls_in_flight": gate.calls_in_flight,
         "workers": gate.workers,
     }
+
+
+def breaker_document(gate: Gate) -> dict[str, Any] | None:
+    """An account's open breaker as JSON; null where it is closed."""
+    if gate.breaker is None:
+        return None
+    since, probe = rfc3339(gate.breaker.since_ms), rfc3339(gate.breaker.next_probe_ms)
+    return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
 
 
 def result_document(result: Result) -> dict[str, Any]:

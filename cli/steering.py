@@ -4,18 +4,17 @@ import sys
 
 import typer
 
-from cli import session, snapshots, words
+from cli import session, snapshots, standings, words
 from cli.snapshots import Snapshot
 from cli.terminal import emit, say
 from config.settings import load
-from jobs.ledger import control, drains
+from jobs.ledger import control, drains, records
 from jobs.ledger.control import Gate
 from jobs.outcomes import Outcome
 
 
 def pause(job: str | None, account: str, *, as_json: bool) -> None:
     """Pauses a job, or an account."""
-    session.check_account(account)
     if job is None:
         _show_account(account, session.run(_pause_account(account)), as_json=as_json)
     else:
@@ -27,7 +26,6 @@ def pause(job: str | None, account: str, *, as_json: bool) -> None:
 
 def resume(job: str | None, account: str, *, as_json: bool) -> None:
     """Lets a job, or an account, go on."""
-    session.check_account(account)
     if job is None:
         gate = session.run(_resume_account(account))
         _show_account(account, gate, as_json=as_json)
@@ -35,7 +33,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
         seen = session.run(_resume_job(job))
         gate = seen.gate
         if gate.paused:
-            say("its account is paused: `cancellist resume` lets it go on")
+            say(f"its account is paused: `{words.resume(seen.record.order.account)}` lets it go on")
         _show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(words.START_A_WORKER)
@@ -72,9 +70,10 @@ async def _pause_job(job: str) -> Snapshot:
 async def _resume_job(job: str) -> Snapshot:
     settings = load()
     async with session.ledger_of(settings) as opened:
-        _, names = await control.resume_job(opened.ledger, job, settings.max_references_per_call)
+        account = (await records.get(opened.ledger, job)).order.account
+        _, names = await control.resume_job(opened.ledger, job, settings.of(account).max_references_per_call)
         seen = await snapshots.look(opened.ledger, job)
-        await drains.enqueue(opened.ledger, seen.record.order.account, names)
+        await drains.enqueue(opened.ledger, account, names)
         return seen
 
 
@@ -85,7 +84,9 @@ async def _abort(job: str) -> Snapshot:
 
 
 async def _pause_account(account: str) -> Gate:
-    async with session.ledger_of(load()) as opened:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        await session.check_account(opened.ledger, settings, account)
         await control.pause_account(opened.ledger, account)
         return await control.gate(opened.ledger, account)
 
@@ -93,7 +94,8 @@ async def _pause_account(account: str) -> Gate:
 async def _resume_account(account: str) -> Gate:
     settings = load()
     async with session.ledger_of(settings) as opened:
-        names = await control.resume_account(opened.ledger, account, settings.max_references_per_call)
+        await session.check_account(opened.ledger, settings, account)
+        names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
         await drains.enqueue(opened.ledger, account, names)
         return await control.gate(opened.ledger, account)
 
@@ -106,7 +108,7 @@ def _show_job(seen: Snapshot, *, as_json: bool) -> None:
 
 
 def _show_account(account: str, gate: Gate, *, as_json: bool) -> None:
-    state = "paused" if gate.paused else "running"
+    state = standings.state(gate)
     if as_json:
         calls, workers = gate.calls_in_flight, gate.workers
         emit({"account": account, "state": state, "calls_in_flight": calls, "workers": workers})

@@ -8,7 +8,6 @@ from typing import Any
 
 from cli import reading, words
 from cli.reading import Feed
-from cli.session import check_account
 from cli.terminal import say
 from config.settings import Settings
 from jobs.errors import InputError, NoReferencesError
@@ -63,9 +62,8 @@ def order(wanted: Wanted, at_ms: int) -> JobOrder:
     """The order that a user asks for at this moment.
 
     Raises:
-        InputError: no such account, or times that cannot be met.
+        InputError: its times cannot be met.
     """
-    check_account(wanted.account)
     deadline_ms = parse_when_ms(wanted.deadline, now_ms=at_ms) if wanted.deadline else None
     start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
     if deadline_ms is not None and deadline_ms <= at_ms:
@@ -107,7 +105,7 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
     sealed = await submission.seal(
         duplicates=feed.duplicates,
         idempotency_keep_s=settings.idempotency_keep,
-        per_call=settings.max_references_per_call,
+        per_call=settings.of(wanted.account).max_references_per_call,
     )
     if sealed is None:
         raise AssertionError("only a job of the intake stream can have been taken")
@@ -142,6 +140,7 @@ async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str,
     async for _ in feed.batches():
         pass
     check_found(feed)
+    own = settings.of(wanted.account)
     return {
         "dry_run": True,
         "form": feed.reader.form,
@@ -150,8 +149,8 @@ async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str,
         "total": feed.total,
         "duplicates": feed.duplicates,
         "invalid": feed.invalid,
-        "calls": math.ceil(feed.valid / settings.max_references_per_call),
-        "platform": settings.api_url,
+        "calls": math.ceil(feed.valid / own.max_references_per_call),
+        "platform": own.api_url,
         "account": wanted.account,
         "priority": wanted.priority,
         "reason": wanted.reason,

@@ -80,6 +80,7 @@ def show_status(snapshot: Snapshot) -> None:
         "finished": f"{words.clock(record.finished_at_ms)}, {words.took(snapshot)}" if record.finished_at_ms else None,
         "start at": words.clock(order.start_at_ms) if order.start_at_ms else None,
         "deadline": words.clock(order.deadline_ms) if order.deadline_ms else None,
+        "at risk": Text(late.partition(": ")[2], style="yellow") if (late := words.at_risk(snapshot)) else None,
         "priority": order.priority,
         "reason": order.reason,
         "requested by": order.requested_by,
@@ -112,12 +113,14 @@ def _row(snapshot: Snapshot) -> tuple[Text | str, ...]:
 
 
 def _short(snapshot: Snapshot) -> Text:
-    """Outcomes in three groups: done, refused, not done."""
+    """Outcomes in three groups, done, refused, not done; and what comes too late."""
     groups = {"done": 0, "refused": 0, "not done": 0}
     for outcome, number in snapshot.outcomes.items():
         groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
     styles = {"done": "green", "refused": "yellow", "not done": "red"}
     parts = [Text(f"{number:,} {name}", style=styles[name]) for name, number in groups.items() if number]
+    if late := words.at_risk(snapshot):
+        parts.append(Text(late, style="yellow"))
     return Text(" · ").join(parts)
 
 

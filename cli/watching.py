@@ -8,7 +8,7 @@ from cli.snapshots import Snapshot
 from cli.terminal import emit, say
 from config.settings import load
 
-_RECKONED = frozenset({"rate", "eta_seconds", "calls_in_flight", "workers"})
+_RECKONED = frozenset({"rate", "eta_seconds", "at_risk", "calls_in_flight", "workers"})
 """What changes all the time and is no change of the job."""
 
 

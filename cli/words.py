@@ -6,7 +6,7 @@ from datetime import datetime
 from cli.snapshots import Snapshot
 from cli.terminal import plain
 from jobs.ledger.control import Gate
-from jobs.model import JobState
+from jobs.model import DEFAULT_ACCOUNT, JobState
 from jobs.outcomes import DONE, REFUSED, Outcome
 
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
@@ -63,6 +63,11 @@ def workers(gate: Gate) -> str:
     return f"{gate.workers} {'worker' if gate.workers == 1 else 'workers'}"
 
 
+def resume(account: str) -> str:
+    """The command that lets a paused account go on."""
+    return "cancellist resume" + ("" if account == DEFAULT_ACCOUNT else f" --account {plain(account)}")
+
+
 def percent(part: int, whole: int) -> str:
     """A share; 100 % only where nothing is left."""
     return f"{100 * part // whole if whole else 100} %"
@@ -70,22 +75,30 @@ def percent(part: int, whole: int) -> str:
 
 def rate(snapshot: Snapshot) -> str:
     """References a second."""
-    value = snapshot.progress.rate
+    value = snapshot.outlook.rate
     return "" if value is None else f"{value:,.0f}/s" if value >= _TWO_DIGITS else f"{value:.1f}/s"
 
 
 def time_left(snapshot: Snapshot) -> str:
     """How long until its last result; nothing where it cannot be said."""
-    eta_s = snapshot.progress.eta_s
-    if snapshot.record.state.ended or eta_s is None or not goes_on(snapshot):
+    eta_s = snapshot.outlook.eta_s
+    return "" if snapshot.record.state.ended or eta_s is None else f"{span(eta_s)} left"
+
+
+def at_risk(snapshot: Snapshot) -> str:
+    """How many of its references will come too late, as `at risk: about 1,200 of 5,000 by 18:00`."""
+    number, deadline_ms = snapshot.outlook.at_risk, snapshot.record.order.deadline_ms
+    if not number or deadline_ms is None:
         return ""
-    return f"{span(eta_s)} left"
+    rounded = round(number, min(0, 2 - len(str(number))))
+    about = "" if rounded == snapshot.record.pending else "about "
+    return f"at risk: {about}{count(rounded)} of {count(snapshot.record.total)} by {_by(deadline_ms, snapshot.now_ms)}"
 
 
-def goes_on(snapshot: Snapshot) -> bool:
-    """Whether its pace says when it will be done."""
-    gate = snapshot.gate
-    return not gate.paused and not gate.hold_until_ms and snapshot.record.state is JobState.RUNNING
+def _by(at_ms: int, now_ms: int) -> str:
+    """A moment in this machine's time zone, with its day where that is not today."""
+    at, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (at_ms, now_ms))
+    return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
 def outcome_style(outcome: Outcome) -> str:
@@ -115,6 +128,9 @@ def standing(snapshot: Snapshot) -> str:
         return f"held until {clock(record.order.start_at_ms)}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
+    if snapshot.gate.breaker and not record.state.ended:
+        probe = clock(snapshot.gate.breaker.next_probe_ms)
+        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; probed next at {probe}"
     if snapshot.gate.hold_until_ms and not record.state.ended:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
@@ -125,7 +141,7 @@ def took(snapshot: Snapshot) -> str:
     """How long an ended job took, and how fast it went."""
     record = snapshot.record
     begun_ms = record.started_at_ms or record.created_at_ms
-    pace = f", {rate(snapshot)}" if snapshot.progress.rate else ""
+    pace = f", {rate(snapshot)}" if snapshot.outlook.rate else ""
     return f"in {span(max(0, (record.finished_at_ms or snapshot.now_ms) - begun_ms) / 1000)}{pace}"
 
 
@@ -135,6 +151,7 @@ def line(snapshot: Snapshot) -> str:
     if record.state.ended:
         return f"{record.id} {record.state} {took(snapshot)}: {', '.join(outcomes(snapshot.outcomes)) or 'nothing'}"
     done = f"{count(record.settled)} of {count(record.total)} ({percent(record.settled, record.total)})"
-    parts = [done, rate(snapshot), time_left(snapshot), calls(snapshot.gate), *outcomes(snapshot.outcomes)]
+    going = [done, rate(snapshot), time_left(snapshot), at_risk(snapshot)]
+    parts = [*going, calls(snapshot.gate), *outcomes(snapshot.outcomes)]
     idle = f"; {START_A_WORKER}" if snapshot.gate.workers == 0 else ""
     return f"{record.id} {standing(snapshot)}: {', '.join(filter(None, parts))}{idle}"

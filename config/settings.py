@@ -3,81 +3,64 @@
 Read only by entry points. Checked once, at start, across fields, naming the setting and the mend.
 """
 
-import ipaddress
 import os
-import re
 import sys
 import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from config import names
+from config.account import LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, Span, is_loopback
+from config.keys import read_key
 from jobs.errors import SettingsError
-from jobs.references import DEFAULT_PATTERN, ReferencePattern
-from jobs.times import parse_span_s
+from jobs.model import DEFAULT_ACCOUNT
+from jobs.references import shown
 
-SANDBOX_PORT = 8089
-LOCAL_SANDBOX = f"http://127.0.0.1:{SANDBOX_PORT}"
+__all__ = ["LOCAL_SANDBOX", "SANDBOX_PORT", "AccountSettings", "Settings", "is_loopback", "load", "log_format"]
 
-
-def _span(value: Any) -> Any:
-    return parse_span_s(value) if isinstance(value, str) else value
+_ENV_FILE = ".env"
+AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
-Span = Annotated[float, BeforeValidator(_span), Field(gt=0)]
-"""Seconds; written as a number or such as `30d`, `12h`, `1h30m`."""
+def _split(value: Any) -> Any:
+    return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, AccountSettings):
     """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CANCELLIST_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
-    )
+        env_prefix=names.PREFIX, env_nested_delimiter="__", env_file=_ENV_FILE, env_file_encoding="utf-8",
+        extra="ignore", env_ignore_empty=True,
+    )  # fmt: skip
 
     redis_url: SecretStr | None = Field(None, description="the server; unset: one of our own in DATA_DIR")
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("cancellist"), description="where our own server keeps its data"
     )
     namespace: str = Field("cancellist", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="prefix of every key")
-    api_url: str = Field(LOCAL_SANDBOX, description="base URL of the platform")
-    api_key: SecretStr | None = Field(None, description="the subscription key; a secret")
-    max_concurrent_calls: int = Field(8, ge=1, le=1000, description="calls in flight, over all workers together")
-    max_calls_per_second: float | None = Field(None, gt=0, le=10_000, description="over all workers together")
-    burst: int = Field(1, ge=1, le=1000, description="calls that may be made at once under MAX_CALLS_PER_SECOND")
-    max_references_per_call: int = Field(100, ge=1, le=1000, description="references in one call")
-    call_timeout: Span = Field(30.0, le=3600, description="seconds for one call")
-    max_attempts: int = Field(8, ge=1, le=100, description="counted calls before a reference is given up")
-    retry_base: Span = Field(0.25, le=60, description="seconds: upper bound of the first pause before a retry")
-    retry_cap: Span = Field(30.0, le=3600, description="seconds: upper bound of any pause before a retry")
+    accounts: Annotated[dict[AccountName, AccountSettings], NoDecode] = Field(
+        default_factory=dict, description="platform subscriptions beside the top level's, by name"
+    )
     lease_seconds: float = Field(9.0, ge=1, le=300, description="a dead worker's references are taken over within this")
     fsync: Literal["always", "everysec"] = Field("always", description="how our own server writes its append-only file")
     results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
     jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
     idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
-    deallocate_first: bool = Field(
-        False, description="deallocate consignments before they are cancelled; two requests for each call"
-    )
-    refusal_words: dict[str, Literal["cancelled", "manifested", "unknown", "open"]] = Field(
-        default_factory=dict,
-        description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
-        "manifested, unknown or open",
-    )
-    linger_ms: int = Field(20, ge=0, le=10_000, description="how long a part-filled call waits for more references")
-    reference_pattern: str = Field(
-        DEFAULT_PATTERN, description="what counts as a reference, once trimmed and upper case"
-    )
-    api_tokens: Annotated[list[SecretStr], NoDecode] = Field(
+    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = Field(
         default_factory=list, description="who may call the HTTP API; comma-separated"
     )
     log_format: Literal["console", "json"] | None = Field(None, description="console on a terminal, else json")
@@ -85,44 +68,13 @@ class Settings(BaseSettings):
         "info", description="least severe line that is shown"
     )
 
-    @field_validator("api_tokens", mode="before")
-    @classmethod
-    def _split_tokens(cls, value: Any) -> Any:
-        return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
-
-    @field_validator("reference_pattern")
-    @classmethod
-    def _check_pattern(cls, value: str) -> str:
-        ReferencePattern(value)
-        return value
-
-    @field_validator("refusal_words")
-    @classmethod
-    def _check_words(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
-        return value
-
-    @field_validator("api_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an http:// or https:// URL with a host")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must have no credentials, query or fragment; the key goes into CANCELLIST_API_KEY")
-        return value.rstrip("/")
-
     @model_validator(mode="after")
     def _check_across(self) -> "Settings":
-        parts = urlsplit(self.api_url)
-        if self.api_key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            raise ValueError("API_URL must be https:// where API_KEY is set: the key would travel in the clear")
-        if self.retry_cap < self.retry_base:
-            raise ValueError("RETRY_CAP must not be below RETRY_BASE")
+        found = list(self.faults(names.PREFIX)) or [
+            fault for name in self.accounts for fault in self.of(name).faults(self.prefix(name))
+        ]
+        if found:
+            raise ValueError("; ".join(found))
         return self
 
     @classmethod
@@ -134,42 +86,69 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class names it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over `.env`, and that over the TOML file."""
+        """The environment wins over `.env`, and that over the TOML file, setting by setting."""
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, dotenv_settings)
         path = os.environ.get("CANCELLIST_CONFIG")
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(path))) if path else sources
+        return (*sources, InitSettingsSource(settings_cls, _read_toml(Path(path)))) if path else sources
 
-    def check_key(self) -> None:
-        """Checks that a host that wants a key is given one.
+    @property
+    def account_names(self) -> tuple[str, ...]:
+        """The accounts that are configured, sorted.
+
+        `default`, which is the top level itself, is not among them where there are others and its host wants a key
+        that it has not got: then the top level only says what the others have in common.
+        """
+        unused = bool(self.accounts) and DEFAULT_ACCOUNT not in self.accounts and self.lacks_key
+        return tuple(sorted({*self.accounts, *(() if unused else (DEFAULT_ACCOUNT,))}))
+
+    def of(self, account: str) -> AccountSettings:
+        """What an account goes by; where it is not configured here, what all have in common."""
+        return self.joined(self.accounts.get(account))
+
+    def prefix(self, account: str) -> str:
+        """How the names of an account's settings begin in the environment."""
+        if account == DEFAULT_ACCOUNT and account not in self.accounts:
+            return names.PREFIX
+        return f"{names.PREFIX}{names.ACCOUNTS}{account.upper()}__"
+
+    def check_key(self, account: str = DEFAULT_ACCOUNT) -> None:
+        """Checks that a host that wants a key is given one, and never that of another host.
 
         Raises:
             SettingsError: it is missing.
         """
-        parts = urlsplit(self.api_url)
-        host = parts.hostname or ""
-        if self.api_key is None and parts.scheme == "https" and not is_loopback(host):
+        own = self.of(account)
+        if own.lacks_key:
             raise SettingsError(
-                f"CANCELLIST_API_KEY is not set, and {host} wants one: set it to the subscription key of {host}"
+                f"{self.prefix(account)}API_KEY is not set, and {own.host} wants one: set it to the subscription key "
+                f"of {own.host}" + ("; the top level's is for another host" if self.has_key else "")
             )
 
-    @property
-    def interval_us(self) -> int:
-        """Microseconds between calls, 0 without a rate."""
-        return round(1_000_000 / self.max_calls_per_second) if self.max_calls_per_second else 0
+    def key(self, account: str) -> str | None:
+        """An account's key as it is now, read from its file where one is named.
+
+        Raises:
+            SettingsError: the file holds none.
+        """
+        own = self.of(account)
+        if own.api_key_file is None:
+            return own.api_key.get_secret_value() if own.api_key else None
+        mine = account in self.accounts and self.accounts[account].api_key_file is not None
+        return read_key(own.api_key_file, f"{self.prefix(account) if mine else names.PREFIX}API_KEY_FILE")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+@cache
+def _tell(line: str) -> None:
+    sys.stderr.write(f"cancellist: {line}\n")
 
 
-def load(**overrides: Any) -> Settings:
+def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
     """The settings of this process.
+
+    Args:
+        tell: is given a line for each name in the environment that is nearly one of ours; on standard error, once,
+            unless it is given.
+        overrides: what wins over all else.
 
     Raises:
         SettingsError: one is wrong; the text names it and says what is wanted, and never holds a value that is secret.
@@ -177,18 +156,58 @@ def load(**overrides: Any) -> Settings:
     path = os.environ.get("CANCELLIST_CONFIG")
     if path and not Path(path).is_file():
         raise SettingsError(f"CANCELLIST_CONFIG names {path}, which is no file")
+    for line in names.odd({*os.environ, *_in_env_file(overrides.get("_env_file", _ENV_FILE))}, Settings.model_fields):
+        tell(line)
     try:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError("; ".join(_say(e) for e in error.errors(include_input=False, include_url=False))) from None
-    except tomllib.TOMLDecodeError as error:
+
+
+def _in_env_file(path: Path | str | None) -> Mapping[str, str | None]:
+    return dotenv_values(path, encoding="utf-8") if path and Path(path).is_file() else {}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """What the TOML file sets; names of accounts in lower case, so that the environment can win key by key.
+
+    Raises:
+        SettingsError: it is not TOML, or sets what is no setting.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    for name in found:
+        if name not in Settings.model_fields:
+            hint = names.suggestion(name.lower(), Settings.model_fields)
+            raise SettingsError(f"{path}: {shown(name)} is no setting{hint}")
+    accounts = found.get("accounts")
+    if isinstance(accounts, dict):
+        lowered = {name.lower(): value for name, value in accounts.items()}
+        if len(lowered) < len(accounts):
+            raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")
+        found["accounts"] = lowered
+    return found
 
 
 def _say(error: Any) -> str:
-    name = ".".join(str(part) for part in error["loc"]).upper()
+    where = [shown(str(part)) for part in error["loc"] if part != "[key]"]
+    of_account = where[:1] == ["accounts"]
+    name = names.PREFIX + ("__" if of_account else ".").join(where).upper()
     text = str(error["msg"]).removeprefix("Value error, ")
-    return f"CANCELLIST_{name}: {text}" if name else text
+    if not where:
+        return text
+    if where == ["accounts"]:
+        return f"{name}: must be tables, [accounts.NAME] in TOML, {name}__NAME__API_URL and the like in the environment"
+    if error["type"] == "extra_forbidden":
+        known = map(str.upper, AccountSettings.model_fields)
+        return f"{name}: no such setting{names.suggestion(where[-1].upper(), known)}"
+    if of_account and error["loc"][-1] == "[key]":
+        return f"{name}: an account's name has 1 to 32 letters, digits, _ and -, and begins with a letter or digit"
+    return f"{name}: {text}"
 
 
 def log_format(settings: Settings) -> str:

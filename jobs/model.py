@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobs.outcomes import Outcome
+from jobs.progress import Sample
 
 DEFAULT_ACCOUNT = "default"
 
@@ -99,7 +100,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as the ledger has it; `intake_entry` is the entry that it came from. Times are Unix milliseconds."""
+    """A job as the ledger has it. Times are Unix milliseconds, but for those of samples (jobs/progress.py).
+
+    Attributes:
+        intake_entry: the entry that it came from.
+        samples: how far it was when, oldest first.
+        idle_ms: for how long since its start its clock has stood.
+        paused_at_ms: when it was paused, where it is.
+    """
 
     id: str
     order: JobOrder
@@ -113,7 +121,9 @@ class JobRecord:
     created_at_ms: int = 0
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
-    samples: tuple[tuple[int, int], ...] = ()
+    samples: tuple[Sample, ...] = ()
+    idle_ms: int = 0
+    paused_at_ms: int | None = None
     intake_entry: str | None = None
 
     @property

@@ -5,13 +5,16 @@ references by `Data`, compared without case, never by position; what an answer d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 from jobs.references import normalise
 
 USUAL_SUCCESS = "Consignment cancellation completed successfully"
 """The platform's words for a success (public guide); not worth storing."""
+
+LONGEST_MESSAGE = 500
+"""Characters of the platform's words that are kept; what is longer was cut and is not known to the end."""
 
 
 class Outcome(StrEnum):
@@ -56,11 +59,13 @@ UNREADABLE = Unreadable.UNREADABLE
 class Failure:
     """No answer came.
 
-    `written` says whether a byte of the request may have left: where it did, the platform may have acted.
+    `written` says whether a byte of the request may have left: where it did, the platform may have acted. `timed_out`
+    says that it was waited for in vain.
     """
 
     reason: str
     written: bool
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The platform may have acted without confirming it."""
+    """The platform may have acted without confirming it.
+
+    `counted` says whether that burns an attempt; `ended` that it can act no more, since the call was answered.
+    """
 
     reason: str
     status: int | None = None
+    counted: bool = True
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,11 @@ class Suspect:
 Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
+def uncounted(verdict: Verdict) -> Verdict:
+    """The verdict of a breaker's probe: it burns no attempt."""
+    return replace(verdict, counted=False) if isinstance(verdict, Unclear | Untaken) else verdict
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One verdict for each reference of a call: `common` for all but those in `others`."""
@@ -120,13 +135,19 @@ class Judgement:
         """The verdict for one reference."""
         return self.others.get(reference, self.common)
 
+    def uncounted(self) -> "Judgement":
+        """The same of a breaker's probe."""
+        others = {reference: uncounted(verdict) for reference, verdict in self.others.items()}
+        return Judgement(uncounted(self.common), others, self.unasked)
+
 
 NOT_COUNTED = frozenset({401, 403, 429})
-"""Statuses that burn no attempt: the platform looked at nothing."""
+"""Statuses that burn no attempt: they are about the caller, not about what was asked."""
 _UNCLEAR_STATUSES = frozenset({408})
-_TOO_LONG = 413
+_TOO_LONG, _TOO_MANY = 413, 429
+_NO_REFUSALS = NOT_COUNTED | _UNCLEAR_STATUSES | {_TOO_LONG}
 _REFUSING = frozenset({400, 404, 409, _TOO_LONG, 422})
-_CONFIRMING = frozenset({200, 201})
+CONFIRMING = frozenset({200, 201})
 """200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
 _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 
@@ -154,71 +175,34 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
                 return _judge_single(references[0], answer)
             return _judge_list(references, answer)
         case Answer():
-            return Judgement(_judge_error(answer, single=single), {})
+            return Judgement(judge_error(answer, single=single), {})
 
 
-def _judge_error(answer: Answer, *, single: bool) -> Verdict:
+def judge_error(answer: Answer, *, single: bool) -> Verdict:
     """What an answer that is none of success says of every reference."""
     status, body = answer.status, answer.body
     reason = words_of(body) or f"HTTP {status}"
+    if status == _TOO_MANY:
+        return Unclear(reason, status, counted=False, ended=True)
     if status in NOT_COUNTED:
         return Untaken(reason, status, counted=False)
     if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS:
         return Unclear(reason, status)
     if refused_by_gateway(answer):
         return Untaken(reason, status, counted=False)
+    if too_long(answer) and _of_gateway(body) and not single:
+        return Suspect(reason, status, too_long=True)
     if not of_platform(body):
-        return Untaken(reason, status)
-    if single:
-        return Refused(status, words_of(body))
-    if status in _REFUSING:
-        return Suspect(reason, status, too_long=status == _TOO_LONG)
-    return Untaken(reason, status)
-
-
-@dataclass(frozen=True, slots=True)
-class Deallocation:
-    """What the deallocation that comes first says: `verdict` for those in `stopped`; the others may be cancelled."""
-
-    verdict: Verdict
-    stopped: frozenset[str]
-
-    def of(self, reference: str) -> Verdict | None:
-        """What stops a reference; None where its cancelling call may follow."""
-        return self.verdict if reference in self.stopped else None
-
-    def joined(self, judgement: Judgement) -> Judgement:
-        """The judgement of the cancelling call of the others, and of those that were stopped."""
-        stopped = dict.fromkeys(self.stopped, self.verdict)
-        return Judgement(judgement.common, {**judgement.others, **stopped}, judgement.unasked)
-
-
-def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> Deallocation:
-    """Says which references may be cancelled after a deallocation.
-
-    It cancels nothing, so that what it stops is untaken. A reference that it refuses by name goes on: it was not
-    allocated, and cancelling says the rest. One that it does not name is asked for again.
-    """
-    everyone = frozenset(references)
-    match answer:
-        case Failure(reason=reason, written=written):
-            return Deallocation(Untaken(f"deallocating: {reason}", counted=written), everyone)
-        case Answer(status=status, body=list() as body) if status in _CONFIRMING:
-            named = {normalise(i["Data"]) for i in body if isinstance(i, dict) and isinstance(i.get("Data"), str)}
-            return Deallocation(Untaken("the deallocation does not name it", status), everyone - named)
-        case Answer():
-            verdict = _judge_error(answer, single=len(references) == 1)
-            if isinstance(verdict, Refused):
-                return Deallocation(verdict, frozenset())
-            if isinstance(verdict, Unclear):
-                verdict = Untaken(f"deallocating: {verdict.reason}", answer.status)
-            return Deallocation(verdict, everyone)
+        return Unclear(reason, status)
+    if status not in _REFUSING:
+        return Unclear(reason, status, ended=True)
+    return Refused(status, words_of(body)) if single else Suspect(reason, status, too_long=status == _TOO_LONG)
 
 
 def _judge_single(reference: str, answer: Answer) -> Judgement:
     """The single endpoint's success has no body; one that has a body all the same must say it as a list would."""
     match answer.body:
-        case None if answer.status in _CONFIRMING:
+        case None if answer.status in CONFIRMING:
             return Judgement(Confirmed(answer.status), {})
         case dict() as item:
             return _judge_list([reference], Answer(answer.status, [item]))
@@ -230,7 +214,7 @@ def _judge_single(reference: str, answer: Answer) -> Judgement:
 
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
     unnamed = Unclear("the answer does not name it", answer.status)
-    if not isinstance(answer.body, list) or answer.status not in _CONFIRMING:
+    if not isinstance(answer.body, list) or answer.status not in CONFIRMING:
         return Judgement(Unclear("the answer confirms nothing", answer.status), {})
     confirmed = Confirmed(answer.status)
     asked = set(references)
@@ -260,6 +244,8 @@ def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
             if message is None or message == USUAL_SUCCESS:
                 return confirmed
             return Confirmed(confirmed.status, _text(message))
+        case False if message == USUAL_SUCCESS:
+            return Unclear("the answer contradicts itself", confirmed.status)
         case False:
             return Refused(confirmed.status, _text(message))
         case _:
@@ -267,7 +253,7 @@ def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
 
 
 def _text(value: object) -> str | None:
-    return value[:500] if isinstance(value, str) and value else None
+    return value[:LONGEST_MESSAGE] if isinstance(value, str) and value else None
 
 
 def correlation_id(body: object) -> str | None:
@@ -276,10 +262,22 @@ def correlation_id(body: object) -> str | None:
 
 
 def refused_by_gateway(answer: Answer) -> bool:
-    """Whether a gateway refused the request, by its form of an error, before the platform has seen it."""
-    if not _CLIENT_ERRORS <= answer.status < _SERVER_ERRORS or answer.status in NOT_COUNTED | _UNCLEAR_STATUSES:
+    """Whether a gateway refused the request, by its form of an error, before the platform has seen it.
+
+    A list that is too long for it is not meant: a shorter one may pass.
+    """
+    if not _CLIENT_ERRORS <= answer.status < _SERVER_ERRORS or answer.status in _NO_REFUSALS:
         return False
-    return isinstance(answer.body, dict) and "statusCode" in answer.body and "message" in answer.body
+    return _of_gateway(answer.body)
+
+
+def _of_gateway(body: object) -> bool:
+    return isinstance(body, dict) and "statusCode" in body and "message" in body
+
+
+def too_long(answer: Answer | Failure) -> bool:
+    """Whether a list was refused for its length, by whomever."""
+    return isinstance(answer, Answer) and answer.status == _TOO_LONG
 
 
 def of_platform(body: object) -> bool:

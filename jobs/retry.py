@@ -71,6 +71,9 @@ class ReadState:
 
 Step = Settle | CallAgain | ReadState
 
+_ENDED_S = 0.001
+"""For how long a call may still act that was answered: the least that marks its references as maybe sent."""
+
 
 def backoff(attempt: int, policy: RetryPolicy, jitter: float) -> float:
     """The pause in seconds before the try after `attempt` (from 1): exponential with full jitter, `jitter` in [0, 1).
@@ -96,11 +99,12 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return Settle(Outcome.CANCELLED, named, status, message)
         case Refused(status=status, message=message):
             return ReadState(0.0, piece.attempts, named, refusal_status=status, refusal_words=message)
-        case Unclear(reason=_):
-            attempts = piece.attempts + 1
-            if attempts >= policy.max_attempts:
-                return ReadState(policy.call_timeout_s, attempts, named, unclear_s=policy.call_timeout_s)
-            return CallAgain(backoff(attempts, policy, jitter), attempts, named, unclear_s=policy.call_timeout_s)
+        case Unclear(counted=counted, ended=ended):
+            unclear_s = _ENDED_S if ended else policy.call_timeout_s
+            attempts = piece.attempts + (1 if counted else 0)
+            if attempts < policy.max_attempts or not counted:
+                return CallAgain(backoff(max(1, attempts), policy, jitter), attempts, named, unclear_s=unclear_s)
+            return ReadState(max(unclear_s, unclear_left_s), attempts, named, unclear_s=unclear_s)
         case Suspect():
             return CallAgain(0.0, piece.attempts, named)
         case Untaken(reason=reason, status=status, counted=counted):

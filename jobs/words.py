@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jobs.outcomes import LONGEST_MESSAGE
 from jobs.readings import Found, Reading, Standing, Unknown, standing
 
 TRUSTED_AFTER = 20
@@ -51,7 +52,7 @@ class Lexicon:
 
     def meaning(self, words: str | None, reference: str) -> str | None:
         """The standing that these words are trusted to mean; None where they must be explained by a read."""
-        if not words:
+        if not words or len(words) >= LONGEST_MESSAGE:
             return None
         print_ = fingerprint(words, reference)
         learnt = self.learnt.get(print_)
@@ -70,6 +71,11 @@ class Lexicon:
             now = Meaning(meant, known.agreed + 1) if known.standing == meant else Meaning(MIXED, 0)
         return Lexicon({**self.learnt, print_: now}, self.patterns)
 
+    def keeping_doubts(self, before: "Lexicon") -> "Lexicon":
+        """This lexicon, read from the ledger, with the disagreements that it may not have heard of yet."""
+        doubts = {print_: meaning for print_, meaning in before.learnt.items() if meaning.standing == MIXED}
+        return Lexicon({**self.learnt, **doubts}, self.patterns)
+
 
 def sampled(reference: str, named: int) -> bool:
     """Whether a trusted refusal is read all the same: the same answer wherever it is asked for this refusal."""
@@ -79,7 +85,10 @@ def sampled(reference: str, named: int) -> bool:
 def fingerprint(words: str, reference: str) -> str:
     """The words without the reference, numbers and case, so that the same refusal is recognised for another."""
     bare = re.sub(re.escape(reference), "#", words, flags=re.IGNORECASE)
-    return _SPACE.sub(" ", _TOKEN.sub("#", bare)).strip().lower()[:_LONGEST]
+    whole = _SPACE.sub(" ", _TOKEN.sub("#", bare)).strip().lower()
+    if len(whole) <= _LONGEST:
+        return whole
+    return f"{whole[:_LONGEST]} ... {zlib.crc32(whole.encode(errors='replace')):08x}"
 
 
 def meant_by(reading: Reading) -> str | None:

@@ -24,6 +24,12 @@ def sandbox(
     latency_ms: Annotated[float, typer.Option(help="How long a call takes.")] = 0,
     jitter_ms: Annotated[float, typer.Option(help="A call takes up to this much less or more.")] = 0,
     per_reference_ms: Annotated[float, typer.Option(help="Added for each reference that a list names.")] = 0,
+    list_knee: Annotated[
+        int | None, typer.Option(help="References beyond which the time of each grows in proportion to the list.")
+    ] = None,
+    saturation: Annotated[
+        int | None, typer.Option(help="Calls at once beyond which each takes longer in proportion.")
+    ] = None,
     list_limit: Annotated[int, typer.Option(help="References a list may name; 413 beyond.")] = 10_000,
     capacity: Annotated[int | None, typer.Option(help="Calls worked on at once; 429 beyond.")] = None,
     rate: Annotated[float | None, typer.Option(help="Calls in any one second; 429 beyond.")] = None,
@@ -62,6 +68,8 @@ def sandbox(
         "latency_ms": latency_ms,
         "jitter_ms": jitter_ms,
         "per_reference_ms": per_reference_ms,
+        "list_knee": list_knee,
+        "saturation": saturation,
         "list_limit": list_limit,
         "capacity": capacity,
         "rate": rate,

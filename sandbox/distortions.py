@@ -1,7 +1,9 @@
 """What a fault makes of an answer. Pure: which items are hit is decided by the fault's salt."""
 
+import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from http import HTTPStatus
 from random import Random
 from typing import Any, Final
@@ -15,9 +17,19 @@ from sandbox.references import REFERENCES, spell
 Item = dict[str, Any]
 
 _STATUS: Final = {kind: int(kind[:3]) for kind in FaultKind if kind[:3].isdigit()}
+_PLATFORMS_OWN: Final = {
+    405: ("method_not_allowed", "The method is not allowed here"),
+    409: ("conflict", "The consignments are being changed by another request"),
+    415: ("unsupported_media_type", "The media type is not supported"),
+    422: ("unprocessable", "The list cannot be processed"),
+    500: ("internal_server_error", "An unexpected error occurred"),
+}
+"""Statuses that the platform itself answers with, in its own form of an error."""
 _PAGES: Final = frozenset({502, 504, 520})
 _GARBLED_GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"\xff" * 64
 """A right header, then a block of a type that does not exist: no reader gets past it."""
+
+_HUGE: Final = 16 * 1024 * 1024
 
 
 def distort(answer: Answer, fault: Fault) -> Answer:
@@ -41,7 +53,7 @@ def _replacement(fault: Fault) -> Answer | None:
         case FaultKind.CLOSE_BEFORE | FaultKind.CLOSE_AFTER | FaultKind.HALF_ACTED_CLOSE:
             return Answer(0, delivery=Delivery.RESET if fault.salt & 1 else Delivery.CLOSE)
         case FaultKind.HALF_ACTED_500:
-            return error(500, "internal_server_error", "An unexpected error occurred")
+            return _failure(500)
         case FaultKind.REDIRECT:
             return Answer(302, headers={"Location": "/login"})
         case FaultKind.ACCEPTED | FaultKind.NO_CONTENT:
@@ -55,8 +67,8 @@ def _replacement(fault: Fault) -> Answer | None:
 def _failure(status: int) -> Answer:
     if status in _PAGES:
         return error_page(status)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return error(status, "internal_server_error", "An unexpected error occurred")
+    if status in _PLATFORMS_OWN:
+        return error(status, *_PLATFORMS_OWN[status])
     return gateway_error(status, HTTPStatus(status).phrase)
 
 
@@ -80,8 +92,16 @@ def _garbled(answer: Answer, kind: FaultKind) -> Answer | None:
             return replace(answer, content=None, body=body)
         case FaultKind.BROKEN_GZIP:
             return replace(answer, content=None, body=_GARBLED_GZIP, headers={"Content-Encoding": "gzip"})
+        case FaultKind.HUGE:
+            return replace(answer, content=None, body=_huge(), headers={"Content-Encoding": "gzip"})
         case _:
             return None
+
+
+@cache
+def _huge() -> bytes:
+    """A list without items that unpacks to more than anybody should want to read."""
+    return gzip.compress(b"[" + b" " * _HUGE + b"]", mtime=0)
 
 
 def _with_items(answer: Answer, fault: Fault) -> Answer:

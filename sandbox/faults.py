@@ -23,6 +23,10 @@ class FaultKind(StrEnum):
     STATUS_520_BEFORE = "520-before"
     STATUS_429_BEFORE = "429-before"
     STATUS_408_BEFORE = "408-before"
+    STATUS_405_BEFORE = "405-before"
+    STATUS_409_BEFORE = "409-before"
+    STATUS_415_BEFORE = "415-before"
+    STATUS_422_BEFORE = "422-before"
     STATUS_500_AFTER = "500-after"
     STATUS_502_AFTER = "502-after"
     STATUS_503_AFTER = "503-after"
@@ -57,6 +61,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     WRONG_ENCODING = "wrong-encoding"
     BROKEN_GZIP = "broken-gzip"
+    HUGE = "huge"
     ACCEPTED = "202"
     NO_CONTENT = "204"
     STATE_UNKNOWN = "state-unknown"
@@ -105,8 +110,11 @@ _AFTER: Final = frozenset(kind for kind in FaultKind if kind.endswith("-after"))
     FaultKind.NO_CONTENT,
 }
 _BODY: Final = frozenset(
-    {FaultKind.TRUNCATED, FaultKind.NULL, FaultKind.HTML, FaultKind.WRONG_ENCODING, FaultKind.BROKEN_GZIP}
-)
+    {
+        FaultKind.TRUNCATED, FaultKind.NULL, FaultKind.HTML, FaultKind.WRONG_ENCODING, FaultKind.BROKEN_GZIP,
+        FaultKind.HUGE,
+    }
+)  # fmt: skip
 _STATES: Final = frozenset({FaultKind.STATE_UNKNOWN, FaultKind.STATE_MISSING})
 _EVERYWHERE: Final = _BEFORE | {FaultKind.SLOW, FaultKind.TRUNCATED}
 _LISTS: Final = frozenset(FaultKind) - _STATES

@@ -19,6 +19,12 @@ class Settings(BaseModel):
     latency_ms: float = Field(0, ge=0, le=_HOUR_MS, description="How long a call takes.")
     jitter_ms: float = Field(0, ge=0, le=_HOUR_MS, description="A call takes up to this much less or more.")
     per_reference_ms: float = Field(0, ge=0, le=_HOUR_MS, description="Added for each reference that a list names.")
+    list_knee: int | None = Field(
+        None, ge=1, description="References beyond which the time of each grows in proportion to the list."
+    )
+    saturation: int | None = Field(
+        None, ge=1, description="Calls at once beyond which each takes longer in proportion."
+    )
     list_limit: int = Field(10_000, ge=1, description="References a list may name; 413 beyond.")
     capacity: int | None = Field(None, ge=1, description="Calls worked on at once; 429 beyond.")
     rate: float | None = Field(None, gt=0, description="Calls in any one second; 429 beyond.")

@@ -68,8 +68,18 @@ class Simulation:
         settings = self.settings
         jitter = settings.jitter_ms * (2 * chance(self.options.seed, "jitter", ask.call) - 1)
         slow = settings.slow_ms if fault and fault.kind is FaultKind.SLOW else 0
-        listed = settings.per_reference_ms * len(ask.references)
-        return max(0.0, settings.latency_ms + jitter + slow + listed) / 1000
+        return max(0.0, (settings.latency_ms + jitter + self._listed_ms(ask)) * self._load() + slow) / 1000
+
+    def _listed_ms(self, ask: Ask) -> float:
+        """Returns what the references of a list add: beyond the knee each takes the longer the more there are."""
+        references, knee = len(ask.references), self.settings.list_knee
+        growth = max(1.0, references / knee) if knee else 1.0
+        return self.settings.per_reference_ms * references * growth
+
+    def _load(self) -> float:
+        """Returns by how much calls take longer because too many are worked on at once."""
+        saturation = self.settings.saturation
+        return max(1.0, self.gate.inside / saturation) if saturation else 1.0
 
     def perform(self, ask: Ask, fault: Fault | None) -> Answer:
         """Does what a call asks, as far as its fault lets it, and returns the answer as its fault leaves it."""

@@ -125,6 +125,11 @@ class Gate:
         self._inside += 1
         return None
 
+    @property
+    def inside(self) -> int:
+        """How many calls are worked on."""
+        return self._inside
+
     def leave(self) -> None:
         """Notes that a call that was let in has ended."""
         self._inside -= 1

@@ -8,6 +8,7 @@ from time import monotonic
 
 import structlog
 
+from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
 from jobs.model import Piece
@@ -18,24 +19,22 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
+    Untaken,
     Verdict,
     correlation_id,
     judge,
-    judge_deallocation,
-    refused_by_gateway,
+    too_long,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
+from jobs.signs import Shown, Sign, shown_by
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
 from worker.platform.client import PlatformClient
 
 log = structlog.get_logger()
 
-_REFUSED_KEY_HOLD_S = 5.0
-_NO_CONNECTION_HOLD_S = (0.1, 3.0)
-_OVERLOADED_HOLD_S = (0.1, 5.0)
-_OVERLOADED = frozenset({429, 503})
+_TYPICAL_S, _SMOOTHING = 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,11 @@ class Ended:
         learnt: a fingerprint of words, and the standing that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
+        shown: what the attempt has shown of the platform; None where no request was made.
     """
 
     parts: Sequence[Sequence[Share]]
+    shown: Shown | None = None
     rest_s: float = 0.0
     hold_s: float = 0.0
     hold_why: str | None = None
@@ -81,9 +82,17 @@ class Attempt:
         self._rest_s = min(policy.call_timeout_s, lease_s)
         self._jitter = jitter
         self._deallocate_first = deallocate_first
-        self._unconnected = 0
-        self._refused_in_a_row = 0
-        self.lexicon = lexicon
+        self._mean_s = _TYPICAL_S
+        self._lexicon = lexicon
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """What is known of the platform's words."""
+        return self._lexicon
+
+    @lexicon.setter
+    def lexicon(self, learnt: Lexicon) -> None:
+        self._lexicon = learnt.keeping_doubts(self._lexicon)
 
     async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         """Calls the platform for a claim and judges what came back.
@@ -97,19 +106,22 @@ class Attempt:
     async def _cancel(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         started, references = monotonic(), claim.references
         answer, judgement = await self._call(references, still_ours)
+        if claim.probe:
+            judgement = judgement.uncounted()
         took_s = monotonic() - started
+        shown = self._shown(answer, took_s)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
         unconfirmed = _unconfirmed(references, judgement)
-        too_long = isinstance(judgement.common, Suspect) and judgement.common.too_long
-        hold_s, hold_why = self._hold(answer)
+        hold_s, hold_why = _hold(answer)
         return Ended(
             self._after_call(claim, references, judgement),
-            rest_s=self._rest_of(answer),
+            shown,
+            rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=self._slow_s(),
-            list_size=max(1, len(references) // 2) if too_long else None,
+            list_size=max(1, len(references) // 2) if too_long(answer) else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 
@@ -120,7 +132,7 @@ class Attempt:
         if self._deallocate_first:
             first = await self._client.deallocate(references)
             if not still_ours():
-                first = Failure("the consignments could not be cancelled in time", written=False)
+                return first, Judgement(Untaken("it could not be cancelled in time", counted=False), {})
             deallocation = judge_deallocation(references, first)
             left = [r for r in references if deallocation.of(r) is None]
             if not left:
@@ -139,19 +151,32 @@ class Attempt:
         answer = await self._client.status(reference)
         took_s = monotonic() - started
         reading = judge_reading(reference, answer)
+        if claim.probe and isinstance(reading, Unread):
+            reading = replace(reading, counted=False)
         self._log(claim, 1, answer, took_s)
-        hold_s, hold_why = self._hold(answer)
+        shown = shown_by(answer, took_s * 1000)
+        hold_s, hold_why = _hold(answer)
         return Ended(
             self._after_reading(claim, reading),
-            rest_s=self._rest_of(answer),
+            shown,
+            rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
             learnt=self._learn(claim, reference, reading),
             trouble=_trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
         )
 
-    def _rest_of(self, answer: Answer | Failure) -> float:
-        return self._rest_s if isinstance(answer, Failure) and answer.written else 0.0
+    def _shown(self, answer: Answer | Failure, took_s: float) -> Shown:
+        shown = shown_by(answer, took_s * 1000)
+        if shown.sign is Sign.ACCEPTED:
+            self._mean_s += _SMOOTHING * (took_s - self._mean_s)
+        return shown
+
+    def _rest_of(self, answer: Answer | Failure, shown: Shown) -> float:
+        """How long the slot rests: the platform may still be at work, or has refused what it must not get at once."""
+        if isinstance(answer, Failure) and answer.written:
+            return self._rest_s
+        return min(self._rest_s, self._mean_s) if shown.sign is Sign.REFUSED else 0.0
 
     def _slow_s(self) -> float:
         """The pause before retries once the budget for them is spent."""
@@ -217,35 +242,8 @@ class Attempt:
         if not words or meant is None:
             return None
         print_ = fingerprint(words, reference)
-        self.lexicon = self.lexicon.agreeing(print_, meant)
+        self._lexicon = self._lexicon.agreeing(print_, meant)
         return print_, meant
-
-    def _growing_s(self) -> float:
-        """A pause that grows with every call in a row that was refused for overload."""
-        first, most = _OVERLOADED_HOLD_S
-        return float(min(most, first * 2.0 ** min(self._refused_in_a_row, 10))) * (1 + self._jitter()) / 2
-
-    def _hold(self, answer: Answer | Failure) -> tuple[float, str | None]:
-        """For how long the account should make no call, and why."""
-        overloaded = isinstance(answer, Answer) and answer.status in _OVERLOADED
-        self._refused_in_a_row = self._refused_in_a_row + 1 if overloaded else 0
-        match answer:
-            case Answer(status=status, retry_after_s=float(seconds)) if status >= HTTPStatus.BAD_REQUEST:
-                return max(seconds, self._growing_s()), f"the platform asked to wait (HTTP {status}, Retry-After)"
-            case Answer(status=429):
-                return self._growing_s(), "the platform is overloaded (HTTP 429)"
-            case Answer(status=401 | 403 as status):
-                return _REFUSED_KEY_HOLD_S, f"the platform refuses the key (HTTP {status}): check CANCELLIST_API_KEY"
-            case Answer(status=status) if refused_by_gateway(answer):
-                why = f"a gateway answers for the platform (HTTP {status}): check CANCELLIST_API_URL"
-                return _REFUSED_KEY_HOLD_S, why
-            case Failure(written=False, reason=reason):
-                self._unconnected += 1
-                first, most = _NO_CONNECTION_HOLD_S
-                return min(most, first * 2.0 ** min(self._unconnected, 10)), f"no connection to the platform: {reason}"
-            case _:
-                self._unconnected = 0
-                return 0.0, None
 
     def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
         if judgement.unasked:
@@ -266,6 +264,15 @@ class Attempt:
                 log.debug("call", status=status, **facts)
 
 
+def _hold(answer: Answer | Failure) -> tuple[float, str | None]:
+    """For how long the platform asks the account to make no call, and why."""
+    match answer:
+        case Answer(status=status, retry_after_s=float(seconds)) if status >= HTTPStatus.BAD_REQUEST:
+            return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"
+        case _:
+            return 0.0, None
+
+
 def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
     if not judgement.others and isinstance(judgement.common, Confirmed):
         return []
@@ -273,13 +280,16 @@ def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
 
 
 def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
-    took_ms = round(took_s * 1000)
+    took_ms, troubled = round(took_s * 1000), set(references)
+    named: dict[str, list[str]] = {}
+    for part in claim.parts:
+        named.setdefault(part.job, []).extend(r for r in part.piece.references if r in troubled)
     match answer:
         case Failure(reason=reason):
-            return TroubledCall(claim.kind, None, reason, None, took_ms, references)
+            return TroubledCall(claim.kind, None, reason, None, took_ms, named)
         case Answer(status=status, body=body):
             reason = words_of(body) or "not every reference was confirmed"
-            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, references)
+            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
 def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:
@@ -288,7 +298,7 @@ def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> di
     What was called alone stays alone: the culprit may still be in it.
     """
     match judgement.common:
-        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
+        case Suspect(too_long=for_length) if not for_length or claim.kind == "alone":
             half = (len(references) + 1) // 2
             return {reference: int(n >= half) for n, reference in enumerate(references)}
         case _:

@@ -18,7 +18,9 @@ from jobs.errors import LedgerError
 from jobs.ledger import claims, control
 from jobs.ledger.claims import MOST_REFERENCES, Ask, Claim, Mode, Settlement, Terms, Wait
 from jobs.ledger.core import Ledger
+from jobs.signs import Sign
 from worker.attempt import Attempt, Ended
+from worker.flow import Flow
 from worker.leases import Leases
 from worker.staging import Staging
 
@@ -28,6 +30,9 @@ GATE_FRESH_S = 0.4
 """A staged claim starts on the gate's word no older than this, so that after `pause` or `abort` has answered no call
 starts later than half a second."""
 _IDLE_S = 0.5
+_LOCKSTEP_S = 0.05
+"""Calls that begin within this may end together, and what an urgent one leaves to be read goes first."""
+_UNBOUNDED = 2**31
 _RETRY_S = (0.05, 1.0)
 
 
@@ -35,13 +40,22 @@ class Drain:
     """One account's work in this process."""
 
     def __init__(
-        self, ledger: Ledger, account: str, name: str, worker: str, terms: Terms, attempt: Attempt, stop: asyncio.Event
+        self,
+        ledger: Ledger,
+        account: str,
+        name: str,
+        worker: str,
+        terms: Terms,
+        attempt: Attempt,
+        flow: Flow,
+        stop: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._account = account
         self._name = name
         self._terms = terms
         self._attempt = attempt
+        self._flow = flow
         self._stop = stop
         self._ids = (f"{worker}.{name}.{n}" for n in itertools.count(1))
         self._leases = Leases(ledger, account, name, terms, self._learn_gate)
@@ -49,16 +63,23 @@ class Drain:
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._side: set[asyncio.Task[None]] = set()
         self._asking = 0
-        self._give = False
+        self._limit = terms.limit
+        self._most = _UNBOUNDED
+        self._short = False
+        self._overtaken = False
+        self._urgent: dict[str, float] = {}
+        self._urgent_left_at = -_LOCKSTEP_S
+        self._urgent_ended = asyncio.Event()
         self._changed = asyncio.Event()
         self._gate = 0
         self._gate_at = 0.0
         self._idle_until = 0.0
         self.calls = 0
 
-    def wake(self, *, gate: bool = False) -> None:
-        """Says that something may have become claimable, or that the gate has moved."""
+    def wake(self, *, gate: bool = False, first: bool = False) -> None:
+        """Says that something may have become claimable, that it goes `first`, or that the gate has moved."""
         self._idle_until = 0.0
+        self._overtaken = self._overtaken or first
         self._changed.set()
         if gate:
             self._gate_at = 0.0
@@ -68,11 +89,12 @@ class Drain:
         """Drains until nothing is claimable, or until asked to stop; leaves no claim and no slot behind."""
         renewing = asyncio.create_task(self._leases.keep())
         stopping = asyncio.create_task(self._on_stop())
+        sharing = asyncio.create_task(self._flow.keep())
         try:
             await self._pump()
         finally:
             await self._finish()
-            for task in (renewing, stopping):
+            for task in (renewing, stopping, sharing):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
@@ -92,8 +114,13 @@ class Drain:
                 if await self._ask("leave"):
                     return
                 continue
+            if mode == "staged":
+                await self._stage_first()
+                continue
             lanes = len(self._lanes)
-            missing = lanes - len(self._staging) if mode == "any" else self._terms.limit - lanes
+            missing = lanes - len(self._staging) if mode == "any" else self._bound() - lanes
+            if self._short:
+                missing = 1
             await asyncio.gather(*(self._ask(mode) for _ in range(max(1, min(4, missing)))))
 
     def _wanted(self) -> Mode | None:
@@ -104,7 +131,19 @@ class Drain:
             return "slot" if busy else "leave"
         if len(self._staging) + self._asking < lanes and self._terms.interval_us == 0:
             return "any"
-        return "slot" if lanes < self._terms.limit and not self._give else None
+        if lanes < self._bound():
+            return "slot"
+        return "staged" if self._overtaken and self._terms.interval_us == 0 else None
+
+    def _bound(self) -> int:
+        """The most lanes that this drain may have now."""
+        return min(self._limit, self._most)
+
+    async def _stage_first(self) -> None:
+        """Stages one claim more than there are lanes, since something goes before all that is staged."""
+        if len(self._staging) > len(self._lanes):
+            await self._give_back(self._staging.drop_last(), [])
+        await self._ask("staged")
 
     def _next_mode(self) -> Mode | None:
         """What to ask for while settling."""
@@ -113,7 +152,7 @@ class Drain:
         lanes = len(self._lanes)
         if self._terms.interval_us or lanes == 0:
             return "slot"
-        if self._give:
+        if lanes >= self._most:
             return "staged" if len(self._staging) < lanes else None
         return "any" if len(self._staging) <= lanes else "slot"
 
@@ -143,13 +182,17 @@ class Drain:
             self._asking -= 1
         if isinstance(answer, Wait) and answer.why == "left":
             return True
-        self._place(answer, at)
+        self._place(ask, answer, at)
         return False
 
-    def _place(self, answer: Claim | Wait, asked_at: float) -> None:
+    def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float) -> None:
         """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
         self._learn_gate(answer.gate, asked_at)
-        self._give = answer.give
+        self._limit = min(self._terms.limit, answer.limit)
+        self._most = ask.slots - answer.give if answer.give else _UNBOUNDED
+        self._short = isinstance(answer, Wait) and answer.why == "limit"
+        if ask.mode == "staged" and (isinstance(answer, Claim) or answer.wait_ms <= 0):  # else it lingers for more
+            self._overtaken = False
         match answer:
             case Wait(wait_ms=wait_ms):
                 self._idle_until = monotonic() + (_IDLE_S if wait_ms < 0 else min(wait_ms / 1000, _IDLE_S))
@@ -166,10 +209,16 @@ class Drain:
     async def _lane(self, claim: Claim, slot: str) -> None:
         """Makes one call after another with one slot; starts the next before it settles the last."""
         try:
+            if claim.delay_ms:
+                await asyncio.sleep(claim.delay_ms / 1000)
             call = self._start(claim)
             while call:
+                began_at = monotonic()
                 ended = await self._end(call, claim)
-                successor = None if ended is None or ended.rest_s else await self._successor(slot)
+                if ended and ended.shown and ended.shown.sign is not Sign.ACCEPTED:
+                    await self._heed()
+                chained = ended and not ended.rest_s and await self._may_chain(claim, ended, began_at)
+                successor = await self._successor(slot) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:
                     self._drop_lane(slot)
@@ -183,6 +232,29 @@ class Drain:
         finally:
             self._drop_lane(slot)
 
+    async def _may_chain(self, claim: Claim, ended: Ended, began_at: float) -> bool:
+        """Whether a staged claim may follow at once: what an urgent call has left to be read would go before it."""
+        if claim.id in self._urgent:
+            return ended.trouble is None
+        if any(abs(at - began_at) < _LOCKSTEP_S for at in self._urgent.values()):
+            self._urgent_ended.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent_ended.wait(), _LOCKSTEP_S)
+        return monotonic() - self._urgent_left_at > _LOCKSTEP_S
+
+    def _forget(self, claim: Claim, *, left: bool = False) -> None:
+        """Lets go of a claim; `left` says that some of its references are to be read or called again."""
+        self._leases.drop(claim.id)
+        if self._urgent.pop(claim.id, None):
+            self._urgent_ended.set()
+            if left:
+                self._urgent_left_at = monotonic()
+
+    async def _heed(self) -> None:
+        """Starts nothing more before the account knows what went wrong, and this drain what follows from it."""
+        await self._flow.shared()
+        await self._check_gate()
+
     def _drop_lane(self, slot: str) -> None:
         self._lanes.pop(slot, None)
         self._leases.drop_slot(slot)
@@ -193,6 +265,8 @@ class Drain:
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
         self.calls += 1
+        if claim.urgent:
+            self._urgent[claim.id] = monotonic()
         call = asyncio.create_task(self._attempt(claim, lambda: self._still_ours(claim)))
         self._leases.watch(claim.id, call)
         return call
@@ -204,22 +278,24 @@ class Drain:
     async def _end(self, call: "asyncio.Task[Ended]", claim: Claim) -> Ended | None:
         """How a call ended; None where it must not be settled: its claim passes, and is taken over as maybe sent."""
         try:
-            return await call
+            ended = await call
         except asyncio.CancelledError:
             if not call.cancelled():
                 raise
             log.warning("call closed, its claim was lost", account=self._account, claim=claim.id)
         except Exception:
             log.exception("attempt failed", account=self._account, claim=claim.id)
-        self._leases.drop(claim.id)
+        else:
+            self._flow.note(claim, ended)
+            return ended
+        self._forget(claim)
         return None
 
     async def _successor(self, slot: str) -> Claim | None:
         """The staged claim that may start now, by the order of the policy; asks for the gate where its word is old."""
         if self._stop.is_set() or not self._staging or not self._leases.holds(slot):
             return None
-        if self._give:
-            self._give = False
+        if len(self._lanes) > self._most:
             return None
         if monotonic() - self._gate_at > GATE_FRESH_S:
             await self._check_gate()
@@ -275,13 +351,13 @@ class Drain:
                 pause = min(_RETRY_S[1], pause * 2)
             except Exception:
                 log.exception("could not settle; the claim passes and is taken over", claim=claim.id)
-                self._leases.drop(claim.id)
+                self._forget(claim)
                 return
-        self._leases.drop(claim.id)
+        self._forget(claim, left=ended.trouble is not None)
         if not ours:
             log.warning("claim lost", account=self._account, claim=claim.id, references=len(claim.references))
-        if answer:
-            self._place(answer, at)
+        if ask and answer:
+            self._place(ask, answer, at)
         self._changed.set()
 
     async def _give_back(self, unsent: list[Claim], slots: list[str]) -> None:
@@ -314,6 +390,7 @@ class Drain:
             pending = [*self._lanes.values(), *self._side]
             if pending:
                 await asyncio.wait(pending)
+        await self._flow.finish()
         with contextlib.suppress(LedgerError):
             await claims.leave(self._ledger, self._account, self._name)
 

@@ -8,7 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from jobs.errors import IdempotencyConflictError, LedgerFullError
+from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
 from jobs.intake import IntakeOrder, MalformedEntryError, parse_entry
 from jobs.ledger import intake
 from jobs.ledger.core import Ledger
@@ -23,36 +23,52 @@ from jobs.references import Batch, RawBatch, classify
 log = structlog.get_logger()
 
 _COUNT = 100
+_LARGE = 40_000
+"""Characters of references from which an entry is taken in beside the others."""
+_MOST_ASIDE = 64_000_000
+"""Characters that wait beside; beyond that nothing more is read."""
 _LONG = 1_000_000
 """Characters of references that are better parsed beside the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
+_LOOK_S = 0.1
 
 
 class Intake:
-    """Turns entries into jobs: many small ones in one script, a large one in batches of its own."""
+    """Turns entries into jobs: many small ones in one script, a large one in batches of its own.
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        consumer: str,
-        accounts: frozenset[str],
-        pattern: ReferencePattern,
-        settings: Settings,
-        blocking: Redis,
-    ) -> None:
+    Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
+    """
+
+    def __init__(self, ledger: Ledger, consumer: str, settings: Settings, blocking: Redis) -> None:
         self._ledger = ledger
         self._consumer = consumer
-        self._accounts = accounts
-        self._pattern = pattern
         self._settings = settings
+        own = {name: settings.of(name) for name in settings.account_names}
+        self._accounts = frozenset(own)
+        self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
+        self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False
+        self._aside: dict[str, list[Entry]] = {}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._in_hand: dict[str, int] = {}
 
     async def run(self) -> None:
         """Reads and deals with what there is, once."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            for lane in self._lanes.values():
+                lane.cancel()
+            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+            raise
+
+    async def _run(self) -> None:
+        while sum(self._in_hand.values()) > _MOST_ASIDE:
+            await asyncio.wait(self._lanes.values(), timeout=_LOOK_S)
         if not self._prepared:
             await intake.prepare(self._ledger)
             self._prepared = True
@@ -71,6 +87,9 @@ class Intake:
         small: dict[str, list[SmallJob]] = {}
         full: LedgerFullError | None = None
         for entry in entries:
+            if len(entry.fields.get("references", "")) > _LARGE:
+                self._put_aside(entry)
+                continue
             wanted = await self._parsed(entry, now_ms)
             if wanted is None:
                 continue
@@ -85,6 +104,36 @@ class Intake:
             await self._seal(account, jobs)
         if full:
             raise full
+
+    def _put_aside(self, entry: Entry) -> None:
+        if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's
+            return
+        account = entry.fields.get("account", "")
+        self._in_hand[entry.id] = len(entry.fields["references"])
+        self._aside.setdefault(account, []).append(entry)
+        if account not in self._lanes:
+            self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
+
+    async def _take_in_turn(self, account: str) -> None:
+        """Takes in the large entries of an account.
+
+        Where the server is away or full, they are let go: they are taken over once their reader counts as dead.
+        """
+        waiting = self._aside[account]
+        try:
+            while waiting:
+                wanted = await self._parsed(waiting[0], await self._ledger.now_ms())
+                if wanted:
+                    await self._accept_large(waiting[0], wanted)
+                del self._in_hand[waiting.pop(0).id]
+        except LedgerError as error:
+            log.warning("intake entries wait", entries=[entry.id for entry in waiting], error=str(error))
+        except Exception:
+            log.exception("intake entry could not be taken in; it waits", entry=waiting[0].id)
+        finally:
+            for entry in waiting:
+                del self._in_hand[entry.id]
+            del self._lanes[account], self._aside[account]
 
     async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:
         """Gathers small jobs of an account until they fill a script."""
@@ -111,12 +160,13 @@ class Intake:
         return None
 
     def _small(self, entry: Entry, wanted: IntakeOrder) -> SmallJob:
-        batch = self._classify(wanted.references)
+        batch = self._classify(wanted.order.account, wanted.references)
         valid = list(dict.fromkeys(batch.valid))
         return SmallJob(entry.id, wanted.order, valid, batch.invalid, len(batch.valid) - len(valid))
 
-    def _classify(self, references: list[str], first_line: int = 1) -> Batch:
-        return classify(RawBatch(range(first_line, first_line + len(references)), references), self._pattern)
+    def _classify(self, account: str, references: list[str], first_line: int = 1) -> Batch:
+        raw = RawBatch(range(first_line, first_line + len(references)), references)
+        return classify(raw, self._patterns[account])
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:
@@ -124,7 +174,7 @@ class Intake:
         await admit(self._ledger, sum(len(job.references) + len(job.invalid) for job in jobs))
         words, drains = await intake.seal_small(
             self._ledger, account, jobs,
-            idempotency_keep_s=self._settings.idempotency_keep, per_call=self._settings.max_references_per_call,
+            idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
         await enqueue(self._ledger, account, drains)
@@ -134,12 +184,12 @@ class Intake:
         submission = Submission(self._ledger, wanted.order)
         with Deduplicator() as deduplicator:
             for at in range(0, len(wanted.references), 10_000):
-                batch = self._classify(wanted.references[at : at + 10_000], at + 1)
+                batch = self._classify(wanted.order.account, wanted.references[at : at + 10_000], at + 1)
                 await submission.add(deduplicator.unique(batch.valid), batch.invalid)
             try:
                 sealed = await submission.seal(
                     duplicates=deduplicator.duplicates, idempotency_keep_s=self._settings.idempotency_keep,
-                    per_call=self._settings.max_references_per_call, intake=(GROUP, entry.id),
+                    per_call=self._per_call[wanted.order.account], intake=(GROUP, entry.id),
                 )  # fmt: skip
             except IdempotencyConflictError as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))

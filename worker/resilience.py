@@ -94,12 +94,12 @@ class ResilientWorker(arq.worker.Worker):
             self._recount()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Starts drains, one an account and process, and none that runs here already."""
+        """Starts drains, one an account and process; none that runs here already, nor of accounts that others serve."""
         running = {account_of(job) for job, task in self.tasks.items() if not task.done()}
         for job_b in job_ids:
             job = job_b.decode()
             account = account_of(job)
-            if account in running:
+            if account in running or account not in self.service.accounts:
                 continue
             await super().start_jobs([job_b])
             if job in self.tasks:

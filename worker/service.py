@@ -8,27 +8,30 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import structlog
 from arq.connections import ArqRedis
 
 from config import logs
+from config.keys import is_open
 from config.settings import Settings, load, log_format
 from jobs.errors import CancellistError, LedgerError
-from jobs.ledger import control, records
+from jobs.flow import FlowPolicy
+from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import arq_pool
 from jobs.ledger.intake import leave
 from jobs.ledger.opening import Opened, open_ledger
-from jobs.model import DEFAULT_ACCOUNT, JobState
-from jobs.references import ReferencePattern
+from jobs.model import JobState
 from jobs.retry import RetryPolicy
 from jobs.words import Lexicon, Meaning
 from worker.attempt import Attempt
 from worker.drain import Drain
+from worker.flow import Flow
 from worker.intake import Intake
 from worker.platform.client import PlatformClient
 from worker.sweep import Served, Sweep
@@ -45,6 +48,8 @@ class Account:
     name: str
     terms: Terms
     policy: RetryPolicy
+    flow: FlowPolicy
+    settings_prefix: str
     client: PlatformClient
     attempt: Attempt
 
@@ -73,9 +78,13 @@ class Service:
             SettingsError: a setting is missing or wrong.
             LedgerError: the server cannot be used.
         """
-        settings: Settings = ctx.get("settings") or load()
+        odd_names: list[str] = []
+        settings: Settings = ctx.get("settings") or load(odd_names.append)
         logs.configure(log_format(settings), settings.log_level)
-        settings.check_key()
+        for line in odd_names:
+            log.warning(line)
+        for name in settings.account_names:
+            _check_key(settings, name)
         opened = await open_ledger(
             url=settings.redis_url.get_secret_value() if settings.redis_url else None,
             data_dir=settings.data_dir,
@@ -84,25 +93,14 @@ class Service:
             on_wait=log.warning,
         )
         service = cls(settings, opened)
-        await service._open_account(DEFAULT_ACCOUNT)
-        sweep = Sweep(
-            service.ledger,
-            service.worker,
-            service._serving,
-            settings,
-            service.wake_all,
-            service._teach,
-        )
-        intake = Intake(
-            service.ledger, service.worker, service.accounts, ReferencePattern(settings.reference_pattern), settings,
-            opened.blocking,
-        )  # fmt: skip
+        log.info("worker started", worker=service.worker, server=opened.shown)
+        for name in settings.account_names:
+            await service._open_account(name)
+        served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
+        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all, service._teach)
+        intake = Intake(service.ledger, service.worker, settings, opened.blocking)
         for name, work in (("sweep", sweep.run), ("intake", intake.run), ("wake", service._listen)):
             service._tasks.append(asyncio.create_task(service._keep(name, work), name=name))
-        log.info(
-            "worker started", worker=service.worker, server=opened.shown, platform=settings.api_url,
-            calls=settings.max_concurrent_calls, references_per_call=settings.max_references_per_call,
-        )  # fmt: skip
         return service
 
     @property
@@ -115,7 +113,8 @@ class Service:
         served = self._accounts.get(account)
         if served is None or account in self._drains or self._stop.is_set():
             return 0
-        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, self._stop)
+        shared = Flow(self.ledger, account, name, served.flow, served.settings_prefix)
+        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, shared, self._stop)
         self._drains[account] = drain
         try:
             await drain.run()
@@ -129,12 +128,12 @@ class Service:
             await asyncio.wait_for(self._wake.wait(), within_s)
         self._wake.clear()
 
-    def wake_all(self, account: str | None = None, *, gate: bool = False) -> None:
-        """Says that an account's work or gate may have changed; None: every account's."""
+    def wake_all(self, account: str | None = None, *, gate: bool = False, first: bool = False) -> None:
+        """Says that an account's work or gate may have changed, or that some goes `first`; None: every account's."""
         self._wake.set()
         for name, drain in self._drains.items():
             if account in {None, name}:
-                drain.wake(gate=gate)
+                drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
         """Whether no job can go on by itself, and the intake stream is empty."""
@@ -174,28 +173,34 @@ class Service:
         log.info("worker stopped", worker=self.worker)
 
     async def _open_account(self, name: str) -> None:
-        s = self.settings
+        """Opens an account with what is its own: nothing of it is shared with another."""
+        own, lease_s = self.settings.of(name), self.settings.lease_seconds
         terms = Terms(
-            limit=s.max_concurrent_calls,
-            interval_us=s.interval_us * (2 if s.deallocate_first else 1),
-            burst=s.burst,
-            per_call=s.max_references_per_call,
-            linger_ms=s.linger_ms,
-            lease_ms=round(s.lease_seconds * 1000),
+            limit=own.max_concurrent_calls,
+            interval_us=own.interval_us * (2 if own.deallocate_first else 1),
+            burst=own.burst,
+            per_call=own.max_references_per_call,
+            linger_ms=own.linger_ms,
+            lease_ms=round(lease_s * 1000),
         )
-        policy = RetryPolicy(s.max_attempts, s.retry_base, s.retry_cap, s.call_timeout)
-        key = s.api_key.get_secret_value() if s.api_key else None
-        client = PlatformClient(s.api_url, key, timeout_s=s.call_timeout)
+        policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
+        read_key = partial(self.settings.key, name)
+        client = PlatformClient(
+            own.api_url, read_key(), timeout_s=own.call_timeout, read_key=read_key if own.api_key_file else None
+        )
         await self._stack.enter_async_context(client)
-        known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in s.refusal_words.items())
+        known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
         attempt = Attempt(
-            client, policy, lease_s=s.lease_seconds, lexicon=Lexicon({}, known), deallocate_first=s.deallocate_first
+            client, policy, lease_s=lease_s, lexicon=Lexicon({}, known), deallocate_first=own.deallocate_first
         )
-        self._accounts[name] = Account(name, terms, policy, client, attempt)
-
-    def _serving(self, account: str) -> Served | None:
-        served = self._accounts.get(account)
-        return Served(served.terms, served.policy) if served else None
+        flow_policy = FlowPolicy(ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us)
+        prefix = self.settings.prefix(name)
+        self._accounts[name] = Account(name, terms, policy, flow_policy, prefix, client, attempt)
+        # Whoever starts a worker may have mended what the platform refused.
+        await flow.probe(self.ledger, name)
+        log.info(
+            "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
+        )
 
     def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:
         """Hands on what any worker has learnt about the platform's words."""
@@ -232,4 +237,17 @@ class Service:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
                     if message:
                         account, _, what = message["data"].decode().partition(" ")
-                        self.wake_all(account, gate=what == "gate")
+                        self.wake_all(account, gate=what == "gate", first=what == "first")
+
+
+def _check_key(settings: Settings, account: str) -> None:
+    """Checks an account's key, and tells where others can read the file that holds it.
+
+    Raises:
+        SettingsError: a key that is wanted is not set, or its file holds none.
+    """
+    settings.check_key(account)
+    settings.key(account)
+    file = settings.of(account).api_key_file
+    if file and is_open(file):
+        log.warning("others than its owner can read the key's file: chmod 600", account=account, file=str(file))

@@ -33,6 +33,15 @@ class Staging:
         heapq.heapify(self._heap)
         return stale
 
+    def drop_last(self) -> list[Claim]:
+        """Takes out the one that would start last."""
+        last = max(self._heap, key=lambda entry: entry[:2], default=None)
+        if last is None:
+            return []
+        self._heap.remove(last)
+        heapq.heapify(self._heap)
+        return [last[2]]
+
     def drop_all(self) -> list[Claim]:
         """Takes out all."""
         staged = [claim for _, _, claim in self._heap]

@@ -1,13 +1,15 @@
 """The sweep: the ledger's housekeeping, once a second by every worker."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import structlog
 
 from config.settings import Settings
+from jobs.errors import LedgerError
 from jobs.ledger import control, lexicon
 from jobs.ledger.claims import Terms
 from jobs.ledger.core import Ledger
@@ -31,39 +33,60 @@ class Served:
 
 
 class Sweep:
-    """Takes over what dead workers held, starts what is due, sees that work has drains, and trims what is old."""
+    """Takes over what dead workers held, starts what is due, sees that work has drains, and trims what is old.
+
+    Each account's turns are a task of their own: one that has much to look after holds up no other.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         worker: str,
-        serving: Callable[[str], Served | None],
+        served: Mapping[str, Served],
         settings: Settings,
         wake: Callable[[str], None],
         teach: Callable[[str, Mapping[str, Meaning]], None],
     ) -> None:
         self._ledger = ledger
         self._worker = worker
-        self._serving = serving
+        self._served = served
         self._settings = settings
         self._wake = wake
         self._teach = teach
         self._turn = 0
-        self._accounts: Sequence[str] = ()
+        self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
     async def run(self) -> None:
-        """Sweeps every account once, then waits for the next turn."""
-        if self._turn % 10 == 0:
-            self._accounts = await control.accounts(self._ledger)
-        for account in {*self._accounts, DEFAULT_ACCOUNT}:
-            served = self._serving(account)
-            if served:
-                await self._sweep(account, served)
-                self._teach(account, await lexicon.learnt(self._ledger, account))
+        """Begins a turn for every account whose last one is over, then waits for the next.
+
+        Raises:
+            LedgerError: the server was away.
+        """
+        ends_at = monotonic() + PERIOD_S
+        for account, served in self._served.items():
+            self._begin(f"sweep {account}", partial(self._look_after, account, served))
         if self._turn % _TRIM_EVERY == 0:
-            await self._trim()
+            self._begin("trim", self._trim)
         self._turn += 1
-        await asyncio.sleep(PERIOD_S)
+        try:
+            over, _ = await asyncio.wait(self._going.values(), timeout=PERIOD_S)
+            self._going = {name: task for name, task in self._going.items() if task not in over}
+            for error in filter(None, [task.result() for task in over]):
+                raise error
+            await asyncio.sleep(ends_at - monotonic())
+        except asyncio.CancelledError:
+            for task in self._going.values():
+                task.cancel()
+            await asyncio.gather(*self._going.values(), return_exceptions=True)
+            raise
+
+    def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        if name not in self._going:
+            self._going[name] = asyncio.create_task(_apart(name, work), name=name)
+
+    async def _look_after(self, account: str, served: Served) -> None:
+        await self._sweep(account, served)
+        self._teach(account, await lexicon.learnt(self._ledger, account))
 
     async def _sweep(self, account: str, served: Served) -> None:
         more = True
@@ -92,3 +115,14 @@ class Sweep:
         trimmed = (1, 1)
         while any(trimmed):
             trimmed = await control.trim(self._ledger, DEFAULT_ACCOUNT, **keep)
+
+
+async def _apart(name: str, work: Callable[[], Awaitable[None]]) -> LedgerError | None:
+    """Does one turn of something; what goes wrong with it stops nothing else."""
+    try:
+        await work()
+    except LedgerError as error:
+        return error
+    except Exception:
+        log.exception("turn failed; the next is tried", turn=name)
+    return None

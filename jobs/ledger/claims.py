@@ -16,6 +16,8 @@ from jobs.retry import CallAgain, ReadState, Settle, Step
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
 """References in one request to give back; with what else a script touches, never more than 2,000."""
+_URGENT_BELOW = 1e14
+"""Scores of the class `urgent` (lua/shared/orders.lua)."""
 Kind = Literal["calls", "alone", "reads"]
 
 
@@ -24,7 +26,8 @@ class Terms:
     """What a drain may take.
 
     Attributes:
-        limit: calls in flight over all workers.
+        limit: calls in flight over all workers, at most.
+        initial: the limit to begin with, where flow control knows none.
         interval_us: microseconds between calls, 0 without a rate.
         burst: calls that may be made at once under a rate.
         per_call: references a call.
@@ -33,6 +36,7 @@ class Terms:
     """
 
     limit: int = 8
+    initial: int = 16
     interval_us: int = 0
     burst: int = 1
     per_call: int = 100
@@ -61,8 +65,8 @@ class Ask:
         return orjson.dumps(
             {
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
-                "limit": t.limit, "interval_us": t.interval_us, "burst": t.burst, "per_call": t.per_call,
-                "linger": t.linger_ms, "lease": t.lease_ms,
+                "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
+                "per_call": t.per_call, "linger": t.linger_ms, "lease": t.lease_ms,
             }
         )  # fmt: skip
 
@@ -79,7 +83,14 @@ class Part:
 class Claim:
     """References to be named by one call, and whether the call may start (else it is staged).
 
-    `score` orders staged claims: the lower goes first. `server_ms` is the server's clock when it was granted.
+    Attributes:
+        score: orders staged claims, the lower goes first.
+        server_ms: the server's clock when it was granted.
+        probe: whether it shows if an open breaker may close: it burns no attempt.
+        size: references of a full call when it was granted.
+        delay_ms: until the call may start: its rate token was given out ahead of time.
+        limit: calls in flight allowed then, over all workers.
+        give: slots that the drain should give back as they come free.
     """
 
     id: str
@@ -89,7 +100,16 @@ class Claim:
     score: float
     gate: int
     server_ms: int
-    give: bool = False
+    probe: bool
+    size: int
+    delay_ms: int
+    limit: int
+    give: int = 0
+
+    @property
+    def urgent(self) -> bool:
+        """Whether some of it is of the class `urgent`."""
+        return self.score < _URGENT_BELOW
 
     @property
     def references(self) -> list[str]:
@@ -101,12 +121,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight."""
+    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight; `limit` and `give` as for a claim."""
 
     wait_ms: int
     why: str
     gate: int
-    give: bool = False
+    limit: int
+    give: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +221,15 @@ async def leave(ledger: Ledger, account: str, drain: str) -> None:
 
 
 def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
-    gate, give = int(reply[1]), bool(int(reply[2]))
+    gate, give, limit = int(reply[1]), int(reply[2]), int(reply[3])
     if reply[0] == b"wait":
-        return Wait(int(reply[3]), reply[4].decode(), gate, give)
-    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(7, len(reply), 2))
-    kind: Kind = reply[4].decode()
-    return Claim(ask.claim, kind, parts, bool(reply[3]), float(reply[5]), gate, int(reply[6]), give)
+        return Wait(int(reply[4]), reply[5].decode(), gate, limit, give)
+    slot, kind, score, server_ms, probe, size, delay_ms = reply[4:11]
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(11, len(reply), 2))
+    return Claim(
+        ask.claim, kind.decode(), parts, bool(slot), float(score), gate, int(server_ms), bool(probe), int(size),
+        int(delay_ms), limit, give,
+    )  # fmt: skip
 
 
 def _group(share: Share) -> dict[str, object]:

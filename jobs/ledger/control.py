@@ -1,12 +1,12 @@
 """Pausing, resuming and aborting; the sweep and its slices; the account's gate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from jobs.errors import JobStateError
-from jobs.ledger import records
+from jobs.ledger import flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
@@ -15,6 +15,8 @@ from jobs.model import JobRecord, JobState
 SLICE = 500
 """References in one slice: a few milliseconds of the server's time."""
 UNSEALED_KEPT_MS = 3_600_000
+LIVE_MS = 4000
+"""A worker that has not swept for so long is not counted as live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,46 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """Why an account calls its platform no more than by a probe now and then; `why` says what to do."""
+
+    why: str
+    since_ms: int
+    next_probe_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The account's gate.
 
-    `hold_until_ms` is 0 where it does not hold; `list_size` is what a 413 has left of a call's references;
-    `calls_in_flight` counts over all workers.
+    Attributes:
+        version: it rises whenever what is staged must be let go.
+        paused: by a person.
+        hold_until_ms: as the platform asked; 0 where it does not hold.
+        hold_why: what it asked.
+        breaker: None where it is closed.
+        limit: calls in flight that flow control allows, over all workers; None where that is not known, or long ago.
+        interval_us: between calls, as learnt from the platform; 0 where no rate is known.
+        list_size: references of a call that flow control, or a 413, has left; None where nothing has.
+        calls_in_flight: over all workers.
+        workers: that live.
     """
 
     version: int
     paused: bool
     hold_until_ms: int
     hold_why: str
+    breaker: OpenBreaker | None
+    limit: int | None
+    interval_us: int
     list_size: int | None
     calls_in_flight: int
     workers: int
+
+    @property
+    def calls_per_second(self) -> float | None:
+        """The rate that was learnt from the platform."""
+        return round(1e6 / self.interval_us, 2) if self.interval_us else None
 
 
 async def pause_job(ledger: Ledger, job: str) -> JobState:
@@ -77,7 +105,8 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
 
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
-    """Resumes an account; answers the drains to enqueue."""
+    """Resumes an account, and has an open breaker probe at once; answers the drains to enqueue."""
+    await flow.probe(ledger, account)
     reply = await ledger.run("resume", account, "", per_call)
     return [_text(name) for name in reply[1:]]
 
@@ -128,25 +157,44 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
     return int(reply[0]), int(reply[1])
 
 
+_LIMIT_KNOWN_MS = 60_000
+_GATE = (
+    "gate", "paused", "hold_until", "hold_why", "list_size", "size", "limit", "limit_at", "interval",
+    "breaker", "breaker_why", "breaker_since", "breaker_next",
+)  # fmt: skip
+
+
 async def gate(ledger: Ledger, account: str) -> Gate:
     """The account's gate now."""
     with translated():
         now_ms = await ledger.now_ms()
         pipe = ledger.redis.pipeline(transaction=False)
-        pipe.hmget(ledger.keys.state(account), ["gate", "paused", "hold_until", "hold_why", "list_size"])
+        pipe.hmget(ledger.keys.state(account), list(_GATE))
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
-        pipe.zcount(ledger.keys.workers, now_ms - 4000, "+inf")
-        (version, paused, hold, why, size), calls, workers = await pipe.execute()
-    held_until = int(hold or 0)
+        pipe.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf")
+        values, calls, workers = await pipe.execute()
+    h = dict(zip(_GATE, values, strict=True))
+    held_until = int(h["hold_until"] or 0)
+    known = now_ms - int(h["limit_at"] or 0) < _LIMIT_KNOWN_MS
+    sizes = [int(size) for size in (h["list_size"], h["size"]) if size]
     return Gate(
-        version=int(version or 0),
-        paused=paused is not None,
+        version=int(h["gate"] or 0),
+        paused=h["paused"] is not None,
         hold_until_ms=held_until if held_until > now_ms else 0,
-        hold_why=_text(why or b"") if held_until > now_ms else "",
-        list_size=int(size) if size else None,
+        hold_why=_text(h["hold_why"] or b"") if held_until > now_ms else "",
+        breaker=_breaker(h),
+        limit=int(h["limit"]) if h["limit"] and known else None,
+        interval_us=int(h["interval"] or 0),
+        list_size=min(sizes, default=None),
         calls_in_flight=int(calls),
         workers=int(workers),
     )
+
+
+def _breaker(h: Mapping[str, bytes | None]) -> OpenBreaker | None:
+    if h["breaker"] is None:
+        return None
+    return OpenBreaker(_text(h["breaker_why"] or b""), int(h["breaker_since"] or 0), int(h["breaker_next"] or 0))
 
 
 async def gate_version(ledger: Ledger, account: str) -> int:
@@ -159,6 +207,16 @@ async def accounts(ledger: Ledger) -> Sequence[str]:
     """Accounts that ever had a job."""
     with translated():
         return sorted(_text(name) for name in await ledger.redis.smembers(ledger.keys.accounts))
+
+
+async def served(ledger: Ledger) -> dict[str, bool]:
+    """Accounts that workers serve, and whether one does now; remembered for an hour, so that a queue outlives them."""
+    with translated():
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.zrange(ledger.keys.served, 0, -1, withscores=True)
+        (seconds, _), found = await pipe.execute()
+    return {_text(name): at_ms > seconds * 1000 - LIVE_MS for name, at_ms in found}
 
 
 def _expect(record: JobRecord, state: str, wanted: JobState, word: str) -> JobState:

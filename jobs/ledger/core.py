@@ -10,7 +10,13 @@ from jobs.ledger.keys import DEFAULT_NAMESPACE, Keys
 from jobs.ledger.scripts import Scripts
 
 FORMAT = 1
-"""Version of what is written; every record carries it."""
+"""Version of what is written; every record carries it.
+
+Within a version records may only gain fields, which mean something by their absence: what an older worker has written
+is read by a newer one, and what a newer one adds is passed over by an older one, so that both may run at once.
+"""
+READS = frozenset({FORMAT})
+"""Versions that are read."""
 
 
 class Ledger:
@@ -27,18 +33,22 @@ class Ledger:
         """Marks the namespace with the format's version, or checks the one it has.
 
         Raises:
-            LedgerUnfitError: it holds another format.
+            LedgerUnfitError: it holds a format that is not read.
         """
         with translated():
             found = await self.redis.get(self.keys.format)
             if found is None:  # asked first: a full server takes no write, and must be drained
                 await self.redis.set(self.keys.format, FORMAT, nx=True)
                 found = await self.redis.get(self.keys.format)
-        if found is None or int(found) != FORMAT:
-            raise LedgerUnfitError(
-                f"namespace {self.keys.namespace!r} holds format {_text(found)}, this version reads {FORMAT}; "
-                "run the version that wrote it, or choose another CANCELLIST_NAMESPACE"
-            )
+        text = _text(found)
+        if text in map(str, READS):
+            return
+        newer = text.isdecimal() and int(text) > FORMAT
+        raise LedgerUnfitError(
+            f"namespace {self.keys.namespace!r} holds format {text}, this version reads {', '.join(map(str, READS))}: "
+            + ("upgrade cancellist here" if newer else "run the version that wrote it")
+            + ", or choose another CANCELLIST_NAMESPACE"
+        )
 
     async def now_ms(self) -> int:
         """The server's clock, Unix milliseconds."""

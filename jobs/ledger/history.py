@@ -1,6 +1,6 @@
 """What was tried: calls that did not simply succeed, kept briefly for `explain`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.ledger.connection import translated
@@ -19,7 +19,7 @@ class TroubledCall:
         reason: the platform's words, or what went wrong on the way.
         correlation_id: the platform's, where its answer had one.
         took_ms: milliseconds.
-        references: those that it did not confirm.
+        named: the references that it did not confirm, by the job that they were named for.
         at_ms: Unix milliseconds of its settling, by the server's clock; 0 before it is written.
     """
 
@@ -28,35 +28,40 @@ class TroubledCall:
     reason: str
     correlation_id: str | None
     took_ms: int
-    references: Sequence[str]
+    named: Mapping[str, Sequence[str]]
     at_ms: int = 0
+
+    @property
+    def references(self) -> int:
+        """How many references it did not confirm; one that two jobs name counts once."""
+        return len({reference for named in self.named.values() for reference in named})
 
     def fields(self) -> list[str]:
         """As field-value pairs of a stream entry."""
         return [
             "kind", self.kind, "status", str(self.status or ""), "reason", self.reason,
             "correlation_id", self.correlation_id or "", "took_ms", str(self.took_ms),
-            "references", "\n".join(self.references),
+            "named", "\n".join(" ".join([job, *named]) for job, named in self.named.items()),
         ]  # fmt: skip
 
 
-async def of_reference(ledger: Ledger, account: str, reference: str) -> AsyncIterator[TroubledCall]:
-    """Troubled calls that named a reference, newest first, as far as they are kept."""
-    needle = reference.encode()
+async def of_reference(ledger: Ledger, account: str, job: str, reference: str) -> AsyncIterator[TroubledCall]:
+    """Troubled calls that named a reference for a job, newest first, as far as they are kept."""
     before = "+"
     while True:
         with translated():
             rows = await ledger.redis.xrevrange(ledger.keys.trouble(account), before, "-", count=_PAGE)
         for entry, fields in rows:
-            references = fields[b"references"].split(b"\n")
-            if needle in references:
+            lines = [line.split(" ") for line in fields[b"named"].decode().split("\n")]
+            named = {other: references for other, *references in lines}
+            if reference in named.get(job, ()):
                 yield TroubledCall(
                     kind=fields[b"kind"].decode(),
                     status=int(fields[b"status"]) if fields[b"status"] else None,
                     reason=fields[b"reason"].decode(),
                     correlation_id=fields[b"correlation_id"].decode() or None,
                     took_ms=int(fields[b"took_ms"]),
-                    references=[r.decode() for r in references],
+                    named=named,
                     at_ms=int(entry.split(b"-")[0]),
                 )
         if len(rows) < _PAGE:

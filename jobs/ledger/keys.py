@@ -20,6 +20,7 @@ class Keys:
         self.totals = f"{namespace}:totals"
         self.workers = f"{namespace}:workers"
         self.accounts = f"{namespace}:accounts"
+        self.served = f"{namespace}:served"
         self.wake = f"{namespace}:wake"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
@@ -48,6 +49,10 @@ class Keys:
         """The account's calls in flight."""
         return f"{self.namespace}:account:{account}:slots"
 
+    def claimed(self, account: str) -> str:
+        """The account's claims, in flight or staged."""
+        return f"{self.namespace}:account:{account}:claimed"
+
     def drains(self, account: str) -> str:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"
@@ -62,7 +67,9 @@ class Keys:
             "groups",
             "words",
             "trouble",
+            "flow",
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
+        names.append(self.served)
         return tuple(name.encode() for name in names)

@@ -7,8 +7,10 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
 from jobs.outcomes import Outcome
+from jobs.progress import Sample, Stops
 
 _OUTCOME = "outcome:"
+_MOST_RIVALS = 100
 
 
 async def get(ledger: Ledger, job: str) -> JobRecord:
@@ -36,6 +38,29 @@ async def unfinished(ledger: Ledger) -> list[JobRecord]:
     with translated():
         ids = await ledger.redis.zrange(ledger.keys.open, 0, -1)
     return await _records(ledger, ids)
+
+
+async def rivals(ledger: Ledger) -> list[JobRecord] | None:
+    """Jobs that have not ended; None where they are too many to be read each time."""
+    with translated():
+        number = await ledger.redis.zcard(ledger.keys.open)
+    return await unfinished(ledger) if number <= _MOST_RIVALS else None
+
+
+async def stops(ledger: Ledger, account: str) -> Stops:
+    """When the account stood still last."""
+    names = ["paused", "paused_from", "paused_until", "hold_until"]
+    with translated():
+        paused, since, until, hold = await ledger.redis.hmget(ledger.keys.state(account), names)
+    if paused is not None:
+        return Stops(int(paused), None, int(hold or 0))
+    return Stops(int(since or 0), int(until or 0), int(hold or 0))
+
+
+async def claims(ledger: Ledger, account: str) -> int:
+    """Claims of the account, in flight or staged."""
+    with translated():
+        return int(await ledger.redis.hlen(ledger.keys.claimed(account)))
 
 
 async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
@@ -78,14 +103,17 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         created_at_ms=int(h.get("created_at") or 0),
         started_at_ms=_int(h.get("started_at")),
         finished_at_ms=_int(h.get("finished_at")),
-        samples=_samples(h.get("samples", "")),
+        samples=_samples(h),
+        idle_ms=int(h.get("idle") or 0),
+        paused_at_ms=_int(h.get("paused_at")) if h["state"] == JobState.PAUSED else None,
         intake_entry=h.get("entry"),
     )
 
 
-def _samples(text: str) -> tuple[tuple[int, int], ...]:
-    pairs = (sample.split(":") for sample in text.split())
-    return tuple((int(at), int(count)) for at, count in pairs)
+def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
+    """Those that were kept, and the newest, which has beside it when the last one was kept."""
+    texts = [*h.get("samples", "").split(), *h.get("sampled", "").split()[:1]]
+    return tuple(Sample(*map(int, text.split(":"))) for text in texts)
 
 
 def _int(text: str | None) -> int | None:

@@ -14,13 +14,13 @@ from redis.exceptions import NoScriptError
 from jobs.ledger.connection import translated
 from jobs.ledger.permissions import asking, commands_of, functions
 
-_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "claims", "sealing", "words")
+_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "claims", "sealing", "words")
 _ADMITS = frozenset({"submit", "intake"})
 """Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim",
+    "resume", "abort", "trim", "flow",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ async def test_what_was_tried_and_what_words_mean_is_told(valkey_stage: Stage) -
         troubled = await ledger.redis.xrange("cancellist:account:default:trouble")
     assert worker.end() == 0
     failed = next(fields for _, fields in troubled if fields[b"status"] == b"503")
-    named = failed[b"references"].split(b"\n")[0].decode()
+    named = failed[b"named"].split()[1].decode()
     document = json.loads(explain(valkey_stage, job, named.lower(), "--json").stdout)
     assert document["reference"] == named
     assert document["result"]["outcome"] in {"cancelled", "manifested", "already_cancelled"}

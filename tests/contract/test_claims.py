@@ -137,7 +137,7 @@ async def test_a_claim_takes_a_full_call_in_the_order_of_submission(ledger):
     assert [p for c in taken for p in c.parts] == [
         claims.Part(job, Piece(tuple(references))) for references in (refs(10), refs(10, 10), refs(5, 20))
     ]
-    assert await ask(ledger, slots=3, terms=replace(TERMS, limit=9)) == Wait(-1, "empty", 0)
+    assert await ask(ledger, slots=3, terms=replace(TERMS, limit=9)) == Wait(-1, "empty", 0, 9)
 
 
 async def test_a_call_may_hold_more_references_than_were_packed_together(ledger):
@@ -526,7 +526,7 @@ async def test_a_paused_account_wants_no_drain_and_a_resumed_one_does(ledger):
 
 
 async def test_with_nothing_in_sight_a_claim_says_so(ledger):
-    assert await ask(ledger) == Wait(-1, "empty", 0)
+    assert await ask(ledger) == Wait(-1, "empty", 0, TERMS.limit)
 
 
 async def test_a_claim_says_when_the_next_reference_is_due(ledger):

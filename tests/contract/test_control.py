@@ -85,7 +85,7 @@ async def test_nothing_of_a_paused_job_is_claimed_and_its_rest_is_after_it_is_re
     job = await submit(ledger, refs(20))
     await claim(ledger)
     assert await control.pause_job(ledger, job) is JobState.PAUSED
-    assert await ask(ledger) == Wait(-1, "empty", 1)
+    assert await ask(ledger) == Wait(-1, "empty", 1, TERMS.limit)
     state, drains = await control.resume_job(ledger, job, TERMS.per_call)
     assert state is JobState.RUNNING
     assert len(drains) <= 1

@@ -367,6 +367,17 @@ async def test_a_sweep_shows_that_its_worker_lives(ledger):
     assert (await control.gate(ledger, A)).workers == 1
 
 
+async def test_a_sweep_shows_which_account_is_served_and_a_trim_forgets_it_after_an_hour(ledger):
+    assert await control.served(ledger) == {}
+    await sweep(ledger)
+    await control.sweep(ledger, "north", "w1", TERMS, 30.0)
+    assert await control.served(ledger) == {A: True, "north": True}
+    now = await ledger.now_ms()
+    await ledger.redis.zadd("cancellist:served", {A: now - 5_000, "north": now - 3_500_000, "gone": now - 3_700_000})
+    await control.trim(ledger, A, results_keep_s=60, jobs_keep_s=60)
+    assert await control.served(ledger) == {A: False, "north": False}
+
+
 async def test_a_sweep_of_nothing_does_nothing(ledger):
     assert await sweep(ledger) == control.Swept(more=False, taken_over=0, sliceable=False, drains=())
     assert await drained(ledger) == []

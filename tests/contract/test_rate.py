@@ -129,7 +129,7 @@ async def test_reads_count_as_calls(ledger):
 async def test_where_there_is_nothing_to_call_a_drain_is_not_told_to_wait_for_the_rate(ledger):
     await submit(ledger, refs(10))
     await claim(ledger, terms=RATED)
-    assert await ask(ledger, terms=RATED) == Wait(-1, "empty", 0)
+    assert await ask(ledger, terms=RATED) == Wait(-1, "empty", 0, 16)
 
 
 async def test_nothing_to_call_takes_no_token(ledger):

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 from redis.exceptions import ResponseError
 
-from jobs.ledger import claims, control, records
+from jobs.ledger import claims, control, history, records
 from jobs.ledger.claims import Claim, Settlement, Share, Wait
+from jobs.ledger.history import TroubledCall
 from jobs.model import JobState, Piece
 from jobs.outcomes import Outcome
 from jobs.retry import CallAgain, ReadState, Settle
@@ -27,6 +28,7 @@ from tests.contract.test_claims import (
     slots,
     state_of,
     submit,
+    submitted,
     what_is_later_comes_due,
 )
 
@@ -110,15 +112,105 @@ async def test_a_job_is_completed_by_its_last_result(ledger):
     assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 0
 
 
-async def test_samples_are_taken_once_a_second_and_a_dozen_are_kept(ledger):
-    job = await submit(ledger, refs(150))
-    for _ in range(14):
-        await ledger.redis.hset(f"cancellist:job:{job}", "sampled_at", 1)
-        await settle(ledger, await claim(ledger))
+async def calls_end(ledger, job, *, after_ms):
+    """Settles a call so long after the last, by shifting the job's start into the past."""
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -after_ms)
     await settle(ledger, await claim(ledger))
+
+
+async def test_samples_tell_how_many_results_there_were_when_and_the_sum_of_their_times(ledger):
+    job = await submit(ledger, refs(50))
+    taken = await claim(ledger)
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -1000)
+    await settle(ledger, taken)
+    for _ in range(3):
+        await calls_end(ledger, job, after_ms=1000)
     samples = (await records.get(ledger, job)).samples
-    assert [count for _, count in samples] == list(range(30, 150, 10))
-    assert list(samples) == sorted(samples)
+    assert [sample.count for sample in samples] == [10, 20, 30, 40]
+    for sample, at in zip(samples, (1000, 2000, 3000, 4000), strict=True):
+        assert at <= sample.at_ms < at + 500
+    assert samples[0].sum_ms == 10 * samples[0].at_ms
+    assert samples[3].sum_ms == sum(10 * sample.at_ms for sample in samples)
+
+
+async def test_calls_that_end_together_make_two_samples_of_which_the_last_is_of_the_last_result(ledger):
+    job = await submit(ledger, refs(100))
+    taken = [await claim(ledger) for _ in range(9)]
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -1000)
+    for claimed in taken:
+        await settle(ledger, claimed)
+    samples = (await records.get(ledger, job)).samples
+    assert samples[0].count == 10
+    assert samples[-1].count == 90
+    assert len(samples) <= 2 + (samples[-1].at_ms - samples[0].at_ms) // 50
+
+
+async def test_samples_are_bounded_and_the_fewer_the_older(ledger):
+    job = await submit(ledger, refs(600))
+    await calls_end(ledger, job, after_ms=100)
+    for _ in range(58):
+        await calls_end(ledger, job, after_ms=200)
+    samples = (await records.get(ledger, job)).samples
+    assert samples[-1].count == 590
+    assert 20 <= len(samples) <= 33
+    ages = [samples[-1].at_ms - sample.at_ms for sample in samples]
+    assert ages == sorted(ages, reverse=True)
+    assert sum(age < 5000 for age in ages) > sum(age >= 5000 for age in ages)
+
+
+async def test_malformed_lines_are_no_part_of_the_pace(ledger):
+    job = (await submitted(ledger, refs(20), malformed=30)).job
+    await control.slices(ledger, A, job)
+    await settle(ledger, await claim(ledger))
+    assert [sample.count for sample in (await records.get(ledger, job)).samples] == [10]
+
+
+async def test_a_resent_settle_leaves_the_samples_as_they_are(ledger):
+    job = await submit(ledger, refs(30))
+    taken = await claim(ledger)
+    await settle(ledger, taken)
+    before = (await records.get(ledger, job)).samples
+    await settle(ledger, taken)
+    assert (await records.get(ledger, job)).samples == before
+
+
+async def test_the_clock_of_a_job_stands_while_it_is_paused(ledger):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    first = (await records.get(ledger, job)).samples[-1].at_ms
+    await control.pause_job(ledger, job)
+    for name in ("started_at", "paused_at"):
+        await ledger.redis.hincrby(f"cancellist:job:{job}", name, -60_000)
+    await control.resume_job(ledger, job, 10)
+    await control.resume_job(ledger, job, 10)
+    assert (await records.get(ledger, job)).idle_ms >= 60_000
+    await settle(ledger, await claim(ledger))
+    assert (await records.get(ledger, job)).samples[-1].at_ms < first + 2000
+
+
+async def test_the_clock_of_a_job_stands_while_its_account_is_paused(ledger):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    first = (await records.get(ledger, job)).samples[-1].at_ms
+    await control.pause_account(ledger, A)
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -60_000)
+    await ledger.redis.hincrby(key("state"), "paused", -60_000)
+    await control.resume_account(ledger, A, 10)
+    await settle(ledger, await claim(ledger))
+    assert (await records.get(ledger, job)).samples[-1].at_ms < first + 2000
+
+
+@pytest.mark.parametrize(("held_ms", "counts"), [(60_000, False), (2_000, True)])
+async def test_the_clock_of_a_job_stands_during_a_long_hold_but_not_during_a_short_one(ledger, held_ms, counts):
+    job = await submit(ledger, refs(30))
+    await settle(ledger, await claim(ledger))
+    record = await records.get(ledger, job)
+    await ledger.redis.hset(key("state"), "hold_until", await ledger.now_ms())
+    await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -held_ms)
+    await settle(ledger, await claim(ledger))
+    passed = (await records.get(ledger, job)).samples[-1].at_ms - record.samples[-1].at_ms
+    assert (passed >= held_ms) is counts
+    assert passed < held_ms + 2000
 
 
 # back into the queue
@@ -274,7 +366,7 @@ async def test_the_next_claim_comes_in_the_same_round_trip(ledger):
     assert taken
     assert isinstance(answer, Claim)
     assert answer.references == refs(5, 10)
-    assert await settle(ledger, answer, then=new_ask()) == (True, Wait(-1, "empty", 0))
+    assert await settle(ledger, answer, then=new_ask()) == (True, Wait(-1, "empty", 0, TERMS.limit))
 
 
 async def test_what_a_settle_puts_back_may_be_in_its_next_claim(ledger):
@@ -393,6 +485,49 @@ async def test_calls_that_go_well_earn_retries(ledger):
     for _ in range(5):
         await settle(ledger, await claim(ledger))
     assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 1.0
+
+
+PROMISES_NOTHING = {
+    "a list refused whole": CallAgain(0.0, 0, 1, group=0),
+    "unclear for the last time": ReadState(0.0, 8, 8, unclear_s=1.0),
+    "failed": Settle(Outcome.FAILED, 8, 404),
+}
+
+
+@pytest.mark.parametrize("step", PROMISES_NOTHING.values(), ids=PROMISES_NOTHING)
+async def test_a_call_that_did_not_go_well_earns_no_retries(ledger, step):
+    await submit(ledger, refs(10))
+    await ledger.redis.hset(key("state"), "retry_budget", "0.0")
+    await settle(ledger, await claim(ledger), step)
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.0
+
+
+async def test_a_call_that_was_refused_has_gone_well_and_its_reads_earn_nothing(ledger):
+    await submit(ledger, refs(1))
+    await ledger.redis.hset(key("state"), "retry_budget", "0.0")
+    await settle(ledger, await claim(ledger), READ)
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
+    await settle(ledger, await claim(ledger), replace(READ, reads=1))
+    await settle(ledger, await claim(ledger), Settle(Outcome.UNCONFIRMED, 1))
+    assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
+
+
+async def test_what_was_tried_is_told_to_the_job_that_it_was_tried_for(ledger):
+    one, two = await submit(ledger, refs(2)), await submit(ledger, refs(2, 1))
+    taken = await claim(ledger)
+    named = {part.job: part.piece.references for part in taken.parts}
+    call = TroubledCall("calls", 503, "busy", "c-1", 12, named)
+    await settle(ledger, taken, AGAIN, trouble=call)
+    first, shared, last = refs(3)
+    told = {
+        (job, reference): [t async for t in history.of_reference(ledger, A, job, reference)]
+        for job in (one, two)
+        for reference in (first, shared, last)
+    }
+    assert [len(told[one, reference]) for reference in (first, shared, last)] == [1, 1, 0]
+    assert [len(told[two, reference]) for reference in (first, shared, last)] == [0, 1, 1]
+    seen = told[two, last][0]
+    assert (seen.status, seen.correlation_id, seen.references) == (503, "c-1", 3)
 
 
 async def test_a_list_size_that_was_lowered_grows_again_after_a_while(ledger):

@@ -13,8 +13,9 @@ from tests.integration.commands import desk as a_desk
 
 STATUS = [
     "job", "state", "total", "pending", "in_flight", "outcomes", "created_at", "started_at", "finished_at", "rate",
-    "eta_seconds", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline", "start_at",
-    "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
+    "eta_seconds", "at_risk", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline",
+    "start_at", "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
+    "account_breaker", "account_limit", "account_calls_per_second",
     "account_list_size", "calls_in_flight", "workers",
 ]  # fmt: skip
 RESULT = ["job", "reference", "outcome", "message", "status", "state", "attempts", "at"]
@@ -49,6 +50,7 @@ def test_the_status_of_a_job_is_the_documented_document(desk: Desk, ended):
     assert (document["pending"], document["in_flight"], document["invalid"]) == (0, 0, 2)
     assert document["rate"] > 0
     assert document["eta_seconds"] == 0
+    assert document["at_risk"] == 0
     assert document["created_at"] < document["started_at"] < document["finished_at"] < document["deadline"]
     assert document["finished_at"].endswith("Z")
     assert (document["priority"], document["requested_by"], document["account"]) == ("urgent", "j.doe", "default")

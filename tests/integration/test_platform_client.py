@@ -3,13 +3,15 @@
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
-from time import time
+from time import monotonic, time
 
 import pytest
 
+from jobs.errors import SettingsError
 from jobs.outcomes import UNREADABLE, Answer, Failure
 from worker.platform.client import KEY_HEADER, PlatformClient
 
@@ -179,7 +181,9 @@ async def test_the_state_of_a_consignment_is_read_from_its_own_endpoint():
     platform = Platform(answer(200, b'{"Status": "Allocated"}'))
     async with serving(platform) as url, PlatformClient(url, "secret", timeout_s=5) as client:
         assert await client.status("EC-000-000-001") == Answer(200, {"Status": "Allocated"})
-    assert platform.requests[0][0] == "GET /consignments/EC-000-000-001/status HTTP/1.1"
+    line, headers, _ = platform.requests[0]
+    assert line == "GET /consignments/EC-000-000-001/status HTTP/1.1"
+    assert headers["cache-control"] == "no-cache"
 
 
 async def test_a_host_that_speaks_no_tls_is_known_to_have_been_sent_nothing():
@@ -206,3 +210,63 @@ async def test_a_name_that_is_unknown_is_known_to_have_been_sent_nothing():
         failure = await client.cancel(["A", "B"])
     assert isinstance(failure, Failure)
     assert not failure.written
+
+
+async def test_a_refused_key_is_read_anew_before_the_next_call_and_not_without_a_refusal():
+    platform, keys = Platform(answer(200)), iter(["mended", "never"])
+    async with (
+        serving(platform) as url,
+        PlatformClient(url, "wrong", timeout_s=5, read_key=lambda: next(keys)) as client,
+    ):
+        for status in (200, 401, 200, 200):
+            platform._answer = answer(status)
+            assert await client.cancel(["A", "B"]) == Answer(status, None)
+    assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "wrong", "mended", "mended"]
+
+
+async def test_no_call_goes_with_the_refused_key_while_another_reads_it_anew():
+    reading = threading.Event()
+
+    def read_key():
+        reading.wait(0.1)
+        return "mended"
+
+    platform = Platform(answer(401))
+    async with serving(platform) as url, PlatformClient(url, "wrong", timeout_s=5, read_key=read_key) as client:
+        await client.cancel(["A", "B"])
+        platform._answer = answer(200)
+        await asyncio.gather(*(client.cancel(["A", "B"]) for _ in range(3)))
+    assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "mended", "mended", "mended"]
+
+
+async def test_a_key_that_cannot_be_read_anew_leaves_the_last_one_and_is_read_again_before_each_call():
+    given = [SettingsError("KEY_FILE: cannot be read"), SettingsError("KEY_FILE: cannot be read"), "mended"]
+
+    def read_key():
+        key = given.pop(0)
+        if isinstance(key, Exception):
+            raise key
+        return key
+
+    platform = Platform(answer(403))
+    async with serving(platform) as url, PlatformClient(url, "wrong", timeout_s=5, read_key=read_key) as client:
+        await client.cancel(["A", "B"])
+        platform._answer = answer(200)
+        for _ in range(3):
+            await client.cancel(["A", "B"])
+    assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "wrong", "wrong", "mended"]
+
+
+async def test_a_key_file_that_does_not_answer_holds_no_call_up():
+    released = threading.Event()
+    platform = Platform(answer(401))
+    async with (
+        serving(platform) as url,
+        PlatformClient(url, "wrong", timeout_s=5, read_key=lambda: released.wait(20) and "late") as client,
+    ):
+        await client.cancel(["A", "B"])
+        begun = monotonic()
+        await client.cancel(["A", "B"])
+        assert monotonic() - begun < 2
+        released.set()
+    assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "wrong"]

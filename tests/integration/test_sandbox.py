@@ -241,6 +241,27 @@ async def test_a_call_takes_the_latency_and_more_for_each_reference():
         assert states(server, server.references(1)) == ["Cancelled"]
 
 
+async def test_a_long_list_takes_more_than_in_proportion_beyond_the_knee():
+    async with platform(per_reference_ms=1, list_knee=10) as (server, http):
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await cancel_list(http, server.references(10))
+        short = loop.time() - started
+        started = loop.time()
+        await cancel_list(http, server.references(40))
+        assert loop.time() - started >= 0.16
+        assert short >= 0.01
+
+
+async def test_calls_beyond_the_saturation_take_longer_in_proportion():
+    async with platform(latency_ms=30, saturation=1) as (server, http):
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.gather(*(cancel_list(http, [name]) for name in server.references(4)))
+        assert loop.time() - started >= 0.12
+        assert server.stats()["peak_in_flight"] == 4
+
+
 async def test_a_call_is_acted_on_even_where_its_caller_has_gone():
     async with platform(latency_ms=50) as (server, http):
         name = server.reference(0)

@@ -1,7 +1,18 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcomes import UNREADABLE, Answer, Confirmed, Failure, Refused, Suspect, Unclear, Untaken, judge
+from jobs.outcomes import (
+    UNREADABLE,
+    Answer,
+    Confirmed,
+    Failure,
+    Refused,
+    Suspect,
+    Unclear,
+    Untaken,
+    judge,
+    refused_by_gateway,
+)
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 
 EXAMPLES = settings(max_examples=120, deadline=None)
@@ -105,6 +116,8 @@ def test_what_the_platform_may_have_acted_on_is_never_taken_as_untouched(referen
             assert isinstance(verdict, Unclear)
         elif answer.status < 300:
             assert not isinstance(verdict, Untaken)
+        elif isinstance(verdict, Untaken):
+            assert answer.status in {401, 403} or refused_by_gateway(answer)
         else:
             assert not isinstance(verdict, Confirmed)
 

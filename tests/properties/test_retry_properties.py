@@ -27,12 +27,15 @@ state_names = st.sampled_from(
     ["Cancelled", "Cancelling", "Allocated", "Manifesting", "Manifested", "Lost", "Odd", "ReadyToShip"]
 )
 counted_verdicts = st.one_of(
-    st.builds(Unclear, st.just("reset")), st.builds(Untaken, st.just("HTTP 404"), st.just(404))
+    st.builds(Unclear, st.just("reset")),
+    st.builds(Unclear, st.just("HTTP 405"), st.just(405), ended=st.just(True)),
+    st.builds(Untaken, st.just("HTTP 404"), st.just(404)),
 )
 verdicts = st.one_of(
     counted_verdicts,
     counted_verdicts,
-    st.builds(Untaken, st.just("HTTP 429"), st.just(429), st.just(False)),
+    st.builds(Untaken, st.just("HTTP 401"), st.just(401), st.just(False)),
+    st.builds(Unclear, st.just("HTTP 429"), st.just(429), st.just(False), st.just(True)),
     st.builds(Refused, st.just(200), st.just("no") | st.none()),
     st.builds(Confirmed, st.just(200)),
 )
@@ -97,7 +100,8 @@ class Life:
         self.confirmed |= isinstance(verdict, Confirmed)
         if isinstance(verdict, Unclear):
             self.doubted = True
-            self.may_act_until_ms = self.now_ms + round(self.policy.call_timeout_s * 1000)
+            if not verdict.ended:
+                self.may_act_until_ms = self.now_ms + round(self.policy.call_timeout_s * 1000)
 
     def note_reading(self, reading, at_ms):
         meaning = standing(reading.state) if isinstance(reading, Found) else None

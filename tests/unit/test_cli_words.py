@@ -2,14 +2,23 @@
 
 import csv
 import io
+import re
 
 import pytest
 
 from cli import words
 from cli.forms import CsvLines, TableLines
+from cli.snapshots import Snapshot
 from cli.terminal import plain
-from jobs.model import Result
+from jobs.forecast import Outlook
+from jobs.ledger.control import Gate
+from jobs.model import JobOrder, JobRecord, JobState, Result
 from jobs.outcomes import Outcome
+
+GATE = Gate(
+    version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, limit=None, interval_us=0, list_size=None,
+    calls_in_flight=0, workers=1,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -21,6 +30,23 @@ from jobs.outcomes import Outcome
 )  # fmt: skip
 def test_a_span_is_told_in_its_two_largest_units(seconds, text):
     assert words.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "pending", "text"),
+    [
+        (0, 5000, ""), (None, 5000, ""), (7, 5000, "at risk: about 7 of 5,000 by "),
+        (1234, 5000, "at risk: about 1,200 of 5,000 by "), (4000, 4000, "at risk: 4,000 of 5,000 by "),
+    ],
+)  # fmt: skip
+def test_what_comes_too_late_is_told_in_round_numbers_with_its_time(number, pending, text):
+    now_ms = 1_795_000_000_000
+    for deadline_ms, by in ((now_ms + 60_000, r"\d\d:\d\d"), (now_ms + 86_400_000, r"\d{4}-\d\d-\d\d \d\d:\d\d")):
+        order = JobOrder(deadline_ms=deadline_ms)
+        record = JobRecord("j", order, JobState.QUEUED, 5000, 0, 0, pending, 0)
+        snapshot = Snapshot(record, GATE, now_ms, Outlook(None, None, number))
+        assert re.fullmatch(text + by if text else "", words.at_risk(snapshot))
+        assert (text in words.line(snapshot)) is True
 
 
 def test_a_hundred_percent_is_said_only_when_nothing_is_left():

@@ -1,5 +1,6 @@
 import pytest
 
+from jobs.deallocation import judge_deallocation
 from jobs.outcomes import (
     DONE,
     REFUSED,
@@ -16,7 +17,8 @@ from jobs.outcomes import (
     Untaken,
     exit_status,
     judge,
-    judge_deallocation,
+    refused_by_gateway,
+    too_long,
 )
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
@@ -119,11 +121,18 @@ def test_a_refusal_without_words_is_a_refusal(message):
 
 
 @pytest.mark.parametrize("single", [True, False])
-@pytest.mark.parametrize("status", [401, 403, 429])
+@pytest.mark.parametrize("status", [401, 403])
 def test_a_gate_of_the_platform_does_not_count(status, single):
     body = {"statusCode": status, "message": "Access denied"}
     verdict = judge([A], Answer(status, body), single=single).of(A)
     assert verdict == Untaken("Access denied", status, counted=False)
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("body", [None, UNREADABLE, {"statusCode": 429}, {"Code": "x", "Message": "slow down"}])
+def test_too_many_requests_burns_nothing_but_may_have_acted(body, single):
+    verdict = judge([A], Answer(429, body), single=single).of(A)
+    assert verdict == Unclear(verdict.reason, 429, counted=False, ended=True)
 
 
 @pytest.mark.parametrize("single", [True, False])
@@ -143,16 +152,30 @@ def test_a_gateways_error_is_not_the_platforms_word_and_burns_nothing(single):
 
 
 @pytest.mark.parametrize("single", [True, False])
-def test_a_proxys_page_refuses_nothing(single):
-    assert judge([A], Answer(404, UNREADABLE), single=single).of(A) == Untaken("HTTP 404", 404)
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 415, 422])
+def test_a_proxys_page_tells_nothing(status, single):
+    assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
+
+
+def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the_account():
+    answer = Answer(413, {"statusCode": 413, "message": "Payload too large"})
+    assert not refused_by_gateway(answer)
+    assert judge([A, B], answer, single=False).common == Suspect("Payload too large", 413, too_long=True)
+    assert isinstance(judge([A], answer, single=True).common, Unclear)
+    assert too_long(Answer(413, UNREADABLE))
+
+
+def test_a_refusal_in_the_words_of_a_success_contradicts_itself():
+    assert isinstance(verdicts([item(A, success=False), item(B)], [A, B])[0], Unclear)
 
 
 BAD = {"Code": "bad", "Message": "no such thing", "CorrelationId": "1", "Details": []}
 
 
-@pytest.mark.parametrize("status", [405, 410, 415, 451])
-def test_a_list_that_is_not_understood_was_not_taken(status):
-    assert verdicts(BAD, status=status) == [Untaken("no such thing", status, counted=True)] * 3
+@pytest.mark.parametrize("status", [405, 415, 423, 451])
+def test_an_error_that_refuses_no_reference_leaves_all_unclear_though_the_call_has_ended(status):
+    assert verdicts(BAD, status=status) == [Unclear("no such thing", status, ended=True)] * 3
+    assert alone(Answer(status, BAD)) == Unclear("no such thing", status, ended=True)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
@@ -331,6 +354,12 @@ def test_a_deallocation_stops_what_it_did_not_surely_see_to(answer, stopped):
     deallocation = judge_deallocation([A, B], answer)
     assert {r for r in (A, B) if deallocation.of(r)} == stopped
     assert not isinstance(deallocation.verdict, Unclear | Confirmed)
+
+
+def test_a_deallocation_that_was_one_call_too_many_burns_nothing():
+    verdict = judge_deallocation([A, B], Answer(429, UNREADABLE)).of(A)
+    assert isinstance(verdict, Untaken)
+    assert not verdict.counted
 
 
 def test_one_alone_that_cannot_be_deallocated_is_left_to_the_cancelling_call():

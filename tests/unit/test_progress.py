@@ -1,56 +1,94 @@
 import pytest
 
-from jobs.progress import WINDOW_MS, Progress, progress
+from jobs.progress import HOLD_MS, Progress, Sample, Stops, clock_ms, overall, progress
 
 T0 = 1_795_000_000_000
+NEVER = Stops(0, 0, 0)
 
 
-def at(now_s, settled, samples=(), *, total=1000, started=T0, finished=None):
-    return progress(
-        total=total,
-        settled=settled,
-        started_at_ms=started,
-        finished_at_ms=finished,
-        samples=[(T0 + s * 1000, count) for s, count in samples],
+def staircase(steps, step_ms=1000, results=100):
+    """Samples of calls that end together."""
+    return [
+        Sample(n * step_ms, n * results, results * step_ms * n * (n + 1) // 2, results) for n in range(1, steps + 1)
+    ]
+
+
+def at(now_ms, samples, left=1000, **given):
+    return progress(left=left, samples=samples, in_calls=100, calls=1, now_ms=now_ms, **given)
+
+
+def test_nothing_can_be_said_before_the_first_result():
+    assert at(5000, []) == Progress(None, None)
+
+
+@pytest.mark.parametrize("since_ms", [0, 1, 500, 999])
+def test_a_staircase_has_its_rate_wherever_on_a_step_it_is_looked_at(since_ms):
+    got = at(3000 + since_ms, staircase(3))
+    assert got == Progress(pytest.approx(100.0), pytest.approx(10.0 - since_ms / 1000))
+
+
+def test_the_rate_sinks_when_the_next_results_are_overdue():
+    rates = [at(3000 + since_ms, staircase(3)).rate for since_ms in (1000, 2000, 4000, 8000)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(100.0)
+    assert rates[3] < 50.0
+
+
+def test_a_job_that_stands_still_has_a_rate_of_nought_and_no_end_in_sight():
+    assert at(30_000, staircase(3)) == Progress(0.0, None)
+
+
+def test_calls_that_take_longer_than_the_window_have_a_rate_too():
+    got = at(130_000, staircase(4, 30_000))
+    assert got.rate == pytest.approx(100 / 30)
+    assert got.eta_s == pytest.approx(300 - 10)
+
+
+def test_what_is_still_in_calls_takes_its_time_however_few_references_it_is():
+    got = at(20_000, staircase(20), left=3, calls_left=3)
+    assert got.eta_s == pytest.approx(3.0)
+
+
+def test_a_clock_that_lags_behind_does_no_harm():
+    assert at(-3000, staircase(3)).rate == pytest.approx(100.0)
+
+
+def test_an_ended_job_is_reckoned_over_its_whole_life():
+    assert overall(1000, 20_000) == 50.0
+    assert overall(1000, 0) is None
+
+
+def clock(now_s, *, last_s=10, idle_ms=0, paused_s=None, stops=NEVER):
+    return clock_ms(
+        started_at_ms=T0,
+        idle_ms=idle_ms,
+        last_at_ms=last_s * 1000 - idle_ms,
+        paused_at_ms=None if paused_s is None else T0 + paused_s * 1000,
+        stops=stops,
         now_ms=T0 + now_s * 1000,
     )
 
 
-def test_nothing_can_be_said_of_a_job_that_has_not_begun():
-    assert at(50, 0, started=None) == Progress(None, None)
+def test_the_clock_of_a_job_runs_from_its_start():
+    assert clock(12) == 12_000
+    assert clock(12, idle_ms=7000) == 5000
 
 
-def test_nothing_can_be_said_in_the_very_millisecond_of_its_start():
-    assert at(0, 0) == Progress(None, None)
+def test_it_stands_while_the_job_is_paused_but_for_calls_that_still_end():
+    assert clock(60, paused_s=12) == 12_000
+    assert clock(60, paused_s=8) == 10_000
 
 
-def test_a_clock_that_lags_behind_the_start_does_no_harm():
-    assert at(-3, 5) == Progress(None, None)
+def test_it_stands_while_the_account_is_paused_and_has_stood_when_it_goes_on():
+    assert clock(60, stops=Stops(T0 + 12_000, None, 0)) == 12_000
+    assert clock(60, stops=Stops(T0 + 12_000, T0 + 50_000, 0)) == 22_000
 
 
-def test_a_young_job_is_reckoned_from_its_start():
-    assert at(4, 400, [(1, 100), (2, 200), (3, 300)]) == Progress(100.0, 6.0)
+def test_a_pause_before_the_last_result_is_in_the_idle_time_already():
+    assert clock(12, stops=Stops(T0 + 1000, T0 + 5000, 0)) == 12_000
 
 
-def test_an_old_job_is_reckoned_over_the_last_ten_seconds():
-    samples = [(s, 1000 * s if s < 50 else 50_000 + 10 * (s - 50)) for s in range(49, 61)]
-    got = at(61, 50_110, samples, total=50_210)
-    assert WINDOW_MS == 10_000
-    assert got.rate == pytest.approx(10.0)
-    assert got.eta_s == pytest.approx(10.0)
-
-
-def test_a_job_that_stands_still_has_a_rate_of_nought_and_no_end_in_sight():
-    assert at(30, 700, [(5, 300), (15, 700)]) == Progress(0.0, None)
-
-
-def test_an_ended_job_is_reckoned_over_its_whole_life():
-    assert at(500, 1000, [(1, 10), (2, 20)], finished=T0 + 20_000) == Progress(50.0, 0.0)
-
-
-def test_a_job_that_ended_in_the_millisecond_of_its_start_has_no_rate_and_no_time_left():
-    assert at(5, 1000, finished=T0) == Progress(None, 0.0)
-
-
-def test_a_job_that_ended_before_a_call_was_made_has_no_time_left():
-    assert at(5, 1000, started=None, finished=T0) == Progress(None, 0.0)
+def test_it_stands_during_a_long_hold_and_runs_during_a_short_one():
+    assert clock(60, stops=Stops(0, 0, T0 + 70_000)) == 10_000
+    assert clock(60, stops=Stops(0, 0, T0 + 50_000)) == 20_000
+    assert clock(60, stops=Stops(0, 0, T0 + 10_000 + HOLD_MS - 1)) == 60_000

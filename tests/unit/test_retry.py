@@ -55,15 +55,29 @@ def test_an_unclear_reference_without_attempts_left_is_read_once_the_call_cannot
     assert call(last(FRESH), Unclear("reset")) == ReadState(30.0, 3, 3, unclear_s=30.0)
 
 
+def test_what_was_answered_unclearly_is_marked_as_maybe_sent_and_needs_no_quiet_time():
+    step = call(FRESH, Unclear("not here", 405, ended=True))
+    assert step == CallAgain(0.5, 1, 1, unclear_s=0.001)
+    assert call(last(FRESH), Unclear("not here", 405, ended=True)) == ReadState(0.001, 3, 3, unclear_s=0.001)
+
+
+def test_it_is_read_once_an_earlier_call_cannot_act_any_more_either():
+    assert call(last(SENT), Unclear("not here", 405, ended=True), 12.0).delay_s == 12.0
+
+
 def test_an_untaken_reference_is_sent_again():
     assert call(FRESH, Untaken("HTTP 404", 404)) == CallAgain(0.5, 1, 1)
 
 
 @pytest.mark.parametrize("piece", [FRESH, SENT, last(FRESH), last(SENT), spent(SENT)])
-def test_what_does_not_count_burns_nothing_and_ends_nothing(piece):
-    step = call(piece, Untaken("HTTP 429", 429, counted=False))
+@pytest.mark.parametrize(
+    "verdict", [Untaken("HTTP 401", 401, counted=False), Unclear("HTTP 429", 429, counted=False, ended=True)]
+)
+def test_what_does_not_count_burns_nothing_and_ends_nothing(piece, verdict):
+    step = call(piece, verdict)
     assert isinstance(step, CallAgain)
     assert (step.attempts, step.named) == (piece.attempts, piece.named + 1)
+    assert bool(step.unclear_s) == isinstance(verdict, Unclear)
 
 
 def test_an_untaken_reference_without_attempts_left_has_failed():

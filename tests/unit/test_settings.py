@@ -13,7 +13,7 @@ from config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_form
 from jobs.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
-FIELDS = Settings.model_fields
+FIELDS = {name: field for name, field in Settings.model_fields.items() if name != "accounts"}  # these are tables
 KEY = "q9-very-secret"
 
 
@@ -160,7 +160,7 @@ def test_several_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_settings_that_do_not_fit_each_other_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANCELLIST_RETRY_BASE", "50")
-    with pytest.raises(SettingsError, match="RETRY_CAP must not be below RETRY_BASE"):
+    with pytest.raises(SettingsError, match=r"^CANCELLIST_RETRY_CAP: must not be below RETRY_BASE$"):
         load()
 
 
@@ -252,7 +252,7 @@ def reference_rows() -> list[tuple[str, str, str, str]]:
 
 def test_the_example_has_every_setting_with_its_meaning() -> None:
     wanted = [(name.upper(), field.description) for name, field in FIELDS.items()]
-    assert [(name, comment) for name, _, comment in example_entries()] == wanted
+    assert sorted((name, comment) for name, _, comment in example_entries()) == sorted(wanted)
 
 
 def test_the_example_as_it_is_changes_nothing() -> None:
@@ -268,7 +268,7 @@ def test_the_example_spells_every_default_out_and_no_secret() -> None:
 
 def test_the_reference_has_every_setting_with_its_range_and_meaning() -> None:
     wanted = [(name.upper(), bounds(field), field.description) for name, field in FIELDS.items()]
-    assert [(name, limits, meaning) for name, _, limits, meaning in reference_rows()] == wanted
+    assert sorted((name, limits, meaning) for name, _, limits, meaning in reference_rows()) == sorted(wanted)
 
 
 def test_the_reference_has_the_same_defaults_as_the_example() -> None:

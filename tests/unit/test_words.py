@@ -3,7 +3,7 @@ import re
 import pytest
 
 from jobs.model import Piece
-from jobs.outcomes import Outcome, Refused
+from jobs.outcomes import LONGEST_MESSAGE, Outcome, Refused
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import Settle, after_known_refusal
 from jobs.words import MIXED, TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by, sampled
@@ -87,6 +87,24 @@ def test_codes_are_kept_apart_and_request_ids_are_not():
     one = "refused, request 0f8fad5b-d9cb-469f-a165-70867728950e at 2026-11-23T10:00:00Z"
     other = "refused, request 7c9e6679-7425-40de-944b-e07fc1f90ae7 at 2026-11-24T11:30:09Z"
     assert fingerprint(one, A) == fingerprint(other, A)
+
+
+def test_long_words_that_differ_only_at_their_end_are_kept_apart():
+    start = "we are sorry to have to tell you that " * 8
+    assert fingerprint(start + "it is manifested", A) != fingerprint(start + "it is cancelled", A)
+    assert fingerprint(start + f"{A} is manifested", A) == fingerprint(start + "EC-1 is manifested", "EC-1")
+
+
+def test_words_that_were_cut_are_never_trusted():
+    words = "x" * LONGEST_MESSAGE
+    assert Lexicon({fingerprint(words, A): Meaning("manifested", 99)}).meaning(words, A) is None
+
+
+def test_a_disagreement_outlives_a_reading_of_the_ledger_that_has_not_heard_of_it():
+    trusting = Lexicon({PRINT: Meaning("manifested", 99)})
+    doubting = trusting.agreeing(PRINT, "open")
+    assert trusting.keeping_doubts(doubting).meaning(WORDS, A) is None
+    assert trusting.keeping_doubts(trusting).meaning(WORDS, A) == "manifested"
 
 
 def test_about_one_in_64_is_sampled_and_the_same_wherever_it_is_asked():

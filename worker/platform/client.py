@@ -4,7 +4,7 @@ Retries, limits and what an answer means are not its business. Its wire facts ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from types import TracebackType
@@ -13,16 +13,25 @@ from urllib.parse import quote
 
 import aiohttp
 import orjson
+import structlog
 from yarl import URL
 
+from jobs.errors import SettingsError
 from jobs.outcomes import UNREADABLE, Answer, Failure
+
+log = structlog.get_logger()
 
 KEY_HEADER = "ocp-apim-subscription-key"
 _MAX_BODY = 8 * 1024 * 1024
 """Bytes of an answer that are read; a list of 1,000 references takes about 150 KB."""
 _MAX_RETRY_AFTER_S = 3600.0
 _CONNECT_S = 10.0
+_KEY_REFUSED = frozenset({401, 403})
+_READ_KEY_S = 0.25
+"""For how long a call waits for its key's file: it is fenced by a lease, and must not be sent late."""
 _JSON = {"Content-Type": "application/json"}
+_FRESH = {"Cache-Control": "no-cache"}
+"""A state must be the one that holds now: no proxy on the way may answer from memory (RFC 9111, 5.2.1.4)."""
 
 
 class ConnectionLostError(aiohttp.ClientError):
@@ -30,15 +39,27 @@ class ConnectionLostError(aiohttp.ClientError):
 
 
 class PlatformClient:
-    """Calls the platform for one account."""
+    """Calls the platform for one account.
 
-    def __init__(self, base_url: str, api_key: str | None, *, timeout_s: float) -> None:
+    Args:
+        base_url: what comes before `/consignments`.
+        api_key: the subscription key.
+        timeout_s: for one call.
+        read_key: reads the key anew, where it can change; asked before the call that follows a refusal of the key.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str | None, *, timeout_s: float, read_key: Callable[[], str | None] | None = None
+    ) -> None:
         self._base = base_url.rstrip("/")
         self._list_url = URL(f"{self._base}/consignments/cancellist", encoded=True)
         self._deallocate_url = URL(f"{self._base}/consignments/deallocatelist", encoded=True)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
-        if api_key:
-            self._headers[KEY_HEADER] = api_key
+        self._key = api_key
+        self._read_key = read_key
+        self._refused = False
+        self._reading: asyncio.Task[str | None] | None = None
+        self._unread = ""
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
 
@@ -56,6 +77,8 @@ class PlatformClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reading:
+            self._reading.cancel()
         if self._session:
             await self._session.close()
 
@@ -64,34 +87,69 @@ class PlatformClient:
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
             return await self._send("PUT", url, None)
-        return await self._send("PUT", self._list_url, orjson.dumps(references))
+        return await self._send("PUT", self._list_url, orjson.dumps(references), _JSON)
 
     async def deallocate(self, references: Sequence[str]) -> Answer | Failure:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
-        return await self._send("PUT", self._deallocate_url, orjson.dumps(references))
+        return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _JSON)
 
     async def status(self, reference: str) -> Answer | Failure:
         """Reads the state of one consignment."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
-        return await self._send("GET", url, None)
+        return await self._send("GET", url, None, _FRESH)
 
-    async def _send(self, method: str, url: URL, body: bytes | None) -> Answer | Failure:
+    async def _send(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> Answer | Failure:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        headers = _JSON if body is not None else None
+        sent = dict(headers or {})
+        if key := await self._key_now():
+            sent[KEY_HEADER] = key
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,
+                self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
             ):
-                return await _read(response)
+                answer = await _read(response)
+                if answer.status in _KEY_REFUSED and key == self._key:
+                    self._refused = True
+                return answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
         except TimeoutError:
-            return Failure("no answer in time", written=True)
+            return Failure("no answer in time", written=True, timed_out=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Failure(_describe(error), written=True)
+
+    async def _key_now(self) -> str | None:
+        """The key; read anew once the platform has refused it, so that a mended one is taken up without a restart."""
+        if self._refused and self._read_key:
+            reading = self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read_key))
+            await asyncio.wait({reading}, timeout=_READ_KEY_S)
+            if self._reading is reading:  # else another call has taken it
+                self._take(reading)
+        return self._key
+
+    def _take(self, reading: asyncio.Task[str | None]) -> None:
+        """Takes the key that was read; one whose file does not answer is waited for by the next call."""
+        unread = ""
+        if not reading.done():
+            unread = "its file does not answer"
+        else:
+            self._reading = None
+            try:
+                key = reading.result()
+            except SettingsError as error:
+                unread = str(error)
+            else:
+                if key != self._key:
+                    log.info("the key has changed", platform=self._base)
+                self._key, self._refused = key, False
+        if unread and unread != self._unread:
+            log.warning("the key cannot be read anew; the last one is sent", platform=self._base, reason=unread)
+        self._unread = unread
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -158,5 +216,5 @@ def _sent_at(date: str | None) -> float:
 
 def _describe(error: Exception) -> str:
     """What went wrong, without the URL's secrets: there are none, since the key travels in a header."""
-    text = str(error).strip()
+    text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

@@ -1,15 +1,18 @@
 -- Claims references for one call, with the permission to make it.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, drain, live, mode, slots, limit, interval_us, burst, per_call, linger, lease}: the new claim's
---         id; the drain's and for how long it counts as live; slots it holds; calls in flight allowed over all
---         workers; microseconds between calls (0: no rate) and burst; references a call; ms to wait for a part-filled
---         call; the lease. mode: 'any' a slot or else staged, 'slot' only with a slot, 'staged' only without,
---         'leave' as 'slot', and where nothing is in sight the drain ends here
--- Answer  {'claim', gate, give, slot, kind ('calls', 'alone', 'reads'), score, now, job, piece, job, piece, ...}, or {'wait', gate, give, ms, why}
---         with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'done' (a belated copy of a
---         request whose claim is over) and ms -1 where nothing is in sight.
---         give 1: the next slot that is free should be given back, another drain goes without
+--       3 JSON {claim, drain, live, mode, slots, limit, initial, interval_us, burst, per_call, linger, lease}: the new
+--         claim's id; the drain's and for how long it counts as live; slots it holds; calls in flight allowed over all
+--         workers, and the limit to begin with where flow control knows none; microseconds between calls (0: no rate)
+--         and burst; references a call; ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
+--         staged, 'slot' only with a slot, 'staged' only without, 'leave' as 'slot', and where nothing is in sight the
+--         drain ends here
+-- Answer  {'claim', gate, give, limit, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay, job,
+--         piece, job, piece, ...}, or {'wait', gate, give, limit, ms, why} with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' |
+--         'held' | 'breaker' | 'done' (a belated copy of a request whose claim is over) and ms -1 where nothing is in
+--         sight. give: so many slots should be given back as they come free: another drain goes without, or the limit
+--         was lowered. limit: calls in flight allowed now. probe 1: the call that shows whether an open breaker may
+--         close. size: references of a full call now. delay: ms until its rate token is there and the call may start
 -- Keeps  every reference is in one place; calls in flight never pass the limit, nor grants the rate; asking again
 --        with the same id answers the same claim.
 return claim.try(cjson.decode(ARGV[3]), 0)

@@ -5,7 +5,7 @@
 -- Keeps  the gate's version rises, so that every worker lets go of what it has staged.
 call('HINCRBY', K.state, 'gate', 1)
 if ARGV[3] == '' then
-  call('HSET', K.state, 'paused', ms(NOW))
+  call('HSETNX', K.state, 'paused', ms(NOW))
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
   return 'paused'
 end
@@ -13,7 +13,7 @@ local id = ARGV[3]
 local state = call('HGET', K.job(id), 'state')
 if state == 'held' or state == 'queued' or state == 'running' then
   order.leave_all(id)
-  call('HSET', K.job(id), 'state', 'paused')
+  call('HSET', K.job(id), 'state', 'paused', 'paused_at', ms(NOW))
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
   return 'paused'
 end

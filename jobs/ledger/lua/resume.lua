@@ -5,16 +5,19 @@
 -- Keeps  a job comes back to the state it had: held where its time has not come, running where it had begun.
 local answer
 if ARGV[3] == '' then
+  local since = call('HGET', K.state, 'paused')
+  if since then call('HSET', K.state, 'paused_from', since, 'paused_until', ms(NOW)) end
   call('HDEL', K.state, 'paused')
   answer = { 'running' }
 else
   local id = ARGV[3]
-  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at')
+  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at')
   local state = h[1] or ''
   if state == 'paused' then
     state = h[3] and 'running' or 'queued'
     if not h[3] and h[2] and tonumber(h[2]) > NOW then state = 'held' end
     call('HSET', K.job(id), 'state', state)
+    result.rest(id, h[4])
     if state == 'held' then call('ZADD', K.held, h[2], id) end
     order.enter_all(id)
   end

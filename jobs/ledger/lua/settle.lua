@@ -37,7 +37,8 @@ local function covers(groups, p)
 end
 
 local packed = call('HGET', K.claimed, doc.claim)
-local held = packed and cmsgpack.unpack(packed).parts or {}
+local book = packed and cmsgpack.unpack(packed) or {}
+local held = book.parts or {}
 local spent = 0
 if packed then
   local whole = #doc.parts == #held / 2
@@ -99,7 +100,8 @@ local function note()
   end
 end
 
--- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them.
+-- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them. A call
+-- went well where it has an answer for each of its references, be it a refusal, which is read (and has a status, s).
 local EARNED, FIRST, MOST = 0.2, 10, 100
 local function pay(retries)
   local left = tonumber(call('HGET', K.state, 'retry_budget') or FIRST)
@@ -110,13 +112,18 @@ local function pay(retries)
 end
 
 local function slow_down()
-  local retries = false
-  for i, groups in ipairs(doc.parts) do
+  local retries, well = false, book.kind ~= 'reads'
+  for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
+      if g.back and not (g.back == 'reads' and g.s) or g.outcome == 'failed' then well = false end
       if g.back and g.back ~= 'reads' and g.delay > 0 then retries = true end
     end
   end
-  if pay(retries) or not retries then return end
+  if not retries then
+    if well then pay(false) end
+    return
+  end
+  if pay(true) then return end
   for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
       if g.back and g.back ~= 'reads' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end

@@ -13,6 +13,7 @@ local doc = cjson.decode(ARGV[3])
 local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
+call('ZADD', K.served, ms(NOW), ACCOUNT)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
 
@@ -22,14 +23,14 @@ for _, id in ipairs(lapsed) do
     more = 1
     break
   end
-  local parts, kind = claim.close(id)
+  local parts, kind, probe = claim.close(id)
   local g = kind == 'alone' and group.new() or nil
   for i = #parts - 1, 1, -2 do
     local p = piece.decode(parts[i + 1])
     budget = budget - p.c
     call('HINCRBY', K.job(parts[i]), 'claimed', -p.c)
     if kind ~= 'reads' then
-      p.a, p.n, p.m = p.a + 1, p.n + 1, math.max(p.m, NOW + doc.call_timeout)
+      p.a, p.n, p.m = p.a + (probe and 0 or 1), p.n + 1, math.max(p.m, NOW + doc.call_timeout)
     else
       p.r = (p.r or 0) + 1
     end

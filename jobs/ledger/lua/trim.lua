@@ -35,4 +35,5 @@ for _, id in ipairs(jobs) do
   call('ZREM', K.finished, id)
 end
 call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))
+call('ZREMRANGEBYSCORE', K.served, '-inf', ms(NOW - 3600000))
 return { results, #jobs }

@@ -4,19 +4,28 @@ local HUNGRY_MS, STAY_MS = 1000, 1000
 local GROW_MS, HOLD_STAY_MS = 600000, 10000
 local MOST_PARTS, MOST_PASSED = 250, 100
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
+local LIMIT_WAIT_MS, AHEAD_US = 50, 20000
 
--- The answer for a claim: {'claim', gate, give, slot, kind, score, now, job, piece, job, piece, ...}.
-function claim.answer(id, packed, give)
+-- The answer for a claim: {'claim', gate, give, limit, slot, kind, score, now, probe, size, delay, job, piece, job,
+-- piece, ...}.
+function claim.answer(ask, packed, give)
   local c = cmsgpack.unpack(packed)
-  local out = { 'claim', call('HGET', K.state, 'gate') or '0', give, call('ZSCORE', K.slots, id) and 1 or 0, c.kind, c.score,
-    ms(NOW) }
+  local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
+  local out = { 'claim', call('HGET', K.state, 'gate') or '0', give, ask.limit, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
+    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay }
   for _, v in ipairs(c.parts) do out[#out + 1] = v end
   return out
 end
 
--- {'wait', gate, give, ms, why}: nothing now; `ms` -1 where nothing is in sight.
-function claim.wait(wait_ms, why, give)
-  return { 'wait', call('HGET', K.state, 'gate') or '0', give, ms(wait_ms), why }
+-- {'wait', gate, give, limit, ms, why}: nothing now; `ms` -1 where nothing is in sight.
+function claim.wait(ask, wait_ms, why, give)
+  return { 'wait', call('HGET', K.state, 'gate') or '0', give, ask.limit, ms(wait_ms), why }
+end
+
+-- How long until the next slot may be free by itself: its lease passes.
+local function slot_wait()
+  local first = call('ZRANGE', K.slots, 0, 0, 'WITHSCORES')[2]
+  return first and math.max(1, math.min(LIMIT_WAIT_MS, tonumber(first) - NOW)) or 1
 end
 
 -- Takes up to `want` references of the given kind in the order of the policy.
@@ -120,16 +129,21 @@ local function choose(ask)
   return nil, wait_ms
 end
 
--- Whether a slot can be had, how long until a rate token can (ms), and whether the caller should give back a slot:
--- slots are shared evenly among the live drains as soon as one of them goes without.
+-- Whether a slot can be had, how long until a rate token can (ms), and how many slots the caller should give back:
+-- slots are shared evenly among the live drains as soon as one of them goes without, and there are too many where
+-- the limit was lowered. A token that will soon be there is given out ahead of its time, so that none is lost on the way
+-- to whoever asks: the call waits for it (ask.at, microseconds).
 local function admit(ask)
   lease.stretch_when_away(ask.lease)
   call('ZREMRANGEBYSCORE', K.slots, '-inf', ms(NOW))
   local h = call('HMGET', K.state, 'hungry', 'hungry_at', 'tat')
-  local slot = call('ZCARD', K.slots) < ask.limit
+  local taken = call('ZCARD', K.slots)
+  local slot = taken < ask.limit
   local contended = h[1] and h[1] ~= ask.drain and NOW - tonumber(h[2]) < HUNGRY_MS
-  local share = math.max(1, math.floor(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf'))))
+  local even = math.floor(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf')))
+  local share = math.max(1, even)
   local give = (contended and ask.slots > share) and 1 or 0
+  if taken > ask.limit then give = math.max(give, math.min(ask.slots - even, taken - ask.limit)) end
   if ask.mode == 'staged' or (contended and ask.slots >= share) then
     slot = false
   elseif not slot and ask.slots < share then
@@ -137,15 +151,18 @@ local function admit(ask)
   end
   if ask.interval_us > 0 and slot then
     local ahead = math.max(tonumber(h[3] or 0), NOW_US) - NOW_US - (ask.burst - 1) * ask.interval_us
-    if ahead > 0 then return slot, math.ceil(ahead / 1000), give end
+    if ahead > AHEAD_US then return slot, math.ceil((ahead - AHEAD_US) / 1000), give end
+    if ahead > 0 then ask.at = NOW_US + ahead end
   end
   return slot, 0, give
 end
 
 local function grant(ask, kind, parts, score)
   local until_ms = ms(NOW + ask.lease)
-  local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts })
+  local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
+    at = ask.at })
   call('HSET', K.claimed, ask.claim, packed)
+  if ask.probe then call('HSET', K.state, 'breaker_probe', ask.claim, 'breaker_next', ms(NOW + flow.PROBE_GAP_MS)) end
   call('ZADD', K.claims, until_ms, ask.claim)
   if kind == 'reads' then call('HINCRBY', K.state, 'reads_out', 1) end
   if ask.limit == 1 then call('HSET', K.state, 'last_kind', kind) end
@@ -174,7 +191,7 @@ local function leave_or_wait(ask, wait_ms, why, give)
     call('ZREM', K.drains, ask.drain)
     why = 'left'
   end
-  return claim.wait(wait_ms, why, give)
+  return claim.wait(ask, wait_ms, why, give)
 end
 
 -- The most references that a call may name after a 413: it doubles again after a while, since limits change.
@@ -188,40 +205,57 @@ local function list_size(per_call, size, at)
   return 2 * size
 end
 
+-- Why nothing may be claimed for now, as {ms, why}; nil where something may. While the breaker is open one claim at a
+-- time is let through, once its time has come: a probe.
+local function shut(ask, h)
+  if h.paused then return { -1, 'paused' } end
+  local hold = tonumber(h.hold_until or 0) - NOW
+  if hold > 0 then return { hold, 'held' } end
+  if not h.breaker then return nil end
+  local wait_ms = flow.probe_wait(h)
+  if wait_ms > 0 then return { wait_ms, 'breaker' } end
+  ask.probe = true
+  return nil
+end
+
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
--- caller holds, limit, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
+-- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
 -- spent: references that this script has touched already.
 function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
+  local h = flow.read()
+  flow.obey(ask, h)
   local packed = call('HGET', K.claimed, ask.claim)
-  if packed then return claim.answer(ask.claim, packed, 0) end
-  if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(0, 'done', 0) end
+  if packed then return claim.answer(ask, packed, 0) end
+  if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
-  local h = call('HMGET', K.state, 'paused', 'hold_until', 'list_size', 'list_size_at')
-  if h[3] then ask.per_call = list_size(ask.per_call, tonumber(h[3]), tonumber(h[4])) end
-  if h[1] then return leave_or_wait(ask, -1, 'paused', 0) end
-  local hold = tonumber(h[2] or 0) - NOW
-  if hold > HOLD_STAY_MS then return leave_or_wait(ask, hold, 'held', 0) end
-  if hold > 0 then return claim.wait(hold, 'held', 0) end
+  if h.list_size then ask.per_call = list_size(ask.per_call, tonumber(h.list_size), tonumber(h.list_size_at)) end
+  ask.size = ask.per_call
+  local why = shut(ask, h)
+  if why then
+    if why[1] < 0 or why[1] > HOLD_STAY_MS then return leave_or_wait(ask, why[1], why[2], 0) end
+    return claim.wait(ask, why[1], why[2], 0)
+  end
   local slot, rate_wait, give = admit(ask)
-  if not slot and (ask.mode == 'slot' or ask.mode == 'leave' or ask.interval_us > 0) then
-    return claim.wait(50, 'limit', give)
+  if not slot and (ask.mode == 'slot' or ask.mode == 'leave' or ask.interval_us > 0 or ask.probe) then
+    return claim.wait(ask, slot_wait(), 'limit', give)
   end
   local kind, wait_ms = choose(ask)
-  if kind and rate_wait > 0 then return claim.wait(rate_wait, 'rate', give) end
+  if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
   local parts, count, score = {}, 0, nil
   if kind == 'alone' then
     parts, count, score = take_group()
   elseif kind then
-    parts, count, score = take(kind, kind == 'reads' and 1 or ask.per_call)
+    parts, count, score = take(kind, kind == 'reads' and 1 or flow.explored(h, ask.per_call, kind))
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end
   ask.slot = slot
-  return claim.answer(ask.claim, grant(ask, kind, parts, score), give)
+  return claim.answer(ask, grant(ask, kind, parts, score), give)
 end
 
--- Takes the claim off the books; its pieces are the caller's to place. Answers the list {job, piece, ...} or nil.
+-- Takes the claim off the books; its pieces are the caller's to place. Answers the list {job, piece, ...}, the kind and
+-- whether it was a probe, or nil.
 function claim.close(id)
   local packed = call('HGET', K.claimed, id)
   if not packed then return nil end
@@ -229,5 +263,5 @@ function claim.close(id)
   call('ZREM', K.claims, id)
   local c = cmsgpack.unpack(packed)
   if c.kind == 'reads' then call('HINCRBY', K.state, 'reads_out', -1) end
-  return c.parts, c.kind
+  return c.parts, c.kind, c.probe
 end

@@ -26,13 +26,15 @@
 --       23 groups (hash)         group -> its pieces, "JOB/FIELD JOB/FIELD ..."
 --       24 words (hash)          fingerprint of a refusal's words -> "STANDING AGREED"
 --       25 trouble (stream)      calls that did not simply succeed, kept briefly
+--       26 flow (hash)           drain -> "AT COUNTERS", ms and what its attempts have shown (jobs/flow.py)
+--       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 -- ARGV   1 prefix   2 account
 local K = {
   results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
   accounts = KEYS[7], intake = KEYS[8], rejected = KEYS[9], state = KEYS[10], calls = KEYS[11], reads = KEYS[12],
   later = KEYS[13], claims = KEYS[14], claimed = KEYS[15], slots = KEYS[16], drains = KEYS[17], held = KEYS[18],
   deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21], alone = KEYS[22], groups = KEYS[23], words = KEYS[24],
-  trouble = KEYS[25],
+  trouble = KEYS[25], flow = KEYS[26], served = KEYS[27],
 }
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1

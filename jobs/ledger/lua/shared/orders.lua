@@ -39,6 +39,12 @@ function order.enter(id, kind)
   call('HINCRBY', K.state, kind .. '_ready', h[2])
 end
 
+-- Whether the job is called before others that are ready.
+function order.first(id)
+  local ahead = call('ZRANGE', K.calls, 0, 1)
+  return #ahead == 2 and string.sub(ahead[1], 15) == id
+end
+
 -- Adds a piece to the job's ready ones, at the front or the back, and the job to the order.
 function order.add(id, kind, p, front)
   call(front and 'LPUSH' or 'RPUSH', order.list(kind, id), piece.encode(p))

@@ -16,7 +16,9 @@ function seal.bound(key, digest, id, keep_ms)
   return holder, content == digest
 end
 
--- Enters the job into the lists it belongs to and the order. h: start_at, deadline (ms or nil), valid, invalid.
+-- Enters the job into the lists it belongs to and the order, and notes whether it goes before others there.
+-- h: start_at, deadline (ms or nil), valid, invalid.
+local overtakes = false
 function seal.enter(id, h)
   call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was emptied under us has lost the mark
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
@@ -28,6 +30,7 @@ function seal.enter(id, h)
     call('ZADD', K.held, ms(h.start_at), id)
   else
     order.enter(id, 'calls')
+    overtakes = overtakes or order.first(id)
   end
   job.finish_when_done(id)
   return call('HGET', K.job(id), 'state')
@@ -50,7 +53,7 @@ function seal.reject(entry, given, holder)
   call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
 end
 
-function seal.announce() call('PUBLISH', WAKE, ACCOUNT) end
+function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first' or '')) end
 
 function seal.drop(id)
   call('UNLINK', K.job(id), K.job_calls(id), K.job_invalid(id), K.job_runs(id))

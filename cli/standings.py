@@ -1,0 +1,128 @@
+"""What `cancellist accounts` does; how an account's gate is told, here and wherever else it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cli import session, words
+from cli.snapshots import breaker_document
+from cli.terminal import cell, emit, heading, show
+from config.account import AccountSettings
+from config.settings import Settings, load
+from jobs.ledger import control
+from jobs.ledger.control import Gate
+from jobs.ledger.core import Ledger
+from jobs.times import rfc3339
+
+_STYLES = {"running": "green"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account now; `settings` are None where it is not configured here, `served` is whether a worker does."""
+
+    name: str
+    settings: AccountSettings | None
+    gate: Gate
+    served: bool
+
+    @property
+    def workers(self) -> int:
+        """Live workers, where one serves this account."""
+        return self.gate.workers if self.served else 0
+
+
+def accounts(*, as_json: bool) -> None:
+    """Lists the accounts."""
+    found = session.run(_look())
+    if as_json:
+        emit({"accounts": [document(standing) for standing in found]})
+        return
+    numbers = ("calls", "in flight", "references a call", "workers")
+    table = heading("account", "state", "platform", "key", *numbers, "", right=numbers, wrapped=[""])
+    for standing in found:
+        table.add_row(*_row(standing))
+    show(table)
+
+
+def state(gate: Gate) -> str:
+    """Whether an account's calls may start: `running`, `paused` by hand, `tripped` by its breaker, or `held`."""
+    if gate.paused:
+        return "paused"
+    if gate.breaker:
+        return "tripped"
+    return "held" if gate.hold_until_ms else "running"
+
+
+def document(standing: Standing) -> dict[str, Any]:
+    """An account as JSON; what the settings here do not say is null."""
+    own, gate = standing.settings, standing.gate
+    return {
+        "account": standing.name,
+        "state": state(gate),
+        "platform": own.host if own else None,
+        "key": own.has_key if own else None,
+        "max_concurrent_calls": own.max_concurrent_calls if own else None,
+        "max_calls_per_second": own.max_calls_per_second if own else None,
+        "burst": own.burst if own else None,
+        "max_references_per_call": own.max_references_per_call if own else None,
+        "limit": gate.limit,
+        "calls_per_second": gate.calls_per_second,
+        "list_size": gate.list_size,
+        "breaker": breaker_document(gate),
+        "held_until": rfc3339(gate.hold_until_ms or None),
+        "held_because": gate.hold_why or None,
+        "calls_in_flight": gate.calls_in_flight,
+        "workers": standing.workers,
+    }
+
+
+async def _look() -> list[Standing]:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        return await _standings(opened.ledger, settings)
+
+
+async def _standings(ledger: Ledger, settings: Settings) -> list[Standing]:
+    served = await control.served(ledger)
+    names = sorted({*settings.account_names, *served, *await control.accounts(ledger)})
+    return [
+        Standing(
+            name,
+            settings.of(name) if name in settings.account_names else None,
+            await control.gate(ledger, name),
+            served.get(name, False),
+        )
+        for name in names
+    ]
+
+
+def _row(standing: Standing) -> tuple[Any, ...]:
+    own, gate, now = standing.settings, standing.gate, state(standing.gate)
+    return (
+        cell(standing.name, "bold"),
+        cell(now, _STYLES.get(now, "yellow")),
+        cell(own.host if own else "not in these settings"),
+        ("set" if own.has_key else "none") if own else "",
+        _calls(own) if own else "",
+        str(gate.calls_in_flight),
+        str(gate.list_size or (own.max_references_per_call if own else "")),
+        str(standing.workers),
+        cell(_why(standing)),
+    )
+
+
+def _calls(own: AccountSettings) -> str:
+    rate = f", {own.max_calls_per_second:g}/s" if own.max_calls_per_second else ""
+    return f"{own.max_concurrent_calls}{rate}"
+
+
+def _why(standing: Standing) -> str:
+    """What keeps it from going on."""
+    gate = standing.gate
+    if gate.paused:
+        return f"`{words.resume(standing.name)}` lets it go on"
+    if gate.breaker:
+        return f"{gate.breaker.why}; probed next at {words.clock(gate.breaker.next_probe_ms)}"
+    if gate.hold_until_ms:
+        return f"until {words.clock(gate.hold_until_ms)}: {gate.hold_why}"
+    return "" if standing.served else "no worker serves it"

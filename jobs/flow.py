@@ -1,0 +1,286 @@
+"""An account's flow: one state that whichever worker comes first moves, from what all drains have counted.
+
+Limit, learned rate, list size and breaker each have a module; this one joins them, packs them for the ledger, and says
+what has changed in words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
+from math import floor, isfinite
+from typing import Any, Self, TypeVar
+
+from jobs import breaker as breakers
+from jobs import limiter as limiters
+from jobs import listsize, pacing, roundtrips
+from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode
+from jobs.limiter import Limiter, LimiterPolicy
+from jobs.listsize import ListSize, ListSizePolicy
+from jobs.pacing import Pacing, PacingPolicy
+from jobs.roundtrips import RoundTripPolicy, RoundTrips
+from jobs.samples import Counters, Sized, sample
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPolicy:
+    """What the flow of an account may be.
+
+    Attributes:
+        ceiling: calls in flight at most.
+        max_references: references a call may name at most.
+        interval_us: microseconds between calls as configured; 0: no rate is.
+        limiter: the constants of the limit of calls in flight.
+        trips: of the watch on round trips.
+        pacing: of the learned rate.
+        list_size: of the list size.
+        breaker: of the breaker.
+    """
+
+    ceiling: int
+    max_references: int = 100
+    interval_us: int = 0
+    limiter: LimiterPolicy = field(default_factory=LimiterPolicy)
+    trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
+    pacing: PacingPolicy = field(default_factory=PacingPolicy)
+    list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """The flow of an account. What the claim script enforces are the properties.
+
+    Attributes:
+        at_ms: when it was last moved.
+        limiter: the limit of calls in flight, and its memory.
+        trips: what is known of round trips.
+        pacing: the learned rate, and its memory.
+        lists: the list size, and its memory.
+        breaker: whether calls may be made.
+        seen: the counters that it knows, by drain.
+    """
+
+    at_ms: int
+    limiter: Limiter
+    trips: RoundTrips = field(default_factory=RoundTrips)
+    pacing: Pacing = field(default_factory=Pacing)
+    lists: ListSize = field(default_factory=ListSize)
+    breaker: Breaker = field(default_factory=Breaker)
+    seen: Mapping[str, Counters] = field(default_factory=dict)
+
+    @property
+    def limit(self) -> float:
+        """Calls in flight over all workers; its floor counts."""
+        return self.limiter.limit
+
+    @property
+    def interval_us(self) -> int:
+        """Microseconds between calls as learned; 0: no rate is. The longer one of this and the configured one holds."""
+        return self.pacing.in_force_us
+
+    @property
+    def list_size(self) -> int | None:
+        """References a call may name, where fewer than configured are better."""
+        return self.lists.size or None
+
+    @property
+    def explore(self) -> int | None:
+        """References that one call should name instead: one for each value of `explorations`."""
+        return self.lists.explore or None
+
+    @property
+    def explorations(self) -> int:
+        """Counts the sizes asked for in `explore`."""
+        return self.lists.explorations
+
+    def packed(self) -> dict[str, Any]:
+        """As JSON takes it: what is enforced by name, for the claim script, and the memory behind it."""
+        b = self.breaker
+        return {
+            "v": VERSION, "at": self.at_ms, "limit": round(self.limit, 3), "interval_us": self.interval_us,
+            "list_size": self.lists.size, "explore": self.lists.explore, "explorations": self.lists.explorations,
+            "breaker": b.mode.value, "since": b.since_ms, "next_probe": b.next_probe_ms,
+            "kind": b.kind.value if b.kind else "", "why": b.why,
+            "memory": [
+                _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing), [b.tries, b.run],
+                [self.lists.credit, [[key, s.n, s.references, round(s.ms, 1)] for key, s in self.lists.costs.items()]],
+            ],
+            "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
+        }  # fmt: skip
+
+    @classmethod
+    def unpack(cls, document: Mapping[str, Any]) -> Self | None:
+        """Reads what `packed` made; None where it is of another version or makes no sense: then begin anew."""
+        try:
+            if document["v"] != VERSION:
+                return None
+            limiter, trips, paced, (tries, run), (credit, costs) = document["memory"]
+            return cls(
+                int(document["at"]),
+                _restored(Limiter, limiter),
+                _restored(RoundTrips, trips),
+                _restored(Pacing, paced),
+                ListSize(
+                    int(document["list_size"]), int(document["explore"]), int(document["explorations"]), float(credit),
+                    {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
+                ),
+                Breaker(
+                    Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
+                    Kind(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries), int(run),
+                ),
+                {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
+            )  # fmt: skip
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed, worth a line in the log.
+
+    Attributes:
+        event: what changed, such as `breaker opened`.
+        facts: the figures and words that go with it.
+        grave: a person may have to do something.
+    """
+
+    event: str
+    facts: Mapping[str, str | int | float]
+    grave: bool = False
+
+
+def move(
+    state: FlowState | None,
+    drains: Mapping[str, Counters],
+    in_flight: int,
+    policy: FlowPolicy,
+    now_ms: int,
+    jitter: float,
+    *,
+    list_bound: int | None = None,
+) -> FlowState:
+    """The flow after what the drains have counted.
+
+    Args:
+        state: the flow before; None where none is known.
+        drains: the counters of all drains that live, by name.
+        in_flight: slots that are taken now.
+        policy: what is allowed, and the constants.
+        now_ms: by the server's clock.
+        jitter: drawn from [0, 1).
+        list_bound: what a 413 has left of the list size, where that is less than configured.
+    """
+    if state is None:
+        state = FlowState(now_ms, limiters.start(policy.limiter, policy.ceiling, now_ms))
+    now_ms = max(now_ms, state.at_ms)
+    limiter = state.limiter
+    if now_ms - state.at_ms > policy.limiter.stale_ms:
+        limiter = limiters.start(policy.limiter, policy.ceiling, now_ms)
+    what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
+    breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
+    paced, trips = state.pacing, state.trips
+    if breaker.closed and state.breaker.closed:
+        used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
+        paced = pacing.move(
+            state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms
+        )
+        trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used)
+        limiter = replace(limiter, limit=advice.limit)
+        if advice.enough:
+            limiter = limiters.enough(limiter, advice.limit, policy.limiter)
+        limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
+        if paced.interval_us and not state.pacing.interval_us:
+            limiter = limiters.acquit(limiter)
+    elif breaker.closed:
+        limiter = limiters.resume(limiter, now_ms)
+    elif state.breaker.closed:
+        limiter = limiters.suspend(limiter, now_ms)
+    bound = min(policy.max_references, list_bound or policy.max_references)
+    lists = listsize.move(state.lists, what, policy.list_size, bound)
+    if lists.size != state.lists.size:
+        trips = RoundTrips()
+    return FlowState(now_ms, limiter, trips, paced, lists, breaker, dict(drains))
+
+
+def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:
+    """Whether claims that wait in workers must be let go: the breaker opened, a rate came, or the limit is passed."""
+    if before is None:
+        return False
+    opened = before.breaker.closed and not after.breaker.closed
+    return opened or (after.interval_us > 0 and before.interval_us == 0) or floor(after.limit) < in_flight
+
+
+def opened_why(breaker: Breaker) -> str:
+    """Why a breaker is open, and what to do, in words."""
+    return f"{breaker.why}; {mend(breaker.kind)}"
+
+
+def probe_now(state: FlowState, now_ms: int) -> FlowState:
+    """The flow after a person has resumed the account: the next probe of an open breaker is due."""
+    return replace(state, breaker=breakers.probe_now(state.breaker, now_ms))
+
+
+def due_ms(state: FlowState, now_ms: int) -> int | None:
+    """In how many ms an open breaker lets a probe through; None where calls may be made freely."""
+    return None if state.breaker.closed else max(0, state.breaker.next_probe_ms - now_ms)
+
+
+_MEND = {
+    Kind.DENIED: "check CANCELLIST_API_KEY and CANCELLIST_API_URL, then `cancellist resume`",
+    Kind.OUTAGE: "nothing: it is probed until it answers; if it lasts, check CANCELLIST_API_URL",
+}
+
+
+def mend(kind: Kind | None) -> str:
+    """What to do about an open breaker."""
+    return _MEND[kind] if kind else ""
+
+
+def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
+    """What a move has changed that is worth a line in the log."""
+    found = []
+    old = before.breaker if before else Breaker()
+    new = after.breaker
+    if new.mode is not old.mode:
+        facts: dict[str, str | int | float] = {"why": new.why, "kind": new.kind.value if new.kind else ""}
+        match new.mode:
+            case Mode.OPEN if old.mode is Mode.CLOSED:
+                facts |= {"do": mend(new.kind), "probe_in_ms": new.next_probe_ms - after.at_ms}
+                found.append(Change("breaker opened", facts, grave=True))
+            case Mode.OPEN:
+                facts |= {"tries": new.tries, "probe_in_ms": new.next_probe_ms - after.at_ms}
+                found.append(Change("breaker still open", facts))
+            case Mode.HALF_OPEN:
+                found.append(Change("breaker half open", facts | {"tries": new.tries}))
+            case Mode.CLOSED:
+                found.append(Change("breaker closed", facts | {"tries": new.tries}))
+    was = before.lists.size if before else 0
+    if was and after.lists.size != was:
+        found.append(Change("list size changed", {"from": was, "to": after.lists.size}))
+    paced = before.pacing.interval_us if before else 0
+    if bool(after.pacing.interval_us) != bool(paced):
+        if after.pacing.interval_us:
+            found.append(Change("rate learned", {"calls_per_second": round(1e6 / after.pacing.interval_us, 2)}))
+        else:
+            found.append(Change("rate dropped", {"calls_per_second": round(1e6 / paced, 2)}))
+    return tuple(found)
+
+
+def _numbers(part: Limiter | RoundTrips | Pacing) -> list[float | int]:
+    return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]
+
+
+_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing)
+
+
+def _restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
+    """Makes a part of what `_numbers` made of it.
+
+    Raises:
+        ValueError: these are not its numbers.
+    """
+    wanted = fields(kind)
+    if len(values) != len(wanted) or not all(isfinite(value) for value in values):
+        raise ValueError(f"not the numbers of a {kind.__name__}")
+    return kind(*(field.type(value) for field, value in zip(wanted, values, strict=True) if callable(field.type)))

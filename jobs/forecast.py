@@ -1,0 +1,194 @@
+"""When a job among the others of its account will be done, and what of it comes too late for its deadline.
+
+The account serves a higher class first, within a class the earliest deadline, and jobs that are equal in both in turns:
+then each gets the same until the smaller ones are done.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobs.model import JobOrder, JobRecord, JobState
+from jobs.outcomes import Outcome
+from jobs.progress import Progress, Stops, clock_ms, overall, progress
+
+_NEVER_MS = 5 * 10**13
+"""Where a job without a deadline stands, as lua/shared/orders.lua has it."""
+
+
+_GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How fast a job goes, how long it will take, and what of it comes too late; None where it cannot be said."""
+
+    rate: float | None
+    eta_s: float | None
+    at_risk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the jobs of an account have in common.
+
+    Attributes:
+        open: it is neither paused nor kept shut by a breaker.
+        hold_until_ms: 0, or until when it is held.
+        stops: when it stood still last.
+        calls: calls in flight.
+        claims: claims, in flight or staged.
+        workers: workers that live.
+        unfinished: its jobs that have not ended; None where they are too many to be looked at.
+    """
+
+    open: bool
+    hold_until_ms: int
+    stops: Stops
+    calls: int
+    claims: int
+    workers: int
+    unfinished: Sequence[JobRecord] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A job of the same account that may go on, and how many references of it are left, or are left to be taken."""
+
+    order: JobOrder
+    left: int
+
+
+def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
+    """What can be said of a job at this moment by the server's clock."""
+    if record.state.ended:
+        took_ms = (record.finished_at_ms or 0) - (record.started_at_ms or record.finished_at_ms or 0)
+        return Outlook(overall(record.settled, took_ms), 0.0, None if record.order.deadline_ms is None else 0)
+    own = _pace(record, account, now_ms)
+    others = [] if account.unfinished is None else [j for j in account.unfinished if _contends(j, record)]
+    goes_on = record.state in _GOES_ON and account.open and not account.hold_until_ms
+    rivals = [Rival(other.order, _left(other)) for other in others]
+    untaken = [Rival(other.order, other.pending) for other in others]
+    rate = _together(own, [_pace(other, account, now_ms) for other in others])
+    if account.unfinished is None and record.started_at_ms is None:
+        rate = None
+    return Outlook(
+        rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
+        eta_s=_eta_s(record, own, rivals, rate, now_ms) if goes_on else None,
+        at_risk=at_risk(record.order, record.pending, untaken, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
+    )
+
+
+def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
+    if record.started_at_ms is None:
+        return Progress(None, None)
+    clock = clock_ms(
+        started_at_ms=record.started_at_ms,
+        idle_ms=record.idle_ms,
+        last_at_ms=record.samples[-1].at_ms if record.samples else 0,
+        paused_at_ms=record.paused_at_ms,
+        stops=account.stops,
+        now_ms=now_ms,
+    )
+    sent = min(1.0, account.calls / account.claims) if account.claims else 1.0
+    return progress(
+        left=_left(record),
+        samples=record.samples,
+        in_calls=record.in_flight * sent,
+        calls=account.calls,
+        now_ms=clock,
+        calls_left=0 if _shares(record, account) else account.claims,
+    )
+
+
+def _shares(record: JobRecord, account: Account) -> bool:
+    """Whether calls of the account may be those of other jobs."""
+    return account.unfinished is None or any(_contends(other, record) for other in account.unfinished)
+
+
+def _left(record: JobRecord) -> int:
+    """References that still need the platform: malformed ones get their results by themselves."""
+    return record.total - record.settled - max(0, record.invalid - record.outcomes.get(Outcome.INVALID, 0))
+
+
+def _contends(other: JobRecord, own: JobRecord) -> bool:
+    return other.id != own.id and other.order.account == own.order.account and other.state in _GOES_ON
+
+
+def _together(own: Progress, others: Iterable[Progress]) -> float | None:
+    rates = [one.rate for one in (own, *others) if one.rate is not None]
+    return sum(rates) if rates else None
+
+
+def _eta_s(record: JobRecord, own: Progress, rivals: Sequence[Rival], rate: float | None, now_ms: int) -> float | None:
+    """By its own pace where it is alone or all of it is in calls, else by what all jobs together do."""
+    if record.started_at_ms is not None and (not rivals or record.pending == 0):
+        return own.eta_s
+    return time_left_s(record.order, _left(record), rivals, rate, now_ms) if rate else None
+
+
+def _goes_on_at_ms(record: JobRecord, account: Account, now_ms: int) -> int | None:
+    """When it may be taken from; None where somebody has to let it."""
+    if not account.open or account.workers == 0:
+        return None
+    if record.state is JobState.HELD and record.order.start_at_ms:
+        return max(now_ms, record.order.start_at_ms, account.hold_until_ms)
+    return max(now_ms, account.hold_until_ms) if record.state in _GOES_ON else None
+
+
+def time_left_s(own: JobOrder, left: int, rivals: Sequence[Rival], rate: float, now_ms: int) -> float:
+    """Seconds until the last result of a job, all jobs together having this rate."""
+    ahead, peers = _before(own, rivals, rate, now_ms)
+    return (ahead + sum(min(peer, left) for peer in peers) + left) / rate
+
+
+def at_risk(
+    own: JobOrder, pending: int, rivals: Sequence[Rival], rate: float | None, now_ms: int, goes_on_at_ms: int | None
+) -> int | None:
+    """How many references of a job will not have been taken by its deadline; None where it has none or no rate.
+
+    Args:
+        own: the job.
+        pending: references of it that are not in a call.
+        rivals: the other jobs of its account that may go on.
+        rate: results a second of all of them together.
+        now_ms: by the server's clock.
+        goes_on_at_ms: when it may go on, by itself; None where somebody has to let it.
+    """
+    if own.deadline_ms is None:
+        return None
+    if pending == 0 or goes_on_at_ms is None or goes_on_at_ms >= own.deadline_ms:
+        return pending
+    if rate is None:
+        return None
+    ahead, peers = _before(own, rivals, rate, now_ms)
+    budget = rate * (own.deadline_ms - max(now_ms, goes_on_at_ms)) / 1000 - ahead
+    return max(0, math.ceil(pending - _share(budget, peers)))
+
+
+def _before(own: JobOrder, rivals: Iterable[Rival], rate: float, now_ms: int) -> tuple[float, list[float]]:
+    """What goes before a job, and what each of those wants that take turns with it."""
+    ahead, peers = 0.0, []
+    for rival in sorted(rivals, key=lambda one: _place(one.order)):
+        wants: float = rival.left
+        if rival.order.deadline_ms is not None:  # what of it is left then expires
+            wants = min(wants, max(0.0, rate * (rival.order.deadline_ms - now_ms) / 1000 - ahead))
+        if _place(rival.order) < _place(own):
+            ahead += wants
+        elif _place(rival.order) == _place(own):
+            peers.append(wants)
+    return ahead, peers
+
+
+def _place(order: JobOrder) -> tuple[int, int]:
+    return order.priority.rank, min(order.deadline_ms or _NEVER_MS, _NEVER_MS)
+
+
+def _share(budget: float, peers: Iterable[float]) -> float:
+    """What a job that wants much gets of a budget that it shares evenly with peers who want so much."""
+    wants = sorted(peers)
+    for done, want in enumerate(wants):
+        if want * (len(wants) + 1 - done) >= budget:
+            return max(0.0, budget / (len(wants) + 1 - done))
+        budget -= want
+    return max(0.0, budget)

@@ -1,0 +1,46 @@
+-- Shares what a drain's attempts have shown, and moves the account's flow control by compare-and-set.
+-- KEYS  the ledger's and the account's (shared/keys.lua)
+-- ARGV  1 prefix  2 account
+--       3 JSON {drain?, counters?, every}: the drain's counters since it began, as text; ms between two moves
+--       4 '' or JSON {version, state, set {field: value}, once {field: value}, unset [field], gate}: the state that follows
+--         version `version`, as text; fields of the account's state that claims obey, `once` where they are not set
+--         yet; gate 1 where what is staged must be let go
+-- Answer  {moved, version, now, calls in flight, state or '', drain, counters, ...}: moved 1 where the state in force is the
+--         one that was sent; drains and counters only where another move is due
+-- Keeps  a version is followed by one state, whoever comes first; counters only ever replace those of the same drain.
+local KEPT_MS = 60000
+local function text(value) return type(value) == 'number' and ms(value) or value end
+
+local doc = cjson.decode(ARGV[3])
+if doc.drain then call('HSET', K.flow, doc.drain, ms(NOW) .. ' ' .. doc.counters) end
+local h = call('HMGET', K.state, 'flow_version', 'flow', 'limit_at')
+local version, state, moved_at = tonumber(h[1] or 0), h[2] or '', tonumber(h[3] or 0)
+local moved = 0
+if ARGV[4] ~= '' then
+  local next_ = cjson.decode(ARGV[4])
+  if version == next_.version then
+    version, state, moved_at = version + 1, next_.state, NOW
+    call('HSET', K.state, 'flow_version', version, 'flow', state, 'limit_at', ms(NOW))
+    for field, value in pairs(next_.set) do call('HSET', K.state, field, text(value)) end
+    for field, value in pairs(next_.once) do call('HSETNX', K.state, field, text(value)) end
+    for _, field in ipairs(next_.unset) do call('HDEL', K.state, field) end
+    if next_.gate == 1 then
+      call('HINCRBY', K.state, 'gate', 1)
+      call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+    end
+  end
+  moved = state == next_.state and 1 or 0
+end
+local answer = { moved, version, ms(NOW), call('ZCOUNT', K.slots, ms(NOW), '+inf'), state }
+if NOW - moved_at < doc.every then return answer end
+local all = call('HGETALL', K.flow)
+for i = 1, #all, 2 do
+  local at, counters = string.match(all[i + 1], '^(%d+) (.*)$')
+  if NOW - tonumber(at) > KEPT_MS then
+    call('HDEL', K.flow, all[i])
+  else
+    answer[#answer + 1] = all[i]
+    answer[#answer + 1] = counters
+  end
+end
+return answer

@@ -1,0 +1,34 @@
+-- What flow control has decided for the account (jobs/flow.py, moved by flow.lua), as claims obey it.
+local flow = {}
+local STALE_MS, PROBE_LOOK_MS = 60000, 100
+flow.PROBE_GAP_MS = 1000 -- until what a probe has shown is known, no other follows
+local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_size_at', 'limit', 'limit_at', 'interval', 'size', 'explore',
+  'breaker', 'breaker_next', 'breaker_probe' }
+
+function flow.read()
+  local h, values = {}, call('HMGET', K.state, unpack(FIELDS))
+  for i, name in ipairs(FIELDS) do h[name] = values[i] end
+  return h
+end
+
+-- Lowers what is asked for to what the account allows now. A limit that is unknown or old begins at `initial`.
+function flow.obey(ask, h)
+  local known = h.limit and NOW - tonumber(h.limit_at) < STALE_MS
+  ask.limit = math.min(ask.limit, known and tonumber(h.limit) or ask.initial)
+  local interval = tonumber(h.interval or 0)
+  if interval > ask.interval_us then ask.interval_us, ask.burst = interval, 1 end
+  if h.size then ask.per_call = math.min(ask.per_call, tonumber(h.size)) end
+end
+
+-- How long until the open breaker lets a probe through (ms); not while another is on its way.
+function flow.probe_wait(h)
+  if h.breaker_probe and call('ZSCORE', K.claims, h.breaker_probe) then return PROBE_LOOK_MS end
+  return tonumber(h.breaker_next) - NOW
+end
+
+-- The references of the next call: once in a while flow control tries another size.
+function flow.explored(h, per_call, kind)
+  if not h.explore or kind ~= 'calls' then return per_call end
+  call('HDEL', K.state, 'explore')
+  return math.min(per_call, tonumber(h.explore))
+end

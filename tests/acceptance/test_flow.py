@@ -1,0 +1,163 @@
+"""Flow control with real processes: as fast as the platform allows, and never faster."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from jobs.ledger import control, records
+from jobs.model import JobOrder, Priority
+from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, settled, submit
+from tests.servers import running
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+LATENCY_S = 0.1
+PHASES = (4, 12, 4)
+PHASE_S, SETTLING_S = 30, 10
+CEILING, PER_CALL = 32, 5
+EFFICIENCY, MOST_REFUSED = 0.85, 0.03
+
+
+@contextmanager
+def a_stage(folder: Path, **options: object) -> Iterator[Stage]:
+    with running("valkey", folder) as server, platform(folder, **options) as world:
+        settings = {"lease_seconds": str(LEASE_S), "call_timeout": "5"}
+        with Stage(server, world, folder, settings) as stage:
+            yield stage
+
+
+async def phases_played(stage: Stage, workers: int) -> list[Counter[int]]:
+    """Answers by status in the counted part of each phase, with so many workers."""
+    total = round(sum(capacity * PHASE_S / LATENCY_S for capacity in PHASES)) * PER_CALL
+    for _ in range(workers):
+        stage.worker(max_concurrent_calls=CEILING, max_references_per_call=PER_CALL)
+    answers = []
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, stage.platform.references(total))
+        await settled(ledger, job, 1)
+        for capacity in PHASES:
+            stage.platform.send("PUT", "/sandbox/settings", {"capacity": capacity})
+            began = time.time()
+            await asyncio.sleep(PHASE_S)
+            counted = [
+                c for c in stage.platform.calls() if began + SETTLING_S <= c["started_at"] < began + PHASE_S - 0.2
+            ]
+            answers.append(Counter(call["status"] for call in counted))
+        await control.abort_job(ledger, job)
+        await ended(ledger, job, 30)
+    return answers
+
+
+async def test_the_capacity_is_found_and_followed_by_one_worker_and_by_three(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        stages = [
+            stack.enter_context(
+                a_stage(tmp_path / str(n), consignments=200_000, latency_ms=LATENCY_S * 1000, capacity=4)
+            )
+            for n in (1, 3)
+        ]
+        played = await asyncio.gather(*(phases_played(stage, n) for stage, n in zip(stages, (1, 3), strict=True)))
+        for answers in played:
+            for capacity, seen in zip(PHASES, answers, strict=True):
+                oracle = capacity / LATENCY_S * (PHASE_S - SETTLING_S - 0.2)
+                assert seen[200] >= EFFICIENCY * oracle, (capacity, seen, oracle)
+                assert seen[429] <= MOST_REFUSED * seen.total(), (capacity, seen)
+        assert [w.end() for stage in stages for w in stage.workers] == [0] * 4
+
+
+async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=20) as stage:
+        workers = [stage.worker(max_calls_per_second=50, max_concurrent_calls=8) for _ in range(3)]
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, stage.platform.references(40_000))
+            await settled(ledger, job, 35_000)
+            await control.abort_job(ledger, job)
+            await ended(ledger, job, 10)
+        at = [call["started_at"] for call in stage.platform.calls()]
+        busiest = max(sum(1 for other in at[n : n + 80] if other < start + 1) for n, start in enumerate(at))
+        assert busiest <= 53
+        assert (len(at) - 1) / (at[-1] - at[0]) >= 0.9 * 50
+        assert [worker.end() for worker in workers] == [0, 0, 0]
+
+
+async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_is_mended(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=20, api_key="right") as stage:
+        worker = stage.worker(api_key="wrong", max_concurrent_calls=4)
+        references = stage.platform.references(3_000)
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, references)
+            gate = await until(lambda: control.gate(ledger, "default"), lambda g: g.breaker is not None, 10)
+            assert gate.breaker
+            assert "CANCELLIST_API_KEY" in gate.breaker.why
+            await asyncio.sleep(8)
+            calls = stage.platform.calls()
+            assert 5 <= len(calls) <= 12
+            assert {call["status"] for call in calls} == {401}
+            assert (await records.get(ledger, job)).settled == 0
+            assert worker.end() == 0
+            mended = stage.worker(api_key="right")
+            began = time.monotonic()
+            await ended(ledger, job, 20)
+            assert time.monotonic() - began < 12
+            outcomes = await agrees(stage, ledger, job, references)
+            assert outcomes.total() == 3_000
+            assert (await control.gate(ledger, "default")).breaker is None
+        assert mended.end() == 0
+
+
+async def test_an_urgent_job_behind_a_long_backlog_is_done_within_three_calls_time(tmp_path: Path) -> None:
+    with a_stage(tmp_path, consignments=200_100, latency_ms=1500) as stage:
+        worker = stage.worker()
+        references = stage.platform.references(200_050)
+        async with stage.ledger() as ledger:
+            backlog = await submit(ledger, references[:200_000])
+            await settled(ledger, backlog, 1)
+            began = time.monotonic()
+            urgent = await submit(ledger, references[200_000:], JobOrder(priority=Priority.URGENT))
+            await ended(ledger, urgent, 10)
+            assert time.monotonic() - began <= 3 * 1.5 + 0.3  # the worst moment: all lanes have just begun
+            await control.abort_job(ledger, backlog)
+            await ended(ledger, backlog, 30)
+        assert worker.end() == 0
+
+
+async def test_ten_jobs_of_unequal_size_get_equal_turns(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=50) as stage:
+        sizes = [1_000 * n for n in range(1, 11)]
+        references = stage.platform.references(sum(sizes))
+        async with stage.ledger() as ledger:
+            jobs = []
+            for n, size in enumerate(sizes):
+                first = sum(sizes[:n])
+                jobs.append(await submit(ledger, references[first : first + size]))
+            worker = stage.worker(max_concurrent_calls=5)
+            await settled(ledger, jobs[-1], 500)
+            await control.pause_account(ledger, "default")
+            taken = [(await records.get(ledger, job)) for job in jobs]
+            counts = [record.settled + record.in_flight for record in taken]
+            assert max(counts) - min(counts) <= 300, counts
+            await control.resume_account(ledger, "default", 100)
+            for job in jobs:
+                await ended(ledger, job, 30)
+        assert worker.end() == 0
+
+
+async def test_the_earliest_deadline_goes_first_within_a_class(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=50) as stage:
+        references = stage.platform.references(6_000)
+        async with stage.ledger() as ledger:
+            now_ms = await ledger.now_ms()
+            late, none, soon = [
+                await submit(ledger, references[n * 2_000 : (n + 1) * 2_000], JobOrder(deadline_ms=deadline))
+                for n, deadline in enumerate((now_ms + 7_200_000, None, now_ms + 3_600_000))
+            ]
+            worker = stage.worker(max_concurrent_calls=4)
+            finished = [(await ended(ledger, job, 30)).finished_at_ms for job in (soon, late, none)]
+            assert finished == sorted(finished, key=lambda at: at or 0)
+        assert worker.end() == 0

@@ -1,0 +1,119 @@
+"""The rate and the time left that a job shows, against what then really happened."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cli import snapshots
+from cli.snapshots import Snapshot
+from jobs.ledger import control
+from jobs.ledger.core import Ledger
+from jobs.ledger.drains import enqueue
+from jobs.model import JobOrder, Priority
+from jobs.outcomes import Outcome
+from sandbox.consignments import OPEN, initial_state, parse_mix
+from sandbox.references import reference
+from tests.acceptance.stage import MIX, SEED, Stage, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+CALLS, PER_CALL = 8, 100
+WITHIN = 0.2
+
+
+def open_references(count: int) -> list[str]:
+    """References that are simply cancelled."""
+    mix = parse_mix(MIX)
+    found = [reference(SEED, n) for n in range(60_000) if initial_state(SEED, n, mix) in OPEN][:count]
+    assert len(found) == count
+    return found
+
+
+async def watched(ledger: Ledger, job: str, within_s: float) -> AsyncIterator[Snapshot]:
+    """Looks at a job until it has ended."""
+    async with asyncio.timeout(within_s):
+        while True:
+            seen = await snapshots.look(ledger, job)
+            yield seen
+            if seen.record.state.ended:
+                return
+            await asyncio.sleep(0.05)
+
+
+def check(looks: list[Snapshot], end_ms: int, latency_s: float) -> None:
+    """All but a few looks, between the ends of calls that end together, are right within a fifth, or a call."""
+    rate = CALLS * PER_CALL / latency_s
+    wrong = []
+    for seen in looks:
+        left_s = (end_ms - seen.now_ms) / 1000
+        eta_s, now = seen.outlook.eta_s, seen.outlook.rate
+        if now is None or eta_s is None or abs(now / rate - 1) > WITHIN or abs(eta_s - left_s) > WITHIN * left_s + 0.1:
+            wrong.append((seen.record.settled, now, eta_s, left_s))
+    assert len(looks) > 20
+    assert len(wrong) <= 0.1 * len(looks), (len(looks), wrong)
+
+
+async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pause(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
+    valkey_stage.worker()
+    total = 20 * CALLS * PER_CALL
+    async with valkey_stage.ledger() as ledger:
+        references = open_references(2 * total)
+        job = await submit(ledger, references[:total])
+        before = [seen async for seen in watched(ledger, job, 30)]
+        end_ms = before[-1].record.finished_at_ms
+        assert end_ms
+        check([s for s in before if total / 10 <= s.record.settled < total], end_ms, 0.4)
+
+        # The same again, with a pause that must not count.
+        again = await submit(ledger, references[total:])
+        await until(lambda: snapshots.look(ledger, again), lambda s: s.record.settled >= total / 4, 20)
+        await control.pause_job(ledger, again)
+        paused = await until(lambda: snapshots.look(ledger, again), lambda s: s.record.in_flight == 0, 10)
+        assert (paused.outlook.rate, paused.outlook.eta_s) == (0.0, None)
+        over_ms = paused.now_ms + 6000
+        await until(ledger.now_ms, lambda now_ms: now_ms >= over_ms, 10)
+        _, drains = await control.resume_job(ledger, again, PER_CALL)
+        await enqueue(ledger, "default", drains)
+        after = [seen async for seen in watched(ledger, again, 30)]
+        end_ms = after[-1].record.finished_at_ms
+        assert end_ms
+        check([s for s in after if s.record.settled < total], end_ms, 0.4)
+
+
+async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_slower(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
+    valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, open_references(30_000))
+        await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 10_000, 20)
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 800})
+        changed_ms = await ledger.now_ms()
+        looks = [seen async for seen in watched(ledger, job, 40)]
+        end_ms = looks[-1].record.finished_at_ms
+        assert end_ms
+        check([s for s in looks if s.now_ms >= changed_ms + 10_200 and s.record.settled < 30_000], end_ms, 0.8)
+
+
+async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_late(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
+    valkey_stage.worker()
+    references = open_references(32_000)
+    async with valkey_stage.ledger() as ledger:
+        first = await submit(ledger, references[:16_000])
+        await until(lambda: snapshots.look(ledger, first), lambda s: s.record.settled >= 4000, 20)
+        # Some 12,000 references go first, at 4,000 a second.
+        order = JobOrder(priority=Priority.BULK, deadline_ms=await ledger.now_ms() + 4000)
+        too_late = await submit(ledger, references[16_000:24_000], order)
+        last = await submit(ledger, references[24_000:], JobOrder(priority=Priority.BULK))
+        told, last_told = await snapshots.look(ledger, too_late), await snapshots.look(ledger, last)
+        assert (await snapshots.look(ledger, first)).outlook.eta_s == pytest.approx(3.0, rel=WITHIN)
+        ended, last_ended = [[seen async for seen in watched(ledger, job, 40)][-1] for job in (too_late, last)]
+        expired = ended.record.outcomes[Outcome.EXPIRED]
+        assert 1000 < expired < 7000
+        assert told.outlook.at_risk == pytest.approx(expired, abs=WITHIN * 8000)
+        assert last_ended.record.finished_at_ms
+        took_s = (last_ended.record.finished_at_ms - last_told.now_ms) / 1000
+        assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)

@@ -1,0 +1,119 @@
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.breaker import Mode
+from jobs.flow import Counters, FlowPolicy, FlowState, changes, move, probe_now
+
+EXAMPLES = settings(max_examples=150, deadline=None)
+T0 = 1_795_456_800_000
+words = st.text(max_size=200)
+attempts = st.one_of(
+    st.tuples(st.just("accept"), st.floats(0, 600_000), st.integers(0, 1000), st.booleans()),
+    st.tuples(st.just("refuse"), words, st.booleans(), st.booleans()),
+    st.tuples(st.just("time_out"), words),
+    st.tuples(st.just("fail"), words),
+    st.tuples(st.just("deny"), words),
+    st.tuples(st.just("probe"), st.booleans()),
+)
+
+
+def noted(counters, attempt):
+    match attempt:
+        case ("accept", took_ms, references, full):
+            return counters.accept(took_ms, references, full=full and references > 0)
+        case ("refuse", why, told, overload):
+            return counters.refuse(why, told=told, overload=overload)
+        case ("probe", passed):
+            return counters.probe(passed=passed)
+        case (kind, why):
+            return getattr(counters, kind)(why)
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(0, 100_000),  # ms since the last
+        st.sampled_from("abc"),
+        st.lists(attempts, max_size=12),
+        st.integers(1, 30),  # how often those happened
+        st.integers(-1, 80),  # calls in flight
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["", "", "", "gone", "anew", "resumed"]),
+    ),
+    max_size=25,
+)
+policies = st.builds(FlowPolicy, st.integers(1, 64), st.integers(1, 500), st.just(0))
+bounds = st.one_of(st.none(), st.integers(1, 500))
+
+
+@EXAMPLES
+@given(policies, bounds, steps)
+def test_whatever_happens_the_flow_stays_within_its_bounds_and_survives_being_packed(policy, bound, story):
+    state, drains, now_ms = None, {}, T0
+    for span_ms, name, happened, times, in_flight, jitter, twist in story:
+        now_ms += span_ms
+        counters = Counters() if twist == "anew" else drains.get(name, Counters())
+        for _ in range(times):
+            for attempt in happened:
+                counters = noted(counters, attempt)
+        drains[name] = counters
+        if twist == "gone":
+            del drains[name]
+        if twist == "resumed" and state:
+            state = probe_now(state, now_ms)
+        before, state = state, move(state, drains, in_flight, policy, now_ms, jitter, list_bound=bound)
+        changes(before, state)
+        holds(state, policy, bound, now_ms)
+        state = kept(state)
+
+
+def holds(state, policy, bound, now_ms):
+    most = min(policy.max_references, bound or policy.max_references)
+    assert 1 <= state.limit <= policy.ceiling
+    assert state.interval_us >= 0
+    assert 1 <= state.list_size <= most
+    assert state.explore is None or 1 <= state.explore <= most
+    if state.breaker.mode is Mode.CLOSED:
+        assert state.breaker.next_probe_ms == 0
+    else:
+        assert state.breaker.next_probe_ms <= now_ms + policy.breaker.denied_most_ms
+
+
+def kept(state):
+    """The state as it comes back from the ledger."""
+    document = json.loads(json.dumps(state.packed()))
+    back = FlowState.unpack(document)
+    assert back is not None
+    assert back.packed() == document
+    assert (back.breaker, back.lists.size, back.explorations) == (state.breaker, state.lists.size, state.explorations)
+    return back
+
+
+@EXAMPLES
+@given(st.lists(attempts, max_size=40))
+def test_counters_survive_being_packed_and_what_came_is_what_was_added(happened):
+    before = counters = Counters()
+    for n, attempt in enumerate(happened):
+        if n == len(happened) // 2:
+            before = counters
+        counters = noted(counters, attempt)
+    packed = json.loads(json.dumps(counters.packed()))
+    assert Counters.unpack(packed).packed() == packed
+    came = counters.since(before)
+    assert tuple(a + b for a, b in zip(before.tally, came.tally, strict=True)) == counters.tally
+
+
+names = st.sampled_from(["v", "at", "memory", "seen", "breaker"])
+documents = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(names, inner, max_size=5),
+)
+
+
+@EXAMPLES
+@given(documents)
+def test_whatever_is_stored_a_state_is_made_of_it_or_none(document):
+    stored = document if isinstance(document, dict) else {"v": 1, "memory": document}
+    got = FlowState.unpack(stored)
+    assert got is None or isinstance(got, FlowState)

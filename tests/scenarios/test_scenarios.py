@@ -1,0 +1,39 @@
+"""The controllers against load models: as much as an oracle gets done, hardly a call refused, and no swinging."""
+
+import pytest
+
+from tests.scenarios.loads import FOLDER, load, oracle, run
+
+SCENARIOS = [load(path) for path in sorted(FOLDER.glob("*.toml"))]
+RUNS = [pytest.param(scenario, seed, id=f"{scenario.name}-{seed}") for scenario in SCENARIOS for seed in scenario.seeds]
+NOT_BEATEN = 1.03
+"""Of the oracle's: more would mean that it knows less than it should."""
+WANTED = {
+    "constant", "capacity-steps", "knee", "saturation", "jitter", "random-errors", "rate-told", "rate-untold", "outage",
+    "very-slow", "two-workers", "many-workers", "wrong-key", "list-grows", "list-limit",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("scenario", "seed"), RUNS)
+def test_the_flow_does_what_the_scenario_expects(scenario, seed):
+    outcome, expect = run(scenario, seed), scenario.expect
+    for phase, figures in zip(scenario.phases, outcome.phases, strict=True):
+        if not oracle(phase, scenario):
+            continue
+        assert expect.throughput <= figures.throughput <= NOT_BEATEN
+        assert figures.refused <= expect.refused
+        assert figures.oscillation <= expect.oscillation
+    if expect.recovery_s is not None:
+        assert outcome.recovery_s <= expect.recovery_s
+    if expect.probes is not None:
+        assert outcome.probes <= expect.probes
+    assert outcome.most_at_once <= scenario.ceiling
+
+
+def test_the_same_seed_gives_the_same_run():
+    scenario = load(FOLDER / "random-errors.toml")
+    assert run(scenario, 7).phases == run(scenario, 7).phases
+
+
+def test_all_scenarios_are_there():
+    assert {scenario.name for scenario in SCENARIOS} >= WANTED

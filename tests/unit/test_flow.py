@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from jobs.breaker import Mode
+from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, mend, move, probe_now
+
+POLICY = FlowPolicy(ceiling=32)
+T0 = 1_795_456_800_000
+
+
+def busy(calls, counters=None, *, took_ms=100.0, references=100):
+    counters = counters or Counters()
+    for _ in range(calls):
+        counters = counters.accept(took_ms, references, full=True)
+    return counters
+
+
+def begun(**drains):
+    return move(None, drains, 16, POLICY, T0, 0.5)
+
+
+def test_it_begins_at_sixteen_or_the_ceiling_without_a_rate_and_with_full_lists():
+    state = begun()
+    assert (state.limit, state.interval_us, state.list_size, state.breaker.mode) == (16, 0, 100, Mode.CLOSED)
+    assert move(None, {}, 0, FlowPolicy(4), T0, 0.5).limit == 4
+
+
+def test_a_limit_that_nobody_has_moved_for_a_minute_is_unknown():
+    state = replace(begun(), limiter=replace(begun().limiter, limit=2.0, cap=3))
+    assert move(state, {}, 0, POLICY, T0 + 59_000, 0.5).limit == 2
+    stale = move(state, {}, 0, POLICY, T0 + 61_000, 0.5)
+    assert (stale.limit, stale.limiter.cap) == (16, 0)
+
+
+def test_a_lowered_ceiling_holds_at_the_next_move():
+    assert move(begun(), {}, 16, FlowPolicy(3), T0 + 250, 0.5).limit == 3
+
+
+def test_a_lowered_list_bound_holds_at_the_next_move():
+    assert move(begun(), {}, 0, POLICY, T0 + 250, 0.5, list_bound=50).list_size == 50
+
+
+def test_calls_of_all_drains_count_and_each_once():
+    drains = {"a": busy(40), "b": busy(40)}
+    state = begun(**drains)
+    first = move(state, drains, 16, POLICY, T0 + 250, 0.5)
+    assert first.limit == state.limit + 1 or first.limit >= state.limit
+    assert first.limiter.credit == state.limiter.credit == 80
+    assert move(first, {"b": busy(41)}, 16, POLICY, T0 + 500, 0.5).limiter.credit == 81
+
+
+def test_while_the_breaker_is_open_the_limit_stays_as_it_was():
+    state = begun()
+    opened = move(state, {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    assert opened.breaker.mode is Mode.OPEN
+    later = move(opened, {"a": Counters().deny("HTTP 401").refuse("HTTP 429")}, 16, POLICY, T0 + 300, 0.5)
+    assert later.limit == state.limit
+
+
+def test_a_probe_is_due_when_the_breaker_says_so_or_a_person():
+    opened = move(begun(), {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    assert due_ms(opened, T0 + 250) == opened.breaker.next_probe_ms - T0 - 250
+    assert due_ms(probe_now(opened, T0 + 300), T0 + 300) == 0
+    assert due_ms(begun(), T0) is None
+
+
+def test_changes_are_told_once_with_the_reason_and_what_to_do():
+    before = begun()
+    opened = move(before, {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    [change] = changes(before, opened)
+    assert (change.event, change.grave, change.facts["why"]) == ("breaker opened", True, "HTTP 401")
+    assert "CANCELLIST_API_KEY" in str(change.facts["do"])
+    assert changes(opened, move(opened, {"a": Counters().deny("HTTP 401")}, 0, POLICY, T0 + 300, 0.5)) == ()
+    counters = Counters().deny("HTTP 401").accept(90.0, 50).probe(passed=True)
+    closed = move(opened, {"a": counters}, 1, POLICY, T0 + 2_000, 0.5)
+    assert [change.event for change in changes(opened, closed)] == ["breaker closed"]
+
+
+def test_a_list_size_that_changes_is_told():
+    before = begun()
+    after = move(before, {}, 0, POLICY, T0 + 250, 0.5, list_bound=25)
+    [change] = changes(before, after)
+    assert (change.event, change.facts) == ("list size changed", {"from": 100, "to": 25})
+
+
+def test_a_rate_that_is_learnt_and_dropped_is_told():
+    before = begun()
+    after = replace(before, pacing=replace(before.pacing, interval_us=50_000))
+    assert [(c.event, c.facts) for c in changes(before, after)] == [("rate learned", {"calls_per_second": 20.0})]
+    assert [c.event for c in changes(after, before)] == ["rate dropped"]
+
+
+def test_nothing_to_tell_at_first():
+    assert changes(None, begun()) == ()
+
+
+def test_a_clock_that_goes_back_does_no_harm():
+    state = begun(a=busy(10))
+    assert move(state, {"a": busy(20)}, 16, POLICY, T0 - 5_000, 0.5).at_ms == T0
+
+
+def test_it_is_small_enough_to_be_written_often():
+    drains = {f"drain-{n}": busy(3, busy(2, references=40)) for n in range(16)}
+    assert len(json.dumps(begun(**drains).packed(), separators=(",", ":"))) < 3_000
+
+
+@pytest.mark.parametrize("spoil", [{"v": 2}, {"memory": []}, {"memory": [[1], [2], [3], [4, 5], [6, []]]}, {"at": "x"},
+                                   {"breaker": "ajar"}, {"seen": {"a": [1]}}, {"seen": 3}])  # fmt: skip
+def test_a_state_that_makes_no_sense_is_none(spoil):
+    document = begun(a=busy(10)).packed()
+    assert FlowState.unpack(document) is not None
+    assert FlowState.unpack(document | spoil) is None
+    assert FlowState.unpack({}) is None
+
+
+def test_there_is_nothing_to_mend_where_nothing_is_wrong():
+    assert mend(None) == ""

@@ -1,0 +1,142 @@
+"""What is said of a job among the others of its account, by the order in which they are served."""
+
+from dataclasses import replace
+
+import pytest
+
+from jobs.forecast import Account, Rival, at_risk, outlook, time_left_s
+from jobs.model import JobOrder, JobRecord, JobState, Priority
+from jobs.outcomes import Outcome
+from jobs.progress import Sample, Stops
+
+NOW = 1_795_000_100_000
+MINUTE = 60_000
+PLAIN = JobOrder()
+URGENT, BULK = JobOrder(priority=Priority.URGENT), JobOrder(priority=Priority.BULK)
+SOON, LATER = JobOrder(deadline_ms=NOW + MINUTE), JobOrder(deadline_ms=NOW + 10 * MINUTE)
+
+
+def test_a_job_waits_for_a_higher_class_and_an_earlier_deadline_and_not_for_what_comes_after_it():
+    assert time_left_s(PLAIN, 100, [Rival(URGENT, 300), Rival(BULK, 5000)], 10.0, NOW) == 40.0
+    assert time_left_s(PLAIN, 100, [Rival(SOON, 300)], 10.0, NOW) == 40.0
+    assert time_left_s(SOON, 100, [Rival(LATER, 300)], 10.0, NOW) == 10.0
+
+
+def test_equal_jobs_take_turns_until_the_smaller_ones_are_done():
+    assert time_left_s(PLAIN, 100, [Rival(PLAIN, 50), Rival(PLAIN, 900)], 10.0, NOW) == 25.0
+
+
+def test_a_job_before_it_takes_no_longer_than_until_its_own_deadline():
+    assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9)], 10.0, NOW) == 70.0
+    assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9), Rival(URGENT, 200)], 10.0, NOW) == 70.0
+
+
+@pytest.mark.parametrize(
+    ("own", "pending", "rivals", "expected"),
+    [
+        (PLAIN, 5000, [], None),
+        (SOON, 600, [], 0),
+        (SOON, 601, [], 1),
+        (SOON, 5000, [], 4400),
+        (SOON, 5000, [Rival(URGENT, 100)], 4500),
+        (SOON, 5000, [Rival(URGENT, 10_000)], 5000),
+        (SOON, 5000, [Rival(SOON, 10_000)], 4700),
+        (SOON, 5000, [Rival(SOON, 100), Rival(SOON, 10_000)], 4750),
+        (SOON, 5000, [Rival(LATER, 10_000)], 4400),
+        (SOON, 0, [Rival(URGENT, 10_000)], 0),
+    ],
+)
+def test_at_risk_is_what_will_not_have_been_taken_by_the_deadline(own, pending, rivals, expected):
+    assert at_risk(own, pending, rivals, 10.0, NOW, NOW) == expected
+
+
+def test_what_nobody_lets_go_on_before_its_deadline_is_all_at_risk():
+    assert at_risk(SOON, 500, [], 10.0, NOW, None) == 500
+    assert at_risk(SOON, 500, [], None, NOW, NOW + MINUTE) == 500
+    assert at_risk(SOON, 500, [], 10.0, NOW, NOW + MINUTE // 2) == 200
+
+
+def test_nothing_is_said_to_be_at_risk_where_no_rate_is_known():
+    assert at_risk(SOON, 500, [], None, NOW, NOW) is None
+    assert at_risk(SOON, 500, [], 0.0, NOW, NOW) == 500
+
+
+# outlook
+
+
+def running(job="a", *, settled=1000, total=2000, order=PLAIN, rate=100):
+    """A job of which a hundred references end every so often, up to now."""
+    step_ms = 100_000 // rate
+    steps = settled // 100
+    samples = [Sample(n * step_ms, 100 * n, 100 * step_ms * n * (n + 1) // 2, 100) for n in range(1, steps + 1)]
+    return JobRecord(
+        id=job, order=order, state=JobState.RUNNING, total=total, duplicates=0, invalid=0,
+        pending=total - settled - 100, in_flight=100, outcomes={Outcome.CANCELLED: settled},
+        started_at_ms=NOW - steps * step_ms, samples=tuple(samples),
+    )  # fmt: skip
+
+
+def waiting(job="b", *, total=1000, order=PLAIN, state=JobState.QUEUED):
+    return JobRecord(job, order, state, total, 0, 0, total, 0)
+
+
+def account(*unfinished, **changes):
+    plain = Account(True, 0, Stops(0, 0, 0), calls=1, claims=1, workers=1, unfinished=unfinished)
+    return replace(plain, **changes)
+
+
+def test_a_job_alone_goes_by_its_own_pace():
+    job = running()
+    got = outlook(job, account(job), NOW)
+    assert (got.rate, got.eta_s, got.at_risk) == (pytest.approx(100.0), pytest.approx(10.0), None)
+
+
+def test_malformed_lines_that_wait_for_their_result_take_no_time():
+    job = replace(running(), total=3000, invalid=1000)
+    assert outlook(job, account(job), NOW).eta_s == pytest.approx(10.0)
+
+
+def test_a_queued_job_is_told_from_the_rate_of_the_others_and_what_goes_before_it():
+    first, second = running(order=SOON), waiting()
+    got = outlook(second, account(first, second), NOW)
+    assert (got.rate, got.eta_s) == (None, pytest.approx(20.0))
+
+
+def test_nothing_is_said_of_a_queued_job_where_nothing_runs_or_too_much_waits():
+    job = waiting()
+    assert outlook(job, account(job), NOW).eta_s is None
+    assert outlook(job, account(job, unfinished=None), NOW).eta_s is None
+
+
+def test_other_accounts_and_jobs_that_do_not_go_on_are_not_waited_for():
+    job = running()
+    elsewhere = running("b", order=JobOrder(account="other", priority=Priority.URGENT))
+    paused = replace(running("c", order=URGENT), state=JobState.PAUSED, paused_at_ms=NOW)
+    assert outlook(job, account(job, elsewhere, paused), NOW).eta_s == pytest.approx(10.0)
+
+
+def test_no_end_is_in_sight_while_a_job_or_its_account_is_stopped():
+    job = replace(running(order=SOON), in_flight=0)
+    stopped = [
+        outlook(replace(job, state=JobState.PAUSED, paused_at_ms=NOW), account(running("b")), NOW + 5000),
+        outlook(job, account(job, open=False, calls=0), NOW),
+        outlook(job, account(job, hold_until_ms=NOW + 2 * MINUTE, calls=0), NOW),
+    ]
+    assert [(one.rate, one.eta_s, one.at_risk) for one in stopped] == [(0.0, None, 900)] * 3
+
+
+def test_a_hold_that_passes_before_the_deadline_leaves_time_for_some():
+    job = running(order=SOON, total=10_000)
+    got = outlook(job, account(job, hold_until_ms=NOW + MINUTE // 2, calls=0), NOW)
+    assert got.at_risk == pytest.approx(8900 - 3000, rel=0.01)
+
+
+def test_without_a_worker_all_is_at_risk():
+    assert outlook(waiting(order=SOON), account(workers=0), NOW).at_risk == 1000
+
+
+def test_a_job_that_has_ended_has_its_overall_rate_no_time_left_and_nothing_at_risk():
+    job = replace(running(order=SOON, total=1000), state=JobState.COMPLETED, finished_at_ms=NOW)
+    got = outlook(job, account(), NOW)
+    assert (got.rate, got.eta_s, got.at_risk) == (pytest.approx(100.0), 0.0, 0)
+    assert outlook(replace(job, order=PLAIN), account(), NOW).at_risk is None

@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+from jobs.limiter import Limiter, LimiterPolicy, acquit, enough, move, resume, start, suspend
+from jobs.samples import Counters, Sample, Sized, bucket
+
+POLICY = LimiterPolicy()
+ROUND_MS = 100
+T0 = 1_000_000
+CEILING = 32
+
+
+def counts(accepted=0, refused=0, timed_out=0):
+    sizes = {bucket(100): Sized(accepted, 100 * accepted, float(ROUND_MS * accepted))} if accepted else {}
+    return Counters(accepted=accepted, refused=refused, timed_out=timed_out, sizes=sizes)
+
+
+class Story:
+    """A limiter in steps of time; calls in flight are as many as the limit allows unless told."""
+
+    def __init__(self, limit=8.0, **state):
+        self.limiter = Limiter(limit, round_ms=float(ROUND_MS), **state)
+        self.at_ms = T0
+
+    def step(self, span_ms=ROUND_MS, *, in_flight=None, slowed=False, **came):
+        self.at_ms += span_ms
+        in_flight = int(self.limiter.limit) if in_flight is None else in_flight
+        sample = Sample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
+        self.limiter = move(self.limiter, sample, POLICY, CEILING, slowed=slowed)
+        return self.limiter
+
+
+def test_nothing_known_is_the_lesser_of_the_ceiling_and_sixteen():
+    assert start(POLICY, 32, T0).limit == 16
+    assert start(POLICY, 4, T0).limit == 4
+    assert start(POLICY, 0, T0).limit == 1
+
+
+def test_it_grows_by_one_a_round_trip_where_it_was_reached_up_to_the_ceiling():
+    story = Story(8.0)
+    assert story.step(accepted=8).limit == 9
+    assert story.step(accepted=9).limit == 10
+    for _ in range(60):
+        story.step(accepted=10)
+    assert story.limiter.limit == CEILING
+
+
+def test_it_does_not_grow_where_calls_are_few_or_take_longer():
+    assert Story(8.0).step(accepted=5, in_flight=5).limit == 8
+    assert Story(8.0).step(accepted=8, slowed=True).limit == 8
+
+
+def test_refusals_within_one_round_trip_are_one_decrease():
+    story = Story(12.0, raised_ms=T0)
+    first = story.step(5, refused=1).limit
+    assert 10 <= first < 12
+    assert story.step(5, refused=1).limit == first
+    assert story.step(5, in_flight=11, accepted=3).limit == first
+
+
+def test_a_share_that_was_refused_is_taken_off_at_the_end_of_the_round_trip():
+    story = Story(12.0, raised_ms=T0)
+    for _ in range(4):
+        story.step(2, refused=1)
+    assert int(story.step(ROUND_MS, in_flight=12, accepted=4).limit) == 8
+
+
+def test_it_falls_by_half_at_most_in_a_round_trip():
+    story = Story(12.0, raised_ms=T0)
+    story.step(2, refused=11)
+    assert story.step(ROUND_MS, in_flight=12, accepted=1).limit == 6
+
+
+def test_calls_from_before_a_decrease_say_nothing_of_the_new_limit_until_their_round_trip_is_over():
+    story = Story(12.0, raised_ms=T0)
+    story.step(2, refused=11)
+    halved = story.step(ROUND_MS, in_flight=12).limit
+    assert story.step(1, in_flight=12, refused=1).limit == halved
+
+
+def test_one_refusal_at_a_level_that_was_long_in_use_may_be_chance():
+    story = Story(16.0)
+    assert story.step(refused=1, accepted=15, in_flight=8).limit == 16
+    for _ in range(20):
+        story.step(accepted=16, in_flight=8)
+    assert story.step(refused=1, accepted=15, in_flight=8).limit == 16
+
+
+def test_refusals_that_go_on_are_not_chance():
+    story = Story(16.0)
+    for _ in range(6):
+        story.step(refused=1, accepted=15, in_flight=16)
+    assert story.limiter.limit < 16
+    assert story.limiter.cap
+
+
+def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_look():
+    story = Story(4.0, cap=5)
+    for _ in range(POLICY.probe_after // 4 - 1):
+        assert story.step(accepted=4).limit == 4
+    assert story.step(accepted=4).limit == 5
+    failed = story.step(5, refused=1)
+    assert (failed.limit, failed.cap) == (4, 5)
+    assert failed.credit <= 0
+
+
+def test_a_look_that_goes_well_forgets_the_level_and_growth_doubles():
+    story = Story(4.0, cap=5, credit=float(POLICY.probe_after))
+    story.step(accepted=4)
+    levels = [int(story.step(250, accepted=12).limit) for _ in range(6)]
+    assert story.limiter.cap == 0
+    assert levels[-1] >= 12
+
+
+def test_timeouts_lower_it_without_marking_a_level():
+    story = Story(8.0, raised_ms=T0)
+    lowered = story.step(timed_out=3)
+    assert lowered.limit < 8
+    assert lowered.cap == 0
+
+
+def test_a_level_that_gains_nothing_is_as_good_as_refused():
+    got = enough(Limiter(12.0), 8.0, POLICY)
+    assert (got.limit, got.cap) == (8, 9)
+    assert got.credit < 0
+
+
+def test_an_outage_costs_nothing_of_the_limit_and_ends_at_half_that_grows_fast():
+    story = Story(16.0, raised_ms=T0)
+    story.step(2, refused=12)
+    story.step(ROUND_MS, in_flight=16)
+    assert story.limiter.limit <= 8
+    suspended = suspend(story.limiter, story.at_ms + 10)
+    assert suspended.limit == 16
+    story.limiter = resume(suspended, story.at_ms)
+    assert story.limiter.limit == 8
+    assert story.step(accepted=8).limit == 16
+
+
+def test_refusals_of_a_rate_are_not_held_against_the_limit():
+    got = acquit(replace(Limiter(1.0, cap=2), held=16.0))
+    assert (got.limit, got.cap) == (16, 0)

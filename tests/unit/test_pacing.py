@@ -1,0 +1,83 @@
+import pytest
+
+from jobs.pacing import Pacing, PacingPolicy, move
+from jobs.samples import Counters, Sample
+
+POLICY = PacingPolicy()
+T0 = 1_000_000
+
+
+def step(pacing, at_ms, *, floored=False, used=False, in_flight=1, **counts):
+    return move(
+        pacing,
+        Sample(at_ms, at_ms - 250, in_flight, Counters(**counts)),
+        POLICY,
+        floored=floored,
+        used=used,
+        round_ms=100.0,
+    )
+
+
+def test_a_refusal_while_many_calls_are_in_flight_says_nothing_of_a_rate():
+    pacing = step(Pacing(cycle_ms=T0), T0 + 250, refused=3, accepted=8)
+    assert pacing.in_force_us == 0
+
+
+def test_one_call_at_a_time_that_is_refused_backs_off_at_once_and_ever_longer():
+    pacing = Pacing(cycle_ms=T0)
+    pauses = []
+    for n in range(12):
+        pacing = step(pacing, T0 + 1000 * n, floored=True, refused=1)
+        pauses.append(pacing.in_force_us)
+    assert pauses[0] > 0
+    assert pauses[1] == 2 * pauses[0]
+    assert pauses[-1] == POLICY.slowest_ms * 1000
+
+
+def test_what_was_accepted_between_two_pardons_is_the_rate():
+    pacing = step(Pacing(cycle_ms=T0), T0 + 500, accepted=20)
+    pacing = step(pacing, T0 + 600, refused=4, told=4)
+    pacing = step(pacing, T0 + 2_000, accepted=5)
+    assert 1e6 / pacing.interval_us == pytest.approx(10 * POLICY.margin, rel=0.001)
+
+
+def test_what_was_in_flight_at_the_refusal_is_no_pardon():
+    pacing = step(Pacing(cycle_ms=T0), T0 + 2_000, accepted=20)
+    pacing = step(pacing, T0 + 2_100, refused=4, told=4)
+    assert step(pacing, T0 + 2_300, accepted=5).interval_us == 0
+
+
+def test_a_rate_that_is_kept_is_raised_and_the_raise_is_taken_back_when_it_is_refused():
+    pacing = Pacing(100_000, cycle_ms=T0, need=50, step=0.04)
+    raised = step(pacing, T0 + 60_000, accepted=50)
+    assert raised.interval_us < 100_000
+    back = step(raised, T0 + 61_000, refused=1, told=1)
+    assert back.interval_us == 100_000
+    assert back.need > 50
+
+
+def test_a_rate_that_had_held_is_lowered_by_a_retry_after_and_by_a_second_plain_refusal():
+    pacing = Pacing(100_000, cycle_ms=T0, need=50, step=0.04)
+    assert step(pacing, T0 + 500, refused=1, told=1).interval_us > 100_000
+    once = step(pacing, T0 + 500, refused=1)
+    assert once.interval_us == 100_000
+    assert step(once, T0 + 2_000, refused=1).interval_us > 100_000
+
+
+def test_refusals_of_calls_that_were_in_flight_together_are_one():
+    pacing = step(Pacing(100_000, cycle_ms=T0, need=50, step=0.04), T0 + 500, refused=1, told=1)
+    assert step(pacing, T0 + 510, refused=1, told=1).interval_us == pacing.interval_us
+
+
+def test_a_rate_that_holds_nothing_back_is_dropped():
+    pacing = Pacing(1_000, cycle_ms=T0, need=10_000, step=0.04)
+    for at_ms in range(T0, T0 + POLICY.unbound_ms + 500, 250):
+        pacing = step(pacing, at_ms, accepted=1, used=True)
+    assert pacing.interval_us == 0
+
+
+def test_a_rate_that_binds_is_kept():
+    pacing = Pacing(100_000, cycle_ms=T0, need=10_000, step=0.04)
+    for at_ms in range(T0, T0 + 3 * POLICY.unbound_ms, 250):
+        pacing = step(pacing, at_ms, accepted=1)
+    assert pacing.interval_us == 100_000
