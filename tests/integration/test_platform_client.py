@@ -152,7 +152,7 @@ async def test_a_refused_connection_is_known_to_have_sent_nothing():
 async def test_a_silent_server_is_given_up_in_time_and_may_have_acted():
     platform = Platform(None)
     failure = await cancel(platform, ["A", "B"], timeout_s=0.2)
-    assert failure == Failure("no answer in time", written=True)
+    assert failure == Failure("no answer in time", written=True, timed_out=True)
     assert len(platform.requests) == 1
 
 
