@@ -118,7 +118,7 @@ async def test_a_date_to_wait_for_is_obeyed_on_a_clock_an_hour_off(valkey_rig: R
         await until(lambda: ledger.redis.hget("cancellist:account:default:state", "hold_until"), bool, 10)
         rig.platform.send("PUT", "/sandbox/settings", {"faults": {}})
         await ended(ledger, job, 15)
-        outcomes = await agrees(rig, ledger, job, references)
+        outcomes = await agrees(rig, ledger, job, references, maybe=True)  # a 429 may have acted
     assert outcomes[Outcome.CANCELLED] > 1_500
     assert statuses([worker]) == [0]
 
