@@ -166,6 +166,7 @@ class Drain:
         """
         ask = self._new_ask(mode)
         self._asking += 1
+        pause_s = _RETRY_S[0]
         try:
             while True:
                 at = monotonic()
@@ -177,7 +178,8 @@ class Drain:
                     if self._stop.is_set():
                         self._spawn(self._give_back_ids([ask.claim], [ask.claim]))
                         return False
-                    await asyncio.sleep(_RETRY_S[0])
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(_RETRY_S[1], 2 * pause_s)
         finally:
             self._asking -= 1
         if isinstance(answer, Wait) and answer.why == "left":

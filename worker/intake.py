@@ -52,6 +52,7 @@ class Intake:
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False
+        self._lost = False
         self._aside: dict[str, list[Entry]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._in_hand: dict[str, int] = {}
@@ -60,6 +61,9 @@ class Intake:
         """Reads and deals with what there is, once."""
         try:
             await self._run()
+        except LedgerError as error:
+            self._lost = not isinstance(error, LedgerFullError)
+            raise
         except asyncio.CancelledError:
             for lane in self._lanes.values():
                 lane.cancel()
@@ -73,7 +77,12 @@ class Intake:
             await intake.prepare(self._ledger)
             self._prepared = True
         entries: list[Entry] = []
-        if monotonic() - self._looked_at > _TAKE_OVER_EVERY_S:
+        if self._lost:
+            # A reply was lost, perhaps with entries in it: they count as read by us, and are not told again.
+            entries = await intake.unfinished(self._ledger, self._consumer, count=_COUNT)
+            entries = [entry for entry in entries if entry.id not in self._in_hand]
+            self._lost = bool(entries)
+        if not entries and monotonic() - self._looked_at > _TAKE_OVER_EVERY_S:
             self._looked_at = monotonic()
             entries = await intake.take_over(self._ledger, self._consumer, idle_ms=self._idle_ms, count=_COUNT)
         if not entries:
@@ -194,5 +203,8 @@ class Intake:
             except IdempotencyConflictError as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
+            except LedgerFullError:
+                await submission.discard()  # the entry stays, and is tried again
+                raise
         if sealed:
             await enqueue(self._ledger, wanted.order.account, sealed.drains)

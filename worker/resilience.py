@@ -64,7 +64,6 @@ class ResilientWorker(arq.worker.Worker):
         self.health_check_key = f"{self.queue_name}:health-check:{self.service.worker}"
         self.ctx["service"] = self.service
         pause_s = _OUTAGE_S[0]
-        away = False
         while True:
             try:
                 await self._poll_iteration()
@@ -74,15 +73,14 @@ class ResilientWorker(arq.worker.Worker):
                     return
             except (RedisError, LedgerError, OSError, TimeoutError) as error:
                 self._recount()
-                if not away:
-                    log.warning("server away, waiting for it", error=type(error).__name__)
-                away = True
+                self.service.outage.notice(
+                    "poll", str(error) if isinstance(error, LedgerError) else type(error).__name__
+                )
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
                 continue
-            if away:
-                log.info("server back")
-            away, pause_s = False, _OUTAGE_S[0]
+            self.service.outage.over("poll")
+            pause_s = _OUTAGE_S[0]
             await self.service.woken(_BURST_CHECK_S if self.burst else self.poll_delay_s)
 
     async def _poll_iteration(self) -> None:

@@ -33,6 +33,7 @@ from worker.attempt import Attempt
 from worker.drain import Drain
 from worker.flow import Flow
 from worker.intake import Intake
+from worker.outage import Outage
 from worker.platform.client import PlatformClient
 from worker.sweep import Served, Sweep
 
@@ -70,6 +71,7 @@ class Service:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
+        self.outage = Outage()
 
     @classmethod
     async def start(cls, ctx: dict[str, Any]) -> Self:
@@ -218,10 +220,10 @@ class Service:
         while True:
             try:
                 await work()
+                self.outage.over(name)
                 away, pause_s = False, _OUTAGE_S[0]
             except CancellistError as error:
-                if not away:
-                    log.warning("waiting for the server", task=name, error=str(error))
+                self.outage.notice(name, str(error))
                 away = True
                 with contextlib.suppress(CancellistError):
                     await self._opened.revive()
@@ -245,6 +247,7 @@ class Service:
         async with self._opened.blocking.pubsub() as channel:
             with translated():
                 await channel.subscribe(self.ledger.keys.wake)
+                self.outage.over("wake")
                 self.wake_all(gate=True)
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)

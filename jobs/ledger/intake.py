@@ -64,6 +64,18 @@ async def read(ledger: Ledger, blocking: Redis, consumer: str, *, count: int, bl
     return _entries(reply[0][1]) if reply else []
 
 
+async def unfinished(ledger: Ledger, consumer: str, *, count: int) -> list[Entry]:
+    """Entries that this reader was given and has not dealt with, oldest first."""
+    with translated():
+        try:
+            reply = await ledger.redis.xreadgroup(GROUP, consumer, {ledger.keys.intake: "0"}, count=count)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            return []
+    return _entries(reply[0][1]) if reply else []
+
+
 async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) -> list[Entry]:
     """Takes over entries whose reader has not dealt with them for so long."""
     with translated():

@@ -25,8 +25,7 @@ async def test_entries_of_every_size_become_jobs_and_malformed_ones_are_answered
         await ledger.redis.xadd(INTAKE, {"references": references[0], "priorty": "urgent"})
         await ledger.redis.xadd(INTAKE, {"references": "not one\n" + references[1]})
         jobs = await until(lambda: records.newest(ledger, 400), lambda found: len(found) == 302, 20)
-        for job in jobs:
-            await ended(ledger, job.id, 30)
+        jobs = [await ended(ledger, job.id, 30) for job in jobs]
         assert sum(job.total for job in jobs) == 300 + 5_700 + 2
         assert all(job.intake_entry for job in jobs)
         rejected = await ledger.redis.xrange("cancellist:intake:rejected")
