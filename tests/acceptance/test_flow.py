@@ -5,13 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control, records
+from jobs.ledger import control, flow, records
+from jobs.ledger.flow import Move
 from jobs.model import JobOrder, Priority
-from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, settled, submit
+from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 from tests.waiting import until
 
@@ -161,3 +163,56 @@ async def test_the_earliest_deadline_goes_first_within_a_class(tmp_path: Path) -
             finished = [(await ended(ledger, job, 30)).finished_at_ms for job in (soon, late, none)]
             assert finished == sorted(finished, key=lambda at: at or 0)
         assert worker.end() == 0
+
+
+async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_second(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=900) as stage:
+        workers = [stage.worker(max_concurrent_calls=12) for _ in range(2)]
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, stage.platform.references(20_000))
+            await settled(ledger, job, 2_400)
+            for _ in range(20):  # a worker may move it in between
+                seen = await flow.share(ledger, "default")
+                assert seen.state
+                limiter = replace(seen.state.limiter, limit=2.0, cap=3, credit=-200.0)
+                step = Move(seen.version, replace(seen.state, limiter=limiter), shut=True)
+                if (await flow.share(ledger, "default", move=step)).moved:
+                    break
+            answered = time.time()
+            await asyncio.sleep(4)
+            await control.abort_job(ledger, job)
+            await ended(ledger, job, 20)
+        calls = stage.platform.calls()
+        late = [c for c in calls if c["endpoint"] == "cancellist" and answered + 0.5 < c["started_at"] < answered + 4]
+        assert len(late) >= 4
+        for call in late:
+            beside = [c for c in calls if c["started_s"] <= call["started_s"] < (c["ended_s"] or call["started_s"] + 1)]
+            assert len(beside) <= 2, (call, beside)
+        assert [worker.end() for worker in workers] == [0, 0]
+
+
+async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=100) as stage:
+        workers = [stage.worker(max_concurrent_calls=8) for _ in range(2)]
+        references = stage.platform.references(30_000)
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, references)
+            await settled(ledger, job, 2_000)
+            stage.platform.send("PUT", "/sandbox/settings", {"api_key": "another"})
+            gate = await until(lambda: control.gate(ledger, "default"), lambda g: g.breaker is not None, 5)
+            assert gate.breaker
+            opened = time.time()
+            before = (await records.get(ledger, job)).settled
+            await asyncio.sleep(4)
+            late = [c for c in stage.platform.calls() if c["started_at"] > opened + 0.5]
+            assert 1 <= len(late) <= 5
+            assert (await records.get(ledger, job)).settled <= before + 8 * 100
+            stage.platform.send("PUT", "/sandbox/settings", {"api_key": None})
+            await control.resume_account(ledger, "default", 100)
+            await ended(ledger, job, 30)
+            await agrees(stage, ledger, job, references)
+        told = [
+            line["event"] for worker in workers for line in log_lines(worker) if line["event"].startswith("breaker")
+        ]
+        assert told.count("breaker opened") == told.count("breaker closed") == 1
+        assert [worker.end() for worker in workers] == [0, 0]
