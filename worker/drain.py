@@ -152,6 +152,8 @@ class Drain:
         lanes = len(self._lanes)
         if self._terms.interval_us or lanes == 0:
             return "slot"
+        if self._most == 0:  # the limit was lowered: only the ledger knows when a slot is free again
+            return "slot"
         if lanes >= self._most:
             return "staged" if len(self._staging) < lanes else None
         return "any" if len(self._staging) <= lanes else "slot"

@@ -130,8 +130,8 @@ local function choose(ask)
 end
 
 -- Whether a slot can be had, how long until a rate token can (ms), and how many slots the caller should give back:
--- slots are shared evenly among the live drains as soon as one of them goes without, and there are too many where
--- the limit was lowered. A token that will soon be there is given out ahead of its time, so that none is lost on the way
+-- slots are shared evenly among the live drains as soon as one of them goes without; where the limit was lowered, every
+-- slot that comes free is given back until there are no more than it allows. A token that will soon be there is given out ahead of its time, so that none is lost on the way
 -- to whoever asks: the call waits for it (ask.at, microseconds).
 local function admit(ask)
   lease.stretch_when_away(ask.lease)
@@ -140,10 +140,9 @@ local function admit(ask)
   local taken = call('ZCARD', K.slots)
   local slot = taken < ask.limit
   local contended = h[1] and h[1] ~= ask.drain and NOW - tonumber(h[2]) < HUNGRY_MS
-  local even = math.floor(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf')))
-  local share = math.max(1, even)
+  local share = math.max(1, math.floor(ask.limit / math.max(1, call('ZCOUNT', K.drains, ms(NOW), '+inf'))))
   local give = (contended and ask.slots > share) and 1 or 0
-  if taken > ask.limit then give = math.max(give, math.min(ask.slots - even, taken - ask.limit)) end
+  if taken > ask.limit then give = ask.slots end
   if ask.mode == 'staged' or (contended and ask.slots >= share) then
     slot = false
   elseif not slot and ask.slots < share then
