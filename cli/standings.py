@@ -69,6 +69,7 @@ def document(standing: Standing) -> dict[str, Any]:
         "calls_per_second": gate.calls_per_second,
         "list_size": gate.list_size,
         "breaker": breaker_document(gate),
+        "breaker_opened": gate.breaker_opened,
         "held_until": rfc3339(gate.hold_until_ms or None),
         "held_because": gate.hold_why or None,
         "calls_in_flight": gate.calls_in_flight,

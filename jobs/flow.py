@@ -147,11 +147,13 @@ class Change:
         event: what changed, such as `breaker opened`.
         facts: the figures and words that go with it.
         grave: a person may have to do something.
+        passing: it comes with every probe: a line for the curious.
     """
 
     event: str
     facts: Mapping[str, str | int | float]
     grave: bool = False
+    passing: bool = False
 
 
 def move(
@@ -263,9 +265,9 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
                 found.append(Change("breaker opened", facts, grave=True))
             case Mode.OPEN:
                 facts |= {"tries": new.tries, "probe_in_ms": new.next_probe_ms - after.at_ms}
-                found.append(Change("breaker still open", facts))
+                found.append(Change("breaker still open", facts, passing=True))
             case Mode.HALF_OPEN:
-                found.append(Change("breaker half open", facts | {"tries": new.tries}))
+                found.append(Change("breaker half open", facts | {"tries": new.tries}, passing=True))
             case Mode.CLOSED:
                 found.append(Change("breaker closed", facts | {"tries": new.tries}))
     was = before.lists.size if before else 0

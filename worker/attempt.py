@@ -253,13 +253,14 @@ class Attempt:
             )  # fmt: skip
 
     def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
-        """The canonical line of a call; a failure is worth a warning, a success only a line for the curious."""
+        """The canonical line of a call; a failure is worth a warning, a success or a probe a line for the curious."""
+        warn = log.debug if claim.probe else log.warning
         facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
         match answer:
             case Failure(reason=reason, written=written):
-                log.warning("call failed", reason=reason, written=written, **facts)
+                warn("call failed", reason=reason, written=written, **facts)
             case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
-                log.warning("call refused", status=status, **facts)
+                warn("call refused", status=status, **facts)
             case Answer(status=status):
                 log.debug("call", status=status, **facts)
 

@@ -166,7 +166,7 @@ class Flow:
     def _tell(self, told: Sequence[Change]) -> None:
         """Logs each change once: by whoever has moved the state."""
         for change in told:
-            tell = log.warning if change.grave else log.info
+            tell = log.warning if change.grave else log.debug if change.passing else log.info
             facts = {name: self._own(fact) if isinstance(fact, str) else fact for name, fact in change.facts.items()}
             tell(change.event, account=self._account, **facts)
 

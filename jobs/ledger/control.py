@@ -48,6 +48,7 @@ class Gate:
         hold_until_ms: as the platform asked; 0 where it does not hold.
         hold_why: what it asked.
         breaker: None where it is closed.
+        breaker_opened: how often it has opened.
         limit: calls in flight that flow control allows, over all workers; None where that is not known, or long ago.
         interval_us: between calls, as learnt from the platform; 0 where no rate is known.
         list_size: references of a call that flow control, or a 413, has left; None where nothing has.
@@ -60,6 +61,7 @@ class Gate:
     hold_until_ms: int
     hold_why: str
     breaker: OpenBreaker | None
+    breaker_opened: int
     limit: int | None
     interval_us: int
     list_size: int | None
@@ -160,7 +162,7 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
 _LIMIT_KNOWN_MS = 60_000
 _GATE = (
     "gate", "paused", "hold_until", "hold_why", "list_size", "size", "limit", "limit_at", "interval",
-    "breaker", "breaker_why", "breaker_since", "breaker_next",
+    "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
 )  # fmt: skip
 
 
@@ -183,6 +185,7 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         hold_until_ms=held_until if held_until > now_ms else 0,
         hold_why=_text(h["hold_why"] or b"") if held_until > now_ms else "",
         breaker=_breaker(h),
+        breaker_opened=int(h["breaker_opened"] or 0),
         limit=int(h["limit"]) if h["limit"] and known else None,
         interval_us=int(h["interval"] or 0),
         list_size=min(sizes, default=None),

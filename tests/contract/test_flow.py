@@ -264,7 +264,9 @@ async def test_probing_at_once_leaves_a_closed_breaker_as_it_is(ledger):
 async def test_why_it_is_open_and_what_to_do_stands_in_the_gate_since_it_opened(ledger):
     first = await opened(ledger)
     await opened(ledger)
-    breaker = (await control.gate(ledger, A)).breaker
+    gate = await control.gate(ledger, A)
+    breaker = gate.breaker
+    assert gate.breaker_opened == 1
     assert "HTTP 401" in breaker.why
     assert "CANCELLIST_API_KEY" in breaker.why
     assert breaker.since_ms <= first.now_ms

@@ -16,7 +16,8 @@ from jobs.outcomes import Outcome
 from jobs.printable import plain
 
 GATE = Gate(
-    version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, limit=None, interval_us=0, list_size=None,
+    version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, breaker_opened=0, limit=None, interval_us=0,
+    list_size=None,
     calls_in_flight=0, workers=1,
 )  # fmt: skip
 

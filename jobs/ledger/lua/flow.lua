@@ -3,8 +3,8 @@
 -- ARGV  1 prefix  2 account
 --       3 JSON {drain?, counters?, every}: the drain's counters since it began, as text; ms between two moves
 --       4 '' or JSON {version, state, set {field: value}, once {field: value}, unset [field], gate}: the state that follows
---         version `version`, as text; fields of the account's state that claims obey, `once` where they are not set
---         yet; gate 1 where what is staged must be let go
+--         version `version`, as text; fields of the account's state that claims obey, `once` (the breaker's) where they
+--         are not set yet; gate 1 where what is staged must be let go
 -- Answer  {moved, version, now, calls in flight, list size, state or '', drain, counters, ...}: moved 1 where the state in
 --         force is the one that was sent; the list size that a 413 has left, or 0; drains and counters only where another move is due
 -- Keeps  a version is followed by one state, whoever comes first; counters only ever replace those of the same drain.
@@ -22,7 +22,10 @@ if ARGV[4] ~= '' then
     version, state, moved_at = version + 1, next_.state, NOW
     call('HSET', K.state, 'flow_version', version, 'flow', state, 'limit_at', ms(NOW))
     for field, value in pairs(next_.set) do call('HSET', K.state, field, text(value)) end
-    for field, value in pairs(next_.once) do call('HSETNX', K.state, field, text(value)) end
+    for field, value in pairs(next_.once) do
+      -- A breaker that has just opened: since when is set once, and how often is counted.
+      if call('HSETNX', K.state, field, text(value)) == 1 then call('HINCRBY', K.state, 'breaker_opened', 1) end
+    end
     for _, field in ipairs(next_.unset) do call('HDEL', K.state, field) end
     if next_.gate == 1 then
       call('HINCRBY', K.state, 'gate', 1)
