@@ -20,6 +20,7 @@ from jobs.roundtrips import RoundTripPolicy, RoundTrips
 from jobs.samples import Counters, Sample, Sized, sample
 
 VERSION = 1
+"""Of the state. It rises with the format alone: else each of two versions would begin anew what the other moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run, passed), (credit, silent, costs) = document["memory"]
+            limiter, trips, paced, (tries, run, passed, *_), (credit, silent, costs, *_), *_ = document["memory"]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),
@@ -126,7 +127,7 @@ class FlowState:
                 ListSize(
                     int(document["list_size"]), int(document["explore"]), int(document["explorations"]),
                     float(credit), int(silent),
-                    {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in costs},
+                    {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms, *_ in costs},
                 ),
                 Breaker(
                     Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
@@ -292,10 +293,14 @@ _Part = TypeVar("_Part", Limiter, RoundTrips, Pacing)
 def _restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
     """Makes a part of what `_numbers` made of it.
 
+    A later version may have added numbers at the end, which are passed over; an earlier one lacks them, and a part
+    begins with what its fields say.
+
     Raises:
+        TypeError: these are no numbers, or not enough of them.
         ValueError: these are not its numbers.
     """
-    wanted = fields(kind)
-    if len(values) != len(wanted) or not all(isfinite(value) for value in values):
+    given = list(zip(fields(kind), values, strict=False))
+    if not all(isfinite(value) for _, value in given):
         raise ValueError(f"not the numbers of a {kind.__name__}")
-    return kind(*(field.type(value) for field, value in zip(wanted, values, strict=True) if callable(field.type)))
+    return kind(*(field.type(value) for field, value in given if callable(field.type)))

@@ -5,6 +5,7 @@ Nothing negative is final while an unclear call may still act: until then the st
 
 from dataclasses import dataclass
 
+from jobs import words
 from jobs.model import Piece
 from jobs.outcomes import Confirmed, Outcome, Refused, Suspect, Unclear, Untaken, Verdict
 from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
@@ -136,8 +137,10 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
             outcome = Outcome.MANIFESTED
         case Standing.OPEN.value:
             outcome = Outcome.REJECTED
-        case _:
+        case words.UNKNOWN:
             outcome = Outcome.NOT_FOUND
+        case _:  # a meaning that only another version knows
+            return None
     return Settle(outcome, piece.named, refused.status, refused.message)
 
 

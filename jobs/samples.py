@@ -168,8 +168,8 @@ class Counters:
             ValueError: it is something else.
         """
         try:
-            *tally, run, full, sizes, why = document
-            by_size = {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms in sizes}
+            tally, (run, full, sizes, why) = document[:8], document[8:12]  # what follows is a later version's
+            by_size = {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms, *_ in sizes}
             timed = Timed(int(full[0]), float(full[1]), float(full[2]))
             named = _named(int(count) for count in tally)
             return cls(**named, run=int(run), full=timed, sizes=by_size, why=str(why)[:_WORDS])

@@ -1,6 +1,7 @@
 """The ledger: a connection, its names and its operations."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
@@ -8,12 +9,14 @@ from jobs.errors import LedgerUnfitError
 from jobs.ledger.connection import translated
 from jobs.ledger.keys import DEFAULT_NAMESPACE, Keys
 from jobs.ledger.scripts import Scripts
+from jobs.printable import plain
 
 FORMAT = 1
 """Version of what is written; every record carries it.
 
 Within a version records may only gain fields, which mean something by their absence: what an older worker has written
-is read by a newer one, and what a newer one adds is passed over by an older one, so that both may run at once.
+is read by a newer one, and what a newer one adds is passed over by an older one, so that both may run at once. Closed
+sets, such as outcomes and states, gain no word. tests/contract/test_format.py holds it.
 """
 READS = frozenset({FORMAT})
 """Versions that are read."""
@@ -43,13 +46,7 @@ class Ledger:
         written = _text(found)
         if written in map(str, READS):
             return
-        newer = written.isdecimal() and int(written) > FORMAT
-        raise LedgerUnfitError(
-            f"namespace {self.keys.namespace!r} holds format {written}, this version reads "
-            f"{', '.join(map(str, sorted(READS)))}: "
-            + ("upgrade cancellist here" if newer else "run the version that wrote it")
-            + ", or choose another CANCELLIST_NAMESPACE"
-        )
+        raise LedgerUnfitError(f"namespace {self.keys.namespace!r} holds format {written}, {reads()}: {mend(written)}")
 
     async def now_ms(self) -> int:
         """The server's clock, Unix milliseconds."""
@@ -62,5 +59,34 @@ class Ledger:
         return await self.scripts.run(name, self.keys.of_account(account), self.keys.prefix, account, *args)
 
 
+def reads() -> str:
+    """What this version reads, in words."""
+    return f"this version reads {', '.join(map(str, sorted(READS)))}"
+
+
+def mend(written: str) -> str:
+    """What to do where a namespace holds a format that is not read."""
+    newer = written.isdecimal() and int(written) > FORMAT
+    first = "upgrade cancellist here" if newer else "run the version that wrote it"
+    return f"{first}, or choose another CANCELLIST_NAMESPACE"
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def known(words: type[_Word], text: str) -> _Word:
+    """A word of a closed set, as a record has it.
+
+    Raises:
+        LedgerUnfitError: it is none of this version's.
+    """
+    try:
+        return words(text)
+    except ValueError:
+        raise LedgerUnfitError(
+            f"the ledger holds the {words.__name__} {text!r}, which this version does not know: upgrade cancellist here"
+        ) from None
+
+
 def _text(value: bytes | str | None) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return plain(value.decode(errors="backslashreplace")) if isinstance(value, bytes) else str(value)

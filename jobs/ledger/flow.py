@@ -79,7 +79,8 @@ async def share(
         document |= {"drain": drain, "counters": orjson.dumps(counters.packed()).decode()}
     reply = await ledger.run("flow", account, orjson.dumps(document), _packed(move) if move else b"")
     moved, version, now_ms, in_flight, list_size, packed = reply[:6]
-    drains = {reply[i].decode(): Counters.unpack(orjson.loads(reply[i + 1])) for i in range(6, len(reply), 2)}
+    counted = ((reply[i].decode(), _counters(reply[i + 1])) for i in range(6, len(reply), 2))
+    drains = {name: counters for name, counters in counted if counters is not None}
     state = FlowState.unpack(orjson.loads(packed)) if packed else None
     return Shared(bool(moved), int(version), int(now_ms), int(in_flight), int(list_size) or None, state, drains)
 
@@ -92,6 +93,14 @@ async def probe(ledger: Ledger, account: str) -> None:
             return
         if (await share(ledger, account, move=Move(seen.version, probe_now(seen.state, seen.now_ms)))).moved:
             return
+
+
+def _counters(packed: bytes) -> Counters | None:
+    """What a drain has counted; None where a drain of another version counts what is not understood."""
+    try:
+        return Counters.unpack(orjson.loads(packed))
+    except ValueError:
+        return None
 
 
 def _packed(move: Move) -> bytes:

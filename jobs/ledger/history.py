@@ -52,15 +52,15 @@ async def of_reference(ledger: Ledger, account: str, job: str, reference: str) -
         with translated():
             rows = await ledger.redis.xrevrange(ledger.keys.trouble(account), before, "-", count=_PAGE)
         for entry, fields in rows:
-            lines = [line.split(" ") for line in fields[b"named"].decode().split("\n")]
+            lines = [line.split(" ") for line in fields.get(b"named", b"").decode().split("\n")]
             named = {other: references for other, *references in lines}
             if reference in named.get(job, ()):
                 yield TroubledCall(
                     kind=fields[b"kind"].decode(),
-                    status=int(fields[b"status"]) if fields[b"status"] else None,
+                    status=int(fields[b"status"]) if fields.get(b"status") else None,
                     reason=fields[b"reason"].decode(),
-                    correlation_id=fields[b"correlation_id"].decode() or None,
-                    took_ms=int(fields[b"took_ms"]),
+                    correlation_id=fields.get(b"correlation_id", b"").decode() or None,
+                    took_ms=int(fields.get(b"took_ms") or 0),
                     named=named,
                     at_ms=int(entry.split(b"-")[0]),
                 )

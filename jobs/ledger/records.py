@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jobs.errors import UnknownJobError
 from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
+from jobs.ledger.core import Ledger, known
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
 from jobs.outcomes import Outcome
 from jobs.progress import Sample, Stops
@@ -80,7 +80,7 @@ async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
     pending = sum(int(h.get(name) or 0) for name in ("calls", "alone", "reads", "later", "invalid_left"))
-    outcomes = {Outcome(k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
+    outcomes = {known(Outcome, k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
     in_flight = int(h.get("claimed") or 0)
     return JobRecord(
         id=job,
@@ -88,12 +88,12 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             account=h.get("account", DEFAULT_ACCOUNT),
             reason=h.get("reason"),
             requested_by=h.get("requested_by"),
-            priority=Priority(h.get("priority", Priority.NORMAL)),
+            priority=known(Priority, h.get("priority", Priority.NORMAL)),
             deadline_ms=_int(h.get("deadline")),
             start_at_ms=_int(h.get("start_at")),
             idempotency_key=h.get("idempotency_key"),
         ),
-        state=JobState(h["state"]),
+        state=known(JobState, h["state"]),
         total=int(h.get("total") or pending),
         duplicates=int(h.get("duplicates") or 0),
         invalid=int(h.get("invalid") or 0),
@@ -113,7 +113,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
 def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
     """Those that were kept, and the newest, which has beside it when the last one was kept."""
     texts = [*h.get("samples", "").split(), *h.get("sampled", "").split()[:1]]
-    return tuple(Sample(*map(int, text.split(":"))) for text in texts)
+    return tuple(Sample(*map(int, text.split(":")[:4])) for text in texts)
 
 
 def _int(text: str | None) -> int | None:

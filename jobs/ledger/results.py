@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
+from jobs.ledger.core import Ledger, known
 from jobs.model import Result
 from jobs.outcomes import Outcome
 
@@ -25,7 +25,7 @@ async def of_job(ledger: Ledger, job: str, *, skip_runs: int = 0) -> AsyncIterat
         if not runs:
             return
         page: list[Result] = []
-        for entries in await _stretches(ledger, [run.decode().split(" ") for run in runs]):
+        for entries in await _stretches(ledger, [run.decode().split(" ")[:2] for run in runs]):
             page += [_result(entry_id, h) for entry_id, h in entries if h[b"job"] == job.encode()]
             at += 1
             if len(page) >= _PAGE_RESULTS:
@@ -49,7 +49,7 @@ def _result(entry_id: bytes, h: dict[bytes, bytes]) -> Result:
     return Result(
         job=h[b"job"].decode(),
         reference=h[b"reference"].decode(),
-        outcome=Outcome(h[b"outcome"].decode()),
+        outcome=known(Outcome, h[b"outcome"].decode()),
         status=int(status) if status else None,
         attempts=int(h[b"attempts"]),
         message=message.decode() if message else None,

@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 from jobs.findings import Finding, failed, ok, warning
 from jobs.ledger import control
 from jobs.ledger.connection import translated
-from jobs.ledger.core import FORMAT, Ledger
+from jobs.ledger.core import READS, Ledger, mend, reads
 from jobs.ledger.intake import GROUP
 from jobs.times import rfc3339
 
@@ -22,10 +22,9 @@ async def written_format(ledger: Ledger) -> Finding:
     if found is None:
         return ok("format", f"namespace {ledger.keys.namespace} is not in use yet")
     text = found.decode(errors="replace")
-    if text == str(FORMAT):
+    if text in map(str, READS):
         return ok("format", f"namespace {ledger.keys.namespace} holds format {text}")
-    return failed("format", f"namespace {ledger.keys.namespace} holds format {text}", f"this version reads {FORMAT}",
-                  "run the version that wrote it, or choose another CANCELLIST_NAMESPACE")  # fmt: skip
+    return failed("format", f"namespace {ledger.keys.namespace} holds format {text}", reads(), mend(text))
 
 
 async def workers(ledger: Ledger) -> Finding:

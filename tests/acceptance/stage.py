@@ -95,12 +95,19 @@ class Stage:
     settings: dict[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
 
-    def worker(self, *, command: Sequence[str] = ("arq", "worker.main.WorkerSettings"), **settings: object) -> Worker:
-        """Starts a worker."""
+    def worker(
+        self,
+        *,
+        command: Sequence[str] = ("arq", "worker.main.WorkerSettings"),
+        source: Path = ROOT,
+        **settings: object,
+    ) -> Worker:
+        """Starts a worker, from the sources in `source`."""
+        environment = {**self.environment(**settings), "PYTHONPATH": str(source)}
         log = self.folder / f"worker{len(self.workers)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=self.environment(**settings), stdout=out, stderr=out,
+                [sys.executable, "-m", *command], cwd=source, env=environment, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
         worker = Worker(process, log)

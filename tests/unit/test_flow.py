@@ -5,6 +5,8 @@ import pytest
 
 from jobs.breaker import Mode
 from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, mend, move, probe_now
+from jobs.limiter import Limiter
+from jobs.roundtrips import RoundTrips
 
 POLICY = FlowPolicy(ceiling=32)
 T0 = 1_795_456_800_000
@@ -113,6 +115,18 @@ def test_a_state_that_makes_no_sense_is_none(spoil):
     assert FlowState.unpack(document) is not None
     assert FlowState.unpack(document | spoil) is None
     assert FlowState.unpack({}) is None
+
+
+def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
+    state = begun(a=busy(10))
+    document = state.packed()
+    limiter, trips, paced, *others = document["memory"]
+    more = [[*limiter, "x"], [*trips, None], [*paced, 1], *([*part, 1] for part in others), ["x"]]
+    assert FlowState.unpack(document | {"memory": more, "added": 1}) == FlowState.unpack(document)
+    less = FlowState.unpack(document | {"memory": [limiter[:1], [], [], *others]})
+    assert less
+    assert less.limiter == Limiter(state.limit)
+    assert less.trips == RoundTrips()
 
 
 def test_there_is_nothing_to_mend_where_nothing_is_wrong():

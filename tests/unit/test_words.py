@@ -13,6 +13,10 @@ WORDS = f"Consignment {A} cannot be cancelled: it was manifested 3 days ago"
 PRINT = fingerprint(WORDS, A)
 
 
+def test_a_meaning_that_only_another_version_knows_is_explained_by_a_read():
+    assert after_known_refusal(Piece((A,), named=1), Refused(200, WORDS), "returned") is None
+
+
 def test_the_same_refusal_is_recognised_for_another_reference_and_other_numbers():
     other = "ec-zzz-05d-1na"
     assert (

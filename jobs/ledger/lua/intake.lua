@@ -18,7 +18,7 @@ for at = 6, #ARGV do
   if made[2] then
     word = made[1] == e.entry and 'sealed' or 'clash'
   elseif first then
-    word = string.match(first, ' (%S+)$')
+    word = string.match(first, '^%S+ (%S+)')
   elseif call('XACK', K.intake, ARGV[3], e.entry) == 0 then
     word = 'taken'
   else

@@ -132,7 +132,7 @@ local function slow_down()
 end
 
 local word = 'lost'
-if call('GET', K.done(doc.claim)) == FORMAT .. ' settled' then
+if string.match(call('GET', K.done(doc.claim)) or '', '^%S+ (%S+)') == 'settled' then
   word = 'settled'
 else
   if packed then

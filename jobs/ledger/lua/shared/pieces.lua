@@ -19,8 +19,18 @@ function piece.decode(text)
   return p
 end
 
+-- Whether nothing has happened to it yet, and no other version has noted anything that is to be kept.
+local SHORT = { v = true, c = true, a = true, n = true, m = true, refs = true }
+local function fresh(p)
+  if p.a ~= 0 or p.n ~= 0 or p.m ~= 0 then return false end
+  for field in pairs(p) do
+    if not SHORT[field] then return false end
+  end
+  return true
+end
+
 function piece.encode(p)
-  if p.a == 0 and p.n == 0 and p.m == 0 and not p.r and not p.k then
+  if fresh(p) then
     return FORMAT .. ' ' .. p.c .. '\n' .. p.refs
   end
   local refs = p.refs

@@ -11,7 +11,7 @@ function seal.bound(key, digest, id, keep_ms)
     call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'PX', keep_ms)
     return nil
   end
-  local holder, content = string.match(value, '^%S+ (%S+) (%S+)$')
+  local holder, content = string.match(value, '^%S+ (%S+) (%S+)')
   if holder == id then return nil end
   return holder, content == digest
 end

@@ -6,7 +6,7 @@ local MOST = 1000
 function words.learn(fingerprint, standing)
   local known = call('HGET', K.words, fingerprint)
   if not known and call('HLEN', K.words) >= MOST then return end
-  local meant, agreed = string.match(known or '', '^(%S+) (%d+)$')
+  local meant, agreed, more = string.match(known or '', '^(%S+) (%d+)(.*)$')
   if not meant then
     agreed = 1
   elseif meant == standing then
@@ -14,5 +14,5 @@ function words.learn(fingerprint, standing)
   else
     standing, agreed = 'mixed', 0
   end
-  call('HSET', K.words, fingerprint, standing .. ' ' .. agreed)
+  call('HSET', K.words, fingerprint, standing .. ' ' .. agreed .. (more or ''))
 end
