@@ -72,6 +72,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
         self.outage = Outage()
+        self._unprobed = set(settings.account_names)
 
     @classmethod
     async def start(cls, ctx: dict[str, Any]) -> Self:
@@ -203,8 +204,6 @@ class Service:
         )
         prefix = self.settings.prefix(name)
         self._accounts[name] = Account(name, terms, policy, flow_policy, prefix, client, attempt)
-        # Whoever starts a worker may have mended what the platform refused.
-        await flow.probe(self.ledger, name)
         log.info(
             "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
         )
@@ -235,11 +234,17 @@ class Service:
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
 
     async def _watch_keys(self) -> None:
-        """Has an account probe at once where its key, which was refused, has been mended; then waits for a while."""
+        """Has an account probe at once where its key, which was refused, may have been mended; then waits for a while.
+
+        Whoever starts a worker may have done so, and so may whoever has written the key's file anew.
+        """
         for name, account in self._accounts.items():
             if await account.client.mended():
-                await flow.probe(self.ledger, name)
-                self.wake_all(name)
+                self._unprobed.add(name)
+        for name in sorted(self._unprobed):
+            await flow.probe(self.ledger, name)
+            self._unprobed.discard(name)
+            self.wake_all(name)
         await asyncio.sleep(_KEYS_EVERY_S)
 
     async def _listen(self) -> None:

@@ -58,6 +58,4 @@ async def test_keys_and_the_channel_are_asked_for_too(ledger: Ledger, limited: L
 def test_what_a_script_may_run_is_found_through_the_functions_that_it_calls(name: str) -> None:
     commands = {words[0] for words in Script(name).commands}
     assert "TIME" in commands
-    assert ("XADD" in commands) == (
-        name in {"seal", "intake", "reject", "claim", "settle", "release", "sweep", "slice"}
-    )
+    assert ("XADD" in commands) == (name in {"intake", "reject", "claim", "settle", "release", "sweep", "slice"})
