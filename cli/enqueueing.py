@@ -20,7 +20,7 @@ def enqueue(path: str, column: str | None, wanted: Wanted, *, rehearse: bool, wa
     settings = load()
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
-    submitting.order(wanted, submitting.now_ms())
+    submitting.check_form(wanted)
     if rehearse:
         return session.run(_rehearse(path, column, wanted, settings, as_json=as_json))
     return session.run(_enqueue(path, column, wanted, settings, wait=wait, as_json=as_json))

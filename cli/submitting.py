@@ -59,6 +59,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def check_form(wanted: Wanted) -> None:
+    """Checks that times are times, before a server is asked; whether they are past, its clock says and not ours.
+
+    Raises:
+        InputError: one is none.
+    """
+    for when in filter(None, (wanted.deadline, wanted.start_at)):
+        parse_when_ms(when, now_ms=now_ms())
+
+
 def order(wanted: Wanted, at_ms: int) -> JobOrder:
     """The order that a user asks for at this moment.
 

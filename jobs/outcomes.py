@@ -60,12 +60,13 @@ class Failure:
     """No answer came.
 
     `written` says whether a byte of the request may have left: where it did, the platform may have acted. `timed_out`
-    says that it was waited for in vain.
+    says that it was waited for in vain, `withheld` that it was we who sent nothing.
     """
 
     reason: str
     written: bool
     timed_out: bool = False
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

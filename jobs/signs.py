@@ -42,9 +42,11 @@ class Shown:
     why: str = ""
 
 
-def shown_by(answer: Answer | Failure, took_ms: float) -> Shown:
-    """Reads what an attempt showed from how it ended."""
+def shown_by(answer: Answer | Failure, took_ms: float) -> Shown | None:
+    """Reads what an attempt showed from how it ended; None where nothing was asked of the platform."""
     match answer:
+        case Failure(withheld=True):
+            return None
         case Failure(timed_out=True, reason=reason):
             return Shown(Sign.TIMED_OUT, took_ms, why=_cut(reason))
         case Failure(reason=reason):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from time import monotonic
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,7 @@ from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_k
 from jobs.signs import Shown, Sign, shown_by
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
 from worker.platform.client import PlatformClient
+from worker.telling import Telling
 
 log = structlog.get_logger()
 
@@ -83,6 +85,7 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
+        self._telling = Telling()
         self._lexicon = lexicon
 
     @property
@@ -99,9 +102,9 @@ class Attempt:
 
         Args:
             claim: references to be named by one call.
-            still_ours: whether a second request may still be sent under the claim's lease.
+            still_ours: whether a request may still be sent under the claim's lease and the account's gate.
         """
-        return await (self._read(claim) if claim.kind == "reads" else self._cancel(claim, still_ours))
+        return await (self._read(claim, still_ours) if claim.kind == "reads" else self._cancel(claim, still_ours))
 
     async def _cancel(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         started, references = monotonic(), claim.references
@@ -130,25 +133,25 @@ class Attempt:
     ) -> tuple[Answer | Failure, Judgement]:
         """One cancelling call, with a deallocating one before it where the account wants that."""
         if self._deallocate_first:
-            first = await self._client.deallocate(references)
+            first = await self._client.deallocate(references, still_ours)
             if not still_ours():
                 return first, Judgement(Untaken("it could not be cancelled in time", counted=False), {})
             deallocation = judge_deallocation(references, first)
             left = [r for r in references if deallocation.of(r) is None]
             if not left:
                 return first, Judgement(deallocation.verdict, {})
-            answer = await self._client.cancel(left)
+            answer = await self._client.cancel(left, still_ours)
             judgement = judge(left, answer, single=len(left) == 1)
             return answer, deallocation.joined(judgement)
-        answer = await self._client.cancel(references)
+        answer = await self._client.cancel(references, still_ours)
         return answer, judge(references, answer, single=len(references) == 1)
 
-    async def _read(self, claim: Claim) -> Ended:
+    async def _read(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
         started, reference = monotonic(), claim.references[0]
         known = self._learnt_meanwhile(claim, reference)
         if known:
             return Ended(known)
-        answer = await self._client.status(reference)
+        answer = await self._client.status(reference, still_ours)
         took_s = monotonic() - started
         reading = judge_reading(reference, answer)
         if claim.probe and isinstance(reading, Unread):
@@ -166,17 +169,17 @@ class Attempt:
             trouble=_trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
         )
 
-    def _shown(self, answer: Answer | Failure, took_s: float) -> Shown:
+    def _shown(self, answer: Answer | Failure, took_s: float) -> Shown | None:
         shown = shown_by(answer, took_s * 1000)
-        if shown.sign is Sign.ACCEPTED:
+        if shown and shown.sign is Sign.ACCEPTED:
             self._mean_s += _SMOOTHING * (took_s - self._mean_s)
         return shown
 
-    def _rest_of(self, answer: Answer | Failure, shown: Shown) -> float:
+    def _rest_of(self, answer: Answer | Failure, shown: Shown | None) -> float:
         """How long the slot rests: the platform may still be at work, or has refused what it must not get at once."""
         if isinstance(answer, Failure) and answer.written:
             return self._rest_s
-        return min(self._rest_s, self._mean_s) if shown.sign is Sign.REFUSED else 0.0
+        return min(self._rest_s, self._mean_s) if shown and shown.sign is Sign.REFUSED else 0.0
 
     def _slow_s(self) -> float:
         """The pause before retries once the budget for them is spent."""
@@ -253,16 +256,22 @@ class Attempt:
             )  # fmt: skip
 
     def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
-        """The canonical line of a call; a failure is worth a warning, a success or a probe a line for the curious."""
-        warn = log.debug if claim.probe else log.warning
+        """The canonical line of a call: a warning for each kind of failure now and then."""
         facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
         match answer:
             case Failure(reason=reason, written=written):
-                warn("call failed", reason=reason, written=written, **facts)
+                self._warn(claim, "call failed", reason, {"reason": reason, "written": written, **facts})
             case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
-                warn("call refused", status=status, **facts)
+                self._warn(claim, "call refused", status, {"status": status, **facts})
             case Answer(status=status):
                 log.debug("call", status=status, **facts)
+
+    def _warn(self, claim: Claim, event: str, why: str | int, facts: dict[str, Any]) -> None:
+        untold = None if claim.probe else self._telling.due((event, why))
+        if untold is None:
+            log.debug(event, **facts)
+        else:
+            log.warning(event, **facts, **({"like_it_before": untold} if untold else {}))
 
 
 def _hold(answer: Answer | Failure) -> tuple[float, str | None]:

@@ -89,7 +89,7 @@ class Drain:
         """Drains until nothing is claimable, or until asked to stop; leaves no claim and no slot behind."""
         renewing = asyncio.create_task(self._leases.keep())
         stopping = asyncio.create_task(self._on_stop())
-        sharing = asyncio.create_task(self._flow.keep())
+        sharing = asyncio.create_task(self._flow.keep(lambda: bool(self._lanes)))
         try:
             await self._pump()
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import structlog
@@ -24,7 +24,7 @@ _FAILING = frozenset({Sign.TIMED_OUT, Sign.FAILED})
 _SHARE_EVERY_S = 0.25
 _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
 _TRIES = 3
-_AWAY_S, _TOLD_WITHIN_S = 0.5, 1.0
+_AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.75
 _URGENT_EVERY_S = 0.02
 """So soon again at most, however many attempts go wrong."""
 
@@ -105,10 +105,13 @@ class Flow:
         if claim.probe or ended.shown.sign is not Sign.ACCEPTED:
             self._urgent.set()
 
-    async def keep(self) -> None:
-        """Shares whenever there is something to, until cancelled."""
+    async def keep(self, busy: Callable[[], bool]) -> None:
+        """Shares whenever there is something to, and once a second while `busy`, until cancelled."""
         while True:
-            await self._noted.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._noted.wait(), _IDLE_S)
+            if not (self._noted.is_set() or busy()):
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), _SHARE_EVERY_S)
             began_at, urgent = monotonic(), self._urgent.is_set()
@@ -138,6 +141,11 @@ class Flow:
         except LedgerError as error:
             self._noted.set()  # it is shared once the server is back
             log.debug("flow not shared", account=self._account, error=str(error))
+            await asyncio.sleep(_AWAY_S)
+            return
+        except Exception:  # whatever it is: without it an account has neither limit nor breaker
+            self._noted.set()
+            log.exception("flow not shared; it is tried again", account=self._account)
             await asyncio.sleep(_AWAY_S)
             return
         self._shared_count = count

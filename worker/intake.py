@@ -53,6 +53,7 @@ class Intake:
         self._looked_at = 0.0
         self._prepared = False
         self._lost = False
+        self._full = False
         self._aside: dict[str, list[Entry]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._in_hand: dict[str, int] = {}
@@ -61,8 +62,13 @@ class Intake:
         """Reads and deals with what there is, once."""
         try:
             await self._run()
-        except LedgerError as error:
-            self._lost = not isinstance(error, LedgerFullError)
+        except LedgerFullError as error:
+            if not self._full:
+                log.warning("no room for what is handed in: it waits", error=str(error))
+            self._full = True
+            raise
+        except LedgerError:
+            self._lost = True
             raise
         except asyncio.CancelledError:
             for lane in self._lanes.values():
@@ -113,6 +119,9 @@ class Intake:
             await self._seal(account, jobs)
         if full:
             raise full
+        if self._full:
+            log.info("there is room again for what is handed in")
+            self._full = False
 
     def _put_aside(self, entry: Entry) -> None:
         if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's

@@ -17,13 +17,14 @@ import contextlib
 import secrets
 import signal
 import sys
+from collections import Counter
 from signal import Signals
 from time import monotonic
 from typing import Any
 
 import arq.worker
 import structlog
-from arq.constants import in_progress_key_prefix
+from arq.constants import in_progress_key_prefix, job_key_prefix
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from jobs.errors import CancellistError, LedgerError
@@ -38,6 +39,8 @@ _RENEW_S = 2.0
 _BURST_CHECK_S = 0.1
 _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
+_LEFT_TO_OTHERS = 100
+"""Drains of an account that is not served here that stay in the queue for who does."""
 
 
 class ResilientWorker(arq.worker.Worker):
@@ -79,6 +82,11 @@ class ResilientWorker(arq.worker.Worker):
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
                 continue
+            except Exception:  # whatever it is: this process must not end for it
+                log.exception("poll failed; it goes on")
+                self._recount()
+                await asyncio.sleep(_OUTAGE_S[1])
+                continue
             self.service.outage.over("poll")
             pause_s = _OUTAGE_S[0]
             await self.service.woken(_BURST_CHECK_S if self.burst else self.poll_delay_s)
@@ -94,14 +102,35 @@ class ResilientWorker(arq.worker.Worker):
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Starts drains, one an account and process; none that runs here already, nor of accounts that others serve."""
         running = {account_of(job) for job, task in self.tasks.items() if not task.done()}
+        waiting: Counter[str] = Counter()
+        odd = []
         for job_b in job_ids:
-            job = job_b.decode()
+            job = job_b.decode(errors="replace")
             account = account_of(job)
-            if account in running or account not in self.service.accounts:
-                continue
-            await super().start_jobs([job_b])
-            if job in self.tasks:
-                running.add(account)
+            if account is None or job.encode() != job_b:
+                odd.append(job_b)
+            elif account not in self.service.accounts:
+                waiting[account] += 1
+                if waiting[account] > _LEFT_TO_OTHERS:
+                    odd.append(job_b)
+            elif account not in running:
+                await super().start_jobs([job_b])
+                if job in self.tasks:
+                    running.add(account)
+        if odd:
+            await self._drop(odd)
+
+    async def _drop(self, job_ids: list[bytes]) -> None:
+        """Takes off the queue what is no drain, and drains that nobody takes: who serves them asks anew.
+
+        Arq reads the queue's first thousands only: what nobody takes would keep it from the rest.
+        """
+        log.warning("drains that nobody serves, or that are none, are dropped", number=len(job_ids))
+        pipe = self.pool.pipeline(transaction=False)
+        pipe.zrem(self.queue_name, *job_ids)
+        for job_b in job_ids:
+            pipe.delete(job_key_prefix.encode() + job_b)
+        await pipe.execute()
 
     def _drain_unqueued(self) -> None:
         """Runs the drains that a full server has no room to queue, without arq."""

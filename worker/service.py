@@ -17,7 +17,7 @@ from arq.connections import ArqRedis
 from config import logs
 from config.keys import is_open
 from config.settings import Settings, load, log_format
-from jobs.errors import CancellistError, LedgerError
+from jobs.errors import CancellistError, LedgerError, LedgerFullError
 from jobs.flow import FlowPolicy
 from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
@@ -221,6 +221,8 @@ class Service:
                 await work()
                 self.outage.over(name)
                 away, pause_s = False, _OUTAGE_S[0]
+            except LedgerFullError:
+                away = True  # whoever has no room says so; the server is there
             except CancellistError as error:
                 self.outage.notice(name, str(error))
                 away = True

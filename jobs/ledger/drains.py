@@ -65,6 +65,7 @@ async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
         await ledger.redis.publish(ledger.keys.wake, account)
 
 
-def account_of(arq_job: str) -> str:
-    """The account of a drain's arq job id."""
-    return arq_job.rsplit(":", 2)[1]
+def account_of(arq_job: str) -> str | None:
+    """The account of a drain's arq job id; None where it is none."""
+    parts = arq_job.rsplit(":", 2)
+    return parts[1] if len(parts) == 3 else None  # noqa: PLR2004 - namespace, account, name

@@ -5,10 +5,11 @@ Retries, limits and what an answer means are not its business. Its wire facts ar
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from time import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -38,6 +39,33 @@ class ConnectionLostError(aiohttp.ClientError):
     """The connection closed after the request was written: the platform may have acted."""
 
 
+class WithheldError(aiohttp.ClientError):
+    """The connection took so long that the request may not be sent any more: nothing of it was."""
+
+
+def _always() -> bool:
+    return True
+
+
+_may_send: ContextVar[Callable[[], bool]] = ContextVar("may_send", default=_always)
+
+
+class _LastLook(aiohttp.TCPConnector):
+    """Asks once more before the first byte: connecting may take seconds, and a lease or a gate does not wait for it."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> aiohttp.connector.Connection:
+        connection = await super().connect(req, traces, timeout)
+        if not _may_send.get()():
+            connection.release()
+            raise WithheldError
+        return connection
+
+
 class PlatformClient:
     """Calls the platform for one account.
 
@@ -65,7 +93,7 @@ class PlatformClient:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+            connector=_LastLook(limit=0, ttl_dns_cache=30),
             timeout=aiohttp.ClientTimeout(total=None, connect=min(_CONNECT_S, 0.8 * self._timeout_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
@@ -82,30 +110,36 @@ class PlatformClient:
         if self._session:
             await self._session.close()
 
-    async def cancel(self, references: Sequence[str]) -> Answer | Failure:
+    async def cancel(self, references: Sequence[str], may_send: Callable[[], bool] = _always) -> Answer | Failure:
         """Cancels references by one call: several by the list endpoint, one alone by its own."""
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
-            return await self._send("PUT", url, None)
-        return await self._send("PUT", self._list_url, orjson.dumps(references), _JSON)
+            return await self._send("PUT", url, None, may_send)
+        return await self._send("PUT", self._list_url, orjson.dumps(references), may_send, _JSON)
 
-    async def deallocate(self, references: Sequence[str]) -> Answer | Failure:
+    async def deallocate(self, references: Sequence[str], may_send: Callable[[], bool] = _always) -> Answer | Failure:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
-        return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _JSON)
+        return await self._send("PUT", self._deallocate_url, orjson.dumps(references), may_send, _JSON)
 
-    async def status(self, reference: str) -> Answer | Failure:
+    async def status(self, reference: str, may_send: Callable[[], bool] = _always) -> Answer | Failure:
         """Reads the state of one consignment."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
-        return await self._send("GET", url, None, _FRESH)
+        return await self._send("GET", url, None, may_send, _FRESH)
 
     async def _send(
-        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        may_send: Callable[[], bool],
+        headers: Mapping[str, str] | None = None,
     ) -> Answer | Failure:
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
         sent = dict(headers or {})
         if key := await self._key_now():
             sent[KEY_HEADER] = key
+        _may_send.set(may_send)
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
@@ -116,6 +150,8 @@ class PlatformClient:
                 if answer.status in _KEY_REFUSED and key == self._key:
                     self._refused = True
                 return answer
+        except WithheldError:
+            return Failure("it could not be sent in time", written=False, withheld=True)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
         except TimeoutError:
