@@ -191,7 +191,7 @@ def judge_error(answer: Answer, *, single: bool) -> Verdict:
         return Unclear(reason, status)
     if refused_by_gateway(answer):
         return Untaken(reason, status, counted=False)
-    if too_long(answer) and _of_gateway(body) and not single:
+    if too_long(answer) and not single:
         return Suspect(reason, status, too_long=True)
     if not of_platform(body):
         return Unclear(reason, status)

@@ -44,7 +44,7 @@ class CallAgain:
     """Back into the queue, to be named by another call.
 
     References with the same `group` are named together and with no other; None lets them join any call.
-    `cleared` says that a read has shown that no call acted; `status` and `state` are what it found.
+    `cleared` says that a read has shown that no call acted; `status` and `state` are what it found. `reads` were tried.
     """
 
     delay_s: float
@@ -55,6 +55,7 @@ class CallAgain:
     group: int | None = None
     status: int | None = None
     state: str | None = None
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
         case Confirmed(status=status, message=message):
             return Settle(Outcome.CANCELLED, named, status, message)
         case Refused(status=status, message=message):
-            return ReadState(0.0, piece.attempts, named, refusal_status=status, refusal_words=message)
+            return ReadState(
+                0.0, piece.attempts, named, reads=piece.reads, refusal_status=status, refusal_words=message
+            )
         case Unclear(counted=counted, ended=ended):
             unclear_s = _ENDED_S if ended else policy.call_timeout_s
             attempts = piece.attempts + (1 if counted else 0)
@@ -115,6 +118,21 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             if piece.maybe_sent:
                 return ReadState(max(0.0, unclear_left_s), attempts, named)
             return Settle(Outcome.FAILED, named, status, reason)
+
+
+def after_lone_probe(piece: Piece, step: Step) -> Step:
+    """What follows where a probe of one reference alone was answered with an error of the server.
+
+    Probes burn nothing, so that one at which the platform always fails would be probed for ever: what was called
+    is read next, and what was read is called. What succeeds closes the breaker, and attempts count again.
+    """
+    match step:
+        case CallAgain():
+            return ReadState(step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s)
+        case ReadState() if piece.refusal_status is not None:
+            return CallAgain(step.delay_s, step.attempts, step.named, reads=step.reads)
+        case _:
+            return step
 
 
 def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle | None:
@@ -135,7 +153,7 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
             outcome = Outcome.ALREADY_CANCELLED
         case Standing.MANIFESTED.value:
             outcome = Outcome.MANIFESTED
-        case Standing.OPEN.value:
+        case Standing.OPEN.value | Standing.STRANGE.value:
             outcome = Outcome.REJECTED
         case words.UNKNOWN:
             outcome = Outcome.NOT_FOUND

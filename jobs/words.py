@@ -96,7 +96,7 @@ def meant_by(reading: Reading) -> str | None:
     match reading:
         case Found(state=state):
             stands = standing(state)
-            return None if stands in {Standing.PASSING, Standing.STRANGE} else stands.value
+            return None if stands is Standing.PASSING else stands.value
         case Unknown():
             return UNKNOWN
         case _:

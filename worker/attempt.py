@@ -20,6 +20,7 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
+    Unclear,
     Untaken,
     Verdict,
     correlation_id,
@@ -28,7 +29,16 @@ from jobs.outcomes import (
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
-from jobs.retry import CallAgain, RetryPolicy, Settle, Step, after_call, after_known_refusal, after_reading
+from jobs.retry import (
+    CallAgain,
+    RetryPolicy,
+    Settle,
+    Step,
+    after_call,
+    after_known_refusal,
+    after_lone_probe,
+    after_reading,
+)
 from jobs.signs import Shown, Sign, shown_by
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
 from worker.platform.client import PlatformClient
@@ -115,10 +125,12 @@ class Attempt:
         shown = self._shown(answer, took_s)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
+        if _fails_itself(claim, references, judgement, self._policy):
+            judgement = judgement.uncounted()
         unconfirmed = _unconfirmed(references, judgement)
         hold_s, hold_why = _hold(answer)
         return Ended(
-            self._after_call(claim, references, judgement),
+            _other_way(claim, answer, self._after_call(claim, references, judgement)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -160,7 +172,7 @@ class Attempt:
         shown = shown_by(answer, took_s * 1000)
         hold_s, hold_why = _hold(answer)
         return Ended(
-            self._after_reading(claim, reading),
+            _other_way(claim, answer, self._after_reading(claim, reading)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -186,7 +198,7 @@ class Attempt:
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
     def _after_call(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> list[list[Share]]:
-        groups, jitter = _groups(claim, references, judgement), self._jitter()
+        groups, jitter = _groups(claim, references, judgement, self._policy), self._jitter()
         return [self._shares(claim, part, judgement, groups, jitter) for part in claim.parts]
 
     def _shares(
@@ -241,8 +253,9 @@ class Attempt:
 
     def _learn(self, claim: Claim, reference: str, reading: Reading) -> tuple[str, str] | None:
         """What the reading teaches about the words of the refusal that led to it; this process knows at once."""
-        words, meant = claim.parts[0].piece.refusal_words, meant_by(reading)
-        if not words or meant is None:
+        piece, meant = claim.parts[0].piece, meant_by(reading)
+        words = piece.refusal_words
+        if piece.maybe_sent or not words or meant is None:  # what a call of ours has changed says nothing of the words
             return None
         print_ = fingerprint(words, reference)
         self._lexicon = self._lexicon.agreeing(print_, meant)
@@ -277,7 +290,7 @@ class Attempt:
 def _hold(answer: Answer | Failure) -> tuple[float, str | None]:
     """For how long the platform asks the account to make no call, and why."""
     match answer:
-        case Answer(status=status, retry_after_s=float(seconds)) if status >= HTTPStatus.BAD_REQUEST:
+        case Answer(status=status, retry_after_s=float(seconds)):
             return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"
         case _:
             return 0.0, None
@@ -302,17 +315,41 @@ def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, 
             return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
-def _groups(claim: Claim, references: Sequence[str], judgement: Judgement) -> dict[str, int]:
+def _groups(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> dict[str, int]:
     """Which references go on together, and with no other: the halves of a list that was refused whole.
 
     What was called alone stays alone: the culprit may still be in it.
     """
+    halved = _fails_itself(claim, references, judgement, policy)
     match judgement.common:
-        case Suspect(too_long=for_length) if not for_length or claim.kind == "alone":
-            half = (len(references) + 1) // 2
-            return {reference: int(n >= half) for n, reference in enumerate(references)}
+        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
+            halved = True
         case _:
-            return dict.fromkeys(references, 0) if claim.kind == "alone" else {}
+            pass
+    if halved:
+        half = (len(references) + 1) // 2
+        return {reference: int(n >= half) for n, reference in enumerate(references)}
+    return dict.fromkeys(references, 0) if claim.kind == "alone" else {}
+
+
+def _fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> bool:
+    """Whether a list has failed with an error of the server so often that one of it may be why."""
+    match judgement.common:
+        case Unclear(status=HTTPStatus.INTERNAL_SERVER_ERROR) if len(references) > 1 and not judgement.others:
+            return min(part.piece.attempts for part in claim.parts) >= policy.max_attempts // 2
+        case _:
+            return False
+
+
+def _other_way(claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
+    """Has a lone reference at which a probe has failed asked for by the other endpoint next."""
+    failed = isinstance(answer, Answer) and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if not (claim.probe and failed and len(claim.references) == 1):
+        return shares
+    return [
+        [replace(share, step=after_lone_probe(part.piece, share.step)) for share in own]
+        for part, own in zip(claim.parts, shares, strict=True)
+    ]
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:

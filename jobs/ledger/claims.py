@@ -247,6 +247,8 @@ def _group(share: Share) -> dict[str, object]:
                 "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named,
                 "unclear": _ms(s.unclear_s), "clear": int(s.cleared),
             }  # fmt: skip
+            if s.reads:
+                group["r"] = s.reads
         case ReadState() as s:
             group |= {
                 "back": "reads", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),

@@ -152,9 +152,14 @@ def test_a_gateways_error_is_not_the_platforms_word_and_burns_nothing(single):
 
 
 @pytest.mark.parametrize("single", [True, False])
-@pytest.mark.parametrize("status", [400, 404, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 404, 409, 415, 422])
 def test_a_proxys_page_tells_nothing(status, single):
     assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
+
+
+def test_a_proxys_page_may_say_that_a_list_is_too_long():
+    assert judge([A, B], Answer(413, UNREADABLE), single=False).common == Suspect("HTTP 413", 413, too_long=True)
+    assert judge([A], Answer(413, UNREADABLE), single=True).of(A) == Unclear("HTTP 413", 413)
 
 
 def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the_account():

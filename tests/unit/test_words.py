@@ -54,7 +54,7 @@ def test_a_refusal_without_words_is_always_read(words):
         (Found("InTransit", 200), "manifested"),
         (Found("Allocated", 200), "open"),
         (Found("Cancelling", 200), None),
-        (Found("CancellationRequested", 200), None),
+        (Found("CancellationRequested", 200), "strange"),
         (Unknown(404), UNKNOWN),
         (Unread("HTTP 500"), None),
     ],

@@ -221,6 +221,8 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
             body = UNREADABLE if body is None else body  # `null` is not the same as no body
         except orjson.JSONDecodeError:
             body = UNREADABLE
+    elif "Content-Encoding" in response.headers and response.content_length != 0:
+        body = UNREADABLE  # what is packed and cut short may unpack to nothing at all, without an error
     wait_s = _retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
     return Answer(response.status, body, wait_s)
 

@@ -60,6 +60,7 @@ local numbers = {}
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
+  q.b = g.delay > 0 and book.probe and 1 or nil
   if g.clear == 1 then q.m = 0 end
   if g.unclear > 0 then q.m = math.max(q.m, NOW + g.unclear) end
   local to = nil

@@ -119,8 +119,9 @@ local function choose(ask)
   elseif h[3] then
     call('HDEL', K.state, 'part_since')
   end
-  local alone = group_first(ready)
+  local alone = group_first(ready) and not (ask.probe and ready > 0) -- a culprit may be why the breaker is open
   local calls = ready > 0 or alone
+  if ask.probe and calls then reads = false end -- a read that goes well says little of calls
   local most = math.max(1, math.floor(ask.limit / 2))
   if ask.limit == 1 and h[4] == 'reads' then most = 0 end
   if reads and (not calls or tonumber(h[1] or 0) < most) then return 'reads', 0 end

@@ -66,9 +66,9 @@ function job.promote(most)
     call('ZREM', K.later, member)
     call('HDEL', K.job_later(id), n)
     call('HINCRBY', K.job(id), 'later', -p.c)
-    local kind, g = p.k, p.g
-    p.k, p.g = nil, nil
-    job.put_back(id, p, kind, 0, true, g)
+    local kind, g, rear = p.k, p.g, p.b
+    p.k, p.g, p.b = nil, nil, nil
+    job.put_back(id, p, kind, 0, not rear, g)
     job.finish_when_done(id)
   end
 end
