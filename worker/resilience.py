@@ -30,6 +30,7 @@ from redis.exceptions import RedisError, ResponseError, WatchError
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
 from jobs.ledger.translation import refuses_for_memory
+from jobs.printable import plain
 from worker.service import Service
 
 log = structlog.get_logger()
@@ -54,8 +55,11 @@ class ResilientWorker(arq.worker.Worker):
         try:
             super().run()
         except CancellistError as error:
-            sys.stderr.write(f"cancellist: {error}\n")
+            sys.stderr.write(f"cancellist: {plain(str(error))}\n")
             raise SystemExit(1) from None
+        if self.burst and self.service.refused:
+            sys.stderr.write(f"cancellist: {plain(self.service.refused)}\n")
+            raise SystemExit(1)
 
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""

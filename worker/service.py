@@ -22,6 +22,7 @@ from jobs.flow import FlowPolicy
 from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.connection import translated
+from jobs.ledger.control import Gate
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import arq_pool
 from jobs.ledger.intake import leave
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 
 _OUTAGE_S = (0.1, 1.0)
 _KEYS_EVERY_S = 1.0
+_SURELY_REFUSED_MS = 3000
+"""For so long a key was refused, by more than one call: a burst does not wait for it to be mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Service:
         self._stack = contextlib.AsyncExitStack()
         self.outage = Outage()
         self._unprobed = set(settings.account_names)
+        self.refused = ""
 
     @classmethod
     async def start(cls, ctx: dict[str, Any]) -> Self:
@@ -141,20 +145,30 @@ class Service:
                 drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
-        """Whether no job can go on by itself, and the intake stream is empty."""
+        """Whether no job can go on by itself, and the intake stream is empty.
+
+        An account whose key is refused does not go on by itself: that is noted in `refused`.
+        """
+        self.refused = ""
         with translated():
             if await self.ledger.redis.xlen(self.ledger.keys.intake):
                 return False
         open_jobs = await records.unfinished(self.ledger)
         waiting = {JobState.QUEUED, JobState.RUNNING, JobState.ABORTING}
-        paused: dict[str, bool] = {}
+        gates: dict[str, Gate] = {}
+        refused_before_ms = await self.ledger.now_ms() - _SURELY_REFUSED_MS
         for job in open_jobs:
             account = job.order.account
             if job.state in waiting and account in self._accounts:
-                if account not in paused:
-                    paused[account] = (await control.gate(self.ledger, account)).paused
-                if not paused[account] or job.in_flight:
+                if account not in gates:
+                    gates[account] = await control.gate(self.ledger, account)
+                gate = gates[account]
+                breaker = gate.breaker
+                stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms
+                if job.in_flight or not (gate.paused or stuck):
                     return False
+                if stuck and breaker:
+                    self.refused = f"account {account}: {breaker.why}"
         return True
 
     def stop(self) -> None:

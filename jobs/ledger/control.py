@@ -31,8 +31,12 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class OpenBreaker:
-    """Why an account calls its platform no more than by a probe now and then; `why` says what to do."""
+    """Why an account calls its platform no more than by a probe now and then.
 
+    `denied` says that it refuses the key or the address, which only a person can mend; `why` says what to do.
+    """
+
+    denied: bool
     why: str
     since_ms: int
     next_probe_ms: int
@@ -197,7 +201,12 @@ async def gate(ledger: Ledger, account: str) -> Gate:
 def _breaker(h: Mapping[str, bytes | None]) -> OpenBreaker | None:
     if h["breaker"] is None:
         return None
-    return OpenBreaker(_text(h["breaker_why"] or b""), int(h["breaker_since"] or 0), int(h["breaker_next"] or 0))
+    return OpenBreaker(
+        h["breaker"] == b"denied",
+        _text(h["breaker_why"] or b""),
+        int(h["breaker_since"] or 0),
+        int(h["breaker_next"] or 0),
+    )
 
 
 async def gate_version(ledger: Ledger, account: str) -> int:

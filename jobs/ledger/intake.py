@@ -17,7 +17,7 @@ from jobs.model import JobOrder
 from jobs.references import InvalidEntry
 
 GROUP = "cancellist"
-_KEPT_TEXT = 1000
+_KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000
 _KEPT_FIELDS = 50
 _GONE_MS = 3_600_000
 
@@ -101,8 +101,13 @@ async def leave(ledger: Ledger, consumer: str) -> None:
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
     """Answers an entry that cannot become a job, and takes it off the stream."""
     pairs = ["entry", entry.id, "reason", reason]
+    left = _KEPT_IN_ALL
     for name, value in list(entry.fields.items())[:_KEPT_FIELDS]:
-        pairs += [f"given.{_cut(name)}", _cut(value)]
+        given = (f"given.{_cut(name)}", _cut(value))
+        left -= sum(map(len, given))
+        if left < 0:
+            break
+        pairs += given
     await ledger.run("reject", account, GROUP, entry.id, *pairs)
 
 

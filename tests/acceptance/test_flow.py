@@ -216,3 +216,14 @@ async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) ->
         ]
         assert told.count("breaker opened") == told.count("breaker closed") == 1
         assert [worker.end() for worker in workers] == [0, 0]
+
+
+async def test_a_burst_under_a_wrong_key_ends_with_the_reason_and_burns_nothing(tmp_path: Path) -> None:
+    with a_stage(tmp_path, latency_ms=20, api_key="right") as stage:
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, stage.platform.references(500))
+            worker = stage.worker(command=("cli", "worker", "--burst"), api_key="wrong")
+            assert worker.process.wait(20) == 1
+            assert "CANCELLIST_API_KEY" in worker.log.read_text()
+            record = await records.get(ledger, job)
+            assert (record.pending, record.in_flight, record.settled) == (500, 0, 0)

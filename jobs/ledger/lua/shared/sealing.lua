@@ -1,6 +1,6 @@
 -- Making a job whole and visible.
 local seal = {}
-local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST = 10000, 50, 1000
+local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 
 -- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job it is bound to and
 -- whether that job has the same content.
@@ -59,9 +59,13 @@ end
 -- Answers an intake entry whose key is bound to other content, with what it held.
 function seal.reject(entry, given, holder)
   local answer = { 'entry', entry, 'reason', 'idempotency key is bound to job ' .. holder .. ' with other content' }
+  local left = GIVEN_MOST
   for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
+    local value = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+    left = left - #given[i] - #value
+    if left < 0 then break end
     answer[#answer + 1] = 'given.' .. given[i]
-    answer[#answer + 1] = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+    answer[#answer + 1] = value
   end
   call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
 end
