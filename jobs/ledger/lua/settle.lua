@@ -94,11 +94,14 @@ local function note()
     local size = tonumber(call('HGET', K.state, 'list_size') or doc.list_size)
     call('HSET', K.state, 'list_size', math.min(size, doc.list_size), 'list_size_at', ms(NOW))
   end
-  if doc.hold > 0 then
-    local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
-    call('HSET', K.state, 'hold_until', ms(until_ms), 'hold_why', doc.hold_why or '')
-    call('HINCRBY', K.state, 'gate', 1)
-  end
+end
+
+-- What the platform has asked for holds, whoever has the claim by now.
+local function hold()
+  if doc.hold <= 0 then return end
+  local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
+  call('HSET', K.state, 'hold_until', ms(until_ms), 'hold_why', doc.hold_why or '')
+  call('HINCRBY', K.state, 'gate', 1)
 end
 
 -- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them. A call
@@ -139,11 +142,14 @@ else
   if packed then
     if doc.trouble then call('XADD', K.trouble, 'MAXLEN', '~', TROUBLE_KEPT, '*', unpack(doc.trouble)) end
     note()
+    hold()
     slow_down()
     settle(held)
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'
+  else
+    hold()
   end
 end
 if ARGV[4] == '' then return { word } end
