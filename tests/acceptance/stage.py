@@ -103,7 +103,8 @@ class Stage:
         **settings: object,
     ) -> Worker:
         """Starts a worker, from the sources in `source`."""
-        environment = {**self.environment(**settings), "PYTHONPATH": str(source)}
+        environment = self.environment(**settings)
+        environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(str(ROOT), str(source))
         log = self.folder / f"worker{len(self.workers)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(

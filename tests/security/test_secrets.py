@@ -139,8 +139,15 @@ def test_a_worker_shows_no_secret_whatever_fails_around_it(scene: Scene, form: s
     worker.process.wait(10)
     for one in scene.stage.workers:
         hidden(one.log.read_text(errors="replace"), one.log)
-    for file in scene.desk.folder.glob("*.aof*"):
+    files = list(scene.desk.folder.rglob("*.aof*"))
+    assert sum(file.stat().st_size for file in files) > 1_000
+    for file in files:
         hidden(file.read_text(errors="replace"), file)
+    scene.stage.server.restart()
+    with Redis(unix_socket_path=str(scene.socket)) as anew:  # its password was set for the process only
+        kept = everything_in(anew)
+    assert job in kept
+    hidden(kept, "redis, after all that failed")
 
 
 @pytest.mark.parametrize(

@@ -35,17 +35,19 @@ def main() -> int:
 def table(reports: list[Report]) -> int:
     """Prints what was shown; answers the exit status."""
     faults: Counter[str] = sum((report.faults for report in reports), Counter())
-    for name, count in sorted(faults.items()):
-        print(f"{name:<22}{count:>10}")
+    strikes: Counter[str] = sum((report.strikes for report in reports), Counter())
+    cuts: Counter[str] = sum((report.cuts for report in reports), Counter())
+    for counter, total in ((faults, "faults"), (strikes, "requests struck"), (cuts, "connections cut")):
+        for name, count in sorted(counter.items()):
+            print(f"  {name:<26}{count:>10}")
+        print(f"{total:<28}{counter.total():>10}")
     takeovers = [takeover for report in reports for takeover in report.takeovers]
     slowest = max(takeovers, default=0.0)
     lost, doubled = sum(report.lost for report in reports), sum(report.doubled for report in reports)
     wrong = [words for report in reports for words in report.wrong]
-    print(f"{'faults':<22}{faults.total():>10}")
-    print(f"{'strikes at requests':<22}{sum(report.strikes for report in reports):>10}")
-    print(f"{'references':<22}{sum(report.references for report in reports):>10}")
-    print(f"{'lost':<22}{lost:>10}\n{'doubled':<22}{doubled:>10}\n{'wrong':<22}{len(wrong):>10}")
-    print(f"{'slowest takeover':<22}{slowest:>9.2f}s (of {len(takeovers)}; lease {LEASE_S} s)")
+    print(f"{'references':<28}{sum(report.references for report in reports):>10}")
+    print(f"{'lost':<28}{lost:>10}\n{'doubled':<28}{doubled:>10}\n{'wrong':<28}{len(wrong):>10}")
+    print(f"{'slowest takeover':<28}{slowest:>9.2f}s (of {len(takeovers)}; lease {LEASE_S} s)")
     for words in wrong[:20]:
         print(words)
     return 0 if all(report.holds for report in reports) and slowest <= LEASE_S + 1 else 1

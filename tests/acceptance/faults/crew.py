@@ -21,7 +21,8 @@ class Crew:
     Attributes:
         ledger: past the proxy.
         away_s: how long the longest absences last.
-        takeovers: seconds from a worker's death until nothing was in its name, where nothing else was wrong.
+        takeovers: seconds from the death of a worker that held claims until nothing was in its name, where nothing else
+            was wrong.
         alone: whether one trouble is on at a time.
     """
 

@@ -52,13 +52,19 @@ class Aim:
 
 
 class Proxy:
-    """Listens on a loopback port and passes on to an address: a unix socket's path, or host and port."""
+    """Listens on a loopback port and passes on to an address: a unix socket's path, or host and port.
+
+    Attributes:
+        strikes: how often a request was struck, by the kind of cut or error.
+        counts: what was done to connections as a whole.
+    """
 
     def __init__(self, target: str | tuple[str, int], *, resp: bool) -> None:
         self._target = target
         self._resp = resp
         self._links: set[_Link] = set()
         self.aims: list[Aim] = []
+        self.strikes: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.delay_s = 0.0
         self.bytes_per_s = 0.0
@@ -236,7 +242,7 @@ class _Link:
         )  # fmt: skip
         aim = None if within and point != "EXEC" else next((a for a in self._proxy.aims if a.takes(point)), None)
         if aim:
-            self._proxy.counts[f"{point} {aim.how.partition(' ')[0]}"] += 1
+            self._proxy.strikes[_kind_of(aim.how)] += 1
         if aim and aim.how == Cut.BEFORE:
             self.cut()
             return False
@@ -275,6 +281,11 @@ class _Link:
                 while self._pending and isinstance(self._pending[0], bytes):
                     writer.write(self._pending.popleft())
             await writer.drain()
+
+
+def _kind_of(how: Cut | str) -> str:
+    """How a strike is called in a table."""
+    return f"cut {how} a reply" if isinstance(how, Cut) else f"answered {how.partition(' ')[0]}"
 
 
 @contextlib.contextmanager

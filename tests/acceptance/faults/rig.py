@@ -52,9 +52,19 @@ class Rig(Stage):
         """The environment of a process whose wall clock is so far off; its monotonic clock is not."""
         folder = self.folder / f"clock{seconds:+.0f}"
         folder.mkdir(exist_ok=True)
-        text = f"import time\n_true = time.time\ntime.time = lambda: _true() + {seconds}\n"
+        text = (
+            "import os, time\n"
+            f"open(os.path.join(os.path.dirname(__file__), f'{{os.getpid()}}.off'), 'w').close()\n"
+            "_true, _true_ns = time.time, time.time_ns\n"
+            f"time.time = lambda: _true() + {seconds}\n"
+            f"time.time_ns = lambda: _true_ns() + int({seconds} * 1e9)\n"
+        )
         (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
         return {"PYTHONPATH": f"{folder}:{super().environment()['PYTHONPATH']}"}
+
+    def clock_is_off(self, process: int) -> bool:
+        """Whether a process has started with a shifted clock: the shift would else be nothing, and say nothing."""
+        return any(self.folder.glob(f"clock*/{process}.off"))
 
 
 @contextlib.contextmanager

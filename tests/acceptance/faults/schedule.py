@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections import Counter
@@ -15,8 +16,10 @@ from jobs.ledger.drains import enqueue
 from jobs.ledger.submission import Submission
 from jobs.model import JobOrder, JobRecord, JobState
 from tests.acceptance.faults.crew import Crew, steadily
+from tests.acceptance.faults.deck import Step, decks, hand
+from tests.acceptance.faults.proxy import Proxy
 from tests.acceptance.faults.rig import Rig, rigged
-from tests.acceptance.faults.troubles import drawn, name_of
+from tests.acceptance.faults.troubles import name_of
 from tests.acceptance.stage import all_results, wrong_results
 from tests.waiting import until
 
@@ -24,16 +27,26 @@ JOB = 1_500
 WORKERS = 3
 ENDS_WITHIN_S = 90
 MOST_JOBS = 4
+PAUSE_S = 1.0
+"""Between two troubles, at most."""
 
 
 @dataclass
 class Report:
-    """What a schedule has shown."""
+    """What a schedule has shown.
+
+    Attributes:
+        faults: troubles that were brought about.
+        strikes: requests that were cut off, or answered with an error, by how.
+        cuts: connections that were cut at any time, to the server and to the platform, by how.
+        takeovers: how long each took, where a worker that held claims was killed and nothing else was wrong (s).
+    """
 
     seed: int
     kind: str
     faults: Counter[str] = field(default_factory=Counter)
-    strikes: int = 0
+    strikes: Counter[str] = field(default_factory=Counter)
+    cuts: Counter[str] = field(default_factory=Counter)
     references: int = 0
     lost: int = 0
     doubled: int = 0
@@ -53,10 +66,11 @@ class Handed:
     rig: Rig
     jobs: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
+    over: bool = False
 
-    async def on(self, ledger: Ledger, until_s: float) -> None:
-        """Hands in one job after another; each is handed in again under its key until the ledger has it."""
-        while time.monotonic() < until_s:
+    async def on(self, ledger: Ledger) -> None:
+        """Hands in one job after another until it is over; each again under its key until the ledger has it."""
+        while not self.over:
             wanted = self.rig.platform.references(self.count + JOB)[self.count :]
             self.count += JOB
             order = JobOrder(idempotency_key=f"job-{self.count}")
@@ -86,20 +100,21 @@ async def _hand_in(ledger: Ledger, order: JobOrder, references: list[str]) -> st
 
 
 async def play(kind: str, folder: Path, seed: int, seconds: float, *, away_s: float = 5.0) -> Report:
-    """Plays the schedule of a seed for so long."""
-    rng, report = random.Random(seed), Report(seed, kind)
+    """Plays the hand of a seed, and goes on for so long; what is played does not depend on how long it takes."""
+    report, dealt = Report(seed, kind), hand(seed)
     with rigged(kind, folder, latency_ms=30, consignments=10_000_000) as rig:
         rig.settings |= {"max_attempts": "100"}
         async with rig.ledger() as ledger, rig.producer() as producer:
             crew = Crew(rig, ledger, WORKERS, away_s)
             handed = Handed(rig)
             ends = time.monotonic() + seconds
-            handing = asyncio.create_task(handed.on(producer, ends))
+            handing = asyncio.create_task(handed.on(producer))
             try:
-                while time.monotonic() < ends:
-                    await _trouble(crew, rng, report)
-                    await asyncio.sleep(rng.uniform(0, 1))
-                rig.proxy.aims.clear()
+                for turn, step in enumerate(itertools.chain(dealt, decks(seed))):
+                    if turn >= len(dealt) and time.monotonic() > ends:
+                        break
+                    await _trouble(crew, step, turn, report)
+                handed.over = True
                 await handing
                 await _all_ended(crew, list(handed.jobs))
             except BaseException:
@@ -109,18 +124,26 @@ async def play(kind: str, folder: Path, seed: int, seconds: float, *, away_s: fl
                 handing.cancel()
             await _compare(rig, ledger, handed, report)
             await crew.end()
-        report.takeovers, report.strikes = crew.takeovers, rig.proxy.counts.total()
+        report.takeovers, report.strikes = crew.takeovers, rig.proxy.strikes
+        report.cuts = _cuts(rig.proxy, "server") + _cuts(rig.gateway, "platform")
     return report
 
 
-async def _trouble(crew: Crew, rng: random.Random, report: Report) -> None:
-    troubles = drawn(rng)
-    crew.alone = len(troubles) == 1
-    report.faults.update(name_of(trouble) for trouble in troubles)
-    print(f"seed {report.seed}: {' and '.join(name_of(trouble) for trouble in troubles)}", flush=True)
-    await asyncio.gather(*(trouble(crew, rng) for trouble in troubles))
+async def _trouble(crew: Crew, step: Step, turn: int, report: Report) -> None:
+    crew.alone = len(step) == 1
+    names = [name_of(trouble) for trouble in step]
+    report.faults.update(names)
+    print(f"seed {report.seed}: {' and '.join(names)}", flush=True)
+    chances = [random.Random(f"{report.seed}-{turn}-{name}") for name in names]
+    await asyncio.gather(*(trouble(crew, rng) for trouble, rng in zip(step, chances, strict=True)))
     crew.rig.proxy.aims.clear()
     crew.check()
+    await asyncio.sleep(chances[0].uniform(0, PAUSE_S))
+
+
+def _cuts(proxy: Proxy, whose: str) -> Counter[str]:
+    """Connections that were cut as a whole."""
+    return Counter({f"{whose}: {how}": proxy.counts[how] for how in ("cut", "reset")})
 
 
 async def _describe(crew: Crew) -> None:

@@ -35,6 +35,11 @@ class Watched:
         with Redis(port=self.sentinels[0], decode_responses=True) as redis:
             return int(redis.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
+    def cut_replica_off(self) -> None:
+        """Has it get nothing more from its primary, as on a broken line; the sentinels reach it still."""
+        self.servers[1].command_line("CONFIG", "SET", "masterauth", "refused")
+        self.servers[0].command_line("CLIENT", "KILL", "TYPE", "replica")
+
     def ready(self) -> bool:
         """Whether a failover would succeed: every sentinel knows the others and the replica, which is in step."""
         for port in self.sentinels:

@@ -7,25 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import records
+from jobs.ledger import control, records
 from jobs.ledger.core import Ledger
+from jobs.ledger.drains import enqueue
+from jobs.model import JobState
 from jobs.outcomes import Outcome
 from tests.acceptance.faults.proxy import Aim, Cut
 from tests.acceptance.faults.rig import Rig, rigged, statuses
-from tests.acceptance.stage import agrees, all_results, ended, log_lines, submit
+from tests.acceptance.stage import agrees, all_results, ended, log_lines, settled, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
 PRODUCER = ("submit", "seal", "EXEC")
-WORKER = ("claim", "settle", "renew", "sweep", "HGET", "ZRANGEBYSCORE")
+WORKER = ("claim", "settle", "renew", "sweep", "flow", "HGET", "ZRANGEBYSCORE")
 """HGET asks for the gate, ZRANGEBYSCORE is arq's poll."""
-SLOWLY = {"renew": 700, "HGET": 500}
+SLOWLY = {"renew": 700, "HGET": 500, "flow": 250}
 """Those that come only where calls take long, and how long (ms)."""
 INTAKE = ("intake", "XREADGROUP", "XAUTOCLAIM")
 COUNT = 1_200
-LONG = {"HGET": 4 * COUNT}
-"""The gate is asked for where nothing else has told of it for a while: renewals do, but now and then too late."""
+LONG = {"HGET": 4 * COUNT, "flow": 4 * COUNT}
+"""The gate is asked for where nothing else has told of it for a while: renewals do, but now and then too late. What
+calls have shown is shared four times a second."""
+OPERATOR = ("pause", "resume", "abort", "slice")
 ERRORS = {
     "passing": (
         "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
@@ -78,7 +82,7 @@ async def _drained_through(rig: Rig, cut: Cut) -> None:
     assert not [line for line in log_lines(worker) if line["level"] in {"error", "critical"}]
 
 
-@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
+@pytest.mark.parametrize("cut", Cut)
 async def test_an_intake_entry_makes_one_job_wherever_the_connection_is_cut(valkey_rig: Rig, cut: Cut) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(200)
     worker = rig.worker()
@@ -96,6 +100,57 @@ async def test_an_intake_entry_makes_one_job_wherever_the_connection_is_cut(valk
         assert Counter([r.reference for job in jobs for r in await all_results(ledger, job.id)]) == Counter(references)
         await _struck(aims)
     assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("cut", Cut)
+async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(valkey_rig: Rig, cut: Cut) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(12_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
+    trimming = rig.proxy.aim("trim", cut)
+    worker = rig.worker()
+    async with rig.ledger() as ledger, rig.producer() as producer:
+        kept, dropped = [await submit(ledger, part) for part in (references[:4_000], references[4_000:])]
+        await settled(ledger, kept, 400)
+        aims = [rig.proxy.aim(point, cut) for point in OPERATOR]
+        await control.pause_account(producer, "default")
+        assert (await control.gate(ledger, "default")).paused
+        await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 10)
+        assert await control.abort_job(producer, dropped) in {JobState.ABORTING, JobState.ABORTED}
+        drains = await control.resume_account(producer, "default", 100)
+        await enqueue(producer, "default", drains)
+        rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
+        for job, part in ((kept, references[:4_000]), (dropped, references[4_000:])):
+            await ended(ledger, job, 20)
+            await agrees(rig, ledger, job, part, also=frozenset({Outcome.ABORTED}))
+        assert (await records.get(ledger, kept)).state is JobState.COMPLETED
+        assert (await records.get(ledger, dropped)).state is JobState.ABORTED
+        assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {0, 1}
+        await _struck([*aims, trimming])
+    assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("cut", Cut)
+async def test_what_a_worker_gives_back_as_it_ends_costs_no_attempt_wherever_it_is_cut(
+    valkey_rig: Rig, cut: Cut
+) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(4_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 800)
+        aim = rig.proxy.aim("release", cut)
+        assert worker.end() == 0
+        assert aim.hits == 1
+        record = await records.get(ledger, job)
+        assert record.in_flight == 0
+        assert record.pending > 0
+        other = rig.worker()
+        await ended(ledger, job, 20)
+        await agrees(rig, ledger, job, references)
+        assert {r.attempts for r in await all_results(ledger, job)} == {1}
+        assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
+    assert statuses([other]) == [0]
 
 
 @pytest.mark.parametrize("errors", ERRORS)

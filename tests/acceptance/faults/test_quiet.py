@@ -4,20 +4,27 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
 
 from jobs.ledger import records
+from jobs.ledger.core import Ledger
 from tests.acceptance.faults.rig import Rig, statuses
 from tests.acceptance.stage import Worker, agrees, ended, log_lines, settled, submit
 
 pytestmark = pytest.mark.acceptance
 
-SETTLING_S, MEASURED_S = 2, 3
+SETTLING_S, MEASURED_S, RATED_S = 2, 3, 1.0
 MOST_CPU = 0.05
 MOST_LINES = 1
 """One for each of those who wait for the server: arq's poll, the sweep, the intake and the wake."""
+
+MOST_PLATFORM_LINES = 6
+FULL, BACK_WITHIN_S = 0.8, 3
+"""Of the rate before; a whole second of it is over within this time of the server's return."""
+PER_CALL = 20
 
 RESENT = "claim lost"
 """Said too where a settling whose reply was lost is sent again after two leases: it is not remembered so long."""
@@ -54,17 +61,28 @@ def scripts_forbidden(rig: Rig) -> Iterator[None]:
 
 @pytest.mark.parametrize("outage", [server_down, network_frozen, password_changed, scripts_forbidden])
 async def test_a_server_that_cannot_be_used_is_waited_for_in_silence(valkey_rig: Rig, outage) -> None:
-    rig, references = valkey_rig, valkey_rig.platform.references(20_000)
+    rig, references = valkey_rig, valkey_rig.platform.references(30_000)
+    rig.settings |= {
+        "max_references_per_call": str(PER_CALL)
+    }  # small steps, so that a rate can be read off in a second
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 50})
     worker = rig.worker()
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
-        before = (await settled(ledger, job, 2_000)).settled
+        await settled(ledger, job, 4_000)
+        before = await _rate(ledger, job)
         with outage(rig):
             share = await _cpu_share(worker)
-        await settled(ledger, job, before + 2_000, within_s=3)
+        after = 0.0
+        for _ in range(BACK_WITHIN_S):  # a second each
+            after = max(after, await _rate(ledger, job))
+            if after >= FULL * before:
+                break
+        assert after >= FULL * before
+        rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
         await ended(ledger, job, 30)
         await agrees(rig, ledger, job, references)
-    said = [line for line in log_lines(worker) if line["level"] != "info" and line["event"] != RESENT]
+    said = _said(worker)
     assert share < MOST_CPU
     assert len(said) <= MOST_LINES, said
     assert statuses([worker]) == [0]
@@ -87,8 +105,21 @@ async def test_a_platform_that_is_down_is_waited_for_without_a_busy_loop(valkey_
         rig.gateway.thaw()
         await ended(ledger, job, 40)
         await agrees(rig, ledger, job, references, maybe=True)
+    said = _said(worker)
     assert share < MOST_CPU
+    assert len(said) <= MOST_PLATFORM_LINES, said
     assert statuses([worker]) == [0]
+
+
+def _said(worker: Worker) -> list[dict[str, Any]]:
+    return [line for line in log_lines(worker) if line["level"] != "info" and line["event"] != RESENT]
+
+
+async def _rate(ledger: Ledger, job: str) -> float:
+    """Results a second, over one."""
+    began, before = time.monotonic(), (await records.get(ledger, job)).settled
+    await asyncio.sleep(RATED_S)
+    return ((await records.get(ledger, job)).settled - before) / (time.monotonic() - began)
 
 
 async def _cpu_share(worker: Worker) -> float:

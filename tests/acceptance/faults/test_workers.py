@@ -1,9 +1,12 @@
 """Workers that are frozen for longer than a lease, terminated again and again, or on a wrong clock."""
 
 import asyncio
+import json
 import re
 import signal
+import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +14,7 @@ from jobs.ledger import records
 from jobs.outcomes import Outcome
 from tests.acceptance.faults.crew import CLAIMS
 from tests.acceptance.faults.rig import LEASE_S, Rig, statuses
-from tests.acceptance.stage import agrees, all_results, ended, log_lines, settled, submit
+from tests.acceptance.stage import Worker, agrees, all_results, ended, log_lines, settled, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -90,12 +93,14 @@ async def test_a_worker_ends_though_the_cancellation_that_should_end_it_is_lost(
         assert (await records.get(ledger, job)).in_flight == 0
 
 
-async def test_a_lone_worker_whose_clock_is_an_hour_behind_picks_up_work_at_once(valkey_rig: Rig) -> None:
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+async def test_a_lone_worker_whose_clock_is_an_hour_off_picks_up_work_at_once(valkey_rig: Rig, seconds: int) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(3_000)
-    rig.extra = rig.shifted_clock(-3600)
+    rig.extra = rig.shifted_clock(seconds)
     worker = rig.worker()
     async with rig.ledger() as ledger:
         await until(lambda: ledger.redis.exists("cancellist:account:default:state"), bool, 10)
+        assert rig.clock_is_off(worker.process.pid)
         for at in range(0, 3_000, 1_000):
             began = time.monotonic()
             job = await submit(ledger, references[at : at + 1_000])
@@ -107,20 +112,71 @@ async def test_a_lone_worker_whose_clock_is_an_hour_behind_picks_up_work_at_once
     assert statuses([worker]) == [0]
 
 
-async def test_a_date_to_wait_for_is_obeyed_on_a_clock_an_hour_off(valkey_rig: Rig) -> None:
+async def test_a_worker_whose_clock_is_an_hour_ahead_takes_nothing_over_from_the_living(valkey_rig: Rig) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(6_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
+    living = rig.worker()
+    async with rig.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 800)
+        rig.extra = rig.shifted_clock(3600)
+        ahead = rig.worker()
+        await until(lambda: _held(rig, ledger, ahead), bool, 10)
+        assert rig.clock_is_off(ahead.process.pid)
+        await settled(ledger, job, 5_000)
+        assert not _took_over(ahead)
+        rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
+        await ended(ledger, job, 20)
+        await agrees(rig, ledger, job, references)
+        assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
+    assert statuses([living, ahead]) == [0, 0]
+    assert not _took_over(living)
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+async def test_a_producer_whose_clock_is_an_hour_off_hands_in_by_the_time_of_the_server(
+    valkey_rig: Rig, seconds: int
+) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(100)
+    deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=30)
+    rig.extra = rig.shifted_clock(seconds)
+    command = [sys.executable, "-m", "cli", "enqueue", "-", "--json", "--deadline", deadline.isoformat(), "--wait"]
+    pipe = asyncio.subprocess.PIPE
+    producer = await asyncio.create_subprocess_exec(
+        *command, cwd=rig.folder, env=rig.environment(), stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    rig.extra = {}
+    worker = rig.worker()
+    out, err = await asyncio.wait_for(producer.communicate("\n".join(references).encode()), 30)
+    assert rig.clock_is_off(producer.pid)
+    assert producer.returncode == 3, err.decode()  # some are manifested, none has expired
+    async with rig.ledger() as ledger:
+        job = json.loads(out)["job"]
+        await agrees(rig, ledger, job, references)
+        assert (await records.get(ledger, job)).order.deadline_ms == int(deadline.timestamp() * 1000)
+    assert statuses([worker]) == [0]
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+async def test_a_date_to_wait_for_is_obeyed_on_a_clock_an_hour_off(valkey_rig: Rig, seconds: int) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(2_000)
-    rig.extra = rig.shifted_clock(-3600)
+    rig.extra = rig.shifted_clock(seconds)
     overload = {"faults": {"429-before": 1.0}, "retry_after_s": 2, "retry_after_date": True}
     rig.platform.send("PUT", "/sandbox/settings", overload)
     worker = rig.worker()
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
         await until(lambda: ledger.redis.hget("cancellist:account:default:state", "hold_until"), bool, 10)
+        assert rig.clock_is_off(worker.process.pid)
         rig.platform.send("PUT", "/sandbox/settings", {"faults": {}})
         await ended(ledger, job, 15)
         outcomes = await agrees(rig, ledger, job, references, maybe=True)  # a 429 may have acted
     assert outcomes[Outcome.CANCELLED] > 1_500
     assert statuses([worker]) == [0]
+
+
+def _took_over(worker: Worker) -> bool:
+    return any("taken over" in line["event"] for line in log_lines(worker))
 
 
 async def _held(rig: Rig, ledger, worker) -> list[str]:

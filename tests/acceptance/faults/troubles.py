@@ -1,24 +1,27 @@
 """Faults around workers: each is brought about, lasts for a while, and is over when its function returns."""
 
 import asyncio
+import itertools
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from jobs.ledger import control
 from jobs.ledger.drains import enqueue
 from tests.acceptance.faults.crew import Crew, steadily
-from tests.acceptance.faults.proxy import Cut
+from tests.acceptance.faults.proxy import Aim, Cut
 from tests.acceptance.faults.rig import LEASE_S
+from tests.acceptance.stage import Worker
 from tests.servers import spawn, wait_for_answer
 from tests.waiting import until
 
-ALONE = 0.6
-"""How often a trouble comes alone."""
+CLAIMS_WITHIN_S = 10
+"""A worker that holds none for so long is killed without any: the other trouble leaves it nothing."""
+STRUCK_WITHIN_S = 4
 Trouble = Callable[[Crew, random.Random], Awaitable[None]]
 
-SCRIPTS = ("claim", "settle", "renew", "sweep", "release", "submit", "seal", "intake")
+SCRIPTS = ("claim", "settle", "renew", "sweep", "flow", "release", "submit", "seal", "intake")
 COMMANDS = ("EXEC", "HGET", "ZRANGEBYSCORE", "XREADGROUP", "PUBLISH", "PSETEX", "TIME", "SUBSCRIBE")
 ERRORS = (
     "BUSY Redis is busy running a script.",
@@ -32,13 +35,28 @@ ERRORS = (
 
 
 async def worker_killed(crew: Crew, rng: random.Random) -> None:
-    """Kill -9; measures how long its claims are on the books."""
+    """Kill -9 of a worker that holds claims; measures how long these are on the books."""
     worker = rng.choice(crew.workers)
+    held, died = await _stopped_with_claims(crew, worker)
     worker.end(signal.SIGKILL)
-    died = time.monotonic()
     crew.replace(worker)
     await until(lambda: crew.claims_of(worker), lambda claims: not claims, 30)
-    crew.took_over(time.monotonic() - died)
+    if held:
+        crew.took_over(time.monotonic() - died)
+
+
+async def _stopped_with_claims(crew: Crew, worker: Worker) -> tuple[bool, float]:
+    """Stops it in a moment in which it holds some, if such a moment comes; answers whether, and when it stopped."""
+    looking_ends = time.monotonic() + CLAIMS_WITHIN_S
+    while True:
+        worker.process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        if await crew.claims_of(worker):
+            return True, stopped
+        if stopped > looking_ends:
+            return False, stopped
+        worker.process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0.03)
 
 
 async def worker_stopped(crew: Crew, rng: random.Random) -> None:
@@ -95,16 +113,24 @@ async def server_loads(crew: Crew, rng: random.Random) -> None:
 
 async def connections_cut(crew: Crew, rng: random.Random) -> None:
     """Connections are cut before, within and after replies, at points drawn by lot."""
-    for _ in range(12):
-        crew.rig.proxy.aim(rng.choice(SCRIPTS + COMMANDS), rng.choice(list(Cut)))
-    await asyncio.sleep(1)
+    points = rng.sample(SCRIPTS + COMMANDS, len(SCRIPTS + COMMANDS))
+    await _struck([crew.rig.proxy.aim(point, how) for point, how in zip(points, itertools.cycle(Cut), strict=False)])
 
 
 async def errors_answered(crew: Crew, rng: random.Random) -> None:
     """The server answers with errors, at points drawn by lot."""
-    for _ in range(8):
-        crew.rig.proxy.aim(rng.choice(SCRIPTS + COMMANDS[:-1]), rng.choice(ERRORS))
-    await asyncio.sleep(1)
+    points = rng.sample(SCRIPTS + COMMANDS[:-1], len(SCRIPTS + COMMANDS[:-1]))
+    await _struck([crew.rig.proxy.aim(point, rng.choice(ERRORS)) for point in points])
+
+
+async def _struck(aims: Sequence[Aim]) -> None:
+    """Waits until half of them have struck, and one of each kind of cut; some points are seldom come to."""
+    ends = time.monotonic() + STRUCK_WITHIN_S
+    while time.monotonic() < ends:
+        left = {aim.how for aim in aims} - {aim.how for aim in aims if aim.hits}
+        if sum(aim.hits for aim in aims) >= len(aims) / 2 and not left & set(Cut):
+            return
+        await asyncio.sleep(0.05)
 
 
 async def all_cut(crew: Crew, rng: random.Random) -> None:
@@ -226,24 +252,6 @@ async def paused(crew: Crew, rng: random.Random) -> None:
     await steadily(lambda: enqueue(crew.ledger, "default", drains))
 
 
-_GROUPS: Mapping[str, Sequence[Trouble]] = {
-    "workers": (worker_killed, worker_stopped, workers_terminated, clock_off, paused),
-    "server": (
-        server_killed, server_away, server_loads, server_busy, server_full, server_demoted, scripts_flushed,
-        password_changed, command_forbidden,
-    ),
-    "network": (connections_cut, errors_answered, all_cut, network_frozen, network_slow, connections_refused),
-    "platform": (platform_down, platform_frozen, platform_resets, platform_slow),
-}  # fmt: skip
-"""Of each group one at a time. Nothing may be lost, where the server keeps what it has acknowledged."""
-
-
 def name_of(trouble: Trouble) -> str:
     """How it is called in a table."""
     return getattr(trouble, "__name__", str(trouble)).replace("_", " ")
-
-
-def drawn(rng: random.Random) -> list[Trouble]:
-    """One trouble, or two of different groups at once."""
-    groups = rng.sample(list(_GROUPS), 1 if rng.random() < ALONE else 2)
-    return [rng.choice(_GROUPS[group]) for group in groups]
