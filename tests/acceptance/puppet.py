@@ -6,7 +6,7 @@ It stands where a test needs the same reference to fail again and again, or word
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path

@@ -45,7 +45,7 @@ async def test_a_lone_reference_at_which_the_platform_always_fails_is_given_up(
 ) -> None:
     bad = references(1)
     puppet.tell(bad, part)
-    worker = stage.worker(max_attempts=3, call_timeout=1)
+    worker = stage.worker(max_attempts=6, call_timeout=1)
     async with stage.ledger() as ledger:
         job = await submit(ledger, bad)
         await ended(ledger, job, 30)
@@ -114,14 +114,14 @@ async def test_words_of_references_that_a_late_call_of_ours_cancels_are_not_take
 
 
 async def test_a_proxys_page_of_413_shortens_lists_and_burns_no_attempt(stage: Stage, puppet: Puppet) -> None:
-    puppet.longest = 30
+    puppet.longest = 10
     worker = stage.worker(max_attempts=2)
     async with stage.ledger() as ledger:
         job = await submit(ledger, references(3_000))
         await ended(ledger, job, 30)
         outcomes = Counter(r.outcome for r in await all_results(ledger, job))
     assert outcomes == {Outcome.CANCELLED: 3_000}
-    assert puppet.calls["list"] < 3_000 / 30 * 4
+    assert puppet.calls["list"] < 3_000 / 10 * 4
     await ends_well(worker)
 
 
