@@ -1,11 +1,13 @@
 """The platform's client against whatever bytes a server may send: it never raises, and never reads without end."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +15,14 @@ from hypothesis import strategies as st
 
 from jobs.outcomes import UNREADABLE, Answer, Confirmed, Failure, Unclear, judge
 from jobs.readings import Found, Unknown, Unread, judge_reading
+from tests.waiting import until
 from worker.platform.client import PlatformClient
 
 EXAMPLES = settings(max_examples=300, deadline=None)
 LISTED, ALONE = ["EC-000-000-001", "EC-000-000-002"], ["EC-000-000-001"]
 BLOCK = b" " * 65536
 BEYOND = 8 * 1024 * 1024 + 1
+SYN_SENT = "02"
 
 
 @asynccontextmanager
@@ -119,9 +123,9 @@ def test_whatever_bytes_come_back_there_is_an_answer_or_a_failure_and_a_verdict(
     assert isinstance(judge_reading(references[0], read), Found | Unknown | Unread)
 
 
-async def cancelled(url: str, references: list[str]) -> Answer | Failure:
+async def cancelled(url: str, references: list[str], may_send: Callable[[], bool] = lambda: True) -> Answer | Failure:
     async with PlatformClient(url, None, timeout_s=10) as client:
-        return await client.cancel(references)
+        return await client.cancel(references, may_send)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -186,3 +190,72 @@ async def test_a_connection_that_is_reset_before_the_request_was_read_may_have_a
         failure = await cancelled(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", LISTED)
     assert isinstance(failure, Failure)
     assert failure.written
+
+
+@pytest.mark.parametrize("kept", [3, 10])
+@pytest.mark.parametrize("references", [ALONE, LISTED], ids=["alone", "listed"])
+async def test_a_packed_body_that_is_cut_within_its_header_is_no_empty_success(kept, references):
+    cut = gzip.compress(b'{"IsSuccess": false, "Message": "no", "Data": "EC-000-000-001"}')[:kept]
+    head = f"Content-Encoding: gzip\r\nContent-Length: {len(cut)}\r\n\r\n".encode()
+    async with answering(HEAD, head, cut) as (url, _):
+        answer = await cancelled(url, references)
+    assert answer == Answer(200, UNREADABLE)
+    assert isinstance(judge(references, answer, single=len(references) == 1).of(references[0]), Unclear)
+
+
+async def test_a_body_that_is_packed_and_says_that_it_is_empty_is_a_success_of_one_alone():
+    async with answering(HEAD, b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n") as (url, _):
+        assert await cancelled(url, ALONE) == Answer(200)
+
+
+@contextlib.contextmanager
+def a_full_queue() -> Iterator[tuple[socket.socket, set[int]]]:
+    """A port whose queue is full, so that who comes now waits, as at a busy host; and the ports of who came before."""
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        full.setblocking(False)
+        queued = [stack.enter_context(socket.socket()) for _ in range(3)]  # more than it holds
+        for one in queued:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        yield full, {one.getsockname()[1] for one in queued}
+
+
+def waiting_at(port: int) -> int:
+    """How many connections to it are not made yet, as the system has it."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == SYN_SENT for row in rows)
+
+
+async def next_but(others: set[int], full: socket.socket) -> socket.socket:
+    """The next connection that is none of these."""
+    while True:
+        connection, (_, peer) = await asyncio.get_running_loop().sock_accept(full)
+        if peer not in others:
+            return connection
+        connection.close()
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not tell who waits")
+@pytest.mark.parametrize("shut", [False, True], ids=["left open", "shut"])
+async def test_a_call_whose_gate_is_shut_while_it_connects_sends_nothing(shut):
+    loop, may_send = asyncio.get_running_loop(), [True]
+    with a_full_queue() as (full, others):
+        port = full.getsockname()[1]
+        before = waiting_at(port)
+        call = asyncio.create_task(cancelled(f"http://127.0.0.1:{port}", ALONE, lambda: may_send[0]))
+        await until(lambda: asyncio.to_thread(waiting_at, port), lambda count: count > before, 5)
+        may_send[0] = not shut
+        async with asyncio.timeout(8):
+            with await next_but(others, full) as connection:
+                head = await loop.sock_recv(connection, 4096)
+                if head:
+                    await loop.sock_sendall(connection, HEAD + b"Content-Length: 0\r\n\r\n")
+                answer = await call
+    if shut:
+        assert answer == Failure("it could not be sent in time", written=False, withheld=True)
+        assert head == b""
+    else:
+        assert answer == Answer(200)
+        assert head.startswith(b"PUT /consignments/EC-000-000-001/cancel ")

@@ -3,7 +3,16 @@ import pytest
 from jobs.model import Piece
 from jobs.outcomes import Confirmed, Outcome, Refused, Unclear, Untaken
 from jobs.readings import Found, Unknown, Unread
-from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
+from jobs.retry import (
+    CallAgain,
+    ReadState,
+    RetryPolicy,
+    Settle,
+    after_call,
+    after_lone_probe,
+    after_reading,
+    backoff,
+)
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
 FRESH = Piece(("EC-000-05D-1NS",))
@@ -165,3 +174,36 @@ def test_the_attempts_of_a_result_are_all_calls_that_named_it():
     piece = Piece(FRESH.references, attempts=1, named=6)
     assert call(piece, Confirmed(200)).attempts == 7
     assert read(piece, Found("Cancelled", 200)).attempts == 6
+
+
+def probed(piece, verdict):
+    """What follows a probe of it alone: it burns nothing."""
+    return after_lone_probe(piece, call(piece, verdict))
+
+
+def test_what_a_lone_probe_has_called_in_vain_is_read_next():
+    assert probed(SENT, Unclear("HTTP 500", 500, counted=False)) == ReadState(0.5, 1, 2, unclear_s=30.0)
+    piece = Piece(FRESH.references, attempts=1, named=1, reads=2)
+    assert probed(piece, Unclear("HTTP 500", 500, counted=False)).reads == 2
+
+
+def test_what_a_lone_probe_has_read_in_vain_after_a_refusal_is_called_next():
+    piece = Piece(FRESH.references, 1, 2, refusal_status=200, refusal_words="no", reads=2)
+    step = after_lone_probe(piece, read(piece, Unread("HTTP 500", 500, counted=False)))
+    assert step == CallAgain(1.0, 1, 2, reads=2)
+
+
+def test_what_a_lone_probe_has_read_in_vain_with_no_refusal_is_read_again():
+    step = read(SENT, Unread("HTTP 500", 500, counted=False))
+    assert isinstance(step, ReadState)
+    assert after_lone_probe(SENT, step) == step
+
+
+def test_a_result_of_a_lone_probe_stands():
+    settle = call(FRESH, Confirmed(200))
+    assert after_lone_probe(FRESH, settle) == settle
+
+
+def test_reads_that_were_tried_are_not_forgotten_by_a_call_between_them():
+    piece = Piece(FRESH.references, named=1, reads=2)
+    assert call(piece, Refused(400, "no")).reads == 2

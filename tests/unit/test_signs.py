@@ -40,6 +40,10 @@ def test_each_ending_of_an_attempt_has_its_sign(answer, sign):
     assert (shown.sign, shown.took_ms) == (sign, 12.0)
 
 
+def test_a_request_that_was_withheld_shows_nothing_of_the_platform():
+    assert shown_by(Failure("it could not be sent in time", written=False, withheld=True), 5_000.0) is None
+
+
 def test_a_refusal_tells_whether_it_gave_a_time_and_whether_it_may_be_an_outage():
     assert shown_by(Answer(429, None, 3.0), 1).told
     assert not shown_by(Answer(429), 1).overload

@@ -1,0 +1,138 @@
+"""References at which the platform always fails end by themselves, and hold up nobody else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jobs.ledger import records
+from jobs.outcomes import Outcome
+from tests.acceptance.puppet import Cancelling, Part, Puppet, references, staged
+from tests.acceptance.stage import Stage, Worker, all_results, ended, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.acceptance
+
+UNCALLABLE = Part(Cancelling.FAILS)
+UNREADABLE = Part(Cancelling.REFUSES, unreadable=True)
+ENDS = [(UNCALLABLE, Outcome.FAILED), (UNREADABLE, Outcome.UNCONFIRMED)]
+KINDS = ["uncallable", "unreadable"]
+
+
+@pytest.fixture
+def puppet() -> Puppet:
+    """The platform; each test tells it what to do."""
+    return Puppet()
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, puppet: Puppet) -> AsyncIterator[Stage]:
+    """A stage on it."""
+    async with staged(tmp_path, puppet) as stage:
+        yield stage
+
+
+async def ends_well(worker: Worker) -> None:
+    """Ends a worker while the platform goes on in this loop."""
+    assert await asyncio.to_thread(worker.end) == 0
+
+
+@pytest.mark.parametrize(("part", "outcome"), ENDS, ids=KINDS)
+async def test_a_lone_reference_at_which_the_platform_always_fails_is_given_up(
+    stage: Stage, puppet: Puppet, part: Part, outcome: Outcome
+) -> None:
+    bad = references(1)
+    puppet.tell(bad, part)
+    worker = stage.worker(max_attempts=6, call_timeout=1)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, bad)
+        await ended(ledger, job, 30)
+        (result,) = await all_results(ledger, job)
+    assert result.outcome is outcome
+    assert result.state == ("Allocated" if outcome is Outcome.FAILED else None)
+    assert puppet.calls["status"] >= 1
+    assert puppet.calls.total() < 40
+    await ends_well(worker)
+
+
+@pytest.mark.parametrize(("part", "outcome"), ENDS, ids=KINDS)
+async def test_references_at_which_the_platform_always_fails_hold_up_no_other_job(
+    stage: Stage, puppet: Puppet, part: Part, outcome: Outcome
+) -> None:
+    bad, good = references(20, "B"), references(3_000)
+    puppet.tell(bad, part)
+    worker = stage.worker()
+    async with stage.ledger() as ledger:
+        first = await submit(ledger, bad)
+        await until(lambda: _asked(puppet), lambda calls: calls >= 10, 10)
+        record = await records.get(ledger, first)
+        assert record.pending + record.in_flight == len(bad)
+        job = await submit(ledger, good)
+        await ended(ledger, job, 10)
+        assert Counter(r.outcome for r in await all_results(ledger, job)) == {Outcome.CANCELLED: 3_000}
+        assert {r.outcome for r in await all_results(ledger, first)} <= {outcome}
+    await ends_well(worker)
+
+
+async def _asked(puppet: Puppet) -> int:
+    return puppet.calls.total()
+
+
+async def test_one_reference_that_spoils_every_list_fails_alone(stage: Stage, puppet: Puppet) -> None:
+    given = references(2_000)
+    puppet.tell(given[150:151], UNCALLABLE)
+    worker = stage.worker()
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, given)
+        await ended(ledger, job, 30)
+        found = {r.reference: r.outcome for r in await all_results(ledger, job)}
+    assert found.pop(given[150]) is Outcome.FAILED
+    assert Counter(found.values()) == {Outcome.CANCELLED: 1_999}
+    await ends_well(worker)
+
+
+async def test_words_of_references_that_a_late_call_of_ours_cancels_are_not_taken_to_mean_cancelled(
+    stage: Stage, puppet: Puppet
+) -> None:
+    busy = "The consignment is being processed by another request"
+    late, locked = references(100), references(300, "L")
+    puppet.tell(late, Part(Cancelling.ACTS_LATE, busy, state="Cancelling"))
+    puppet.tell(locked, Part(Cancelling.REFUSES, busy))
+    worker = stage.worker(retry_cap=0.3, call_timeout=1, max_references_per_call=10)
+    async with stage.ledger() as ledger:
+        first = await submit(ledger, late)
+        await ended(ledger, first, 30)
+        assert {r.outcome for r in await all_results(ledger, first)} == {Outcome.CANCELLED}
+        second = await submit(ledger, locked)
+        await ended(ledger, second, 30)
+        outcomes = Counter(r.outcome for r in await all_results(ledger, second))
+    assert outcomes == {Outcome.REJECTED: 300}
+    assert puppet.cancelled == set(late)
+    await ends_well(worker)
+
+
+async def test_a_proxys_page_of_413_shortens_lists_and_burns_no_attempt(stage: Stage, puppet: Puppet) -> None:
+    puppet.longest = 10
+    worker = stage.worker(max_attempts=2)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, references(3_000))
+        await ended(ledger, job, 30)
+        outcomes = Counter(r.outcome for r in await all_results(ledger, job))
+    assert outcomes == {Outcome.CANCELLED: 3_000}
+    assert puppet.calls["list"] < 3_000 / 10 * 4
+    await ends_well(worker)
+
+
+async def test_refusals_in_a_state_that_nobody_knows_cost_few_reads(stage: Stage, puppet: Puppet) -> None:
+    voided = references(300)
+    puppet.tell(voided, Part(Cancelling.REFUSES, "it is voided", state="Voided"))
+    worker = stage.worker()
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, voided)
+        await ended(ledger, job, 30)
+        outcomes = Counter(r.outcome for r in await all_results(ledger, job))
+    assert outcomes == {Outcome.REJECTED: 300}
+    assert puppet.calls["status"] < 300
+    await ends_well(worker)
