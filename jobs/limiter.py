@@ -190,8 +190,12 @@ def _held(limiter: Limiter, sample: Sample) -> float:
 
 
 def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
-    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that."""
-    if not used(limiter, sample) or slowed:
+    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
+
+    Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
+    """
+    accepted = sample.counts.accepted
+    if not used(limiter, sample) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
@@ -200,7 +204,7 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
                 return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
             return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
         return limiter
-    step = policy.growth * sample.span_ms / limiter.round_trip_ms
+    step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
     grown = limiter.limit + min(step, most)
     if limiter.limit < limiter.regain:

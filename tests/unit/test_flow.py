@@ -25,7 +25,7 @@ def begun(**drains):
 
 def test_it_begins_at_sixteen_or_the_ceiling_without_a_rate_and_with_full_lists():
     state = begun()
-    assert (state.limit, state.interval_us, state.list_size, state.breaker.mode) == (16, 0, 100, Mode.CLOSED)
+    assert (state.limit, state.interval_us, state.list_size, state.breaker.mode) == (16, 0, None, Mode.CLOSED)
     assert move(None, {}, 0, FlowPolicy(4), T0, 0.5).limit == 4
 
 
@@ -41,7 +41,7 @@ def test_a_lowered_ceiling_holds_at_the_next_move():
 
 
 def test_a_lowered_list_bound_holds_at_the_next_move():
-    assert move(begun(), {}, 0, POLICY, T0 + 250, 0.5, list_bound=50).list_size == 50
+    assert move(begun(), {}, 0, POLICY, T0 + 250, 0.5, list_bound=50).lists.in_force == 50
 
 
 def test_calls_of_all_drains_count_and_each_once():
