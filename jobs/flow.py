@@ -118,8 +118,8 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run, passed, *_), (credit, silent, costs, *more), *_ = document["memory"]
-            bound, pace, *_ = [*more, 0, 0]
+            limiter, trips, paced, (tries, run, passed, *_), lists, *_ = document["memory"]
+            credit, silent, costs, bound, pace = (*lists, 0, 0)[:5]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),

@@ -27,8 +27,8 @@ _LATE_MS = 300
 _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
-_SEARCH_US, _AGAIN_US, _RARE_US = 5_000_000, 10_000_000, 30_000_000
-"""And so much time at most, and before any other raise, a rare one: a slow rate must not outlive its cause for long."""
+_SEARCH_US, _RARE_US = 3_000_000, 30_000_000
+"""And so much time at most, as while a raise lasts; before any other: a slow rate must not outlive its cause."""
 _STEEPEST = 1.0
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
@@ -170,7 +170,7 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
 
 def _enough(pacing: Pacing) -> int:
     """Calls before a raise: of a slow rate fewer, or it would take minutes."""
-    most_us = _SEARCH_US if pacing.need <= _SEARCH else _AGAIN_US if pacing.safe_us else _RARE_US
+    most_us = _SEARCH_US if pacing.need <= _SEARCH or pacing.safe_us else _RARE_US
     return min(pacing.need, max(_CYCLE, most_us // pacing.interval_us))
 
 

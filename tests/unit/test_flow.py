@@ -6,6 +6,7 @@ import pytest
 from jobs.breaker import Mode
 from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, mend, move, probe_now
 from jobs.limiter import Limiter
+from jobs.pacing import Pacing
 from jobs.roundtrips import RoundTrips
 
 POLICY = FlowPolicy(ceiling=32)
@@ -34,6 +35,26 @@ def test_a_limit_that_nobody_has_moved_for_a_minute_is_unknown():
     assert move(state, {}, 0, POLICY, T0 + 59_000, 0.5).limit == 2
     stale = move(state, {}, 0, POLICY, T0 + 61_000, 0.5)
     assert (stale.limit, stale.limiter.cap) == (16, 0)
+
+
+def test_a_rate_that_nobody_has_moved_for_a_minute_is_unknown():
+    state = replace(begun(), pacing=Pacing(interval_us=5_000_000))
+    assert move(state, {}, 0, POLICY, T0 + 59_000, 0.5).interval_us == 5_000_000
+    assert move(state, {}, 0, POLICY, T0 + 61_000, 0.5).interval_us == 0
+
+
+def test_a_longer_list_bound_holds_at_the_next_move():
+    state = move(begun(), {}, 0, POLICY, T0 + 250, 0.5)
+    longer = move(state, {}, 0, FlowPolicy(32, max_references=200), T0 + 500, 0.5)
+    assert longer.list_size is None
+    assert [c.facts for c in changes(state, longer)] == [{"from": 100, "to": 200}]
+
+
+def test_moves_while_no_call_ends_change_nothing_that_claims_obey():
+    before = state = begun(a=busy(40))
+    for n in range(1, 50):
+        state = move(state, {"a": busy(40)}, 20, POLICY, T0 + 1_000 * n, 0.5)
+    assert (state.limit, state.interval_us, state.list_size, state.explore) == (before.limit, 0, None, None)
 
 
 def test_a_lowered_ceiling_holds_at_the_next_move():
