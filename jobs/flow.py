@@ -107,7 +107,7 @@ class FlowState:
             "memory": [
                 _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing),
                 [b.tries, b.run, b.passed],
-                [self.lists.credit, self.lists.silent, costs],
+                [self.lists.credit, self.lists.silent, costs, self.lists.bound, self.lists.pace],
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
         }  # fmt: skip
@@ -118,7 +118,8 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run, passed, *_), (credit, silent, costs, *_), *_ = document["memory"]
+            limiter, trips, paced, (tries, run, passed, *_), lists, *_ = document["memory"]
+            credit, silent, costs, bound, pace = (*lists, 0, 0)[:5]
             return cls(
                 int(document["at"]),
                 _restored(Limiter, limiter),
@@ -128,6 +129,7 @@ class FlowState:
                     int(document["list_size"]), int(document["explore"]), int(document["explorations"]),
                     float(credit), int(silent),
                     {int(key): Sized(int(n), int(references), float(ms)) for key, n, references, ms, *_ in costs},
+                    int(bound), int(pace),
                 ),
                 Breaker(
                     Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
@@ -183,7 +185,8 @@ def move(
     now_ms = max(now_ms, state.at_ms)
     if now_ms - state.at_ms > policy.limiter.stale_ms:
         fresh = limiters.start(policy.limiter, policy.ceiling, now_ms)
-        state = replace(state, limiter=fresh, trips=RoundTrips())
+        # A learnt rate, too, may have outlived its cause.
+        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=Pacing())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
     moved = state
@@ -195,7 +198,7 @@ def move(
         moved = replace(state, limiter=limiters.suspend(state.limiter, now_ms))
     bound = min(policy.max_references, list_bound or policy.max_references)
     lists = listsize.move(state.lists, what, policy.list_size, bound)
-    if lists.size != state.lists.size:
+    if lists.in_force != state.lists.in_force:
         # What was usual of lists of another length is not of these.
         moved = replace(moved, trips=RoundTrips())
     return replace(moved, at_ms=now_ms, lists=lists, breaker=breaker, seen=dict(drains))
@@ -271,9 +274,9 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
                 found.append(Change("breaker half open", facts | {"tries": new.tries}, passing=True))
             case Mode.CLOSED:
                 found.append(Change("breaker closed", facts | {"tries": new.tries}))
-    was = before.lists.size if before else 0
-    if was and after.lists.size != was:
-        found.append(Change("list size changed", {"from": was, "to": after.lists.size}))
+    was = before.lists.in_force if before else 0
+    if was and after.lists.in_force != was:
+        found.append(Change("list size changed", {"from": was, "to": after.lists.in_force}))
     paced = before.pacing.interval_us if before else 0
     if bool(after.pacing.interval_us) != bool(paced):
         if after.pacing.interval_us:

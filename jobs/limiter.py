@@ -166,8 +166,8 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     if suspicion + known < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
-        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
-        suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
+        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
+        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
         held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
@@ -183,6 +183,11 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
 
 
+def _at_once(limiter: Limiter, sample: Sample, lost: int) -> int:
+    """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
+    return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
+
+
 def _held(limiter: Limiter, sample: Sample) -> float:
     """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
     lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
@@ -190,8 +195,12 @@ def _held(limiter: Limiter, sample: Sample) -> float:
 
 
 def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
-    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that."""
-    if not used(limiter, sample) or slowed:
+    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
+
+    Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
+    """
+    accepted = sample.counts.accepted
+    if not used(limiter, sample) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
@@ -200,7 +209,7 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
                 return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
             return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
         return limiter
-    step = policy.growth * sample.span_ms / limiter.round_trip_ms
+    step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
     grown = limiter.limit + min(step, most)
     if limiter.limit < limiter.regain:

@@ -1,7 +1,8 @@
 """How many references a call should name: as many as make a reference cheapest.
 
 What is known comes from lists of the size in force, from shorter ones as they happen, and from rare calls of another
-size. A size an octave away is taken where a reference is clearly cheaper there.
+size. A size an octave away is taken where a reference is clearly cheaper there. Timeouts may be an outage's: what they
+have shortened is not taken as found.
 """
 
 from collections.abc import Mapping
@@ -34,12 +35,14 @@ class ListSize:
     """The state of the list size.
 
     Attributes:
-        size: references a call may name; 0: as many as the bound allows.
+        size: references a call may name; 0: as many as the bound allows, whatever that comes to be.
         explore: a size that one call should have; 0: none.
         explorations: how many were asked for, so that each is used once.
         credit: list calls since the last.
         silent: timeouts since the last accepted list of this size.
         costs: by size class, calls, references and ms, the older the less.
+        bound: the most that a call might name at the last move.
+        pace: list calls before a longer list is tried where timeouts have shortened them; 0: as rarely as ever.
     """
 
     size: int = 0
@@ -48,6 +51,13 @@ class ListSize:
     credit: float = 0.0
     silent: int = 0
     costs: Mapping[int, Sized] = field(default_factory=dict)
+    bound: int = 0
+    pace: int = 0
+
+    @property
+    def in_force(self) -> int:
+        """References a call may name; 0: nothing is known yet."""
+        return self.size or self.bound
 
 
 def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) -> ListSize:
@@ -55,26 +65,53 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
     size = min(state.size or bound, bound)
     costs = _remember(state.costs, sample.counts.sizes, policy, bucket(size))
     came = sum(sized.n for sized in sample.counts.sizes.values())
-    after = replace(state, size=size, costs=costs, credit=min(state.credit + came, 2.0 * policy.explore_every))
-    if after.explore and (after.explore > bound or bucket(after.explore) in sample.counts.sizes):
+    credit = min(state.credit + came, 2.0 * policy.explore_every)
+    after = replace(state, size=size, costs=costs, credit=credit, bound=bound)
+    tried = after.explore if bucket(after.explore) in sample.counts.sizes else 0
+    if tried or after.explore > bound:
         after = replace(after, explore=0)
     after = replace(after, silent=0 if bucket(size) in costs else state.silent + sample.counts.timed_out)
-    if after.silent >= policy.evidence and size > 1:
-        return _shorten(after, state, sample, policy)
-    better = _better(after, policy, bound)
+    after = _choose(after, sample, policy, tried)
+    # What is as long as may be was not found: it grows with the bound.
+    return replace(after, size=0) if after.size >= bound else after
+
+
+def _choose(after: ListSize, sample: Sample, policy: ListSizePolicy, tried: int) -> ListSize:
+    """The size to use and the one to look at; `tried`: the size that was explored, if such a list was answered."""
+    if after.silent >= policy.evidence and after.size > 1:
+        return _shorten(after, sample, policy, tried)
+    if after.pace and tried > after.size:
+        return _lengthen(replace(after, size=tried, pace=policy.evidence), policy)
+    better = _better(after, policy)
     if better:
-        return replace(after, size=better, explore=0)
-    return _explore(after, policy, bound)
+        return replace(after, size=better, explore=0, pace=0 if better < after.size else after.pace)
+    return _lengthen(after, policy) if after.pace else _explore(after, policy)
 
 
-def _shorten(after: ListSize, before: ListSize, sample: Sample, policy: ListSizePolicy) -> ListSize:
+def _shorten(after: ListSize, sample: Sample, policy: ListSizePolicy, tried: int) -> ListSize:
     """Where no list of the size in force was ever answered in time: the first shorter one that is answered is taken."""
-    if before.explore and bucket(before.explore) in sample.counts.sizes:
-        return replace(after, size=before.explore, explore=0, silent=0)
+    if tried:
+        return replace(after, size=tried, silent=0, pace=policy.evidence)
     if not sample.counts.timed_out:
         return after
-    explore = max(1, after.size >> min(10, after.silent - policy.evidence + 1))
-    return replace(after, explore=explore, explorations=after.explorations + 1, credit=0.0)
+    return _ask(after, max(1, after.size >> min(10, after.silent - policy.evidence + 1)))
+
+
+def _lengthen(after: ListSize, policy: ListSizePolicy) -> ListSize:
+    """What timeouts have shortened is doubled as soon as a longer list is answered: the length may not be to blame.
+
+    As long as none is, looks become rarer, until they are as rare as ever.
+    """
+    longer = [other for other in _neighbours(after) if other > after.size]
+    if not longer or after.pace >= _price(after, policy):
+        return replace(after, pace=0)
+    if after.credit < after.pace:
+        return after
+    return replace(_ask(after, longer[0]), pace=2 * after.pace)
+
+
+def _ask(state: ListSize, size: int) -> ListSize:
+    return replace(state, explore=size, explorations=state.explorations + 1, credit=0.0)
 
 
 def _remember(
@@ -100,30 +137,37 @@ def _cost(state: ListSize, size: int, policy: ListSizePolicy) -> float | None:
     return sized.ms / sized.references if sized.n >= policy.evidence and sized.references else None
 
 
-def _neighbours(size: int, bound: int) -> list[int]:
+def _neighbours(state: ListSize) -> list[int]:
     """Half and double; what is in the class of the bound is the bound."""
+    size, bound = state.size, state.bound
     longer = bound if bucket(2 * size) >= bucket(bound) else 2 * size
     return [other for other in (max(1, size // 2), longer) if bucket(other) != bucket(size)]
 
 
-def _better(state: ListSize, policy: ListSizePolicy, bound: int) -> int | None:
+def _better(state: ListSize, policy: ListSizePolicy) -> int | None:
     now = _cost(state, state.size, policy)
     if now is None:
         return None
-    for other in _neighbours(state.size, bound):
+    for other in _neighbours(state):
         cost = _cost(state, other, policy)
         if cost is not None and cost < now * (1 - policy.gain):
             return other
     return None
 
 
-def _explore(state: ListSize, policy: ListSizePolicy, bound: int) -> ListSize:
-    """Asks for a call of a neighbouring size, one after the other, once enough calls have paid for it."""
+def _price(state: ListSize, policy: ListSizePolicy) -> float:
+    """List calls that pay for one of another size."""
     current = state.costs.get(bucket(state.size), Sized())
     slow = current.n > 0 and current.ms / current.n >= policy.slow_ms
-    price = policy.explore_every / 10 if slow else policy.explore_every
-    others = _neighbours(state.size, bound)
-    if state.explore or state.credit < price or not others:
+    return policy.explore_every / 10 if slow else policy.explore_every
+
+
+def _explore(state: ListSize, policy: ListSizePolicy) -> ListSize:
+    """Asks for a call of a neighbouring size, one after the other, once enough calls have paid for it.
+
+    One that was asked for and never answered is not waited for: its call may have failed, or found fewer references.
+    """
+    others = _neighbours(state)
+    if state.credit < _price(state, policy) or not others:
         return state
-    other = others[state.explorations % len(others)]
-    return replace(state, explore=other, explorations=state.explorations + 1, credit=0.0)
+    return _ask(state, others[state.explorations % len(others)])

@@ -13,7 +13,7 @@ _CYCLE_MS = 1_000
 _CYCLE = 3
 """A cycle that is shorter, or of fewer calls, tells no rate."""
 _IDLE_MS = 2_000
-"""A sample that is longer was taken over a time in which nobody called."""
+"""A sample that is longer, and much longer than the interval, was taken over a time in which nobody called."""
 _LONGEST_MS = 120_000
 """A cycle that is longer is cut in half: what was long ago says little."""
 _EXHAUSTED = 8
@@ -27,9 +27,10 @@ _LATE_MS = 300
 _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
-_SEARCH_US = 5_000_000
-"""And so much time at most."""
-_STEEPEST = 0.5
+_SEARCH_US, _RARE_US = 3_000_000, 30_000_000
+"""And so much time at most, as while a raise lasts; before any other: a slow rate must not outlive its cause."""
+_STEEPEST, _STEEPEST_SLOW, _SLOW_US = 0.5, 1.0, 200_000
+"""The largest raise, and that of a slow rate, of which each step takes long."""
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
 _FAR = 3
@@ -130,7 +131,7 @@ def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
         return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
     if pacing.blocked_ms:
         return pacing
-    idle_ms = sample.span_ms if sample.span_ms > _IDLE_MS else 0
+    idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
     cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
     if sample.at_ms - cycle_ms < _LONGEST_MS:
         return replace(pacing, cycle_ms=cycle_ms)
@@ -159,7 +160,8 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     step, need = after.step or policy.step, after.need
     if after.safe_us:
         # The last raise has lasted: after two the limit has moved, and is searched for.
-        step = min(_STEEPEST, 2 * step) if need <= _SEARCH else step
+        steepest = _STEEPEST_SLOW if after.interval_us > _SLOW_US else _STEEPEST
+        step = min(steepest, 2 * step) if need <= _SEARCH else step
         need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(
@@ -169,8 +171,9 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
 
 
 def _enough(pacing: Pacing) -> int:
-    """Calls before a raise: of a slow search fewer, or it would take minutes."""
-    return min(pacing.need, max(_CYCLE, _SEARCH_US // pacing.interval_us)) if pacing.need <= _SEARCH else pacing.need
+    """Calls before a raise: of a slow rate fewer, or it would take minutes."""
+    most_us = _SEARCH_US if pacing.need <= _SEARCH or pacing.safe_us else _RARE_US
+    return min(pacing.need, max(_CYCLE, most_us // pacing.interval_us))
 
 
 def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
@@ -239,8 +242,10 @@ def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -
     """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
     if not pacing.interval_us or not used:
         return replace(pacing, unbound_since_ms=0)
+    if not sample.counts.accepted:
+        return pacing  # calls that all take long say nothing of a rate
     since_ms = pacing.unbound_since_ms or sample.at_ms
-    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * max(1, sample.counts.accepted)
+    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * sample.counts.accepted
     if sample.at_ms - since_ms < max(pacing.window_ms, _CYCLE_MS if far else policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)

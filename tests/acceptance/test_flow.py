@@ -227,3 +227,20 @@ async def test_a_burst_under_a_wrong_key_ends_with_the_reason_and_burns_nothing(
             assert "CANCELLIST_API_KEY" in worker.log.read_text()
             record = await records.get(ledger, job)
             assert (record.pending, record.in_flight, record.settled) == (500, 0, 0)
+
+
+async def test_lists_get_shorter_where_long_ones_are_dear_and_longer_again_once_they_are_not(tmp_path: Path) -> None:
+    with a_stage(tmp_path, consignments=200_000, latency_ms=250, per_reference_ms=2, list_knee=25) as stage:
+        worker = stage.worker(max_concurrent_calls=16)
+        async with stage.ledger() as ledger:
+            job = await submit(ledger, stage.platform.references(200_000))
+            await until(lambda: control.gate(ledger, "default"), lambda g: (g.list_size or 100) <= 50, 12)
+            stage.platform.send("PUT", "/sandbox/settings", {"list_knee": None})
+            await until(lambda: control.gate(ledger, "default"), lambda g: g.list_size is None, 20)
+            before = len(stage.platform.calls())
+            await settled(ledger, job, (await records.get(ledger, job)).settled + 10_000)
+            lengths = [call["references"] for call in stage.platform.calls()[before + 16 :]]
+            assert lengths.count(100) >= 0.8 * len(lengths)
+            await control.abort_job(ledger, job)
+            await ended(ledger, job, 10)
+        assert worker.end() == 0

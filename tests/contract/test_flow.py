@@ -14,6 +14,7 @@ from jobs.listsize import ListSize
 from jobs.pacing import Pacing
 from jobs.samples import Counters
 from tests.contract.test_claims import (
+    READ,
     TERMS,
     A,
     ask,
@@ -278,3 +279,43 @@ async def test_an_open_breaker_is_of_one_account(ledger, account):
     await submit(ledger, refs(50), account=account)
     await opened(ledger)
     assert isinstance(await ask(ledger, account=account), Claim) is (account == "other")
+
+
+# lists that grow, and drains that are silent
+
+
+async def test_a_size_to_explore_may_be_longer_than_the_one_in_force_but_not_than_a_call_may_be(ledger):
+    await submit(ledger, refs(500))
+    await moved(ledger, lists=ListSize(size=4, explore=8), explore=True)
+    taken = [await claim(ledger, slots=n) for n in range(2)]
+    assert [(len(one.references), one.size) for one in taken] == [(8, 4), (4, 4)]
+    await moved(ledger, lists=ListSize(size=4, explore=400, explorations=1), explore=True)
+    assert len((await claim(ledger, slots=2)).references) == TERMS.per_call
+
+
+async def test_a_size_to_explore_waits_for_a_list_and_is_not_spent_on_a_read(ledger):
+    await submit(ledger, refs(100))
+    await settle(ledger, await claim(ledger), READ)
+    await moved(ledger, lists=ListSize(size=4, explore=8), explore=True)
+    taken = [await claim(ledger, slots=n) for n in range(2)]
+    assert [(one.kind, len(one.references)) for one in taken] == [("reads", 1), ("calls", 8)]
+
+
+async def test_a_part_filled_list_lingers_until_it_has_as_many_references_as_were_found_best(ledger):
+    lingering = replace(TERMS, linger_ms=60_000)
+    await moved(ledger, lists=ListSize(size=4))
+    await submit(ledger, refs(3))
+    assert isinstance(await ask(ledger, terms=lingering), Wait)
+    await submit(ledger, refs(1, first=3))
+    assert len((await claim(ledger, terms=lingering)).references) == 4
+
+
+async def test_a_drain_that_lives_and_was_silent_for_a_minute_counts_on_from_where_it_was(ledger):
+    await submit(ledger, refs(30))
+    await claim(ledger, drain="alive")
+    await flow.share(ledger, A, "alive", Counters(accepted=40))
+    packed = (await ledger.redis.hget(key("flow"), "alive")).decode().split(" ", 1)[1]
+    await ledger.redis.hset(key("flow"), "alive", f"{await ledger.now_ms() - 61_000} {packed}")
+    assert (await flow.share(ledger, A)).drains == {"alive": Counters(accepted=40)}
+    await ledger.redis.zadd(key("drains"), {"alive": 1})
+    assert not (await flow.share(ledger, A)).drains

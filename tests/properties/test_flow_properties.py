@@ -72,7 +72,7 @@ def holds(state, policy, bound, now_ms):
     most = min(policy.max_references, bound or policy.max_references)
     assert 1 <= state.limit <= policy.ceiling
     assert state.interval_us >= 0
-    assert 1 <= state.list_size <= most
+    assert 1 <= state.lists.in_force <= most
     assert state.explore is None or 1 <= state.explore <= most
     if state.breaker.mode is Mode.CLOSED:
         assert state.breaker.next_probe_ms == 0

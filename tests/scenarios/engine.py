@@ -20,6 +20,8 @@ POST_MS = 250.0
 MOVE_MS = 200.0
 URGENT_MS = 20.0
 """So soon after the last a worker posts again at most."""
+QUIET_MS = 1000.0
+"""While calls are in flight a worker posts as often even if none has ended."""
 GAP_MS = 1.0
 """From one call's end to the next one's first byte."""
 LEASE_MS = 9_000.0
@@ -220,7 +222,8 @@ class Engine:
 
     def _ticking(self, worker: Worker) -> Callable[[], None]:
         def tick() -> None:
-            if worker.lanes or worker.counters is not worker.posted:
+            quiet = worker.lanes and self.now_ms - worker.posted_ms >= QUIET_MS
+            if quiet or worker.counters is not worker.posted:
                 self._post(worker, urgent=False)
             self.at(self.now_ms + POST_MS, tick)
 

@@ -6,6 +6,7 @@ import pytest
 from jobs.breaker import Mode
 from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, mend, move, probe_now
 from jobs.limiter import Limiter
+from jobs.pacing import Pacing
 from jobs.roundtrips import RoundTrips
 
 POLICY = FlowPolicy(ceiling=32)
@@ -25,7 +26,7 @@ def begun(**drains):
 
 def test_it_begins_at_sixteen_or_the_ceiling_without_a_rate_and_with_full_lists():
     state = begun()
-    assert (state.limit, state.interval_us, state.list_size, state.breaker.mode) == (16, 0, 100, Mode.CLOSED)
+    assert (state.limit, state.interval_us, state.list_size, state.breaker.mode) == (16, 0, None, Mode.CLOSED)
     assert move(None, {}, 0, FlowPolicy(4), T0, 0.5).limit == 4
 
 
@@ -36,12 +37,32 @@ def test_a_limit_that_nobody_has_moved_for_a_minute_is_unknown():
     assert (stale.limit, stale.limiter.cap) == (16, 0)
 
 
+def test_a_rate_that_nobody_has_moved_for_a_minute_is_unknown():
+    state = replace(begun(), pacing=Pacing(interval_us=5_000_000))
+    assert move(state, {}, 0, POLICY, T0 + 59_000, 0.5).interval_us == 5_000_000
+    assert move(state, {}, 0, POLICY, T0 + 61_000, 0.5).interval_us == 0
+
+
+def test_a_longer_list_bound_holds_at_the_next_move():
+    state = move(begun(), {}, 0, POLICY, T0 + 250, 0.5)
+    longer = move(state, {}, 0, FlowPolicy(32, max_references=200), T0 + 500, 0.5)
+    assert longer.list_size is None
+    assert [c.facts for c in changes(state, longer)] == [{"from": 100, "to": 200}]
+
+
+def test_moves_while_no_call_ends_change_nothing_that_claims_obey():
+    before = state = begun(a=busy(40))
+    for n in range(1, 50):
+        state = move(state, {"a": busy(40)}, 20, POLICY, T0 + 1_000 * n, 0.5)
+    assert (state.limit, state.interval_us, state.list_size, state.explore) == (before.limit, 0, None, None)
+
+
 def test_a_lowered_ceiling_holds_at_the_next_move():
     assert move(begun(), {}, 16, FlowPolicy(3), T0 + 250, 0.5).limit == 3
 
 
 def test_a_lowered_list_bound_holds_at_the_next_move():
-    assert move(begun(), {}, 0, POLICY, T0 + 250, 0.5, list_bound=50).list_size == 50
+    assert move(begun(), {}, 0, POLICY, T0 + 250, 0.5, list_bound=50).lists.in_force == 50
 
 
 def test_calls_of_all_drains_count_and_each_once():

@@ -139,3 +139,27 @@ def test_an_outage_costs_nothing_of_the_limit_and_ends_at_half_that_grows_fast()
 def test_refusals_of_a_rate_are_not_held_against_the_limit():
     got = acquit(replace(Limiter(1.0, cap=2), held=16.0))
     assert (got.limit, got.cap) == (16, 0)
+
+
+def test_it_does_not_grow_while_no_call_ends():
+    story = Story(8.0)
+    story.limiter = resume(story.limiter, T0)
+    for _ in range(60):
+        story.step(1_000, in_flight=8)
+    assert story.limiter.limit == 4
+
+
+def test_slow_calls_raise_it_by_one_a_round_trip_though_it_is_moved_more_often():
+    story = Story(8.0)
+    for _ in range(3):
+        for _ in range(9):
+            story.step(ROUND_MS // 10)
+        story.step(ROUND_MS // 10, accepted=int(story.limiter.limit))
+    assert 10.5 <= story.limiter.limit <= 11
+
+
+def test_one_call_too_many_that_is_refused_again_and_again_in_a_sample_is_one():
+    story = Story(7.0, raised_ms=T0)
+    story.limiter = replace(story.limiter, round_ms=5.0)
+    story.step(20, refused=4, accepted=20)
+    assert story.step(20, accepted=20, in_flight=1).limit >= 6

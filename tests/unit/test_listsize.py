@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from jobs.listsize import ListSize, ListSizePolicy, move
 from jobs.samples import Counters, Sample, Sized, bucket
 
@@ -21,11 +23,11 @@ def settle(state, cost_ms, rounds=400, **options):
 
 
 def test_it_begins_with_as_many_as_may_be():
-    assert step(ListSize(), lambda n: 10 + n).size == 100
+    assert step(ListSize(), lambda n: 10 + n).in_force == 100
 
 
 def test_lists_stay_long_where_long_ones_pay():
-    assert settle(ListSize(), lambda n: 50 + n).size == 100
+    assert settle(ListSize(), lambda n: 50 + n).in_force == 100
 
 
 def test_lists_get_shorter_where_time_grows_more_than_in_proportion():
@@ -34,14 +36,18 @@ def test_lists_get_shorter_where_time_grows_more_than_in_proportion():
 
 def test_lists_get_longer_again_where_that_has_ended():
     short = settle(ListSize(), lambda n: 20 + n * n / 10)
-    assert settle(short, lambda n: 20 + n).size == 100
+    assert settle(short, lambda n: 20 + n).in_force == 100
 
 
-def test_a_bound_that_was_lowered_holds_at_once_and_growth_follows_when_it_is_raised():
-    bound = step(ListSize(size=100), lambda n: 10 + n, bound=25)
-    assert bound.size == 25
-    assert settle(bound, lambda n: 10 + n, bound=25).size == 25
-    assert settle(bound, lambda n: 50 + n, bound=100).size == 100
+def test_a_bound_holds_at_once_when_it_is_lowered_and_when_it_is_raised():
+    lowered = settle(ListSize(), lambda n: 10 + n, bound=25)
+    assert (lowered.size, lowered.in_force) == (0, 25)
+    assert step(lowered, lambda n: 10 + n, bound=100).in_force == 100
+
+
+def test_a_size_that_was_found_stays_when_the_bound_is_raised():
+    found = settle(ListSize(), lambda n: 20 + n * n / 10)
+    assert step(found, lambda n: 20 + n * n / 10, bound=200).in_force == found.size < 100
 
 
 def test_looks_are_rare_where_lists_are_fast_and_each_is_asked_for_once():
@@ -70,7 +76,7 @@ def test_lists_that_are_never_answered_in_time_get_shorter_until_one_is():
     state = ListSize()
     for n in range(1, 6):
         state = move(state, Sample(1_000 * n, 0, 4, Counters(timed_out=1)), POLICY, 100)
-    assert (state.size, state.explore) == (100, 12)
+    assert (state.in_force, state.explore) == (100, 12)
     answered = Counters(timed_out=2).accept(20_000.0, 12)
     assert move(state, Sample(9_000, 0, 4, answered), POLICY, 100).size == 12
 
@@ -79,4 +85,53 @@ def test_a_size_that_was_once_answered_is_not_given_up_for_timeouts():
     state = step(ListSize(), lambda n: 50 + n)
     for n in range(1, 20):
         state = move(state, Sample(1_000 * n, 0, 4, Counters(timed_out=5)), POLICY, 100)
-    assert (state.size, state.explore) == (100, 0)
+    assert (state.in_force, state.explore) == (100, 0)
+
+
+def shortened(timeouts=16):
+    """Lists of one, after a platform that hung when it was first used."""
+    state = move(ListSize(), Sample(1_000, 750, 16, Counters(timed_out=timeouts)), POLICY, 100)
+    return move(state, Sample(2_000, 1_750, 1, Counters().accept(20.0, state.explore)), POLICY, 100)
+
+
+def test_what_an_outage_has_shortened_is_doubled_with_each_longer_list_that_is_answered():
+    state, rounds = shortened(), 0
+    assert state.in_force == 1
+    while state.in_force < 100 and rounds < 16:
+        state, rounds = step(state, lambda n: 20 + n, calls=4), rounds + 1
+    assert (state.in_force, state.size) == (100, 0)
+
+
+def test_a_length_that_times_out_again_ends_the_doubling():
+    state, asked = shortened(), []
+    for n in range(400):
+        counts = Counters()
+        for _ in range(4):
+            counts = counts.accept(20.0, state.in_force)
+        if 0 < state.explore < 30:
+            counts = counts.accept(20.0, state.explore)
+        elif state.explore:
+            counts = replace(counts, timed_out=1)
+            asked.append(state.explorations)
+        state = move(state, Sample(3_000 + n, 2_750 + n, 4, counts), POLICY, 100)
+    assert (state.in_force, state.pace) == (16, 0)
+    assert 400 * 4 / POLICY.explore_every <= len(set(asked)) <= 20
+
+
+def test_longer_lists_that_cost_more_end_the_doubling():
+    state = settle(shortened(), lambda n: 20 + n * n / 10, calls=4)
+    assert state.in_force in {8, 12, 16, 25}
+    assert state.pace == 0
+
+
+def test_a_list_that_was_asked_for_and_never_answered_is_asked_for_again():
+    state = ListSize(size=25)
+    for n in range(40):
+        counts = Counters(sizes={bucket(25): Sized(20, 500, 20 * 50.0)})
+        state = move(state, Sample(1_000 + n, 750 + n, 4, counts), POLICY, 100)
+    assert state.explorations >= 3
+
+
+def test_a_sample_in_which_nothing_ended_changes_nothing():
+    state = shortened()
+    assert move(state, Sample(3_000, 2_000, 4, Counters()), POLICY, 100) == state

@@ -88,3 +88,26 @@ def test_a_rate_that_binds_is_kept():
     for at_ms in range(T0, T0 + 3 * POLICY.unbound_ms, 250):
         pacing = step(pacing, at_ms, accepted=1)
     assert pacing.interval_us == 100_000
+
+
+def test_a_slow_rate_is_tried_again_within_half_a_minute_however_often_it_was_refused():
+    pacing = Pacing(1_000_000, cycle_ms=T0, need=400, step=0.04)
+    for n in range(1, 32):
+        pacing = step(pacing, T0 + 1_000 * n, accepted=1)
+    assert pacing.interval_us < 1_000_000
+
+
+def test_a_rate_of_one_call_in_many_seconds_is_raised_though_samples_are_far_apart():
+    pacing = Pacing(5_000_000, cycle_ms=T0, need=20, step=0.08)
+    for n in range(1, 7):
+        sample = Sample(T0 + 5_000 * n, T0 + 5_000 * (n - 1), 1, Counters(accepted=1))
+        pacing = move(pacing, sample, POLICY, floored=True, used=True, round_ms=100.0)
+    assert pacing.interval_us < 5_000_000
+
+
+def test_a_rate_is_not_dropped_while_no_call_ends():
+    pacing = Pacing(100_000, cycle_ms=T0, need=10_000, step=0.04)
+    for n in range(1, 60):
+        sample = Sample(T0 + 1_000 * n, T0 + 1_000 * (n - 1), 16, Counters())
+        pacing = move(pacing, sample, POLICY, floored=False, used=True, round_ms=100.0)
+    assert pacing.interval_us == 100_000

@@ -8,7 +8,7 @@
 -- Answer  {moved, version, now, calls in flight, list size, state or '', drain, counters, ...}: moved 1 where the state in
 --         force is the one that was sent; the list size that a 413 has left, or 0; drains and counters only where another move is due
 -- Keeps  a version is followed by one state, whoever comes first; counters only ever replace those of the same drain.
-local KEPT_MS = 60000
+local KEPT_MS = 60000 -- of a drain that no longer lives; one that lives may be silent for longer, and goes on counting
 local function text(value) return type(value) == 'number' and ms(value) or value end
 
 local doc = cjson.decode(ARGV[3])
@@ -39,7 +39,7 @@ if NOW - moved_at < doc.every then return answer end
 local all = call('HGETALL', K.flow)
 for i = 1, #all, 2 do
   local at, counters = string.match(all[i + 1], '^(%d+) (.*)$')
-  if NOW - tonumber(at) > KEPT_MS then
+  if NOW - tonumber(at) > KEPT_MS and tonumber(call('ZSCORE', K.drains, all[i]) or 0) < NOW then
     call('HDEL', K.flow, all[i])
   else
     answer[#answer + 1] = all[i]

@@ -108,7 +108,7 @@ local function choose(ask)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
   local ready, wait_ms = tonumber(h[2] or 0), -1
-  if ready > 0 and ready < ask.per_call and ask.linger > 0 then
+  if ready > 0 and ready < ask.size and ask.linger > 0 then
     if not h[3] then
       call('HSET', K.state, 'part_since', ms(NOW))
       wait_ms = ask.linger
@@ -230,7 +230,7 @@ function claim.try(ask, spent)
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
   if h.list_size then ask.per_call = list_size(ask.per_call, tonumber(h.list_size), tonumber(h.list_size_at)) end
-  ask.size = ask.per_call
+  ask.size = h.size and math.min(ask.per_call, tonumber(h.size)) or ask.per_call
   local why = shut(ask, h)
   if why then
     if why[1] < 0 or why[1] > HOLD_STAY_MS then return leave_or_wait(ask, why[1], why[2], 0) end
@@ -246,7 +246,7 @@ function claim.try(ask, spent)
   if kind == 'alone' then
     parts, count, score = take_group()
   elseif kind then
-    parts, count, score = take(kind, kind == 'reads' and 1 or flow.explored(h, ask.per_call, kind))
+    parts, count, score = take(kind, kind == 'reads' and 1 or flow.explored(h, ask, kind))
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end

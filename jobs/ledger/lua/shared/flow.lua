@@ -17,7 +17,6 @@ function flow.obey(ask, h)
   ask.limit = math.min(ask.limit, known and tonumber(h.limit) or ask.initial)
   local interval = tonumber(h.interval or 0)
   if interval > ask.interval_us then ask.interval_us, ask.burst = interval, 1 end
-  if h.size then ask.per_call = math.min(ask.per_call, tonumber(h.size)) end
 end
 
 -- How long until the open breaker lets a probe through (ms); not while another is on its way.
@@ -26,9 +25,10 @@ function flow.probe_wait(h)
   return tonumber(h.breaker_next) - NOW
 end
 
--- The references of the next call: once in a while flow control tries another size.
-function flow.explored(h, per_call, kind)
-  if not h.explore or kind ~= 'calls' then return per_call end
+-- The references of the next call: once in a while flow control tries another size, which may be longer than the one
+-- in force, but never than what a call may name.
+function flow.explored(h, ask, kind)
+  if not h.explore or kind ~= 'calls' then return ask.size end
   call('HDEL', K.state, 'explore')
-  return math.min(per_call, tonumber(h.explore))
+  return math.min(ask.per_call, tonumber(h.explore))
 end
