@@ -166,9 +166,9 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     if suspicion + known < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
-        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)), refused=lost,
-        suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
-        held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
+        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
+        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
@@ -181,6 +181,11 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+
+
+def _at_once(limiter: Limiter, sample: Sample, lost: int) -> int:
+    """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
+    return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
 
 
 def _held(limiter: Limiter, sample: Sample) -> float:

@@ -1,7 +1,8 @@
 """How many references a call should name: as many as make a reference cheapest.
 
 What is known comes from lists of the size in force, from shorter ones as they happen, and from rare calls of another
-size. A size an octave away is taken where a reference is clearly cheaper there.
+size. A size an octave away is taken where a reference is clearly cheaper there. Timeouts may be an outage's: what they
+have shortened is not taken as found.
 """
 
 from collections.abc import Mapping

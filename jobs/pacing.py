@@ -29,7 +29,8 @@ _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
 _SEARCH_US, _RARE_US = 3_000_000, 30_000_000
 """And so much time at most, as while a raise lasts; before any other: a slow rate must not outlive its cause."""
-_STEEPEST = 1.0
+_STEEPEST, _STEEPEST_SLOW, _SLOW_US = 0.5, 1.0, 200_000
+"""The largest raise, and that of a slow rate, of which each step takes long."""
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
 _FAR = 3
@@ -159,7 +160,8 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     step, need = after.step or policy.step, after.need
     if after.safe_us:
         # The last raise has lasted: after two the limit has moved, and is searched for.
-        step = min(_STEEPEST, 2 * step) if need <= _SEARCH else step
+        steepest = _STEEPEST_SLOW if after.interval_us > _SLOW_US else _STEEPEST
+        step = min(steepest, 2 * step) if need <= _SEARCH else step
         need = policy.probe_after if need > policy.probe_after else _SEARCH
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(

@@ -19,6 +19,7 @@ class Bounds:
 
     throughput: float = 0.9  # of the oracle's
     refused: float = 0.02  # of all calls
+    refused_whole: float = 0.02  # of all calls of the run, those included from which it had to learn
     oscillation: float = 0.3  # of the mean limit, to either side
     recovery_s: float | None = None  # from the begin of the last phase to nine tenths of the oracle
     probes: int | None = None  # in phases in which nothing can be accepted
