@@ -167,8 +167,8 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         return replace(limiter, suspicion=suspicion)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0, credit=_charge(limiter, policy, lost),
-        held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
+        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
