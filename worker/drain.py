@@ -8,6 +8,7 @@ after that. So the platform sees no gap, and the ledger's count of slots stays e
 import asyncio
 import contextlib
 import itertools
+import math
 from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
@@ -33,6 +34,8 @@ _IDLE_S = 0.5
 _LOCKSTEP_S = 0.05
 """Calls that begin within this may end together, and what an urgent one leaves to be read goes first."""
 _UNBOUNDED = 2**31
+_SETTLE_WITHIN_S = 10.0
+"""After being asked to stop: a server that stays away must not keep the process for ever."""
 _RETRY_S = (0.05, 1.0)
 
 
@@ -64,6 +67,7 @@ class Drain:
         self._side: set[asyncio.Task[None]] = set()
         self._asking = 0
         self._limit = terms.limit
+        self._ends_at = math.inf
         self._most = _UNBOUNDED
         self._short = False
         self._overtaken = False
@@ -350,6 +354,10 @@ class Drain:
                 ours, answer = await claims.settle(self._ledger, self._account, settlement, ask, self._terms)
                 break
             except LedgerError as error:
+                if monotonic() > self._ends_at:
+                    log.warning("could not settle before the end: it is taken over as maybe sent", claim=claim.id)
+                    self._forget(claim)
+                    return
                 log.debug("settling again", claim=claim.id, error=str(error))
                 await asyncio.sleep(pause)
                 pause = min(_RETRY_S[1], pause * 2)
@@ -383,6 +391,7 @@ class Drain:
 
     async def _on_stop(self) -> None:
         await self._stop.wait()
+        self._ends_at = monotonic() + _SETTLE_WITHIN_S
         self._changed.set()
 
     async def _finish(self) -> None:

@@ -93,6 +93,15 @@ async def test_a_worker_ends_though_the_cancellation_that_should_end_it_is_lost(
         assert (await records.get(ledger, job)).in_flight == 0
 
 
+async def test_a_worker_that_is_stopped_ends_though_its_server_is_gone_for_good(valkey_rig: Rig) -> None:
+    rig = valkey_rig
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        await settled(ledger, await submit(ledger, rig.platform.references(20_000)), 1_000)
+    rig.server.kill()
+    assert await asyncio.to_thread(worker.end, timeout=35) == 0
+
+
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 async def test_a_lone_worker_whose_clock_is_an_hour_off_picks_up_work_at_once(valkey_rig: Rig, seconds: int) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(3_000)
