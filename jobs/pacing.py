@@ -117,6 +117,8 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
+    # One at a time, a refusal among calls that are accepted is chance: a rate that is used up refuses one after another.
+    floored = floored and counts.refused > counts.accepted
     by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms)

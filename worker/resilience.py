@@ -40,8 +40,8 @@ _RENEW_S = 2.0
 _BURST_CHECK_S = 0.1
 _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
-_LEFT_TO_OTHERS = 100
-"""Drains of an account that is not served here that stay in the queue for who does."""
+_LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
+"""Drains of an account that is not served here, and of all such, that stay in the queue for who does."""
 
 
 class ResilientWorker(arq.worker.Worker):
@@ -115,7 +115,7 @@ class ResilientWorker(arq.worker.Worker):
                 odd.append(job_b)
             elif account not in self.service.accounts:
                 waiting[account] += 1
-                if waiting[account] > _LEFT_TO_OTHERS:
+                if waiting[account] > _LEFT_TO_OTHERS or waiting.total() > _LEFT_IN_ALL:
                     odd.append(job_b)
             elif account not in running:
                 await super().start_jobs([job_b])

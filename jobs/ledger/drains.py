@@ -68,4 +68,4 @@ async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
 def account_of(arq_job: str) -> str | None:
     """The account of a drain's arq job id; None where it is none."""
     parts = arq_job.rsplit(":", 2)
-    return parts[1] if len(parts) == 3 else None  # noqa: PLR2004 - namespace, account, name
+    return (parts[1] or None) if len(parts) == 3 else None  # noqa: PLR2004 - namespace, account, name
