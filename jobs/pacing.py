@@ -35,6 +35,7 @@ _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
 _FAR = 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew."""
+_ROW = 3
 _RECURRING_MS = 120_000
 """Overloads this far apart have nothing to do with each other."""
 _LESS = 0.06
@@ -81,6 +82,7 @@ class Pacing:
         misses: refusals in close succession.
         pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
+        row: refusals in a row, as far as samples tell.
     """
 
     interval_us: int = 0
@@ -97,6 +99,7 @@ class Pacing:
     misses: int = 0
     pardoned_ms: int = 0
     unbound_since_ms: int = 0
+    row: int = 0
 
     @property
     def in_force_us(self) -> int:
@@ -117,8 +120,10 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
-    # One at a time, a refusal among calls that are accepted is chance: a rate that is used up refuses one after another.
-    floored = floored and counts.refused > counts.accepted
+    # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
+    row = counts.refused + (0 if counts.accepted else pacing.row)
+    pacing = replace(pacing, row=row)
+    floored = floored and row >= _ROW
     by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms)

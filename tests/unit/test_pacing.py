@@ -23,8 +23,17 @@ def test_a_refusal_while_many_calls_are_in_flight_says_nothing_of_a_rate():
     assert pacing.in_force_us == 0
 
 
-def test_one_call_at_a_time_that_is_refused_backs_off_at_once_and_ever_longer():
+def test_a_refusal_among_accepted_calls_one_at_a_time_is_chance():
     pacing = Pacing(cycle_ms=T0)
+    for n in range(20):
+        pacing = step(pacing, T0 + 1000 * n, floored=True, refused=1)
+        pacing = step(pacing, T0 + 1000 * n + 500, floored=True, refused=1)
+        pacing = step(pacing, T0 + 1000 * n + 900, floored=True, accepted=5)
+    assert pacing.in_force_us == 0
+
+
+def test_one_call_at_a_time_that_is_refused_again_and_again_backs_off_ever_longer():
+    pacing = Pacing(cycle_ms=T0, row=2)
     pauses = []
     for n in range(12):
         pacing = step(pacing, T0 + 1000 * n, floored=True, refused=1)
