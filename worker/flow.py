@@ -38,6 +38,7 @@ class Tally:
         self._full_ms = self._full_ms2 = 0.0
         self._sizes: dict[int, tuple[int, int, float]] = {}
         self._why = ""
+        self._denied = False
 
     def add(self, claim: Claim, shown: Shown) -> None:
         """Counts an attempt."""
@@ -54,7 +55,9 @@ class Tally:
             self._time(len(claim.references), claim.size, shown.took_ms)
 
     def _went_wrong(self, shown: Shown) -> None:
-        self._why = shown.why
+        if shown.sign is Sign.DENIED or not self._denied:  # what is denied is told, whatever else goes wrong beside it
+            self._why = shown.why
+        self._denied = self._denied or shown.sign is Sign.DENIED
         if shown.sign is Sign.REFUSED:
             self._told += shown.told
         if shown.sign in _FAILING or shown.overload:
@@ -71,7 +74,7 @@ class Tally:
 
     def counters(self) -> Counters:
         """As they are shared."""
-        s = self._signs
+        s, self._denied = self._signs, False
         return Counters(
             accepted=s[Sign.ACCEPTED], refused=s[Sign.REFUSED], timed_out=s[Sign.TIMED_OUT], failed=s[Sign.FAILED],
             denied=s[Sign.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
