@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS :=
-# Most tests wait for what is slow on purpose: two at a time keep a machine of two cores about busy.
-PARALLEL := -n 2 --dist worksteal
+# Most tests wait for what is slow on purpose: three at a time keep a machine of two cores about busy.
+PARALLEL := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

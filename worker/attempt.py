@@ -135,7 +135,7 @@ class Attempt:
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
-            slow_s=self._slow_s(),
+            slow_s=0.0 if claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
             list_size=max(1, len(references) // 2) if too_long(answer) else None,
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )

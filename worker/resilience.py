@@ -40,6 +40,7 @@ _RENEW_S = 2.0
 _BURST_CHECK_S = 0.1
 _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
+_LOOK_EVERY_S = 1.0
 _LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
 """Drains of an account that is not served here, and of all such, that stay in the queue for who does."""
 
@@ -48,7 +49,7 @@ class ResilientWorker(arq.worker.Worker):
     """arq's worker with the service of this process at its side."""
 
     service: Service
-    _renewed_at = 0.0
+    _renewed_at = _looked_at = 0.0
 
     def run(self) -> None:
         """Runs until it ends; what a user can mend is one line, not a traceback."""
@@ -195,8 +196,17 @@ class ResilientWorker(arq.worker.Worker):
         return True
 
     async def _burst_done(self) -> bool:
+        """Whether nothing is left; a drain that waits for a refused key to be mended is not waited for."""
         busy = bool(self._unqueued) or any(not task.done() for task in self.tasks.values())
-        return not busy and await self.service.nothing_left()
+        if not busy:
+            return await self.service.nothing_left()
+        if monotonic() - self._looked_at < _LOOK_EVERY_S:
+            return False
+        self._looked_at = monotonic()
+        if not (await self.service.nothing_left() and self.service.refused):
+            return False
+        self.service.stop()
+        return True
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""

@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 from jobs.errors import LedgerUnavailableError
+from worker.outage import Outage
 from worker.service import Service
 
 
@@ -21,7 +22,9 @@ async def test_a_background_task_outlives_a_server_that_cannot_be_brought_back_a
     async def revive() -> None:
         raise LedgerUnavailableError("its folder is gone")
 
-    task = asyncio.create_task(Service._keep(SimpleNamespace(_opened=SimpleNamespace(revive=revive)), "work", work))
+    task = asyncio.create_task(
+        Service._keep(SimpleNamespace(_opened=SimpleNamespace(revive=revive), outage=Outage()), "work", work)
+    )
     await asyncio.wait_for(done.wait(), 10)
     assert not task.done()
     task.cancel()

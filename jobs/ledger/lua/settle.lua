@@ -5,7 +5,7 @@
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
 --         renews them; ms to hold the account, and why; list_size? the most references that a call may name from now on; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
---         before retries once the retry budget is spent; for every part of the claim, in its order, groups that share its
+--         before retries once the retry budget is spent, 0 where they cost nothing; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
 --           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
@@ -127,7 +127,7 @@ local function slow_down()
     if well then pay(false) end
     return
   end
-  if pay(true) then return end
+  if doc.slow == 0 or pay(true) then return end
   for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
       if g.back and g.back ~= 'reads' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end
