@@ -120,16 +120,17 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return Settle(Outcome.FAILED, named, status, reason)
 
 
-def after_lone_probe(piece: Piece, step: Step) -> Step:
-    """What follows where a probe of one reference alone was answered with an error of the server.
+def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
+    """What follows where a probe of one reference alone has failed.
 
     Probes burn nothing, so that one at which the platform always fails would be probed for ever: what was called
-    is read next, and what was read is called. What succeeds closes the breaker, and attempts count again.
+    is read next, and what was read is called, unless its calls are used up. What succeeds closes the breaker, and
+    attempts count again.
     """
     match step:
         case CallAgain():
             return ReadState(step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s)
-        case ReadState() if piece.refusal_status is not None:
+        case ReadState() if piece.refusal_status is not None or piece.attempts < policy.max_attempts:
             return CallAgain(step.delay_s, step.attempts, step.named, reads=step.reads)
         case _:
             return step

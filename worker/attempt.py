@@ -20,7 +20,6 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
-    Unclear,
     Untaken,
     Verdict,
     correlation_id,
@@ -125,12 +124,12 @@ class Attempt:
         shown = self._shown(answer, took_s)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
-        if _fails_itself(claim, references, judgement, self._policy):
+        if _fails_itself(claim, references, answer, judgement, self._policy):
             judgement = judgement.uncounted()
         unconfirmed = _unconfirmed(references, judgement)
         hold_s, hold_why = _hold(answer)
         return Ended(
-            _other_way(claim, answer, self._after_call(claim, references, judgement)),
+            self._other_way(claim, answer, self._after_call(claim, references, answer, judgement)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -172,7 +171,7 @@ class Attempt:
         shown = shown_by(answer, took_s * 1000)
         hold_s, hold_why = _hold(answer)
         return Ended(
-            _other_way(claim, answer, self._after_reading(claim, reading)),
+            self._other_way(claim, answer, self._after_reading(claim, reading)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -197,8 +196,10 @@ class Attempt:
         """The pause before retries once the budget for them is spent."""
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
-    def _after_call(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> list[list[Share]]:
-        groups, jitter = _groups(claim, references, judgement, self._policy), self._jitter()
+    def _after_call(
+        self, claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement
+    ) -> list[list[Share]]:
+        groups, jitter = _groups(claim, references, answer, judgement, self._policy), self._jitter()
         return [self._shares(claim, part, judgement, groups, jitter) for part in claim.parts]
 
     def _shares(
@@ -250,6 +251,15 @@ class Attempt:
             left_s = _unclear_left_s(part.piece, claim)
             shares.append([Share(after_reading(part.piece, reading, self._policy, self._jitter(), left_s), None, 1)])
         return shares
+
+    def _other_way(self, claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
+        """Has a lone reference at which a probe has failed asked for by the other endpoint next."""
+        if not (claim.probe and _failed(answer) and len(claim.references) == 1):
+            return shares
+        return [
+            [replace(share, step=after_lone_probe(part.piece, share.step, self._policy)) for share in own]
+            for part, own in zip(claim.parts, shares, strict=True)
+        ]
 
     def _learn(self, claim: Claim, reference: str, reading: Reading) -> tuple[str, str] | None:
         """What the reading teaches about the words of the refusal that led to it; this process knows at once."""
@@ -315,12 +325,14 @@ def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, 
             return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
-def _groups(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> dict[str, int]:
+def _groups(
+    claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement, policy: RetryPolicy
+) -> dict[str, int]:
     """Which references go on together, and with no other: the halves of a list that was refused whole.
 
     What was called alone stays alone: the culprit may still be in it.
     """
-    halved = _fails_itself(claim, references, judgement, policy)
+    halved = _fails_itself(claim, references, answer, judgement, policy)
     match judgement.common:
         case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
             halved = True
@@ -332,24 +344,29 @@ def _groups(claim: Claim, references: Sequence[str], judgement: Judgement, polic
     return dict.fromkeys(references, 0) if claim.kind == "alone" else {}
 
 
-def _fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> bool:
-    """Whether a list has failed with an error of the server so often that one of it may be why."""
-    match judgement.common:
-        case Unclear(status=HTTPStatus.INTERNAL_SERVER_ERROR) if len(references) > 1 and not judgement.others:
-            return min(part.piece.attempts for part in claim.parts) >= policy.max_attempts // 2
-        case _:
-            return False
+def _fails_itself(
+    claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement, policy: RetryPolicy
+) -> bool:
+    """Whether a list has failed so often, with an error of the server, that one of it may be why.
+
+    Probes burn no attempt, so that a list at which only probes are made would stay whole for ever: there every call
+    that named it counts, and every way to fail.
+    """
+    if len(references) == 1 or judgement.others:
+        return False
+    if claim.probe:
+        return _failed(answer) and min(part.piece.named for part in claim.parts) >= policy.max_attempts // 2
+    failed = isinstance(answer, Answer) and answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return failed and min(part.piece.attempts for part in claim.parts) >= policy.max_attempts // 2
 
 
-def _other_way(claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
-    """Has a lone reference at which a probe has failed asked for by the other endpoint next."""
-    failed = isinstance(answer, Answer) and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if not (claim.probe and failed and len(claim.references) == 1):
-        return shares
-    return [
-        [replace(share, step=after_lone_probe(part.piece, share.step)) for share in own]
-        for part, own in zip(claim.parts, shares, strict=True)
-    ]
+def _failed(answer: Answer | Failure) -> bool:
+    """Whether the platform failed at what it was sent: what it was sent may be why."""
+    match answer:
+        case Failure(written=written):
+            return written
+        case Answer(status=status):
+            return status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:

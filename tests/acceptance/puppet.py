@@ -23,6 +23,7 @@ class Cancelling(Enum):
 
     ACTS = "it is cancelled"
     FAILS = "any call that names it is answered with 500"
+    CUTS = "the connection of any call that names it is cut"
     REFUSES = "it is refused in the given words"
     ACTS_LATE = "the first call that names it is answered with 504, and acts later; until then it is refused"
 
@@ -94,13 +95,13 @@ class Puppet:
         references = await request.json()
         if len(references) > self.longest:
             return _page(413, "Request Entity Too Large")
-        whole = self._whole(references)
+        whole = self._whole(request, references)
         return whole or web.json_response([self._item(reference) for reference in references])
 
     async def _one(self, request: web.Request) -> web.Response:
         self.calls["cancel"] += 1
         reference = request.match_info["reference"]
-        whole = self._whole([reference])
+        whole = self._whole(request, [reference])
         if whole:
             return whole
         item = self._item(reference)
@@ -118,10 +119,12 @@ class Puppet:
     def _part(self, reference: str) -> Part:
         return self.parts.get(reference, Part())
 
-    def _whole(self, references: list[str]) -> web.Response | None:
+    def _whole(self, request: web.Request, references: list[str]) -> web.Response | None:
         """The answer to a call that fails as a whole; None where each reference has its own."""
         first = [r for r in references if self._part(r).cancelling is Cancelling.ACTS_LATE and not self.named[r]]
         self.named.update(references)
+        if any(self._part(r).cancelling is Cancelling.CUTS for r in references) and request.transport:
+            request.transport.abort()
         if any(self._part(r).cancelling is Cancelling.FAILS for r in references):
             return _error(500, "boom")
         if first:

@@ -10,7 +10,7 @@ import pytest
 from jobs.ledger import records
 from jobs.outcomes import Outcome
 from tests.acceptance.puppet import Cancelling, Part, Puppet, references, staged
-from tests.acceptance.stage import Stage, Worker, all_results, ended, submit
+from tests.acceptance.stage import Stage, Worker, all_results, ended, settled, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -136,3 +136,39 @@ async def test_refusals_in_a_state_that_nobody_knows_cost_few_reads(stage: Stage
     assert outcomes == {Outcome.REJECTED: 300}
     assert puppet.calls["status"] < 300
     await ends_well(worker)
+
+
+@pytest.mark.parametrize("fails", [Cancelling.FAILS, Cancelling.CUTS], ids=["500", "cut"])
+async def test_references_that_spoil_every_list_there_is_hold_up_none_of_the_others(
+    stage: Stage, puppet: Puppet, fails: Cancelling
+) -> None:
+    given = references(200)
+    spoilers = given[50::100]
+    puppet.tell(spoilers, Part(fails))
+    worker = stage.worker(call_timeout=1, breaker_outage_most_ms=200)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, given)
+        await settled(ledger, job, len(given) - len(spoilers), 30)
+        found = {r.reference: r.outcome for r in await all_results(ledger, job)}
+    assert {found[r] for r in given if r not in spoilers} == {Outcome.CANCELLED}
+    await ends_well(worker)
+
+
+async def test_a_lone_reference_whose_state_cannot_be_read_is_called_again_after_an_outage(
+    stage: Stage, puppet: Puppet
+) -> None:
+    given = references(1)
+    puppet.tell(given, Part(Cancelling.FAILS, unreadable=True))
+    worker = stage.worker()
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, given)
+        await until(lambda: _reads(puppet), lambda reads: reads >= 2, 20)
+        puppet.tell(given, Part(unreadable=True))
+        await ended(ledger, job, 15)
+        (result,) = await all_results(ledger, job)
+    assert result.outcome is Outcome.CANCELLED
+    await ends_well(worker)
+
+
+async def _reads(puppet: Puppet) -> int:
+    return puppet.calls["status"]

@@ -178,7 +178,7 @@ def test_the_attempts_of_a_result_are_all_calls_that_named_it():
 
 def probed(piece, verdict):
     """What follows a probe of it alone: it burns nothing."""
-    return after_lone_probe(piece, call(piece, verdict))
+    return after_lone_probe(piece, call(piece, verdict), POLICY)
 
 
 def test_what_a_lone_probe_has_called_in_vain_is_read_next():
@@ -189,19 +189,24 @@ def test_what_a_lone_probe_has_called_in_vain_is_read_next():
 
 def test_what_a_lone_probe_has_read_in_vain_after_a_refusal_is_called_next():
     piece = Piece(FRESH.references, 1, 2, refusal_status=200, refusal_words="no", reads=2)
-    step = after_lone_probe(piece, read(piece, Unread("HTTP 500", 500, counted=False)))
+    step = after_lone_probe(piece, read(piece, Unread("HTTP 500", 500, counted=False)), POLICY)
     assert step == CallAgain(1.0, 1, 2, reads=2)
 
 
-def test_what_a_lone_probe_has_read_in_vain_with_no_refusal_is_read_again():
-    step = read(SENT, Unread("HTTP 500", 500, counted=False))
+def test_what_a_lone_probe_has_read_in_vain_with_no_refusal_is_called_next_too():
+    step = after_lone_probe(SENT, read(SENT, Unread("HTTP 500", 500, counted=False)), POLICY)
+    assert step == CallAgain(0.5, 1, 1)
+
+
+def test_what_a_lone_probe_has_read_in_vain_is_read_again_once_its_calls_are_used_up():
+    step = read(spent(SENT), Unread("HTTP 500", 500, counted=False))
     assert isinstance(step, ReadState)
-    assert after_lone_probe(SENT, step) == step
+    assert after_lone_probe(spent(SENT), step, POLICY) == step
 
 
 def test_a_result_of_a_lone_probe_stands():
     settle = call(FRESH, Confirmed(200))
-    assert after_lone_probe(FRESH, settle) == settle
+    assert after_lone_probe(FRESH, settle, POLICY) == settle
 
 
 def test_reads_that_were_tried_are_not_forgotten_by_a_call_between_them():
