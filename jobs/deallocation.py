@@ -42,8 +42,8 @@ def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> D
     """
     everyone = frozenset(references)
     match answer:
-        case Failure(reason=reason, written=written):
-            return Deallocation(Untaken(f"deallocating: {reason}", counted=written), everyone)
+        case Failure(reason=reason, written=written, withheld=withheld):
+            return Deallocation(Untaken(f"deallocating: {reason}", counted=written, withheld=withheld), everyone)
         case Answer(status=status, body=list() as body) if status in CONFIRMING:
             named = {normalise(i["Data"]) for i in body if isinstance(i, dict) and isinstance(i.get("Data"), str)}
             return Deallocation(Untaken("the deallocation does not name it", status), everyone - named)

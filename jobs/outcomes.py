@@ -100,11 +100,12 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True)
 class Untaken:
-    """The platform did not act; `counted` says whether that burns an attempt."""
+    """The platform did not act; `counted` says whether that burns an attempt, `withheld` that it was sent nothing."""
 
     reason: str
     status: int | None = None
     counted: bool = True
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,8 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
         single: whether the single endpoint was called, whose success has no body.
     """
     match answer:
-        case Failure(reason=reason, written=False):
-            return Judgement(Untaken(reason, counted=False), {})
+        case Failure(reason=reason, written=False, withheld=withheld):
+            return Judgement(Untaken(reason, counted=False, withheld=withheld), {})
         case Failure(reason=reason):
             return Judgement(Unclear(reason), {})
         case Answer(status=status) if is_success(status):

@@ -111,6 +111,8 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return ReadState(max(unclear_s, unclear_left_s), attempts, named, unclear_s=unclear_s)
         case Suspect():
             return CallAgain(0.0, piece.attempts, named)
+        case Untaken(withheld=True):
+            return CallAgain(0.0, piece.attempts, piece.named)
         case Untaken(reason=reason, status=status, counted=counted):
             attempts = piece.attempts + (1 if counted else 0)
             if attempts < policy.max_attempts or not counted:

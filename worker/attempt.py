@@ -20,7 +20,6 @@ from jobs.outcomes import (
     Judgement,
     Refused,
     Suspect,
-    Untaken,
     Verdict,
     correlation_id,
     judge,
@@ -40,7 +39,7 @@ from jobs.retry import (
 )
 from jobs.signs import Shown, Sign, shown_by
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
-from worker.platform.client import PlatformClient
+from worker.platform.client import MaySend, PlatformClient
 from worker.telling import Telling
 
 log = structlog.get_logger()
@@ -106,18 +105,18 @@ class Attempt:
     def lexicon(self, learnt: Lexicon) -> None:
         self._lexicon = learnt.keeping_doubts(self._lexicon)
 
-    async def __call__(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
+    async def __call__(self, claim: Claim, may_send: MaySend) -> Ended:
         """Calls the platform for a claim and judges what came back.
 
         Args:
             claim: references to be named by one call.
-            still_ours: whether a request may still be sent under the claim's lease and the account's gate.
+            may_send: whether a request may be sent under the claim's lease and the account's gate.
         """
-        return await (self._read(claim, still_ours) if claim.kind == "reads" else self._cancel(claim, still_ours))
+        return await (self._read(claim, may_send) if claim.kind == "reads" else self._cancel(claim, may_send))
 
-    async def _cancel(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
+    async def _cancel(self, claim: Claim, may_send: MaySend) -> Ended:
         started, references = monotonic(), claim.references
-        answer, judgement = await self._call(references, still_ours)
+        answer, judgement = await self._call(references, may_send)
         if claim.probe:
             judgement = judgement.uncounted()
         took_s = monotonic() - started
@@ -139,30 +138,26 @@ class Attempt:
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 
-    async def _call(
-        self, references: Sequence[str], still_ours: Callable[[], bool]
-    ) -> tuple[Answer | Failure, Judgement]:
+    async def _call(self, references: Sequence[str], may_send: MaySend) -> tuple[Answer | Failure, Judgement]:
         """One cancelling call, with a deallocating one before it where the account wants that."""
         if self._deallocate_first:
-            first = await self._client.deallocate(references, still_ours)
-            if not still_ours():
-                return first, Judgement(Untaken("it could not be cancelled in time", counted=False), {})
+            first = await self._client.deallocate(references, may_send)
             deallocation = judge_deallocation(references, first)
             left = [r for r in references if deallocation.of(r) is None]
             if not left:
                 return first, Judgement(deallocation.verdict, {})
-            answer = await self._client.cancel(left, still_ours)
+            answer = await self._client.cancel(left, may_send)
             judgement = judge(left, answer, single=len(left) == 1)
             return answer, deallocation.joined(judgement)
-        answer = await self._client.cancel(references, still_ours)
+        answer = await self._client.cancel(references, may_send)
         return answer, judge(references, answer, single=len(references) == 1)
 
-    async def _read(self, claim: Claim, still_ours: Callable[[], bool]) -> Ended:
+    async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
         started, reference = monotonic(), claim.references[0]
         known = self._learnt_meanwhile(claim, reference)
         if known:
             return Ended(known)
-        answer = await self._client.status(reference, still_ours)
+        answer = await self._client.status(reference, may_send)
         took_s = monotonic() - started
         reading = judge_reading(reference, answer)
         if claim.probe and isinstance(reading, Unread):

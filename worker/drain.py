@@ -195,7 +195,7 @@ class Drain:
 
     def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float) -> None:
         """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
-        self._learn_gate(answer.gate, asked_at)
+        self._learn_gate(answer.gate_now, asked_at)
         self._limit = min(self._terms.limit, answer.limit)
         self._most = ask.slots - answer.give if answer.give else _UNBOUNDED
         self._short = isinstance(answer, Wait) and answer.why == "limit"
@@ -207,7 +207,9 @@ class Drain:
             case Claim():
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
-                if answer.has_slot:
+                if answer.gate != self._gate:  # its first answer was lost, and much may have been stopped since
+                    self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
+                elif answer.has_slot:
                     self._leases.add_slot(answer.id)
                     self._lanes[answer.id] = asyncio.create_task(self._lane(answer, answer.id))
                 else:
@@ -275,13 +277,17 @@ class Drain:
         self.calls += 1
         if claim.urgent:
             self._urgent[claim.id] = monotonic()
-        call = asyncio.create_task(self._attempt(claim, lambda: self._still_ours(claim)))
+        call = asyncio.create_task(self._attempt(claim, lambda: self._may_send(claim)))
         self._leases.watch(claim.id, call)
         return call
 
-    def _still_ours(self, claim: Claim) -> bool:
-        """Whether a second request of a call may follow: the lease holds, and nothing was paused or aborted since."""
-        return self._leases.may_send(claim.id) and claim.gate == self._gate
+    async def _may_send(self, claim: Claim) -> bool:
+        """Whether a request of a call may go out: the lease holds, and nothing was paused or aborted since."""
+        if monotonic() - self._gate_at > GATE_FRESH_S:
+            asking = self._spawn(self._check_gate())
+            await asyncio.wait({asking}, timeout=GATE_FRESH_S)  # a server that does not answer holds up no connection
+        fresh = monotonic() - self._gate_at <= GATE_FRESH_S
+        return fresh and self._leases.may_send(claim.id) and claim.gate == self._gate
 
     async def _end(self, call: "asyncio.Task[Ended]", claim: Claim) -> Ended | None:
         """How a call ended; None where it must not be settled: its claim passes, and is taken over as maybe sent."""
@@ -411,7 +417,8 @@ class Drain:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), max(0.0, seconds))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._side.add(task)
         task.add_done_callback(self._side.discard)
+        return task

@@ -85,6 +85,8 @@ class Claim:
 
     Attributes:
         score: orders staged claims, the lower goes first.
+        gate: the gate's version when it was granted; it may start only while that stands.
+        gate_now: the version when this was answered, which is later where it was asked for again.
         server_ms: the server's clock when it was granted.
         probe: whether it shows if an open breaker may close: it burns no attempt.
         size: references of a full call when it was granted.
@@ -99,6 +101,7 @@ class Claim:
     has_slot: bool
     score: float
     gate: int
+    gate_now: int
     server_ms: int
     probe: bool
     size: int
@@ -121,11 +124,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight; `limit` and `give` as for a claim."""
+    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight; the rest as for a claim."""
 
     wait_ms: int
     why: str
-    gate: int
+    gate_now: int
     limit: int
     give: int = 0
 
@@ -224,11 +227,11 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
     gate, give, limit = int(reply[1]), int(reply[2]), int(reply[3])
     if reply[0] == b"wait":
         return Wait(int(reply[4]), reply[5].decode(), gate, limit, give)
-    slot, kind, score, server_ms, probe, size, delay_ms = reply[4:11]
-    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(11, len(reply), 2))
+    slot, kind, score, server_ms, probe, size, delay_ms, under = reply[4:12]
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(12, len(reply), 2))
     return Claim(
-        ask.claim, kind.decode(), parts, bool(slot), float(score), gate, int(server_ms), bool(probe), int(size),
-        int(delay_ms), limit, give,
+        ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
+        int(size), int(delay_ms), limit, give,
     )  # fmt: skip
 
 

@@ -219,7 +219,28 @@ async def test_asking_again_answers_the_same_claim_though_the_account_was_paused
     await control.pause_account(ledger, A)
     again = await claims.claim(ledger, A, wanted)
     assert again.parts == first.parts
-    assert again.gate > first.gate
+    assert (again.gate, again.gate_now) == (first.gate, first.gate + 1)
+
+
+async def test_a_claim_that_a_settle_brought_keeps_the_gate_that_it_was_claimed_under_when_asked_for_again(ledger):
+    await submit(ledger, refs(40))
+    first, wanted = await claim(ledger), new_ask(mode="staged")
+    _, following = await settle(ledger, first, then=wanted)
+    await control.pause_account(ledger, A)
+    _, again = await settle(ledger, first, then=wanted)
+    assert (again.id, again.gate, again.gate_now) == (following.id, following.gate, following.gate + 1)
+
+
+async def test_asking_again_begins_the_lease_of_the_claim_and_its_slot_anew(ledger):
+    await submit(ledger, refs(40))
+    wanted = new_ask()
+    first = await claims.claim(ledger, A, wanted)
+    await lease_passes(ledger, first)
+    now = await ledger.now_ms()
+    await claims.claim(ledger, A, wanted)
+    for name in ("claims", "slots"):
+        assert await ledger.redis.zscore(key(name), first.id) >= now + TERMS.lease_ms
+    assert (await sweep(ledger)).taken_over == 0
 
 
 async def test_asking_again_for_a_staged_claim_gives_it_no_slot(ledger):

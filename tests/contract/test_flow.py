@@ -131,7 +131,7 @@ async def test_after_a_lowered_limit_a_drain_is_told_to_give_each_slot_that_come
     taken = [await claim(ledger, slots=n, terms=MANY) for n in range(6)]
     await moved(ledger, limiter=Limiter(2.0), shut=True)
     told = await ask(ledger, mode="slot", slots=6, terms=MANY)
-    assert (told.why, told.give, told.gate) == ("limit", 6, 1)
+    assert (told.why, told.give, told.gate_now) == ("limit", 6, 1)
     _, told = await settle(ledger, taken[0], then=new_ask(mode="slot", slots=5, terms=MANY))
     assert told.give == 5
     assert await slots(ledger) == 5

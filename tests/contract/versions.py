@@ -113,4 +113,4 @@ def shrunk(command):
 
 def shrunk_claim(packed, _):
     claim = msgpack.unpackb(packed)
-    return msgpack.packb({name: value for name, value in claim.items() if name not in {"probe", "size", "at"}})
+    return msgpack.packb({name: value for name, value in claim.items() if name not in {"probe", "size", "at", "gate"}})

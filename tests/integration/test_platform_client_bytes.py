@@ -1,13 +1,11 @@
 """The platform's client against whatever bytes a server may send: it never raises, and never reads without end."""
 
 import asyncio
-import contextlib
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.outcomes import UNREADABLE, Answer, Confirmed, Failure, Unclear, judge
 from jobs.readings import Found, Unknown, Unread, judge_reading
+from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
 from worker.platform.client import PlatformClient
 
@@ -22,7 +21,6 @@ EXAMPLES = settings(max_examples=300, deadline=None)
 LISTED, ALONE = ["EC-000-000-001", "EC-000-000-002"], ["EC-000-000-001"]
 BLOCK = b" " * 65536
 BEYOND = 8 * 1024 * 1024 + 1
-SYN_SENT = "02"
 
 
 @asynccontextmanager
@@ -123,7 +121,10 @@ def test_whatever_bytes_come_back_there_is_an_answer_or_a_failure_and_a_verdict(
     assert isinstance(judge_reading(references[0], read), Found | Unknown | Unread)
 
 
-async def cancelled(url: str, references: list[str], may_send: Callable[[], bool] = lambda: True) -> Answer | Failure:
+async def cancelled(url: str, references: list[str], may: Callable[[], bool] = lambda: True) -> Answer | Failure:
+    async def may_send() -> bool:
+        return may()
+
     async with PlatformClient(url, None, timeout_s=10) as client:
         return await client.cancel(references, may_send)
 
@@ -208,36 +209,7 @@ async def test_a_body_that_is_packed_and_says_that_it_is_empty_is_a_success_of_o
         assert await cancelled(url, ALONE) == Answer(200)
 
 
-@contextlib.contextmanager
-def a_full_queue() -> Iterator[tuple[socket.socket, set[int]]]:
-    """A port whose queue is full, so that who comes now waits, as at a busy host; and the ports of who came before."""
-    with socket.socket() as full, contextlib.ExitStack() as stack:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        full.setblocking(False)
-        queued = [stack.enter_context(socket.socket()) for _ in range(3)]  # more than it holds
-        for one in queued:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
-        yield full, {one.getsockname()[1] for one in queued}
-
-
-def waiting_at(port: int) -> int:
-    """How many connections to it are not made yet, as the system has it."""
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == SYN_SENT for row in rows)
-
-
-async def next_but(others: set[int], full: socket.socket) -> socket.socket:
-    """The next connection that is none of these."""
-    while True:
-        connection, (_, peer) = await asyncio.get_running_loop().sock_accept(full)
-        if peer not in others:
-            return connection
-        connection.close()
-
-
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not tell who waits")
+@told_who_waits
 @pytest.mark.parametrize("shut", [False, True], ids=["left open", "shut"])
 async def test_a_call_whose_gate_is_shut_while_it_connects_sends_nothing(shut):
     loop, may_send = asyncio.get_running_loop(), [True]
@@ -259,3 +231,12 @@ async def test_a_call_whose_gate_is_shut_while_it_connects_sends_nothing(shut):
     else:
         assert answer == Answer(200)
         assert head.startswith(b"PUT /consignments/EC-000-000-001/cancel ")
+
+
+async def test_a_look_that_takes_too_long_sends_nothing():
+    async with answering(HEAD, b"Content-Length: 0\r\n\r\n") as (url, _):
+        async with PlatformClient(url, None, timeout_s=0.2) as client:
+            answer = await client.cancel(ALONE, asyncio.Event().wait)
+            assert answer == Failure("no answer in time", written=False, timed_out=True)
+        async with PlatformClient(url, None, timeout_s=5) as client:
+            assert await client.cancel(ALONE) == Answer(200)

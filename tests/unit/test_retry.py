@@ -74,6 +74,11 @@ def test_it_is_read_once_an_earlier_call_cannot_act_any_more_either():
     assert call(last(SENT), Unclear("not here", 405, ended=True), 12.0).delay_s == 12.0
 
 
+def test_what_was_withheld_was_named_by_no_call_and_goes_on_at_once():
+    assert call(SENT, Untaken("not in time", counted=False, withheld=True)) == CallAgain(0.0, 1, 1)
+    assert call(spent(FRESH), Untaken("not in time", counted=False, withheld=True)) == CallAgain(0.0, 3, 3)
+
+
 def test_an_untaken_reference_is_sent_again():
     assert call(FRESH, Untaken("HTTP 404", 404)) == CallAgain(0.5, 1, 1)
 

@@ -9,7 +9,7 @@ from worker.flow import Tally
 
 def claim(count=1, *, size=100, kind="calls", probe=False):
     piece = Piece(tuple(f"EC-000-000-{n:03d}" for n in range(count)))
-    return Claim("c1", kind, (Part("j1", piece),), True, 1e14, 0, 0, probe, size, 0, 8)
+    return Claim("c1", kind, (Part("j1", piece),), True, 1e14, 0, 0, 0, probe, size, 0, 8)
 
 
 def test_attempts_are_counted_by_their_sign_and_runs_end_with_one_that_is_accepted():

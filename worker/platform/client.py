@@ -4,8 +4,9 @@ Retries, limits and what an answer means are not its business. Its wire facts ar
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 from types import TracebackType
@@ -43,11 +44,23 @@ class WithheldError(aiohttp.ClientError):
     """The connection took so long that the request may not be sent any more: nothing of it was."""
 
 
-def _always() -> bool:
+async def _always() -> bool:
     return True
 
 
-_may_send: ContextVar[Callable[[], bool]] = ContextVar("may_send", default=_always)
+MaySend = Callable[[], Awaitable[bool]]
+"""Whether a request may still be sent; asked once its connection stands."""
+
+
+@dataclass
+class _Look:
+    """The last look of one call, before its first byte; none has left before it is `passed`."""
+
+    may_send: MaySend
+    passed: bool = False
+
+
+_look: ContextVar[_Look] = ContextVar("look")
 
 
 class _LastLook(aiohttp.TCPConnector):
@@ -59,9 +72,13 @@ class _LastLook(aiohttp.TCPConnector):
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> aiohttp.connector.Connection:
-        connection = await super().connect(req, traces, timeout)
-        if not _may_send.get()():
-            connection.release()
+        connection, look = await super().connect(req, traces, timeout), _look.get()
+        try:
+            look.passed = await look.may_send()
+        finally:
+            if not look.passed:
+                connection.release()
+        if not look.passed:
             raise WithheldError
         return connection
 
@@ -110,18 +127,18 @@ class PlatformClient:
         if self._session:
             await self._session.close()
 
-    async def cancel(self, references: Sequence[str], may_send: Callable[[], bool] = _always) -> Answer | Failure:
+    async def cancel(self, references: Sequence[str], may_send: MaySend = _always) -> Answer | Failure:
         """Cancels references by one call: several by the list endpoint, one alone by its own."""
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
             return await self._send("PUT", url, None, may_send)
         return await self._send("PUT", self._list_url, orjson.dumps(references), may_send, _JSON)
 
-    async def deallocate(self, references: Sequence[str], may_send: Callable[[], bool] = _always) -> Answer | Failure:
+    async def deallocate(self, references: Sequence[str], may_send: MaySend = _always) -> Answer | Failure:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
         return await self._send("PUT", self._deallocate_url, orjson.dumps(references), may_send, _JSON)
 
-    async def status(self, reference: str, may_send: Callable[[], bool] = _always) -> Answer | Failure:
+    async def status(self, reference: str, may_send: MaySend = _always) -> Answer | Failure:
         """Reads the state of one consignment."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
         return await self._send("GET", url, None, may_send, _FRESH)
@@ -131,7 +148,7 @@ class PlatformClient:
         method: str,
         url: URL,
         body: bytes | None,
-        may_send: Callable[[], bool],
+        may_send: MaySend,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | Failure:
         if self._session is None:
@@ -139,7 +156,8 @@ class PlatformClient:
         sent = dict(headers or {})
         if key := await self._key_now():
             sent[KEY_HEADER] = key
-        _may_send.set(may_send)
+        look = _Look(may_send)
+        _look.set(look)
         try:
             # A redirect is never followed: it would carry the key to another host and send the cancellation again.
             async with (
@@ -155,9 +173,9 @@ class PlatformClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             return Failure(_describe(error), written=False)
         except TimeoutError:
-            return Failure("no answer in time", written=True, timed_out=True)
+            return Failure("no answer in time", written=look.passed, timed_out=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Failure(_describe(error), written=True)
+            return Failure(_describe(error), written=look.passed)
 
     async def _key_now(self) -> str | None:
         """The key; read anew once the platform has refused it, so that a mended one is taken up without a restart."""

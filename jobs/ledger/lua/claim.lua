@@ -7,12 +7,13 @@
 --         and burst; references a call; ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
 --         staged, 'slot' only with a slot, 'staged' only without, 'leave' as 'slot', and where nothing is in sight the
 --         drain ends here
--- Answer  {'claim', gate, give, limit, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay, job,
---         piece, job, piece, ...}, or {'wait', gate, give, limit, ms, why} with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' |
+-- Answer  {'claim', gate, give, limit, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay, claimed
+--         under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, ms, why} with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' |
 --         'held' | 'breaker' | 'done' (a belated copy of a request whose claim is over) and ms -1 where nothing is in
 --         sight. give: so many slots should be given back as they come free: another drain goes without, or the limit
 --         was lowered. limit: calls in flight allowed now. probe 1: the call that shows whether an open breaker may
---         close. size: references of a full call now. delay: ms until its rate token is there and the call may start
+--         close. size: references of a full call now. delay: ms until its rate token is there and the call may start.
+--         claimed under: the gate's version then, where the claim is asked for again; gate: the one now
 -- Keeps  every reference is in one place; calls in flight never pass the limit, nor grants the rate; asking again
---        with the same id answers the same claim.
+--        with the same id answers the same claim, under a new lease.
 return claim.try(cjson.decode(ARGV[3]), 0)

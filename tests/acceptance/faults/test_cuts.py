@@ -153,6 +153,28 @@ async def test_what_a_worker_gives_back_as_it_ends_costs_no_attempt_wherever_it_
     assert statuses([other]) == [0]
 
 
+async def test_what_was_claimed_before_a_pause_is_not_called_where_the_claims_reply_came_only_after_it(
+    valkey_rig: Rig,
+) -> None:
+    rig, references = valkey_rig, valkey_rig.platform.references(100)
+    worker = rig.worker()
+    async with rig.ledger() as ledger:
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        aim = rig.proxy.aim("claim", Cut.AFTER)
+        rig.proxy.slow(0.15)  # so that it is asked for again after the pause
+        job = await submit(ledger, references)
+        await until(lambda: records.get(ledger, job), lambda record: record.in_flight == len(references), 10)
+        await control.pause_account(ledger, "default")
+        await _struck([aim])
+        await until(lambda: records.get(ledger, job), lambda record: not record.in_flight, 10)
+        assert rig.platform.calls() == []
+        rig.proxy.slow()
+        await enqueue(ledger, "default", await control.resume_account(ledger, "default", 100))
+        await ended(ledger, job, 10)
+        assert {r.attempts for r in await all_results(ledger, job)} == {1}
+    assert statuses([worker]) == [0]
+
+
 @pytest.mark.parametrize("errors", ERRORS)
 async def test_errors_of_the_server_at_any_point_are_waited_out(valkey_rig: Rig, errors: str) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(4_000)

@@ -6,20 +6,22 @@ local MOST_PARTS, MOST_PASSED = 250, 100
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 local LIMIT_WAIT_MS, AHEAD_US = 50, 20000
 
--- The answer for a claim: {'claim', gate, give, limit, slot, kind, score, now, probe, size, delay, job, piece, job,
--- piece, ...}.
+local function gate() return call('HGET', K.state, 'gate') or '0' end
+
+-- The answer for a claim: {'claim', gate, give, limit, slot, kind, score, now, probe, size, delay, claimed under, job,
+-- piece, job, piece, ...}.
 function claim.answer(ask, packed, give)
-  local c = cmsgpack.unpack(packed)
+  local c, now = cmsgpack.unpack(packed), gate()
   local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
-  local out = { 'claim', call('HGET', K.state, 'gate') or '0', give, ask.limit, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
-    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay }
+  local out = { 'claim', now, give, ask.limit, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
+    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now }
   for _, v in ipairs(c.parts) do out[#out + 1] = v end
   return out
 end
 
 -- {'wait', gate, give, limit, ms, why}: nothing now; `ms` -1 where nothing is in sight.
 function claim.wait(ask, wait_ms, why, give)
-  return { 'wait', call('HGET', K.state, 'gate') or '0', give, ask.limit, ms(wait_ms), why }
+  return { 'wait', gate(), give, ask.limit, ms(wait_ms), why }
 end
 
 -- How long until the next slot may be free by itself: its lease passes.
@@ -160,7 +162,7 @@ end
 local function grant(ask, kind, parts, score)
   local until_ms = ms(NOW + ask.lease)
   local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
-    at = ask.at })
+    at = ask.at, gate = gate() })
   call('HSET', K.claimed, ask.claim, packed)
   if ask.probe then call('HSET', K.state, 'breaker_probe', ask.claim, 'breaker_next', ms(NOW + flow.PROBE_GAP_MS)) end
   call('ZADD', K.claims, until_ms, ask.claim)
@@ -218,6 +220,12 @@ local function shut(ask, h)
   return nil
 end
 
+-- Begins the leases of a claim that is asked for again anew: its worker counts them from this request on, since it has
+-- no answer to an earlier one.
+local function again(ask)
+  for _, set in ipairs({ K.claims, K.slots }) do call('ZADD', set, 'XX', ms(NOW + ask.lease), ask.claim) end
+end
+
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
 -- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
 -- spent: references that this script has touched already.
@@ -226,7 +234,10 @@ function claim.try(ask, spent)
   local h = flow.read()
   flow.obey(ask, h)
   local packed = call('HGET', K.claimed, ask.claim)
-  if packed then return claim.answer(ask, packed, 0) end
+  if packed then
+    again(ask)
+    return claim.answer(ask, packed, 0)
+  end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
   if h.list_size then ask.per_call = list_size(ask.per_call, tonumber(h.list_size), tonumber(h.list_size_at)) end

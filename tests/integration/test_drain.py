@@ -1,0 +1,63 @@
+"""A drain between a real server and a platform that is slow to connect to; nobody pushes it word of the gate."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.flow import FlowPolicy
+from jobs.ledger import control, records
+from jobs.ledger.claims import Terms
+from jobs.ledger.core import Ledger
+from jobs.retry import RetryPolicy
+from tests.contract.test_claims import A, claim, refs, submit
+from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
+from tests.waiting import until
+from worker.attempt import Attempt
+from worker.drain import Drain
+from worker.flow import Flow
+from worker.platform.client import PlatformClient
+
+pytestmark = told_who_waits
+TERMS = Terms(limit=1, per_call=10, linger_ms=0)
+
+
+@contextlib.asynccontextmanager
+async def draining(ledger: Ledger, port: int) -> AsyncIterator[None]:
+    """Drains the account by calls to a local port, until the block ends."""
+    stop = asyncio.Event()
+    async with PlatformClient(f"http://127.0.0.1:{port}", None, timeout_s=10) as client:
+        attempt = Attempt(client, RetryPolicy(), lease_s=9)
+        flow = Flow(ledger, A, "d1", FlowPolicy(ceiling=1), "CANCELLIST_")
+        drain = Drain(ledger, A, "d1", "w1", TERMS, attempt, flow, stop)
+        work = asyncio.create_task(drain.run())
+        try:
+            yield
+        finally:
+            stop.set()
+            await work
+
+
+@pytest.mark.parametrize("what", ["the account", "the job"])
+async def test_a_call_that_was_stopped_while_it_connected_is_not_made_and_counts_as_none(
+    ledger: Ledger, what: str
+) -> None:
+    loop, job = asyncio.get_running_loop(), await submit(ledger, refs(30))
+    with a_full_queue() as (full, others):
+        port = full.getsockname()[1]
+        before = waiting_at(port)
+        async with asyncio.timeout(15), draining(ledger, port):
+            await until(lambda: asyncio.to_thread(waiting_at, port), lambda count: count > before, 5)
+            await (control.pause_account(ledger, A) if what == "the account" else control.pause_job(ledger, job))
+            connection = await next_but(others, full)
+            record = await until(lambda: records.get(ledger, job), lambda record: not record.in_flight, 5)
+            assert record.pending == 30
+        with connection:
+            assert await loop.sock_recv(connection, 4096) == b""
+    if what == "the account":
+        await control.resume_account(ledger, A, 100)
+    else:
+        await control.resume_job(ledger, job, 100)
+    taken = [await claim(ledger) for _ in range(3)]
+    assert {part.piece.named for one in taken for part in one.parts} == {0}
