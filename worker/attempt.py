@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -39,39 +39,13 @@ from jobs.retry import (
 )
 from jobs.signs import Shown, Sign, shown_by
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
+from worker.ended import Ended
 from worker.platform.client import MaySend, PlatformClient
 from worker.telling import Telling
 
 log = structlog.get_logger()
 
 _TYPICAL_S, _SMOOTHING = 0.05, 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How an attempt ended.
-
-    Attributes:
-        parts: shares for each part of the claim.
-        rest_s: how long its slot rests.
-        hold_s: how long the account holds.
-        hold_why: and why.
-        list_size: the most references that a call may name from now on.
-        learnt: a fingerprint of words, and the standing that a read has found behind them.
-        trouble: what to remember of the call, where it did not simply succeed.
-        slow_s: the pause before retries once the account's retry budget is spent.
-        shown: what the attempt has shown of the platform; None where no request was made.
-    """
-
-    parts: Sequence[Sequence[Share]]
-    shown: Shown | None = None
-    rest_s: float = 0.0
-    hold_s: float = 0.0
-    hold_why: str | None = None
-    list_size: int | None = None
-    learnt: tuple[str, str] | None = None
-    trouble: TroubledCall | None = None
-    slow_s: float = 0.0
 
 
 class Attempt:

@@ -16,7 +16,7 @@ from jobs.ledger.core import Ledger
 from jobs.ledger.flow import DEFAULT_PREFIX, Move
 from jobs.samples import Counters, Sized, Timed, bucket
 from jobs.signs import Shown, Sign
-from worker.attempt import Ended
+from worker.ended import Ended
 
 log = structlog.get_logger()
 

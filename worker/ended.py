@@ -1,0 +1,51 @@
+"""How an attempt ended, and what the ledger is told of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.ledger.claims import Claim, Settlement, Share
+from jobs.ledger.history import TroubledCall
+from jobs.signs import Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended.
+
+    Attributes:
+        parts: shares for each part of the claim.
+        rest_s: how long its slot rests.
+        hold_s: how long the account holds.
+        hold_why: and why.
+        list_size: the most references that a call may name from now on.
+        learnt: a fingerprint of words, and the standing that a read has found behind them.
+        trouble: what to remember of the call, where it did not simply succeed.
+        slow_s: the pause before retries once the account's retry budget is spent.
+        shown: what the attempt has shown of the platform; None where no request was made.
+    """
+
+    parts: Sequence[Sequence[Share]]
+    shown: Shown | None = None
+    rest_s: float = 0.0
+    hold_s: float = 0.0
+    hold_why: str | None = None
+    list_size: int | None = None
+    learnt: tuple[str, str] | None = None
+    trouble: TroubledCall | None = None
+    slow_s: float = 0.0
+
+    def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
+        """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""
+        rest = {slot: round(self.rest_s * 1000)} if self.rest_s else {}
+        return Settlement(
+            claim.id,
+            self.parts,
+            () if keep or rest else (slot,),
+            rest,
+            hold_ms=round(self.hold_s * 1000),
+            hold_why=self.hold_why,
+            list_size=self.list_size,
+            learnt=self.learnt,
+            trouble=self.trouble,
+            slow_s=self.slow_s,
+        )
