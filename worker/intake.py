@@ -15,7 +15,8 @@ from jobs.ledger.core import Ledger
 from jobs.ledger.deduplication import Deduplicator
 from jobs.ledger.drains import enqueue
 from jobs.ledger.intake import GROUP, Entry, SmallJob
-from jobs.ledger.submission import BATCH, Submission, admit
+from jobs.ledger.room import admit
+from jobs.ledger.submission import BATCH, Submission
 from jobs.model import DEFAULT_ACCOUNT
 from jobs.patterns import ReferencePattern
 from jobs.references import Batch, RawBatch, classify

@@ -19,7 +19,7 @@ from jobs.ledger.connection import connect, redacted
 from jobs.ledger.core import Ledger
 from jobs.ledger.embedded import EmbeddedServer
 from jobs.ledger.health import Words
-from jobs.ledger.submission import reserved
+from jobs.ledger.room import reserved
 from jobs.roles import Role
 
 START_S = 30.0

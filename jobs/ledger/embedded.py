@@ -21,15 +21,14 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from jobs.errors import LedgerUnavailableError
+from jobs.ledger.launching import Fsync, launch
 from jobs.ledger.valkey import (
     Files,
-    Fsync,
     Loading,
     Ready,
     harden,
     is_alive,
     last_words,
-    launch,
     pid_of,
     rotate_log,
     socket_of,

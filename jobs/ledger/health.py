@@ -15,8 +15,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 from jobs.errors import LedgerRefusedError
 from jobs.findings import Finding, failed, ok, skipped, warning
 from jobs.ledger.connection import OLDEST_REDIS, OLDEST_VALKEY, translated
+from jobs.ledger.room import Reserve
 from jobs.ledger.scripts import NAMES, Script
-from jobs.ledger.submission import Reserve
 
 PINGS: Final = 15
 SLOW_MEDIAN_MS: Final = 20.0

@@ -4,8 +4,9 @@ Every command is queued in a transaction that is then discarded: the server chec
 and runs nothing. So no right to read the ACL itself is needed.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
@@ -21,30 +22,74 @@ _SHOWN: Final = 5
 Command = tuple[str | int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Keys of each kind: the ledger's, an account's by their last words, a job's, and arq's of a drain."""
+
+    keys: Keys
+    account: str
+    own: Mapping[str, str]
+    job: str
+    arq: Mapping[str, str]
+
+    @classmethod
+    def of(cls, keys: Keys, account: str) -> Self:
+        own = {name.decode().rpartition(":")[2]: name.decode() for name in keys.of_account(account)}
+        arq = {name: f"arq:{name}:{keys.namespace}:0" for name in ("job", "result", "retry", "in-progress")}
+        return cls(keys, account, own, keys.job("0"), arq)
+
+
 def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Command]:
     """The commands of a role, on keys of the kinds that it uses them on; docs/acl.md allows no more than these."""
-    own = {name.decode().rpartition(":")[2]: name.decode() for name in keys.of_account(account)}
-    job, runs = keys.job("0"), keys.runs("0")
-    reads: list[Command] = [
+    places = _Places.of(keys, account)
+    match role:
+        case Role.PRODUCER:
+            parts = [_reads, _enqueues, _submits]
+        case Role.WORKER:
+            parts = [_reads, _enqueues, _submits, _works]
+        case Role.READER:
+            parts = [_reads, _follows]
+    return [command for part in parts for command in part(places)]
+
+
+def _reads(places: _Places) -> list[Command]:
+    """To see jobs, results and how the account stands."""
+    keys, own, job = places.keys, places.own, places.job
+    return [
         ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
-        ("ZRANGE", keys.open, 0, 0), ("LRANGE", runs, 0, 0), ("XRANGE", keys.results, "-", "+"),
+        ("ZRANGE", keys.open, 0, 0), ("LRANGE", keys.runs("0"), 0, 0), ("XRANGE", keys.results, "-", "+"),
         ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0),
         ("ZCOUNT", keys.workers, 0, 0),
     ]  # fmt: skip
-    everything = keys.of_account(account)
-    script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
-    arq = {name: f"arq:{name}:{keys.namespace}:0" for name in ("job", "result", "retry", "in-progress")}
-    enqueues: list[Command] = [
+
+
+def _enqueues(places: _Places) -> list[Command]:
+    """To queue a drain, and to wake workers."""
+    keys, arq = places.keys, places.arq
+    return [
         ("EXISTS", arq["job"], arq["result"]), ("PSETEX", arq["job"], 1, ""), ("ZADD", keys.drain_queue, 0, "0"),
         ("PUBLISH", keys.wake, ""),
     ]  # fmt: skip
-    submits: list[Command] = [
+
+
+def _submits(places: _Places) -> list[Command]:
+    """To make a job by scripts; what they do inside is checked by the same rights."""
+    keys, own, job = places.keys, places.own, places.job
+    everything = keys.of_account(places.account)
+    script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
+    return [
         script, ("SET", keys.format, 1), ("HMGET", keys.totals, "unsettled"),
         ("XREVRANGE", keys.results, "+", "-"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
-        ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""), ("SADD", keys.accounts, account),
+        ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""),
+        ("SADD", keys.accounts, places.account),
         ("ZADD", keys.jobs, 0, "0"), ("ZREM", keys.open, "0"), ("ZADD", own["calls"], 0, "0"), ("UNLINK", job),
     ]  # fmt: skip
-    works: list[Command] = [
+
+
+def _works(places: _Places) -> list[Command]:
+    """To drain, to sweep, to read the intake, and to run under arq."""
+    keys, own, job, arq = places.keys, places.own, places.job, places.arq
+    return [
         ("CONFIG", "GET", "save"), ("HEXISTS", job, "v"), ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
         ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""),
         ("ZSCORE", own["claims"], "0"),
@@ -59,17 +104,15 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
         ("GET", arq["job"]), ("PSETEX", arq["in-progress"], 1, ""),
         ("ZRANGEBYSCORE", keys.drain_queue, 0, 0), ("ZINCRBY", keys.drain_queue, 0, "0"),
     ]  # fmt: skip
-    follows: list[Command] = [
+
+
+def _follows(places: _Places) -> list[Command]:
+    """To read results with a consumer group."""
+    keys = places.keys
+    return [
         ("XGROUP", "CREATE", keys.results, "0", 0), ("XREADGROUP", "GROUP", "0", "0", "STREAMS", keys.results, ">"),
         ("XACK", keys.results, "0", "0-1"), ("XAUTOCLAIM", keys.results, "0", "0", 1, "0-0"),
     ]  # fmt: skip
-    match role:
-        case Role.PRODUCER:
-            return [*reads, *enqueues, *submits]
-        case Role.WORKER:
-            return [*reads, *enqueues, *submits, *works]
-        case Role.READER:
-            return [*reads, *follows]
 
 
 async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None:

@@ -15,9 +15,10 @@ from redis.exceptions import NoScriptError
 from jobs.chunking import CHUNK_SIZE, Chunker
 from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
 from jobs.ids import SERIALS, job_id
-from jobs.ledger.connection import check, translated
+from jobs.ledger.connection import translated
 from jobs.ledger.core import FORMAT, Ledger
 from jobs.ledger.packing import NEWLINE, pack_fresh
+from jobs.ledger.room import admit
 from jobs.model import JobOrder, JobState
 from jobs.references import InvalidEntry
 
@@ -25,12 +26,6 @@ BATCH = 2000
 """References in one script."""
 CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
 _BATCHES_PER_TRIP = 8
-BYTES_PER_UNSETTLED = 128
-"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a
-state that was read for it alone. The platform's words come on top, and are reckoned from the latest results."""
-_BYTES_BESIDE_VALUES = 70
-"""What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
-_LATEST = 32
 _CHECK_EVERY = 64_000
 """References of one submission between two looks for room, at first fewer; the last look is before the seal."""
 
@@ -108,52 +103,6 @@ class Content:
         return whole.hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """What the server must have room for yet: references without a result, and bytes for each."""
-
-    references: int
-    bytes_each: int
-
-
-async def reserved(ledger: Ledger) -> Reserve:
-    """What is reserved now, for sealed jobs and for those on their way in.
-
-    Raises:
-        LedgerError: the server does not say.
-    """
-    with translated():
-        async with ledger.redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(ledger.keys.totals, ["unsettled", "unsealed"])
-            pipe.xrevrange(ledger.keys.results, count=_LATEST)
-            counts, latest = await pipe.execute()
-    sizes = [sum(map(len, fields.values())) * 21 // 20 + _BYTES_BESIDE_VALUES for _, fields in latest]
-    each = max(BYTES_PER_UNSETTLED, sum(sizes) // len(sizes) if sizes else 0)
-    return Reserve(sum(int(count or 0) for count in counts), each)
-
-
-async def admit(ledger: Ledger, more: int) -> None:
-    """Refuses what the server could take in but not drain.
-
-    Args:
-        ledger: where they shall go.
-        more: references that have not been sent to it yet.
-
-    Raises:
-        LedgerFullError: there is no room for `more` references to become results.
-    """
-    facts = await check(ledger.redis)
-    reserve = await reserved(ledger)
-    unsettled = reserve.references + more
-    need = reserve.bytes_each * unsettled
-    if facts.used_memory_bytes + need > facts.max_memory_bytes:
-        raise LedgerFullError(
-            f"the server has {facts.max_memory_bytes >> 20} MiB, holds {facts.used_memory_bytes >> 20} MiB and needs "
-            f"{need >> 20} MiB more to finish {unsettled} references; let workers drain, trim results "
-            "(CANCELLIST_RESULTS_KEEP) or raise its maxmemory"
-        )
-
-
 class Submission:
     """One job on its way into the ledger. Nothing of it is visible before `seal` answers."""
 
@@ -205,6 +154,34 @@ class Submission:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
             LedgerError: the server does not take it.
         """
+        await self._complete()
+        key = self._order.idempotency_key or ""
+        group, entry = intake or ("", "")
+        total = self.valid + self.invalid
+        reply = await self._ledger.run(
+            "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
+            self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
+        )  # fmt: skip
+        match [word.decode() for word in reply]:
+            case ["sealed", job, state, *drains]:
+                return Sealed(job, JobState(state), same=False, drains=tuple(drains))
+            case ["same", job, state, *_]:
+                return Sealed(job, JobState(state), same=True, drains=())
+            case ["conflict", job, *_]:
+                raise IdempotencyConflictError(key, job)
+            case ["taken", *_]:
+                return None
+            case _:
+                raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
+
+    async def discard(self) -> None:
+        """Drops what was sent of a submission that will not be sealed; nothing where it was."""
+        with contextlib.suppress(LedgerError):
+            await self._sent()
+        await self._ledger.run("discard", self._order.account, self.job, self._nonce)
+
+    async def _complete(self) -> None:
+        """Sends what is left; drops all of it where the server has no room for it to become results."""
         rest, self._chunks = [*self._chunks, *self._chunker.flush()], []
         if rest or not self._number:
             await self._queue(rest, ())
@@ -216,31 +193,6 @@ class Submission:
         except LedgerFullError:
             await self.discard()
             raise
-        key = self._order.idempotency_key or ""
-        group, entry = intake or ("", "")
-        total = self.valid + self.invalid
-        reply = await self._ledger.run(
-            "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
-            self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
-        )  # fmt: skip
-        words = [word.decode() for word in reply]
-        match words[0]:
-            case "sealed":
-                return Sealed(words[1], JobState(words[2]), same=False, drains=tuple(words[3:]))
-            case "same":
-                return Sealed(words[1], JobState(words[2]), same=True, drains=())
-            case "conflict":
-                raise IdempotencyConflictError(key, words[1])
-            case "taken":
-                return None
-            case _:
-                raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
-
-    async def discard(self) -> None:
-        """Drops what was sent of a submission that will not be sealed; nothing where it was."""
-        with contextlib.suppress(LedgerError):
-            await self._sent()
-        await self._ledger.run("discard", self._order.account, self.job, self._nonce)
 
     async def _queue_chunks(self, chunks: Sequence[str]) -> None:
         self._chunks += chunks

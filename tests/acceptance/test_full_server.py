@@ -6,7 +6,8 @@ from redis.exceptions import OutOfMemoryError
 from jobs.errors import LedgerFullError
 from jobs.ledger import control
 from jobs.ledger.connection import check
-from jobs.ledger.submission import Submission, reserved
+from jobs.ledger.room import reserved
+from jobs.ledger.submission import Submission
 from jobs.model import JobOrder
 from sandbox.references import reference
 from tests.acceptance.stage import SEED, Stage, agrees, ended, platform, submit

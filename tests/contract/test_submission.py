@@ -10,7 +10,8 @@ from jobs.ledger import claims, control, records, submission
 from jobs.ledger.claims import Wait
 from jobs.ledger.core import FORMAT, Ledger
 from jobs.ledger.packing import pack_fresh, unpack_piece
-from jobs.ledger.submission import BATCH, BYTES_PER_UNSETTLED, Submission, reserved
+from jobs.ledger.room import BYTES_PER_UNSETTLED, reserved
+from jobs.ledger.submission import BATCH, Submission
 from jobs.model import JobOrder, JobState, Priority
 from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry

@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 
 from jobs.errors import LedgerUnavailableError
-from jobs.ledger import embedded, valkey
+from jobs.ledger import embedded, launching, valkey
 from jobs.ledger.embedded import EmbeddedServer
 from jobs.ledger.valkey import Files, is_alive, pid_of, socket_of
 
@@ -295,7 +295,7 @@ def test_a_file_in_place_of_the_folder_is_told_with_the_mend(tmp_path):
 
 def test_a_full_disk_is_told_before_anything_is_written(files, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(valkey.shutil, "disk_usage", lambda _folder: usage)
+    monkeypatch.setattr(launching.shutil, "disk_usage", lambda _folder: usage)
     with pytest.raises(LedgerUnavailableError, match="no space is left"):
         EmbeddedServer(files.folder).start()
     assert not is_alive(files)

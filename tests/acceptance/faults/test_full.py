@@ -1,13 +1,15 @@
 """Room runs out: the disk under the append-only file, or the server's memory."""
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from jobs.errors import LedgerError
 from jobs.ledger import records
+from jobs.ledger.core import Ledger
 from tests.acceptance.faults.disk import Disk, mounted
 from tests.acceptance.faults.rig import Rig, rig_on, statuses
 from tests.acceptance.stage import agrees, all_results, ended, log_lines, platform, settled, submit
@@ -15,6 +17,7 @@ from tests.servers import running
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
+COUNT = 12_000
 
 
 @pytest.fixture
@@ -23,47 +26,41 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         yield disk
 
 
-async def test_a_server_that_ends_for_a_full_disk_loses_nothing_once_there_is_room(disk: Disk, tmp_path: Path) -> None:
+@contextlib.asynccontextmanager
+async def draining(kind: str, disk: Disk, folder: Path, fsync: str) -> AsyncIterator[tuple[Rig, Ledger, str]]:
+    """A worker in the middle of a job, on a server whose disk has just become full; it has to end well."""
     with (
-        running("redis", disk.folder, fsync="always") as server,
-        platform(tmp_path, latency_ms=20) as world,
-        rig_on(server, world, tmp_path) as rig,
+        running(kind, disk.folder, fsync=fsync) as server,
+        platform(folder, latency_ms=20) as world,
+        rig_on(server, world, folder) as rig,
     ):
-        references = rig.platform.references(12_000)
         worker = rig.worker()
         async with rig.ledger() as ledger:
-            job = await submit(ledger, references)
-            await settled(ledger, job, 2_000)
+            job = await submit(ledger, rig.platform.references(COUNT))
+            await settled(ledger, job, COUNT // 6)
             disk.fill()
-            await asyncio.to_thread(server.process.wait, 10)
-            disk.free()
-            server.restart()
+            yield rig, ledger, job
             await ended(ledger, job, 30)
-            await agrees(rig, ledger, job, references)
-            assert {r.attempts for r in await all_results(ledger, job)} == {1}
+            await agrees(rig, ledger, job, rig.platform.references(COUNT))
         assert statuses([worker]) == [0]
+
+
+async def test_a_server_that_ends_for_a_full_disk_loses_nothing_once_there_is_room(disk: Disk, tmp_path: Path) -> None:
+    async with draining("redis", disk, tmp_path, "always") as (rig, ledger, job):
+        await asyncio.to_thread(rig.server.process.wait, 10)
+        disk.free()
+        rig.server.restart()
+        await ended(ledger, job, 30)
+        assert {r.attempts for r in await all_results(ledger, job)} == {1}
 
 
 async def test_a_server_that_refuses_writes_for_a_full_disk_is_waited_for(disk: Disk, tmp_path: Path) -> None:
-    with (
-        running("valkey", disk.folder, fsync="everysec") as server,
-        platform(tmp_path, latency_ms=20) as world,
-        rig_on(server, world, tmp_path) as rig,
-    ):
-        references = rig.platform.references(12_000)
-        worker = rig.worker()
-        async with rig.ledger() as ledger:
-            job = await submit(ledger, references)
-            await settled(ledger, job, 2_000)
-            disk.fill()
-            await asyncio.sleep(3)
-            with pytest.raises(LedgerError, match="give it disk space"):
-                await submit(ledger, references[:10])
-            disk.free()
-            await ended(ledger, job, 30)
-            await agrees(rig, ledger, job, references)
-        assert statuses([worker]) == [0]
-        assert len([line for line in log_lines(worker) if line["level"] != "info"]) <= 6
+    async with draining("valkey", disk, tmp_path, "everysec") as (rig, ledger, _):
+        await asyncio.sleep(3)
+        with pytest.raises(LedgerError, match="give it disk space"):
+            await submit(ledger, rig.platform.references(10))
+        disk.free()
+    assert len([line for line in log_lines(rig.workers[0]) if line["level"] != "info"]) <= 6
 
 
 @pytest.mark.parametrize("when", ["before the worker starts", "while it drains"])
