@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.outcomes import (
-    CONFIRMING,
-    Answer,
-    Failure,
-    Judgement,
-    Refused,
-    Unclear,
-    Untaken,
-    Verdict,
-    judge_error,
-)
+from jobs.outcomes import CONFIRMING, Answer, Failure, judge_error
 from jobs.references import normalise
+from jobs.verdicts import Judgement, Refused, Unclear, Untaken, Verdict
 
 
 @dataclass(frozen=True, slots=True)

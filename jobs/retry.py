@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from jobs import words
 from jobs.model import Piece
-from jobs.outcomes import Confirmed, Outcome, Refused, Suspect, Unclear, Untaken, Verdict
+from jobs.outcomes import Outcome
 from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
+from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,7 @@ from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
 from jobs.model import Piece
-from jobs.outcomes import (
-    Answer,
-    Confirmed,
-    Failure,
-    Judgement,
-    Refused,
-    Suspect,
-    Verdict,
-    correlation_id,
-    judge,
-    too_long,
-    words_of,
-)
+from jobs.outcomes import Answer, Failure, correlation_id, judge, too_long, words_of
 from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import (
     CallAgain,
@@ -38,8 +26,10 @@ from jobs.retry import (
     after_reading,
 )
 from jobs.signs import Shown, Sign, shown_by
+from jobs.verdicts import Confirmed, Judgement, Refused, Verdict
 from jobs.words import Lexicon, fingerprint, meant_by, sampled
 from worker.ended import Ended
+from worker.isolation import failed, fails_itself, groups_of
 from worker.platform.client import MaySend, PlatformClient
 from worker.telling import Telling
 
@@ -97,7 +87,7 @@ class Attempt:
         shown = self._shown(answer, took_s)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
-        if _fails_itself(claim, references, answer, judgement, self._policy):
+        if fails_itself(claim, references, answer, judgement, self._policy):
             judgement = judgement.uncounted()
         unconfirmed = _unconfirmed(references, judgement)
         hold_s, hold_why = _hold(answer)
@@ -168,7 +158,7 @@ class Attempt:
     def _after_call(
         self, claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement
     ) -> list[list[Share]]:
-        groups, jitter = _groups(claim, references, answer, judgement, self._policy), self._jitter()
+        groups, jitter = groups_of(claim, references, answer, judgement, self._policy), self._jitter()
         return [self._shares(claim, part, judgement, groups, jitter) for part in claim.parts]
 
     def _shares(
@@ -223,7 +213,7 @@ class Attempt:
 
     def _other_way(self, claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
         """Has a lone reference at which a probe has failed asked for by the other endpoint next."""
-        if not (claim.probe and _failed(answer) and len(claim.references) == 1):
+        if not (claim.probe and failed(answer) and len(claim.references) == 1):
             return shares
         return [
             [replace(share, step=after_lone_probe(part.piece, share.step, self._policy)) for share in own]
@@ -292,50 +282,6 @@ def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, 
         case Answer(status=status, body=body):
             reason = words_of(body) or "not every reference was confirmed"
             return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
-
-
-def _groups(
-    claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement, policy: RetryPolicy
-) -> dict[str, int]:
-    """Which references go on together, and with no other: the halves of a list that was refused whole.
-
-    What was called alone stays alone: the culprit may still be in it.
-    """
-    halved = _fails_itself(claim, references, answer, judgement, policy)
-    match judgement.common:
-        case Suspect(too_long=too_long) if not too_long or claim.kind == "alone":
-            halved = True
-        case _:
-            pass
-    if halved:
-        half = (len(references) + 1) // 2
-        return {reference: int(n >= half) for n, reference in enumerate(references)}
-    return dict.fromkeys(references, 0) if claim.kind == "alone" else {}
-
-
-def _fails_itself(
-    claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement, policy: RetryPolicy
-) -> bool:
-    """Whether a list has failed so often, with an error of the server, that one of it may be why.
-
-    Probes burn no attempt, so that a list at which only probes are made would stay whole for ever: there every call
-    that named it counts, and every way to fail.
-    """
-    if len(references) == 1 or judgement.others:
-        return False
-    if claim.probe:
-        return _failed(answer) and min(part.piece.named for part in claim.parts) >= policy.max_attempts // 2
-    failed = isinstance(answer, Answer) and answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    return failed and min(part.piece.attempts for part in claim.parts) >= policy.max_attempts // 2
-
-
-def _failed(answer: Answer | Failure) -> bool:
-    """Whether the platform failed at what it was sent: what it was sent may be why."""
-    match answer:
-        case Failure(written=written):
-            return written
-        case Answer(status=status):
-            return status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:

@@ -6,9 +6,10 @@ import pytest
 from jobs.ledger import claims, control, records
 from jobs.ledger.claims import Claim, Wait
 from jobs.model import JobState, Piece
-from jobs.outcomes import Outcome, Unclear
+from jobs.outcomes import Outcome
 from jobs.readings import Found
 from jobs.retry import CallAgain, RetryPolicy, after_call, after_reading
+from jobs.verdicts import Unclear
 from tests.contract.test_claims import (
     AGAIN,
     CANCELLED,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcomes import UNREADABLE, Answer, Confirmed, Failure, Unclear, judge
+from jobs.outcomes import UNREADABLE, Answer, Failure, judge
 from jobs.readings import Found, Unknown, Unread, judge_reading
+from jobs.verdicts import Confirmed, Unclear
 from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
 from worker.platform.client import PlatformClient

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.model import Piece
-from jobs.outcomes import Confirmed, Outcome, Refused, Unclear, Untaken
+from jobs.outcomes import Outcome
 from jobs.readings import Found, Standing, Unknown, Unread, standing
 from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
+from jobs.verdicts import Confirmed, Refused, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 REFERENCE = ("EC-000-05D-1NS",)

@@ -8,13 +8,8 @@ from jobs.outcomes import (
     UNREADABLE,
     USUAL_SUCCESS,
     Answer,
-    Confirmed,
     Failure,
     Outcome,
-    Refused,
-    Suspect,
-    Unclear,
-    Untaken,
     exit_status,
     judge,
     refused_by_gateway,
@@ -22,6 +17,7 @@ from jobs.outcomes import (
 )
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
+from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
 ALL = [A, B, C]

@@ -1,7 +1,7 @@
 import pytest
 
 from jobs.model import Piece
-from jobs.outcomes import Confirmed, Outcome, Refused, Unclear, Untaken
+from jobs.outcomes import Outcome
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import (
     CallAgain,
@@ -13,6 +13,7 @@ from jobs.retry import (
     after_reading,
     backoff,
 )
+from jobs.verdicts import Confirmed, Refused, Unclear, Untaken
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
 FRESH = Piece(("EC-000-05D-1NS",))

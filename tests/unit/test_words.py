@@ -3,9 +3,10 @@ import re
 import pytest
 
 from jobs.model import Piece
-from jobs.outcomes import LONGEST_MESSAGE, Outcome, Refused
+from jobs.outcomes import LONGEST_MESSAGE, Outcome
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import Settle, after_known_refusal
+from jobs.verdicts import Refused
 from jobs.words import MIXED, TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by, sampled
 
 A = "EC-000-05D-1NS"
