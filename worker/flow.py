@@ -72,9 +72,13 @@ class Tally:
         calls, named, total_ms = self._sizes.get(place, (0, 0, 0.0))
         self._sizes[place] = (calls + 1, named + references, total_ms + took_ms)
 
+    def told(self) -> None:
+        """Notes that all of it has been shared: what goes wrong next is told by itself."""
+        self._denied = False
+
     def counters(self) -> Counters:
         """As they are shared."""
-        s, self._denied = self._signs, False
+        s = self._signs
         return Counters(
             accepted=s[Sign.ACCEPTED], refused=s[Sign.REFUSED], timed_out=s[Sign.TIMED_OUT], failed=s[Sign.FAILED],
             denied=s[Sign.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
@@ -152,6 +156,8 @@ class Flow:
             await asyncio.sleep(_AWAY_S)
             return
         self._shared_count = count
+        if count == self._count:
+            self._tally.told()
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():

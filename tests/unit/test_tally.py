@@ -53,5 +53,14 @@ def test_a_denial_is_told_whatever_else_went_wrong_before_it_was_shared():
     tally.add(claim(), Shown(Sign.DENIED, 5.0, why="HTTP 401"))
     tally.add(claim(), Shown(Sign.FAILED, 5.0, why="HTTP 500"))
     assert tally.counters().why == "HTTP 401"
+    tally.told()
     tally.add(claim(), Shown(Sign.FAILED, 5.0, why="HTTP 502"))
     assert tally.counters().why == "HTTP 502"
+
+
+def test_a_denial_that_could_not_be_shared_is_told_with_what_goes_wrong_next():
+    tally = Tally()
+    tally.add(claim(), Shown(Sign.DENIED, 5.0, why="HTTP 401"))
+    tally.counters()  # for a server that is away
+    tally.add(claim(), Shown(Sign.FAILED, 5.0, why="HTTP 500"))
+    assert tally.counters().why == "HTTP 401"
