@@ -18,6 +18,7 @@ from jobs.outcomes import (
     Confirmed,
     Failure,
     Judgement,
+    Listed,
     Refused,
     Suspect,
     Unclear,
@@ -25,7 +26,7 @@ from jobs.outcomes import (
     Verdict,
     correlation_id,
     judge,
-    too_long,
+    listed,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading
@@ -58,7 +59,7 @@ class Ended:
         rest_s: how long its slot rests.
         hold_s: how long the account holds.
         hold_why: and why.
-        list_size: the most references that a call may name from now on.
+        listed: what the call has shown of the length of lists.
         learnt: a fingerprint of words, and the standing that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
@@ -70,10 +71,20 @@ class Ended:
     rest_s: float = 0.0
     hold_s: float = 0.0
     hold_why: str | None = None
-    list_size: int | None = None
+    listed: Listed | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
+
+    @property
+    def too_long(self) -> bool:
+        """Whether its list was refused for its length."""
+        return self.listed is not None and not self.listed.taken
+
+    @property
+    def chains(self) -> bool:
+        """Whether what is staged may follow at once: its slot does not rest, and no list was too long, as that is."""
+        return not (self.rest_s or self.too_long)
 
 
 class Attempt:
@@ -136,7 +147,7 @@ class Attempt:
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=0.0 if claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
-            list_size=max(1, len(references) // 2) if too_long(answer) else None,
+            listed=listed(len(references), answer),
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 

@@ -225,7 +225,7 @@ class Drain:
                 ended = await self._end(call, claim)
                 if ended and ended.shown and ended.shown.sign is not Sign.ACCEPTED:
                     await self._heed()
-                chained = ended and not ended.rest_s and await self._may_chain(claim, ended, began_at)
+                chained = ended and ended.chains and await self._may_chain(claim, ended, began_at)
                 successor = await self._successor(slot) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:
@@ -342,7 +342,7 @@ class Drain:
             rest,
             hold_ms=round(ended.hold_s * 1000),
             hold_why=ended.hold_why,
-            list_size=ended.list_size,
+            listed=ended.listed,
             learnt=ended.learnt,
             trouble=ended.trouble,
             slow_s=ended.slow_s,

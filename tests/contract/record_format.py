@@ -25,7 +25,7 @@ from jobs.ledger.packing import pack_fresh
 from jobs.ledger.submission import Submission
 from jobs.limiter import LimiterPolicy
 from jobs.model import JobOrder, Priority
-from jobs.outcomes import Outcome
+from jobs.outcomes import Listed, Outcome
 from jobs.references import InvalidEntry
 from jobs.retry import CallAgain, ReadState, Settle, Step
 from jobs.samples import Counters, Sized, Timed
@@ -122,7 +122,7 @@ class Recorder:
         await self.settle(
             first, Settle(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
             ReadState(0.0, 0, 1, refusal_status=200, refusal_words=WORDS), CallAgain(0.0, 1, 1, unclear_s=30.0),
-            CallAgain(0.0, 1, 1, group=0), trouble=trouble, list_size=4, learnt=(WORDS, "manifested"),
+            CallAgain(0.0, 1, 1, group=0), trouble=trouble, listed=Listed(8, taken=False), learnt=(WORDS, "manifested"),
         )  # fmt: skip
         await self.claim("reads")
         await self.claim("alone")

@@ -12,8 +12,8 @@ NORTH = {
 }
 ROW = [
     "account", "state", "platform", "key", "max_concurrent_calls", "max_calls_per_second", "burst",
-    "max_references_per_call", "limit", "calls_per_second", "list_size", "breaker", "breaker_opened", "held_until",
-    "held_because",
+    "max_references_per_call", "limit", "calls_per_second", "list_size", "list_refused", "breaker",
+    "breaker_opened", "held_until", "held_because",
     "calls_in_flight", "workers",
 ]  # fmt: skip
 NONE_THERE = "cancellist: no account 'nort' is configured; there is default, north\n"
