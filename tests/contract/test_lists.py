@@ -165,6 +165,13 @@ async def test_references_of_other_lengths_cost_one_call_where_the_limit_is_one_
     assert await lengths(ledger, 25, 5) == [42, 40, 39, 25, 25]
 
 
+async def test_what_was_known_before_a_look_is_forgotten_once_the_longer_lists_have_stood(ledger):
+    await submit(ledger, refs(6000))
+    await lengths(ledger, 20, 9)
+    assert (await lengths(ledger, 40, 30)).count(42) > 1
+    assert await lengths(ledger, 30, 6) == [40, 20, 30, 35, 32, 31]
+
+
 async def test_the_size_that_an_earlier_version_has_left_is_where_the_search_begins(ledger):
     await submit(ledger, refs(1000))
     await ledger.redis.hset(key("state"), mapping={"list_size": 25, "list_size_at": 1})

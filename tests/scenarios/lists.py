@@ -58,7 +58,9 @@ class Lists:
     def refuse(self, n: int, claim: object) -> bool:
         """A list was refused for its length; answers whether what is staged must be let go."""
         if self.trial is not None and claim == self.trial:
-            self._fail(not self._open)
+            if not self._open:
+                self._fail()
+                self.before = self.beyond = None
             self._end()
         self.refused = min(self.refused or n, n)
         if self.size is not None and n > self.size:
@@ -86,8 +88,8 @@ class Lists:
     def _open(self) -> bool:
         return self.refused is None or self.refused - (self.size or 0) > max(1, (self.size or 0) // NEAR)
 
-    def _fail(self, failed: bool = True) -> None:
-        self.failed = min(self.failed + failed, MOST_FAILED)
+    def _fail(self) -> None:
+        self.failed = min(self.failed + 1, MOST_FAILED)
 
     def _end(self, *, unclear: bool = False) -> None:
         self.trial, self.unclear, self.since = None, unclear, 0

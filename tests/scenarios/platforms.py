@@ -93,8 +93,8 @@ class Platform:
         self._at_once -= 1
 
     def _longest(self) -> int:
-        limits = (self.phase.list_limit, self.phase.list_limit_long)
-        return self._random.choice([limit for limit in limits if limit])
+        short, long = self.phase.list_limit, self.phase.list_limit_long
+        return short if long is None else self._random.choice((short, long))
 
     def _within_rate(self, now_ms: float) -> bool:
         phase, span_ms = self.phase, self.phase.window_s * 1000

@@ -6,7 +6,7 @@
 -- before goes by; list_search, JSON of
 --   refused   the shortest that was refused; nil where none is known
 --   taken     the longest that was taken of those that may be named
---   before    what was in force before a look made it longer, and beyond, what was refused then
+--   before    what was in force before the last look made it longer, and beyond, what was refused then
 --   since     full lists taken since the last try   failed  looks that were in vain
 --   trial     the claim that tries a longer list   unclear  1 where no answer to the last try said anything of its length
 local lists = {}
@@ -21,12 +21,12 @@ function lists.known(size, search)
   return s.size and s
 end
 
-local function read()
+local function recall()
   local h = call('HMGET', K.state, 'list_size', 'list_search')
   return lists.known(h[1], h[2])
 end
 
-local function keep(s)
+local function store(s)
   local size = s.size
   s.size = nil
   call('HSET', K.state, 'list_size', size, 'list_size_at', ms(NOW), 'list_search', cjson.encode(s))
@@ -36,14 +36,14 @@ end
 function lists.forget() call('HDEL', K.state, 'list_size', 'list_size_at', 'list_search') end
 
 -- Whether lengths are left between what was taken and what was refused that are worth a try each.
-local function open(s)
+local function searching(s)
   return not s.refused or s.refused - s.size > math.max(1, math.floor(s.size / NEAR))
 end
 
-local function fail(s) s.failed = math.min(s.failed + 1, MOST_FAILED) end
+local function in_vain(s) s.failed = math.min(s.failed + 1, MOST_FAILED) end
 
 -- The try is over, whatever it has shown.
-local function ended(s, unclear)
+local function tried(s, unclear)
   s.trial, s.unclear, s.since = nil, unclear, 0
 end
 
@@ -51,15 +51,18 @@ end
 -- new. Else the half holds, or what was taken that is more; where a look had made the size longer, what was known before
 -- it. What is staged is longer, and is let go.
 function lists.refuse(n, id)
-  local s = read() or { since = 0, failed = 0 }
+  local s = recall() or { since = 0, failed = 0 }
   if s.trial == id then
-    if not open(s) then fail(s) end
-    ended(s)
+    if not searching(s) then
+      in_vain(s)
+      s.before, s.beyond = nil, nil -- the size has stood for so long that it is not for other references alone
+    end
+    tried(s)
   end
   s.refused = math.min(s.refused or n, n)
   if not s.size or n <= s.size then
     if s.taken and s.taken >= n then
-      fail(s)
+      in_vain(s)
       s.taken = nil
     end
     s.size = math.max(1, math.floor(n / 2), s.taken or 0)
@@ -67,17 +70,17 @@ function lists.refuse(n, id)
     s.before, s.beyond = nil, nil
     call('HINCRBY', K.state, 'gate', 1)
   end
-  keep(s)
+  store(s)
 end
 
 -- A list of `n` references was taken. Only a try makes the size longer: another that is longer than the size was on its
 -- way when that was lowered.
 function lists.take(n, id)
-  local s = read()
+  local s = recall()
   if not s then return end
   if s.trial == id then
     local told = n > s.size and n <= (s.refused or n)
-    ended(s, not told and 1 or nil)
+    tried(s, not told and 1 or nil)
     if told then
       if s.refused == n then
         s.refused, s.before, s.beyond, s.failed = nil, s.size, n, math.floor(s.failed / 2)
@@ -89,30 +92,30 @@ function lists.take(n, id)
   else
     return
   end
-  keep(s)
+  store(s)
 end
 
 -- A claim has ended without a word on its length; `unsent`: it was given back.
 function lists.lapse(id, unsent)
-  local s = read()
+  local s = recall()
   if not s or s.trial ~= id then return end
   if unsent then
     s.trial = nil
   else
-    fail(s)
-    ended(s, 1)
+    in_vain(s)
+    tried(s, 1)
   end
-  keep(s)
+  store(s)
 end
 
 -- The length that the next call should try, where one should; `most`: references that a call may name at all.
 function lists.longer(s, ask, most)
   if s.trial and not call('ZSCORE', K.claims, s.trial) then lists.lapse(s.trial) end
   if s.trial or s.taken ~= s.size or s.size >= most then return nil end
-  local searching = open(s)
-  if (s.unclear or not searching) and s.since < ask.look * 2 ^ s.failed then return nil end
+  local between = searching(s)
+  if (s.unclear or not between) and s.since < ask.look * 2 ^ s.failed then return nil end
   local longer = s.refused or 2 * s.size
-  if searching and s.refused then longer = math.floor((s.size + s.refused) / 2) end
+  if between and s.refused then longer = math.floor((s.size + s.refused) / 2) end
   longer = math.min(longer, most)
   return tonumber(call('HGET', K.state, 'calls_ready') or 0) >= longer and longer or nil
 end
@@ -120,5 +123,5 @@ end
 -- A claim tries a longer list.
 function lists.try(s, id)
   s.trial = id
-  keep(s)
+  store(s)
 end
