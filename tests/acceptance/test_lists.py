@@ -7,10 +7,11 @@ import pytest
 
 from jobs.ledger import control
 from jobs.outcomes import Outcome
-from tests.acceptance.stage import Stage, agrees, ended, submit
+from tests.acceptance.stage import Stage, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance
 
+LANES = 8
 LONGEST, REFERENCES = 30, 20_000
 ORACLE = -(-REFERENCES // LONGEST)
 MOST = 1.12
@@ -63,4 +64,21 @@ async def test_what_was_found_holds_for_the_next_job_until_the_limit_is_lifted(v
     grown = lists(valkey_stage)[before + len(later) :]
     assert {call["status"] for call in grown} == {200}
     assert Counter(call["references"] for call in grown)[100] > 50
+    assert worker.end() == 0
+
+
+async def test_a_limit_that_falls_costs_each_lane_one_call_and_what_is_staged_is_let_go_unsent(
+    valkey_stage: Stage,
+) -> None:
+    references = valkey_stage.platform.references(20_000)
+    worker = valkey_stage.worker(max_attempts=2)
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 4_000)
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"list_limit": LONGEST})
+        await ended(ledger, job, 60)
+        outcomes = await agrees(valkey_stage, ledger, job, references)
+    assert outcomes[Outcome.FAILED] == 0
+    refused = Counter(call["references"] for call in lists(valkey_stage) if call["status"] == 413)
+    assert 1 <= refused[100] <= LANES
     assert worker.end() == 0
