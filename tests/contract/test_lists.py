@@ -109,6 +109,17 @@ async def test_one_call_at_a_time_tries_a_longer_list_whoever_makes_it(ledger):
     assert [(len(one.references), one.size) for one in taken] == [(37, 25), (25, 25), (25, 25)]
 
 
+async def test_a_try_that_is_overtaken_by_a_refusal_of_what_is_in_force_holds_up_no_other(ledger):
+    await submit(ledger, refs(1000))
+    await lengths(ledger, 30, 3)
+    tried, full = [await wide(ledger, slots=n) for n in range(2)]
+    await end(ledger, full, 24)
+    assert await in_force(ledger) == (12, 25)
+    await end(ledger, tried, 40)
+    assert await in_force(ledger) == (12, 25)
+    assert await lengths(ledger, 24, 4) == [12, 18, 21, 23]
+
+
 async def test_a_shorter_size_lets_go_of_what_is_staged_and_a_try_in_vain_does_not(ledger):
     await submit(ledger, refs(1000))
     before = (await control.gate(ledger, A)).version

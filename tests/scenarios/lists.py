@@ -46,9 +46,8 @@ class Lists:
         if self.size is None:
             return
         if claim == self.trial:
-            told = self.size < n <= (self.refused or n)
-            self._end(unclear=not told)
-            if told:
+            self._end(unclear=n <= self.size)
+            if self.size < n <= (self.refused or n):
                 if self.refused == n:
                     self.refused, self.before, self.beyond, self.failed = None, self.size, n, self.failed // 2
                 self.size = self.taken = n
@@ -72,6 +71,7 @@ class Lists:
         if self.before and self.size <= self.before < n:
             self.size, self.refused = self.before, self.beyond
         self.before = self.beyond = None
+        self._end()
         return True
 
     def lapse(self, claim: object, *, unsent: bool = False) -> None:

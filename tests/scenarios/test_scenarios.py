@@ -11,6 +11,7 @@ NOT_BEATEN = 1.03
 WANTED = {
     "constant", "capacity-steps", "knee", "saturation", "jitter", "random-errors", "rate-told", "rate-untold", "outage",
     "very-slow", "two-workers", "many-workers", "wrong-key", "list-grows", "list-limit",
+    "list-limit-lifted", "list-limit-low", "list-limit-bytes",
 }  # fmt: skip
 
 

@@ -68,6 +68,7 @@ function lists.refuse(n, id)
     s.size = math.max(1, math.floor(n / 2), s.taken or 0)
     if s.before and s.before < n and s.before >= s.size then s.size, s.refused = s.before, s.beyond end
     s.before, s.beyond = nil, nil
+    tried(s) -- a try that is still on its way is one of a longer list than is thought of now
     call('HINCRBY', K.state, 'gate', 1)
   end
   store(s)
@@ -79,9 +80,8 @@ function lists.take(n, id)
   local s = recall()
   if not s then return end
   if s.trial == id then
-    local told = n > s.size and n <= (s.refused or n)
-    tried(s, not told and 1 or nil)
-    if told then
+    tried(s, n <= s.size and 1 or nil) -- it was shorter than it should: it had named a reference twice
+    if n > s.size and n <= (s.refused or n) then
       if s.refused == n then
         s.refused, s.before, s.beyond, s.failed = nil, s.size, n, math.floor(s.failed / 2)
       end
