@@ -276,25 +276,6 @@ def _of_gateway(body: object) -> bool:
     return isinstance(body, dict) and "statusCode" in body and "message" in body
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A list of so many references was taken by the platform, or refused for its length."""
-
-    references: int
-    taken: bool
-
-
-def listed(references: int, answer: Answer | Failure) -> Listed | None:
-    """What an answer says of the length of a list; None where it says nothing. One reference is never too many."""
-    match answer:
-        case Answer(status=status) if status in CONFIRMING:
-            return Listed(references, taken=True)
-        case Answer() if too_long(answer) and references > 1:
-            return Listed(references, taken=False)
-        case _:
-            return None
-
-
 def too_long(answer: Answer | Failure) -> bool:
     """Whether a list was refused for its length, by whomever."""
     return isinstance(answer, Answer) and answer.status == _TOO_LONG

@@ -12,13 +12,13 @@ import structlog
 from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
+from jobs.listsize import Listed, listed
 from jobs.model import Piece
 from jobs.outcomes import (
     Answer,
     Confirmed,
     Failure,
     Judgement,
-    Listed,
     Refused,
     Suspect,
     Unclear,
@@ -26,7 +26,6 @@ from jobs.outcomes import (
     Verdict,
     correlation_id,
     judge,
-    listed,
     words_of,
 )
 from jobs.readings import Reading, Unread, judge_reading

@@ -10,8 +10,8 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import unpack_piece
+from jobs.listsize import Listed
 from jobs.model import Piece
-from jobs.outcomes import Listed
 from jobs.retry import CallAgain, ReadState, Settle, Step
 
 Mode = Literal["any", "slot", "staged", "leave"]

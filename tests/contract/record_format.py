@@ -24,8 +24,9 @@ from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import pack_fresh
 from jobs.ledger.submission import Submission
 from jobs.limiter import LimiterPolicy
+from jobs.listsize import Listed
 from jobs.model import JobOrder, Priority
-from jobs.outcomes import Listed, Outcome
+from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
 from jobs.retry import CallAgain, ReadState, Settle, Step
 from jobs.samples import Counters, Sized, Timed

@@ -28,8 +28,9 @@ from jobs.ledger.connection import connect
 from jobs.ledger.core import Ledger
 from jobs.ledger.packing import unpack_piece
 from jobs.ledger.submission import Submission
+from jobs.listsize import Listed
 from jobs.model import JobOrder, JobState, Priority
-from jobs.outcomes import Listed, Outcome
+from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
 from jobs.retry import CallAgain, ReadState, Settle
 from tests.servers import Server

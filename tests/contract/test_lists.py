@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.ledger import control
-from jobs.listsize import ListSize
-from jobs.outcomes import Listed
+from jobs.listsize import Listed, ListSize
 from jobs.retry import CallAgain
 from tests.contract.test_claims import (
     CANCELLED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.outcomes import Listed
+from jobs.listsize import Listed
 from worker.attempt import Ended
 
 

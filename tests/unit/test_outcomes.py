@@ -10,7 +10,6 @@ from jobs.outcomes import (
     Answer,
     Confirmed,
     Failure,
-    Listed,
     Outcome,
     Refused,
     Suspect,
@@ -18,7 +17,6 @@ from jobs.outcomes import (
     Untaken,
     exit_status,
     judge,
-    listed,
     refused_by_gateway,
     too_long,
 )
@@ -170,28 +168,6 @@ def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the
     assert judge([A, B], answer, single=False).common == Suspect("Payload too large", 413, too_long=True)
     assert isinstance(judge([A], answer, single=True).common, Unclear)
     assert too_long(Answer(413, UNREADABLE))
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (Answer(200, []), Listed(2, taken=True)),
-        (Answer(201, []), Listed(2, taken=True)),
-        (Answer(413, UNREADABLE), Listed(2, taken=False)),
-        (Answer(413, {"statusCode": 413, "message": "Payload too large"}), Listed(2, taken=False)),
-        (Answer(400, {"Code": "x", "Message": "no"}), None),
-        (Answer(202, []), None),
-        (Answer(500), None),
-        (Failure("reset", written=True), None),
-    ],
-)
-def test_only_a_confirming_answer_and_a_413_say_whether_a_list_was_too_long(answer, told):
-    assert listed(2, answer) == told
-
-
-def test_one_reference_is_never_too_many():
-    assert listed(1, Answer(413)) is None
-    assert listed(1, Answer(200)) == Listed(1, taken=True)
 
 
 def test_a_refusal_in_the_words_of_a_success_contradicts_itself():
