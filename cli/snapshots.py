@@ -115,6 +115,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "account_limit": gate.limit,
         "account_calls_per_second": gate.calls_per_second,
         "account_list_size": gate.list_size,
+        "account_list_refused": gate.list_refused,
         "calls_in_flight": gate.calls_in_flight,
         "workers": gate.workers,
     }

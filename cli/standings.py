@@ -68,6 +68,7 @@ def document(standing: Standing) -> dict[str, Any]:
         "limit": gate.limit,
         "calls_per_second": gate.calls_per_second,
         "list_size": gate.list_size,
+        "list_refused": gate.list_refused,
         "breaker": breaker_document(gate),
         "breaker_opened": gate.breaker_opened,
         "held_until": rfc3339(gate.hold_until_ms or None),
@@ -118,7 +119,7 @@ def _calls(own: AccountSettings) -> str:
 
 
 def _why(standing: Standing) -> str:
-    """What keeps it from going on."""
+    """What keeps it from going on, or holds it back."""
     gate = standing.gate
     if gate.paused:
         return f"`{words.resume(standing.name)}` lets it go on"
@@ -126,4 +127,6 @@ def _why(standing: Standing) -> str:
         return f"{gate.breaker.why}; probed next at {words.clock(gate.breaker.next_probe_ms)}"
     if gate.hold_until_ms:
         return f"until {words.clock(gate.hold_until_ms)}: {gate.hold_why}"
-    return "" if standing.served else "no worker serves it"
+    if not standing.served:
+        return "no worker serves it"
+    return f"{gate.list_refused} references a call were refused (HTTP 413)" if gate.list_refused else ""

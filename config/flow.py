@@ -82,7 +82,12 @@ class FlowSettings(BaseModel):
         "taken, as a share",
     )  # fmt: skip
     size_evidence: int = Field(3, ge=1, le=100, description="calls of another list size before it is judged")
-    size_explore_every: int = Field(200, ge=50, le=100000, description="list calls for each that tries another size")
+    size_explore_every: int = Field(
+        200,
+        ge=50,
+        le=100000,
+        description="list calls for each that tries another size, or again one that was too long (413)",
+    )
     size_slow_ms: int = Field(
         250, ge=1, le=600000,
         description="lists that take more milliseconds are worth ten times as many tries",

@@ -8,7 +8,27 @@ have shortened is not taken as found.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from jobs.outcomes import CONFIRMING, Answer, Failure, too_long
 from jobs.samples import Sample, Sized, bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of so many references was taken by the platform, or refused for its length."""
+
+    references: int
+    taken: bool
+
+
+def listed(references: int, answer: Answer | Failure) -> Listed | None:
+    """What an answer says of the length of a list; None where it says nothing. One reference is never too many."""
+    match answer:
+        case Answer(status=status) if status in CONFIRMING:
+            return Listed(references, taken=True)
+        case Answer() if too_long(answer) and references > 1:
+            return Listed(references, taken=False)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +38,7 @@ class ListSizePolicy:
     Attributes:
         gain: how much cheaper a reference must be for another size to be taken (0.01 to 0.5).
         evidence: calls of another size before it is judged (1 to 100).
-        explore_every: list calls for each of another size (50 to 100000).
+        explore_every: list calls for each of another size, or again of one that was refused (50 to 100000).
         slow_ms: lists that take longer are worth ten times as many looks (1 to 600000).
         memory: calls of the size in force by which it is judged (10 to 10000).
     """

@@ -12,8 +12,9 @@ import structlog
 from jobs.deallocation import judge_deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.ledger.history import TroubledCall
+from jobs.listsize import listed
 from jobs.model import Piece
-from jobs.outcomes import Answer, Failure, correlation_id, judge, too_long, words_of
+from jobs.outcomes import Answer, Failure, correlation_id, judge, words_of
 from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import (
     CallAgain,
@@ -98,7 +99,7 @@ class Attempt:
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=0.0 if claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
-            list_size=max(1, len(references) // 2) if too_long(answer) else None,
+            listed=listed(len(references), answer),
             trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
         )
 

@@ -161,7 +161,7 @@ class Drain:
                     await self._heed()
                 chained = (
                     ended
-                    and not ended.rest_s
+                    and ended.chains
                     and await self._urgency.may_follow(claim, began_at, left=ended.trouble is not None)
                 )
                 successor = await self._successor(slot) if chained else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jobs.ledger.claims import Claim, Settlement, Share
 from jobs.ledger.history import TroubledCall
+from jobs.listsize import Listed
 from jobs.signs import Shown
 
 
@@ -17,7 +18,7 @@ class Ended:
         rest_s: how long its slot rests.
         hold_s: how long the account holds.
         hold_why: and why.
-        list_size: the most references that a call may name from now on.
+        listed: what the call has shown of the length of lists.
         learnt: a fingerprint of words, and the standing that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
@@ -29,10 +30,20 @@ class Ended:
     rest_s: float = 0.0
     hold_s: float = 0.0
     hold_why: str | None = None
-    list_size: int | None = None
+    listed: Listed | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
+
+    @property
+    def too_long(self) -> bool:
+        """Whether its list was refused for its length."""
+        return self.listed is not None and not self.listed.taken
+
+    @property
+    def chains(self) -> bool:
+        """Whether what is staged may follow at once: its slot does not rest, and no list was too long, as that is."""
+        return not (self.rest_s or self.too_long)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
         """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""
@@ -44,7 +55,7 @@ class Ended:
             rest,
             hold_ms=round(self.hold_s * 1000),
             hold_why=self.hold_why,
-            list_size=self.list_size,
+            listed=self.listed,
             learnt=self.learnt,
             trouble=self.trouble,
             slow_s=self.slow_s,

@@ -40,8 +40,8 @@ class Tally:
         self._why = ""
         self._denied = False
 
-    def add(self, claim: Claim, shown: Shown) -> None:
-        """Counts an attempt."""
+    def add(self, claim: Claim, shown: Shown, *, timed: bool = True) -> None:
+        """Counts an attempt; `timed`: what it took tells what a list takes."""
         self._signs[shown.sign] += 1
         passed = shown.sign is Sign.ACCEPTED
         if claim.probe:
@@ -51,7 +51,7 @@ class Tally:
             self._went_wrong(shown)
             return
         self._run = 0
-        if claim.kind == "calls":
+        if claim.kind == "calls" and timed:
             self._time(len(claim.references), claim.size, shown.took_ms)
 
     def _went_wrong(self, shown: Shown) -> None:
@@ -106,7 +106,7 @@ class Flow:
         """Counts how an attempt ended."""
         if ended.shown is None:
             return
-        self._tally.add(claim, ended.shown)
+        self._tally.add(claim, ended.shown, timed=not ended.too_long)
         self._count += 1
         self._noted.set()
         if claim.probe or ended.shown.sign is not Sign.ACCEPTED:

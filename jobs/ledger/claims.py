@@ -10,6 +10,7 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import unpack_piece
+from jobs.listsize import Listed
 from jobs.model import Piece
 from jobs.retry import CallAgain, ReadState, Settle, Step
 
@@ -33,6 +34,7 @@ class Terms:
         per_call: references a call.
         linger_ms: how long a part-filled call waits for more.
         lease_ms: how long a claim holds without renewal.
+        look_every: full lists that pay for one look at a length that was refused.
     """
 
     limit: int = 8
@@ -42,6 +44,7 @@ class Terms:
     per_call: int = 100
     linger_ms: int = 20
     lease_ms: int = 9000
+    look_every: int = 200
 
     @property
     def live_ms(self) -> int:
@@ -66,7 +69,7 @@ class Ask:
             {
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
-                "per_call": t.per_call, "linger": t.linger_ms, "lease": t.lease_ms,
+                "per_call": t.per_call, "look": t.look_every, "linger": t.linger_ms, "lease": t.lease_ms,
             }
         )  # fmt: skip
 
@@ -151,7 +154,7 @@ class Settlement:
         rest_ms: slots that stay taken so long, though nobody renews them.
         hold_ms: for how long the account makes no call.
         hold_why: what to tell people about it.
-        list_size: the most references that a call of the account may name from now on.
+        listed: what the call has shown of the length of lists.
         learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
@@ -163,7 +166,7 @@ class Settlement:
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
     hold_why: str | None = None
-    list_size: int | None = None
+    listed: Listed | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
@@ -189,8 +192,8 @@ async def settle(
     }
     if settlement.hold_why is not None:
         document["hold_why"] = settlement.hold_why
-    if settlement.list_size is not None:
-        document["list_size"] = settlement.list_size
+    if settlement.listed is not None:
+        document["listed"] = [settlement.listed.references, int(settlement.listed.taken)]
     if settlement.learnt is not None:
         document["learnt"] = settlement.learnt
     if settlement.trouble is not None:

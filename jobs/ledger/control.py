@@ -58,6 +58,7 @@ class Gate:
         list_size: references of a call that flow control, or a 413, has left; None where nothing has.
         calls_in_flight: over all workers.
         workers: that live.
+        list_refused: the shortest list that was refused for its length (413), where that is why; else None.
     """
 
     version: int
@@ -71,6 +72,7 @@ class Gate:
     list_size: int | None
     calls_in_flight: int
     workers: int
+    list_refused: int | None = None
 
     @property
     def calls_per_second(self) -> float | None:
@@ -165,7 +167,7 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
 
 _LIMIT_KNOWN_MS = 60_000
 _GATE = (
-    "gate", "paused", "hold_until", "hold_why", "list_size", "size", "limit", "limit_at", "interval",
+    "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "interval",
     "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
 )  # fmt: skip
 
@@ -182,7 +184,10 @@ async def gate(ledger: Ledger, account: str) -> Gate:
     h = dict(zip(_GATE, values, strict=True))
     held_until = int(h["hold_until"] or 0)
     known = now_ms - int(h["limit_at"] or 0) < _LIMIT_KNOWN_MS
-    sizes = [int(size) for size in (h["list_size"], h["size"]) if size]
+    refused = orjson.loads(h["list_search"] or b"{}").get("refused")
+    bounds = [int(size) for size in (h["list_size"], refused and refused - 1) if size]
+    sizes = bounds + [int(size) for size in (h["size"],) if size]
+    list_size = min(sizes, default=None)
     return Gate(
         version=int(h["gate"] or 0),
         paused=h["paused"] is not None,
@@ -192,9 +197,10 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         breaker_opened=int(h["breaker_opened"] or 0),
         limit=int(h["limit"]) if h["limit"] and known else None,
         interval_us=int(h["interval"] or 0),
-        list_size=min(sizes, default=None),
+        list_size=list_size,
         calls_in_flight=int(calls),
         workers=int(workers),
+        list_refused=refused if list_size in bounds else None,
     )
 
 

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError
 from jobs.ledger.connection import translated
 from jobs.ledger.permissions import asking, commands_of, functions
 
-_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "claims", "sealing", "words")
+_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "lists", "claims", "sealing", "words")
 _ADMITS = frozenset({"submit", "intake"})
 """Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
 

@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 from jobs.findings import Finding, failed, ok, warning
 from jobs.ledger import control
 from jobs.ledger.connection import translated
+from jobs.ledger.control import Gate
 from jobs.ledger.core import READS, Ledger, mend, reads
 from jobs.ledger.intake import GROUP
 from jobs.times import rfc3339
@@ -82,8 +83,12 @@ async def account(ledger: Ledger, name: str) -> Finding:
     if gate.hold_until_ms:
         return warning(check, f"holds until {rfc3339(gate.hold_until_ms)}: {gate.hold_why}",
                        "no call is made until then", "it goes on by itself once the reason has passed")  # fmt: skip
-    smaller = f"; calls name at most {gate.list_size} references" if gate.list_size else ""
+    smaller = f"; calls name at most {gate.list_size} references{_refused(gate)}" if gate.list_size else ""
     return ok(check, f"open, {gate.calls_in_flight} calls in flight{smaller}")
+
+
+def _refused(gate: Gate) -> str:
+    return f", since the platform has refused {gate.list_refused} (HTTP 413)" if gate.list_refused else ""
 
 
 async def _held(ledger: Ledger) -> int:

@@ -5,6 +5,7 @@ It stands where a test needs the same reference to fail again and again, or word
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -52,14 +53,18 @@ class Puppet:
     Attributes:
         parts: what references do that do not simply go well.
         longest: references in a list; a longer one gets a proxy's page of 413.
+        heaviest: bytes of a list, likewise.
+        takes_s: how long a list takes.
         late_s: how long after its 504 a call acts.
-        calls: calls by endpoint: `list`, `cancel`, `status`.
+        calls: calls by endpoint: `list`, `cancel`, `status`; and of the lists those that were `too long`.
         named: cancelling calls by reference.
         cancelled: what was cancelled.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
     longest: int = 100
+    heaviest: int = 100_000
+    takes_s: float = 0.0
     late_s: float = 0.6
     calls: Counter[str] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
@@ -92,9 +97,12 @@ class Puppet:
 
     async def _list(self, request: web.Request) -> web.Response:
         self.calls["list"] += 1
-        references = await request.json()
-        if len(references) > self.longest:
+        body = await request.read()
+        references = json.loads(body)
+        if len(references) > self.longest or len(body) > self.heaviest:
+            self.calls["too long"] += 1
             return _page(413, "Request Entity Too Large")
+        await asyncio.sleep(self.takes_s)
         whole = self._whole(request, references)
         return whole or web.json_response([self._item(reference) for reference in references])
 

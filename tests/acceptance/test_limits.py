@@ -109,24 +109,6 @@ async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_s
     assert worker.end() == 0
 
 
-async def test_a_list_that_is_too_long_lowers_the_accounts_list_size_for_good(valkey_stage: Stage) -> None:
-    valkey_stage.platform.send("PUT", "/sandbox/settings", {"list_limit": 30, "latency_ms": 5})
-    references = valkey_stage.platform.references(2_000)
-    worker = valkey_stage.worker()
-    async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, references)
-        await ended(ledger, job, 30)
-        await agrees(valkey_stage, ledger, job, references)
-        assert int(await ledger.redis.hget("cancellist:account:default:state", "list_size")) == 25
-        before = len(valkey_stage.platform.calls())
-        second = await submit(ledger, valkey_stage.platform.references(2_500)[2_000:])
-        await ended(ledger, second, 30)
-    later = valkey_stage.platform.calls()[before:]
-    assert 413 not in {call["status"] for call in later}
-    assert max(call["references"] for call in later) == 25
-    assert worker.end() == 0
-
-
 @pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 async def test_retry_after_holds_the_whole_account(valkey_stage: Stage, as_date: bool) -> None:
     references = valkey_stage.platform.references(4_000)

@@ -125,6 +125,27 @@ async def test_a_proxys_page_of_413_shortens_lists_and_burns_no_attempt(stage: S
     await ends_well(worker)
 
 
+async def test_a_limit_of_bytes_costs_no_attempt_and_few_calls_where_references_are_long_and_short(
+    stage: Stage, puppet: Puppet
+) -> None:
+    puppet.heaviest, puppet.takes_s = 900, 0.03
+    short, long = references(6_000), [f"{reference}-AND-SOME-MORE" for reference in references(6_000, "L")]
+    worker = stage.worker(max_attempts=2)
+    async with stage.ledger() as ledger:
+        jobs = [await submit(ledger, named) for named in (short, long)]
+        for job in jobs:
+            await ended(ledger, job, 60)
+        outcomes = Counter([r.outcome for job in jobs for r in await all_results(ledger, job)])
+        after = await submit(ledger, references(20_000, "S"))
+        before = puppet.calls["list"]
+        await ended(ledger, after, 60)
+    assert outcomes == {Outcome.CANCELLED: 12_000}
+    assert before < 1.3 * 12_000 / 29
+    assert puppet.calls["list"] - before < 1.05 * 20_000 / 29
+    assert puppet.calls["too long"] < 0.05 * puppet.calls["list"]
+    await ends_well(worker)
+
+
 async def test_refusals_in_a_state_that_nobody_knows_cost_few_reads(stage: Stage, puppet: Puppet) -> None:
     voided = references(300)
     puppet.tell(voided, Part(Cancelling.REFUSES, "it is voided", state="Voided"))

@@ -24,6 +24,7 @@ from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import pack_fresh
 from jobs.ledger.submission import Submission
 from jobs.limiter import LimiterPolicy
+from jobs.listsize import Listed
 from jobs.model import JobOrder, Priority
 from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
@@ -122,7 +123,7 @@ class Recorder:
         await self.settle(
             first, Settle(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
             ReadState(0.0, 0, 1, refusal_status=200, refusal_words=WORDS), CallAgain(0.0, 1, 1, unclear_s=30.0),
-            CallAgain(0.0, 1, 1, group=0), trouble=trouble, list_size=4, learnt=(WORDS, "manifested"),
+            CallAgain(0.0, 1, 1, group=0), trouble=trouble, listed=Listed(8, taken=False), learnt=(WORDS, "manifested"),
         )  # fmt: skip
         await self.claim("reads")
         await self.claim("alone")

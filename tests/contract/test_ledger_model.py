@@ -28,6 +28,7 @@ from jobs.ledger.connection import connect
 from jobs.ledger.core import Ledger
 from jobs.ledger.packing import unpack_piece
 from jobs.ledger.submission import Submission
+from jobs.listsize import Listed
 from jobs.model import JobOrder, JobState, Priority
 from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
@@ -154,8 +155,9 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts=st.lists(st.integers(0, 8), min_size=1, max_size=10),
         chain=st.booleans(),
         give=st.booleans(),
+        listed=st.none() | st.builds(Listed, st.integers(2, 12), st.booleans()),
     )
-    def settle(self, claim, verdicts, chain, give):
+    def settle(self, claim, verdicts, chain, give, listed):
         ours = claim in self.claimed
         held = self.claimed.get(claim)
         parts = []
@@ -167,7 +169,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 if isinstance(step, Settle):
                     self.outcomes.setdefault((part.job, reference), set()).add(step.outcome)
             parts.append([Share(step, tuple(refs), len(refs)) for step, refs in shares.items()])
-        settlement = Settlement(claim, parts, (claim,) if give else (), {}, list_size=9, learnt=("no", "open"))
+        settlement = Settlement(claim, parts, (claim,) if give else (), {}, listed=listed, learnt=("no", "open"))
         ask = None
         if chain:
             self.serial += 1

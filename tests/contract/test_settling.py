@@ -530,21 +530,6 @@ async def test_what_was_tried_is_told_to_the_job_that_it_was_tried_for(ledger):
     assert (seen.status, seen.correlation_id, seen.references) == (503, "c-1", 3)
 
 
-async def test_a_list_size_that_was_lowered_grows_again_after_a_while(ledger):
-    await submit(ledger, refs(100))
-    taken = await claim(ledger)
-    shares = [[Share(AGAIN, None, len(p.piece.references))] for p in taken.parts]
-    await claims.settle(ledger, A, Settlement(taken.id, shares, (taken.id,), {}, list_size=2), None, TERMS)
-    assert len((await claim(ledger)).references) == 2
-    await ledger.redis.hset(key("state"), "list_size_at", 1)
-    assert len((await claim(ledger)).references) == 4
-    await ledger.redis.hset(key("state"), "list_size_at", 1)
-    await claim(ledger)
-    await ledger.redis.hset(key("state"), "list_size_at", 1)
-    assert len((await claim(ledger)).references) == TERMS.per_call
-    assert not await ledger.redis.hexists(key("state"), "list_size")
-
-
 async def test_what_a_call_has_taught_is_learnt_once_however_often_it_is_settled(ledger):
     await submit(ledger, refs(10))
     taken = await claim(ledger)

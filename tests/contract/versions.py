@@ -28,7 +28,7 @@ def _grown_hash(command, key, place):
     if place in _GROWN_VALUES:
         return fields_by(command, _GROWN_VALUES[place])
     if place == "state":
-        return [*fields_by(command, lambda v, f: grown_flow(v) if f == b"flow" else v), b"added", b"x"]
+        return [*fields_by(command, lambda v, f: _GROWN_STATE.get(f, lambda v: v)(v)), b"added", b"x"]
     if ":job:" in key:
         return [*fields_by(command, grown_sample), b"added", b"x"]
     return command
@@ -82,6 +82,7 @@ _GROWN_VALUES = {
     "alone": lambda value, _: grown_piece(value),
     "later": lambda value, _: grown_piece(value),
 }
+_GROWN_STATE = {b"flow": grown_flow, b"list_search": grown_json}
 _GROWN_ITEMS = {
     "calls": grown_piece,
     "reads": grown_piece,
@@ -92,6 +93,7 @@ _GROWN_ITEMS = {
 LACKED = {
     b"samples", b"sampled", b"idle", b"flow", b"flow_version", b"limit", b"limit_at", b"interval", b"size", b"explore",
     b"retry_budget", b"last_kind", b"tat", b"breaker", b"breaker_next", b"breaker_since", b"breaker_why", b"hold_why",
+    b"list_search",
 }  # fmt: skip
 
 

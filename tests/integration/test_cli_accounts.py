@@ -12,8 +12,8 @@ NORTH = {
 }
 ROW = [
     "account", "state", "platform", "key", "max_concurrent_calls", "max_calls_per_second", "burst",
-    "max_references_per_call", "limit", "calls_per_second", "list_size", "breaker", "breaker_opened", "held_until",
-    "held_because",
+    "max_references_per_call", "limit", "calls_per_second", "list_size", "list_refused", "breaker",
+    "breaker_opened", "held_until", "held_because",
     "calls_in_flight", "workers",
 ]  # fmt: skip
 NONE_THERE = "cancellist: no account 'nort' is configured; there is default, north\n"
@@ -41,9 +41,9 @@ def rows(desk: Desk, **settings: str):
     return {row["account"]: row for row in desk.ok("accounts", "--json", **settings).document["accounts"]}
 
 
-async def serve(ledger, *accounts: str):
+async def serve(ledger, *accounts: str, ahead_s: int = 0):
     seconds, _ = await ledger.time()
-    await ledger.zadd("cancellist:served", dict.fromkeys(accounts, seconds * 1000))
+    await ledger.zadd("cancellist:served", dict.fromkeys(accounts, (seconds + ahead_s) * 1000))
 
 
 def test_a_job_goes_to_its_account_by_whose_pattern_and_list_size_it_is_read(desk: Desk, ledger):
@@ -113,6 +113,21 @@ def test_the_same_references_in_two_accounts_are_each_its_own(desk: Desk, ledger
         found = desk.ok("results", job.out.strip()).lines
         assert sorted(result["reference"] for result in found) == sorted(references)
     assert {row["cancel_calls"] for row in desk.record(references).values()} == {2}
+
+
+async def test_lists_that_are_short_for_a_413_are_told_with_what_was_refused(desk: Desk, ledger):
+    job = hand_in(desk, *desk.fresh(1), account="default")
+    await serve(ledger, "default", ahead_s=60)
+    search = '{"refused": 31, "taken": 30, "since": 0, "failed": 0}'
+    await ledger.hset("cancellist:account:default:state", mapping={"list_size": 30, "list_search": search})
+    assert (rows(desk)["default"]["list_size"], rows(desk)["default"]["list_refused"]) == (30, 31)
+    status = desk.ok("status", job, "--json").document
+    assert (status["account_list_size"], status["account_list_refused"]) == (30, 31)
+    assert "31 references a call were refused (HTTP 413)" in " ".join(desk.ok("accounts").out.split())
+    checks = {check["check"]: check["found"] for check in desk.run("doctor", "--json").document["checks"]}
+    assert checks["account default"].endswith("at most 30 references, since the platform has refused 31 (HTTP 413)")
+    await ledger.hset("cancellist:account:default:state", "size", 12)
+    assert (rows(desk)["default"]["list_size"], rows(desk)["default"]["list_refused"]) == (12, None)
 
 
 async def test_accounts_lists_state_host_and_limits_and_never_a_key(desk: Desk, ledger):

@@ -16,7 +16,7 @@ STATUS = [
     "eta_seconds", "at_risk", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline",
     "start_at", "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
     "account_breaker", "account_limit", "account_calls_per_second",
-    "account_list_size", "calls_in_flight", "workers",
+    "account_list_size", "account_list_refused", "calls_in_flight", "workers",
 ]  # fmt: skip
 RESULT = ["job", "reference", "outcome", "message", "status", "state", "attempts", "at"]
 

@@ -14,6 +14,7 @@ from random import Random
 from jobs import flow
 from jobs.flow import FlowPolicy, FlowState
 from jobs.samples import Counters
+from tests.scenarios.lists import Lists
 from tests.scenarios.platforms import Ending, Platform
 
 POST_MS = 250.0
@@ -46,6 +47,7 @@ class Worker:
 class Call:
     """An attempt that is made."""
 
+    id: int
     worker: Worker
     references: int
     full: bool
@@ -105,7 +107,8 @@ class Engine:
         self._tat_ms = 0.0
         self._probing = self._probed = False
         self._explored = 0
-        self._bound: int | None = None
+        self._lists = Lists(policy.list_size.explore_every)
+        self._ids = count(1)
         self._pump_at = -1.0
         self._move()
         for worker in self.workers:
@@ -168,21 +171,26 @@ class Engine:
                 return max(0.1, self._tat_ms - self.now_ms)
             self._tat_ms = self.now_ms + interval_ms
         self._probing = probe
-        size, full = self._size(state)
+        claim = next(self._ids)
+        size, full = self._size(state, claim, probe=probe)
         self._slots += 1
         self.most_at_once = max(self.most_at_once, self._slots)
         worker = min(self.workers, key=lambda w: w.lanes)
         worker.lanes += 1
-        call = Call(worker, size, full, probe)
+        call = Call(claim, worker, size, full, probe)
         self.at(self.now_ms + GAP_MS * (0.5 + self._random.random()), lambda: self._send(call))
         return 0.0
 
-    def _size(self, state: FlowState) -> tuple[int, bool]:
-        most = min(self.policy.max_references, self._bound or self.policy.max_references)
+    def _size(self, state: FlowState, claim: int, *, probe: bool) -> tuple[int, bool]:
+        most = self._lists.most(self.policy.max_references)
         if state.explore and state.explorations != self._explored:
             self._explored = state.explorations
             return min(most, state.explore), False
-        return min(most, state.list_size or most), True
+        size = min(most, state.list_size or most)
+        longer = self._lists.longer(self.policy.max_references) if size == self._lists.size and not probe else None
+        if longer:
+            self._lists.trial = claim
+        return longer or size, not longer
 
     def _send(self, call: Call) -> None:
         ending, took_ms, told_s = self.platform.arrive(call.references, self.now_ms)
@@ -195,8 +203,11 @@ class Engine:
         if ending is Ending.ACCEPTED:
             self.platform.leave()
             worker.round_ms += 0.1 * (took_ms - worker.round_ms)
-        if ending is Ending.TOO_LONG:
-            self._bound = max(1, call.references // 2)
+            self._lists.take(call.references, call.id)
+        elif ending is Ending.TOO_LONG:
+            self._lists.refuse(call.references, call.id)
+        else:
+            self._lists.lapse(call.id)
         if told_s:
             self._hold_ms = max(self._hold_ms, self.now_ms + told_s * 1000)
         self._probed = self._probed or call.probe
@@ -243,7 +254,13 @@ class Engine:
             self._probing = self._probed = False
         self._moved_ms = self.now_ms
         self.state = flow.move(
-            before, self._posted, self._slots, self.policy, self._clock, self._random.random(), list_bound=self._bound
+            before,
+            self._posted,
+            self._slots,
+            self.policy,
+            self._clock,
+            self._random.random(),
+            list_bound=self._lists.size,
         )
         self.changes += [(self.now_ms, change) for change in flow.changes(before, self.state)]
         self.limits.append((self.now_ms, self.state.limit))

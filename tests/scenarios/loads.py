@@ -1,7 +1,8 @@
 """Scenarios as data: what the platform is like, phase by phase, and what must come of it."""
 
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from math import floor
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ from tests.scenarios.engine import Engine
 from tests.scenarios.platforms import Ending, Phase, Platform
 
 FOLDER = Path(__file__).parent
+_REFUSALS = {Ending.REFUSED, Ending.OVERLOADED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Bounds:
     throughput: float = 0.9  # of the oracle's
     refused: float = 0.02  # of all calls
     refused_whole: float = 0.02  # of all calls of the run, those included from which it had to learn
+    too_long: float = 0.01  # of all calls of the run
     oscillation: float = 0.3  # of the mean limit, to either side
     recovery_s: float | None = None  # from the begin of the last phase to nine tenths of the oracle
     probes: int | None = None  # in phases in which nothing can be accepted
@@ -59,6 +62,7 @@ class Outcome:
     phases: list[Figures]
     recovery_s: float
     refused: float
+    too_long: float
     probes: int
     most_at_once: int
     engine: Engine = field(repr=False)
@@ -77,6 +81,9 @@ def oracle(phase: Phase, scenario: Scenario) -> float:
     """References a second for one who knows the platform."""
     if phase.down or phase.denied:
         return 0.0
+    if phase.list_limit_long:
+        both = [replace(phase, list_limit=n, list_limit_long=None) for n in (phase.list_limit, phase.list_limit_long)]
+        return sum(oracle(each, scenario) for each in both) / 2
     most = min(scenario.max_references, phase.list_limit)
     at_once = min(scenario.ceiling, phase.capacity or scenario.ceiling)
     best = max(
@@ -108,15 +115,13 @@ def run(scenario: Scenario, seed: int) -> Outcome:
     recovery_s = _recovery_s(engine, begin_ms - last.seconds * 1000, begin_ms, oracle(last, scenario))
     refused = _share(engine, 0.0, begin_ms)
     probes = sum(ended.probe for ended in engine.ended)
-    return Outcome(figures, recovery_s, refused, probes, engine.most_at_once, engine)
+    too_long = _share(engine, 0.0, begin_ms, {Ending.TOO_LONG})
+    return Outcome(figures, recovery_s, refused, too_long, probes, engine.most_at_once, engine)
 
 
-_REFUSALS = {Ending.REFUSED, Ending.OVERLOADED}
-
-
-def _share(engine: Engine, begin_ms: float, end_ms: float) -> float:
+def _share(engine: Engine, begin_ms: float, end_ms: float, endings: Collection[Ending] = _REFUSALS) -> float:
     ended = [e for e in engine.ended if begin_ms <= e.at_ms < end_ms]
-    return sum(e.ending in _REFUSALS for e in ended) / len(ended) if ended else 0.0
+    return sum(e.ending in endings for e in ended) / len(ended) if ended else 0.0
 
 
 def _figures(engine: Engine, begin_ms: float, end_ms: float, ideal: float) -> Figures:

@@ -37,6 +37,7 @@ class Phase:
     per_reference_ms: float = 0.0
     list_knee: int | None = None  # beyond so many references the time of a reference grows
     list_limit: int = 10_000
+    list_limit_long: int | None = None  # of every other list by chance: one of long references
     errors: float = 0.0  # the share of calls that end in a random 429, 500 or 503
     down: str | None = None  # refused, overloaded, hanging
     denied: bool = False
@@ -76,7 +77,7 @@ class Platform:
             return Ending.REFUSED, 2.0 + 2 * chance(), self._pardon_s(now_ms)
         if phase.capacity and self._at_once >= phase.capacity:
             return Ending.REFUSED, 2.0 + 2 * chance(), phase.retry_after_s
-        if references > phase.list_limit:
+        if references > self._longest():
             return Ending.TOO_LONG, 2.0, None
         if chance() < phase.errors:
             return self._random.choice((Ending.REFUSED, Ending.OVERLOADED, Ending.FAILED)), 5.0, None
@@ -90,6 +91,10 @@ class Platform:
     def leave(self) -> None:
         """An accepted call has ended."""
         self._at_once -= 1
+
+    def _longest(self) -> int:
+        short, long = self.phase.list_limit, self.phase.list_limit_long
+        return short if long is None else self._random.choice((short, long))
 
     def _within_rate(self, now_ms: float) -> bool:
         phase, span_ms = self.phase, self.phase.window_s * 1000

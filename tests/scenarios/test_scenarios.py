@@ -11,6 +11,7 @@ NOT_BEATEN = 1.03
 WANTED = {
     "constant", "capacity-steps", "knee", "saturation", "jitter", "random-errors", "rate-told", "rate-untold", "outage",
     "very-slow", "two-workers", "many-workers", "wrong-key", "list-grows", "list-limit",
+    "list-limit-lifted", "list-limit-low", "list-limit-bytes",
 }  # fmt: skip
 
 
@@ -24,6 +25,7 @@ def test_the_flow_does_what_the_scenario_expects(scenario, seed):
         assert figures.refused <= expect.refused
         assert figures.oscillation <= expect.oscillation
     assert outcome.refused <= expect.refused_whole
+    assert outcome.too_long <= expect.too_long
     if expect.recovery_s is not None:
         assert outcome.recovery_s <= expect.recovery_s
     if expect.probes is not None:

@@ -1,6 +1,9 @@
 from dataclasses import replace
 
-from jobs.listsize import ListSize, ListSizePolicy, move
+import pytest
+
+from jobs.listsize import Listed, ListSize, ListSizePolicy, listed, move
+from jobs.outcomes import UNREADABLE, Answer, Failure
 from jobs.samples import Counters, Sample, Sized, bucket
 
 POLICY = ListSizePolicy()
@@ -135,3 +138,25 @@ def test_a_list_that_was_asked_for_and_never_answered_is_asked_for_again():
 def test_a_sample_in_which_nothing_ended_changes_nothing():
     state = shortened()
     assert move(state, Sample(3_000, 2_000, 4, Counters()), POLICY, 100) == state
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(200, []), Listed(2, taken=True)),
+        (Answer(201, []), Listed(2, taken=True)),
+        (Answer(413, UNREADABLE), Listed(2, taken=False)),
+        (Answer(413, {"statusCode": 413, "message": "Payload too large"}), Listed(2, taken=False)),
+        (Answer(400, {"Code": "x", "Message": "no"}), None),
+        (Answer(202, []), None),
+        (Answer(500), None),
+        (Failure("reset", written=True), None),
+    ],
+)
+def test_only_a_confirming_answer_and_a_413_say_whether_a_list_was_too_long(answer, told):
+    assert listed(2, answer) == told
+
+
+def test_one_reference_is_never_too_many():
+    assert listed(1, Answer(413)) is None
+    assert listed(1, Answer(200)) == Listed(1, taken=True)

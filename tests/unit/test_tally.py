@@ -40,6 +40,13 @@ def test_only_full_lists_are_timed_as_such_and_all_lists_by_their_length():
     assert {place: sized.n for place, sized in counters.sizes.items()} == {bucket(100): 1, bucket(20): 1}
 
 
+def test_a_list_that_was_too_long_is_accepted_and_tells_nothing_of_what_a_list_takes():
+    tally = Tally()
+    tally.add(claim(100), Shown(Sign.ACCEPTED, 2.0), timed=False)
+    counters = tally.counters()
+    assert (counters.accepted, counters.full.n, counters.sizes) == (1, 0, {})
+
+
 def test_probes_are_counted_by_how_they_ended():
     tally = Tally()
     tally.add(claim(probe=True), Shown(Sign.DENIED, 5.0))

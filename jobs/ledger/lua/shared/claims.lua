@@ -1,7 +1,7 @@
 -- Claiming: permission for a call and the references for it, in one step.
 local claim = {}
 local HUNGRY_MS, STAY_MS = 1000, 1000
-local GROW_MS, HOLD_STAY_MS = 600000, 10000
+local HOLD_STAY_MS = 10000
 local MOST_PARTS, MOST_PASSED = 250, 100
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 local LIMIT_WAIT_MS, AHEAD_US = 50, 20000
@@ -196,17 +196,6 @@ local function leave_or_wait(ask, wait_ms, why, give)
   return claim.wait(ask, wait_ms, why, give)
 end
 
--- The most references that a call may name after a 413: it doubles again after a while, since limits change.
-local function list_size(per_call, size, at)
-  if NOW - at < GROW_MS then return math.min(per_call, size) end
-  if 2 * size >= per_call then
-    call('HDEL', K.state, 'list_size', 'list_size_at')
-    return per_call
-  end
-  call('HSET', K.state, 'list_size', 2 * size, 'list_size_at', ms(NOW))
-  return 2 * size
-end
-
 -- Why nothing may be claimed for now, as {ms, why}; nil where something may. While the breaker is open one claim at a
 -- time is let through, once its time has come: a probe.
 local function shut(ask, h)
@@ -227,7 +216,7 @@ local function again(ask)
 end
 
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
--- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, linger, lease (ms each).
+-- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, look, linger, lease (ms each).
 -- spent: references that this script has touched already.
 function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
@@ -240,7 +229,12 @@ function claim.try(ask, spent)
   end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
-  if h.list_size then ask.per_call = list_size(ask.per_call, tonumber(h.list_size), tonumber(h.list_size_at)) end
+  local most, known = ask.per_call, lists.known(h.list_size, h.list_search)
+  if known and known.size >= most and not known.refused then
+    lists.forget()
+    known = nil
+  end
+  if known then ask.per_call = math.min(most, known.size) end
   ask.size = h.size and math.min(ask.per_call, tonumber(h.size)) or ask.per_call
   local why = shut(ask, h)
   if why then
@@ -253,14 +247,19 @@ function claim.try(ask, spent)
   end
   local kind, wait_ms = choose(ask)
   if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
-  local parts, count, score = {}, 0, nil
+  local parts, count, score, longer = {}, 0, nil, nil
   if kind == 'alone' then
     parts, count, score = take_group()
   elseif kind then
-    parts, count, score = take(kind, kind == 'reads' and 1 or flow.explored(h, ask, kind))
+    local want = kind == 'reads' and 1 or flow.explored(h, ask, kind)
+    if known and kind == 'calls' and want == known.size and not ask.probe then
+      longer = lists.longer(known, ask, most)
+    end
+    parts, count, score = take(kind, longer or want)
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end
+  if longer and count > known.size then lists.try(known, ask.claim) end
   ask.slot = slot
   return claim.answer(ask, grant(ask, kind, parts, score), give)
 end

@@ -2,7 +2,7 @@
 local flow = {}
 local STALE_MS, PROBE_LOOK_MS = 60000, 100
 flow.PROBE_GAP_MS = 1000 -- until what a probe has shown is known, no other follows
-local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_size_at', 'limit', 'limit_at', 'interval', 'size', 'explore',
+local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'interval', 'size', 'explore',
   'breaker', 'breaker_next', 'breaker_probe' }
 
 function flow.read()

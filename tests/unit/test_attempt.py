@@ -1,0 +1,19 @@
+"""What follows from how an attempt ended."""
+
+import pytest
+
+from jobs.listsize import Listed
+from worker.ended import Ended
+
+
+@pytest.mark.parametrize(
+    ("ended", "chains"),
+    [
+        (Ended([]), True),
+        (Ended([], listed=Listed(100, taken=True)), True),
+        (Ended([], listed=Listed(100, taken=False)), False),
+        (Ended([], rest_s=0.05), False),
+    ],
+)
+def test_what_is_staged_follows_at_once_but_for_a_slot_that_rests_and_a_list_that_was_too_long(ended, chains):
+    assert ended.chains is chains
