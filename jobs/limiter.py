@@ -176,9 +176,10 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         known = min(_REFUSED_AMONG_CHANCE, _CERTAIN - 1.2 * weight) if policy.lossy else _REFUSED_BEFORE
     if suspicion + known < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
+    at_once = _at_once(limiter, sample, lost)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0,
+        refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
         credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
@@ -189,7 +190,9 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         most = _DEBT_LOSSY if policy.lossy else _DEBT
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
-        return replace(lowered, limit=max(1.0, limiter.cap - 1.0), credit=credit, failed=limiter.failed + 1)
+        # One call too many is what it was: only what is lost beside shows more.
+        limit = max(1.0, limiter.cap - 1.0)
+        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
