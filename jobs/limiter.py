@@ -190,7 +190,7 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         most = _DEBT_LOSSY if policy.lossy else _DEBT
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
-        # One call too many is what it was: only what is lost beside shows more.
+        # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
         limit = max(1.0, limiter.cap - 1.0)
         return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
