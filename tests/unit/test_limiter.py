@@ -110,6 +110,13 @@ def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_l
     assert failed.credit <= 0
 
 
+def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
+    story = Story(7.0, cap=8, credit=float(POLICY.probe_after))
+    assert story.step(accepted=7).limit == 8
+    assert story.step(5, refused=2).limit == 7
+    assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
+
+
 def test_a_look_that_goes_well_forgets_the_level_and_growth_doubles():
     story = Story(4.0, cap=5, credit=float(POLICY.probe_after))
     story.step(accepted=4)
