@@ -33,6 +33,11 @@ class FlowSettings(BaseModel):
         0.01, ge=0.0, le=0.05,
         description="the share of refusals that is taken for chance, at whatever limit",
     )  # fmt: skip
+    limit_chance: float = Field(
+        0.25, ge=0.0, le=0.5,
+        description="the largest share of losses that is taken for chance once an experiment has shown "
+        "that fewer calls at once lose as many",
+    )  # fmt: skip
     round_deviations: float = Field(
         2.5, ge=1.0, le=10,
         description="deviations above the usual from which a round trip is long",
@@ -131,6 +136,7 @@ class FlowSettings(BaseModel):
                 growth=self.limit_growth,
                 probe_after=self.limit_probe_after,
                 tolerated=self.limit_tolerated,
+                chance=self.limit_chance,
             ),
             trips=RoundTripPolicy(
                 deviations=self.round_deviations,

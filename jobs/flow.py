@@ -10,9 +10,11 @@ from math import floor, isfinite
 from typing import Any, Self, TypeVar
 
 from jobs import breaker as breakers
+from jobs import chance as chances
 from jobs import limiter as limiters
 from jobs import listsize, pacing, roundtrips
 from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode
+from jobs.chance import Losses
 from jobs.limiter import Limiter, LimiterPolicy
 from jobs.listsize import ListSize, ListSizePolicy
 from jobs.pacing import Pacing, PacingPolicy
@@ -59,6 +61,7 @@ class FlowState:
         pacing: the learned rate, and its memory.
         lists: the list size, and its memory.
         breaker: whether calls may be made.
+        losses: which losses are chance.
         seen: the counters that it knows, by drain.
     """
 
@@ -68,6 +71,7 @@ class FlowState:
     pacing: Pacing = field(default_factory=Pacing)
     lists: ListSize = field(default_factory=ListSize)
     breaker: Breaker = field(default_factory=Breaker)
+    losses: Losses = field(default_factory=Losses)
     seen: Mapping[str, Counters] = field(default_factory=dict)
 
     @property
@@ -108,6 +112,7 @@ class FlowState:
                 _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing),
                 [b.tries, b.run, b.passed],
                 [self.lists.credit, self.lists.silent, costs, self.lists.bound, self.lists.pace],
+                _numbers(self.losses),
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
         }  # fmt: skip
@@ -118,7 +123,7 @@ class FlowState:
         try:
             if document["v"] != VERSION:
                 return None
-            limiter, trips, paced, (tries, run, passed, *_), lists, *_ = document["memory"]
+            limiter, trips, paced, (tries, run, passed, *_), lists, *later = document["memory"]
             credit, silent, costs, bound, pace = (*lists, 0, 0)[:5]
             return cls(
                 int(document["at"]),
@@ -136,6 +141,7 @@ class FlowState:
                     Kind(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries), int(run),
                     int(passed),
                 ),
+                _restored(Losses, later[0] if later else ()),
                 {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
             )  # fmt: skip
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
@@ -186,7 +192,7 @@ def move(
     if now_ms - state.at_ms > policy.limiter.stale_ms:
         fresh = limiters.start(policy.limiter, policy.ceiling, now_ms)
         # A learnt rate, too, may have outlived its cause.
-        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=Pacing())
+        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=Pacing(), losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
     moved = state
@@ -209,17 +215,23 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
     limiter = state.limiter
     used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
     paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms)
-    trips, advice = roundtrips.move(state.trips, limiter.limit, what, policy.trips, used=used)
+    losses = state.losses
+    # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
+    trips = replace(state.trips, from_limit=0.0) if losses.tried else state.trips
+    trips, advice = roundtrips.move(trips, limiter.limit, what, policy.trips, used=used and not losses.tried)
     limiter = replace(limiter, limit=advice.limit)
     if advice.enough:
         limiter = limiters.enough(limiter, advice.limit, policy.limiter)
-    limiter = limiters.move(limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed)
+    before = limiter
+    tolerant = losses.tolerant(policy.limiter)
+    limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
+    losses, limiter = chances.move(losses, before, limiter, what, policy.limiter)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
         limiter = limiters.acquit(limiter)
-    return replace(state, limiter=limiter, trips=trips, pacing=paced)
+    return replace(state, limiter=limiter, trips=trips, pacing=paced, losses=losses)
 
 
 def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:
@@ -286,11 +298,11 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _numbers(part: Limiter | RoundTrips | Pacing) -> list[float | int]:
+def _numbers(part: Limiter | RoundTrips | Pacing | Losses) -> list[float | int]:
     return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]
 
 
-_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing)
+_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing, Losses)
 
 
 def _restored(kind: type[_Part], values: Sequence[Any]) -> _Part:

@@ -13,13 +13,16 @@ UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _USED = 0.9
 """In flight at this share of the limit, the limit is what holds calls back."""
-_DEBT = 1.5
-"""Looks at a refused level that are owed at most, so that a limit that has risen is found before long."""
+_DEBT, _DEBT_LOSSY = 1.5, 3.0
+"""Looks at a refused level that are owed at most, so that a limit that has risen is found before long; and where calls
+are lost by chance, so that a look takes longer to fail."""
+_ROUNDS, _ROUNDS_LOSSY = 2, 4
+"""Round trips that a look lasts; and where calls are lost by chance."""
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
 _CERTAIN = 4.0
 """The log of how much likelier a limit must be than chance before refusals lower it."""
-_NEW, _REFUSED_BEFORE = 2.0, 3.0
+_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 2.0, 3.0, 2.5
 """Of that, what a level brings with it that was not in use before, or at which calls were refused before."""
 
 
@@ -33,7 +36,9 @@ class LimiterPolicy:
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
         probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
-        tolerated: the share of refusals that is taken for chance, at whatever level (0.0 to 0.05).
+        tolerated: the share of losses that is taken for chance, at whatever level (0.0 to 0.05).
+        chance: the largest share that is, where it does not depend on the level (0.0 to 0.5).
+        lossy: some are known to be; not a setting.
     """
 
     initial: int = 16
@@ -42,6 +47,8 @@ class LimiterPolicy:
     growth: float = 1.0
     probe_after: int = 100
     tolerated: float = 0.01
+    chance: float = 0.25
+    lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +115,9 @@ def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, 
     if limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
         after = _collect(limiter, sample, policy, lost)
     else:
-        after = _judge_round(limiter)
+        after = replace(limiter, refused=0)
         after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
+    after = _fit(after, policy) if after.refused else after
     limit = max(1.0, min(after.limit, float(ceiling)))
     raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
     return replace(after, limit=limit, raised_ms=raised_ms)
@@ -129,13 +137,13 @@ def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    suspicion = max(0.0, limiter.suspicion - (1 - _by_chance(limiter, policy)) * rounds)
+    suspicion = max(0.0, limiter.suspicion - rounds)
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 
 def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
-    """Refusals by chance in a round trip, where a limit passed by one call refuses one."""
-    return min(0.7, max(1e-6, policy.tolerated * limiter.limit))
+    """Losses by chance in a round trip, where a limit passed by one call refuses one more."""
+    return max(1e-6, policy.tolerated * limiter.limit)
 
 
 def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
@@ -148,26 +156,30 @@ def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int)
     return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
 
 
-def _judge_round(limiter: Limiter) -> Limiter:
-    """At the end of the round trip after a decrease: down by what was lost in it, at most by half."""
-    if not limiter.refused:
-        return limiter
-    target = max(limiter.before / 2, limiter.before - limiter.refused)
+def _fit(limiter: Limiter, policy: LimiterPolicy) -> Limiter:
+    """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
+    too_many = limiter.refused - round(_by_chance(limiter, policy) + 0.25)
+    target = max(limiter.before / 2, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
-        return replace(limiter, refused=0)
-    return replace(limiter, refused=0, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
+        return limiter
+    return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
 
 
 def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
-    suspicion = limiter.suspicion + lost * log(1 / _by_chance(limiter, policy))
+    weight = log(1 + 1 / _by_chance(limiter, policy))
+    suspicion = limiter.suspicion + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
-    known = _REFUSED_BEFORE if limiter.probing_ms else _NEW if new else 0.0
+    known = _NEW if new else 0.0
+    if limiter.probing_ms:
+        # Among losses by chance one alone says little, however few are to be expected.
+        known = min(_REFUSED_AMONG_CHANCE, _CERTAIN - 1.2 * weight) if policy.lossy else _REFUSED_BEFORE
     if suspicion + known < _CERTAIN:
         return replace(limiter, suspicion=suspicion)
+    at_once = _at_once(limiter, sample, lost)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=_at_once(limiter, sample, lost), suspicion=0.0, probing_ms=0, passed=0,
+        refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
         credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
@@ -175,9 +187,12 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         return lowered
     if limiter.probing_ms:
         # Looks that fail one after the other become rarer.
-        debt = max(-_DEBT, -0.5 * limiter.failed) * policy.probe_after
+        most = _DEBT_LOSSY if policy.lossy else _DEBT
+        debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
-        return replace(lowered, limit=max(1.0, limiter.cap - 1.0), credit=credit, failed=limiter.failed + 1)
+        # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
+        limit = max(1.0, limiter.cap - 1.0)
+        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
@@ -204,7 +219,8 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
         return limiter
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
-        if limiter.passed >= 2 * limiter.cap and elapsed >= 2 * limiter.round_trip_ms:
+        rounds = _ROUNDS_LOSSY if policy.lossy else _ROUNDS
+        if limiter.passed >= rounds * limiter.cap and elapsed >= rounds * limiter.round_trip_ms:
             if limiter.soft:
                 return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
             return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
@@ -219,7 +235,7 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
         return replace(after, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
         return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
-    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0)
+    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0, suspicion=0.0)
 
 
 def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:

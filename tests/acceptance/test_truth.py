@@ -97,14 +97,13 @@ async def test_with_a_worker_killed_every_two_seconds_every_result_is_true(rough
 
 
 async def test_with_every_reference_called_alone_every_result_is_true(rough: Stage) -> None:
-    # So many losses at random make the limit one call at a time: that is slow, and no less true.
-    references = rough.platform.references(480, unknown=20)
+    references = rough.platform.references(1_450, unknown=50)
     worker = rough.worker(max_references_per_call=1)
     async with rough.ledger() as ledger:
         job = await submit(ledger, references)
         await ended(ledger, job, 90)
         outcomes = await agrees(rough, ledger, job, references, maybe=True, also=UNDECIDED)
-    assert outcomes[Outcome.CANCELLED] > 350
+    assert outcomes[Outcome.CANCELLED] > 1_000
     assert worker.end() == 0
 
 

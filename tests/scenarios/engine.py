@@ -15,7 +15,7 @@ from jobs import flow
 from jobs.flow import FlowPolicy, FlowState
 from jobs.samples import Counters
 from tests.scenarios.lists import Lists
-from tests.scenarios.platforms import Ending, Platform
+from tests.scenarios.platforms import Answered, Ending, Platform
 
 POST_MS = 250.0
 MOVE_MS = 200.0
@@ -62,6 +62,7 @@ class Ended:
     ending: Ending
     references: int
     probe: bool
+    chance: bool
 
 
 def counted(counters: Counters, call: Call, ending: Ending, took_ms: float, told_s: float | None) -> Counters:
@@ -193,12 +194,12 @@ class Engine:
         return longer or size, not longer
 
     def _send(self, call: Call) -> None:
-        ending, took_ms, told_s = self.platform.arrive(call.references, self.now_ms)
-        self.at(self.now_ms + took_ms, lambda: self._end(call, ending, took_ms, told_s))
+        answered = self.platform.arrive(call.references, self.now_ms)
+        self.at(self.now_ms + answered.took_ms, lambda: self._end(call, answered))
 
-    def _end(self, call: Call, ending: Ending, took_ms: float, told_s: float | None) -> None:
-        worker = call.worker
-        self.ended.append(Ended(self.now_ms, ending, call.references, call.probe))
+    def _end(self, call: Call, answered: Answered) -> None:
+        worker, ending, took_ms, told_s = call.worker, answered.ending, answered.took_ms, answered.told_s
+        self.ended.append(Ended(self.now_ms, ending, call.references, call.probe, answered.chance))
         worker.counters = counted(worker.counters, call, ending, took_ms, told_s)
         if ending is Ending.ACCEPTED:
             self.platform.leave()
@@ -214,16 +215,17 @@ class Engine:
         if (ending not in WELL or call.probe) and not worker.waiting:
             worker.waiting = True
             self.at(max(self.now_ms, worker.posted_ms + URGENT_MS), lambda: self._post(worker, urgent=True))
-        rest_ms = self._rest_ms(call, ending)
+        rest_ms = self._rest_ms(call, answered)
         if rest_ms:
             self.at(self.now_ms + rest_ms, lambda: self._free(worker))
         else:
             self._free(worker)
 
-    def _rest_ms(self, call: Call, ending: Ending) -> float:
+    def _rest_ms(self, call: Call, answered: Answered) -> float:
         """For how long the slot of an ended call stays taken."""
+        ending = answered.ending
         if ending is Ending.TIMED_OUT:
-            return LEASE_MS
+            return min(answered.took_ms, LEASE_MS)
         return call.worker.round_ms if ending in {Ending.REFUSED, Ending.OVERLOADED} and not call.probe else 0.0
 
     def _free(self, worker: Worker) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 
 from jobs.flow import FlowPolicy
-from tests.scenarios.engine import Engine
-from tests.scenarios.platforms import Ending, Phase, Platform
+from tests.scenarios.engine import LEASE_MS, Engine
+from tests.scenarios.platforms import ERROR_MS, ERRORS, Ending, Phase, Platform
 
 FOLDER = Path(__file__).parent
 _REFUSALS = {Ending.REFUSED, Ending.OVERLOADED}
@@ -20,7 +20,7 @@ class Bounds:
     """What must come of a scenario, in each phase once it has settled."""
 
     throughput: float = 0.9  # of the oracle's
-    refused: float = 0.02  # of all calls
+    refused: float = 0.02  # of all calls, those apart that chance refuses at any load
     refused_whole: float = 0.02  # of all calls of the run, those included from which it had to learn
     too_long: float = 0.01  # of all calls of the run
     oscillation: float = 0.3  # of the mean limit, to either side
@@ -86,14 +86,24 @@ def oracle(phase: Phase, scenario: Scenario) -> float:
         return sum(oracle(each, scenario) for each in both) / 2
     most = min(scenario.max_references, phase.list_limit)
     at_once = min(scenario.ceiling, phase.capacity or scenario.ceiling)
+    good = 1 - phase.errors - phase.hangs
     best = max(
-        calls * size / phase.call_ms(size, calls) * 1000
+        calls * size * good / _slot_ms(phase, scenario, phase.call_ms(size, calls)) * 1000
         for calls in range(1, at_once + 1)
         for size in range(1, most + 1)
         if phase.call_ms(size, calls) * (1 + phase.jitter) < scenario.timeout_s * 1000
     )
     stretch = 1 + 4 * phase.tail
-    return min(best / stretch, phase.rate / phase.window_s * most if phase.rate else best) * (1 - phase.errors)
+    return min(best / stretch, phase.rate / phase.window_s * most * good if phase.rate else best)
+
+
+def _slot_ms(phase: Phase, scenario: Scenario, call_ms: float) -> float:
+    """For how long a call keeps its slot: a refused one's rests for a round trip, a hanging one's for longer."""
+    resting = sum(ending in _REFUSALS for ending in ERRORS) / len(ERRORS)
+    timeout_ms = scenario.timeout_s * 1000
+    hanging_ms = timeout_ms + min(timeout_ms, LEASE_MS)
+    good = 1 - phase.errors - phase.hangs
+    return good * call_ms + phase.errors * (ERROR_MS + resting * call_ms) + phase.hangs * hanging_ms
 
 
 def run(scenario: Scenario, seed: int) -> Outcome:
@@ -121,7 +131,7 @@ def run(scenario: Scenario, seed: int) -> Outcome:
 
 def _share(engine: Engine, begin_ms: float, end_ms: float, endings: Collection[Ending] = _REFUSALS) -> float:
     ended = [e for e in engine.ended if begin_ms <= e.at_ms < end_ms]
-    return sum(e.ending in endings for e in ended) / len(ended) if ended else 0.0
+    return sum(e.ending in endings and not e.chance for e in ended) / len(ended) if ended else 0.0
 
 
 def _figures(engine: Engine, begin_ms: float, end_ms: float, ideal: float) -> Figures:

@@ -18,6 +18,20 @@ class Ending(Enum):
     TOO_LONG = auto()  # 413
 
 
+ERRORS, ERROR_MS = (Ending.REFUSED, Ending.OVERLOADED, Ending.FAILED), 5.0
+"""How a call ends that goes wrong by chance, and after how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a call ends, after how long, with which Retry-After; `chance`: whatever the load, it would have."""
+
+    ending: Ending
+    took_ms: float
+    told_s: float | None = None
+    chance: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """What the platform is like for a while; times not counted at its beginning are `settle_s`."""
@@ -39,6 +53,7 @@ class Phase:
     list_limit: int = 10_000
     list_limit_long: int | None = None  # of every other list by chance: one of long references
     errors: float = 0.0  # the share of calls that end in a random 429, 500 or 503
+    hangs: float = 0.0  # the share of calls that are never answered
     down: str | None = None  # refused, overloaded, hanging
     denied: bool = False
 
@@ -64,29 +79,31 @@ class Platform:
         self._at_once = 0
         self._recent: deque[float] = deque()
 
-    def arrive(self, references: int, now_ms: float) -> tuple[Ending, float, float | None]:
-        """How a call will end, in how many ms, and the Retry-After in seconds."""
+    def arrive(self, references: int, now_ms: float) -> Answered:
+        """How a call will end."""
         phase, chance = self.phase, self._random.random
         if phase.down == "hanging":
-            return Ending.TIMED_OUT, self._timeout_ms, None
+            return Answered(Ending.TIMED_OUT, self._timeout_ms)
         if phase.down:
-            return (Ending.FAILED if phase.down == "refused" else Ending.OVERLOADED), 1.0 + 2 * chance(), None
+            return Answered(Ending.FAILED if phase.down == "refused" else Ending.OVERLOADED, 1.0 + 2 * chance())
         if phase.denied:
-            return Ending.DENIED, 5.0 + 2 * chance(), None
+            return Answered(Ending.DENIED, 5.0 + 2 * chance())
         if phase.rate and not self._within_rate(now_ms):
-            return Ending.REFUSED, 2.0 + 2 * chance(), self._pardon_s(now_ms)
+            return Answered(Ending.REFUSED, 2.0 + 2 * chance(), self._pardon_s(now_ms))
         if phase.capacity and self._at_once >= phase.capacity:
-            return Ending.REFUSED, 2.0 + 2 * chance(), phase.retry_after_s
+            return Answered(Ending.REFUSED, 2.0 + 2 * chance(), phase.retry_after_s)
         if references > self._longest():
-            return Ending.TOO_LONG, 2.0, None
+            return Answered(Ending.TOO_LONG, 2.0)
         if chance() < phase.errors:
-            return self._random.choice((Ending.REFUSED, Ending.OVERLOADED, Ending.FAILED)), 5.0, None
+            return Answered(self._random.choice(ERRORS), ERROR_MS, chance=True)
+        if phase.hangs and chance() < phase.hangs:
+            return Answered(Ending.TIMED_OUT, self._timeout_ms, chance=True)
         took_ms = phase.call_ms(references, self._at_once + 1) * (1 + phase.jitter * (2 * chance() - 1))
         took_ms *= 5 if chance() < phase.tail else 1
         if took_ms > self._timeout_ms:
-            return Ending.TIMED_OUT, self._timeout_ms, None
+            return Answered(Ending.TIMED_OUT, self._timeout_ms)
         self._at_once += 1
-        return Ending.ACCEPTED, took_ms, None
+        return Answered(Ending.ACCEPTED, took_ms)
 
     def leave(self) -> None:
         """An accepted call has ended."""

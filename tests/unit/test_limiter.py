@@ -64,6 +64,13 @@ def test_a_share_that_was_refused_is_taken_off_at_the_end_of_the_round_trip():
     assert int(story.step(ROUND_MS, in_flight=12, accepted=4).limit) == 8
 
 
+def test_calls_refused_beside_others_of_which_nothing_is_known_yet_show_at_once_how_many_fit():
+    story = Story(16.0)
+    story.limiter = start(POLICY, CEILING, T0)
+    assert story.step(10, refused=4).limit == 12
+    assert story.step(20, refused=4, in_flight=16).limit == 8
+
+
 def test_it_falls_by_half_at_most_in_a_round_trip():
     story = Story(12.0, raised_ms=T0)
     story.step(2, refused=11)
@@ -101,6 +108,13 @@ def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_l
     failed = story.step(5, refused=1)
     assert (failed.limit, failed.cap) == (4, 5)
     assert failed.credit <= 0
+
+
+def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
+    story = Story(7.0, cap=8, credit=float(POLICY.probe_after))
+    assert story.step(accepted=7).limit == 8
+    assert story.step(5, refused=2).limit == 7
+    assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
 
 
 def test_a_look_that_goes_well_forgets_the_level_and_growth_doubles():
@@ -161,5 +175,6 @@ def test_slow_calls_raise_it_by_one_a_round_trip_though_it_is_moved_more_often()
 def test_one_call_too_many_that_is_refused_again_and_again_in_a_sample_is_one():
     story = Story(7.0, raised_ms=T0)
     story.limiter = replace(story.limiter, round_ms=5.0)
-    story.step(20, refused=4, accepted=20)
-    assert story.step(20, accepted=20, in_flight=1).limit >= 6
+    sizes = {bucket(100): Sized(20, 2000, 100.0)}
+    sample = Sample(T0 + 20, T0, 7, Counters(accepted=20, refused=4, sizes=sizes))
+    assert move(story.limiter, sample, POLICY, CEILING, slowed=False).limit >= 6
