@@ -8,6 +8,7 @@ from jobs.forecast import Account, Outlook, outlook
 from jobs.ledger import control, records
 from jobs.ledger.control import Gate
 from jobs.ledger.core import Ledger
+from jobs.ledger.records import Moment
 from jobs.model import JobRecord, JobState, Result
 from jobs.outcomes import Outcome
 from jobs.times import rfc3339
@@ -40,29 +41,29 @@ async def look(ledger: Ledger, job: str) -> Snapshot:
 async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
     """These jobs now."""
     found = list(found)
-    unfinished: Sequence[JobRecord] | None = ()
-    if not all(record.state.ended for record in found):
-        unfinished = await records.rivals(ledger)
-    now_ms = await ledger.now_ms()
-    gates: dict[str, Gate] = {}
-    accounts: dict[str, Account] = {}
+    going = [record.id for record in found if not record.state.ended]
+    rivals = await records.rivals(ledger) if going else []
+    names = list(dict.fromkeys(record.order.account for record in found))
+    moment = await records.moment(ledger, names, list(dict.fromkeys([*going, *(rivals or ())])))
+    unfinished = None if rivals is None else [moment.jobs[job] for job in rivals if job in moment.jobs]
+    gates = {name: await control.gate(ledger, name) for name in names}
+    accounts = {name: await _account(ledger, name, gates[name], moment, unfinished) for name in names}
     snapshots = []
-    for record in found:
-        name = record.order.account
-        if name not in gates:
-            gates[name] = await control.gate(ledger, name)
-            accounts[name] = await _account(ledger, name, gates[name], unfinished)
-        snapshots.append(Snapshot(record, gates[name], now_ms, outlook(record, accounts[name], now_ms)))
+    for known in found:
+        record, name = moment.jobs.get(known.id, known), known.order.account
+        snapshots.append(Snapshot(record, gates[name], moment.at_ms, outlook(record, accounts[name], moment.at_ms)))
     return snapshots
 
 
-async def _account(ledger: Ledger, name: str, gate: Gate, unfinished: Sequence[JobRecord] | None) -> Account:
+async def _account(
+    ledger: Ledger, name: str, gate: Gate, moment: Moment, unfinished: Sequence[JobRecord] | None
+) -> Account:
     return Account(
         open=not gate.paused and gate.breaker is None,
         hold_until_ms=gate.hold_until_ms,
         stops=await records.stops(ledger, name),
-        calls=gate.calls_in_flight,
-        claims=await records.claims(ledger, name),
+        calls=moment.calls[name],
+        claims=moment.claims[name],
         workers=gate.workers,
         unfinished=unfinished,
     )

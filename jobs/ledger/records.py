@@ -1,6 +1,7 @@
 """Reading jobs from the ledger."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from jobs.errors import UnknownJobError
 from jobs.ledger.connection import translated
@@ -40,11 +41,45 @@ async def unfinished(ledger: Ledger) -> list[JobRecord]:
     return await _records(ledger, ids)
 
 
-async def rivals(ledger: Ledger) -> list[JobRecord] | None:
-    """Jobs that have not ended; None where they are too many to be read each time."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How jobs and accounts stood at one time by the server's clock; `calls` in flight and `claims` by account."""
+
+    at_ms: int
+    jobs: Mapping[str, JobRecord]
+    calls: Mapping[str, int]
+    claims: Mapping[str, int]
+
+
+async def rivals(ledger: Ledger) -> list[str] | None:
+    """Ids of jobs that have not ended; None where they are too many to be read each time."""
     with translated():
-        number = await ledger.redis.zcard(ledger.keys.open)
-    return await unfinished(ledger) if number <= _MOST_RIVALS else None
+        ids = await ledger.redis.zrange(ledger.keys.open, 0, _MOST_RIVALS)
+    return None if len(ids) > _MOST_RIVALS else [job.decode() for job in ids]
+
+
+async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -> Moment:
+    """These accounts and jobs now; a job that is not known is left out.
+
+    They are asked for in one request, which a server answers in one go: between two, calls that end together settle.
+    """
+    since_ms = await ledger.now_ms()
+    with translated():
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.time()
+        for account in accounts:
+            pipe.zcount(ledger.keys.slots(account), since_ms, "+inf")
+            pipe.hlen(ledger.keys.claimed(account))
+        for job in jobs:
+            pipe.hgetall(ledger.keys.job(job))
+        (seconds, micros), *rows = await pipe.execute()
+    counts = rows[: 2 * len(accounts)]
+    return Moment(
+        at_ms=int(seconds) * 1000 + int(micros) // 1000,
+        jobs={record.id: record for record in _read(jobs, rows[2 * len(accounts) :])},
+        calls={account: int(n) for account, n in zip(accounts, counts[::2], strict=True)},
+        claims={account: int(n) for account, n in zip(accounts, counts[1::2], strict=True)},
+    )
 
 
 async def stops(ledger: Ledger, account: str) -> Stops:
@@ -57,23 +92,21 @@ async def stops(ledger: Ledger, account: str) -> Stops:
     return Stops(int(since or 0), int(until or 0), int(hold or 0))
 
 
-async def claims(ledger: Ledger, account: str) -> int:
-    """Claims of the account, in flight or staged."""
-    with translated():
-        return int(await ledger.redis.hlen(ledger.keys.claimed(account)))
-
-
 async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
     if not ids:
         return []
+    jobs = [job.decode() for job in ids]
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
-        for job in ids:
-            pipe.hgetall(ledger.keys.job(job.decode()))
-        rows = await pipe.execute()
+        for job in jobs:
+            pipe.hgetall(ledger.keys.job(job))
+        return _read(jobs, await pipe.execute())
+
+
+def _read(jobs: Sequence[str], rows: Sequence[Mapping[bytes, bytes]]) -> list[JobRecord]:
     return [
-        _record(job.decode(), {k.decode(): v.decode() for k, v in row.items()})
-        for job, row in zip(ids, rows, strict=True)
+        _record(job, {k.decode(): v.decode() for k, v in row.items()})
+        for job, row in zip(jobs, rows, strict=True)
         if row.get(b"state") is not None
     ]
 
