@@ -91,13 +91,15 @@ def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
         now_ms=now_ms,
     )
     sent = min(1.0, account.calls / account.claims) if account.claims else 1.0
+    left = _left(record)
     return progress(
-        left=_left(record),
+        left=left,
         samples=record.samples,
         in_calls=record.in_flight * sent,
         calls=account.calls,
         now_ms=clock,
-        calls_left=0 if _shares(record, account) else account.claims,
+        claims=0 if _shares(record, account) else account.claims,
+        unclaimed=max(0, left - record.in_flight),
     )
 
 

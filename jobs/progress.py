@@ -12,22 +12,29 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 WINDOW_MS = 10_000
 """What is older than this says nothing about the present rate, unless there were few calls and no change since."""
 ENOUGH_CALLS = 40
 """So many calls tell the rate, however they differ."""
+_EXPERIMENT_LAPS = 4
+"""Calls that follow each other while the limit is lowered to see what comes of it."""
 _LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many results there were at a time, the sum of the times at which they came, and how many were in calls."""
+    """How many results there were at a time, the sum of the times at which they came, and how many were in calls.
+
+    `calls` is how many calls had brought them; 0 where that was not counted.
+    """
 
     at_ms: int
     count: int
     sum_ms: int
     in_calls: int = 0
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,14 @@ def clock_ms(
 
 
 def progress(
-    *, left: int, samples: Sequence[Sample], in_calls: float, calls: int, now_ms: int, calls_left: int = 0
+    *,
+    left: int,
+    samples: Sequence[Sample],
+    in_calls: float,
+    calls: int,
+    now_ms: int,
+    claims: int = 0,
+    unclaimed: int = 0,
 ) -> Progress:
     """Reckons the present rate and the time left of a job that goes on.
 
@@ -81,20 +95,125 @@ def progress(
         in_calls: references that the calls in flight name.
         calls: calls in flight.
         now_ms: on the job's clock.
-        calls_left: claims that are still to be called or to end, each perhaps the reading of one reference.
+        claims: calls in flight and those that are staged, each perhaps the reading of one reference; 0 where others'
+            calls are among them.
+        unclaimed: references that are in none of them.
     """
     points = [START, *samples]
-    newest = points[-1]
-    if newest.count == 0:
+    if points[-1].count == 0:
         return Progress(None, None)
     step = _step(points, in_calls, now_ms)
     rate = _rate(points, step, step / max(1, calls), now_ms)
     if not rate:
         return Progress(rate, None)
-    # The next results are due a step after the last: what has passed of it need not be waited for again.
-    call_s = step / rate
-    since_s = max(0.0, min((now_ms - newest.at_ms) / 1000, call_s))
-    return Progress(rate, max(0.0, max(left / rate, call_s * calls_left / max(1, calls)) - since_s))
+    usual = _usually_in_calls(points, step, now_ms)
+    lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
+    if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
+        laps = _Laps(left / usual, usual / lists.mean)
+    elif unclaimed:
+        number = claims + lists.number(unclaimed)
+        laps = _Laps.of(number, _soon_at_once(number, calls, usual / lists.mean))
+    elif claims > calls:
+        laps = _Laps.of(claims, calls or usual / lists.mean)
+    else:
+        laps = _Laps.of(claims, max(calls, round(_last_lap(points, in_calls, 1000 * usual / rate) / lists.mean)))
+    return Progress(rate, _left_ms(points, laps, lists.mean, 1000 * usual / rate, now_ms) / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laps:
+    """How often calls still follow each other, so many side by side."""
+
+    number: float
+    at_once: float
+
+    @classmethod
+    def of(cls, calls: int, at_once: float) -> Self:
+        """Those that so many calls will take."""
+        return cls(calls / max(1.0, at_once), max(1.0, at_once))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """References of a call: on average, and at most."""
+
+    mean: float
+    longest: float
+
+    @classmethod
+    def alike(cls, per_call: float) -> Self:
+        """All of the same length."""
+        return cls(max(1.0, per_call), max(1.0, per_call))
+
+    def number(self, references: int) -> int:
+        """Calls that so many references will take: shorter lists are rare, and the fewer lists the less likely."""
+        return max(math.ceil(references / self.longest), round(references / self.mean))
+
+
+def _soon_at_once(number: int, calls: int, usual: float) -> float:
+    """Calls at once for so many: those of now, but for long not those of an experiment (jobs/roundtrips.py)."""
+    return calls if number <= _EXPERIMENT_LAPS * calls or abs(calls - usual) <= usual / 8 else usual
+
+
+def _lists(points: Sequence[Sample], now_ms: int) -> _Lists | None:
+    """The lists that have brought results lately; None where calls were not counted."""
+    stretches = [
+        (after.count - before.count, after.calls - before.calls)
+        for before, after in pairwise(points)
+        if after is points[-1] or now_ms - before.at_ms <= WINDOW_MS
+    ]
+    counted = [(count, calls) for count, calls in stretches if calls > 0]
+    if not counted or not points[-1].calls:
+        return None
+    mean = sum(count for count, _ in counted) / sum(calls for _, calls in counted)
+    return _Lists(max(1.0, mean), max(1.0, *(count / calls for count, calls in counted)))
+
+
+def _usually_in_calls(points: Sequence[Sample], step: float, now_ms: int) -> float:
+    """References in calls on average lately, but for the last lap: in it they may have got fewer for want of more."""
+    weighed = [
+        (after.in_calls, after.count - before.count)
+        for before, after in pairwise(points)
+        if after.in_calls and after.count <= points[-1].count - step and now_ms - after.at_ms <= WINDOW_MS
+    ]
+    results = sum(weight for _, weight in weighed)
+    return sum(number * weight for number, weight in weighed) / results if results else step
+
+
+def _last_lap(points: Sequence[Sample], in_calls: float, call_ms: float) -> float:
+    """References in calls while there were still more to follow, now that there are none."""
+    since_ms = points[-1].at_ms - call_ms
+    return max(in_calls, *(point.in_calls for point in points if point.at_ms >= since_ms))
+
+
+def _left_ms(points: Sequence[Sample], laps: _Laps, per_call: float, call_ms: float, now_ms: int) -> float:
+    """How long until the last call ends, each beginning where one ended a lap before it.
+
+    So calls end as they did in the last lap, a call's time later each lap, and what those that end together leave over
+    takes as long as they.
+    """
+    newest, whole = points[-1], math.ceil(laps.number)
+    since_ms = max(0, now_ms - newest.at_ms)
+    ended_ms = _end_of_call_ms(points, (whole - laps.number) * laps.at_once, per_call)
+    # What is overdue may come at any moment, and what follows it is late by as much.
+    ahead_ms = min(float(newest.at_ms - ended_ms), call_ms) + min(since_ms, call_ms)
+    return max(0.0, whole * call_ms - ahead_ms)
+
+
+def _end_of_call_ms(points: Sequence[Sample], back: float, per_call: float) -> float:
+    """When the call ended that is so many before the last one.
+
+    Calls between two samples ended evenly about the mean time of their results, the last of them at the later sample.
+    """
+    counted = points[-1].calls > 0
+    ended = [float(point.calls) if counted else point.count / per_call for point in points]
+    number = ended[-1] - back - 0.5  # the middle of a call stays within it where calls are of uneven length
+    for n, (before, after) in enumerate(pairwise(points), 1):
+        if ended[n - 1] < number <= ended[n]:
+            mean_ms = (after.sum_ms - before.sum_ms) / (after.count - before.count)
+            first_ms = max(before.at_ms, 2 * mean_ms - after.at_ms)
+            return first_ms + (number - ended[n - 1]) / (ended[n] - ended[n - 1]) * (after.at_ms - first_ms)
+    return float(points[0 if number <= 0 else -1].at_ms)
 
 
 def _step(points: Sequence[Sample], in_calls: float, now_ms: int) -> float:

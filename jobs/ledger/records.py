@@ -1,7 +1,7 @@
 """Reading jobs from the ledger."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.errors import UnknownJobError
 from jobs.ledger.connection import translated
@@ -144,9 +144,13 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
 
 
 def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
-    """Those that were kept, and the newest, which has beside it when the last one was kept."""
-    texts = [*h.get("samples", "").split(), *h.get("sampled", "").split()[:1]]
-    return tuple(Sample(*map(int, text.split(":")[:4])) for text in texts)
+    """Those that were kept, and the newest, which has beside it when the last one was kept, and its calls."""
+    kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
+    if not h.get("sampled"):
+        return tuple(kept)
+    newest, _, *rest = h["sampled"].split()
+    calls = int(rest[0]) if rest else 0
+    return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
 
 
 def _int(text: str | None) -> int | None:

@@ -43,14 +43,13 @@ async def watched(ledger: Ledger, job: str, within_s: float) -> AsyncIterator[Sn
 
 
 def check(looks: list[Snapshot], end_ms: int, latency_s: float) -> None:
-    """All but a few looks, between the ends of calls that end together, are right within a fifth, or a call."""
+    """All but a few looks, between the ends of calls that end together, are right within a fifth."""
     rate = CALLS * PER_CALL / latency_s
     wrong = []
     for seen in looks:
         left_s = (end_ms - seen.now_ms) / 1000
         eta_s, now = seen.outlook.eta_s, seen.outlook.rate
-        off_s = max(WITHIN * left_s, latency_s) + 0.1
-        if now is None or eta_s is None or abs(now / rate - 1) > WITHIN or abs(eta_s - left_s) > off_s:
+        if now is None or eta_s is None or abs(now / rate - 1) > WITHIN or abs(eta_s - left_s) > WITHIN * left_s + 0.1:
             wrong.append((seen.record.settled, now, eta_s, left_s))
     assert len(looks) > 20
     assert len(wrong) <= 0.1 * len(looks), (len(looks), wrong)

@@ -158,6 +158,26 @@ async def test_samples_are_bounded_and_the_fewer_the_older(ledger):
     assert sum(age < 5000 for age in ages) > sum(age >= 5000 for age in ages)
 
 
+async def test_samples_count_the_calls_that_have_brought_results_each_once_whatever_pieces_it_had(ledger):
+    job = await submit(ledger, refs(200))
+    for pieces in (1, 2):  # the second call has what the first left of a piece, and some of the next
+        taken = await claim(ledger, terms=replace(TERMS, per_call=60))
+        assert len(taken.parts) == pieces
+        await ledger.redis.hincrby(f"cancellist:job:{job}", "started_at", -1000)
+        await settle(ledger, taken)
+    newest = (await records.get(ledger, job)).samples[-1]
+    assert (newest.count, newest.calls) == (120, 2)
+
+
+async def test_calls_are_not_counted_any_more_once_an_earlier_version_has_settled_one(ledger):
+    job = await submit(ledger, refs(40))
+    await calls_end(ledger, job, after_ms=1000)
+    sampled = (await ledger.redis.hget(f"cancellist:job:{job}", "sampled")).split()
+    await ledger.redis.hset(f"cancellist:job:{job}", "sampled", b" ".join(sampled[:2]))
+    await calls_end(ledger, job, after_ms=1000)
+    assert [sample.calls for sample in (await records.get(ledger, job)).samples] == [0, 0]
+
+
 async def test_malformed_lines_are_no_part_of_the_pace(ledger):
     job = (await submitted(ledger, refs(20), malformed=30)).job
     await control.slices(ledger, A, job)

@@ -71,8 +71,14 @@ def grown_counters(packed, _=None):
 
 def grown_sample(value, field):
     if field == b"samples":
-        return b" ".join(sample + b":9" for sample in value.split(b" "))
-    return value + b" 9" if field == b"sampled" else value
+        return b" ".join(_longer(sample, b":", 5) for sample in value.split(b" "))
+    return _longer(value, b" ", 3) if field == b"sampled" else value
+
+
+def _longer(text, between, fields):
+    """With a field more than there are by now; recordings may have fewer."""
+    own = text.split(between)
+    return between.join([*own, *[b"0"] * (fields - len(own)), b"9"])
 
 
 _GROWN_VALUES = {

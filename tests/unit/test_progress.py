@@ -45,8 +45,49 @@ def test_calls_that_take_longer_than_the_window_have_a_rate_too():
 
 
 def test_what_is_still_in_calls_takes_its_time_however_few_references_it_is():
-    got = at(20_000, staircase(20), left=3, calls_left=3)
+    got = at(20_000, staircase(20), left=3, claims=3)
     assert got.eta_s == pytest.approx(3.0)
+
+
+def test_calls_that_end_together_leave_over_what_takes_another_call():
+    got = progress(left=250, samples=staircase(5), in_calls=100, calls=2, claims=5, now_ms=5000)
+    assert got.eta_s == pytest.approx(3.0)
+
+
+def apart(calls, each_ms=250):
+    """Samples of calls of 100 references that end one after another, four of them at once."""
+    ends = [each_ms * n for n in range(1, calls + 1)]
+    return [Sample(end, 100 * n, 100 * sum(ends[:n]), 400, n) for n, end in enumerate(ends, 1)]
+
+
+def test_calls_that_end_one_after_another_leave_over_no_more_than_they_are():
+    got = progress(left=600, samples=apart(80), in_calls=400, calls=4, claims=6, now_ms=20_000)
+    assert got.eta_s == pytest.approx(1.5)
+
+
+def test_the_last_calls_end_as_long_after_those_before_them_as_a_call_takes():
+    got = progress(left=200, samples=apart(80), in_calls=200, calls=2, claims=2, now_ms=20_100)
+    assert got.eta_s == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize(("left", "laps"), [(400, 1), (450, 2), (800, 2), (850, 3)])
+def test_a_list_that_is_not_full_is_a_call_too(left, laps):
+    # Four calls at once that end together, and four that are staged, where there are so many.
+    samples = [Sample(1000 * n, 400 * n, 200_000 * n * (n + 1), 400, 4 * n) for n in range(1, 6)]
+    claims = min(8, -(-left // 100))
+    got = progress(
+        left=left, samples=samples, in_calls=400, calls=4, claims=claims, unclaimed=max(0, left - 800), now_ms=5000
+    )  # fmt: skip
+    assert got.eta_s == pytest.approx(laps)
+
+
+def test_under_a_rate_calls_begin_one_after_another_however_few_are_in_flight():
+    for calls in (1, 2):
+        got = progress(
+            left=1000, samples=apart(80), in_calls=100 * calls, calls=calls, claims=calls,
+            unclaimed=1000 - 100 * calls, now_ms=20_000,
+        )  # fmt: skip
+        assert got.eta_s == pytest.approx(2.5, abs=0.2)
 
 
 def test_a_clock_that_lags_behind_does_no_harm():

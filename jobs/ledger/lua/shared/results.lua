@@ -30,8 +30,9 @@ end
 
 -- How far the job has come, for its pace (jobs/progress.py): "at:count:sum", with `at` ms on the job's clock, which runs
 -- from its start and stands while the job may not go on; `count` of results that calls and reads have brought; `sum` of
--- the times at which they came. The newest is in `sampled` (with when the one before it was kept); older ones are in
--- `samples`, the fewer the older, each with how many references were in calls: "at:count:sum:calls".
+-- the times at which they came. The newest is in `sampled`, with when the one before it was kept, and how many calls have
+-- brought results (not where an older version has counted too): "at:count:sum kept calls". Older ones are in `samples`,
+-- the fewer the older, each with how many references were in calls: "at:count:sum:in_calls:calls".
 local GAP_MS, YOUNG, SAMPLES, HISTORY_MS, HOLD_MS = 50, 16, 32, 300000, 5000
 
 -- Leaves out what has aged, or else the sample that is closest to its neighbours for its age.
@@ -75,26 +76,30 @@ local function in_calls(claimed)
   return ms(math.floor(math.min(1, share) * claimed))
 end
 
--- Notes how many results the job has.
+-- Notes how many results the job has. A call may have brought them for several of its pieces.
+local counted = {}
 function result.sample(id)
   local jk = K.job(id)
   local h = call('HMGET', jk, 'settled', 'outcome:invalid', 'outcome:aborted', 'outcome:expired', 'sampled',
     'started_at', 'idle', 'claimed')
   local count = tonumber(h[1] or 0) - tonumber(h[2] or 0) - tonumber(h[3] or 0) - tonumber(h[4] or 0)
-  local at, last, sum, kept_at = string.match(h[5] or '0:0:0 0', '(%d+):(%d+):(%d+) (%d+)')
+  local at, last, sum, kept_at, calls = string.match(h[5] or '0:0:0 0 0', '(%d+):(%d+):(%d+) (%d+) ?(%d*)')
   if not h[6] or count <= tonumber(last) then return end
   local zero = tonumber(h[6]) + tonumber(h[7] or 0)
   local idle = tonumber(h[7] or 0) + stopped_since(zero + tonumber(at))
   local now = math.max(tonumber(at), NOW - tonumber(h[6]) - idle)
   local fields = {}
   if now - tonumber(kept_at) >= math.min(GAP_MS, now / YOUNG) and last ~= '0' then
-    local sample = { at = tonumber(at), text = table.concat({ at, last, sum, in_calls(tonumber(h[8] or 0)) }, ':') }
+    local sample = { at, last, sum, in_calls(tonumber(h[8] or 0)), calls ~= '' and calls or nil }
+    sample = { at = tonumber(at), text = table.concat(sample, ':') }
     fields = { 'samples', keep(call('HGET', jk, 'samples'), sample, now) }
     kept_at = at
   end
   if idle > 0 then fields[#fields + 1], fields[#fields + 2] = 'idle', ms(idle) end
   local newest = ms(now) .. ':' .. ms(count) .. ':' .. ms(tonumber(sum) + (count - tonumber(last)) * now)
-  call('HSET', jk, 'sampled', newest .. ' ' .. kept_at, unpack(fields))
+  calls = calls ~= '' and ' ' .. ms(calls + (counted[id] and 0 or 1)) or ''
+  counted[id] = true
+  call('HSET', jk, 'sampled', newest .. ' ' .. kept_at .. calls, unpack(fields))
 end
 
 -- Stops the job's clock for the time since `from` (ms) in which no result came.
