@@ -207,7 +207,7 @@ def _end_of_call_ms(points: Sequence[Sample], back: float, per_call: float) -> f
     """
     counted = points[-1].calls > 0
     ended = [float(point.calls) if counted else point.count / per_call for point in points]
-    number = ended[-1] - back - 0.5  # the middle of a call stays within it where calls are of uneven length
+    number = ended[-1] - back
     for n, (before, after) in enumerate(pairwise(points), 1):
         if ended[n - 1] < number <= ended[n]:
             mean_ms = (after.sum_ms - before.sum_ms) / (after.count - before.count)

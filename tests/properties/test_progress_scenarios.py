@@ -7,7 +7,7 @@ import pytest
 from tests.scenarios.pace import PER_CALL, Load, even, play, steady, wrong
 
 LATENCIES_MS = (20, 100, 500, 2000, 5000)
-CONCURRENCIES = (1, 2, 8, 32)
+CONCURRENCIES = (1, 2, 7, 8, 32)
 WITHIN = 0.2
 
 
@@ -33,7 +33,7 @@ def test_after_a_tenth_of_a_job_its_rate_and_its_time_left_are_right_within_a_fi
 
 
 @pytest.mark.parametrize("more", [0, 50, 130, 450, 750])
-@pytest.mark.parametrize("concurrency", [2, 8, 32])
+@pytest.mark.parametrize("concurrency", [2, 7, 8, 32])
 @pytest.mark.parametrize("latency_ms", [100, 500, 2000])
 def test_lists_that_are_shorter_now_and_then_make_no_difference_nor_does_a_rest(latency_ms, concurrency, more):
     lists, left = [], 30 * concurrency * PER_CALL + more

@@ -70,6 +70,18 @@ def test_the_last_calls_end_as_long_after_those_before_them_as_a_call_takes():
     assert got.eta_s == pytest.approx(0.4, abs=0.02)
 
 
+def test_what_follows_two_calls_that_ended_together_ends_with_what_follows_them_not_with_a_later_one():
+    newest, samples = Sample(0, 0, 0), []
+    for n in range(1, 40):
+        for at_ms, ended in ((1000 * n - 400, 2), (1000 * n, 1)):
+            results = newest.count + 100 * ended
+            newest = Sample(at_ms, results, newest.sum_ms + 100 * ended * at_ms, 300, newest.calls + ended)
+            samples.append(newest)
+    # Of five calls that are left, three in flight, the last begins a call after the second of the two.
+    got = progress(left=500, samples=samples, in_calls=300, calls=3, claims=5, now_ms=39_000)
+    assert got.eta_s == pytest.approx(1.6)
+
+
 @pytest.mark.parametrize(("left", "laps"), [(400, 1), (450, 2), (800, 2), (850, 3)])
 def test_a_list_that_is_not_full_is_a_call_too(left, laps):
     # Four calls at once that end together, and four that are staged, where there are so many.
