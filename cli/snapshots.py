@@ -66,6 +66,7 @@ async def _account(
         claims=moment.claims[name],
         workers=gate.workers,
         unfinished=unfinished,
+        due_ms=moment.due_ms,
     )
 
 

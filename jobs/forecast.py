@@ -5,12 +5,12 @@ then each gets the same until the smaller ones are done.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jobs.model import JobOrder, JobRecord, JobState
 from jobs.outcomes import Outcome
-from jobs.progress import Progress, Stops, clock_ms, overall, progress
+from jobs.progress import HOLD_MS, Progress, Stops, clock_ms, overall, progress
 
 _NEVER_MS = 5 * 10**13
 """Where a job without a deadline stands, as lua/shared/orders.lua has it."""
@@ -40,6 +40,7 @@ class Account:
         claims: claims, in flight or staged.
         workers: workers that live.
         unfinished: its jobs that have not ended; None where they are too many to be looked at.
+        due_ms: by job, when the last of what waits for another try may go on, where that is known.
     """
 
     open: bool
@@ -49,6 +50,7 @@ class Account:
     claims: int
     workers: int
     unfinished: Sequence[JobRecord] | None
+    due_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
         return Outlook(overall(record.settled, took_ms), 0.0, None if record.order.deadline_ms is None else 0)
     own = _pace(record, account, now_ms)
     others = [] if account.unfinished is None else [j for j in account.unfinished if _contends(j, record)]
-    goes_on = record.state in _GOES_ON and account.open and not account.hold_until_ms
+    moves = record.state in _GOES_ON and account.open
+    goes_on = moves and not account.hold_until_ms
     rivals = [Rival(other.order, _left(other)) for other in others]
     untaken = [Rival(other.order, other.pending) for other in others]
     rate = _together(own, [_pace(other, account, now_ms) for other in others])
@@ -74,7 +77,7 @@ def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
         rate = None
     return Outlook(
         rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
-        eta_s=_eta_s(record, own, rivals, rate, now_ms) if goes_on else None,
+        eta_s=_eta_s(record, account, own, _by_pace_s(record, own, rivals, rate, now_ms), now_ms) if moves else None,
         at_risk=at_risk(record.order, record.pending, untaken, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
     )
 
@@ -122,7 +125,27 @@ def _together(own: Progress, others: Iterable[Progress]) -> float | None:
     return sum(rates) if rates else None
 
 
-def _eta_s(record: JobRecord, own: Progress, rivals: Sequence[Rival], rate: float | None, now_ms: int) -> float | None:
+def _eta_s(record: JobRecord, account: Account, own: Progress, by_pace_s: float | None, now_ms: int) -> float | None:
+    """Not before what waits for another try has had it, nor before a hold is over, if all goes well then."""
+    due_ms = account.due_ms.get(record.id, 0)
+    tried_s = None if due_ms <= now_ms else (due_ms - now_ms) / 1000 + (own.call_s or 0.0)
+    hold_s = max(0.0, (account.hold_until_ms - now_ms) / 1000)
+    if by_pace_s is not None and hold_s:
+        # A long hold stops the job's clock; short ones are part of its pace.
+        by_pace_s = by_pace_s + hold_s if _stands(record, account) else max(by_pace_s, hold_s + (own.call_s or 0.0))
+    known = [one for one in (by_pace_s, tried_s) if one is not None]
+    return max(known) if known else None
+
+
+def _stands(record: JobRecord, account: Account) -> bool:
+    """Whether the account's hold is one that stops the clock of a job."""
+    last_ms = (record.started_at_ms or 0) + record.idle_ms + (record.samples[-1].at_ms if record.samples else 0)
+    return account.hold_until_ms - last_ms >= HOLD_MS
+
+
+def _by_pace_s(
+    record: JobRecord, own: Progress, rivals: Sequence[Rival], rate: float | None, now_ms: int
+) -> float | None:
     """By its own pace where it is alone or all of it is in calls, else by what all jobs together do."""
     if record.started_at_ms is not None and (not rivals or record.pending == 0):
         return own.eta_s

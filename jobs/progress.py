@@ -10,7 +10,7 @@ Times are milliseconds on the job's clock, which runs from its start and stands 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
@@ -39,10 +39,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Results per second at present, and seconds until the last one; None where neither can be said."""
+    """Results per second at present, and seconds until the last one; None where neither can be said.
+
+    `call_s` is how long a call takes, None where that cannot be said.
+    """
 
     rate: float | None
     eta_s: float | None
+    call_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ def progress(
     if not rate:
         return Progress(rate, None)
     usual = _usually_in_calls(points, step, now_ms)
+    call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
@@ -116,8 +121,8 @@ def progress(
     elif claims > calls:
         laps = _Laps.of(claims, calls or usual / lists.mean)
     else:
-        laps = _Laps.of(claims, max(calls, round(_last_lap(points, in_calls, 1000 * usual / rate) / lists.mean)))
-    return Progress(rate, _left_ms(points, laps, lists.mean, 1000 * usual / rate, now_ms) / 1000)
+        laps = _Laps.of(claims, max(calls, round(_last_lap(points, in_calls, call_ms) / lists.mean)))
+    return Progress(rate, _left_ms(points, laps, lists.mean, call_ms, now_ms) / 1000, call_ms / 1000)
 
 
 @dataclass(frozen=True, slots=True)

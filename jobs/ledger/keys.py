@@ -53,6 +53,10 @@ class Keys:
         """The account's claims, in flight or staged."""
         return f"{self.namespace}:account:{account}:claimed"
 
+    def later(self, account: str) -> str:
+        """What of the account waits for its time."""
+        return f"{self.namespace}:account:{account}:later"
+
     def drains(self, account: str) -> str:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"

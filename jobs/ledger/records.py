@@ -12,6 +12,7 @@ from jobs.progress import Sample, Stops
 
 _OUTCOME = "outcome:"
 _MOST_RIVALS = 100
+_MOST_LATER = 100
 
 
 async def get(ledger: Ledger, job: str) -> JobRecord:
@@ -43,12 +44,19 @@ async def unfinished(ledger: Ledger) -> list[JobRecord]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How jobs and accounts stood at one time by the server's clock; `calls` in flight and `claims` by account."""
+    """How jobs and accounts stood at one time by the server's clock.
+
+    Attributes:
+        calls: in flight, by account.
+        claims: in flight or staged, by account.
+        due_ms: by job, when the last of what waits for its time may go on, where that is among the last of its account.
+    """
 
     at_ms: int
     jobs: Mapping[str, JobRecord]
     calls: Mapping[str, int]
     claims: Mapping[str, int]
+    due_ms: Mapping[str, int]
 
 
 async def rivals(ledger: Ledger) -> list[str] | None:
@@ -70,15 +78,20 @@ async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -
         for account in accounts:
             pipe.zcount(ledger.keys.slots(account), since_ms, "+inf")
             pipe.hlen(ledger.keys.claimed(account))
+            pipe.zrevrange(ledger.keys.later(account), 0, _MOST_LATER - 1, withscores=True)
         for job in jobs:
             pipe.hgetall(ledger.keys.job(job))
         (seconds, micros), *rows = await pipe.execute()
-    counts = rows[: 2 * len(accounts)]
+    counts, found = rows[: 3 * len(accounts)], rows[3 * len(accounts) :]
+    due_ms: dict[str, int] = {}
+    for piece, at_ms in (pair for pieces in counts[2::3] for pair in pieces):
+        due_ms.setdefault(piece.decode().partition(":")[0], int(at_ms))
     return Moment(
         at_ms=int(seconds) * 1000 + int(micros) // 1000,
-        jobs={record.id: record for record in _read(jobs, rows[2 * len(accounts) :])},
-        calls={account: int(n) for account, n in zip(accounts, counts[::2], strict=True)},
-        claims={account: int(n) for account, n in zip(accounts, counts[1::2], strict=True)},
+        jobs={record.id: record for record in _read(jobs, found)},
+        calls={account: int(n) for account, n in zip(accounts, counts[::3], strict=True)},
+        claims={account: int(n) for account, n in zip(accounts, counts[1::3], strict=True)},
+        due_ms=due_ms,
     )
 
 

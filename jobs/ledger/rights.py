@@ -59,7 +59,7 @@ def _reads(places: _Places) -> list[Command]:
         ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
         ("ZRANGE", keys.open, 0, 0), ("LRANGE", keys.runs("0"), 0, 0), ("XRANGE", keys.results, "-", "+"),
         ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0),
-        ("ZCOUNT", keys.workers, 0, 0),
+        ("ZCOUNT", keys.workers, 0, 0), ("ZREVRANGE", own["later"], 0, 0),
     ]  # fmt: skip
 
 

@@ -178,6 +178,22 @@ async def test_calls_are_not_counted_any_more_once_an_earlier_version_has_settle
     assert [sample.calls for sample in (await records.get(ledger, job)).samples] == [0, 0]
 
 
+async def test_a_moment_tells_calls_claims_and_when_the_last_of_what_waits_for_its_time_may_go_on(ledger):
+    one, other = await submit(ledger, refs(20)), await submit(ledger, refs(10, 30))
+    taken = [await claim(ledger) for _ in range(3)]
+    by_job = {claimed.parts[0].job: claimed for claimed in taken}
+    for job, delays_s in ((one, (20.0, 5.0)), (other, (50.0,))):
+        for claimed, delay_s in zip([c for c in taken if c.parts[0].job == job], delays_s, strict=True):
+            again = replace(AGAIN, delay_s=delay_s)
+            shares = [Share(again, None, len(claimed.references))]
+            assert (await claims.settle(ledger, A, Settlement(claimed.id, [shares]), None, TERMS))[0]
+    assert set(by_job) == {one, other}
+    seen = await records.moment(ledger, [A], [one, other, "unknown"])
+    assert {job: round((due - seen.at_ms) / 1000) for job, due in seen.due_ms.items()} == {one: 20, other: 50}
+    assert (seen.calls, seen.claims) == ({A: 3}, {A: 0})  # slots are given back apart
+    assert {job: record.pending for job, record in seen.jobs.items()} == {one: 20, other: 10}
+
+
 async def test_malformed_lines_are_no_part_of_the_pace(ledger):
     job = (await submitted(ledger, refs(20), malformed=30)).job
     await control.slices(ledger, A, job)

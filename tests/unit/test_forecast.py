@@ -115,14 +115,46 @@ def test_other_accounts_and_jobs_that_do_not_go_on_are_not_waited_for():
     assert outlook(job, account(job, elsewhere, paused), NOW).eta_s == pytest.approx(10.0)
 
 
-def test_no_end_is_in_sight_while_a_job_or_its_account_is_stopped():
+def test_no_end_is_in_sight_while_a_job_or_its_account_is_stopped_by_somebody():
     job = replace(running(order=SOON), in_flight=0)
     stopped = [
         outlook(replace(job, state=JobState.PAUSED, paused_at_ms=NOW), account(running("b")), NOW + 5000),
         outlook(job, account(job, open=False, calls=0), NOW),
-        outlook(job, account(job, hold_until_ms=NOW + 2 * MINUTE, calls=0), NOW),
     ]
-    assert [(one.rate, one.eta_s, one.at_risk) for one in stopped] == [(0.0, None, 900)] * 3
+    assert [(one.rate, one.eta_s, one.at_risk) for one in stopped] == [(0.0, None, 900)] * 2
+
+
+def test_a_job_that_waits_for_the_end_of_a_hold_goes_on_after_it():
+    job = replace(running(order=SOON), in_flight=0, pending=1000)
+    until = NOW + 2 * MINUTE
+    held = account(job, hold_until_ms=until, stops=Stops(0, 0, until), calls=0, claims=0)
+    for since_s in (0, 30):
+        got = outlook(job, held, NOW + since_s * 1000)
+        assert (got.rate, got.eta_s, got.at_risk) == (0.0, pytest.approx(120 - since_s + 10), 1000)
+
+
+def test_a_short_hold_is_part_of_the_pace():
+    job = replace(running(), in_flight=0, pending=1000)
+    held = account(job, hold_until_ms=NOW + 2000, stops=Stops(0, 0, NOW + 2000), calls=0, claims=0)
+    assert outlook(job, held, NOW).eta_s == pytest.approx(10.0)
+    last = replace(job, total=1010, pending=10)
+    assert outlook(last, held, NOW).eta_s == pytest.approx(3.0)
+
+
+def test_a_queued_job_waits_for_the_end_of_a_hold_too():
+    first, second = replace(running(order=SOON), in_flight=0, pending=1000), waiting()
+    until = NOW + 2 * MINUTE
+    held = account(first, second, hold_until_ms=until, stops=Stops(0, 0, until), calls=0, claims=0)
+    assert outlook(second, held, NOW).eta_s == pytest.approx(120.0 + 20.0)
+
+
+def test_what_waits_for_another_try_has_it_before_the_job_ends():
+    job = replace(running(), total=1010, in_flight=0, pending=10)
+    resting = account(job, calls=0, claims=0, due_ms={"a": NOW + 20_000, "b": NOW + 99_000})
+    assert outlook(job, resting, NOW).eta_s == pytest.approx(21.0)
+    assert outlook(job, resting, NOW + 15_000).eta_s == pytest.approx(5.0, abs=1.0)  # no pace is left by then
+    assert outlook(running(), resting, NOW).eta_s == pytest.approx(21.0)
+    assert outlook(running(), replace(resting, due_ms={"a": NOW + 2000}), NOW).eta_s == pytest.approx(10.0)
 
 
 def test_a_hold_that_passes_before_the_deadline_leaves_time_for_some():
