@@ -7,7 +7,8 @@ import pytest
 
 from cli import snapshots
 from cli.snapshots import Snapshot
-from jobs.ledger import control
+from jobs.ledger import claims, control
+from jobs.ledger.claims import Settlement, Terms
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
 from jobs.model import JobOrder, Priority
@@ -117,3 +118,22 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         assert last_ended.record.finished_at_ms
         took_s = (last_ended.record.finished_at_ms - last_told.now_ms) / 1000
         assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)
+
+
+async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
+    valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, open_references(24_000))
+        await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 8000, 20)
+        # Asked for by a call that is lost: flow control learns nothing from it, and the pace after it is the same.
+        asked = Settlement("lost", [], hold_ms=10_000, hold_why="asked to wait")
+        await claims.settle(ledger, "default", asked, None, Terms())
+        looks = [seen async for seen in watched(ledger, job, 40)]
+        waiting = [seen for seen in looks if seen.gate.hold_until_ms]
+        end_ms = looks[-1].record.finished_at_ms
+        assert end_ms
+        told = [(seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000) for seen in waiting]
+        assert len(told) > 100
+        wrong = [(eta_s, left_s) for eta_s, left_s in told if eta_s != pytest.approx(left_s, rel=WITHIN)]
+        assert len(wrong) <= 0.1 * len(told), wrong
