@@ -189,10 +189,11 @@ def move(
     if state is None:
         state = FlowState(now_ms, limiters.start(policy.limiter, policy.ceiling, now_ms))
     now_ms = max(now_ms, state.at_ms)
-    if now_ms - state.at_ms > policy.limiter.stale_ms:
+    silent_ms, stale_ms = now_ms - state.at_ms, policy.limiter.stale_ms
+    if silent_ms > stale_ms:
         fresh = limiters.start(policy.limiter, policy.ceiling, now_ms)
-        # A learnt rate, too, may have outlived its cause.
-        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=Pacing(), losses=Losses())
+        rate = Pacing() if pacing.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
+        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
     moved = state
@@ -214,7 +215,7 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
     """Moves the limit and the rate while calls are made freely."""
     limiter = state.limiter
     used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
-    paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_trip_ms)
+    paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_ms)
     losses = state.losses
     # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
     trips = replace(state.trips, from_limit=0.0) if losses.tried else state.trips
@@ -223,9 +224,11 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
     if advice.enough:
         limiter = limiters.enough(limiter, advice.limit, policy.limiter)
     before = limiter
-    tolerant = losses.tolerant(policy.limiter)
-    limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
-    losses, limiter = chances.move(losses, before, limiter, what, policy.limiter)
+    if not (what.counts.refused and paced.in_force_us and (not used or not paced.interval_us)):
+        # Else it is the rate that has refused.
+        tolerant = losses.tolerant(policy.limiter)
+        limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
+        losses, limiter = chances.move(losses, before, limiter, what, policy.limiter)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)

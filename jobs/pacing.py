@@ -7,6 +7,7 @@ Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode
 
 from dataclasses import dataclass, replace
 
+from jobs.limiter import UNKNOWN_ROUND_MS
 from jobs.samples import Sample
 
 _CYCLE_MS = 1_000
@@ -16,19 +17,29 @@ _IDLE_MS = 2_000
 """A sample that is longer, and much longer than the interval, was taken over a time in which nobody called."""
 _LONGEST_MS = 120_000
 """A cycle that is longer is cut in half: what was long ago says little."""
+_LONGEST_SILENCE_MS = 600_000
+"""After a Retry-After that is longer the rate is learnt anew."""
+_SLOWEST_US = 1000 * _LONGEST_MS // _CYCLE
+"""A slower rate cannot be measured."""
+_WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
+"""Windows over which platforms count."""
+_TWICE = 2
+"""A cycle so many times a window holds more than one."""
 _EXHAUSTED = 8
 """A pause of so many intervals means that a window is used up, not that the rate is a little too high."""
 _APART = 60
 """Refusals with as many accepted calls between them have nothing to do with each other."""
 _TOGETHER_MS = 250
 """Refusals this close are one: of calls that were in flight together."""
-_LATE_MS = 300
-"""How late accepted calls are posted at most."""
+_LATE_MS, _LATE_TOLD_MS = 300, 550
+"""How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
 _SEARCH = 20
 """Calls before a raise as long as none was refused: the first measurement is coarse."""
-_SEARCH_US, _RARE_US = 3_000_000, 30_000_000
-"""And so much time at most, as while a raise lasts; before any other: a slow rate must not outlive its cause."""
+_SEARCH_US, _RARE_US, _RAREST_US = 3_000_000, 30_000_000, 300_000_000
+"""And so much time at most, as while a raise lasts; before any other, and of a slow rate at the rarest."""
+_FEW = 60
+"""Of a slow rate as many calls pay for a raise: one that is refused must stay below one in fifty."""
 _STEEPEST, _STEEPEST_SLOW, _SLOW_US = 0.5, 1.0, 200_000
 """The largest raise, and that of a slow rate, of which each step takes long."""
 _FAR_ABOVE = 3
@@ -36,6 +47,10 @@ _FAR_ABOVE = 3
 _FAR = 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew."""
 _ROW = 3
+_AT_ONCE_MS, _ALL = 40, 0.9
+"""A slot rests for longer after a refusal: as many refusals as slots, or nearly, are of all of them."""
+_UNSERVED = 1.5
+"""Round trips in which nothing was accepted: no call that was is still worked on."""
 _RECURRING_MS = 120_000
 """Overloads this far apart have nothing to do with each other."""
 _LESS = 0.06
@@ -83,6 +98,10 @@ class Pacing:
         pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
         row: refusals in a row, as far as samples tell.
+        accepted_ms: when a call was last accepted.
+        learnt_ms: when the rate was last learnt.
+        pardons: how often the platform has accepted again in this cycle.
+        again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
     """
 
     interval_us: int = 0
@@ -100,11 +119,24 @@ class Pacing:
     pardoned_ms: int = 0
     unbound_since_ms: int = 0
     row: int = 0
+    accepted_ms: int = 0
+    learnt_ms: int = 0
+    pardons: int = 0
+    again_ms: int = 0
 
     @property
     def in_force_us(self) -> int:
         """The interval that the claim script should keep."""
         return max(self.interval_us, self.pause_us)
+
+
+def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
+    """Whether a rate may have outlived its cause, since nobody has called for so long.
+
+    A slow rate, and a Retry-After, are silent for long by themselves.
+    """
+    own_ms = _LONGEST_SILENCE_MS if pacing.blocked_ms else 4 * pacing.in_force_us // 1000
+    return silent_ms > max(stale_ms, own_ms)
 
 
 def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float) -> Pacing:
@@ -116,20 +148,30 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
         policy: the constants.
         floored: calls are made one at a time, so refusals are not for their number at once.
         used: the limit of calls in flight is what holds calls back.
-        round_ms: the mean round trip.
+        round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
     # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
     row = counts.refused + (0 if counts.accepted else pacing.row)
-    pacing = replace(pacing, row=row)
-    floored = floored and row >= _ROW
-    by_rate = bool(counts.told) or (bool(counts.refused) and (floored or bool(pacing.interval_us)))
+    accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
+    pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
+    alone = row >= _ROW and (floored or _unserved(pacing, sample, round_ms))
+    by_rate = bool(counts.told) or (bool(counts.refused) and (alone or bool(pacing.interval_us)))
     if counts.accepted:
-        pacing = _accept(pacing, sample, policy, round_ms)
+        pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
-        return _refuse(pacing, sample, policy)
+        return _refuse(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     return _drop(pacing, sample, policy, used=used)
+
+
+def _unserved(pacing: Pacing, sample: Sample, round_ms: float) -> bool:
+    """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
+    if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
+        return False
+    if sample.span_ms <= _AT_ONCE_MS and sample.counts.refused >= _ALL * sample.in_flight:
+        return not sample.counts.accepted
+    return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
 def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
@@ -145,79 +187,117 @@ def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
     return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
 
 
+def _silent(pacing: Pacing, sample: Sample, round_ms: float, late_ms: int) -> bool:
+    """Whether the last refusal is so long ago that what is seen now began after it."""
+    return sample.at_ms - pacing.refused_ms > round_ms + late_ms
+
+
 def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
     accepted = sample.counts.accepted
     after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if pacing.blocked_ms:
-        if sample.at_ms - pacing.refused_ms <= round_ms + _LATE_MS:
-            return after  # of calls from before the refusal
-        window_ms = max(pacing.window_ms, sample.at_ms - pacing.blocked_ms)
-        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
-        after = replace(after, blocked_ms=0, window_ms=window_ms, pause_us=0)
         told = not pacing.pause_us
-        if told and not pacing.interval_us and sample.at_ms - pacing.pardoned_ms > _RECURRING_MS:
+        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if told else _LATE_MS)
+        if not fresh and not pacing.again_ms:
+            return after  # of calls from before the refusal
+        at_ms = sample.at_ms if fresh else pacing.again_ms
+        window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
+        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
+        after = replace(
+            after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
+            pardons=pacing.pardons + 1,
+        )  # fmt: skip
+        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > _RECURRING_MS:
             # One overload that has passed tells no rate: what is accepted until the next one will.
-            return replace(after, pardoned_ms=sample.at_ms, cycle_ms=sample.at_ms, cycle=accepted)
+            return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
         if exhausted or not pacing.interval_us:
-            return _learn(after, sample, policy)
+            return _learn(after, at_ms, accepted, policy)
+        if not fresh:
+            return after
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    if not after.interval_us or after.credit < _enough(after) or not _rested(after, sample, policy):
+    if not after.interval_us or after.credit < _enough(after, policy) or not _settled(after, sample):
         return after
-    step, need = after.step or policy.step, after.need
-    if after.safe_us:
-        # The last raise has lasted: after two the limit has moved, and is searched for.
-        steepest = _STEEPEST_SLOW if after.interval_us > _SLOW_US else _STEEPEST
-        step = min(steepest, 2 * step) if need <= _SEARCH else step
-        need = policy.probe_after if need > policy.probe_after else _SEARCH
+    if after.need > _SEARCH and after.step <= policy.step and sample.at_ms - after.refused_ms < policy.rest_ms:
+        return after
+    step, need = _next_step(after, sample, policy)
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(
         after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0,
+        cycle_ms=sample.at_ms, cycle=0, pardons=0,
     )  # fmt: skip
 
 
-def _enough(pacing: Pacing) -> int:
-    """Calls before a raise: of a slow rate fewer, or it would take minutes."""
-    most_us = _SEARCH_US if pacing.need <= _SEARCH or pacing.safe_us else _RARE_US
-    return min(pacing.need, max(_CYCLE, most_us // pacing.interval_us))
+def _next_step(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> tuple[float, int]:
+    """The next raise, and the calls before the one after it, by how the last one went."""
+    step, need = pacing.step or policy.step, pacing.need
+    if not pacing.safe_us:
+        return step, need
+    if need <= _SEARCH:
+        # After two raises that have lasted the limit has moved, and is searched for.
+        steepest = _STEEPEST_SLOW if pacing.interval_us > _SLOW_US else _STEEPEST
+        return min(steepest, 2 * step), _SEARCH
+    if sample.at_ms - pacing.refused_ms < policy.rest_ms:
+        # What was refused is as near above as this step was wide.
+        step = max(policy.step, step / 2)
+        return step, _SEARCH if step > policy.step else policy.probe_after
+    return step, policy.probe_after if need > policy.probe_after else _SEARCH
 
 
-def _rested(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
+def _enough(pacing: Pacing, policy: PacingPolicy) -> int:
+    """Calls before a raise: of a slow rate fewer, or it would take too long."""
+    if pacing.need <= _SEARCH or pacing.safe_us:
+        return min(pacing.need, max(_CYCLE, _SEARCH_US // pacing.interval_us))
+    fewest = min(_FEW, _RAREST_US // pacing.interval_us) if pacing.step <= policy.step else 0
+    return min(pacing.need, max(_CYCLE, fewest, _RARE_US // pacing.interval_us))
+
+
+def _settled(pacing: Pacing, sample: Sample) -> bool:
     """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts."""
-    if pacing.step <= policy.step and sample.at_ms - pacing.refused_ms < policy.rest_ms:
-        return False
     return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, pacing.window_ms)
 
 
-def _learn(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
-    """The platform accepts again: what it accepted since it last did is its rate."""
-    accepted = sample.counts.accepted
-    interval_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), sample, policy)
+def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> Pacing:
+    """The platform accepts again: what it accepted since it last did is its rate.
+
+    It has accepted again some time before that was seen, so if it counts over a usual window its rate is a little
+    higher: that is on trial first.
+    """
+    measured_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), at_ms, policy)
     after = replace(pacing, credit=0, misses=0, safe_us=0)
-    if not interval_us:
+    if not measured_us:
         return after
-    return replace(
-        after, interval_us=interval_us, cycle_ms=sample.at_ms, cycle=accepted, need=_SEARCH, step=2 * policy.step
+    span_ms = (at_ms - pacing.cycle_ms) / pacing.pardons
+    window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
+    after = replace(
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms, need=_SEARCH
     )
+    if pacing.interval_us or span_ms > _TWICE * window_ms:
+        return replace(after, step=2 * policy.step)
+    hoped_us = round(measured_us * window_ms / span_ms)
+    return replace(after, interval_us=hoped_us, safe_us=measured_us, step=policy.step)
 
 
-def _measured_us(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> int:
+def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
     """The interval by what was accepted in this cycle; 0 where that is too little to tell."""
-    span_ms = sample.at_ms - pacing.cycle_ms
+    span_ms = at_ms - pacing.cycle_ms
     if span_ms < _CYCLE_MS or pacing.cycle < _CYCLE:
         return 0
-    return min(policy.slowest_ms * 1000, round(span_ms * 1000 / pacing.cycle / policy.margin))
+    return min(_SLOWEST_US, round(span_ms * 1000 / pacing.cycle / policy.margin))
 
 
-def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
     after = replace(pacing, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
+    if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
+        after = replace(after, again_ms=now_ms)
     if not told:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
+    if now_ms - pacing.learnt_ms < max(_CYCLE_MS, pacing.window_ms):
+        return after  # the window still holds what was called before the rate was known
     if pacing.safe_us:
         return _take_back(after, policy)
     if not pacing.interval_us or (together and pacing.refused_ms):
@@ -226,12 +306,12 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     after = replace(after, misses=misses)
     if not told and misses == 1:
         return after  # it may be chance
-    longer = min(policy.slowest_ms * 1000.0, pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1)))
-    measured_us = _measured_us(pacing, sample, policy)
+    longer = min(float(_SLOWEST_US), pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1)))
+    measured_us = _measured_us(pacing, now_ms, policy)
     interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
     if misses >= _FAR:
         after = replace(after, need=_SEARCH, step=2 * policy.step)
-    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
 
 
 def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
@@ -241,8 +321,9 @@ def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     if tried < 1.5 * policy.step:
         need = min(4 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
-        pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0
-    )
+        pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
+        pardons=0,
+    )  # fmt: skip
 
 
 def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:

@@ -88,10 +88,10 @@ class Platform:
             return Answered(Ending.FAILED if phase.down == "refused" else Ending.OVERLOADED, 1.0 + 2 * chance())
         if phase.denied:
             return Answered(Ending.DENIED, 5.0 + 2 * chance())
-        if phase.rate and not self._within_rate(now_ms):
-            return Answered(Ending.REFUSED, 2.0 + 2 * chance(), self._pardon_s(now_ms))
         if phase.capacity and self._at_once >= phase.capacity:
             return Answered(Ending.REFUSED, 2.0 + 2 * chance(), phase.retry_after_s)
+        if phase.rate and not self._within_rate(now_ms):
+            return Answered(Ending.REFUSED, 2.0 + 2 * chance(), self._pardon_s(now_ms))
         if references > self._longest():
             return Answered(Ending.TOO_LONG, 2.0)
         if chance() < phase.errors:

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.pacing import Pacing, PacingPolicy, move
+from jobs.pacing import Pacing, PacingPolicy, move, outdated
 from jobs.samples import Counters, Sample
 
 POLICY = PacingPolicy()
@@ -99,11 +99,66 @@ def test_a_rate_that_binds_is_kept():
     assert pacing.interval_us == 100_000
 
 
-def test_a_slow_rate_is_tried_again_within_half_a_minute_however_often_it_was_refused():
-    pacing = Pacing(1_000_000, cycle_ms=T0, need=400, step=0.04)
-    for n in range(1, 32):
-        pacing = step(pacing, T0 + 1_000 * n, accepted=1)
-    assert pacing.interval_us < 1_000_000
+@pytest.mark.parametrize(("every_ms", "calls"), [(1_000, 60), (5_000, 60), (20_000, 15)])
+def test_a_slow_rate_is_tried_again_after_a_minute_or_five_however_often_it_was_refused(every_ms, calls):
+    pacing = Pacing(1000 * every_ms, cycle_ms=T0, need=400, step=0.04)
+    for n in range(1, calls):
+        pacing = step(pacing, T0 + every_ms * n, accepted=1)
+    assert pacing.interval_us == 1000 * every_ms
+    pacing = step(pacing, T0 + every_ms * (calls + 1), accepted=2)
+    assert pacing.interval_us < 1000 * every_ms
+
+
+def refused_all_at_once(in_flight, **counts):
+    sample = Sample(T0 + 1_030, T0 + 1_000, in_flight, Counters(**counts))
+    return move(Pacing(cycle_ms=T0), sample, POLICY, floored=False, used=True, round_ms=100.0)
+
+
+def test_refusals_of_all_calls_in_flight_at_the_same_time_mean_a_rate_at_once():
+    assert refused_all_at_once(8, refused=8).in_force_us > 0
+    assert refused_all_at_once(8, refused=4).in_force_us == 0
+    assert refused_all_at_once(8, refused=8, accepted=1).in_force_us == 0
+
+
+def test_calls_of_which_none_is_worked_on_any_more_are_refused_for_a_rate():
+    pacing = step(Pacing(cycle_ms=T0), T0 + 250, accepted=4, in_flight=4)
+    soon = step(pacing, T0 + 350, refused=4, in_flight=4)
+    assert soon.in_force_us == 0
+    assert step(soon, T0 + 600, refused=4, in_flight=4).in_force_us > 0
+
+
+def test_failures_of_an_overloaded_platform_mean_no_rate():
+    assert refused_all_at_once(8, refused=8, run=8).in_force_us == 0
+
+
+def test_a_rate_of_three_calls_a_minute_is_measured_and_hoped_to_be_that_of_a_whole_minute():
+    pacing = Pacing(cycle_ms=T0, pardoned_ms=T0)
+    pacing = step(pacing, T0 + 1_000, accepted=3)
+    pacing = step(pacing, T0 + 2_000, refused=1, told=1)
+    pacing = step(pacing, T0 + 60_250, accepted=1)
+    assert 1e6 / pacing.interval_us == pytest.approx(3 / 60 * POLICY.margin, rel=0.001)
+    assert 1e6 / pacing.safe_us == pytest.approx(3 / 60.25 * POLICY.margin, rel=0.001)
+
+
+def test_what_a_window_still_holds_from_before_the_rate_was_known_does_not_lower_it():
+    pacing = Pacing(100_000, cycle_ms=T0, learnt_ms=T0, window_ms=5_000)
+    assert step(pacing, T0 + 4_000, refused=1, told=1).interval_us == 100_000
+    assert step(pacing, T0 + 6_000, refused=1, told=1).interval_us > 100_000
+
+
+@pytest.mark.parametrize(
+    ("pacing", "silent_ms", "is_so"),
+    [
+        (Pacing(), 60_001, True),
+        (Pacing(100_000), 60_001, True),
+        (Pacing(20_000_000), 60_001, False),
+        (Pacing(20_000_000), 80_001, True),
+        (Pacing(blocked_ms=T0), 600_000, False),
+        (Pacing(blocked_ms=T0), 600_001, True),
+    ],
+)
+def test_a_rate_outlives_the_silence_that_it_brings_with_it_but_no_longer_one(pacing, silent_ms, is_so):
+    assert outdated(pacing, silent_ms, 60_000) is is_so
 
 
 def test_a_rate_of_one_call_in_many_seconds_is_raised_though_samples_are_far_apart():
