@@ -24,6 +24,7 @@ PHASES = (4, 12, 4)
 PHASE_S, SETTLING_S = 30, 10
 CEILING, PER_CALL = 32, 5
 EFFICIENCY, MOST_REFUSED = 0.85, 0.03
+RATE, LEARNING_S, PACED_S, RATE_EFFICIENCY = 20, 15.0, 20.0, 0.9
 
 
 @contextmanager
@@ -71,6 +72,33 @@ async def test_the_capacity_is_found_and_followed_by_one_worker_and_by_three(tmp
                 assert seen[200] >= EFFICIENCY * oracle, (capacity, seen, oracle)
                 assert seen[429] <= MOST_REFUSED * seen.total(), (capacity, seen)
         assert [w.end() for stage in stages for w in stage.workers] == [0] * 4
+
+
+async def paced(stage: Stage, workers: int) -> Counter[int]:
+    """Answers by status while so many workers go at a rate that they have had time to learn."""
+    for _ in range(workers):
+        stage.worker(max_concurrent_calls=16, max_references_per_call=PER_CALL)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, stage.platform.references(2 * RATE * round(LEARNING_S + PACED_S) * PER_CALL))
+        await settled(ledger, job, 1)
+        began = time.time() + LEARNING_S
+        await asyncio.sleep(LEARNING_S + PACED_S + 0.2)
+        await control.abort_job(ledger, job)
+        await ended(ledger, job, 30)
+    counted = [c for c in stage.platform.calls() if began <= c["started_at"] < began + PACED_S]
+    return Counter(call["status"] for call in counted)
+
+
+async def test_a_rate_is_learnt_and_used_whether_the_platform_tells_how_long_to_wait_or_not(tmp_path: Path) -> None:
+    platforms = ({"retry_after_s": 1}, {"retry_after_s": 1}, {})
+    with ExitStack() as stack:
+        stages = [
+            stack.enter_context(a_stage(tmp_path / str(n), latency_ms=80, rate=RATE, **told))
+            for n, told in enumerate(platforms)
+        ]
+        for answers in await asyncio.gather(*(paced(stage, n) for stage, n in zip(stages, (1, 3, 1), strict=True))):
+            assert answers[200] >= RATE_EFFICIENCY * RATE * PACED_S, answers
+            assert answers[429] <= 0.02 * answers.total(), answers
 
 
 async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp_path: Path) -> None:
