@@ -13,6 +13,7 @@ from jobs.errors import SettingsError
 from jobs.ledger.opening import Opened
 from jobs.outcomes import exit_status
 from jobs.patterns import ReferencePattern
+from jobs.remedies import resume
 
 
 def enqueue(path: str, column: str | None, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
@@ -83,7 +84,7 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
     if seen.gate.workers == 0:
         say(words.START_A_WORKER)
     if seen.gate.paused:
-        say(f"account {seen.record.order.account} is paused: `{words.resume(seen.record.order.account)}` lets it go on")
+        say(f"account {seen.record.order.account} is paused: `{resume(seen.record.order.account)}` lets it go on")
     if not wait:
         say(f"to look on: cancellist watch {submitted.job}")
 

@@ -11,9 +11,11 @@ from config.settings import Settings, load
 from jobs.ledger import control
 from jobs.ledger.control import Gate
 from jobs.ledger.core import Ledger
+from jobs.remedies import resume
 from jobs.times import rfc3339
 
-_STYLES = {"running": "green"}
+RUNNING = "running"
+_STYLES = {RUNNING: "green"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def state(gate: Gate) -> str:
         return "paused"
     if gate.breaker:
         return "tripped"
-    return "held" if gate.hold_until_ms else "running"
+    return "held" if gate.hold_until_ms else RUNNING
 
 
 def document(standing: Standing) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _row(standing: Standing) -> tuple[Any, ...]:
         str(gate.calls_in_flight),
         str(gate.list_size or (own.max_references_per_call if own else "")),
         str(standing.workers),
-        cell(_why(standing)),
+        cell(_held_back(standing)),
     )
 
 
@@ -118,15 +120,20 @@ def _calls(own: AccountSettings) -> str:
     return f"{own.max_concurrent_calls}{rate}"
 
 
-def _why(standing: Standing) -> str:
-    """What keeps it from going on, or holds it back."""
-    gate = standing.gate
+def why(account: str, gate: Gate) -> str:
+    """What keeps an account from going on; nothing where it runs."""
     if gate.paused:
-        return f"`{words.resume(standing.name)}` lets it go on"
+        return f"`{resume(account)}` lets it go on"
     if gate.breaker:
         return f"{gate.breaker.why}; probed next at {words.clock(gate.breaker.next_probe_ms)}"
-    if gate.hold_until_ms:
-        return f"until {words.clock(gate.hold_until_ms)}: {gate.hold_why}"
+    return f"until {words.clock(gate.hold_until_ms)}: {gate.hold_why}" if gate.hold_until_ms else ""
+
+
+def _held_back(standing: Standing) -> str:
+    """What keeps it from going on, or holds it back."""
+    if stopped := why(standing.name, standing.gate):
+        return stopped
     if not standing.served:
         return "no worker serves it"
-    return f"{gate.list_refused} references a call were refused (HTTP 413)" if gate.list_refused else ""
+    refused = standing.gate.list_refused
+    return f"{refused} references a call were refused (HTTP 413)" if refused else ""

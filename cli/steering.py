@@ -8,6 +8,7 @@ from cli import session, snapshots, standings, words
 from cli.snapshots import Snapshot
 from cli.terminal import emit, say
 from config.settings import load
+from jobs import remedies
 from jobs.ledger import control, drains, records
 from jobs.ledger.control import Gate
 from jobs.outcomes import Outcome
@@ -33,7 +34,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
         seen = session.run(_resume_job(job))
         gate = seen.gate
         if gate.paused:
-            say(f"its account is paused: `{words.resume(seen.record.order.account)}` lets it go on")
+            say(f"its account is paused: `{remedies.resume(seen.record.order.account)}` lets it go on")
         _show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(words.START_A_WORKER)

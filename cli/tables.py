@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cli import words
+from cli import standings, words
 from cli.reading import FORMS
 from cli.snapshots import Snapshot
 from cli.terminal import cell, heading, say, show
@@ -96,13 +96,17 @@ def show_jobs(snapshots: Sequence[Snapshot]) -> None:
     for snapshot in snapshots:
         table.add_row(*_row(snapshot))
     show(table)
+    gates = {one.record.order.account: one.gate for one in snapshots if not one.record.state.ended}
+    for account, gate in gates.items():
+        if why := standings.why(account, gate):
+            say(f"account {account} is {standings.state(gate)}: {why}")
 
 
 def _row(snapshot: Snapshot) -> tuple[Text | str, ...]:
     record = snapshot.record
     return (
         Text(record.id, style="bold"),
-        Text(record.state.value, style=words.state_style(record.state)),
+        _state(snapshot),
         words.count(record.total),
         words.percent(record.settled, record.total),
         words.rate(snapshot),
@@ -110,6 +114,13 @@ def _row(snapshot: Snapshot) -> tuple[Text | str, ...]:
         words.age(max(0, snapshot.now_ms - record.created_at_ms) / 1000),
         _short(snapshot),
     )
+
+
+def _state(snapshot: Snapshot) -> Text:
+    """Its state, and its account's where that keeps it from going on."""
+    state, account = snapshot.record.state, standings.state(snapshot.gate)
+    stopped = "" if state.ended or account == standings.RUNNING else f", account {account}"
+    return Text(f"{state.value}{stopped}", style=words.state_style(state))
 
 
 def _short(snapshot: Snapshot) -> Text:

@@ -8,7 +8,10 @@ from cli.snapshots import Snapshot
 from cli.terminal import emit, say
 from config.settings import load
 
-_RECKONED = frozenset({"rate", "eta_seconds", "at_risk", "calls_in_flight", "workers"})
+_RECKONED = frozenset({
+    "rate", "eta_seconds", "at_risk", "calls_in_flight", "workers", "account_limit", "account_calls_per_second",
+    "account_list_size",
+})  # fmt: skip
 """What changes all the time and is no change of the job."""
 
 

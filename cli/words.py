@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cli.snapshots import Snapshot
 from jobs.ledger.control import Gate
-from jobs.model import DEFAULT_ACCOUNT, JobState
+from jobs.model import JobState
 from jobs.outcomes import DONE, REFUSED, Outcome
 from jobs.printable import plain
 
@@ -61,11 +61,6 @@ def workers(gate: Gate) -> str:
     if gate.workers == 0:
         return START_A_WORKER
     return f"{gate.workers} {'worker' if gate.workers == 1 else 'workers'}"
-
-
-def resume(account: str) -> str:
-    """The command that lets a paused account go on."""
-    return "cancellist resume" + ("" if account == DEFAULT_ACCOUNT else f" --account {plain(account)}")
 
 
 def percent(part: int, whole: int) -> str:

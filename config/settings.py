@@ -23,12 +23,13 @@ from pydantic_settings import (
 )
 
 from config import names
-from config.account import LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, Span, is_loopback
+from config.account import KEY_SETTINGS, LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, Span, is_loopback
 from config.flow import FlowSettings
 from config.keys import read_key
 from jobs.errors import SettingsError
 from jobs.model import DEFAULT_ACCOUNT
 from jobs.references import shown
+from jobs.remedies import Wording
 
 __all__ = ["LOCAL_SANDBOX", "SANDBOX_PORT", "AccountSettings", "Settings", "is_loopback", "load", "log_format"]
 
@@ -112,6 +113,14 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
             return names.PREFIX
         return f"{names.PREFIX}{names.ACCOUNTS}{account.upper()}__"
 
+    def wording(self, account: str) -> Wording:
+        """How an account's settings are named where it takes them from."""
+        own, given = self.of(account), self.accounts.get(account, AccountSettings()).model_fields_set
+        mine, common = self.prefix(account), names.PREFIX
+        in_file = own.api_key_file is not None
+        key = f"{mine if given & KEY_SETTINGS or not own.has_key else common}API_KEY{'_FILE' if in_file else ''}"
+        return Wording(account, key, in_file, f"{mine if 'api_url' in given else common}API_URL")
+
     def check_key(self, account: str = DEFAULT_ACCOUNT) -> None:
         """Checks that a host that wants a key is given one, and never that of another host.
 
@@ -134,8 +143,7 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
         own = self.of(account)
         if own.api_key_file is None:
             return own.api_key.get_secret_value() if own.api_key else None
-        mine = account in self.accounts and self.accounts[account].api_key_file is not None
-        return read_key(own.api_key_file, f"{self.prefix(account) if mine else names.PREFIX}API_KEY_FILE")
+        return read_key(own.api_key_file, self.wording(account).key)
 
 
 @cache

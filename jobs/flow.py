@@ -18,6 +18,7 @@ from jobs.chance import Losses
 from jobs.limiter import Limiter, LimiterPolicy
 from jobs.listsize import ListSize, ListSizePolicy
 from jobs.pacing import Pacing, PacingPolicy
+from jobs.remedies import Wording, mend
 from jobs.roundtrips import RoundTripPolicy, RoundTrips
 from jobs.samples import Counters, Sample, Sized, sample
 
@@ -245,11 +246,6 @@ def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:
     return opened or (after.interval_us > 0 and before.interval_us == 0) or floor(after.limit) < in_flight
 
 
-def opened_why(breaker: Breaker) -> str:
-    """Why a breaker is open, and what to do, in words."""
-    return f"{breaker.why}; {mend(breaker.kind)}"
-
-
 def probe_now(state: FlowState, now_ms: int) -> FlowState:
     """The flow after a person has resumed the account: the next probe of an open breaker is due."""
     return replace(state, breaker=breakers.probe_now(state.breaker, now_ms))
@@ -260,18 +256,14 @@ def due_ms(state: FlowState, now_ms: int) -> int | None:
     return None if state.breaker.closed else max(0, state.breaker.next_probe_ms - now_ms)
 
 
-_MEND = {
-    Kind.DENIED: "check CANCELLIST_API_KEY and CANCELLIST_API_URL, then `cancellist resume`",
-    Kind.OUTAGE: "nothing: it is probed until it answers; if it lasts, check CANCELLIST_API_URL",
-}
+_DEFAULT = Wording()
 
 
-def mend(kind: Kind | None) -> str:
-    """What to do about an open breaker."""
-    return _MEND[kind] if kind else ""
-
-
-def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
+def changes(
+    before: FlowState | None,
+    after: FlowState,
+    wording: Wording = _DEFAULT,
+) -> tuple[Change, ...]:
     """What a move has changed that is worth a line in the log."""
     found = []
     old = before.breaker if before else Breaker()
@@ -280,7 +272,7 @@ def changes(before: FlowState | None, after: FlowState) -> tuple[Change, ...]:
         facts: dict[str, str | int | float] = {"why": new.why, "kind": new.kind.value if new.kind else ""}
         match new.mode:
             case Mode.OPEN if old.mode is Mode.CLOSED:
-                facts |= {"do": mend(new.kind), "probe_in_ms": new.next_probe_ms - after.at_ms}
+                facts |= {"do": mend(new.kind, wording), "probe_in_ms": new.next_probe_ms - after.at_ms}
                 found.append(Change("breaker opened", facts, grave=True))
             case Mode.OPEN:
                 facts |= {"tries": new.tries, "probe_in_ms": new.next_probe_ms - after.at_ms}

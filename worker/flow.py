@@ -13,7 +13,8 @@ from jobs.flow import Change, FlowPolicy, changes, move, shuts
 from jobs.ledger import flow
 from jobs.ledger.claims import Claim
 from jobs.ledger.core import Ledger
-from jobs.ledger.flow import DEFAULT_PREFIX, Move
+from jobs.ledger.flow import Move
+from jobs.remedies import Wording
 from jobs.samples import Counters, Sized, Timed, bucket
 from jobs.signs import Shown, Sign
 from worker.ended import Ended
@@ -90,12 +91,12 @@ class Tally:
 class Flow:
     """Shares what a drain's attempts show, four times a second, and at once where the platform refuses or fails."""
 
-    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, settings_prefix: str) -> None:
+    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, wording: Wording) -> None:
         self._ledger = ledger
         self._account = account
         self._drain = drain
         self._policy = policy
-        self._prefix = settings_prefix
+        self._wording = wording
         self._tally = Tally()
         self._noted = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -175,17 +176,13 @@ class Flow:
             )  # fmt: skip
             explore = state.explorations != (seen.state.explorations if seen.state else 0)
             shut = shuts(seen.state, state, seen.in_flight)
-            step = Move(seen.version, state, shut, explore, self._prefix)
+            step = Move(seen.version, state, shut, explore, self._wording)
             if (await flow.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
-                self._tell(changes(seen.state, state))
+                self._tell(changes(seen.state, state, self._wording))
                 return
 
     def _tell(self, told: Sequence[Change]) -> None:
         """Logs each change once: by whoever has moved the state."""
         for change in told:
             tell = log.warning if change.grave else log.debug if change.passing else log.info
-            facts = {name: self._own(fact) if isinstance(fact, str) else fact for name, fact in change.facts.items()}
-            tell(change.event, account=self._account, **facts)
-
-    def _own(self, words: str) -> str:
-        return words.replace(DEFAULT_PREFIX, self._prefix)
+            tell(change.event, account=self._account, **change.facts)

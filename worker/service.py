@@ -28,6 +28,7 @@ from jobs.ledger.drains import arq_pool
 from jobs.ledger.intake import leave
 from jobs.ledger.opening import Opened, open_ledger
 from jobs.model import JobState
+from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
 from jobs.words import Lexicon, Meaning
 from worker.attempt import Attempt
@@ -54,7 +55,7 @@ class Account:
     terms: Terms
     policy: RetryPolicy
     flow: FlowPolicy
-    settings_prefix: str
+    wording: Wording
     client: PlatformClient
     attempt: Attempt
 
@@ -122,7 +123,7 @@ class Service:
         served = self._accounts.get(account)
         if served is None or account in self._drains or self._stop.is_set():
             return 0
-        shared = Flow(self.ledger, account, name, served.flow, served.settings_prefix)
+        shared = Flow(self.ledger, account, name, served.flow, served.wording)
         drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, shared, self._stop)
         self._drains[account] = drain
         try:
@@ -217,8 +218,7 @@ class Service:
         flow_policy = self.settings.flow_policy(
             ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
         )
-        prefix = self.settings.prefix(name)
-        self._accounts[name] = Account(name, terms, policy, flow_policy, prefix, client, attempt)
+        self._accounts[name] = Account(name, terms, policy, flow_policy, self.settings.wording(name), client, attempt)
         log.info(
             "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
         )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from config.settings import LOCAL_SANDBOX, Settings, is_loopback
 from jobs.findings import Finding, failed, ok, warning
 from jobs.outcomes import Answer, Failure, of_platform
+from jobs.remedies import Wording
 from worker.platform.client import PlatformClient
 
 _NOWHERE = "CANCELLIST-DOCTOR"
@@ -20,11 +21,11 @@ _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """An account as the settings have it; the names of its settings begin with `prefix`."""
+    """An account as the settings have it; `wording` names its settings."""
 
     name: str
     url: str
-    prefix: str
+    wording: Wording
     key: str | None = field(repr=False)
 
 
@@ -34,7 +35,7 @@ def subscription(settings: Settings, name: str) -> Subscription:
     Raises:
         SettingsError: the file that is to hold its key holds none.
     """
-    return Subscription(name, settings.of(name).api_url, settings.prefix(name), settings.key(name))
+    return Subscription(name, settings.of(name).api_url, settings.wording(name), settings.key(name))
 
 
 def transport(account: Subscription) -> Finding:
@@ -45,7 +46,7 @@ def transport(account: Subscription) -> Finding:
     if is_loopback(parts.hostname or ""):
         return ok(check, f"{account.url}: on this machine")
     return warning(check, f"{account.url}: no TLS", "references can be read and changed on the way",
-                   f"use https:// in {account.prefix}API_URL")  # fmt: skip
+                   f"use https:// in {account.wording.url}")  # fmt: skip
 
 
 async def key(account: Subscription) -> Finding:
@@ -56,7 +57,7 @@ async def key(account: Subscription) -> Finding:
 
 def judged(account: Subscription, answer: Answer | Failure) -> Finding:
     """What the platform's answer says of the key."""
-    check, mend_url = f"key {account.name}", f"mend {account.prefix}API_URL"
+    check, mend_url = f"key {account.name}", f"mend {account.wording.url}"
     match answer:
         case Failure(reason=reason) if _UNTRUSTED in reason:
             return failed(check, f"{account.url} shows a certificate that is not trusted ({reason})", "no call is made",
@@ -66,8 +67,12 @@ def judged(account: Subscription, answer: Answer | Failure) -> Finding:
             return failed(check, f"{account.url} does not answer ({reason})", "nothing is cancelled",
                           f"{start}{mend_url}; see to the network and its proxies")  # fmt: skip
         case Answer(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN as status):
-            return failed(check, f"{account.url} refuses the key (HTTP {status})", "nothing is cancelled",
-                          f"set {account.prefix}API_KEY to the subscription key of this host")  # fmt: skip
+            return failed(
+                check,
+                f"{account.url} refuses the key (HTTP {status})",
+                "nothing is cancelled",
+                _mend_key(account.wording),
+            )
         case Answer(status=status) if status in _BUSY:
             return warning(check, f"{account.url} answers HTTP {status}", "whether it takes the key cannot be told now",
                            "try again in a moment")  # fmt: skip
@@ -79,3 +84,9 @@ def judged(account: Subscription, answer: Answer | Failure) -> Finding:
         case Answer(status=status):
             return failed(check, f"{account.url} answers HTTP {status}, but not as the platform does",
                           "a proxy or a gateway answers in its place: it would not be believed", mend_url)  # fmt: skip
+
+
+def _mend_key(wording: Wording) -> str:
+    if wording.key_in_file:
+        return f"write the subscription key of this host into the file that {wording.key} names"
+    return f"set {wording.key} to the subscription key of this host"

@@ -7,11 +7,11 @@ from math import floor
 import orjson
 
 from jobs.breaker import Kind
-from jobs.flow import FlowState, opened_why, probe_now
+from jobs.flow import FlowState, probe_now
 from jobs.ledger.core import Ledger
+from jobs.remedies import Wording, opened_why
 from jobs.samples import Counters
 
-DEFAULT_PREFIX = "CANCELLIST_"
 _TRIES = 20
 
 
@@ -47,15 +47,14 @@ class Move:
         state: the one to follow it.
         shut: what is staged must be let go.
         explore: one call is to name another number of references.
-        settings_prefix: how the names of the account's settings begin, in what is told of an open breaker; None leaves
-            what is told as it is.
+        wording: for what is told of an open breaker; None leaves what is told as it is.
     """
 
     version: int
     state: FlowState
     shut: bool = False
     explore: bool = False
-    settings_prefix: str | None = None
+    wording: Wording | None = None
 
 
 async def share(
@@ -115,8 +114,8 @@ def _packed(move: Move) -> bytes:
     }
     if breaker.closed:
         fields |= {"breaker_probe": None, "breaker_since": None, "breaker_why": None}
-    elif move.settings_prefix is not None:
-        fields["breaker_why"] = opened_why(breaker).replace(DEFAULT_PREFIX, move.settings_prefix)
+    elif move.wording is not None:
+        fields["breaker_why"] = opened_why(breaker, move.wording)
     if move.explore:
         fields["explore"] = state.explore
     return orjson.dumps(

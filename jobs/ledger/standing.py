@@ -10,6 +10,7 @@ from jobs.ledger.connection import translated
 from jobs.ledger.control import Gate
 from jobs.ledger.core import READS, Ledger, mend, reads
 from jobs.ledger.intake import GROUP
+from jobs.remedies import resume
 from jobs.times import rfc3339
 
 LATE_MS: Final = 60_000
@@ -76,7 +77,7 @@ async def account(ledger: Ledger, name: str) -> Finding:
     gate = await control.gate(ledger, name)
     check = f"account {name}"
     if gate.paused:
-        return warning(check, "paused", "none of its jobs goes on", "`cancellist resume` lets it go on")
+        return warning(check, "paused", "none of its jobs goes on", f"`{resume(name)}` lets it go on")
     if gate.breaker:
         return warning(check, f"tripped since {rfc3339(gate.breaker.since_ms)}: {gate.breaker.why}",
                        "its platform is only probed now and then", "see to what it names")  # fmt: skip

@@ -28,6 +28,7 @@ from jobs.listsize import Listed
 from jobs.model import JobOrder, Priority
 from jobs.outcomes import Outcome
 from jobs.references import InvalidEntry
+from jobs.remedies import Wording
 from jobs.retry import CallAgain, ReadState, Settle, Step
 from jobs.samples import Counters, Sized, Timed
 from sandbox.references import reference
@@ -145,7 +146,7 @@ class Recorder:
         now_ms = await self.ledger.now_ms()
         state = FlowState(now_ms, limiter.start(LimiterPolicy(), 8, now_ms), breaker=breaker, seen={"drain1": COUNTERS})
         seen = await flow.share(self.ledger, account, "drain1", COUNTERS)
-        move = Move(seen.version, state, settings_prefix="CANCELLIST_")
+        move = Move(seen.version, state, wording=Wording())
         assert (await flow.share(self.ledger, account, move=move)).moved
 
     async def what_came_by_the_intake(self) -> None:

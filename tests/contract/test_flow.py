@@ -12,6 +12,7 @@ from jobs.ledger.flow import Move
 from jobs.limiter import Limiter
 from jobs.listsize import ListSize
 from jobs.pacing import Pacing
+from jobs.remedies import Wording
 from jobs.samples import Counters
 from tests.contract.test_claims import (
     READ,
@@ -37,7 +38,7 @@ async def moved(ledger, *, shut=False, explore=False, **parts):
     """Moves the account's state; answers what there is then."""
     seen = await flow.share(ledger, A)
     state = seen.state or FlowState(seen.now_ms, Limiter(16.0))
-    after = await flow.share(ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, "CANCELLIST_"))
+    after = await flow.share(ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, Wording()))
     assert after.moved
     return after
 

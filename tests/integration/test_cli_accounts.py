@@ -186,3 +186,44 @@ def test_a_worker_whose_key_file_holds_no_key_does_not_start(desk: Desk, ledger)
     done = desk.run("worker", "--burst", accounts__north__api_key_file="empty")
     assert done.status == 1
     assert done.err.splitlines()[-1] == "cancellist: CANCELLIST_ACCOUNTS__NORTH__API_KEY_FILE: empty holds no key"
+
+
+def test_a_refused_key_is_told_wherever_its_job_is_with_the_reason_and_what_mends_this_account(desk: Desk, ledger):
+    desk.platform.send("PUT", "/sandbox/settings", {"api_key": "right"})
+    try:
+        file = desk.file("north.key", "q9-wrong")
+        settings = NORTH | {"accounts__north__api_key_file": str(file)}
+        job = hand_in(desk, *desk.fresh(20), **settings)
+        refused = desk.run("worker", "--burst", **settings)
+        mends = ("HTTP 401", "CANCELLIST_ACCOUNTS__NORTH__API_KEY_FILE", "`cancellist resume --account north`")
+        places = [
+            refused.err,
+            desk.ok("status", job).out,
+            desk.ok("jobs").err,
+            desk.ok("accounts", **settings).out,
+            desk.ok("jobs", "--json").document["jobs"][0]["account_breaker"]["why"],
+            rows(desk, **settings)["north"]["breaker"]["why"],
+        ]
+        assert refused.status == 1
+        assert [words for told in places for words in mends if words not in told] == []
+        assert not any("q9-wrong" in told for told in places)
+        [row] = [line for line in desk.ok("jobs").out.splitlines() if line.startswith(job)]
+        assert "queued, account tripped" in row or "running, account tripped" in row
+        assert rows(desk, **settings)["north"]["breaker_opened"] == 1
+        file.write_text("right", encoding="utf-8")
+        assert desk.ok("resume", "--account", "north", **settings).out == "tripped\n"
+        desk.ok("worker", "--burst", **settings)
+        assert desk.ok("status", job, "--json").document["pending"] == 0
+        assert "tripped" not in desk.ok("jobs").err + desk.ok("jobs").out
+    finally:
+        desk.platform.send("PUT", "/sandbox/settings", {"api_key": None})
+
+
+def test_the_list_of_jobs_says_that_an_account_is_paused_and_how_it_goes_on(desk: Desk, ledger):
+    job = hand_in(desk, *desk.fresh(3), **NORTH)
+    desk.ok("pause", "--account", "north", **NORTH)
+    shown = desk.ok("jobs")
+    assert "queued, account paused" in next(line for line in shown.out.splitlines() if line.startswith(job))
+    assert shown.err == "account north is paused: `cancellist resume --account north` lets it go on\n"
+    desk.ok("abort", job)
+    assert desk.ok("jobs").err == ""

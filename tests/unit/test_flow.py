@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.breaker import Mode
-from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, mend, move, probe_now
+from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
 from jobs.limiter import Limiter
 from jobs.pacing import Pacing
 from jobs.roundtrips import RoundTrips
@@ -148,7 +148,3 @@ def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
     assert less
     assert less.limiter == Limiter(state.limit)
     assert less.trips == RoundTrips()
-
-
-def test_there_is_nothing_to_mend_where_nothing_is_wrong():
-    assert mend(None) == ""

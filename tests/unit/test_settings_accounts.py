@@ -314,3 +314,24 @@ def test_the_examples_of_the_environment_are_accepted(monkeypatch: pytest.Monkey
     Path(".env").write_text("\n".join(lines), encoding="utf-8")
     assert load().of("north").max_concurrent_calls == 4
     assert Settings().account_names == ("default", "north")
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "url"),
+    [
+        ({}, "CANCELLIST_ACCOUNTS__NORTH__API_KEY", "CANCELLIST_API_URL"),
+        ({"API_KEY": KEY}, "CANCELLIST_API_KEY", "CANCELLIST_API_URL"),
+        ({"API_KEY_FILE": "key"}, "CANCELLIST_API_KEY_FILE", "CANCELLIST_API_URL"),
+        ({"API_KEY": KEY, "ACCOUNTS__NORTH__API_URL": HOST},
+         "CANCELLIST_ACCOUNTS__NORTH__API_KEY", "CANCELLIST_ACCOUNTS__NORTH__API_URL"),
+        ({"API_KEY": KEY, "ACCOUNTS__NORTH__API_KEY_FILE": "key"},
+         "CANCELLIST_ACCOUNTS__NORTH__API_KEY_FILE", "CANCELLIST_API_URL"),
+    ],
+)  # fmt: skip
+def test_what_is_to_be_mended_is_named_by_the_setting_that_it_was_taken_from(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], key: str, url: str
+) -> None:
+    given(monkeypatch, ACCOUNTS__NORTH__BURST="2", **values)
+    wording = load().wording("north")
+    assert (wording.account, wording.key, wording.url) == ("north", key, url)
+    assert wording.key_in_file is key.endswith("_FILE")
