@@ -26,8 +26,10 @@ class Demand:
         self._limit = min(self._terms.limit, answer.limit)
         self.most = ask.slots - answer.give if answer.give else _UNBOUNDED
         self._short = isinstance(answer, Wait) and answer.why == "limit"
-        if ask.mode == "staged" and (isinstance(answer, Claim) or answer.wait_ms <= 0):  # else it lingers for more
-            self.overtaken = False
+        if isinstance(answer, Claim) and not answer.has_slot:  # behind an urgent claim there may be more of them
+            self.overtaken = self.overtaken and answer.urgent
+        elif isinstance(answer, Wait) and ask.mode != "slot" and answer.why != "limit" and answer.wait_ms <= 0:
+            self.overtaken = False  # else it lingers for more
 
     def wanted(self, lanes: int, staged: int, asking: int, *, settling: bool) -> Mode | None:
         """What to ask for now; `asking` is what has been asked for and not answered yet."""
@@ -35,9 +37,10 @@ class Demand:
             return "slot" if asking or settling or staged else "leave"
         if staged + asking < lanes and self._terms.interval_us == 0:
             return "any"
-        if lanes < min(self._limit, self.most):
-            return "slot"
-        return "staged" if self.overtaken and self._terms.interval_us == 0 else None
+        free = lanes < min(self._limit, self.most)
+        if self.overtaken and self._terms.interval_us == 0:
+            return "any" if free and staged <= lanes else "staged"
+        return "slot" if free else None
 
     def wanted_with_a_settle(self, lanes: int, staged: int) -> Mode | None:
         """What to ask for in the round trip that settles a call."""

@@ -109,7 +109,12 @@ class Drain:
     async def _stage_first(self) -> None:
         """Stages one claim more than there are lanes, since something goes before all that is staged."""
         if len(self._staging) > len(self._lanes):
-            await self._give_back(self._staging.drop_last(), [])
+            last = self._staging.drop_last()
+            if last[0].urgent:  # then all are
+                self._staging.add(last[0])
+                self._demand.overtaken = False
+                return
+            await self._give_back(last, [])
         await self._ask("staged")
 
     async def _ask(self, mode: Mode) -> bool:
@@ -182,6 +187,8 @@ class Drain:
         """Lets go of a claim; `left` says that some of its references are to be read or called again."""
         self._leases.drop(claim.id)
         self._urgency.end(claim, left=left)
+        if left and claim.urgent:
+            self.wake(first=True)
 
     async def _heed(self) -> None:
         """Starts nothing more before the account knows what went wrong, and this drain what follows from it."""

@@ -15,6 +15,7 @@ class Urgency:
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
+        self._settling: set[str] = set()
         self._left_at = -_LOCKSTEP_S
         self._ended = asyncio.Event()
 
@@ -26,6 +27,7 @@ class Urgency:
     def end(self, claim: Claim, *, left: bool) -> None:
         """Notes that a call is settled or lost; `left` says that some of it is to be read or called again."""
         if self._began.pop(claim.id, None):
+            self._settling.discard(claim.id)
             self._ended.set()
             if left:
                 self._left_at = monotonic()
@@ -39,8 +41,9 @@ class Urgency:
             left: whether some of it is to be read or called again.
         """
         if claim.id in self._began:
+            self._settling.add(claim.id)
             return not left
-        if any(abs(at - began_at) < _LOCKSTEP_S for at in self._began.values()):
+        if self._settling or any(abs(at - began_at) < _LOCKSTEP_S for at in self._began.values()):
             self._ended.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _LOCKSTEP_S)

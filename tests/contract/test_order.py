@@ -147,6 +147,22 @@ async def test_reads_take_at_most_half_the_limit_while_calls_wait(ledger, limit,
     assert kinds == {"reads": most, "calls": limit - most}
 
 
+async def test_reads_of_a_higher_class_go_before_calls_though_half_the_limit_is_at_reads(ledger):
+    terms = await reads_beside_calls(ledger, 4, 400)
+    urgent = await submit(ledger, refs(3, 1000), priority=Priority.URGENT)
+    await settle(ledger, await claim(ledger, terms=terms), READ)
+    await ledger.redis.hset("cancellist:account:default:state", "reads_out", 2)
+    taken = [await claim(ledger, terms=terms, mode="staged") for _ in range(4)]
+    assert [(one.kind, one.parts[0].job == urgent) for one in taken] == [*[("reads", True)] * 3, ("calls", False)]
+
+
+async def test_calls_of_a_higher_class_go_before_reads(ledger):
+    terms = await reads_beside_calls(ledger, 4, 400)
+    urgent = await submit(ledger, refs(30, 1000), priority=Priority.URGENT)
+    taken = [await claim(ledger, terms=terms, mode="staged") for _ in range(4)]
+    assert [(one.kind, one.parts[0].job == urgent) for one in taken] == [*[("calls", True)] * 3, ("reads", False)]
+
+
 async def test_staged_reads_count_as_well(ledger):
     terms = await reads_beside_calls(ledger, 4, 400)
     kinds = Counter([(await claim(ledger, terms=terms)).kind for _ in range(8)])

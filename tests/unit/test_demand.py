@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jobs.ledger.claims import Ask, Terms, Wait
+from jobs.ledger.claims import Ask, Claim, Terms, Wait
 from worker.demand import Demand
 
 TERMS = Terms(limit=8)
@@ -13,6 +13,10 @@ def told(terms=TERMS, *, slots=4, why="empty", limit=8, give=0):
     demand = Demand(terms)
     demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give))
     return demand
+
+
+def staged_claim(score):
+    return Claim("c9", "reads", (), False, score, 0, 0, 0, False, 1, 0, 4)
 
 
 def wanted(demand, lanes, staged=0, asking=0, *, settling=False):
@@ -42,6 +46,22 @@ def test_what_goes_before_all_that_is_staged_is_asked_for_until_there_is_an_answ
     assert wanted(demand, 4, 4) == "staged"
     demand.learn(Ask("c3", "d1", "staged", 4, TERMS), Wait(-1, "empty", 0, 4))
     assert wanted(demand, 4, 4) is None
+
+
+def test_behind_an_urgent_claim_that_is_staged_another_is_looked_for():
+    demand = told(limit=4)
+    demand.overtaken = True
+    assert [wanted(demand, 3, 3), wanted(demand, 3, 4)] == ["any", "staged"]  # a slot may be free
+    for score, then in ((1e13, True), (1.5e14, False)):
+        demand.learn(Ask("c2", "d1", "staged", 4, TERMS), staged_claim(score))
+        assert demand.overtaken is then
+
+
+def test_a_slot_that_is_not_to_be_had_says_nothing_of_what_goes_first():
+    demand = told(limit=4)
+    demand.overtaken = True
+    demand.learn(Ask("c2", "d1", "slot", 4, TERMS), Wait(50, "limit", 0, 4))
+    assert demand.overtaken
 
 
 def test_a_drain_that_is_to_give_slots_back_asks_for_no_more_of_them():

@@ -105,7 +105,14 @@ local function group_first(ready)
   return not head[1] or tonumber(g[2]) <= tonumber(head[2])
 end
 
--- Which kind of work is next, or how long to wait: reads take at most half the limit while calls wait.
+-- The priority class of what is first in an order; nil where nothing is.
+local function class_of(key)
+  local score = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  return score and math.floor(tonumber(score) / order.CLASS)
+end
+
+-- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
+-- while calls wait.
 local function choose(ask)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
@@ -124,6 +131,11 @@ local function choose(ask)
   local alone = group_first(ready) and not (ask.probe and ready > 0) -- a culprit may be why the breaker is open
   local calls = ready > 0 or alone
   if ask.probe and calls then reads = false end -- a read that goes well says little of calls
+  if reads and calls and not ask.probe then
+    local read, called = class_of(K.reads), class_of(alone and K.alone or K.calls)
+    if read < called then return 'reads', 0 end
+    reads = read == called
+  end
   local most = math.max(1, math.floor(ask.limit / 2))
   if ask.limit == 1 and h[4] == 'reads' then most = 0 end
   if reads and (not calls or tonumber(h[1] or 0) < most) then return 'reads', 0 end

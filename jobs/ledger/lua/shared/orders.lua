@@ -4,10 +4,11 @@
 local order = {}
 local FIELD = { calls = 'calls_turn', reads = 'reads_turn' }
 local NO_DEADLINE = 5e13
+order.CLASS = 1e14
 
 -- Where a job stands before its turn: a deadline never reaches into the next class.
 local function score(class, deadline)
-  return ms(tonumber(class) * 1e14 + math.min(tonumber(deadline) or NO_DEADLINE, NO_DEADLINE))
+  return ms(tonumber(class) * order.CLASS + math.min(tonumber(deadline) or NO_DEADLINE, NO_DEADLINE))
 end
 
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
