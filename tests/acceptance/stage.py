@@ -207,6 +207,7 @@ TRUTH = {
     "Cancelled": {Outcome.ALREADY_CANCELLED},
     "Allocated": {Outcome.CANCELLED},
     "ReadyToShip": {Outcome.CANCELLED},
+    "Unallocated": {Outcome.CANCELLED},  # deallocated by us, and not cancelled: then it failed
     None: {Outcome.NOT_FOUND},
 }
 
