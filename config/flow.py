@@ -17,6 +17,10 @@ class FlowSettings(BaseModel):
         16, ge=1, le=1000,
         description="calls in flight to begin with where no limit is known, if MAX_CONCURRENT_CALLS allows it",
     )  # fmt: skip
+    limit_stale_ms: int = Field(
+        60000, ge=5000, le=3600000,
+        description="milliseconds after which a limit, or a learnt rate, that no call has confirmed is unknown again",
+    )  # fmt: skip
     limit_decrease: float = Field(
         0.9, ge=0.5, le=0.99,
         description="what is left of the limit of calls in flight after refusals within one round trip",
@@ -132,6 +136,7 @@ class FlowSettings(BaseModel):
             interval_us=interval_us,
             limiter=LimiterPolicy(
                 initial=self.limit_initial,
+                stale_ms=self.limit_stale_ms,
                 decrease=self.limit_decrease,
                 growth=self.limit_growth,
                 probe_after=self.limit_probe_after,

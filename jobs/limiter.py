@@ -32,7 +32,7 @@ class LimiterPolicy:
 
     Attributes:
         initial: the limit where none is known, if the ceiling allows it (1 to 1000).
-        stale_ms: a limit that was not moved for so long is unknown (1000 to 3600000).
+        stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
         probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).

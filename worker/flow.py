@@ -176,7 +176,7 @@ class Flow:
             )  # fmt: skip
             explore = state.explorations != (seen.state.explorations if seen.state else 0)
             shut = shuts(seen.state, state, seen.in_flight)
-            step = Move(seen.version, state, shut, explore, self._wording)
+            step = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
             if (await flow.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
                 self._tell(changes(seen.state, state, self._wording))
                 return

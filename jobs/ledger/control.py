@@ -165,10 +165,10 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
     return int(reply[0]), int(reply[1])
 
 
-_LIMIT_KNOWN_MS = 60_000
+_USUAL_STALE_MS = 60_000
 _GATE = (
-    "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "interval",
-    "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
+    "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "limit_stale",
+    "interval", "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
 )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         values, calls, workers = await pipe.execute()
     h = dict(zip(_GATE, values, strict=True))
     held_until = int(h["hold_until"] or 0)
-    known = now_ms - int(h["limit_at"] or 0) < _LIMIT_KNOWN_MS
+    known = now_ms - int(h["limit_at"] or 0) < int(h["limit_stale"] or _USUAL_STALE_MS)
     refused = orjson.loads(h["list_search"] or b"{}").get("refused")
     bounds = [int(size) for size in (h["list_size"], refused and refused - 1) if size]
     sizes = bounds + [int(size) for size in (h["size"],) if size]

@@ -48,6 +48,7 @@ class Move:
         shut: what is staged must be let go.
         explore: one call is to name another number of references.
         wording: for what is told of an open breaker; None leaves what is told as it is.
+        stale_ms: after which the limit is unknown where nobody moves it on; None leaves that as it is.
     """
 
     version: int
@@ -55,6 +56,7 @@ class Move:
     shut: bool = False
     explore: bool = False
     wording: Wording | None = None
+    stale_ms: int | None = None
 
 
 async def share(
@@ -116,6 +118,8 @@ def _packed(move: Move) -> bytes:
         fields |= {"breaker_probe": None, "breaker_since": None, "breaker_why": None}
     elif move.wording is not None:
         fields["breaker_why"] = opened_why(breaker, move.wording)
+    if move.stale_ms is not None:
+        fields["limit_stale"] = move.stale_ms
     if move.explore:
         fields["explore"] = state.explore
     return orjson.dumps(

@@ -127,6 +127,18 @@ async def test_a_limit_that_was_not_moved_for_a_minute_is_unknown(ledger):
     assert (await control.gate(ledger, A)).limit is None
 
 
+async def test_a_limit_is_known_for_as_long_as_the_settings_say_which_a_later_move_by_hand_leaves(ledger):
+    await submit(ledger, refs(500))
+    state = FlowState(await ledger.now_ms(), Limiter(2.0))
+    assert (await flow.share(ledger, A, move=Move(0, state, stale_ms=300_000))).moved
+    assert (await flow.share(ledger, A, move=Move(1, state))).moved
+    terms = replace(TERMS, limit=100, initial=7)
+    for silent_ms, limit, told in ((299_000, 2, 2), (301_000, 7, None)):
+        await ledger.redis.hset(key("state"), "limit_at", await ledger.now_ms() - silent_ms)
+        assert (await ask(ledger, terms=terms)).limit == limit
+        assert (await control.gate(ledger, A)).limit == told
+
+
 async def test_after_a_lowered_limit_a_drain_is_told_to_give_each_slot_that_comes_free(ledger):
     await submit(ledger, refs(500))
     taken = [await claim(ledger, slots=n, terms=MANY) for n in range(6)]

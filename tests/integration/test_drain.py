@@ -10,12 +10,16 @@ from jobs.flow import FlowPolicy
 from jobs.ledger import control, records
 from jobs.ledger.claims import Terms
 from jobs.ledger.core import Ledger
+from jobs.limiter import LimiterPolicy
+from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
+from jobs.signs import Shown, Sign
 from tests.contract.test_claims import A, claim, refs, submit
 from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
 from worker.attempt import Attempt
 from worker.drain import Drain
+from worker.ended import Ended
 from worker.flow import Flow
 from worker.platform.client import PlatformClient
 
@@ -29,7 +33,7 @@ async def draining(ledger: Ledger, port: int) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with PlatformClient(f"http://127.0.0.1:{port}", None, timeout_s=10) as client:
         attempt = Attempt(client, RetryPolicy(), lease_s=9)
-        flow = Flow(ledger, A, "d1", FlowPolicy(ceiling=1), "CANCELLIST_")
+        flow = Flow(ledger, A, "d1", FlowPolicy(ceiling=1), Wording())
         drain = Drain(ledger, A, "d1", "w1", TERMS, attempt, flow, stop)
         work = asyncio.create_task(drain.run())
         try:
@@ -61,3 +65,14 @@ async def test_a_call_that_was_stopped_while_it_connected_is_not_made_and_counts
         await control.resume_job(ledger, job, 100)
     taken = [await claim(ledger) for _ in range(3)]
     assert {part.piece.named for one in taken for part in one.parts} == {0}
+
+
+async def test_a_limit_that_a_drain_has_moved_is_known_for_as_long_as_its_settings_say(ledger: Ledger) -> None:
+    policy = FlowPolicy(ceiling=8, limiter=LimiterPolicy(stale_ms=300_000))
+    flow = Flow(ledger, A, "d1", policy, Wording())
+    await submit(ledger, refs(10))
+    flow.note(await claim(ledger), Ended((), shown=Shown(Sign.ACCEPTED, 50.0)))
+    await flow.finish()
+    for silent_ms, limit in ((299_000, 8), (301_000, None)):
+        await ledger.redis.hset(ledger.keys.state(A), "limit_at", await ledger.now_ms() - silent_ms)
+        assert (await control.gate(ledger, A)).limit == limit

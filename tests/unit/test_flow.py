@@ -5,7 +5,7 @@ import pytest
 
 from jobs.breaker import Mode
 from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
-from jobs.limiter import Limiter
+from jobs.limiter import Limiter, LimiterPolicy
 from jobs.pacing import Pacing
 from jobs.roundtrips import RoundTrips
 
@@ -35,6 +35,12 @@ def test_a_limit_that_nobody_has_moved_for_a_minute_is_unknown():
     assert move(state, {}, 0, POLICY, T0 + 59_000, 0.5).limit == 2
     stale = move(state, {}, 0, POLICY, T0 + 61_000, 0.5)
     assert (stale.limit, stale.limiter.cap) == (16, 0)
+
+
+def test_how_long_a_limit_is_known_is_a_setting():
+    policy = replace(POLICY, limiter=LimiterPolicy(stale_ms=300_000))
+    state = replace(begun(), limiter=replace(begun().limiter, limit=2.0, cap=3))
+    assert [move(state, {}, 0, policy, T0 + silent_ms, 0.5).limit for silent_ms in (299_000, 301_000)] == [2, 16]
 
 
 def test_a_rate_that_nobody_has_moved_for_a_minute_is_unknown():

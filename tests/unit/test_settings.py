@@ -1,6 +1,7 @@
 """Settings: where they come from, what a wrong one is answered, and that the documents say the same as the code."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -9,8 +10,10 @@ import pytest
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
+from config.flow import FlowSettings
 from config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
 from jobs.errors import SettingsError
+from jobs.flow import FlowPolicy
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {name: field for name, field in Settings.model_fields.items() if name != "accounts"}  # these are tables
@@ -248,6 +251,22 @@ def reference_rows() -> list[tuple[str, str, str, str]]:
     text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
     return [(name, default.strip(), limits.strip(), meaning.strip()) for name, default, limits, meaning in rows]
+
+
+def constants(policy: FlowPolicy) -> dict[str, Any]:
+    """Every constant of a policy."""
+    parts = (policy.limiter, policy.trips, policy.pacing, policy.list_size, policy.breaker)
+    return {f"{type(part).__name__}.{name}": value for part in parts for name, value in asdict(part).items()}
+
+
+def test_every_constant_of_the_flows_policies_is_a_setting() -> None:
+    fields = FlowSettings.model_fields.items()
+    least = {name: next(limit.ge for limit in field.metadata if isinstance(limit, Ge)) for name, field in fields}
+    most = {name: next(limit.le for limit in field.metadata if isinstance(limit, Le)) for name, field in fields}
+    bounds_of = {"ceiling": 8, "max_references": 100, "interval_us": 0}
+    low, high = (constants(FlowSettings(**values).flow_policy(**bounds_of)) for values in (least, most))
+    assert {name for name in low if low[name] == high[name]} == {"LimiterPolicy.lossy"}  # which is not for a person
+    assert FlowSettings().flow_policy(**bounds_of) == FlowPolicy(8)  # as the scenarios are played
 
 
 def test_the_example_has_every_setting_with_its_meaning() -> None:

@@ -1,9 +1,9 @@
 -- What flow control has decided for the account (jobs/flow.py, moved by flow.lua), as claims obey it.
 local flow = {}
-local STALE_MS, PROBE_LOOK_MS = 60000, 100
+local USUAL_STALE_MS, PROBE_LOOK_MS = 60000, 100 -- the former where a version before this has moved it
 flow.PROBE_GAP_MS = 1000 -- until what a probe has shown is known, no other follows
-local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'interval', 'size', 'explore',
-  'breaker', 'breaker_next', 'breaker_probe' }
+local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'limit_stale', 'interval', 'size',
+  'explore', 'breaker', 'breaker_next', 'breaker_probe' }
 
 function flow.read()
   local h, values = {}, call('HMGET', K.state, unpack(FIELDS))
@@ -13,7 +13,7 @@ end
 
 -- Lowers what is asked for to what the account allows now. A limit that is unknown or old begins at `initial`.
 function flow.obey(ask, h)
-  local known = h.limit and NOW - tonumber(h.limit_at) < STALE_MS
+  local known = h.limit and NOW - tonumber(h.limit_at) < tonumber(h.limit_stale or USUAL_STALE_MS)
   ask.limit = math.min(ask.limit, known and tonumber(h.limit) or ask.initial)
   local interval = tonumber(h.interval or 0)
   if interval > ask.interval_us then ask.interval_us, ask.burst = interval, 1 end
