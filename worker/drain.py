@@ -52,9 +52,9 @@ class Drain:
         self._requests = Requests(ledger, account, name, worker, terms, stop)
         self._gate = Gate(ledger, account, self._spawn, self._drop_stale)
         self._leases = Leases(ledger, account, name, terms, self._gate.learn)
-        self._urgency = Urgency()
         self._staging = Staging()
         self._demand = Demand(terms)
+        self._urgency = Urgency(lambda: self._demand.overtaken)
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._side: set[asyncio.Task[None]] = set()
         self._asking = 0
@@ -108,13 +108,12 @@ class Drain:
 
     async def _stage_first(self) -> None:
         """Stages one claim more than there are lanes, since something goes before all that is staged."""
+        if self._staging.urgent >= len(self._lanes):  # no lane would start another before its next call has ended
+            self._demand.overtaken = False
+            self._urgency.look()
+            return
         if len(self._staging) > len(self._lanes):
-            last = self._staging.drop_last()
-            if last[0].urgent:  # then all are
-                self._staging.add(last[0])
-                self._demand.overtaken = False
-                return
-            await self._give_back(last, [])
+            await self._give_back(self._staging.drop_last(), [])
         await self._ask("staged")
 
     async def _ask(self, mode: Mode) -> bool:
@@ -138,12 +137,14 @@ class Drain:
         """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
         self._gate.learn(answer.gate_now, asked_at)
         self._demand.learn(ask, answer)
+        self._urgency.hear(answer.urgent_out)
         match answer:
             case Wait(wait_ms=wait_ms):
                 self._idle_until = monotonic() + (_IDLE_S if wait_ms < 0 else min(wait_ms / 1000, _IDLE_S))
             case Claim():
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
+                self._urgency.hold(answer)
                 if answer.gate != self._gate.version:  # its first answer was lost, and much may have been stopped since
                     self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
                 elif answer.has_slot:
@@ -164,12 +165,10 @@ class Drain:
                 ended = await self._end(call, claim)
                 if ended and ended.shown and ended.shown.sign is not Sign.ACCEPTED:
                     await self._heed()
-                chained = (
-                    ended
-                    and ended.chains
-                    and await self._urgency.may_follow(claim, began_at, left=ended.trouble is not None)
-                )
-                successor = await self._successor(slot) if chained else None
+                left = ended is not None and ended.leaves
+                self._urgency.end(claim, left=left)
+                chained = ended and ended.chains and not (left and claim.urgent)
+                successor = await self._successor(slot, began_at) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:
                     self._drop_lane(slot)
@@ -186,7 +185,7 @@ class Drain:
     def _forget(self, claim: Claim, *, left: bool = False) -> None:
         """Lets go of a claim; `left` says that some of its references are to be read or called again."""
         self._leases.drop(claim.id)
-        self._urgency.end(claim, left=left)
+        self._urgency.drop([claim.id])
         if left and claim.urgent:
             self.wake(first=True)
 
@@ -230,12 +229,13 @@ class Drain:
         self._forget(claim)
         return None
 
-    async def _successor(self, slot: str) -> Claim | None:
-        """The staged claim that may start now, by the order of the policy; asks for the gate where its word is old."""
+    async def _successor(self, slot: str, began_at: float) -> Claim | None:
+        """The staged claim that may start now, by the order of the policy, on a call that `began_at` and has ended."""
         if self._stop.is_set() or not self._staging or not self._leases.holds(slot):
             return None
         if len(self._lanes) > self._demand.most or not await self._gate.heard():
             return None
+        await self._urgency.in_order(began_at, lambda: self._staging.urgent > 0)
         claim = self._staging.pop(self._gate.version)
         if claim and not self._leases.may_send(claim.id):
             self._spawn(self._give_back([claim], []))
@@ -255,7 +255,7 @@ class Drain:
             mode = self._demand.wanted_with_a_settle(lanes, len(self._staging))
         ask = self._requests.new(mode, lanes) if mode else None
         settled = await self._requests.settle(ended.settlement(claim, slot, keep=keep), ask)
-        self._forget(claim, left=settled is not None and ended.trouble is not None)
+        self._forget(claim, left=settled is not None and ended.leaves)
         if settled is None:
             return
         ours, answer, at = settled
@@ -272,6 +272,7 @@ class Drain:
         await self._requests.give_back(ids, slots)
         for claim in ids:
             self._leases.drop(claim)
+        self._urgency.drop(ids)
         self._changed.set()
 
     async def _on_stop(self) -> None:

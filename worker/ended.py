@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jobs.ledger.claims import Claim, Settlement, Share
 from jobs.ledger.history import TroubledCall
 from jobs.listsize import Listed
+from jobs.retry import Settle
 from jobs.signs import Shown
 
 
@@ -44,6 +45,11 @@ class Ended:
     def chains(self) -> bool:
         """Whether what is staged may follow at once: its slot does not rest, and no list was too long, as that is."""
         return not (self.rest_s or self.too_long)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether some of its references are to be read or called again."""
+        return any(not isinstance(share.step, Settle) for shares in self.parts for share in shares)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
         """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""

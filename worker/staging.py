@@ -20,6 +20,11 @@ class Staging:
         """Stages a claim."""
         heapq.heappush(self._heap, (claim.score, next(self._turn), claim))
 
+    @property
+    def urgent(self) -> int:
+        """How many are urgent: those that go first."""
+        return sum(claim.urgent for _, _, claim in self._heap)
+
     def pop(self, gate: int) -> Claim | None:
         """The next that may start under this version of the gate."""
         if self._heap and self._heap[0][2].gate == gate:

@@ -1,23 +1,53 @@
-"""What an urgent call leaves to be read goes before calls that were staged while it was under way."""
+"""What an urgent call leaves to be read or called goes before claims that were staged while it was under way.
+
+Calls often go in lockstep: all that began together end together. A lane whose call ends just before the urgent one of
+another, in this process or any, would start what it has staged, and what the urgent call leaves would wait for a call's
+time. So it waits: a little for the urgent call to end, and for as long as that takes, but a moment at most, until it is
+settled and what it has left is staged.
+"""
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from jobs.ledger.claims import Claim
 
-_LOCKSTEP_S = 0.05
-"""Calls that begin within this may end together, and what an urgent one leaves to be read goes first."""
+_LOCKSTEP_S, _LOCKSTEP_SHARE = 0.05, 0.1
+"""Calls that begin together may end so far apart: seconds at most, and a share of their time."""
+_MOMENT_S = 0.1
+"""For how long at most to wait for the ledger."""
 
 
 class Urgency:
-    """The urgent calls of one drain that are not settled yet, and when one has last left something."""
+    """The urgent calls of an account, as far as one drain knows of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, overtaken: Callable[[], bool]) -> None:
+        """Begins with none.
+
+        Args:
+            overtaken: whether something that goes before all that is staged is still to be asked for.
+        """
+        self._overtaken = overtaken
+        self._held: set[str] = set()
         self._began: dict[str, float] = {}
         self._settling: set[str] = set()
-        self._left_at = -_LOCKSTEP_S
-        self._ended = asyncio.Event()
+        self._elsewhere = False
+        self._moved = asyncio.Event()
+
+    def look(self) -> None:
+        """Has the lanes that wait look again."""
+        self._moved.set()
+
+    def hear(self, urgent_out: int) -> None:
+        """Takes in how many urgent calls the ledger has granted, to this drain and others."""
+        self._elsewhere = urgent_out > len(self._held)
+        self._moved.set()
+
+    def hold(self, claim: Claim) -> None:
+        """Notes a claim that this drain was granted."""
+        if claim.urgent and claim.kind != "reads":
+            self._held.add(claim.id)
 
     def begin(self, claim: Claim) -> None:
         """Notes that a call starts."""
@@ -25,26 +55,38 @@ class Urgency:
             self._began[claim.id] = monotonic()
 
     def end(self, claim: Claim, *, left: bool) -> None:
-        """Notes that a call is settled or lost; `left` says that some of it is to be read or called again."""
-        if self._began.pop(claim.id, None):
-            self._settling.discard(claim.id)
-            self._ended.set()
-            if left:
-                self._left_at = monotonic()
+        """Notes that a call has ended; `left`: some of it is to be read or called again once settled."""
+        if self._began.pop(claim.id, None) and left:
+            self._settling.add(claim.id)
+        self._moved.set()
 
-    async def may_follow(self, claim: Claim, began_at: float, *, left: bool) -> bool:
-        """Whether a staged claim may follow at once on a call that has ended: what is left would go before it.
+    def drop(self, claims: Iterable[str]) -> None:
+        """Notes that claims are settled, given back or lost."""
+        for claim in claims:
+            self._held.discard(claim)
+            self._began.pop(claim, None)
+            self._settling.discard(claim)
+        self._moved.set()
+
+    async def in_order(self, began_at: float, urgent: Callable[[], bool]) -> None:
+        """Waits until the claim that is staged first may follow on a call that has ended.
 
         Args:
-            claim: of the call that has ended, and is not settled yet.
             began_at: when that began.
-            left: whether some of it is to be read or called again.
+            urgent: whether the claim that is staged first is urgent itself.
         """
-        if claim.id in self._began:
-            self._settling.add(claim.id)
-            return not left
-        if self._settling or any(abs(at - began_at) < _LOCKSTEP_S for at in self._began.values()):
-            self._ended.clear()
+        now = monotonic()
+        near_until = now + min(_LOCKSTEP_S, (now - began_at) * _LOCKSTEP_SHARE)
+        sure_until = now + _MOMENT_S
+        while not urgent():
+            until = 0.0
+            if self._overtaken() or self._settling:
+                until = sure_until
+            elif self._elsewhere or any(abs(at - began_at) < _LOCKSTEP_S for at in self._began.values()):
+                until = near_until
+            left_s = until - monotonic()
+            if left_s <= 0:
+                return
+            self._moved.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _LOCKSTEP_S)
-        return monotonic() - self._left_at > _LOCKSTEP_S
+                await asyncio.wait_for(self._moved.wait(), left_s)

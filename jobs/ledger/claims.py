@@ -95,6 +95,7 @@ class Claim:
         size: references of a full call when it was granted.
         delay_ms: until the call may start: its rate token was given out ahead of time.
         limit: calls in flight allowed then, over all workers.
+        urgent_out: urgent calls, over all workers, that were granted before and not settled then.
         give: slots that the drain should give back as they come free.
     """
 
@@ -110,6 +111,7 @@ class Claim:
     size: int
     delay_ms: int
     limit: int
+    urgent_out: int = 0
     give: int = 0
 
     @property
@@ -133,6 +135,7 @@ class Wait:
     why: str
     gate_now: int
     limit: int
+    urgent_out: int = 0
     give: int = 0
 
 
@@ -227,14 +230,14 @@ async def leave(ledger: Ledger, account: str, drain: str) -> None:
 
 
 def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
-    gate, give, limit = int(reply[1]), int(reply[2]), int(reply[3])
+    gate, give, limit, urgent = (int(number) for number in reply[1:5])
     if reply[0] == b"wait":
-        return Wait(int(reply[4]), reply[5].decode(), gate, limit, give)
-    slot, kind, score, server_ms, probe, size, delay_ms, under = reply[4:12]
-    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(12, len(reply), 2))
+        return Wait(int(reply[5]), reply[6].decode(), gate, limit, urgent, give)
+    slot, kind, score, server_ms, probe, size, delay_ms, under = reply[5:13]
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(13, len(reply), 2))
     return Claim(
         ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
-        int(size), int(delay_ms), limit, give,
+        int(size), int(delay_ms), limit, urgent, give,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ TERMS = Terms(limit=8)
 def told(terms=TERMS, *, slots=4, why="empty", limit=8, give=0):
     """A demand that has heard one answer."""
     demand = Demand(terms)
-    demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give))
+    demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give=give))
     return demand
 
 

@@ -7,11 +7,11 @@
 --         and burst; references a call; full lists for each look at a length that was refused (413); ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
 --         staged, 'slot' only with a slot, 'staged' only without, 'leave' as 'slot', and where nothing is in sight the
 --         drain ends here
--- Answer  {'claim', gate, give, limit, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay, claimed
---         under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, ms, why} with why 'empty' | 'left' | 'limit' | 'rate' | 'paused' |
---         'held' | 'breaker' | 'done' (a belated copy of a request whose claim is over) and ms -1 where nothing is in
+-- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
+--         claimed under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why} with why
+--         'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a belated copy of a request whose claim is over) and ms -1 where nothing is in
 --         sight. give: so many slots should be given back as they come free: another drain goes without, or the limit
---         was lowered. limit: calls in flight allowed now. probe 1: the call that shows whether an open breaker may
+--         was lowered. limit: calls in flight allowed now. urgent: urgent calls that were granted before and are not settled. probe 1: the call that shows whether an open breaker may
 --         close. size: references of a full call now. delay: ms until its rate token is there and the call may start.
 --         claimed under: the gate's version then, where the claim is asked for again; gate: the one now
 -- Keeps  every reference is in one place; calls in flight never pass the limit, nor grants the rate; asking again

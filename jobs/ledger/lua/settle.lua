@@ -138,6 +138,16 @@ local function slow_down()
   end
 end
 
+-- What an urgent call leaves to be read or called at once goes before all that is staged, in every worker.
+local function announce()
+  if not book.urgent or order.class_of(K.calls) == 0 then return end
+  for _, groups in ipairs(doc.parts) do
+    for _, g in ipairs(groups) do
+      if g.back and g.delay == 0 then return call('PUBLISH', WAKE, ACCOUNT .. ' first') end
+    end
+  end
+end
+
 local word = 'lost'
 if string.match(call('GET', K.done(doc.claim)) or '', '^%S+ (%S+)') == 'settled' then
   word = 'settled'
@@ -148,6 +158,7 @@ else
     hold()
     slow_down()
     settle(held)
+    announce()
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'

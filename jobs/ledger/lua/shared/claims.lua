@@ -8,20 +8,20 @@ local LIMIT_WAIT_MS, AHEAD_US = 50, 20000
 
 local function gate() return call('HGET', K.state, 'gate') or '0' end
 
--- The answer for a claim: {'claim', gate, give, limit, slot, kind, score, now, probe, size, delay, claimed under, job,
--- piece, job, piece, ...}.
+-- The answer for a claim: {'claim', gate, give, limit, urgent, slot, kind, score, now, probe, size, delay, claimed under,
+-- job, piece, job, piece, ...}; `urgent` as flow.read has it.
 function claim.answer(ask, packed, give)
   local c, now = cmsgpack.unpack(packed), gate()
   local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
-  local out = { 'claim', now, give, ask.limit, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
+  local out = { 'claim', now, give, ask.limit, ask.urgent, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
     c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now }
   for _, v in ipairs(c.parts) do out[#out + 1] = v end
   return out
 end
 
--- {'wait', gate, give, limit, ms, why}: nothing now; `ms` -1 where nothing is in sight.
+-- {'wait', gate, give, limit, urgent, ms, why}: nothing now; `ms` -1 where nothing is in sight.
 function claim.wait(ask, wait_ms, why, give)
-  return { 'wait', gate(), give, ask.limit, ms(wait_ms), why }
+  return { 'wait', gate(), give, ask.limit, ask.urgent, ms(wait_ms), why }
 end
 
 -- How long until the next slot may be free by itself: its lease passes.
@@ -105,12 +105,6 @@ local function group_first(ready)
   return not head[1] or tonumber(g[2]) <= tonumber(head[2])
 end
 
--- The priority class of what is first in an order; nil where nothing is.
-local function class_of(key)
-  local score = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  return score and math.floor(tonumber(score) / order.CLASS)
-end
-
 -- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
 -- while calls wait.
 local function choose(ask)
@@ -132,7 +126,7 @@ local function choose(ask)
   local calls = ready > 0 or alone
   if ask.probe and calls then reads = false end -- a read that goes well says little of calls
   if reads and calls and not ask.probe then
-    local read, called = class_of(K.reads), class_of(alone and K.alone or K.calls)
+    local read, called = order.class_of(K.reads), order.class_of(alone and K.alone or K.calls)
     if read < called then return 'reads', 0 end
     reads = read == called
   end
@@ -173,8 +167,10 @@ end
 
 local function grant(ask, kind, parts, score)
   local until_ms = ms(NOW + ask.lease)
+  local urgent = kind ~= 'reads' and tonumber(score) < order.CLASS or nil
   local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
-    at = ask.at, gate = gate() })
+    at = ask.at, gate = gate(), urgent = urgent })
+  if urgent then call('HINCRBY', K.state, 'urgent_out', 1) end
   call('HSET', K.claimed, ask.claim, packed)
   if ask.probe then call('HSET', K.state, 'breaker_probe', ask.claim, 'breaker_next', ms(NOW + flow.PROBE_GAP_MS)) end
   call('ZADD', K.claims, until_ms, ask.claim)
@@ -234,6 +230,7 @@ function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
   local h = flow.read()
   flow.obey(ask, h)
+  ask.urgent = tonumber(h.urgent_out or 0)
   local packed = call('HGET', K.claimed, ask.claim)
   if packed then
     again(ask)
@@ -285,5 +282,9 @@ function claim.close(id)
   call('ZREM', K.claims, id)
   local c = cmsgpack.unpack(packed)
   if c.kind == 'reads' then call('HINCRBY', K.state, 'reads_out', -1) end
+  -- A worker of a version before this does not count them off: nothing of that outlives the last claim.
+  if c.urgent and (call('HINCRBY', K.state, 'urgent_out', -1) < 0 or call('ZCARD', K.claims) == 0) then
+    call('HDEL', K.state, 'urgent_out')
+  end
   return c.parts, c.kind, c.probe
 end

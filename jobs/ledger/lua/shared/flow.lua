@@ -3,7 +3,7 @@ local flow = {}
 local USUAL_STALE_MS, PROBE_LOOK_MS = 60000, 100 -- the former where a version before this has moved it
 flow.PROBE_GAP_MS = 1000 -- until what a probe has shown is known, no other follows
 local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'limit_stale', 'interval', 'size',
-  'explore', 'breaker', 'breaker_next', 'breaker_probe' }
+  'explore', 'breaker', 'breaker_next', 'breaker_probe', 'urgent_out' } -- the last: urgent calls granted and not settled
 
 function flow.read()
   local h, values = {}, call('HMGET', K.state, unpack(FIELDS))

@@ -11,6 +11,12 @@ local function score(class, deadline)
   return ms(tonumber(class) * order.CLASS + math.min(tonumber(deadline) or NO_DEADLINE, NO_DEADLINE))
 end
 
+-- The priority class of what is first in an order; nil where nothing is.
+function order.class_of(key)
+  local score = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  return score and math.floor(tonumber(score) / order.CLASS)
+end
+
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
 
 -- May references of a job in this state be taken?
