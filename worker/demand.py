@@ -11,7 +11,7 @@ class Demand:
 
     Attributes:
         most: lanes after which those whose calls end give their slots back.
-        overtaken: whether something goes before all that is staged.
+        overtakings: how often something was said to go before all that is staged.
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -19,17 +19,26 @@ class Demand:
         self._limit = terms.limit
         self._short = False
         self.most = _UNBOUNDED
-        self.overtaken = False
+        self.overtakings = 0
+        self._caught_up = 0
 
-    def learn(self, ask: Ask, answer: Claim | Wait) -> None:
-        """Takes in the answer to a request."""
+    @property
+    def overtaken(self) -> bool:
+        """Whether something may go before all that is staged."""
+        return self._caught_up < self.overtakings
+
+    def learn(self, ask: Ask, answer: Claim | Wait, overtakings: int) -> None:
+        """Takes in the answer to a request that was made after so many `overtakings`."""
         self._limit = min(self._terms.limit, answer.limit)
         self.most = ask.slots - answer.give if answer.give else _UNBOUNDED
         self._short = isinstance(answer, Wait) and answer.why == "limit"
-        if isinstance(answer, Claim) and not answer.has_slot:  # behind an urgent claim there may be more of them
-            self.overtaken = self.overtaken and answer.urgent
-        elif isinstance(answer, Wait) and ask.mode != "slot" and answer.why != "limit" and answer.wait_ms <= 0:
-            self.overtaken = False  # else it lingers for more
+        match answer:
+            case Claim():
+                caught_up = not answer.urgent  # behind an urgent one there may be more of them
+            case Wait():
+                caught_up = ask.mode != "slot" and answer.why != "limit" and answer.wait_ms <= 0  # else it lingers
+        if caught_up:
+            self._caught_up = max(self._caught_up, overtakings)
 
     def wanted(self, lanes: int, staged: int, asking: int, *, settling: bool) -> Mode | None:
         """What to ask for now; `asking` is what has been asked for and not answered yet."""
@@ -37,10 +46,7 @@ class Demand:
             return "slot" if asking or settling or staged else "leave"
         if staged + asking < lanes and self._terms.interval_us == 0:
             return "any"
-        free = lanes < min(self._limit, self.most)
-        if self.overtaken and self._terms.interval_us == 0:
-            return "any" if free and staged <= lanes else "staged"
-        return "slot" if free else None
+        return "slot" if lanes < min(self._limit, self.most) else None
 
     def wanted_with_a_settle(self, lanes: int, staged: int) -> Mode | None:
         """What to ask for in the round trip that settles a call."""

@@ -65,7 +65,9 @@ class Drain:
     def wake(self, *, gate: bool = False, first: bool = False) -> None:
         """Says that something may have become claimable, that it goes `first`, or that the gate has moved."""
         self._idle_until = 0.0
-        self._demand.overtaken = self._demand.overtaken or first
+        if first:
+            self._demand.overtakings += 1
+            self._urgency.look()
         self._changed.set()
         if gate:
             self._gate.doubt()
@@ -101,24 +103,11 @@ class Drain:
                 if await self._ask("leave"):
                     return
                 continue
-            if mode == "staged":
-                await self._stage_first()
-                continue
             await asyncio.gather(*(self._ask(mode) for _ in range(self._demand.requests(mode, lanes, staged))))
-
-    async def _stage_first(self) -> None:
-        """Stages one claim more than there are lanes, since something goes before all that is staged."""
-        if self._staging.urgent >= len(self._lanes):  # no lane would start another before its next call has ended
-            self._demand.overtaken = False
-            self._urgency.look()
-            return
-        if len(self._staging) > len(self._lanes):
-            await self._give_back(self._staging.drop_last(), [])
-        await self._ask("staged")
 
     async def _ask(self, mode: Mode) -> bool:
         """Asks for a claim until there is an answer; answers whether this drain has left."""
-        ask = self._requests.new(mode, len(self._lanes))
+        ask, overtakings = self._requests.new(mode, len(self._lanes)), self._demand.overtakings
         self._asking += 1
         try:
             answered = await self._requests.claim(ask)
@@ -130,16 +119,16 @@ class Drain:
         answer, at = answered
         if isinstance(answer, Wait) and answer.why == "left":
             return True
-        self._place(ask, answer, at)
+        self._place(ask, answer, at, overtakings)
         return False
 
-    def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float) -> None:
+    def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float, overtakings: int) -> None:
         """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
         self._gate.learn(answer.gate_now, asked_at)
-        self._demand.learn(ask, answer)
+        self._demand.learn(ask, answer, overtakings)
         self._urgency.hear(answer.urgent_out)
         match answer:
-            case Wait(wait_ms=wait_ms):
+            case Wait(wait_ms=wait_ms) if overtakings == self._demand.overtakings:  # else it is an old answer
                 self._idle_until = monotonic() + (_IDLE_S if wait_ms < 0 else min(wait_ms / 1000, _IDLE_S))
             case Claim():
                 self._idle_until = 0.0
@@ -235,7 +224,8 @@ class Drain:
             return None
         if len(self._lanes) > self._demand.most or not await self._gate.heard():
             return None
-        await self._urgency.in_order(began_at, lambda: self._staging.urgent > 0)
+        if not await self._urgency.in_order(began_at, lambda: self._staging.urgent):
+            return None
         claim = self._staging.pop(self._gate.version)
         if claim and not self._leases.may_send(claim.id):
             self._spawn(self._give_back([claim], []))
@@ -250,7 +240,7 @@ class Drain:
 
     async def _settle(self, claim: Claim, ended: Ended, slot: str, *, keep: bool) -> None:
         """Settles a claim, and places the one that this brings."""
-        lanes, mode = len(self._lanes), None
+        lanes, mode, overtakings = len(self._lanes), None, self._demand.overtakings
         if not self._stop.is_set():
             mode = self._demand.wanted_with_a_settle(lanes, len(self._staging))
         ask = self._requests.new(mode, lanes) if mode else None
@@ -262,7 +252,7 @@ class Drain:
         if not ours:
             log.warning("claim lost", account=self._account, claim=claim.id, references=len(claim.references))
         if ask and answer:
-            self._place(ask, answer, at)
+            self._place(ask, answer, at, overtakings)
         self._changed.set()
 
     async def _give_back(self, unsent: list[Claim], slots: list[str]) -> None:

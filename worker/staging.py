@@ -21,9 +21,9 @@ class Staging:
         heapq.heappush(self._heap, (claim.score, next(self._turn), claim))
 
     @property
-    def urgent(self) -> int:
-        """How many are urgent: those that go first."""
-        return sum(claim.urgent for _, _, claim in self._heap)
+    def urgent(self) -> bool:
+        """Whether the one that is next is urgent."""
+        return bool(self._heap) and self._heap[0][2].urgent
 
     def pop(self, gate: int) -> Claim | None:
         """The next that may start under this version of the gate."""
@@ -37,15 +37,6 @@ class Staging:
         self._heap = [entry for entry in self._heap if entry[2].gate == gate]
         heapq.heapify(self._heap)
         return stale
-
-    def drop_last(self) -> list[Claim]:
-        """Takes out the one that would start last."""
-        last = max(self._heap, key=lambda entry: entry[:2], default=None)
-        if last is None:
-            return []
-        self._heap.remove(last)
-        heapq.heapify(self._heap)
-        return [last[2]]
 
     def drop_all(self) -> list[Claim]:
         """Takes out all."""

@@ -2,8 +2,8 @@
 
 Calls often go in lockstep: all that began together end together. A lane whose call ends just before the urgent one of
 another, in this process or any, would start what it has staged, and what the urgent call leaves would wait for a call's
-time. So it waits: a little for the urgent call to end, and for as long as that takes, but a moment at most, until it is
-settled and what it has left is staged.
+time. So it waits a little for the urgent call to end, and where that has left something, until it is settled. Where the
+ledger may have what goes before all that is staged, a lane settles its call first, and is handed what is first.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class Urgency:
         """Begins with none.
 
         Args:
-            overtaken: whether something that goes before all that is staged is still to be asked for.
+            overtaken: whether the ledger may have something that goes before all that is staged.
         """
         self._overtaken = overtaken
         self._held: set[str] = set()
@@ -68,25 +68,27 @@ class Urgency:
             self._settling.discard(claim)
         self._moved.set()
 
-    async def in_order(self, began_at: float, urgent: Callable[[], bool]) -> None:
-        """Waits until the claim that is staged first may follow on a call that has ended.
+    async def in_order(self, began_at: float, urgent: Callable[[], bool]) -> bool:
+        """Whether the claim that is staged first may follow on a call that has ended; waits until that is known.
 
         Args:
-            began_at: when that began.
+            began_at: when the call began.
             urgent: whether the claim that is staged first is urgent itself.
         """
         now = monotonic()
         near_until = now + min(_LOCKSTEP_S, (now - began_at) * _LOCKSTEP_SHARE)
-        sure_until = now + _MOMENT_S
         while not urgent():
-            until = 0.0
-            if self._overtaken() or self._settling:
-                until = sure_until
+            if self._settling:
+                left_s = now + _MOMENT_S - monotonic()
+            elif self._overtaken():
+                return False
             elif self._elsewhere or any(abs(at - began_at) < _LOCKSTEP_S for at in self._began.values()):
-                until = near_until
-            left_s = until - monotonic()
+                left_s = near_until - monotonic()
+            else:
+                return True
             if left_s <= 0:
-                return
+                return True
             self._moved.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), left_s)
+        return True

@@ -5,7 +5,7 @@ import pytest
 
 from jobs.ledger import control
 from jobs.model import Priority
-from tests.contract.test_claims import READ, TERMS, A, claim, drained, refs, release, settle, submit
+from tests.contract.test_claims import READ, TERMS, A, ask, claim, drained, refs, release, settle, submit
 
 WIDE = replace(TERMS, limit=100)
 HOUR_MS = 3_600_000
@@ -102,6 +102,59 @@ async def test_a_staged_claim_of_an_urgent_job_goes_before_those_of_others(ledge
     assert urgent.score < normal.score
 
 
+async def test_every_drain_is_told_how_many_urgent_calls_are_granted_and_not_settled(ledger):
+    await submit(ledger, refs(40), priority=Priority.URGENT)
+    called, *staged = [await claim(ledger, mode=mode) for mode in ("any", "staged", "staged")]
+    assert [one.urgent_out for one in (called, *staged)] == [0, 1, 2]
+    await settle(ledger, called)
+    await release(ledger, *staged)
+    await control.abort_job(ledger, called.parts[0].job)
+    await submit(ledger, refs(20))
+    assert [one.urgent_out for one in await drained(ledger)] == [0, 0]
+
+
+async def test_reads_of_an_urgent_job_are_no_urgent_calls(ledger):
+    await submit(ledger, refs(10), priority=Priority.URGENT)
+    await settle(ledger, await claim(ledger), READ)
+    assert (await claim(ledger)).kind == "reads"
+    assert (await claim(ledger)).urgent_out == 0
+
+
+async def test_urgent_calls_that_nobody_counted_off_are_forgotten_with_the_last_claim(ledger):
+    await submit(ledger, refs(20), priority=Priority.URGENT)
+    first, second = await claim(ledger), await claim(ledger)
+    await ledger.redis.hincrby("cancellist:account:default:state", "urgent_out", 1)
+    await settle(ledger, first)
+    assert (await ask(ledger)).urgent_out == 2
+    await settle(ledger, second)
+    assert (await ask(ledger)).urgent_out == 0
+
+
+@pytest.mark.parametrize(("priority", "told"), [(Priority.URGENT, True), (Priority.NORMAL, False)])
+async def test_every_worker_is_told_at_once_what_an_urgent_call_has_left_to_be_read(ledger, priority, told):
+    await submit(ledger, refs(10), priority=priority)
+    called = await claim(ledger)
+    await submit(ledger, refs(10), priority=Priority.BULK)
+    async with ledger.redis.pubsub() as listener:
+        await listener.subscribe("cancellist:wake")
+        assert (await listener.get_message(timeout=5))["type"] == "subscribe"
+        await settle(ledger, called, READ)
+        await ledger.redis.publish("cancellist:wake", "last")
+        heard = [(await listener.get_message(timeout=5))["data"] for _ in range(1 + told)]
+    assert heard == [b"default first"] * told + [b"last"]
+
+
+async def test_workers_are_not_told_of_urgent_reads_while_all_that_waits_is_urgent(ledger):
+    await submit(ledger, refs(20), priority=Priority.URGENT)
+    called = await claim(ledger)
+    async with ledger.redis.pubsub() as listener:
+        await listener.subscribe("cancellist:wake")
+        assert (await listener.get_message(timeout=5))["type"] == "subscribe"
+        await settle(ledger, called, READ)
+        await ledger.redis.publish("cancellist:wake", "last")
+        assert (await listener.get_message(timeout=5))["data"] == b"last"
+
+
 async def test_the_references_of_a_job_go_in_their_order(ledger):
     await submit(ledger, refs(1050))
     taken = await drained(ledger, replace(TERMS, per_call=30))
@@ -152,8 +205,20 @@ async def test_reads_of_a_higher_class_go_before_calls_though_half_the_limit_is_
     urgent = await submit(ledger, refs(3, 1000), priority=Priority.URGENT)
     await settle(ledger, await claim(ledger, terms=terms), READ)
     await ledger.redis.hset("cancellist:account:default:state", "reads_out", 2)
-    taken = [await claim(ledger, terms=terms, mode="staged") for _ in range(4)]
+    taken = [await claim(ledger, terms=terms) for _ in range(4)]
     assert [(one.kind, one.parts[0].job == urgent) for one in taken] == [*[("reads", True)] * 3, ("calls", False)]
+
+
+async def test_reads_of_a_higher_class_wait_for_whoever_has_a_slot_first(ledger):
+    terms = await reads_beside_calls(ledger, 2, 400)
+    urgent = await submit(ledger, refs(2, 1000), priority=Priority.URGENT)
+    called = await claim(ledger, terms=terms)
+    other = await claim(ledger, terms=terms)
+    await settle(ledger, called, READ, give=())
+    assert (await ask(ledger, terms=terms)).why == "limit"
+    await settle(ledger, other)
+    taken = await claim(ledger, terms=terms)
+    assert (taken.kind, taken.parts[0].job, taken.has_slot) == ("reads", urgent, True)
 
 
 async def test_calls_of_a_higher_class_go_before_reads(ledger):

@@ -11,11 +11,11 @@ TERMS = Terms(limit=8)
 def told(terms=TERMS, *, slots=4, why="empty", limit=8, give=0):
     """A demand that has heard one answer."""
     demand = Demand(terms)
-    demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give=give))
+    demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give=give), 0)
     return demand
 
 
-def staged_claim(score):
+def a_claim(score):
     return Claim("c9", "reads", (), False, score, 0, 0, 0, False, 1, 0, 4)
 
 
@@ -38,30 +38,29 @@ def test_nothing_is_staged_under_a_rate():
     assert [wanted(demand, 4), demand.wanted_with_a_settle(4, 0)] == ["slot", "slot"]
 
 
-def test_what_goes_before_all_that_is_staged_is_asked_for_until_there_is_an_answer():
+def overtaken(answer, *, mode="any", asked_after=1):
+    """Whether something may go before all that is staged, still, after an answer."""
     demand = told(limit=4)
-    demand.overtaken = True
-    assert wanted(demand, 4, 4) == "staged"
-    demand.learn(Ask("c2", "d1", "staged", 4, TERMS), Wait(15, "empty", 0, 4))  # it lingers
-    assert wanted(demand, 4, 4) == "staged"
-    demand.learn(Ask("c3", "d1", "staged", 4, TERMS), Wait(-1, "empty", 0, 4))
-    assert wanted(demand, 4, 4) is None
+    demand.overtakings += 1
+    assert demand.overtaken
+    demand.learn(Ask("c2", "d1", mode, 4, TERMS), answer, asked_after)
+    return demand.overtaken
 
 
-def test_behind_an_urgent_claim_that_is_staged_another_is_looked_for():
-    demand = told(limit=4)
-    demand.overtaken = True
-    assert [wanted(demand, 3, 3), wanted(demand, 3, 4)] == ["any", "staged"]  # a slot may be free
-    for score, then in ((1e13, True), (1.5e14, False)):
-        demand.learn(Ask("c2", "d1", "staged", 4, TERMS), staged_claim(score))
-        assert demand.overtaken is then
+def test_what_goes_before_all_that_is_staged_is_looked_for_until_the_ledger_has_no_more_of_it():
+    assert not overtaken(Wait(-1, "empty", 0, 4))
+    assert not overtaken(a_claim(1.5e14))
+    assert overtaken(a_claim(1e13))  # behind an urgent one there may be more
+    assert overtaken(Wait(15, "empty", 0, 4))  # it lingers
 
 
 def test_a_slot_that_is_not_to_be_had_says_nothing_of_what_goes_first():
-    demand = told(limit=4)
-    demand.overtaken = True
-    demand.learn(Ask("c2", "d1", "slot", 4, TERMS), Wait(50, "limit", 0, 4))
-    assert demand.overtaken
+    assert overtaken(Wait(50, "limit", 0, 4))
+    assert overtaken(Wait(-1, "empty", 0, 4), mode="slot")
+
+
+def test_an_answer_to_what_was_asked_for_earlier_says_nothing_of_what_has_come_since():
+    assert overtaken(a_claim(1.5e14), asked_after=0)
 
 
 def test_a_drain_that_is_to_give_slots_back_asks_for_no_more_of_them():

@@ -106,8 +106,8 @@ local function group_first(ready)
 end
 
 -- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
--- while calls wait.
-local function choose(ask)
+-- while calls wait. Reads of a higher class than calls go to whoever has a slot first, and are staged nowhere.
+local function choose(ask, slot)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
   local ready, wait_ms = tonumber(h[2] or 0), -1
@@ -127,7 +127,10 @@ local function choose(ask)
   if ask.probe and calls then reads = false end -- a read that goes well says little of calls
   if reads and calls and not ask.probe then
     local read, called = order.class_of(K.reads), order.class_of(alone and K.alone or K.calls)
-    if read < called then return 'reads', 0 end
+    if read < called then
+      if slot then return 'reads', 0 end
+      return nil, slot_wait(), 'limit'
+    end
     reads = read == called
   end
   local most = math.max(1, math.floor(ask.limit / 2))
@@ -254,7 +257,8 @@ function claim.try(ask, spent)
   if not slot and (ask.mode == 'slot' or ask.mode == 'leave' or ask.interval_us > 0 or ask.probe) then
     return claim.wait(ask, slot_wait(), 'limit', give)
   end
-  local kind, wait_ms = choose(ask)
+  local kind, wait_ms, none = choose(ask, slot)
+  if none then return claim.wait(ask, wait_ms, none, give) end
   if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
   local parts, count, score, longer = {}, 0, nil, nil
   if kind == 'alone' then
