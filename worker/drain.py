@@ -156,7 +156,8 @@ class Drain:
                     await self._heed()
                 left = ended is not None and ended.leaves
                 self._urgency.end(claim, left=left)
-                chained = ended and ended.chains and not (left and claim.urgent)
+                first = left and claim.urgent and not self._staging.urgent
+                chained = ended and ended.chains and not first
                 successor = await self._successor(slot, began_at) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:

@@ -3,9 +3,24 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import control
+from jobs.ledger import claims, control
+from jobs.ledger.claims import Claim
 from jobs.model import Priority
-from tests.contract.test_claims import READ, TERMS, A, ask, claim, drained, refs, release, settle, submit
+from tests.contract.test_claims import (
+    READ,
+    TERMS,
+    A,
+    ask,
+    claim,
+    drained,
+    lease_passes,
+    new_ask,
+    refs,
+    release,
+    settle,
+    submit,
+    sweep,
+)
 
 WIDE = replace(TERMS, limit=100)
 HOUR_MS = 3_600_000
@@ -111,6 +126,34 @@ async def test_every_drain_is_told_how_many_urgent_calls_are_granted_and_not_set
     await control.abort_job(ledger, called.parts[0].job)
     await submit(ledger, refs(20))
     assert [one.urgent_out for one in await drained(ledger)] == [0, 0]
+
+
+async def test_an_urgent_claim_does_not_count_itself_when_it_is_asked_for_again(ledger):
+    await submit(ledger, refs(10), priority=Priority.URGENT)
+    wanted = new_ask()
+    assert [(await claims.claim(ledger, A, wanted)).urgent_out for _ in range(3)] == [0, 0, 0]
+    assert (await ask(ledger)).urgent_out == 1
+
+
+async def test_an_urgent_call_that_is_taken_over_is_counted_off(ledger):
+    await submit(ledger, refs(10), priority=Priority.URGENT)
+    await submit(ledger, refs(10))
+    urgent, other = await claim(ledger), await claim(ledger)
+    await lease_passes(ledger, urgent)
+    await sweep(ledger)
+    assert (await claim(ledger)).urgent_out == 0
+    assert (await settle(ledger, other, then=new_ask()))[1].urgent_out == 1
+
+
+@pytest.mark.parametrize(("priority", "first"), [(Priority.URGENT, True), (Priority.NORMAL, False)])
+async def test_every_worker_is_told_of_an_urgent_job_though_all_that_came_before_is_claimed(ledger, priority, first):
+    await submit(ledger, refs(10))
+    await claim(ledger)
+    async with ledger.redis.pubsub() as listener:
+        await listener.subscribe("cancellist:wake")
+        assert (await listener.get_message(timeout=5))["type"] == "subscribe"
+        await submit(ledger, refs(10, 10), priority=priority)
+        assert (await listener.get_message(timeout=5))["data"] == b"default" + b" first" * first
 
 
 async def test_reads_of_an_urgent_job_are_no_urgent_calls(ledger):
@@ -219,6 +262,27 @@ async def test_reads_of_a_higher_class_wait_for_whoever_has_a_slot_first(ledger)
     await settle(ledger, other)
     taken = await claim(ledger, terms=terms)
     assert (taken.kind, taken.parts[0].job, taken.has_slot) == ("reads", urgent, True)
+
+
+async def test_urgent_reads_are_staged_while_a_job_has_more_of_them_than_there_are_slots(ledger):
+    terms = replace(TERMS, limit=2)
+    await submit(ledger, refs(4), priority=Priority.URGENT)
+    called = await claim(ledger, terms=terms)
+    await submit(ledger, refs(40, 500))
+    other = await claim(ledger, terms=terms)
+    await settle(ledger, called, READ, give=())
+    assert other.kind == "calls"
+    staged = [await ask(ledger, mode="staged", terms=terms) for _ in range(3)]
+    assert [one.kind if isinstance(one, Claim) else one.why for one in staged] == ["reads", "reads", "limit"]
+
+
+async def test_reads_that_are_not_urgent_are_staged_though_they_go_before_calls(ledger):
+    terms = replace(TERMS, limit=1)
+    await submit(ledger, refs(1))
+    called = await claim(ledger, terms=terms)
+    await submit(ledger, refs(40, 500), priority=Priority.BULK)
+    await settle(ledger, called, READ, give=())
+    assert (await claim(ledger, mode="staged", terms=terms)).kind == "reads"
 
 
 async def test_calls_of_a_higher_class_go_before_reads(ledger):

@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
 from jobs.flow import FlowPolicy
 from jobs.ledger import control, records
-from jobs.ledger.claims import Terms
+from jobs.ledger.claims import Claim, Share, Terms
 from jobs.ledger.core import Ledger
 from jobs.limiter import LimiterPolicy
+from jobs.model import Priority
+from jobs.outcomes import Outcome
 from jobs.remedies import Wording
-from jobs.retry import RetryPolicy
+from jobs.retry import ReadState, RetryPolicy, Settle
 from jobs.signs import Shown, Sign
-from tests.contract.test_claims import A, claim, refs, submit
+from tests.contract.test_claims import A, claim, key, refs, submit
 from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
 from worker.attempt import Attempt
@@ -65,6 +68,34 @@ async def test_a_call_that_was_stopped_while_it_connected_is_not_made_and_counts
         await control.resume_job(ledger, job, 100)
     taken = [await claim(ledger) for _ in range(3)]
     assert {part.piece.named for one in taken for part in one.parts} == {0}
+
+
+async def test_an_urgent_call_that_leaves_reads_is_followed_at_once_where_what_is_staged_is_urgent_too(
+    ledger: Ledger,
+) -> None:
+    stop, second = asyncio.Event(), asyncio.Event()
+
+    async def attempt(claim: Claim, _: object) -> Ended:
+        if claim.references[0] != refs(1)[0]:
+            second.set()
+            return Ended([[Share(Settle(Outcome.CANCELLED, 1, 200), None, 10)]])
+        await until(lambda: ledger.redis.zcard(key("claims")), lambda count: count == 2, 5)
+        await ledger.redis.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")  # nothing is settled
+        return Ended([[Share(ReadState(0.0, 0, 1), None, 10)]])
+
+    await submit(ledger, refs(20), priority=Priority.URGENT)
+    drain = Drain(
+        ledger, A, "d1", "w1", TERMS, cast("Attempt", attempt),
+        Flow(ledger, A, "d1", FlowPolicy(ceiling=1), Wording()), stop,
+    )  # fmt: skip
+    work = asyncio.create_task(drain.run())
+    try:
+        async with asyncio.timeout(5):
+            await second.wait()
+    finally:
+        await ledger.redis.execute_command("CLIENT", "UNPAUSE")
+        stop.set()
+        await work
 
 
 async def test_a_limit_that_a_drain_has_moved_is_known_for_as_long_as_its_settings_say(ledger: Ledger) -> None:

@@ -106,7 +106,8 @@ local function group_first(ready)
 end
 
 -- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
--- while calls wait. Reads of a higher class than calls go to whoever has a slot first, and are staged nowhere.
+-- while calls wait. Urgent reads before calls go to whoever has a slot first, and are staged nowhere; but while a
+-- job has more of them than there are slots, each lane has one staged, so that none waits for the ledger between two.
 local function choose(ask, slot)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
@@ -128,7 +129,7 @@ local function choose(ask, slot)
   if reads and calls and not ask.probe then
     local read, called = order.class_of(K.reads), order.class_of(alone and K.alone or K.calls)
     if read < called then
-      if slot then return 'reads', 0 end
+      if slot or read > 0 or order.ready_first('reads') > ask.limit then return 'reads', 0 end
       return nil, slot_wait(), 'limit'
     end
     reads = read == called
@@ -237,6 +238,7 @@ function claim.try(ask, spent)
   local packed = call('HGET', K.claimed, ask.claim)
   if packed then
     again(ask)
+    if cmsgpack.unpack(packed).urgent then ask.urgent = math.max(0, ask.urgent - 1) end
     return claim.answer(ask, packed, 0)
   end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end

@@ -17,6 +17,12 @@ function order.class_of(key)
   return score and math.floor(tonumber(score) / order.CLASS)
 end
 
+-- References of that kind that are ready in the job that is next.
+function order.ready_first(kind)
+  local head = call('ZRANGE', K[kind], 0, 0)[1]
+  return head and tonumber(call('HGET', K.job(string.sub(head, 15)), kind) or 0) or 0
+end
+
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
 
 -- May references of a job in this state be taken?
@@ -46,10 +52,11 @@ function order.enter(id, kind)
   call('HINCRBY', K.state, kind .. '_ready', h[2])
 end
 
--- Whether the job is called before others that are ready.
+-- Whether the job is called before others that are ready; an urgent one also before what is only staged.
 function order.first(id)
   local ahead = call('ZRANGE', K.calls, 0, 1)
-  return #ahead == 2 and string.sub(ahead[1], 15) == id
+  if not ahead[1] or string.sub(ahead[1], 15) ~= id then return false end
+  return #ahead == 2 or (order.class_of(K.calls) == 0 and call('ZCARD', K.claims) > 0)
 end
 
 -- Adds a piece to the job's ready ones, at the front or the back, and the job to the order.
