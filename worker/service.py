@@ -270,7 +270,7 @@ class Service:
             with translated():
                 await channel.subscribe(self.ledger.keys.wake)
                 self.outage.over("wake")
-                self.wake_all(gate=True)
+                self.wake_all(gate=True, first=True)  # whatever was said before this, nobody has heard
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
                     if message:

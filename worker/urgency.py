@@ -51,7 +51,7 @@ class Urgency:
 
     def begin(self, claim: Claim) -> None:
         """Notes that a call starts."""
-        if claim.urgent:
+        if claim.urgent and claim.kind != "reads":
             self._began[claim.id] = monotonic()
 
     def end(self, claim: Claim, *, left: bool) -> None:

@@ -156,6 +156,28 @@ async def test_every_worker_is_told_of_an_urgent_job_though_all_that_came_before
         assert (await listener.get_message(timeout=5))["data"] == b"default" + b" first" * first
 
 
+@pytest.mark.parametrize(("priority", "first"), [(Priority.URGENT, True), (Priority.NORMAL, False)])
+@pytest.mark.parametrize("how", ["resumed", "started", "released"])
+async def test_every_worker_is_told_of_an_urgent_job_that_goes_on(ledger, how, priority, first):
+    start_at_ms = await ledger.now_ms() + HOUR_MS if how == "started" else None
+    job = await submit(ledger, refs(10), priority=priority, start_at_ms=start_at_ms)
+    if how == "resumed":
+        await control.pause_job(ledger, job)
+    taken = await claim(ledger) if how == "released" else None
+    await submit(ledger, refs(10))
+    async with ledger.redis.pubsub() as listener:
+        await listener.subscribe("cancellist:wake")
+        assert (await listener.get_message(timeout=5))["type"] == "subscribe"
+        if taken:
+            await release(ledger, taken)
+        elif how == "resumed":
+            await control.resume_job(ledger, job, 10)
+        else:
+            await ledger.redis.zadd("cancellist:account:default:held", {job: 1})
+            await sweep(ledger)
+        assert (await listener.get_message(timeout=5))["data"] == b"default" + b" first" * first
+
+
 async def test_reads_of_an_urgent_job_are_no_urgent_calls(ledger):
     await submit(ledger, refs(10), priority=Priority.URGENT)
     await settle(ledger, await claim(ledger), READ)
@@ -163,14 +185,17 @@ async def test_reads_of_an_urgent_job_are_no_urgent_calls(ledger):
     assert (await claim(ledger)).urgent_out == 0
 
 
-async def test_urgent_calls_that_nobody_counted_off_are_forgotten_with_the_last_claim(ledger):
+async def test_urgent_calls_that_nobody_counted_off_are_forgotten_with_the_last_claim_or_after_a_minute(ledger):
+    state = "cancellist:account:default:state"
     await submit(ledger, refs(20), priority=Priority.URGENT)
     first, second = await claim(ledger), await claim(ledger)
-    await ledger.redis.hincrby("cancellist:account:default:state", "urgent_out", 1)
+    await ledger.redis.hincrby(state, "urgent_out", 1)
     await settle(ledger, first)
     assert (await ask(ledger)).urgent_out == 2
-    await settle(ledger, second)
+    await ledger.redis.hset(state, "urgent_at", await ledger.now_ms() - 60_000)
     assert (await ask(ledger)).urgent_out == 0
+    await settle(ledger, second)
+    assert not await ledger.redis.hexists(state, "urgent_out")
 
 
 @pytest.mark.parametrize(("priority", "told"), [(Priority.URGENT, True), (Priority.NORMAL, False)])

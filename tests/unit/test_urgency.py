@@ -77,6 +77,8 @@ async def test_an_urgent_call_of_this_drain_that_began_at_another_time_is_not_wa
 async def test_no_lane_waits_for_an_urgent_read():
     lane = Lane()
     lane.urgency.hold(a_claim(kind="reads"))
+    lane.urgency.begin(a_claim(kind="reads"))
+    lane.began_at = monotonic() - 0.04
     lane.urgency.hear(0)
     assert not await pending(lane.waits())
     lane.urgency.hear(1)

@@ -23,5 +23,5 @@ for _, id in ipairs(doc.claims) do
     end
   end
 end
-if count > 0 then call('PUBLISH', WAKE, ACCOUNT) end
+if count > 0 then call('PUBLISH', WAKE, ACCOUNT .. (order.class_of(K.calls) == 0 and ' first' or '')) end
 return count

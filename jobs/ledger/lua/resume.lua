@@ -8,6 +8,7 @@ if ARGV[3] == '' then
   local since = call('HGET', K.state, 'paused')
   if since then call('HSET', K.state, 'paused_from', since, 'paused_until', ms(NOW)) end
   call('HDEL', K.state, 'paused')
+  call('PUBLISH', WAKE, ACCOUNT)
   answer = { 'running' }
 else
   local id = ARGV[3]
@@ -20,9 +21,9 @@ else
     result.rest(id, h[4])
     if state == 'held' then call('ZADD', K.held, h[2], id) end
     order.enter_all(id)
+    order.announce(id)
   end
   answer = { state }
 end
-call('PUBLISH', WAKE, ACCOUNT)
 for _, name in ipairs(job.drains_wanted(tonumber(ARGV[4]))) do answer[#answer + 1] = name end
 return answer

@@ -52,7 +52,7 @@ for _, id in ipairs(held) do
   if call('HGET', K.job(id), 'state') == 'held' then
     call('HSET', K.job(id), 'state', 'queued')
     order.enter_all(id)
-    call('PUBLISH', WAKE, ACCOUNT)
+    order.announce(id)
   end
 end
 local passed = call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, PAGE)

@@ -174,7 +174,10 @@ local function grant(ask, kind, parts, score)
   local urgent = kind ~= 'reads' and tonumber(score) < order.CLASS or nil
   local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
     at = ask.at, gate = gate(), urgent = urgent })
-  if urgent then call('HINCRBY', K.state, 'urgent_out', 1) end
+  if urgent then
+    call('HINCRBY', K.state, 'urgent_out', 1)
+    call('HSET', K.state, 'urgent_at', ms(NOW))
+  end
   call('HSET', K.claimed, ask.claim, packed)
   if ask.probe then call('HSET', K.state, 'breaker_probe', ask.claim, 'breaker_next', ms(NOW + flow.PROBE_GAP_MS)) end
   call('ZADD', K.claims, until_ms, ask.claim)
@@ -234,7 +237,7 @@ function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
   local h = flow.read()
   flow.obey(ask, h)
-  ask.urgent = tonumber(h.urgent_out or 0)
+  ask.urgent = flow.urgent(h)
   local packed = call('HGET', K.claimed, ask.claim)
   if packed then
     again(ask)
@@ -288,7 +291,6 @@ function claim.close(id)
   call('ZREM', K.claims, id)
   local c = cmsgpack.unpack(packed)
   if c.kind == 'reads' then call('HINCRBY', K.state, 'reads_out', -1) end
-  -- A worker of a version before this does not count them off: nothing of that outlives the last claim.
   if c.urgent and (call('HINCRBY', K.state, 'urgent_out', -1) < 0 or call('ZCARD', K.claims) == 0) then
     call('HDEL', K.state, 'urgent_out')
   end

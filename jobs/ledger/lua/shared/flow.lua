@@ -3,7 +3,8 @@ local flow = {}
 local USUAL_STALE_MS, PROBE_LOOK_MS = 60000, 100 -- the former where a version before this has moved it
 flow.PROBE_GAP_MS = 1000 -- until what a probe has shown is known, no other follows
 local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'limit_stale', 'interval', 'size',
-  'explore', 'breaker', 'breaker_next', 'breaker_probe', 'urgent_out' } -- the last: urgent calls granted and not settled
+  'explore', 'breaker', 'breaker_next', 'breaker_probe', 'urgent_out',
+  'urgent_at' } -- urgent calls granted and not settled, and when the last was granted
 
 function flow.read()
   local h, values = {}, call('HMGET', K.state, unpack(FIELDS))
@@ -17,6 +18,13 @@ function flow.obey(ask, h)
   ask.limit = math.min(ask.limit, known and tonumber(h.limit) or ask.initial)
   local interval = tonumber(h.interval or 0)
   if interval > ask.interval_us then ask.interval_us, ask.burst = interval, 1 end
+end
+
+-- Urgent calls that are granted and not settled. What a worker of a version before this has taken over is never counted
+-- off, and is told no longer than this after the last grant.
+local URGENT_MS = 60000
+function flow.urgent(h)
+  return NOW - tonumber(h.urgent_at or 0) < URGENT_MS and tonumber(h.urgent_out or 0) or 0
 end
 
 -- How long until the open breaker lets a probe through (ms); not while another is on its way.

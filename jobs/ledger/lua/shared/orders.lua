@@ -59,6 +59,9 @@ function order.first(id)
   return #ahead == 2 or (order.class_of(K.calls) == 0 and call('ZCARD', K.claims) > 0)
 end
 
+-- Wakes the workers for a job that may be called now.
+function order.announce(id) call('PUBLISH', WAKE, ACCOUNT .. (order.first(id) and ' first' or '')) end
+
 -- Adds a piece to the job's ready ones, at the front or the back, and the job to the order.
 function order.add(id, kind, p, front)
   call(front and 'LPUSH' or 'RPUSH', order.list(kind, id), piece.encode(p))
