@@ -13,23 +13,13 @@ from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
 from jobs.model import JobOrder, Priority
 from jobs.outcomes import Outcome
-from sandbox.consignments import OPEN, initial_state, parse_mix
-from sandbox.references import reference
-from tests.acceptance.stage import MIX, SEED, Stage, submit
+from tests.acceptance.stage import Stage, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
 CALLS, PER_CALL = 8, 100
 WITHIN = 0.2
-
-
-def open_references(count: int) -> list[str]:
-    """References that are simply cancelled."""
-    mix = parse_mix(MIX)
-    found = [reference(SEED, n) for n in range(60_000) if initial_state(SEED, n, mix) in OPEN][:count]
-    assert len(found) == count
-    return found
 
 
 async def watched(ledger: Ledger, job: str, within_s: float) -> AsyncIterator[Snapshot]:
@@ -61,7 +51,7 @@ async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pau
     valkey_stage.worker()
     total = 20 * CALLS * PER_CALL
     async with valkey_stage.ledger() as ledger:
-        references = open_references(2 * total)
+        references = valkey_stage.platform.open_references(2 * total)
         job = await submit(ledger, references[:total])
         before = [seen async for seen in watched(ledger, job, 30)]
         end_ms = before[-1].record.finished_at_ms
@@ -88,7 +78,7 @@ async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_sl
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, open_references(30_000))
+        job = await submit(ledger, valkey_stage.platform.open_references(30_000))
         await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 10_000, 20)
         valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 800})
         changed_ms = await ledger.now_ms()
@@ -101,7 +91,7 @@ async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_sl
 async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_late(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
-    references = open_references(32_000)
+    references = valkey_stage.platform.open_references(32_000)
     async with valkey_stage.ledger() as ledger:
         first = await submit(ledger, references[:16_000])
         await until(lambda: snapshots.look(ledger, first), lambda s: s.record.settled >= 4000, 20)
@@ -124,7 +114,7 @@ async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(val
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, open_references(24_000))
+        job = await submit(ledger, valkey_stage.platform.open_references(24_000))
         await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 8000, 20)
         # Asked for by a call that is lost: flow control learns nothing from it, and the pace after it is the same.
         asked = Settlement("lost", [], hold_ms=10_000, hold_why="asked to wait")
