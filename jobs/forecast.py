@@ -41,6 +41,7 @@ class Account:
         workers: workers that live.
         unfinished: its jobs that have not ended; None where they are too many to be looked at.
         due_ms: by job, when the last of what waits for another try may go on, where that is known.
+        limit: calls at once that flow control allows; None where it knows no limit.
     """
 
     open: bool
@@ -51,6 +52,7 @@ class Account:
     workers: int
     unfinished: Sequence[JobRecord] | None
     due_ms: Mapping[str, int] = field(default_factory=dict)
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
         now_ms=clock,
         claims=0 if _shares(record, account) else account.claims,
         unclaimed=max(0, left - record.in_flight),
+        limit=account.limit,
     )
 
 

@@ -20,6 +20,8 @@ ENOUGH_CALLS = 40
 """So many calls tell the rate, however they differ."""
 _EXPERIMENT_LAPS = 4
 """Calls that follow each other while the limit is lowered to see what comes of it."""
+_CLEARLY_LOWER = 0.8
+"""The share of the usual calls at once below which a limit is no experiment's."""
 _LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
 
 
@@ -90,6 +92,7 @@ def progress(
     now_ms: int,
     claims: int = 0,
     unclaimed: int = 0,
+    limit: int | None = None,
 ) -> Progress:
     """Reckons the present rate and the time left of a job that goes on.
 
@@ -102,6 +105,7 @@ def progress(
         claims: calls in flight and those that are staged, each perhaps the reading of one reference; 0 where others'
             calls are among them.
         unclaimed: references that are in none of them.
+        limit: calls at once that are allowed now; None where that is not known.
     """
     points = [START, *samples]
     if points[-1].count == 0:
@@ -113,6 +117,8 @@ def progress(
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
+    if limit is not None and limit * lists.mean < _CLEARLY_LOWER * usual:  # what refusals have lowered stays low
+        usual = limit * lists.mean
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
     elif unclaimed:

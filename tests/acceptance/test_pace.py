@@ -110,6 +110,28 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)
 
 
+async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_with_while_it_is_waited_for(
+    valkey_stage: Stage,
+) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200, "retry_after_s": 8})
+    valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, valkey_stage.platform.open_references(24_000))
+        await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 8000, 20)
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {"429-before": 1.0}})
+        await until(
+            lambda: snapshots.look(ledger, job), lambda s: s.gate.hold_until_ms and s.gate.calls_in_flight == 0, 20
+        )
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {}})
+        looks = [seen async for seen in watched(ledger, job, 40)]
+        end_ms = looks[-1].record.finished_at_ms
+        assert end_ms
+        told = [(seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000) for seen in looks if seen.gate.hold_until_ms]
+        assert len(told) > 50
+        wrong = [(eta_s, left_s) for eta_s, left_s in told if eta_s != pytest.approx(left_s, rel=WITHIN)]
+        assert len(wrong) <= 0.1 * len(told), wrong
+
+
 async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()

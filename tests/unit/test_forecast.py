@@ -133,6 +133,14 @@ def test_a_job_that_waits_for_the_end_of_a_hold_goes_on_after_it():
         assert (got.rate, got.eta_s, got.at_risk) == (0.0, pytest.approx(120 - since_s + 10), 1000)
 
 
+def test_a_limit_that_was_lowered_clearly_makes_what_is_left_take_longer():
+    job = running(settled=4000, total=6400)
+    many = replace(job, in_flight=800, pending=1600, samples=tuple(replace(s, in_calls=800) for s in job.samples))
+    told = [outlook(many, account(many, calls=8, claims=8, limit=limit), NOW).eta_s for limit in (None, 8, 7, 4, 2)]
+    assert told[0] == told[1] == told[2] == pytest.approx(24.0, rel=0.1)
+    assert told[3:] == [pytest.approx(48.0, rel=0.1), pytest.approx(96.0, rel=0.1)]
+
+
 def test_a_short_hold_is_part_of_the_pace():
     job = replace(running(), in_flight=0, pending=1000)
     held = account(job, hold_until_ms=NOW + 2000, stops=Stops(0, 0, NOW + 2000), calls=0, claims=0)
