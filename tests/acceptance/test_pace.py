@@ -110,6 +110,36 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)
 
 
+async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
+    valkey_stage.worker()
+    references = valkey_stage.platform.open_references(32_000)
+    orders = (JobOrder(), JobOrder(), JobOrder(priority=Priority.BULK))
+    async with valkey_stage.ledger() as ledger:
+        parts = (references[:8_000], references[8_000:24_000], references[24_000:])
+        jobs = [await submit(ledger, part, order) for part, order in zip(parts, orders, strict=True)]
+        looks = [[await snapshots.look(ledger, job) for job in jobs]]
+        async with asyncio.timeout(40):
+            while not looks[-1][-1].record.state.ended:
+                looks.append([await snapshots.look(ledger, job) for job in jobs])
+                await asyncio.sleep(0.05)
+        small, large, bulk = (seen.record.finished_at_ms for seen in looks[-1])
+        assert small
+        assert large
+        assert bulk
+        # The small one ends first; then the large one has all calls; what the bulk one tells is of both before it.
+        known = [seen for seen in looks if seen[0].record.settled >= 800 and seen[1].record.settled < 16_000]
+        told = [
+            (job, seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000)
+            for look in known
+            for job, seen, end_ms in zip("abc", look, (small, large, bulk), strict=True)
+            if not seen.record.state.ended
+        ]
+        assert len(told) > 300
+        wrong = [one for one in told if one[1] is None or abs(one[1] - one[2]) > WITHIN * one[2] + 0.1]
+        assert len(wrong) <= 0.1 * len(told), (len(told), wrong)
+
+
 async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_with_while_it_is_waited_for(
     valkey_stage: Stage,
 ) -> None:
