@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli import session, words
+from cli.format import Format
 from cli.forms import Write, writer
-from cli.results import Format
 from cli.session import patiently
 from cli.terminal import say
 from config.settings import load

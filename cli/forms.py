@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from cli.results import Format
+from cli.format import Format
 from cli.snapshots import result_document
 from cli.words import clock
 from jobs.model import Result

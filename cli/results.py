@@ -1,19 +1,11 @@
 """`cancellist results`: what became of each reference."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from cli.format import Format
 from jobs.outcomes import Outcome
-
-
-class Format(StrEnum):
-    """How results are written."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-    CSV = "csv"
 
 
 def results(

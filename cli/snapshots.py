@@ -67,6 +67,7 @@ async def _account(
         workers=gate.workers,
         unfinished=unfinished,
         due_ms=moment.due_ms,
+        limit=gate.limit,
     )
 
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from jobs.breaker import BreakerPolicy
 from jobs.flow import FlowPolicy
 from jobs.limiter import LimiterPolicy
-from jobs.listsize import ListSizePolicy
+from jobs.listsize import ListSearch, ListSizePolicy
 from jobs.pacing import PacingPolicy
 from jobs.roundtrips import RoundTripPolicy
 
@@ -97,6 +97,16 @@ class FlowSettings(BaseModel):
         le=100000,
         description="list calls for each that tries another size, or again one that was too long (413)",
     )
+    size_near: float = Field(
+        0.05, ge=0.001, le=1.0,
+        description="the share of the longest list taken by which the shortest that was too long (413) is "
+        "longer at most once the search between the two is over",
+    )  # fmt: skip
+    size_rarest: int = Field(
+        8, ge=1, le=1024,
+        description="times SIZE_EXPLORE_EVERY, the list calls for each that tries again one that was too long, "
+        "at most, while such tries are in vain",
+    )  # fmt: skip
     size_slow_ms: int = Field(
         250, ge=1, le=600000,
         description="lists that take more milliseconds are worth ten times as many tries",
@@ -127,6 +137,11 @@ class FlowSettings(BaseModel):
         description="milliseconds after which a closed breaker forgets how often it was probed",
     )  # fmt: skip
     breaker_settled_calls: int = Field(20, ge=1, le=100000, description="or accepted calls after which it does")
+
+    @property
+    def list_search(self) -> ListSearch:
+        """How the longest list is searched for once one was too long."""
+        return ListSearch(look_every=self.size_explore_every, near=self.size_near, rarest=self.size_rarest)
 
     def flow_policy(self, *, ceiling: int, max_references: int, interval_us: int) -> FlowPolicy:
         """The policy of an account with these bounds."""

@@ -8,9 +8,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from jobs.company import merged
 from jobs.model import JobOrder, JobRecord, JobState
 from jobs.outcomes import Outcome
-from jobs.progress import HOLD_MS, Progress, Stops, clock_ms, overall, progress
+from jobs.progress import HOLD_MS, Progress, Stops, clock_ms, progress
 
 _NEVER_MS = 5 * 10**13
 """Where a job without a deadline stands, as lua/shared/orders.lua has it."""
@@ -41,6 +42,7 @@ class Account:
         workers: workers that live.
         unfinished: its jobs that have not ended; None where they are too many to be looked at.
         due_ms: by job, when the last of what waits for another try may go on, where that is known.
+        limit: calls at once that flow control allows; None where it knows no limit.
     """
 
     open: bool
@@ -51,6 +53,7 @@ class Account:
     workers: int
     unfinished: Sequence[JobRecord] | None
     due_ms: Mapping[str, int] = field(default_factory=dict)
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +73,54 @@ def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
     others = [] if account.unfinished is None else [j for j in account.unfinished if _contends(j, record)]
     moves = record.state in _GOES_ON and account.open
     goes_on = moves and not account.hold_until_ms
-    rivals = [Rival(other.order, _left(other)) for other in others]
     untaken = [Rival(other.order, other.pending) for other in others]
     rate = _together(own, [_pace(other, account, now_ms) for other in others])
     if account.unfinished is None and record.started_at_ms is None:
         rate = None
     return Outlook(
         rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
-        eta_s=_eta_s(record, account, own, _by_pace_s(record, own, rivals, rate, now_ms), now_ms) if moves else None,
+        eta_s=_eta_s(record, account, own, _by_pace_s(record, own, others, rate, account, now_ms), now_ms)
+        if moves
+        else None,
         at_risk=at_risk(record.order, record.pending, untaken, rate, now_ms, _goes_on_at_ms(record, account, now_ms)),
     )
+
+
+def overall(results: int, took_ms: int) -> float | None:
+    """The rate of an ended job over its whole life."""
+    return results * 1000 / took_ms if took_ms > 0 else None
 
 
 def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
     if record.started_at_ms is None:
         return Progress(None, None)
-    clock = clock_ms(
-        started_at_ms=record.started_at_ms,
+    left = _left(record)
+    return progress(
+        left=left,
+        samples=record.samples,
+        in_calls=record.in_flight * _sent(account),
+        calls=account.calls,
+        now_ms=_clock_ms(record, account, now_ms),
+        claims=0 if _shares(record, account) else account.claims,
+        unclaimed=max(0, left - record.in_flight),
+        limit=account.limit,
+    )
+
+
+def _clock_ms(record: JobRecord, account: Account, now_ms: int) -> int:
+    return clock_ms(
+        started_at_ms=record.started_at_ms or now_ms,
         idle_ms=record.idle_ms,
         last_at_ms=record.samples[-1].at_ms if record.samples else 0,
         paused_at_ms=record.paused_at_ms,
         stops=account.stops,
         now_ms=now_ms,
     )
-    sent = min(1.0, account.calls / account.claims) if account.claims else 1.0
-    left = _left(record)
-    return progress(
-        left=left,
-        samples=record.samples,
-        in_calls=record.in_flight * sent,
-        calls=account.calls,
-        now_ms=clock,
-        claims=0 if _shares(record, account) else account.claims,
-        unclaimed=max(0, left - record.in_flight),
-    )
+
+
+def _sent(account: Account) -> float:
+    """The share of what is claimed that is in calls, the rest being staged."""
+    return min(1.0, account.calls / account.claims) if account.claims else 1.0
 
 
 def _shares(record: JobRecord, account: Account) -> bool:
@@ -144,12 +161,33 @@ def _stands(record: JobRecord, account: Account) -> bool:
 
 
 def _by_pace_s(
-    record: JobRecord, own: Progress, rivals: Sequence[Rival], rate: float | None, now_ms: int
+    record: JobRecord, own: Progress, others: Sequence[JobRecord], rate: float | None, account: Account, now_ms: int
 ) -> float | None:
-    """By its own pace where it is alone or all of it is in calls, else by what all jobs together do."""
-    if record.started_at_ms is not None and (not rivals or record.pending == 0):
+    """By its own pace where it is alone or all of it is in calls, else by that of all jobs together."""
+    if record.started_at_ms is not None and (not others or record.pending == 0):
         return own.eta_s
-    return time_left_s(record.order, _left(record), rivals, rate, now_ms) if rate else None
+    if not rate:
+        return None
+    going = [record, *others]
+    left = math.ceil(until_its_end(record.order, _left(record), _rivals(others), rate, now_ms))
+    claimed, before = sum(one.in_flight for one in going), _claimed_until(record, others)
+    samples, clock = merged((one.samples, _clock_ms(one, account, now_ms)) for one in going if one.samples)
+    # What is staged for jobs that come later lets it pass; what is in calls has to end all the same.
+    staged = max(0, account.claims - account.calls) * (before / claimed if claimed else 0.0)
+    return progress(
+        left=left,
+        samples=samples,
+        in_calls=claimed * _sent(account),
+        calls=account.calls,
+        now_ms=clock,
+        claims=account.calls + math.ceil(staged),
+        unclaimed=max(0, left - before),
+        limit=account.limit,
+    ).eta_s
+
+
+def _rivals(others: Iterable[JobRecord]) -> list[Rival]:
+    return [Rival(other.order, _left(other)) for other in others]
 
 
 def _goes_on_at_ms(record: JobRecord, account: Account, now_ms: int) -> int | None:
@@ -161,10 +199,19 @@ def _goes_on_at_ms(record: JobRecord, account: Account, now_ms: int) -> int | No
     return max(now_ms, account.hold_until_ms) if record.state in _GOES_ON else None
 
 
-def time_left_s(own: JobOrder, left: int, rivals: Sequence[Rival], rate: float, now_ms: int) -> float:
-    """Seconds until the last result of a job, all jobs together having this rate."""
+def until_its_end(own: JobOrder, left: int, rivals: Sequence[Rival], rate: float, now_ms: int) -> float:
+    """References that get their results until the last of a job has, all jobs together having this rate."""
     ahead, peers = _before(own, rivals, rate, now_ms)
-    return (ahead + sum(min(peer, left) for peer in peers) + left) / rate
+    return ahead + sum(min(peer, left) for peer in peers) + left
+
+
+def _claimed_until(record: JobRecord, others: Iterable[JobRecord]) -> int:
+    """How many of those are in calls or staged."""
+    own, left = _place(record.order), _left(record)
+    places = [(_place(other.order), other.in_flight) for other in others]
+    return record.in_flight + sum(
+        min(claimed, left) if place == own else claimed for place, claimed in places if place <= own
+    )
 
 
 def at_risk(

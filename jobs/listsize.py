@@ -51,6 +51,22 @@ class ListSizePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ListSearch:
+    """The constants of the search for the longest list that the platform takes (lua/shared/lists.lua).
+
+    Attributes:
+        look_every: full lists that pay for one look at a length that was refused (50 to 100000).
+        near: by what share of the longest list taken the shortest refused is longer, at most, once the search between
+            the two is over (0.001 to 1).
+        rarest: times as many lists as `look_every` for a look, at most, while looks are in vain (1 to 1024).
+    """
+
+    look_every: int = 200
+    near: float = 0.05
+    rarest: int = 8
+
+
+@dataclass(frozen=True, slots=True)
 class ListSize:
     """The state of the list size.
 

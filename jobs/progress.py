@@ -20,6 +20,9 @@ ENOUGH_CALLS = 40
 """So many calls tell the rate, however they differ."""
 _EXPERIMENT_LAPS = 4
 """Calls that follow each other while the limit is lowered to see what comes of it."""
+_CLEARLY_LOWER = 0.8
+"""The share of the usual calls at once below which a limit is no experiment's."""
+_CLEARLY_HIGHER = 1.25
 _LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
 
 
@@ -90,6 +93,7 @@ def progress(
     now_ms: int,
     claims: int = 0,
     unclaimed: int = 0,
+    limit: int | None = None,
 ) -> Progress:
     """Reckons the present rate and the time left of a job that goes on.
 
@@ -102,6 +106,7 @@ def progress(
         claims: calls in flight and those that are staged, each perhaps the reading of one reference; 0 where others'
             calls are among them.
         unclaimed: references that are in none of them.
+        limit: calls at once that are allowed now; None where that is not known.
     """
     points = [START, *samples]
     if points[-1].count == 0:
@@ -113,6 +118,12 @@ def progress(
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
+    if limit is not None and limit * lists.mean < _CLEARLY_LOWER * usual:  # what refusals have lowered stays low
+        usual = limit * lists.mean
+    elif (
+        claims > calls and calls * lists.mean > _CLEARLY_HIGHER * usual
+    ):  # another job has ended and left its calls to this
+        usual = calls * lists.mean
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
     elif unclaimed:
@@ -177,12 +188,12 @@ def _lists(points: Sequence[Sample], now_ms: int) -> _Lists | None:
 def _usually_in_calls(points: Sequence[Sample], step: float, now_ms: int) -> float:
     """References in calls on average lately, but for the last lap: in it they may have got fewer for want of more."""
     weighed = [
-        (after.in_calls, after.count - before.count)
+        (after.in_calls, after.at_ms - before.at_ms)
         for before, after in pairwise(points)
         if after.in_calls and after.count <= points[-1].count - step and now_ms - after.at_ms <= WINDOW_MS
     ]
-    results = sum(weight for _, weight in weighed)
-    return sum(number * weight for number, weight in weighed) / results if results else step
+    lasted_ms = sum(weight for _, weight in weighed)
+    return sum(number * weight for number, weight in weighed) / lasted_ms if lasted_ms else step
 
 
 def _last_lap(points: Sequence[Sample], in_calls: float, call_ms: float) -> float:
@@ -225,11 +236,6 @@ def _step(points: Sequence[Sample], in_calls: float, now_ms: int) -> float:
     """References that end together where calls do: the most in calls lately, since at the end they get fewer."""
     lately = [point.in_calls for point in points if point.in_calls and now_ms - point.at_ms <= WINDOW_MS]
     return max(1.0, in_calls, *lately)
-
-
-def overall(results: int, took_ms: int) -> float | None:
-    """The rate of an ended job over its whole life."""
-    return results * 1000 / took_ms if took_ms > 0 else None
 
 
 def _rate(points: Sequence[Sample], step: float, per_call: float, now_ms: int) -> float | None:

@@ -25,7 +25,7 @@ _FAILING = frozenset({Sign.TIMED_OUT, Sign.FAILED})
 _SHARE_EVERY_S = 0.25
 _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
 _TRIES = 3
-_AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.75
+_AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.5
 _URGENT_EVERY_S = 0.02
 """So soon again at most, however many attempts go wrong."""
 

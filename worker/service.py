@@ -203,7 +203,7 @@ class Service:
             per_call=own.max_references_per_call,
             linger_ms=own.linger_ms,
             lease_ms=round(lease_s * 1000),
-            look_every=self.settings.size_explore_every,
+            search=self.settings.list_search,
         )
         policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
         read_key = partial(self.settings.key, name)

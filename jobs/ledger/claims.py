@@ -1,7 +1,7 @@
 """Claiming, settling, renewing and giving back: the worker's side of the ledger."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -10,7 +10,7 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.history import TroubledCall
 from jobs.ledger.packing import unpack_piece
-from jobs.listsize import Listed
+from jobs.listsize import Listed, ListSearch
 from jobs.model import Piece
 from jobs.retry import CallAgain, ReadState, Settle, Step
 
@@ -34,7 +34,7 @@ class Terms:
         per_call: references a call.
         linger_ms: how long a part-filled call waits for more.
         lease_ms: how long a claim holds without renewal.
-        look_every: full lists that pay for one look at a length that was refused.
+        search: how the longest list is searched for once one was refused for its length.
     """
 
     limit: int = 8
@@ -44,7 +44,7 @@ class Terms:
     per_call: int = 100
     linger_ms: int = 20
     lease_ms: int = 9000
-    look_every: int = 200
+    search: ListSearch = field(default_factory=ListSearch)
 
     @property
     def live_ms(self) -> int:
@@ -69,7 +69,7 @@ class Ask:
             {
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
-                "per_call": t.per_call, "look": t.look_every, "linger": t.linger_ms, "lease": t.lease_ms,
+                "per_call": t.per_call, "search": _search(t.search), "linger": t.linger_ms, "lease": t.lease_ms,
             }
         )  # fmt: skip
 
@@ -191,6 +191,7 @@ async def settle(
         "rest": settlement.rest_ms or {},
         "hold": settlement.hold_ms,
         "slow": _ms(settlement.slow_s),
+        "search": _search(terms.search),
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
     if settlement.hold_why is not None:
@@ -239,6 +240,10 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
         ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
         int(size), int(delay_ms), limit, urgent, give,
     )  # fmt: skip
+
+
+def _search(search: ListSearch) -> dict[str, float]:
+    return {"look": search.look_every, "near": search.near, "rarest": search.rarest}
 
 
 def _group(share: Share) -> dict[str, object]:

@@ -21,6 +21,7 @@ from jobs.ledger.drains import enqueue
 from jobs.ledger.submission import Submission
 from jobs.model import JobOrder, JobRecord, Result
 from jobs.outcomes import Outcome
+from sandbox.consignments import OPEN, initial_state, parse_mix
 from sandbox.references import reference
 from tests.servers import Server
 from tests.waiting import until
@@ -44,6 +45,13 @@ class Platform:
         return [reference(SEED, n) for n in range(count)] + [
             reference(SEED, self.consignments + n) for n in range(unknown)
         ]
+
+    def open_references(self, count: int) -> list[str]:
+        """References that are simply cancelled."""
+        mix = parse_mix(MIX)
+        found = [reference(SEED, n) for n in range(self.consignments) if initial_state(SEED, n, mix) in OPEN][:count]
+        assert len(found) == count
+        return found
 
     def get(self, path: str) -> Any:
         """A control document."""

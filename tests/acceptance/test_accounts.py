@@ -17,6 +17,8 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 NORTH = JobOrder(account="north")
+SLOWED = 1.15
+"""0.98 to 1.05 were seen, beside 700 calls a second too; a lap of calls more is 1.05."""
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ async def test_an_account_drains_at_full_speed_beside_one_in_trouble(
 ) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 100})
     north.send("PUT", "/sandbox/settings", trouble)
-    references = valkey_stage.platform.references(36_000)
+    references = valkey_stage.platform.open_references(36_000)  # reads of what is refused would be laps of their own
     warming, alone, beside = references[:4_000], references[4_000:20_000], references[20_000:]
     worker = valkey_stage.worker(accounts__north__max_references_per_call=10)
     async with valkey_stage.ledger() as ledger:
@@ -73,8 +75,7 @@ async def test_an_account_drains_at_full_speed_beside_one_in_trouble(
         beside_s = await took_s(ledger, second)
         assert (await records.get(ledger, noise)).settled < 60_000
         await agrees(valkey_stage, ledger, second, beside)
-    print(f"alone {alone_s} s, beside {beside_s} s")
-    assert beside_s <= 1.5 * alone_s, (alone_s, beside_s)
+    assert beside_s <= SLOWED * alone_s, (alone_s, beside_s)
     assert peak(valkey_stage.platform.calls()[before:]) == 8
     assert valkey_stage.platform.get("/sandbox/stats")["peak_in_flight"] == 8
     assert north.get("/sandbox/stats")["peak_in_flight"] <= 8

@@ -13,23 +13,13 @@ from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
 from jobs.model import JobOrder, Priority
 from jobs.outcomes import Outcome
-from sandbox.consignments import OPEN, initial_state, parse_mix
-from sandbox.references import reference
-from tests.acceptance.stage import MIX, SEED, Stage, submit
+from tests.acceptance.stage import Stage, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
 CALLS, PER_CALL = 8, 100
 WITHIN = 0.2
-
-
-def open_references(count: int) -> list[str]:
-    """References that are simply cancelled."""
-    mix = parse_mix(MIX)
-    found = [reference(SEED, n) for n in range(60_000) if initial_state(SEED, n, mix) in OPEN][:count]
-    assert len(found) == count
-    return found
 
 
 async def watched(ledger: Ledger, job: str, within_s: float) -> AsyncIterator[Snapshot]:
@@ -61,7 +51,7 @@ async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pau
     valkey_stage.worker()
     total = 20 * CALLS * PER_CALL
     async with valkey_stage.ledger() as ledger:
-        references = open_references(2 * total)
+        references = valkey_stage.platform.open_references(2 * total)
         job = await submit(ledger, references[:total])
         before = [seen async for seen in watched(ledger, job, 30)]
         end_ms = before[-1].record.finished_at_ms
@@ -88,7 +78,7 @@ async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_sl
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, open_references(30_000))
+        job = await submit(ledger, valkey_stage.platform.open_references(30_000))
         await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 10_000, 20)
         valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 800})
         changed_ms = await ledger.now_ms()
@@ -101,7 +91,7 @@ async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_sl
 async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_late(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
-    references = open_references(32_000)
+    references = valkey_stage.platform.open_references(32_000)
     async with valkey_stage.ledger() as ledger:
         first = await submit(ledger, references[:16_000])
         await until(lambda: snapshots.look(ledger, first), lambda s: s.record.settled >= 4000, 20)
@@ -120,11 +110,63 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)
 
 
+async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey_stage: Stage) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
+    valkey_stage.worker()
+    references = valkey_stage.platform.open_references(32_000)
+    orders = (JobOrder(), JobOrder(), JobOrder(priority=Priority.BULK))
+    async with valkey_stage.ledger() as ledger:
+        parts = (references[:8_000], references[8_000:24_000], references[24_000:])
+        jobs = [await submit(ledger, part, order) for part, order in zip(parts, orders, strict=True)]
+        looks = [[await snapshots.look(ledger, job) for job in jobs]]
+        async with asyncio.timeout(40):
+            while not looks[-1][-1].record.state.ended:
+                looks.append([await snapshots.look(ledger, job) for job in jobs])
+                await asyncio.sleep(0.05)
+        small, large, bulk = (seen.record.finished_at_ms for seen in looks[-1])
+        assert small
+        assert large
+        assert bulk
+        # The small one ends first; then the large one has all calls; what the bulk one tells is of both before it.
+        known = [seen for seen in looks if seen[0].record.settled >= 800 and seen[1].record.settled < 16_000]
+        told = [
+            (job, seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000)
+            for look in known
+            for job, seen, end_ms in zip("abc", look, (small, large, bulk), strict=True)
+            if not seen.record.state.ended
+        ]
+        assert len(told) > 300
+        wrong = [one for one in told if one[1] is None or abs(one[1] - one[2]) > WITHIN * one[2] + 0.1]
+        assert len(wrong) <= 0.1 * len(told), (len(told), wrong)
+
+
+async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_with_while_it_is_waited_for(
+    valkey_stage: Stage,
+) -> None:
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200, "retry_after_s": 8})
+    valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        job = await submit(ledger, valkey_stage.platform.open_references(24_000))
+        await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 8000, 20)
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {"429-before": 1.0}})
+        await until(
+            lambda: snapshots.look(ledger, job), lambda s: s.gate.hold_until_ms and s.gate.calls_in_flight == 0, 20
+        )
+        valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": {}})
+        looks = [seen async for seen in watched(ledger, job, 40)]
+        end_ms = looks[-1].record.finished_at_ms
+        assert end_ms
+        told = [(seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000) for seen in looks if seen.gate.hold_until_ms]
+        assert len(told) > 50
+        wrong = [(eta_s, left_s) for eta_s, left_s in told if eta_s != pytest.approx(left_s, rel=WITHIN)]
+        assert len(wrong) <= 0.1 * len(told), wrong
+
+
 async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, open_references(24_000))
+        job = await submit(ledger, valkey_stage.platform.open_references(24_000))
         await until(lambda: snapshots.look(ledger, job), lambda s: s.record.settled >= 8000, 20)
         # Asked for by a call that is lost: flow control learns nothing from it, and the pace after it is the same.
         asked = Settlement("lost", [], hold_ms=10_000, hold_why="asked to wait")

@@ -11,7 +11,7 @@ import pytest
 from jobs.ledger import control
 from jobs.model import JobOrder
 from jobs.outcomes import Outcome
-from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, platform, settled, submit
+from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 
 pytestmark = pytest.mark.acceptance
@@ -33,6 +33,8 @@ READS = {
     "reads:state-unknown": 0.02,
     "reads:truncated": 0.02,
 }
+DENIALS = {"401": 0.0005, "403": 0.0005, "reads:401": 0.0005, "reads:403": 0.0005}
+"""Rare: each stops the account, at which then every second probe goes wrong in another way."""
 UNKNOWN, COUNT = 600, 20_000
 UNDECIDED = frozenset({Outcome.UNCONFIRMED, Outcome.FAILED})
 
@@ -42,11 +44,12 @@ def rough(tmp_path: Path) -> Iterator[Stage]:
     """A platform at which almost every second call goes wrong in one way or another."""
     mix = "Allocated=80,ReadyToShip=5,Manifested=10,Cancelled=2"
     with running("valkey", tmp_path) as server, platform(tmp_path, mix=mix, latency_ms=5) as world:
-        faults = dict.fromkeys(FAULTY, SHARE) | READS
+        faults = dict.fromkeys(FAULTY, SHARE) | READS | DENIALS
         world.send("PUT", "/sandbox/settings", {"faults": faults, "hang_ms": 3000, "late_ms": 700})
         settings = {
             "max_concurrent_calls": "16", "lease_seconds": str(LEASE_S), "call_timeout": "1", "retry_base": "0.05",
             "retry_cap": "0.5", "max_attempts": "12",
+            "breaker_denied_first_ms": "50", "breaker_denied_most_ms": "500", "breaker_outage_most_ms": "500",
         }  # fmt: skip
         with Stage(server, world, tmp_path, settings) as stage:
             yield stage
@@ -82,6 +85,26 @@ async def test_with_every_fault_mixed_every_result_is_true(rough: Stage) -> None
     outcomes = await drained_truly(rough)
     assert outcomes[Outcome.CANCELLED] > COUNT * 0.8
     assert rough.workers[-1].end() == 0
+
+
+async def test_calls_and_reads_that_are_denied_now_and_then_cost_no_reference_its_true_result(rough: Stage) -> None:
+    denials = {"401": 0.05, "403": 0.05, "reads:401": 0.05, "reads:403": 0.05}
+    rough.platform.send("PUT", "/sandbox/settings", {"faults": denials})
+    references = rough.platform.references(5_900, unknown=100)
+    worker = rough.worker(max_attempts=1, max_references_per_call=20)
+    async with rough.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 2_000)
+        rough.platform.send("PUT", "/sandbox/settings", {"faults": {}})
+        await ended(ledger, job, 60)
+        outcomes = await agrees(rough, ledger, job, references)
+        assert (await control.gate(ledger, "default")).breaker is None
+    assert not UNDECIDED & outcomes.keys()
+    answers = rough.platform.get("/sandbox/stats")["answers"]
+    assert answers["401"] + answers["403"] > 10
+    assert worker.end() == 0
+    events = Counter(line["event"] for line in log_lines(worker))
+    assert 0 < events["breaker opened"] == events["breaker closed"]
 
 
 async def test_with_lists_poisoned_too_every_result_is_true(rough: Stage) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.ledger import control
-from jobs.listsize import Listed, ListSize
+from jobs.listsize import Listed, ListSearch, ListSize
 from jobs.retry import CallAgain
 from tests.contract.test_claims import (
     CANCELLED,
@@ -26,7 +26,7 @@ from tests.contract.test_claims import (
 from tests.contract.test_flow import moved
 from tests.scenarios.lists import Lists
 
-WIDE = replace(TERMS, per_call=100, limit=8, look_every=5)
+WIDE = replace(TERMS, per_call=100, limit=8, search=ListSearch(look_every=5))
 SHORTER = CallAgain(0.0, 0, 1)
 
 
@@ -34,11 +34,11 @@ async def wide(ledger, **options):
     return await claim(ledger, terms=WIDE, **options)
 
 
-async def end(ledger, taken, longest):
+async def end(ledger, taken, longest, terms=WIDE):
     """Ends a call at a platform that takes lists of at most `longest` references; answers the list's length."""
     n = len(taken.references)
     step, listed = (CANCELLED, Listed(n, taken=True)) if n <= longest else (SHORTER, Listed(n, taken=False))
-    await settle(ledger, taken, step, terms=WIDE, listed=listed)
+    await settle(ledger, taken, step, terms=terms, listed=listed)
     return n
 
 
@@ -74,6 +74,28 @@ async def test_what_was_refused_is_looked_at_again_ever_more_rarely_while_that_i
     gaps = [after - before for before, after in itertools.pairwise(looks)]
     assert gaps == [11, 21, 41]
     assert set(calls) == {30, 31}
+
+
+@pytest.mark.parametrize(("rarest", "expected"), [(1, [6, 6, 6]), (3, [11, 16, 16])])
+async def test_looks_become_no_rarer_than_is_set(ledger, rarest, expected):
+    terms = replace(WIDE, search=ListSearch(look_every=5, rarest=rarest))
+    await submit(ledger, refs(4000))
+    calls = [await end(ledger, await claim(ledger, terms=terms), 30, terms) for _ in range(70)]
+    looks = [n for n, length in enumerate(calls) if length == 31]
+    assert [after - before for before, after in itertools.pairwise(looks)][1:4] == expected
+
+
+async def test_the_search_ends_as_near_as_is_set(ledger):
+    terms = replace(WIDE, search=ListSearch(look_every=50, near=0.5))
+    await submit(ledger, refs(1000))
+    assert [await end(ledger, await claim(ledger, terms=terms), 30, terms) for _ in range(6)] == [
+        100,
+        50,
+        25,
+        37,
+        25,
+        25,
+    ]
 
 
 async def test_a_limit_that_was_lifted_is_found_and_nothing_of_the_413_is_kept(ledger):
@@ -223,7 +245,7 @@ async def test_a_settling_that_is_sent_twice_teaches_once(ledger):
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_the_model_of_the_scenarios_does_as_the_ledger_does(ledger, seed):
-    dice, model, flying, longest = random.Random(seed), Lists(look_every=WIDE.look_every), [], 100
+    dice, model, flying, longest = random.Random(seed), Lists(look_every=WIDE.search.look_every), [], 100
     await submit(ledger, refs(12_000))
     for _ in range(150):
         longest = dice.choice([7, 30, 55, 98, 100]) if dice.random() < 0.06 else longest

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.forecast import Account, Rival, at_risk, outlook, time_left_s
+from jobs.forecast import Account, Rival, at_risk, outlook, overall, until_its_end
 from jobs.model import JobOrder, JobRecord, JobState, Priority
 from jobs.outcomes import Outcome
 from jobs.progress import Sample, Stops
@@ -17,18 +17,18 @@ SOON, LATER = JobOrder(deadline_ms=NOW + MINUTE), JobOrder(deadline_ms=NOW + 10 
 
 
 def test_a_job_waits_for_a_higher_class_and_an_earlier_deadline_and_not_for_what_comes_after_it():
-    assert time_left_s(PLAIN, 100, [Rival(URGENT, 300), Rival(BULK, 5000)], 10.0, NOW) == 40.0
-    assert time_left_s(PLAIN, 100, [Rival(SOON, 300)], 10.0, NOW) == 40.0
-    assert time_left_s(SOON, 100, [Rival(LATER, 300)], 10.0, NOW) == 10.0
+    assert until_its_end(PLAIN, 100, [Rival(URGENT, 300), Rival(BULK, 5000)], 10.0, NOW) == 400.0
+    assert until_its_end(PLAIN, 100, [Rival(SOON, 300)], 10.0, NOW) == 400.0
+    assert until_its_end(SOON, 100, [Rival(LATER, 300)], 10.0, NOW) == 100.0
 
 
 def test_equal_jobs_take_turns_until_the_smaller_ones_are_done():
-    assert time_left_s(PLAIN, 100, [Rival(PLAIN, 50), Rival(PLAIN, 900)], 10.0, NOW) == 25.0
+    assert until_its_end(PLAIN, 100, [Rival(PLAIN, 50), Rival(PLAIN, 900)], 10.0, NOW) == 250.0
 
 
 def test_a_job_before_it_takes_no_longer_than_until_its_own_deadline():
-    assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9)], 10.0, NOW) == 70.0
-    assert time_left_s(PLAIN, 100, [Rival(SOON, 10**9), Rival(URGENT, 200)], 10.0, NOW) == 70.0
+    assert until_its_end(PLAIN, 100, [Rival(SOON, 10**9)], 10.0, NOW) == 700.0
+    assert until_its_end(PLAIN, 100, [Rival(SOON, 10**9), Rival(URGENT, 200)], 10.0, NOW) == 700.0
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,14 @@ def test_a_job_that_waits_for_the_end_of_a_hold_goes_on_after_it():
         assert (got.rate, got.eta_s, got.at_risk) == (0.0, pytest.approx(120 - since_s + 10), 1000)
 
 
+def test_a_limit_that_was_lowered_clearly_makes_what_is_left_take_longer():
+    job = running(settled=4000, total=6400)
+    many = replace(job, in_flight=800, pending=1600, samples=tuple(replace(s, in_calls=800) for s in job.samples))
+    told = [outlook(many, account(many, calls=8, claims=8, limit=limit), NOW).eta_s for limit in (None, 8, 7, 4, 2)]
+    assert told[0] == told[1] == told[2] == pytest.approx(24.0, rel=0.1)
+    assert told[3:] == [pytest.approx(48.0, rel=0.1), pytest.approx(96.0, rel=0.1)]
+
+
 def test_a_short_hold_is_part_of_the_pace():
     job = replace(running(), in_flight=0, pending=1000)
     held = account(job, hold_until_ms=NOW + 2000, stops=Stops(0, 0, NOW + 2000), calls=0, claims=0)
@@ -172,3 +180,8 @@ def test_a_job_that_has_ended_has_its_overall_rate_no_time_left_and_nothing_at_r
     got = outlook(job, account(), NOW)
     assert (got.rate, got.eta_s, got.at_risk) == (pytest.approx(100.0), 0.0, 0)
     assert outlook(replace(job, order=PLAIN), account(), NOW).at_risk is None
+
+
+def test_an_ended_job_is_reckoned_over_its_whole_life():
+    assert overall(1000, 20_000) == 50.0
+    assert overall(1000, 0) is None

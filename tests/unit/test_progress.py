@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.progress import HOLD_MS, Progress, Sample, Stops, clock_ms, overall, progress
+from jobs.progress import HOLD_MS, Progress, Sample, Stops, clock_ms, progress
 
 T0 = 1_795_000_000_000
 NEVER = Stops(0, 0, 0)
@@ -104,11 +104,6 @@ def test_under_a_rate_calls_begin_one_after_another_however_few_are_in_flight():
 
 def test_a_clock_that_lags_behind_does_no_harm():
     assert at(-3000, staircase(3)).rate == pytest.approx(100.0)
-
-
-def test_an_ended_job_is_reckoned_over_its_whole_life():
-    assert overall(1000, 20_000) == 50.0
-    assert overall(1000, 0) is None
 
 
 def clock(now_s, *, last_s=10, idle_ms=0, paused_s=None, stops=NEVER):

@@ -14,6 +14,7 @@ from config.flow import FlowSettings
 from config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
 from jobs.errors import SettingsError
 from jobs.flow import FlowPolicy
+from jobs.listsize import ListSearch
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {name: field for name, field in Settings.model_fields.items() if name != "accounts"}  # these are tables
@@ -267,6 +268,12 @@ def test_every_constant_of_the_flows_policies_is_a_setting() -> None:
     low, high = (constants(FlowSettings(**values).flow_policy(**bounds_of)) for values in (least, most))
     assert {name for name in low if low[name] == high[name]} == {"LimiterPolicy.lossy"}  # which is not for a person
     assert FlowSettings().flow_policy(**bounds_of) == FlowPolicy(8)  # as the scenarios are played
+
+
+def test_every_constant_of_the_search_for_the_longest_list_is_a_setting() -> None:
+    chosen = FlowSettings(size_explore_every=50, size_near=0.1, size_rarest=2)
+    assert chosen.list_search == ListSearch(look_every=50, near=0.1, rarest=2)
+    assert FlowSettings().list_search == ListSearch()
 
 
 def test_the_example_has_every_setting_with_its_meaning() -> None:

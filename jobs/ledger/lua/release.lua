@@ -11,7 +11,7 @@ local count = 0
 for _, id in ipairs(doc.claims) do
   local parts, kind = claim.close(id)
   if parts then
-    lists.lapse(id, true)
+    lists.give_back(id)
     local g = kind == 'alone' and group.new() or nil
     call('SET', K.done(id), FORMAT .. ' released', 'PX', doc.remember)
     count = count + 1

@@ -1,9 +1,9 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, listed?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
---         renews them; ms to hold the account, and why; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
+--         renews them; ms to hold the account, and why; search: see shared/lists.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
 --         before retries once the retry budget is spent, 0 where they cost nothing; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
@@ -91,11 +91,11 @@ end
 local function note()
   if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
   if not doc.listed then
-    lists.lapse(doc.claim)
+    lists.lapse(doc.claim, doc.search)
   elseif doc.listed[2] == 1 then
     lists.take(doc.listed[1], doc.claim)
   else
-    lists.refuse(doc.listed[1], doc.claim)
+    lists.refuse(doc.listed[1], doc.claim, doc.search)
   end
 end
 

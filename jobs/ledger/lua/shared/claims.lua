@@ -231,7 +231,7 @@ local function again(ask)
 end
 
 -- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
--- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, look, linger, lease (ms each).
+-- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, search (shared/lists.lua), linger, lease (ms each).
 -- spent: references that this script has touched already.
 function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)

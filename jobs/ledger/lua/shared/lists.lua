@@ -9,8 +9,9 @@
 --   before    what was in force before the last look made it longer, and beyond, what was refused then
 --   since     full lists taken since the last try   failed  looks that were in vain
 --   trial     the claim that tries a longer list   unclear  1 where no answer to the last try said anything of its length
+-- `search` has the constants: look, full lists for each look at what was refused; near, the share of the size to which the
+-- two are brought together; rarest, times as many lists as that for a look, at most, while they are in vain.
 local lists = {}
-local NEAR, MOST_FAILED = 20, 3
 
 -- What is known, of which `size` is in force; nil where there was no 413. A worker of the version before knows the size
 -- alone, and may have raised it.
@@ -36,11 +37,13 @@ end
 function lists.forget() call('HDEL', K.state, 'list_size', 'list_size_at', 'list_search') end
 
 -- Whether lengths are left between what was taken and what was refused that are worth a try each.
-local function searching(s)
-  return not s.refused or s.refused - s.size > math.max(1, math.floor(s.size / NEAR))
+local function searching(s, search)
+  return not s.refused or s.refused - s.size > math.max(1, math.floor(s.size * search.near))
 end
 
-local function in_vain(s) s.failed = math.min(s.failed + 1, MOST_FAILED) end
+local function in_vain(s, search)
+  if 2 ^ s.failed < search.rarest then s.failed = s.failed + 1 end
+end
 
 -- The try is over, whatever it has shown.
 local function tried(s, unclear)
@@ -50,11 +53,11 @@ end
 -- A list of `n` references was refused for its length. One that was on its way when the size was lowered says nothing
 -- new. Else the half holds, or what was taken that is more; where a look had made the size longer, what was known before
 -- it. What is staged is longer, and is let go.
-function lists.refuse(n, id)
+function lists.refuse(n, id, search)
   local s = recall() or { since = 0, failed = 0 }
   if s.trial == id then
-    if not searching(s) then
-      in_vain(s)
+    if not searching(s, search) then
+      in_vain(s, search)
       s.before, s.beyond = nil, nil -- the size has stood for so long that it is not for other references alone
     end
     tried(s)
@@ -62,7 +65,7 @@ function lists.refuse(n, id)
   s.refused = math.min(s.refused or n, n)
   if not s.size or n <= s.size then
     if s.taken and s.taken >= n then
-      in_vain(s)
+      in_vain(s, search)
       s.taken = nil
     end
     s.size = math.max(1, math.floor(n / 2), s.taken or 0)
@@ -95,25 +98,30 @@ function lists.take(n, id)
   store(s)
 end
 
--- A claim has ended without a word on its length; `unsent`: it was given back.
-function lists.lapse(id, unsent)
+-- A claim has ended without a word on its length.
+function lists.lapse(id, search)
   local s = recall()
   if not s or s.trial ~= id then return end
-  if unsent then
-    s.trial = nil
-  else
-    in_vain(s)
-    tried(s, 1)
-  end
+  in_vain(s, search)
+  tried(s, 1)
+  store(s)
+end
+
+-- A claim was given back unsent.
+function lists.give_back(id)
+  local s = recall()
+  if not s or s.trial ~= id then return end
+  s.trial = nil
   store(s)
 end
 
 -- The length that the next call should try, where one should; `most`: references that a call may name at all.
 function lists.longer(s, ask, most)
-  if s.trial and not call('ZSCORE', K.claims, s.trial) then lists.lapse(s.trial) end
+  local search = ask.search
+  if s.trial and not call('ZSCORE', K.claims, s.trial) then lists.lapse(s.trial, search) end
   if s.trial or s.taken ~= s.size or s.size >= most then return nil end
-  local between = searching(s)
-  if (s.unclear or not between) and s.since < ask.look * 2 ^ s.failed then return nil end
+  local between = searching(s, search)
+  if (s.unclear or not between) and s.since < search.look * math.min(2 ^ s.failed, search.rarest) then return nil end
   local longer = s.refused or 2 * s.size
   if between and s.refused then longer = math.floor((s.size + s.refused) / 2) end
   longer = math.min(longer, most)
