@@ -6,6 +6,7 @@ Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode
 """
 
 from dataclasses import dataclass, replace
+from math import log
 
 from jobs.limiter import UNKNOWN_ROUND_MS
 from jobs.samples import Sample
@@ -56,6 +57,20 @@ _RECURRING_MS = 120_000
 _LESS = 0.06
 """By how much a rate that was refused is lowered, doubled by each further refusal in close succession."""
 
+_CERTAIN, _TRIED = 4.0, 2.5
+"""The log of how much likelier than chance a rate that is too high must be; of that, what a raise brings with it."""
+_CLEARED = 1.0
+"""Up to here nothing speaks against a raise."""
+_LEFT = 3.0
+"""Of that what is left once the rate has been lowered: it may be too high still."""
+_USUAL, _RARE, _MOST = 0.01, 0.001, 0.02
+"""Refused by chance is such a share at least, of slow calls, of which each weighs heavily, and at most."""
+_TELLS_MS, _MANY, _OTHERS = 300_000, 0.5, 0.1
+"""For so long after a Retry-After a refusal without one is for another cause, unless it is nearer the first share of
+the calls that is refused than the second."""
+_MEMORY = 2_000
+"""Accepted calls after which the share of chance is half forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class PacingPolicy:
@@ -102,6 +117,12 @@ class Pacing:
         learnt_ms: when the rate was last learnt.
         pardons: how often the platform has accepted again in this cycle.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
+        told_ms: when a Retry-After was last seen: for a while refusals without one are then for another cause.
+        suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
+            logarithm.
+        strays: refusals that were taken for chance, of late.
+        calls: accepted calls among which they came.
+        doubted: whether the raise that was last taken back is tried once more.
     """
 
     interval_us: int = 0
@@ -123,6 +144,11 @@ class Pacing:
     learnt_ms: int = 0
     pardons: int = 0
     again_ms: int = 0
+    told_ms: int = 0
+    suspicion: float = 0.0
+    strays: float = 0.0
+    calls: float = 0.0
+    doubted: int = 0
 
     @property
     def in_force_us(self) -> int:
@@ -157,7 +183,8 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
     alone = row >= _ROW and (floored or _unserved(pacing, sample, round_ms))
-    by_rate = bool(counts.told) or (bool(counts.refused) and (alone or bool(pacing.interval_us)))
+    pacing = _suspect(pacing, sample)
+    by_rate = bool(counts.told) or (bool(counts.refused) and (alone or _guilty(pacing)))
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
@@ -172,6 +199,48 @@ def _unserved(pacing: Pacing, sample: Sample, round_ms: float) -> bool:
     if sample.span_ms <= _AT_ONCE_MS and sample.counts.refused >= _ALL * sample.in_flight:
         return not sample.counts.accepted
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
+
+
+def _suspect(pacing: Pacing, sample: Sample) -> Pacing:
+    """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
+    counts = sample.counts
+    if counts.told:
+        return replace(pacing, told_ms=sample.at_ms, suspicion=0.0)
+    if sample.at_ms - pacing.told_ms > _TELLS_MS:
+        pacing = replace(pacing, told_ms=0)
+    if not pacing.interval_us:
+        return pacing
+    excess, chance = _excess(pacing), _chance(pacing)
+    cleared = max(0.0, pacing.suspicion - counts.accepted * max(0.0, excess - chance))
+    after = replace(pacing, suspicion=cleared + counts.refused * max(0.0, log(excess / chance)))
+    if pacing.safe_us or pacing.blocked_ms or _guilty(after):
+        return after
+    fade = 0.5 if pacing.calls > _MEMORY else 1.0
+    return replace(after, strays=fade * (pacing.strays + counts.refused), calls=fade * (pacing.calls + counts.accepted))
+
+
+def _excess(pacing: Pacing) -> float:
+    """The share that is refused where the rate is too high by what was tried, or by the least that it is lowered."""
+    if pacing.told_ms:
+        return _MANY
+    return max(_USUAL, 1 - pacing.interval_us / pacing.safe_us) if pacing.safe_us else _LESS
+
+
+def _chance(pacing: Pacing) -> float:
+    """The share that is refused by chance, or for any other cause where a rate has a Retry-After."""
+    if pacing.told_ms:
+        return _OTHERS
+    least = _RARE if pacing.interval_us > _SLOW_US else _USUAL
+    return min(_MOST, max(least, (pacing.strays + 0.1) / (pacing.calls + 100)))
+
+
+def _guilty(pacing: Pacing) -> bool:
+    """Whether refusals without a Retry-After are for the rate in force."""
+    if not pacing.interval_us:
+        return False
+    if pacing.told_ms:
+        return pacing.suspicion >= _CERTAIN
+    return bool(pacing.blocked_ms) or pacing.suspicion + (_TRIED if pacing.safe_us else 0.0) >= _CERTAIN
 
 
 def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
@@ -214,6 +283,8 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
+    if after.suspicion > _CLEARED and not after.told_ms:
+        return after  # whether what is in force lasts is not known yet
     if after.credit >= _APART:
         after = replace(after, misses=0)
     if not after.interval_us or after.credit < _enough(after, policy) or not _settled(after, sample):
@@ -224,7 +295,7 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     interval_us = max(1, round(after.interval_us / (1 + step)))
     return replace(
         after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, pardons=0,
+        cycle_ms=sample.at_ms, cycle=0, pardons=0, doubted=0 if after.safe_us else after.doubted,
     )  # fmt: skip
 
 
@@ -291,6 +362,7 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
     after = replace(pacing, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
+    after = replace(after, suspicion=min(_LEFT, pacing.suspicion) if not pacing.safe_us else 0.0)
     if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
         after = replace(after, again_ms=now_ms)
     if not told:
@@ -305,7 +377,7 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     misses = pacing.misses + 1
     after = replace(after, misses=misses)
     if not told and misses == 1:
-        return after  # it may be chance
+        return after  # the next one, or what is accepted after a pause, tells by how much
     longer = min(float(_SLOWEST_US), pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1)))
     measured_us = _measured_us(pacing, now_ms, policy)
     interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
@@ -315,14 +387,19 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
 
 
 def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer."""
+    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer.
+
+    One that was refused without a Retry-After, perhaps by chance, is tried once more.
+    """
     tried = pacing.safe_us / pacing.interval_us - 1
     step, need = max(policy.step, tried / 2), policy.probe_after
     if tried < 1.5 * policy.step:
         need = min(4 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
+    elif not pacing.told_ms and not pacing.doubted and pacing.interval_us <= _SLOW_US:
+        step, need = tried, _SEARCH
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        pardons=0,
+        pardons=0, doubted=0 if need > _SEARCH else 1,
     )  # fmt: skip
 
 
