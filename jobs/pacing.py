@@ -41,8 +41,10 @@ _SEARCH_US, _RARE_US, _RAREST_US = 3_000_000, 30_000_000, 300_000_000
 """And so much time at most, as while a raise lasts; before any other, and of a slow rate at the rarest."""
 _FEW = 60
 """Of a slow rate as many calls pay for a raise: one that is refused must stay below one in fifty."""
-_STEEPEST, _STEEPEST_SLOW, _SLOW_US = 0.5, 1.0, 200_000
-"""The largest raise, and that of a slow rate, of which each step takes long."""
+_STEEPEST, _SLOW_US = 1.0, 200_000
+"""The largest raise; from this interval on a rate is slow."""
+_SHOWN = 4
+"""A raise of so many steps on trial, so many windows after a refusal, comes after some that have lasted."""
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
 _FAR = 3
@@ -122,7 +124,7 @@ class Pacing:
             logarithm.
         strays: refusals that were taken for chance, of late.
         calls: accepted calls among which they came.
-        doubted: whether the raise that was last taken back is tried once more.
+        doubted: whether the raise that was last taken back may have been refused by chance.
     """
 
     interval_us: int = 0
@@ -287,7 +289,7 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
         return after  # whether what is in force lasts is not known yet
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    if not after.interval_us or after.credit < _enough(after, policy) or not _settled(after, sample):
+    if not after.interval_us or after.credit < _enough(after, policy) or not _settled(after, sample, policy):
         return after
     if after.need > _SEARCH and after.step <= policy.step and sample.at_ms - after.refused_ms < policy.rest_ms:
         return after
@@ -306,8 +308,7 @@ def _next_step(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> tuple[fl
         return step, need
     if need <= _SEARCH:
         # After two raises that have lasted the limit has moved, and is searched for.
-        steepest = _STEEPEST_SLOW if pacing.interval_us > _SLOW_US else _STEEPEST
-        return min(steepest, 2 * step), _SEARCH
+        return min(_STEEPEST, 2 * step), _SEARCH
     if sample.at_ms - pacing.refused_ms < policy.rest_ms:
         # What was refused is as near above as this step was wide.
         step = max(policy.step, step / 2)
@@ -323,9 +324,15 @@ def _enough(pacing: Pacing, policy: PacingPolicy) -> int:
     return min(pacing.need, max(_CYCLE, fewest, _RARE_US // pacing.interval_us))
 
 
-def _settled(pacing: Pacing, sample: Sample) -> bool:
-    """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts."""
-    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, pacing.window_ms)
+def _settled(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
+    """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts.
+
+    Raises that have lasted for as many windows have shown that the limit has moved; what is too high shows at once.
+    """
+    steep = bool(pacing.safe_us) and pacing.need <= _SEARCH and pacing.step >= _SHOWN * policy.step
+    shown = steep and sample.at_ms - pacing.refused_ms >= _SHOWN * pacing.window_ms
+    window_ms = 0 if shown else pacing.window_ms
+    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, window_ms)
 
 
 def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> Pacing:
