@@ -1,6 +1,7 @@
 import pytest
 
-from jobs.pacing import Pacing, PacingPolicy, move, outdated
+from jobs.pacing import move, outdated
+from jobs.rate import Pacing, PacingPolicy
 from jobs.samples import Counters, Sample
 
 POLICY = PacingPolicy()
