@@ -70,7 +70,7 @@ class FlowSettings(BaseModel):
         description="the gentlest raise of a learnt rate that went well, as a share",
     )  # fmt: skip
     rate_steepest: float = Field(
-        1.0, ge=0.1, le=4,
+        0.5, ge=0.1, le=4,
         description="the largest raise of a learnt rate while it is searched for anew, as a share",
     )  # fmt: skip
     rate_decrease: float = Field(

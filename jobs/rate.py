@@ -37,7 +37,7 @@ class PacingPolicy:
 
     margin: float = 0.96
     step: float = 0.04
-    steepest: float = 1.0
+    steepest: float = 0.5
     decrease: float = 0.06
     probe_after: int = 100
     probe_ms: int = 30_000
