@@ -140,6 +140,15 @@ class FlowSettings(BaseModel):
         0.02, ge=0.001, le=0.05,
         description="and the largest share that is, where it was seen to last",
     )  # fmt: skip
+    rate_spread_ms: int = Field(
+        1000, ge=200, le=600000,
+        description="milliseconds that calls take from which they are begun one after the other, where a limit "
+        "was met",
+    )  # fmt: skip
+    rate_spread: float = Field(
+        1.08, ge=1.01, le=100,
+        description="so many times as often as they would end if they were spread evenly",
+    )  # fmt: skip
     rate_certain: float = Field(
         4.0, ge=1.0, le=20,
         description="the logarithm of how much likelier than chance a rate that is too high must be before it "
@@ -231,6 +240,8 @@ class FlowSettings(BaseModel):
                 told_ms=self.rate_told_ms,
                 tolerated=self.rate_tolerated,
                 chance=self.rate_chance,
+                spread_ms=self.rate_spread_ms,
+                spread=self.rate_spread,
                 certain=self.rate_certain,
             ),
             list_size=ListSizePolicy(

@@ -12,7 +12,7 @@ from typing import Any, Self
 from jobs import breaker as breakers
 from jobs import chance as chances
 from jobs import limiter as limiters
-from jobs import listsize, pacing, roundtrips
+from jobs import listsize, pacing, roundtrips, spread
 from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode
 from jobs.chance import Losses
 from jobs.limiter import Limiter, LimiterPolicy
@@ -83,8 +83,8 @@ class FlowState:
 
     @property
     def interval_us(self) -> int:
-        """Microseconds between calls as learned; 0: no rate is. The longer one of this and the configured one holds."""
-        return self.pacing.in_force_us
+        """Microseconds between calls, learned or spread; 0: neither. The configured one holds where it is longer."""
+        return self.pacing.in_force_us or self.pacing.spread_us
 
     @property
     def list_size(self) -> int | None:
@@ -236,6 +236,10 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
         limiter = limiters.acquit(limiter)
+    spread_us = spread.spread_us(limiter, policy.pacing)
+    if spread_us and not state.pacing.spread_us:
+        limiter = spread.begin(limiter)
+    paced = replace(paced, spread_us=spread_us)
     return replace(state, limiter=limiter, trips=trips, pacing=paced, losses=losses)
 
 

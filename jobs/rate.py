@@ -32,6 +32,8 @@ class PacingPolicy:
         told_ms: for so long after a Retry-After a few refusals without one are for another cause (0 to 3600000).
         tolerated: the share of refusals that may be chance, however few there were (0.001 to 0.05).
         chance: and the largest share that is taken for it (0.001 to 0.05).
+        spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
+        spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
         certain: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
     """
 
@@ -54,6 +56,8 @@ class PacingPolicy:
     told_ms: int = 300_000
     tolerated: float = 0.01
     chance: float = 0.02
+    spread_ms: int = 1_000
+    spread: float = 1.08
     certain: float = 4.0
 
     @property
@@ -92,6 +96,7 @@ class Pacing:
         strays: refusals that were taken for chance, of late.
         calls: accepted calls among which they came.
         doubted: whether the raise that was last taken back may have been refused by chance.
+        spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
     """
 
     interval_us: int = 0
@@ -118,6 +123,7 @@ class Pacing:
     strays: float = 0.0
     calls: float = 0.0
     doubted: int = 0
+    spread_us: int = 0
 
     @property
     def in_force_us(self) -> int:
