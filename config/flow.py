@@ -6,7 +6,7 @@ from jobs.breaker import BreakerPolicy
 from jobs.flow import FlowPolicy
 from jobs.limiter import LimiterPolicy
 from jobs.listsize import ListSearch, ListSizePolicy
-from jobs.pacing import PacingPolicy
+from jobs.rate import PacingPolicy
 from jobs.roundtrips import RoundTripPolicy
 
 
@@ -69,13 +69,46 @@ class FlowSettings(BaseModel):
         0.04, ge=0.01, le=0.5,
         description="the gentlest raise of a learnt rate that went well, as a share",
     )  # fmt: skip
+    rate_steepest: float = Field(
+        0.5, ge=0.1, le=4,
+        description="the largest raise of a learnt rate while it is searched for anew, as a share",
+    )  # fmt: skip
+    rate_decrease: float = Field(
+        0.06, ge=0.01, le=0.1,
+        description="by how much a learnt rate that was refused is lowered, as a share, doubled by each "
+        "further refusal in close succession",
+    )  # fmt: skip
     rate_probe_after: int = Field(
         100, ge=20, le=100000,
         description="accepted calls between two raises of a learnt rate",
     )  # fmt: skip
+    rate_probe_ms: int = Field(
+        30000, ge=1000, le=600000,
+        description="or the milliseconds, of a rate so slow that these calls take longer",
+    )  # fmt: skip
+    rate_slow_probe_after: int = Field(
+        60, ge=5, le=10000,
+        description="but of a slow rate so many calls, since one refusal among fewer is a large share",
+    )  # fmt: skip
+    rate_slow_probe_ms: int = Field(
+        300000, ge=1000, le=3600000,
+        description="unless those take so many milliseconds: the longest until a rate that was lifted is noticed",
+    )  # fmt: skip
+    rate_search_after: int = Field(
+        20, ge=3, le=1000,
+        description="accepted calls between raises while a rate is searched for",
+    )  # fmt: skip
+    rate_search_ms: int = Field(
+        3000, ge=100, le=60000,
+        description="or the milliseconds, of a rate so slow that these calls take longer",
+    )  # fmt: skip
     rate_rest_ms: int = Field(
         30000, ge=0, le=600000,
         description="milliseconds between a refusal and the next raise of a learnt rate",
+    )  # fmt: skip
+    rate_slow_ms: int = Field(
+        200, ge=10, le=60000,
+        description="milliseconds between calls from which a learnt rate is slow",
     )  # fmt: skip
     rate_slowest_ms: int = Field(
         5000, ge=100, le=60000,
@@ -84,6 +117,42 @@ class FlowSettings(BaseModel):
     rate_unbound_ms: int = Field(
         10000, ge=1000, le=600000,
         description="milliseconds after which a learnt rate that held no call back is dropped",
+    )  # fmt: skip
+    rate_memory_ms: int = Field(
+        120000, ge=10000, le=3600000,
+        description="milliseconds after which what was accepted counts half in the measurement of a rate",
+    )  # fmt: skip
+    rate_recurring_ms: int = Field(
+        120000, ge=1000, le=3600000,
+        description="milliseconds between two Retry-After that have nothing to do with each other, so that no "
+        "rate is learnt",
+    )  # fmt: skip
+    rate_told_ms: int = Field(
+        300000, ge=0, le=3600000,
+        description="milliseconds after a Retry-After for which a few refusals without one are not taken to be "
+        "for the rate",
+    )  # fmt: skip
+    rate_tolerated: float = Field(
+        0.01, ge=0.001, le=0.05,
+        description="the share of refusals without a Retry-After that is taken for chance beside a learnt rate",
+    )  # fmt: skip
+    rate_chance: float = Field(
+        0.02, ge=0.001, le=0.05,
+        description="and the largest share that is, where it was seen to last",
+    )  # fmt: skip
+    rate_spread_ms: int = Field(
+        1000, ge=200, le=600000,
+        description="milliseconds that calls take from which they are begun one after the other, where a limit "
+        "was met",
+    )  # fmt: skip
+    rate_spread: float = Field(
+        1.08, ge=1.01, le=100,
+        description="so many times as often as they would end if they were spread evenly",
+    )  # fmt: skip
+    rate_certain: float = Field(
+        4.0, ge=1.0, le=20,
+        description="the logarithm of how much likelier than chance a rate that is too high must be before it "
+        "is lowered",
     )  # fmt: skip
     size_gain: float = Field(
         0.08, ge=0.01, le=0.5,
@@ -169,10 +238,26 @@ class FlowSettings(BaseModel):
             pacing=PacingPolicy(
                 margin=self.rate_margin,
                 step=self.rate_step,
+                steepest=self.rate_steepest,
+                decrease=self.rate_decrease,
                 probe_after=self.rate_probe_after,
+                probe_ms=self.rate_probe_ms,
+                slow_probe_after=self.rate_slow_probe_after,
+                slow_probe_ms=self.rate_slow_probe_ms,
+                search_after=self.rate_search_after,
+                search_ms=self.rate_search_ms,
                 rest_ms=self.rate_rest_ms,
+                slow_ms=self.rate_slow_ms,
                 slowest_ms=self.rate_slowest_ms,
                 unbound_ms=self.rate_unbound_ms,
+                memory_ms=self.rate_memory_ms,
+                recurring_ms=self.rate_recurring_ms,
+                told_ms=self.rate_told_ms,
+                tolerated=self.rate_tolerated,
+                chance=self.rate_chance,
+                spread_ms=self.rate_spread_ms,
+                spread=self.rate_spread,
+                certain=self.rate_certain,
             ),
             list_size=ListSizePolicy(
                 gain=self.size_gain,

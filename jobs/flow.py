@@ -4,20 +4,21 @@ Limit, learned rate, list size and breaker each have a module; this one joins th
 what has changed in words.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields, replace
-from math import floor, isfinite
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import floor
+from typing import Any, Self
 
 from jobs import breaker as breakers
 from jobs import chance as chances
 from jobs import limiter as limiters
-from jobs import listsize, pacing, roundtrips
+from jobs import listsize, pacing, roundtrips, spread
 from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode
 from jobs.chance import Losses
 from jobs.limiter import Limiter, LimiterPolicy
 from jobs.listsize import ListSize, ListSizePolicy
-from jobs.pacing import Pacing, PacingPolicy
+from jobs.packing import numbers, restored
+from jobs.rate import Pacing, PacingPolicy
 from jobs.remedies import Wording, mend
 from jobs.roundtrips import RoundTripPolicy, RoundTrips
 from jobs.samples import Counters, Sample, Sized, sample
@@ -82,8 +83,8 @@ class FlowState:
 
     @property
     def interval_us(self) -> int:
-        """Microseconds between calls as learned; 0: no rate is. The longer one of this and the configured one holds."""
-        return self.pacing.in_force_us
+        """Microseconds between calls, learned or spread; 0: neither. The configured one holds where it is longer."""
+        return self.pacing.in_force_us or self.pacing.spread_us
 
     @property
     def list_size(self) -> int | None:
@@ -110,10 +111,10 @@ class FlowState:
             "breaker": b.mode.value, "since": b.since_ms, "next_probe": b.next_probe_ms,
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
-                _numbers(self.limiter), _numbers(self.trips), _numbers(self.pacing),
+                numbers(self.limiter), numbers(self.trips), numbers(self.pacing),
                 [b.tries, b.run, b.passed],
                 [self.lists.credit, self.lists.silent, costs, self.lists.bound, self.lists.pace],
-                _numbers(self.losses),
+                numbers(self.losses),
             ],
             "seen": {name: replace(counters, why="").packed() for name, counters in self.seen.items()},
         }  # fmt: skip
@@ -128,9 +129,9 @@ class FlowState:
             credit, silent, costs, bound, pace = (*lists, 0, 0)[:5]
             return cls(
                 int(document["at"]),
-                _restored(Limiter, limiter),
-                _restored(RoundTrips, trips),
-                _restored(Pacing, paced),
+                restored(Limiter, limiter),
+                restored(RoundTrips, trips),
+                restored(Pacing, paced),
                 ListSize(
                     int(document["list_size"]), int(document["explore"]), int(document["explorations"]),
                     float(credit), int(silent),
@@ -142,7 +143,7 @@ class FlowState:
                     Kind(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries), int(run),
                     int(passed),
                 ),
-                _restored(Losses, later[0] if later else ()),
+                restored(Losses, later[0] if later else ()),
                 {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
             )  # fmt: skip
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
@@ -235,6 +236,10 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
         limiter = limiters.acquit(limiter)
+    spread_us = spread.spread_us(limiter, policy.pacing)
+    if spread_us and not state.pacing.spread_us:
+        limiter = spread.begin(limiter)
+    paced = replace(paced, spread_us=spread_us)
     return replace(state, limiter=limiter, trips=trips, pacing=paced, losses=losses)
 
 
@@ -291,26 +296,3 @@ def changes(
         else:
             found.append(Change("rate dropped", {"calls_per_second": round(1e6 / paced, 2)}))
     return tuple(found)
-
-
-def _numbers(part: Limiter | RoundTrips | Pacing | Losses) -> list[float | int]:
-    return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]
-
-
-_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing, Losses)
-
-
-def _restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
-    """Makes a part of what `_numbers` made of it.
-
-    A later version may have added numbers at the end, which are passed over; an earlier one lacks them, and a part
-    begins with what its fields say.
-
-    Raises:
-        TypeError: these are no numbers, or not enough of them.
-        ValueError: these are not its numbers.
-    """
-    given = list(zip(fields(kind), values, strict=False))
-    if not all(isfinite(value) for _, value in given):
-        raise ValueError(f"not the numbers of a {kind.__name__}")
-    return kind(*(field.type(value) for field, value in given if callable(field.type)))

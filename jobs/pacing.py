@@ -1,133 +1,41 @@
 """How often calls may be made, learnt where the platform allows so many a second or a window.
 
-One call at a time that is still refused, or a Retry-After, means a rate. What the platform accepted from one pardon to
-the next is that rate exactly, so the interval is set just above and only rarely tried shorter.
+What the platform accepted from one pardon to the next is its rate exactly, so the interval is set just above and only
+rarely tried shorter (`raises`). Which refusals are for a rate says `blame`.
 Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode for the slow growth.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from jobs import blame, raises
 from jobs.limiter import UNKNOWN_ROUND_MS
+from jobs.rate import CYCLE, CYCLE_MS, Pacing, PacingPolicy
 from jobs.samples import Sample
 
-_CYCLE_MS = 1_000
-_CYCLE = 3
-"""A cycle that is shorter, or of fewer calls, tells no rate."""
 _IDLE_MS = 2_000
 """A sample that is longer, and much longer than the interval, was taken over a time in which nobody called."""
-_LONGEST_MS = 120_000
-"""A cycle that is longer is cut in half: what was long ago says little."""
 _LONGEST_SILENCE_MS = 600_000
 """After a Retry-After that is longer the rate is learnt anew."""
-_SLOWEST_US = 1000 * _LONGEST_MS // _CYCLE
-"""A slower rate cannot be measured."""
 _WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
 """Windows over which platforms count."""
 _TWICE = 2
 """A cycle so many times a window holds more than one."""
 _EXHAUSTED = 8
-"""A pause of so many intervals means that a window is used up, not that the rate is a little too high."""
+"""A pause of so many intervals means that a window is used up, not that the rate is a little too high: three in a row
+were refused, each after twice as long."""
 _APART = 60
 """Refusals with as many accepted calls between them have nothing to do with each other."""
 _TOGETHER_MS = 250
-"""Refusals this close are one: of calls that were in flight together."""
+"""Refusals this close are one: of calls that were in flight together. As often workers post what they count."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
-_SEARCH = 20
-"""Calls before a raise as long as none was refused: the first measurement is coarse."""
-_SEARCH_US, _RARE_US, _RAREST_US = 3_000_000, 30_000_000, 300_000_000
-"""And so much time at most, as while a raise lasts; before any other, and of a slow rate at the rarest."""
-_FEW = 60
-"""Of a slow rate as many calls pay for a raise: one that is refused must stay below one in fifty."""
-_STEEPEST, _STEEPEST_SLOW, _SLOW_US = 0.5, 1.0, 200_000
-"""The largest raise, and that of a slow rate, of which each step takes long."""
+"""The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
 _FAR_ABOVE = 3
 """A rate so many times what is done holds nothing back."""
-_FAR = 3
-"""Refusals in close succession after which the rate may be far off, and is searched for anew."""
-_ROW = 3
-_AT_ONCE_MS, _ALL = 40, 0.9
-"""A slot rests for longer after a refusal: as many refusals as slots, or nearly, are of all of them."""
-_UNSERVED = 1.5
-"""Round trips in which nothing was accepted: no call that was is still worked on."""
-_RECURRING_MS = 120_000
-"""Overloads this far apart have nothing to do with each other."""
-_LESS = 0.06
-"""By how much a rate that was refused is lowered, doubled by each further refusal in close succession."""
-
-
-@dataclass(frozen=True, slots=True)
-class PacingPolicy:
-    """The constants of the learned rate.
-
-    Attributes:
-        margin: the share of the measured rate that is used (0.5 to 1.0).
-        step: by how much a rate that went well is raised at the gentlest; a search begins at twice that (0.01 to 0.5).
-        probe_after: accepted calls between raises, doubled by each that failed, up to 4 times (20 to 100000).
-        rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
-        slowest_ms: the longest interval while nothing is accepted (100 to 60000).
-        unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
-    """
-
-    margin: float = 0.96
-    step: float = 0.04
-    probe_after: int = 100
-    rest_ms: int = 30_000
-    slowest_ms: int = 5_000
-    unbound_ms: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """The state of the learned rate.
-
-    Attributes:
-        interval_us: microseconds between calls; 0: as fast as the limit allows.
-        pause_us: the interval while nothing is accepted; 0: something is.
-        cycle_ms: since when accepted calls are counted.
-        cycle: accepted since then.
-        refused_ms: when a refusal of a rate was last seen.
-        blocked_ms: since when the platform has refused; 0: it accepts.
-        window_ms: the longest that it took until it accepted again.
-        safe_us: the interval before the last raise; 0: none is on trial.
-        credit: accepted since the last raise or refusal.
-        need: accepted calls before the next raise.
-        step: the next raise.
-        misses: refusals in close succession.
-        pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
-        unbound_since_ms: since when the rate holds nothing back; 0: it does.
-        row: refusals in a row, as far as samples tell.
-        accepted_ms: when a call was last accepted.
-        learnt_ms: when the rate was last learnt.
-        pardons: how often the platform has accepted again in this cycle.
-        again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
-    """
-
-    interval_us: int = 0
-    pause_us: int = 0
-    cycle_ms: int = 0
-    cycle: int = 0
-    refused_ms: int = 0
-    blocked_ms: int = 0
-    window_ms: int = 0
-    safe_us: int = 0
-    credit: int = 0
-    need: int = 0
-    step: float = 0.0
-    misses: int = 0
-    pardoned_ms: int = 0
-    unbound_since_ms: int = 0
-    row: int = 0
-    accepted_ms: int = 0
-    learnt_ms: int = 0
-    pardons: int = 0
-    again_ms: int = 0
-
-    @property
-    def in_force_us(self) -> int:
-        """The interval that the claim script should keep."""
-        return max(self.interval_us, self.pause_us)
+_FAR, _DOUBLINGS = 3, 3
+"""Refusals in close succession after which the rate may be far off, and is searched for anew; and how often what it is
+lowered by is doubled at most."""
 
 
 def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
@@ -151,13 +59,8 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
-    pacing = _on_time(pacing, sample)
-    # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
-    row = counts.refused + (0 if counts.accepted else pacing.row)
-    accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
-    pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
-    alone = row >= _ROW and (floored or _unserved(pacing, sample, round_ms))
-    by_rate = bool(counts.told) or (bool(counts.refused) and (alone or bool(pacing.interval_us)))
+    pacing = _on_time(pacing, sample, policy)
+    pacing, by_rate = blame.judge(pacing, sample, policy, floored=floored, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
@@ -165,16 +68,7 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
     return _drop(pacing, sample, policy, used=used)
 
 
-def _unserved(pacing: Pacing, sample: Sample, round_ms: float) -> bool:
-    """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
-    if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
-        return False
-    if sample.span_ms <= _AT_ONCE_MS and sample.counts.refused >= _ALL * sample.in_flight:
-        return not sample.counts.accepted
-    return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
-
-
-def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
+def _on_time(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     """Leaves out of the cycle the time in which nobody called, and what was long ago."""
     if not pacing.cycle_ms:
         return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
@@ -182,7 +76,7 @@ def _on_time(pacing: Pacing, sample: Sample) -> Pacing:
         return pacing
     idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
     cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
-    if sample.at_ms - cycle_ms < _LONGEST_MS:
+    if sample.at_ms - cycle_ms < policy.memory_ms:
         return replace(pacing, cycle_ms=cycle_ms)
     return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
 
@@ -207,54 +101,18 @@ def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
             pardons=pacing.pardons + 1,
         )  # fmt: skip
-        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > _RECURRING_MS:
+        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
             return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
         if exhausted or not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
+    if not blame.cleared(after, policy):
+        return after  # whether what is in force lasts is not known yet
     if after.credit >= _APART:
         after = replace(after, misses=0)
-    if not after.interval_us or after.credit < _enough(after, policy) or not _settled(after, sample):
-        return after
-    if after.need > _SEARCH and after.step <= policy.step and sample.at_ms - after.refused_ms < policy.rest_ms:
-        return after
-    step, need = _next_step(after, sample, policy)
-    interval_us = max(1, round(after.interval_us / (1 + step)))
-    return replace(
-        after, interval_us=interval_us, safe_us=after.interval_us, credit=0, misses=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, pardons=0,
-    )  # fmt: skip
-
-
-def _next_step(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> tuple[float, int]:
-    """The next raise, and the calls before the one after it, by how the last one went."""
-    step, need = pacing.step or policy.step, pacing.need
-    if not pacing.safe_us:
-        return step, need
-    if need <= _SEARCH:
-        # After two raises that have lasted the limit has moved, and is searched for.
-        steepest = _STEEPEST_SLOW if pacing.interval_us > _SLOW_US else _STEEPEST
-        return min(steepest, 2 * step), _SEARCH
-    if sample.at_ms - pacing.refused_ms < policy.rest_ms:
-        # What was refused is as near above as this step was wide.
-        step = max(policy.step, step / 2)
-        return step, _SEARCH if step > policy.step else policy.probe_after
-    return step, policy.probe_after if need > policy.probe_after else _SEARCH
-
-
-def _enough(pacing: Pacing, policy: PacingPolicy) -> int:
-    """Calls before a raise: of a slow rate fewer, or it would take too long."""
-    if pacing.need <= _SEARCH or pacing.safe_us:
-        return min(pacing.need, max(_CYCLE, _SEARCH_US // pacing.interval_us))
-    fewest = min(_FEW, _RAREST_US // pacing.interval_us) if pacing.step <= policy.step else 0
-    return min(pacing.need, max(_CYCLE, fewest, _RARE_US // pacing.interval_us))
-
-
-def _settled(pacing: Pacing, sample: Sample) -> bool:
-    """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts."""
-    return sample.at_ms - max(pacing.refused_ms, pacing.cycle_ms) >= max(_CYCLE_MS, pacing.window_ms)
+    return raises.raised(after, sample, policy) if raises.due(after, sample, policy) else after
 
 
 def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> Pacing:
@@ -270,8 +128,9 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
     span_ms = (at_ms - pacing.cycle_ms) / pacing.pardons
     window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
     after = replace(
-        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms, need=_SEARCH
-    )
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms,
+        need=policy.search_after,
+    )  # fmt: skip
     if pacing.interval_us or span_ms > _TWICE * window_ms:
         return replace(after, step=2 * policy.step)
     hoped_us = round(measured_us * window_ms / span_ms)
@@ -281,49 +140,39 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
 def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
     """The interval by what was accepted in this cycle; 0 where that is too little to tell."""
     span_ms = at_ms - pacing.cycle_ms
-    if span_ms < _CYCLE_MS or pacing.cycle < _CYCLE:
+    if span_ms < CYCLE_MS or pacing.cycle < CYCLE:
         return 0
-    return min(_SLOWEST_US, round(span_ms * 1000 / pacing.cycle / policy.margin))
+    return min(policy.slowest_us, round(span_ms * 1000 / pacing.cycle / policy.margin))
 
 
 def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
-    after = replace(pacing, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
+    after = blame.punished(pacing, policy)
+    after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
     if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
         after = replace(after, again_ms=now_ms)
     if not told:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
-    if now_ms - pacing.learnt_ms < max(_CYCLE_MS, pacing.window_ms):
+    if now_ms - pacing.learnt_ms < max(CYCLE_MS, pacing.window_ms):
         return after  # the window still holds what was called before the rate was known
     if pacing.safe_us:
-        return _take_back(after, policy)
+        return raises.take_back(after, policy)
     if not pacing.interval_us or (together and pacing.refused_ms):
         return after
     misses = pacing.misses + 1
     after = replace(after, misses=misses)
     if not told and misses == 1:
-        return after  # it may be chance
-    longer = min(float(_SLOWEST_US), pacing.interval_us / (1 - _LESS * 2.0 ** min(3, misses - 1)))
+        return after  # the next one, or what is accepted after a pause, tells by how much
+    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, misses - 1)
+    longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
     measured_us = _measured_us(pacing, now_ms, policy)
     interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
     if misses >= _FAR:
-        after = replace(after, need=_SEARCH, step=2 * policy.step)
+        after = replace(after, need=policy.search_after, step=2 * policy.step)
     return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
-
-
-def _take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer."""
-    tried = pacing.safe_us / pacing.interval_us - 1
-    step, need = max(policy.step, tried / 2), policy.probe_after
-    if tried < 1.5 * policy.step:
-        need = min(4 * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
-    return replace(
-        pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        pardons=0,
-    )  # fmt: skip
 
 
 def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
@@ -334,6 +183,6 @@ def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -
         return pacing  # calls that all take long say nothing of a rate
     since_ms = pacing.unbound_since_ms or sample.at_ms
     far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * sample.counts.accepted
-    if sample.at_ms - since_ms < max(pacing.window_ms, _CYCLE_MS if far else policy.unbound_ms):
+    if sample.at_ms - since_ms < max(pacing.window_ms, CYCLE_MS if far else policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)

@@ -11,7 +11,7 @@ from jobs.ledger.claims import Claim, Wait
 from jobs.ledger.flow import Move
 from jobs.limiter import Limiter
 from jobs.listsize import ListSize
-from jobs.pacing import Pacing
+from jobs.rate import Pacing
 from jobs.remedies import Wording
 from jobs.samples import Counters
 from tests.contract.test_claims import (

@@ -6,7 +6,7 @@ import pytest
 from jobs.breaker import Mode
 from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
 from jobs.limiter import Limiter, LimiterPolicy
-from jobs.pacing import Pacing
+from jobs.rate import Pacing
 from jobs.roundtrips import RoundTrips
 
 POLICY = FlowPolicy(ceiling=32)

@@ -1,6 +1,7 @@
 import pytest
 
-from jobs.pacing import Pacing, PacingPolicy, move, outdated
+from jobs.pacing import move, outdated
+from jobs.rate import Pacing, PacingPolicy
 from jobs.samples import Counters, Sample
 
 POLICY = PacingPolicy()
@@ -72,12 +73,47 @@ def test_a_rate_that_is_kept_is_raised_and_the_raise_is_taken_back_when_it_is_re
     assert back.need > 50
 
 
-def test_a_rate_that_had_held_is_lowered_by_a_retry_after_and_by_a_second_plain_refusal():
-    pacing = Pacing(100_000, cycle_ms=T0, need=50, step=0.04)
-    assert step(pacing, T0 + 500, refused=1, told=1).interval_us > 100_000
-    once = step(pacing, T0 + 500, refused=1)
-    assert once.interval_us == 100_000
-    assert step(once, T0 + 2_000, refused=1).interval_us > 100_000
+def test_a_rate_that_had_held_is_lowered_by_a_retry_after():
+    assert step(Pacing(100_000, cycle_ms=T0, need=50), T0 + 500, refused=1, told=1).interval_us > 100_000
+
+
+def test_a_rate_that_had_held_is_lowered_by_plain_refusals_in_close_succession():
+    pacing, intervals = Pacing(100_000, cycle_ms=T0, need=50), []
+    for n in range(1, 6):
+        pacing = step(pacing, T0 + 1_000 * n, refused=1, accepted=2)
+        intervals.append(pacing.interval_us)
+    assert intervals[:3] == [100_000] * 3
+    assert intervals[-1] > 100_000
+
+
+def test_plain_refusals_that_are_far_apart_are_chance_and_hold_nothing_up():
+    pacing = Pacing(10_000, cycle_ms=T0, need=10_000, step=0.08)
+    for n in range(1, 25):
+        pacing = step(pacing, T0 + 1_000 * n, refused=1, accepted=99)
+        assert pacing.in_force_us == 10_000
+
+
+def test_a_plain_refusal_is_for_another_cause_where_those_of_the_rate_have_a_retry_after():
+    pacing = step(Pacing(100_000, cycle_ms=T0, need=50), T0 + 500, refused=1, told=1)
+    lowered = step(pacing, T0 + 3_000, accepted=5)
+    for n in range(1, 10):
+        assert step(lowered, T0 + 3_000 + 500 * n, refused=1, accepted=1).in_force_us == lowered.interval_us
+
+
+def test_many_plain_refusals_are_for_the_rate_though_there_was_a_retry_after():
+    pacing = Pacing(100_000, cycle_ms=T0, need=50, told_ms=T0)
+    for n in range(1, 6):
+        pacing = step(pacing, T0 + 1_000 * n, refused=2, accepted=1)
+    assert pacing.in_force_us > 100_000
+
+
+def test_one_plain_refusal_takes_back_the_raise_of_a_slow_rate_and_two_that_of_a_fast_one():
+    slow = Pacing(4_800_000, cycle_ms=T0, safe_us=5_000_000, need=100)
+    assert step(slow, T0 + 5_000, refused=1).interval_us == 5_000_000
+    fast = Pacing(48_000, cycle_ms=T0, safe_us=50_000, need=100)
+    once = step(fast, T0 + 500, refused=1, accepted=8)
+    assert once.interval_us == 48_000
+    assert step(once, T0 + 1_000, refused=1, accepted=8).interval_us == 50_000
 
 
 def test_refusals_of_calls_that_were_in_flight_together_are_one():

@@ -1,0 +1,131 @@
+"""A rate that is learnt: its state, and the constants by which it is."""
+
+from dataclasses import dataclass
+
+CYCLE_MS = 1_000
+CYCLE = 3
+"""A cycle that is shorter, or of fewer calls, tells no rate: two lie between three."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacingPolicy:
+    """The constants of the learned rate.
+
+    Attributes:
+        margin: the share of the measured rate that is used (0.5 to 1.0).
+        step: by how much a rate that went well is raised at the gentlest; a search begins at twice that (0.01 to 0.5).
+        steepest: the largest raise of a search, which doubles them (0.1 to 4.0).
+        decrease: by how much a rate that was refused is lowered, doubled by each further refusal in close
+            succession (0.01 to 0.1).
+        probe_after: accepted calls between raises, doubled by each that failed, up to 4 times (20 to 100000).
+        probe_ms: and the time, of a rate that is so slow that the calls would take longer (1000 to 600000).
+        slow_probe_after: of a slow rate so many calls pay for a raise all the same (5 to 10000).
+        slow_probe_ms: but no longer a time than this (1000 to 3600000).
+        search_after: accepted calls before a raise in a search (3 to 1000).
+        search_ms: and the time at most, as while a raise lasts (100 to 60000).
+        rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
+        slow_ms: from this interval on a rate is slow, and each refusal weighs heavily (10 to 60000).
+        slowest_ms: the longest interval while nothing is accepted (100 to 60000).
+        unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
+        memory_ms: what was accepted longer ago counts half (10000 to 3600000).
+        recurring_ms: overloads this far apart have nothing to do with each other (1000 to 3600000).
+        told_ms: for so long after a Retry-After a few refusals without one are for another cause (0 to 3600000).
+        tolerated: the share of refusals that may be chance, however few there were (0.001 to 0.05).
+        chance: and the largest share that is taken for it (0.001 to 0.05).
+        spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
+        spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
+        certain: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
+    """
+
+    margin: float = 0.96
+    step: float = 0.04
+    steepest: float = 0.5
+    decrease: float = 0.06
+    probe_after: int = 100
+    probe_ms: int = 30_000
+    slow_probe_after: int = 60
+    slow_probe_ms: int = 300_000
+    search_after: int = 20
+    search_ms: int = 3_000
+    rest_ms: int = 30_000
+    slow_ms: int = 200
+    slowest_ms: int = 5_000
+    unbound_ms: int = 10_000
+    memory_ms: int = 120_000
+    recurring_ms: int = 120_000
+    told_ms: int = 300_000
+    tolerated: float = 0.01
+    chance: float = 0.02
+    spread_ms: int = 1_000
+    spread: float = 1.08
+    certain: float = 4.0
+
+    @property
+    def slowest_us(self) -> int:
+        """A slower rate cannot be measured."""
+        return 1000 * self.memory_ms // CYCLE
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """The state of the learned rate.
+
+    Attributes:
+        interval_us: microseconds between calls; 0: as fast as the limit allows.
+        pause_us: the interval while nothing is accepted; 0: something is.
+        cycle_ms: since when accepted calls are counted.
+        cycle: accepted since then.
+        refused_ms: when a refusal of a rate was last seen.
+        blocked_ms: since when the platform has refused; 0: it accepts.
+        window_ms: the longest that it took until it accepted again.
+        safe_us: the interval before the last raise; 0: none is on trial.
+        credit: accepted since the last raise or refusal.
+        need: accepted calls before the next raise.
+        step: the next raise.
+        misses: refusals in close succession.
+        pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
+        unbound_since_ms: since when the rate holds nothing back; 0: it does.
+        row: refusals in a row, as far as samples tell.
+        accepted_ms: when a call was last accepted.
+        learnt_ms: when the rate was last learnt.
+        pardons: how often the platform has accepted again in this cycle.
+        again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
+        told_ms: when a Retry-After was last seen: for a while refusals without one are then for another cause.
+        suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
+            logarithm.
+        strays: refusals that were taken for chance, of late.
+        calls: accepted calls among which they came.
+        doubted: whether the raise that was last taken back may have been refused by chance.
+        spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
+    """
+
+    interval_us: int = 0
+    pause_us: int = 0
+    cycle_ms: int = 0
+    cycle: int = 0
+    refused_ms: int = 0
+    blocked_ms: int = 0
+    window_ms: int = 0
+    safe_us: int = 0
+    credit: int = 0
+    need: int = 0
+    step: float = 0.0
+    misses: int = 0
+    pardoned_ms: int = 0
+    unbound_since_ms: int = 0
+    row: int = 0
+    accepted_ms: int = 0
+    learnt_ms: int = 0
+    pardons: int = 0
+    again_ms: int = 0
+    told_ms: int = 0
+    suspicion: float = 0.0
+    strays: float = 0.0
+    calls: float = 0.0
+    doubted: int = 0
+    spread_us: int = 0
+
+    @property
+    def in_force_us(self) -> int:
+        """The interval that the claim script should keep."""
+        return max(self.interval_us, self.pause_us)
