@@ -168,7 +168,7 @@ async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep
 _USUAL_STALE_MS = 60_000
 _GATE = (
     "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "limit_stale",
-    "interval", "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
+    "interval", "spread", "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
 )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ async def gate(ledger: Ledger, account: str) -> Gate:
         breaker=_breaker(h),
         breaker_opened=int(h["breaker_opened"] or 0),
         limit=int(h["limit"]) if h["limit"] and known else None,
-        interval_us=int(h["interval"] or 0),
+        interval_us=0 if h["spread"] else int(h["interval"] or 0),  # slow calls that are spread tell of no rate
         list_size=list_size,
         calls_in_flight=int(calls),
         workers=int(workers),

@@ -110,6 +110,7 @@ def _packed(move: Move) -> bytes:
     fields: dict[str, object | None] = {
         "limit": floor(state.limit),
         "interval": state.interval_us or None,
+        "spread": 1 if state.interval_us > state.pacing.in_force_us else None,
         "size": state.list_size,
         "breaker": None if breaker.closed else (breaker.kind or Kind.OUTAGE).value,
         "breaker_next": None if breaker.closed else breaker.next_probe_ms,

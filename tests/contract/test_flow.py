@@ -164,6 +164,16 @@ async def test_once_there_are_no_more_slots_than_a_lowered_limit_allows_nobody_g
 # the rate and the list size
 
 
+async def test_an_interval_at_which_slow_calls_are_spread_is_obeyed_and_told_as_no_rate(ledger):
+    await submit(ledger, refs(100))
+    await moved(ledger, pacing=Pacing(spread_us=60_000_000))
+    await claim(ledger, terms=MANY)
+    assert (await ask(ledger, terms=MANY)).why == "rate"
+    assert (await control.gate(ledger, A)).calls_per_second is None
+    await moved(ledger, pacing=Pacing(interval_us=50_000, spread_us=60_000_000))
+    assert (await control.gate(ledger, A)).calls_per_second == 20
+
+
 async def test_a_learnt_interval_holds_where_it_is_longer_than_the_configured_one(ledger):
     await submit(ledger, refs(500))
     await moved(ledger, pacing=Pacing(interval_us=60_000_000))

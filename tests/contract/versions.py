@@ -100,7 +100,7 @@ LACKED = {
     b"samples", b"sampled", b"idle", b"flow", b"flow_version", b"limit", b"limit_at", b"interval", b"size", b"explore",
     b"limit_stale",
     b"retry_budget", b"last_kind", b"tat", b"breaker", b"breaker_next", b"breaker_since", b"breaker_why", b"hold_why",
-    b"list_search",
+    b"list_search", b"spread", b"urgent_out", b"urgent_at",
 }  # fmt: skip
 
 
