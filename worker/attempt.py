@@ -121,7 +121,7 @@ class Attempt:
         started, reference = monotonic(), claim.references[0]
         known = self._learnt_meanwhile(claim, reference)
         if known:
-            return Ended(known)
+            return Ended(known, unspent=True)
         answer = await self._client.status(reference, may_send)
         took_s = monotonic() - started
         reading = judge_reading(reference, answer)

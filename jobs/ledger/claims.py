@@ -161,6 +161,7 @@ class Settlement:
         learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
+        unspent: no request was made, so that its rate token is there for another call.
     """
 
     claim: str
@@ -173,6 +174,7 @@ class Settlement:
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
+    unspent: bool = False
 
 
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
@@ -194,6 +196,8 @@ async def settle(
         "search": _search(terms.search),
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
+    if settlement.unspent:
+        document["unspent"] = 1
     if settlement.hold_why is not None:
         document["hold_why"] = settlement.hold_why
     if settlement.listed is not None:

@@ -1,11 +1,11 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, unspent?, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
 --         renews them; ms to hold the account, and why; search: see shared/lists.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
---         before retries once the retry budget is spent, 0 where they cost nothing; for every part of the claim, in its order, groups that share its
+--         before retries once the retry budget is spent, 0 where they cost nothing; unspent? 1: no call was made; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
 --           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
@@ -159,6 +159,7 @@ else
     slow_down()
     settle(held)
     announce()
+    if doc.unspent == 1 then claim.unspend(book) end
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'
