@@ -145,7 +145,7 @@ class Flow:
         self._urgent.clear()
         count = self._count
         try:
-            await self._post(0 if urgent else _MOVE_EVERY_MS)
+            due = await self._post(0 if urgent else _MOVE_EVERY_MS)
         except LedgerError as error:
             self._noted.set()  # it is shared once the server is back
             log.debug("flow not shared", account=self._account, error=str(error))
@@ -156,6 +156,8 @@ class Flow:
             log.exception("flow not shared; it is tried again", account=self._account)
             await asyncio.sleep(_AWAY_S)
             return
+        if not due:
+            self._noted.set()  # else, if nothing follows for long, it would be moved with what comes after that
         self._shared_count = count
         if count == self._count:
             self._tally.told()
@@ -164,12 +166,16 @@ class Flow:
             if not turn.done():
                 turn.set_result(None)
 
-    async def _post(self, every_ms: int) -> None:
-        """Shares the counters, and moves the state where that is due; again where another came first with less."""
+    async def _post(self, every_ms: int) -> bool:
+        """Shares the counters, and moves the state where that is due; again where another came first with less.
+
+        Returns:
+            Whether it was due.
+        """
         for _ in range(_TRIES):
             seen = await flow.share(self._ledger, self._account, self._drain, self._tally.counters(), every_ms=every_ms)
             if not seen.drains:
-                return
+                return False
             state = move(
                 seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random(),
                 list_bound=seen.list_size,
@@ -179,7 +185,8 @@ class Flow:
             step = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
             if (await flow.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
                 self._tell(changes(seen.state, state, self._wording))
-                return
+                break
+        return True
 
     def _tell(self, told: Sequence[Change]) -> None:
         """Logs each change once: by whoever has moved the state."""
