@@ -42,6 +42,56 @@ class FlowSettings(BaseModel):
         description="the largest share of losses that is taken for chance once an experiment has shown "
         "that fewer calls at once lose as many",
     )  # fmt: skip
+    limit_used: float = Field(
+        0.9, ge=0.5, le=1.0,
+        description="the share of the limit from which on, in flight, it is what holds calls back",
+    )  # fmt: skip
+    limit_debt: float = Field(
+        1.5, ge=0, le=20,
+        description="looks at a refused limit that are owed at most; twice as many among losses by chance",
+    )  # fmt: skip
+    limit_rounds: int = Field(
+        2, ge=1, le=20,
+        description="round trips that such a look lasts where none is lost by chance",
+    )  # fmt: skip
+    limit_certain: float = Field(
+        4.0, ge=1.0, le=20,
+        description="the logarithm of how much likelier a limit must be than chance before refusals lower it; "
+        "half of that ends a look among losses by chance",
+    )  # fmt: skip
+    chance_margin: float = Field(
+        1.25, ge=1.0, le=3.0,
+        description="how many times the share of losses that was measured as chance is tolerated",
+    )  # fmt: skip
+    chance_evidence: int = Field(
+        8, ge=3, le=100,
+        description="losses by which their share is known well enough to begin an experiment",
+    )  # fmt: skip
+    chance_proof: float = Field(
+        3.0, ge=1.0, le=20,
+        description="losses beyond the doubtful that an experiment must show; a third more must be missing to "
+        "refute it",
+    )  # fmt: skip
+    chance_least: float = Field(
+        0.5, ge=0.1, le=0.9,
+        description="what an experiment leaves of the limit at least; it takes half as much where chance is known",
+    )  # fmt: skip
+    chance_memory: int = Field(
+        2000, ge=100, le=1000000,
+        description="calls after which losses have nothing to do with those before",
+    )  # fmt: skip
+    chance_window: int = Field(
+        20, ge=5, le=1000,
+        description="losses to be expected in a window, by which chance is measured on",
+    )  # fmt: skip
+    chance_windows: int = Field(
+        10, ge=1, le=1000,
+        description="windows from one experiment to the next; two in five of them where a limit was refused",
+    )  # fmt: skip
+    chance_more: float = Field(
+        1.5, ge=1.1, le=5.0,
+        description="a window with so many times as many losses begins an experiment at once",
+    )  # fmt: skip
     round_deviations: float = Field(
         2.5, ge=1.0, le=10,
         description="deviations above the usual from which a round trip is long",
@@ -61,6 +111,18 @@ class FlowSettings(BaseModel):
         "trial that gained nothing",
     )  # fmt: skip
     trial_most_ms: int = Field(240000, ge=1000, le=3600000, description="milliseconds between such trials at most")
+    trial_rounds: int = Field(
+        50, ge=1, le=10000,
+        description="and round trips before such a trial at least",
+    )  # fmt: skip
+    trial_provoked: float = Field(
+        0.9, ge=0.5, le=0.99,
+        description="what a trial that long windows begin leaves of the limit",
+    )  # fmt: skip
+    trial_unprovoked: float = Field(
+        0.85, ge=0.5, le=0.99,
+        description="what any other trial leaves of it",
+    )  # fmt: skip
     rate_margin: float = Field(
         0.96, ge=0.5, le=1.0,
         description="the share of a rate learnt from the platform that is used",
@@ -226,6 +288,18 @@ class FlowSettings(BaseModel):
                 probe_after=self.limit_probe_after,
                 tolerated=self.limit_tolerated,
                 chance=self.limit_chance,
+                used=self.limit_used,
+                debt=self.limit_debt,
+                rounds=self.limit_rounds,
+                certain=self.limit_certain,
+                margin=self.chance_margin,
+                evidence=self.chance_evidence,
+                proof=self.chance_proof,
+                least=self.chance_least,
+                memory=self.chance_memory,
+                window=self.chance_window,
+                windows=self.chance_windows,
+                more=self.chance_more,
             ),
             trips=RoundTripPolicy(
                 deviations=self.round_deviations,
@@ -234,6 +308,9 @@ class FlowSettings(BaseModel):
                 windows=self.round_windows,
                 trial_after_ms=self.trial_after_ms,
                 trial_most_ms=self.trial_most_ms,
+                trial_rounds=self.trial_rounds,
+                provoked=self.trial_provoked,
+                unprovoked=self.trial_unprovoked,
             ),
             pacing=PacingPolicy(
                 margin=self.rate_margin,

@@ -197,7 +197,7 @@ def move(
         rate = Pacing() if pacing.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
         state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
-    breaker = breakers.move(state.breaker, what, policy.breaker, jitter)
+    breaker = breakers.move(state.breaker, what, state.losses.patient(policy.breaker), jitter)
     moved = state
     if breaker.closed and state.breaker.closed:
         moved = _steer(state, what, policy)
@@ -216,7 +216,7 @@ def move(
 def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
     """Moves the limit and the rate while calls are made freely."""
     limiter = state.limiter
-    used, floored = limiters.used(limiter, what), limiter.limit < 2  # noqa: PLR2004 - one call at a time
+    used, floored = limiters.used(limiter, what, policy.limiter), limiter.limit < 2  # noqa: PLR2004 - one call at a time
     paced = pacing.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_ms)
     losses = state.losses
     # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
@@ -230,12 +230,12 @@ def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
         # Else it is the rate that has refused.
         tolerant = losses.tolerant(policy.limiter)
         limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
-        losses, limiter = chances.move(losses, before, limiter, what, policy.limiter)
+        losses, limiter = chances.move(losses, before, limiter, what, policy.limiter, held=trips.from_limit > 0)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
-        limiter = limiters.acquit(limiter)
+        limiter, losses = limiters.acquit(limiter), chances.acquit(losses)
     spread_us = spread.spread_us(limiter, policy.pacing)
     if spread_us and not state.pacing.spread_us:
         limiter = spread.begin(limiter)

@@ -11,19 +11,10 @@ from jobs.samples import Sample
 
 UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
-_USED = 0.9
-"""In flight at this share of the limit, the limit is what holds calls back."""
-_DEBT, _DEBT_LOSSY = 1.5, 3.0
-"""Looks at a refused level that are owed at most, so that a limit that has risen is found before long; and where calls
-are lost by chance, so that a look takes longer to fail."""
-_ROUNDS, _ROUNDS_LOSSY = 2, 4
-"""Round trips that a look lasts; and where calls are lost by chance."""
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
-_CERTAIN = 4.0
-"""The log of how much likelier a limit must be than chance before refusals lower it."""
-_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 2.0, 3.0, 2.5
-"""Of that, what a level brings with it that was not in use before, or at which calls were refused before."""
+_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 0.5, 0.75, 0.625
+"""What a level brings with it, of the certainty that is needed, that was not in use before, or was refused before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +29,21 @@ class LimiterPolicy:
         probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance, at whatever level (0.0 to 0.05).
         chance: the largest share that is, where it does not depend on the level (0.0 to 0.5).
+        used: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
+        debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
+            twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
+        rounds: round trips that a look lasts where none is lost by chance (1 to 20).
+        certain: the log of how much likelier a limit must be than chance before refusals lower it; a look among
+            losses by chance ends where half of that speaks for either (1.0 to 20).
+        margin: tolerated is so many times the share that was measured, which varies (1.0 to 3.0).
+        evidence: losses by which a share is known well enough for an experiment (3 to 100).
+        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
+        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
+            0.9).
+        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
+        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
+        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
+        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
         lossy: some are known to be; not a setting.
     """
 
@@ -48,6 +54,18 @@ class LimiterPolicy:
     probe_after: int = 100
     tolerated: float = 0.01
     chance: float = 0.25
+    used: float = 0.9
+    debt: float = 1.5
+    rounds: int = 2
+    certain: float = 4.0
+    margin: float = 1.25
+    evidence: int = 8
+    proof: float = 3.0
+    least: float = 0.5
+    memory: int = 2_000
+    window: int = 20
+    windows: int = 10
+    more: float = 1.5
     lossy: bool = False
 
 
@@ -102,9 +120,9 @@ def start(policy: LimiterPolicy, ceiling: int, now_ms: int) -> Limiter:
     return Limiter(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
 
 
-def used(limiter: Limiter, sample: Sample) -> bool:
+def used(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> bool:
     """Whether the limit is what holds calls back."""
-    return sample.in_flight >= max(1.0, _USED * floor(limiter.limit))
+    return sample.in_flight >= max(1.0, policy.used * floor(limiter.limit))
 
 
 def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, *, slowed: bool) -> Limiter:
@@ -137,7 +155,9 @@ def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    suspicion = max(0.0, limiter.suspicion - rounds)
+    # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
+    least = -policy.certain if limiter.probing_ms and policy.lossy else 0.0
+    suspicion = max(least, limiter.suspicion - rounds)
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 
@@ -147,7 +167,7 @@ def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
 
 
 def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
-    return max(-_DEBT * policy.probe_after, limiter.credit - policy.probe_after * lost)
+    return max(-policy.debt * policy.probe_after, limiter.credit - policy.probe_after * lost)
 
 
 def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
@@ -170,11 +190,13 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     weight = log(1 + 1 / _by_chance(limiter, policy))
     suspicion = limiter.suspicion + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
-    known = _NEW if new else 0.0
+    known = _NEW * policy.certain if new else 0.0
     if limiter.probing_ms:
         # Among losses by chance one alone says little, however few are to be expected.
-        known = min(_REFUSED_AMONG_CHANCE, _CERTAIN - 1.2 * weight) if policy.lossy else _REFUSED_BEFORE
-    if suspicion + known < _CERTAIN:
+        known = _REFUSED_BEFORE * policy.certain
+        if policy.lossy:
+            known = min(_REFUSED_AMONG_CHANCE * policy.certain, policy.certain - 1.2 * weight)
+    if suspicion + known < policy.certain:
         return replace(limiter, suspicion=suspicion)
     at_once = _at_once(limiter, sample, lost)
     lowered = replace(
@@ -187,7 +209,7 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
         return lowered
     if limiter.probing_ms:
         # Looks that fail one after the other become rarer.
-        most = _DEBT_LOSSY if policy.lossy else _DEBT
+        most = 2 * policy.debt if policy.lossy else policy.debt
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
         # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
@@ -215,15 +237,18 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
     """
     accepted = sample.counts.accepted
-    if not used(limiter, sample) or slowed or not accepted:
+    if not used(limiter, sample, policy) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
-        rounds = _ROUNDS_LOSSY if policy.lossy else _ROUNDS
-        if limiter.passed >= rounds * limiter.cap and elapsed >= rounds * limiter.round_trip_ms:
+        if policy.lossy:
+            told = limiter.suspicion <= -policy.certain / 2
+        else:
+            told = limiter.passed >= policy.rounds * limiter.cap and elapsed >= policy.rounds * limiter.round_trip_ms
+        if told:
             if limiter.soft:
-                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0)
-            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0)
+                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0, suspicion=0.0)
+            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0, suspicion=0.0)
         return limiter
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))

@@ -18,10 +18,6 @@ _SHORTEST_MS = 200
 """A window is no shorter, and of no fewer calls."""
 _ERROR, _MOST = 0.03, 20
 """The standard error of a window's mean, as its share, that is small enough; and how many round trips may go to it."""
-_RARELY = 50
-"""Round trips between unprovoked experiments at least."""
-_PROVOKED, _UNPROVOKED = 0.9, 0.85
-"""What an experiment leaves of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,9 @@ class RoundTripPolicy:
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
         trial_most_ms: longest such pause (1000 to 3600000).
+        trial_rounds: round trips between unprovoked experiments at least (1 to 10000).
+        provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
+        unprovoked: what any other leaves (0.5 to 0.99).
     """
 
     deviations: float = 2.5
@@ -43,6 +42,9 @@ class RoundTripPolicy:
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
+    trial_rounds: int = 50
+    provoked: float = 0.9
+    unprovoked: float = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def move(
             max(limit, trips.from_limit)
         )
     trips = _collect(trips, sample.counts.full)
-    if trips.from_limit and limit != _lowered(trips):
+    if trips.from_limit and limit != _lowered(trips, policy):
         # Something else has moved the limit: the experiment is spoilt.
         trips = replace(trips, from_limit=0.0, long=0, descending=False)
     if not _complete(trips, limit, now_ms):
@@ -146,8 +148,8 @@ def _complete(trips: RoundTrips, limit: float, now_ms: int) -> bool:
     return trips.n >= _MOST * fewest or variance <= trips.n * (_ERROR * mean) ** 2
 
 
-def _lowered(trips: RoundTrips) -> float:
-    share = _PROVOKED if trips.provoked else _UNPROVOKED
+def _lowered(trips: RoundTrips, policy: RoundTripPolicy) -> float:
+    share = policy.provoked if trips.provoked else policy.unprovoked
     return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * share))))
 
 
@@ -166,14 +168,18 @@ def _watch(
         return first, Advice(limit)
     if _long(trips, mean, policy):
         trips = replace(trips, long=trips.long + 1)
-        return _begin(trips, limit, mean, provoked=True) if trips.long >= policy.windows else (trips, Advice(limit))
+        return (
+            _begin(trips, limit, mean, policy, provoked=True)
+            if trips.long >= policy.windows
+            else (trips, Advice(limit))
+        )
     trips = _learn(replace(trips, long=0), mean, limit)
-    return _begin(trips, limit, mean, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
+    return _begin(trips, limit, mean, policy, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
 
 
 def _pause_ms(mean: float, policy: RoundTripPolicy) -> int:
     """The pause before an unprovoked experiment, which costs a few round trips at a lower limit."""
-    return max(policy.trial_after_ms, round(_RARELY * mean))
+    return max(policy.trial_after_ms, round(policy.trial_rounds * mean))
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
@@ -187,11 +193,13 @@ def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
     )
 
 
-def _begin(trips: RoundTrips, limit: float, mean: float, *, provoked: bool) -> tuple[RoundTrips, Advice]:
+def _begin(
+    trips: RoundTrips, limit: float, mean: float, policy: RoundTripPolicy, *, provoked: bool
+) -> tuple[RoundTrips, Advice]:
     if floor(limit) <= 1:
         return replace(trips, long=0, from_limit=0.0, next_ms=trips.next_ms + trips.pause_ms), Advice(limit)
     begun = replace(trips, from_limit=limit, from_ms=mean, provoked=provoked, last_ms=0.0)
-    return begun, Advice(_lowered(begun))
+    return begun, Advice(_lowered(begun, policy))
 
 
 def _conclude(
@@ -206,7 +214,7 @@ def _conclude(
         pause_ms = _pause_ms(mean, policy)
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
         kept = replace(kept, descending=free)
-        further, advice = _begin(kept, limit, mean, provoked=False) if free else (kept, Advice(limit))
+        further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))
         return further, replace(advice, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)

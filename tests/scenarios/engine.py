@@ -236,7 +236,8 @@ class Engine:
     def _ticking(self, worker: Worker) -> Callable[[], None]:
         def tick() -> None:
             quiet = worker.lanes and self.now_ms - worker.posted_ms >= QUIET_MS
-            if quiet or worker.counters is not worker.posted:
+            shared = self._moved_ms < worker.posted_ms
+            if quiet or shared or worker.counters is not worker.posted:
                 self._post(worker, urgent=False)
             self.at(self.now_ms + POST_MS, tick)
 

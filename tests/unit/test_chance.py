@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from jobs.breaker import BreakerPolicy
 from jobs.chance import Losses, move
 from jobs.limiter import Limiter, LimiterPolicy
 from jobs.samples import Counters, Sample
@@ -16,27 +17,108 @@ class Story:
         self.losses = losses
         self.at_ms = T0
 
-    def step(self, *, lowered_to=None, accepted=0, refused=0, timed_out=0):
+    def step(self, *, lowered_to=None, held=False, accepted=0, refused=0, timed_out=0):
         self.at_ms += 200
         before = self.limiter
         if lowered_to:
             self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, cap=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
         sample = Sample(self.at_ms, self.at_ms - 200, int(before.limit), came)
-        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, POLICY)
+        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, POLICY, held=held)
         return self.losses
 
     def lowered_twice(self):
         self.step(lowered_to=18.0, refused=1)
-        self.step(accepted=90, refused=9)
+        self.step(accepted=27, refused=3)
         self.step(lowered_to=17.0, refused=1)
 
 
-def tried():
-    story = Story(20.0)
+def weighing(limit=20.0):
+    story = Story(limit)
     story.lowered_twice()
-    assert story.losses.tried
+    assert story.losses.weighing
     return story
+
+
+def tried():
+    story = weighing()
+    story.step(accepted=53, refused=6)
+    assert story.losses.share > 0
+    return story
+
+
+def test_losses_that_lower_a_limit_again_are_counted_at_a_level_that_stays_until_there_are_enough():
+    story = weighing()
+    story.step(accepted=20, refused=2)
+    assert (story.losses.weighing, story.losses.tried, story.limiter.limit) == (True, True, 17)
+    story.step(accepted=30, refused=4)
+    assert (story.losses.weighing, story.losses.tried) == (False, True)
+    assert story.limiter.limit < 17
+
+
+def test_losses_that_end_while_they_are_counted_are_for_a_limit():
+    story = weighing()
+    for _ in range(60):
+        story.step(accepted=17)
+    assert (story.losses.tried, story.limiter.limit) == (False, 17)
+    assert story.losses.chance < 0.01
+
+
+def test_far_more_losses_than_chance_may_take_are_not_counted_for_long():
+    story = weighing()
+    story.step(accepted=4, refused=13)
+    assert not story.losses.tried
+
+
+def test_few_losses_are_tolerated_without_an_experiment_and_the_limit_stays_where_it_is():
+    story = weighing()
+    story.losses = replace(story.losses, calls=0, lost=0)
+    for _ in range(8):
+        story.step(accepted=69, refused=1)
+    assert not story.losses.tried
+    assert 0.01 < story.losses.chance <= 0.02
+    assert story.limiter.limit == 17
+
+
+def test_one_call_at_a_time_loses_by_chance_alone():
+    story = Story(2.0)
+    story.step(lowered_to=1.0, refused=1)
+    story.step(accepted=9, refused=1)
+    story.step(lowered_to=1.0, refused=1)
+    for _ in range(8):
+        story.step(accepted=9, refused=1)
+    assert 0.08 <= story.losses.chance <= 0.15
+    assert (story.limiter.limit, story.limiter.cap, story.losses.tried) == (2, 0, False)
+
+
+def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit_and_a_look_follows():
+    story = Story(20.0, Losses(chance=0.08, most=0.1))
+    story.step(lowered_to=18.0, refused=1)
+    assert story.losses.weighing
+    for _ in range(4):
+        story.step(accepted=18, refused=2)
+    assert not story.losses.tried
+    assert 0.08 < story.losses.chance < 0.1
+    assert story.limiter.credit == POLICY.probe_after
+
+
+def test_a_look_and_another_experiment_put_off_the_next_one():
+    story = Story(20.0, Losses(chance=0.1, most=0.12, windows=10))
+    story.limiter = replace(story.limiter, probing_ms=T0)
+    story.step(accepted=190, refused=20)
+    assert not story.losses.tried
+    story.limiter = replace(story.limiter, probing_ms=0)
+    story.step(held=True, accepted=190, refused=20)
+    assert not story.losses.tried
+    story.step(accepted=190, refused=20)
+    assert story.losses.tried
+
+
+def test_an_outage_must_last_for_longer_than_chance_makes_calls_fail_in_a_row():
+    assert Losses().patient(BreakerPolicy()) == BreakerPolicy()
+    assert Losses(chance=0.1).patient(BreakerPolicy()).threshold == 9
+    assert Losses(most=0.1, share=0.1).patient(BreakerPolicy()).threshold == 9
+    assert Losses(chance=0.1).patient(BreakerPolicy(threshold=20)).threshold == 20
 
 
 def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undone():
@@ -73,12 +155,12 @@ def test_a_limit_that_was_lowered_once_is_no_matter_of_chance():
     assert not story.losses.tried
 
 
-def test_a_limit_that_was_far_off_is_not_taken_for_chance():
+def test_of_a_limit_that_was_far_off_only_what_is_lost_below_is_a_matter_of_chance():
     story = Story(20.0)
     story.step(lowered_to=10.0, refused=1)
     story.step(accepted=90, refused=9)
     story.step(lowered_to=9.0, refused=1)
-    assert not story.losses.tried
+    assert (story.losses.weighing, story.losses.level, story.losses.lost) == (True, 10, 0)
 
 
 def test_most_calls_lost_are_never_chance():

@@ -17,7 +17,8 @@ def counts(accepted=0, refused=0, timed_out=0):
 class Story:
     """A limiter in steps of time; calls in flight are as many as the limit allows unless told."""
 
-    def __init__(self, limit=8.0, **state):
+    def __init__(self, limit=8.0, policy=POLICY, **state):
+        self.policy = policy
         self.limiter = Limiter(limit, round_ms=float(ROUND_MS), **state)
         self.at_ms = T0
 
@@ -25,7 +26,7 @@ class Story:
         self.at_ms += span_ms
         in_flight = int(self.limiter.limit) if in_flight is None else in_flight
         sample = Sample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
-        self.limiter = move(self.limiter, sample, POLICY, CEILING, slowed=slowed)
+        self.limiter = move(self.limiter, sample, self.policy, CEILING, slowed=slowed)
         return self.limiter
 
 
@@ -115,6 +116,32 @@ def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
     assert story.step(accepted=7).limit == 8
     assert story.step(5, refused=2).limit == 7
     assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
+
+
+LOSSY = replace(POLICY, tolerated=0.1, lossy=True)
+
+
+def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
+    story = Story(19.0, LOSSY, cap=20, credit=float(POLICY.probe_after))
+    assert story.step(accepted=19).limit == 20
+    rounds = 0
+    while story.limiter.probing_ms:
+        story.step(accepted=18, refused=rounds % 2)  # half of what is to be expected
+        rounds += 1
+        assert rounds < 20
+    assert rounds > 2
+    assert (story.limiter.cap, story.limiter.suspicion) == (0, 0)
+
+
+def test_a_look_among_losses_by_chance_fails_where_more_are_lost_in_each_round_trip():
+    story = Story(19.0, LOSSY, cap=20, credit=float(POLICY.probe_after))
+    story.step(accepted=19)
+    rounds = 0
+    while story.limiter.probing_ms:
+        story.step(accepted=16, refused=4)
+        rounds += 1
+        assert rounds < 20
+    assert (story.limiter.limit, story.limiter.cap) == (19, 20)
 
 
 def test_a_look_that_goes_well_forgets_the_level_and_growth_doubles():

@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from types import NoneType
+from types import ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from config.flow import FlowSettings
 from config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
+from jobs import chance, limiter, roundtrips
 from jobs.errors import SettingsError
 from jobs.flow import FlowPolicy
 from jobs.listsize import ListSearch
@@ -274,6 +275,22 @@ def test_every_constant_of_the_search_for_the_longest_list_is_a_setting() -> Non
     chosen = FlowSettings(size_explore_every=50, size_near=0.1, size_rarest=2)
     assert chosen.list_search == ListSearch(look_every=50, near=0.1, rarest=2)
     assert FlowSettings().list_search == ListSearch()
+
+
+MATHEMATICS = {
+    # No matter of taste: what holds before anything is known, and the odds and errors of tests behind the settings.
+    limiter: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW", "_REFUSED_BEFORE", "_REFUSED_AMONG_CHANCE"},
+    roundtrips: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
+    chance: {
+        "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
+        "_ONCE", "_CAPPED", "_OFTEN", "_RARE",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MATHEMATICS, ids=lambda module: module.__name__)
+def test_a_constant_of_a_controller_is_in_its_policy_unless_it_is_mathematics(module: ModuleType) -> None:
+    assert {name for name, value in vars(module).items() if isinstance(value, int | float)} == MATHEMATICS[module]
 
 
 def test_the_example_has_every_setting_with_its_meaning() -> None:
