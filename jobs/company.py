@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from jobs.progress import START, Sample
+from jobs.staircase import START, Sample
 
 
 def merged(jobs: Iterable[tuple[Sequence[Sample], int]]) -> tuple[list[Sample], int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobs.outcomes import Outcome
-from jobs.progress import Sample
+from jobs.staircase import Sample
 
 DEFAULT_ACCOUNT = "default"
 

@@ -1,9 +1,4 @@
-"""How fast a job goes and how long it will take, from the samples that the ledger keeps.
-
-Calls often end together: then the count of results is a staircase, and what it has risen by since some moment depends
-on the phase of that moment. So a count is never set against the moment at which it was read, but against the mean time
-of the last results that came, as many as are in flight at once. That is one step of the staircase, and the same
-moment however the steps are spread over the time between them.
+"""How long a job will take, from the samples that the ledger keeps of its results.
 
 Times are milliseconds on the job's clock, which runs from its start and stands while the job may not go on.
 """
@@ -14,30 +9,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
-WINDOW_MS = 10_000
-"""What is older than this says nothing about the present rate, unless there were few calls and no change since."""
-ENOUGH_CALLS = 40
-"""So many calls tell the rate, however they differ."""
+from jobs.staircase import START, WINDOW_MS, Sample, rate_of, step_of
+
 _EXPERIMENT_LAPS = 4
 """Calls that follow each other while the limit is lowered to see what comes of it."""
 _CLEARLY_LOWER = 0.8
 """The share of the usual calls at once below which a limit is no experiment's."""
 _CLEARLY_HIGHER = 1.25
-_LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How many results there were at a time, the sum of the times at which they came, and how many were in calls.
-
-    `calls` is how many calls had brought them; 0 where that was not counted.
-    """
-
-    at_ms: int
-    count: int
-    sum_ms: int
-    in_calls: int = 0
-    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +39,6 @@ class Stops:
     hold_until_ms: int
 
 
-START = Sample(0, 0, 0)
 HOLD_MS = 5000
 """A hold at least this long is no part of a job's pace; shorter ones are how a platform's limit shows."""
 
@@ -111,8 +88,8 @@ def progress(
     points = [START, *samples]
     if points[-1].count == 0:
         return Progress(None, None)
-    step = _step(points, in_calls, now_ms)
-    rate = _rate(points, step, step / max(1, calls), now_ms)
+    step = step_of(points, in_calls, now_ms)
+    rate = rate_of(points, step, step / max(1, calls), now_ms)
     if not rate:
         return Progress(rate, None)
     usual = _usually_in_calls(points, step, now_ms)
@@ -230,71 +207,3 @@ def _end_of_call_ms(points: Sequence[Sample], back: float, per_call: float) -> f
             first_ms = max(before.at_ms, 2 * mean_ms - after.at_ms)
             return first_ms + (number - ended[n - 1]) / (ended[n] - ended[n - 1]) * (after.at_ms - first_ms)
     return float(points[0 if number <= 0 else -1].at_ms)
-
-
-def _step(points: Sequence[Sample], in_calls: float, now_ms: int) -> float:
-    """References that end together where calls do: the most in calls lately, since at the end they get fewer."""
-    lately = [point.in_calls for point in points if point.in_calls and now_ms - point.at_ms <= WINDOW_MS]
-    return max(1.0, in_calls, *lately)
-
-
-def _rate(points: Sequence[Sample], step: float, per_call: float, now_ms: int) -> float | None:
-    newest = points[-1]
-    end_ms = _mean_time(points, newest.count, step)
-    chosen: tuple[float, float, float] | None = None  # rate, base, count since
-    first: tuple[float, float] | None = None  # rate and calls of the shortest stretch that tells anything
-    for base, after in _bases(points, now_ms):
-        base_ms = _mean_time(points, base.count, step)
-        count = newest.count - base.count
-        if count <= 0 or end_ms <= base_ms or 0 < base.count < step:
-            continue
-        rate, calls = count * 1000 / (end_ms - base_ms), count / per_call
-        if first is None:
-            first = rate, calls
-        elif not _agree(rate, *first):
-            break
-        chosen = rate, base_ms, count
-        if calls >= ENOUGH_CALLS and (count >= 2 * step or not after):
-            break
-    if chosen is None:
-        return None
-    return _overdue(*chosen, step, now_ms, newest)
-
-
-def _bases(points: Sequence[Sample], now_ms: int) -> Sequence[tuple[Sample, bool]]:
-    """Where a stretch may begin: at the oldest sample within the window, or ever farther back; and whether it may."""
-    inside = next((n for n, point in enumerate(points[:-1]) if now_ms - point.at_ms <= WINDOW_MS), len(points) - 2)
-    return [(points[n], n > 0) for n in range(inside, -1, -1)]
-
-
-def _agree(rate: float, recent: float, calls: float) -> bool:
-    """Whether a longer stretch tells of the same rate as a recent one of so many calls."""
-    allowed = max(_LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL / math.sqrt(max(1.0, calls)))
-    return abs(rate / recent - 1) <= allowed
-
-
-def _overdue(rate: float, base_ms: float, count: float, step: float, now_ms: int, newest: Sample) -> float:
-    """The rate at most where the next results are overdue; nought where nothing has come for long."""
-    waited_ms, expected_ms = now_ms - newest.at_ms, step * 1000 / rate
-    if waited_ms > max(WINDOW_MS, 3 * expected_ms):
-        return 0.0
-    if waited_ms > expected_ms:
-        return min(rate, (count + step) * 1000 / (now_ms - base_ms))
-    return rate
-
-
-def _mean_time(points: Sequence[Sample], count: float, step: float) -> float:
-    """The mean time of the last `step` results up to this count."""
-    step = min(step, count)
-    if step <= 0:
-        return 0.0
-    return (_sum_at(points, count) - _sum_at(points, count - step)) / step
-
-
-def _sum_at(points: Sequence[Sample], count: float) -> float:
-    """The sum of the times of the first so many results; those between two samples came at their mean."""
-    for before, after in pairwise(points):
-        if count <= after.count and after.count > before.count:
-            share = (count - before.count) / (after.count - before.count)
-            return before.sum_ms + share * (after.sum_ms - before.sum_ms)
-    return points[-1].sum_ms

@@ -8,7 +8,8 @@ from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger, known
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
 from jobs.outcomes import Outcome
-from jobs.progress import Sample, Stops
+from jobs.progress import Stops
+from jobs.staircase import Sample
 
 _OUTCOME = "outcome:"
 _MOST_RIVALS = 100

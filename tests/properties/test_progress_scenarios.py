@@ -1,5 +1,6 @@
 """The rate and the time left, in virtual time, against what then really happened."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -30,6 +31,32 @@ def test_after_a_tenth_of_a_job_its_rate_and_its_time_left_are_right_within_a_fi
     assert len(after) > 30
     rate = rate_of(concurrency, latency_ms)
     assert not wrong(after, end, rate=rate, within=WITHIN, and_s=unrounded_s(latency_ms))
+
+
+def later(seen, by_ms):
+    """The same of a job whose clock has run for so long when its calls begin: behind those of another."""
+    samples = [
+        replace(one, at_ms=one.at_ms + by_ms, sum_ms=one.sum_ms + one.count * by_ms) for one in seen.samples
+    ]  # fmt: skip
+    return replace(seen, now_ms=seen.now_ms + by_ms, samples=samples)
+
+
+@pytest.mark.parametrize("rounds", [20, 50.5])
+@pytest.mark.parametrize("behind", [0.3, 1, 1.7, 3])
+@pytest.mark.parametrize("concurrency", [7, 8, 32])  # one or two calls at once tell it later
+@pytest.mark.parametrize("latency_ms", [100, 500, 2000])
+def test_so_they_are_where_its_calls_begin_long_after_it_once_two_of_them_have_followed_each_other(
+    latency_ms, concurrency, behind, rounds
+):
+    lists = even(int(rounds * concurrency))
+    load = Load(lists, lambda _: concurrency, lambda _: latency_ms)
+    seen, end = play(load, max(7, int(latency_ms * rounds // 97)))
+    by_ms = int(behind * latency_ms)
+    known = sum(lists) - 2 * concurrency * PER_CALL
+    after = [later(one, by_ms) for one in seen if one.left <= min(0.9 * sum(lists), known)]
+    assert len(after) > 30
+    rate = rate_of(concurrency, latency_ms)
+    assert not wrong(after, end + by_ms, rate=rate, within=WITHIN, and_s=unrounded_s(latency_ms))
 
 
 @pytest.mark.parametrize("more", [0, 50, 130, 450, 750])

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from jobs.progress import START, Progress, Sample, progress
+from jobs.progress import Progress, progress
+from jobs.staircase import START, Sample
 
 GAP_MS, YOUNG, SAMPLES, HISTORY_MS = 50, 16, 32, 300_000
 PER_CALL = 100

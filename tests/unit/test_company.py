@@ -1,7 +1,7 @@
 """Samples of jobs that share the calls of an account."""
 
 from jobs.company import merged
-from jobs.progress import Sample
+from jobs.staircase import Sample
 
 
 def test_one_job_alone_is_as_it_was():

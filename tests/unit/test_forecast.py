@@ -7,7 +7,8 @@ import pytest
 from jobs.forecast import Account, Rival, at_risk, outlook, overall, until_its_end
 from jobs.model import JobOrder, JobRecord, JobState, Priority
 from jobs.outcomes import Outcome
-from jobs.progress import Sample, Stops
+from jobs.progress import Stops
+from jobs.staircase import Sample
 
 NOW = 1_795_000_100_000
 MINUTE = 60_000

@@ -1,6 +1,7 @@
 import pytest
 
-from jobs.progress import HOLD_MS, Progress, Sample, Stops, clock_ms, progress
+from jobs.progress import HOLD_MS, Progress, Stops, clock_ms, progress
+from jobs.staircase import Sample
 
 T0 = 1_795_000_000_000
 NEVER = Stops(0, 0, 0)
