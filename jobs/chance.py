@@ -157,7 +157,8 @@ def _weigh(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Los
     if _too_many(losses.lost, losses.calls, policy):
         return acquit(losses), limiter
     if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
-        return losses, limiter
+        # Where hardly any are tolerated, this would not end once there are none.
+        return losses if losses.calls < policy.memory else acquit(losses), limiter
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
         return acquit(losses), limiter

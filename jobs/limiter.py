@@ -255,7 +255,8 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     grown = limiter.limit + min(step, most)
     if limiter.limit < limiter.regain:
         grown = min(2 * limiter.limit, limiter.regain)
-    after = replace(limiter, stride=2 * limiter.stride)
+    # No more than half the limit is ever added, and what grows for ever is no number that can be kept.
+    after = replace(limiter, stride=min(2 * limiter.stride, limiter.limit))
     if not limiter.cap or grown < limiter.cap:
         return replace(after, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:

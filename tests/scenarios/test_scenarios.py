@@ -1,8 +1,14 @@
 """The controllers against load models: as much as an oracle gets done, hardly a call refused, and no swinging."""
 
+from random import Random
+
+import orjson
 import pytest
 
+from jobs.flow import FlowPolicy, FlowState
+from tests.scenarios.engine import Engine
 from tests.scenarios.loads import FOLDER, load, oracle, run
+from tests.scenarios.platforms import Phase, Platform
 
 SCENARIOS = [load(path) for path in sorted(FOLDER.glob("*.toml"))]
 RUNS = [pytest.param(scenario, seed, id=f"{scenario.name}-{seed}") for scenario in SCENARIOS for seed in scenario.seeds]
@@ -36,6 +42,19 @@ def test_the_flow_does_what_the_scenario_expects(scenario, seed):
 def test_the_same_seed_gives_the_same_run():
     scenario = load(FOLDER / "random-errors.toml")
     assert run(scenario, 7).phases == run(scenario, 7).phases
+
+
+def test_what_is_known_is_kept_for_minutes_after_a_limit_was_lifted():
+    random = Random(1)
+    engine = Engine(Platform(Phase(60, capacity=12), random, 30_000.0), FlowPolicy(32), 1, random)
+    engine.run(60_000)
+    engine.platform.phase = Phase(340)
+    engine.run(400_000)
+    state = engine.state
+    assert state
+    kept = FlowState.unpack(orjson.loads(orjson.dumps(state.packed())))
+    assert kept
+    assert kept.packed() == state.packed()
 
 
 def test_all_scenarios_are_there():

@@ -12,7 +12,8 @@ T0 = 1_000_000
 class Story:
     """Losses and a limiter that is lowered where the story says so; a sample is a round trip."""
 
-    def __init__(self, limit, losses=Losses()):  # noqa: B008 - frozen
+    def __init__(self, limit, losses=Losses(), policy=POLICY):  # noqa: B008 - frozen
+        self.policy = policy
         self.limiter = Limiter(limit, round_ms=100.0)
         self.losses = losses
         self.at_ms = T0
@@ -24,7 +25,7 @@ class Story:
             self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, cap=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
         sample = Sample(self.at_ms, self.at_ms - 200, int(before.limit), came)
-        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, POLICY, held=held)
+        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, self.policy, held=held)
         return self.losses
 
     def lowered_twice(self):
@@ -62,6 +63,15 @@ def test_losses_that_end_while_they_are_counted_are_for_a_limit():
         story.step(accepted=17)
     assert (story.losses.tried, story.limiter.limit) == (False, 17)
     assert story.losses.chance < 0.01
+
+
+def test_losses_that_end_are_not_counted_for_ever_where_none_are_tolerated():
+    story = Story(20.0, policy=LimiterPolicy(tolerated=0.0))
+    story.lowered_twice()
+    assert story.losses.weighing
+    for _ in range(POLICY.memory // 17 + 1):
+        story.step(accepted=17)
+    assert (story.losses.tried, story.losses.chance, story.limiter.limit) == (False, 0, 17)
 
 
 def test_far_more_losses_than_chance_may_take_are_not_counted_for_long():

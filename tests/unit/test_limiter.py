@@ -45,6 +45,14 @@ def test_it_grows_by_one_a_round_trip_where_it_was_reached_up_to_the_ceiling():
     assert story.limiter.limit == CEILING
 
 
+def test_one_that_was_refused_once_and_is_reached_for_hours_since_stays_a_number():
+    story = Story(8.0, stride=1.0)
+    for _ in range(1_500):
+        story.step(accepted=10)
+    assert story.limiter.limit == CEILING
+    assert story.limiter.stride <= CEILING
+
+
 def test_it_does_not_grow_where_calls_are_few_or_take_longer():
     assert Story(8.0).step(accepted=5, in_flight=5).limit == 8
     assert Story(8.0).step(accepted=8, slowed=True).limit == 8
