@@ -163,8 +163,8 @@ def _stands(record: JobRecord, account: Account) -> bool:
 def _by_pace_s(
     record: JobRecord, own: Progress, others: Sequence[JobRecord], rate: float | None, account: Account, now_ms: int
 ) -> float | None:
-    """By its own pace where it is alone or all of it is in calls, else by that of all jobs together."""
-    if record.started_at_ms is not None and (not others or record.pending == 0):
+    """By its own pace where it has one, and is alone or all of it is in calls, else by that of all jobs together."""
+    if own.rate is not None and (not others or record.pending == 0):
         return own.eta_s
     if not rate:
         return None

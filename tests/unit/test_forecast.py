@@ -103,6 +103,13 @@ def test_a_queued_job_is_told_from_the_rate_of_the_others_and_what_goes_before_i
     assert (got.rate, got.eta_s) == (None, pytest.approx(20.0))
 
 
+def test_a_job_that_is_all_in_its_first_call_is_told_from_the_rate_of_the_others():
+    first = running(order=SOON)
+    begun = replace(waiting(total=50), state=JobState.RUNNING, pending=0, in_flight=50, started_at_ms=NOW)
+    assert outlook(begun, account(first, begun, calls=2, claims=2), NOW).eta_s == pytest.approx(10.5, rel=0.1)
+    assert outlook(begun, account(begun), NOW).eta_s is None
+
+
 def test_nothing_is_said_of_a_queued_job_where_nothing_runs_or_too_much_waits():
     job = waiting()
     assert outlook(job, account(job), NOW).eta_s is None
