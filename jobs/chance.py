@@ -33,8 +33,9 @@ _ONCE = 1.6
 """What was shown before takes so many times as much to be refuted."""
 _CAPPED = 0.4
 """Where a level is known at which calls were refused, experiments follow after this share of the windows."""
-_RARE = 1e-9
-"""A run of failures that comes as rarely by chance is not chance."""
+_RARE, _MOST_PATIENT = 1e-9, 7
+"""A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
+be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Losses:
         chance = self.chance or (self.most if self.tried else 0.0)
         if chance <= 0:
             return policy
-        return replace(policy, threshold=max(policy.threshold, ceil(log(_RARE) / log(min(0.5, chance)))))
+        rare = ceil(log(_RARE) / log(min(0.5, chance)))
+        return replace(policy, threshold=max(policy.threshold, min(_MOST_PATIENT, rare)))
 
 
 def move(

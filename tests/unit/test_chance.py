@@ -3,6 +3,7 @@ from dataclasses import replace
 from jobs.breaker import BreakerPolicy
 from jobs.chance import Losses, move
 from jobs.limiter import Limiter, LimiterPolicy
+from jobs.retry import RetryPolicy
 from jobs.samples import Counters, Sample
 
 POLICY = LimiterPolicy()
@@ -126,9 +127,13 @@ def test_a_look_and_another_experiment_put_off_the_next_one():
 
 def test_an_outage_must_last_for_longer_than_chance_makes_calls_fail_in_a_row():
     assert Losses().patient(BreakerPolicy()) == BreakerPolicy()
-    assert Losses(chance=0.1).patient(BreakerPolicy()).threshold == 9
-    assert Losses(most=0.1, share=0.1).patient(BreakerPolicy()).threshold == 9
-    assert Losses(chance=0.1).patient(BreakerPolicy(threshold=20)).threshold == 20
+    assert Losses(chance=0.03).patient(BreakerPolicy()).threshold == 6
+    assert Losses(most=0.03, share=0.03).patient(BreakerPolicy()).threshold == 6
+    assert Losses(chance=0.03).patient(BreakerPolicy(threshold=20)).threshold == 20
+
+
+def test_an_outage_opens_the_breaker_before_the_only_list_that_is_left_has_had_all_its_attempts():
+    assert Losses(chance=0.25).patient(BreakerPolicy()).threshold < RetryPolicy().max_attempts
 
 
 def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undone():

@@ -283,7 +283,7 @@ MATHEMATICS = {
     roundtrips: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
     chance: {
         "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
-        "_ONCE", "_CAPPED", "_OFTEN", "_RARE",
+        "_ONCE", "_CAPPED", "_OFTEN", "_RARE", "_MOST_PATIENT",
     },
 }  # fmt: skip
 
