@@ -1,5 +1,8 @@
 """The constants of flow control as settings; docs/settings.md has them in one table."""
 
+from dataclasses import fields
+from typing import TypeVar
+
 from pydantic import BaseModel, Field
 
 from jobs.breaker import BreakerPolicy
@@ -8,6 +11,8 @@ from jobs.limiter import LimiterPolicy
 from jobs.listsize import ListSearch, ListSizePolicy
 from jobs.rate import PacingPolicy
 from jobs.roundtrips import RoundTripPolicy
+
+_Policy = TypeVar("_Policy", LimiterPolicy, RoundTripPolicy, PacingPolicy, ListSizePolicy, BreakerPolicy)
 
 
 class FlowSettings(BaseModel):
@@ -280,76 +285,15 @@ class FlowSettings(BaseModel):
             ceiling=ceiling,
             max_references=max_references,
             interval_us=interval_us,
-            limiter=LimiterPolicy(
-                initial=self.limit_initial,
-                stale_ms=self.limit_stale_ms,
-                decrease=self.limit_decrease,
-                growth=self.limit_growth,
-                probe_after=self.limit_probe_after,
-                tolerated=self.limit_tolerated,
-                chance=self.limit_chance,
-                used=self.limit_used,
-                debt=self.limit_debt,
-                rounds=self.limit_rounds,
-                certain=self.limit_certain,
-                margin=self.chance_margin,
-                evidence=self.chance_evidence,
-                proof=self.chance_proof,
-                least=self.chance_least,
-                memory=self.chance_memory,
-                window=self.chance_window,
-                windows=self.chance_windows,
-                more=self.chance_more,
-            ),
-            trips=RoundTripPolicy(
-                deviations=self.round_deviations,
-                growth=self.round_growth,
-                growth_ms=self.round_growth_ms,
-                windows=self.round_windows,
-                trial_after_ms=self.trial_after_ms,
-                trial_most_ms=self.trial_most_ms,
-                trial_rounds=self.trial_rounds,
-                provoked=self.trial_provoked,
-                unprovoked=self.trial_unprovoked,
-            ),
-            pacing=PacingPolicy(
-                margin=self.rate_margin,
-                step=self.rate_step,
-                steepest=self.rate_steepest,
-                decrease=self.rate_decrease,
-                probe_after=self.rate_probe_after,
-                probe_ms=self.rate_probe_ms,
-                slow_probe_after=self.rate_slow_probe_after,
-                slow_probe_ms=self.rate_slow_probe_ms,
-                search_after=self.rate_search_after,
-                search_ms=self.rate_search_ms,
-                rest_ms=self.rate_rest_ms,
-                slow_ms=self.rate_slow_ms,
-                slowest_ms=self.rate_slowest_ms,
-                unbound_ms=self.rate_unbound_ms,
-                memory_ms=self.rate_memory_ms,
-                recurring_ms=self.rate_recurring_ms,
-                told_ms=self.rate_told_ms,
-                tolerated=self.rate_tolerated,
-                chance=self.rate_chance,
-                spread_ms=self.rate_spread_ms,
-                spread=self.rate_spread,
-                certain=self.rate_certain,
-            ),
-            list_size=ListSizePolicy(
-                gain=self.size_gain,
-                evidence=self.size_evidence,
-                explore_every=self.size_explore_every,
-                slow_ms=self.size_slow_ms,
-                memory=self.size_memory,
-            ),
-            breaker=BreakerPolicy(
-                threshold=self.breaker_threshold,
-                outage_first_ms=self.breaker_outage_first_ms,
-                outage_most_ms=self.breaker_outage_most_ms,
-                denied_first_ms=self.breaker_denied_first_ms,
-                denied_most_ms=self.breaker_denied_most_ms,
-                settled_ms=self.breaker_settled_ms,
-                settled_calls=self.breaker_settled_calls,
-            ),
+            limiter=self._policy(LimiterPolicy, "limit_", "chance_"),
+            trips=self._policy(RoundTripPolicy, "round_", "trial_", ""),
+            pacing=self._policy(PacingPolicy, "rate_"),
+            list_size=self._policy(ListSizePolicy, "size_"),
+            breaker=self._policy(BreakerPolicy, "breaker_"),
         )
+
+    def _policy(self, policy: type[_Policy], *prefixes: str) -> _Policy:
+        """A policy whose constants are the settings of their names, behind the first of the prefixes that has it."""
+        known = type(self).model_fields
+        names = {field.name: [p + field.name for p in prefixes if p + field.name in known] for field in fields(policy)}
+        return policy(**{name: getattr(self, found[0]) for name, found in names.items() if found})

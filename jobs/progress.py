@@ -95,12 +95,7 @@ def progress(
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
-    if limit is not None and limit * lists.mean < _CLEARLY_LOWER * usual:  # what refusals have lowered stays low
-        usual = limit * lists.mean
-    elif (
-        claims > calls and calls * lists.mean > _CLEARLY_HIGHER * usual
-    ):  # another job has ended and left its calls to this
-        usual = calls * lists.mean
+    usual = _from_now_on(usual, lists, calls, claims, limit)
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
     elif unclaimed:
@@ -146,6 +141,15 @@ class _Lists:
 def _soon_at_once(number: int, calls: int, usual: float) -> float:
     """Calls at once for so many: those of now, but for long not those of an experiment (jobs/roundtrips.py)."""
     return calls if number <= _EXPERIMENT_LAPS * calls or abs(calls - usual) <= usual / 8 else usual
+
+
+def _from_now_on(usual: float, lists: _Lists, calls: int, claims: int, limit: int | None) -> float:
+    """References in calls, where it is clear that they will be fewer or more than usual."""
+    if limit is not None and limit * lists.mean < _CLEARLY_LOWER * usual:
+        return limit * lists.mean  # what refusals have lowered stays low
+    if claims > calls and calls * lists.mean > _CLEARLY_HIGHER * usual:
+        return calls * lists.mean  # another job has ended and left its calls to this
+    return usual
 
 
 def _lists(points: Sequence[Sample], now_ms: int) -> _Lists | None:

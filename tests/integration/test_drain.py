@@ -90,8 +90,7 @@ async def test_an_urgent_call_that_leaves_reads_is_followed_at_once_where_what_i
     )  # fmt: skip
     work = asyncio.create_task(drain.run())
     try:
-        async with asyncio.timeout(5):
-            await second.wait()
+        assert await asyncio.wait_for(second.wait(), 5)
     finally:
         await ledger.redis.execute_command("CLIENT", "UNPAUSE")
         stop.set()
