@@ -40,11 +40,17 @@ UNFINISHED = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Ou
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the platform answered: HTTP status, the decoded JSON body (`UNREADABLE` where it is none), and hints."""
+    """What the platform answered: HTTP status, the decoded JSON body (`UNREADABLE` where it is none), and hints.
+
+    `age_s` says how old it was at least when it came, 0 where nothing says so: something on the way may have kept it.
+    `unmodified_s` says how long before it came what it tells of was changed last, None where nothing says so.
+    """
 
     status: int
     body: object = None
     retry_after_s: float | None = None
+    age_s: float = 0.0
+    unmodified_s: float | None = None
 
 
 class Unreadable(Enum):
