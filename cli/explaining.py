@@ -13,7 +13,7 @@ from jobs.ledger.history import TroubledCall
 from jobs.model import JobRecord, Result
 from jobs.references import normalise
 from jobs.times import rfc3339
-from jobs.words import SAMPLE_EVERY, TRUSTED_AFTER, Meaning
+from jobs.words import Meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,17 @@ def words(account: str, *, as_json: bool) -> None:
     """Shows what the platform's words of refusal have come to mean."""
     learnt = session.run(_learnt(account))
     if as_json:
-        rows = [
-            {"words": w, "meaning": m.standing, "agreed": m.agreed, "trusted": m.trusted} for w, m in learnt.items()
-        ]
+        rows = [{"words": w, "meaning": m.standing, "agreed": m.agreed} for w, m in learnt.items()]
         emit({"account": account, "words": rows})
         return
     if not learnt:
         say("nothing has been learnt yet: no refusal has been explained by reading its state")
         return
-    table = heading("words", "meaning", "reads that agreed", "trusted", right=["reads that agreed"])
+    table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"])
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
-        table.add_row(cell(text), meaning.standing, str(meaning.agreed), "yes" if meaning.trusted else "not yet")
+        table.add_row(cell(text), meaning.standing, str(meaning.agreed))
     show(table)
-    say(f"trusted after {TRUSTED_AFTER} reads that agree; one in {SAMPLE_EVERY} is read all the same")
+    say("no result rests on these: each refusal is read. CANCELLIST_REFUSAL_WORDS says which words you vouch for")
 
 
 _KINDS = {"calls": "cancel", "alone": "cancel, alone", "reads": "read state"}

@@ -87,7 +87,9 @@ class AccountSettings(BaseModel):
     retry_base: Span = Field(0.25, le=60, description="seconds: upper bound of the first pause before a retry")
     retry_cap: Span = Field(30.0, le=3600, description="seconds: upper bound of any pause before a retry")
     deallocate_first: bool = Field(
-        False, description="deallocate consignments before they are cancelled; two requests for each call"
+        False,
+        description="deallocate consignments before they are cancelled: a consignment whose cancelling then fails "
+        "is left without its carrier; a read for each reference, and two requests for each call",
     )
     refusal_words: Annotated[_Words, NoDecode, BeforeValidator(_object), AfterValidator(_words)] = Field(
         default_factory=dict,
@@ -103,6 +105,11 @@ class AccountSettings(BaseModel):
     def host(self) -> str:
         """The platform's host, and its port where one is named."""
         return urlsplit(self.api_url).netloc
+
+    @property
+    def requests_per_call(self) -> int:
+        """The most requests that one call takes: with `deallocate_first` a read for each reference and two more."""
+        return self.max_references_per_call + 2 if self.deallocate_first else 1
 
     @property
     def interval_us(self) -> int:

@@ -68,6 +68,10 @@ class Piece:
         reads: tries to read their state, in this round of reading.
         refusal_status: HTTP status of the refusal that is being explained.
         refusal_words: and the platform's words.
+        unanswered: calls in a row that burnt no attempt: what came was no answer of the platform, or about the caller.
+        alone: of those, how many came while others did well.
+        called_ms: when the last call that named them ended (server's clock); 0 where that is not known.
+        deallocated: whether they were deallocated for this job, or may have been.
     """
 
     references: tuple[str, ...]
@@ -77,6 +81,10 @@ class Piece:
     reads: int = 0
     refusal_status: int | None = None
     refusal_words: str | None = None
+    unanswered: int = 0
+    alone: int = 0
+    called_ms: int = 0
+    deallocated: bool = False
 
     @property
     def maybe_sent(self) -> bool:

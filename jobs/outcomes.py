@@ -8,8 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from jobs.answer_forms import as_documented, field, is_error, items_of
 from jobs.references import normalise
-from jobs.verdicts import Confirmed, Judgement, Refused, Suspect, Unclear, Untaken, Verdict
+from jobs.verdicts import (
+    NO_ANSWER,
+    OF_THE_CALLER,
+    Confirmed,
+    Judgement,
+    Refused,
+    Suspect,
+    Unclear,
+    Untaken,
+    Verdict,
+)
 
 USUAL_SUCCESS = "Consignment cancellation completed successfully"
 """The platform's words for a success (public guide); not worth storing."""
@@ -93,7 +104,7 @@ def is_success(status: int) -> bool:
 
 
 def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) -> Judgement:
-    """Says what became of each reference of one cancelling call.
+    """Says what became of each reference of one cancelling call (docs/truth.md).
 
     Args:
         references: the references that the call named, upper case, each once.
@@ -105,58 +116,50 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
             return Judgement(Untaken(reason, counted=False, withheld=withheld), {})
         case Failure(reason=reason):
             return Judgement(Unclear(reason), {})
+        case Answer(status=status, body=None) if single and status in CONFIRMING:
+            return Judgement(Confirmed(status), {})
         case Answer(status=status) if is_success(status):
-            if single:
-                return _judge_single(references[0], answer)
             return _judge_list(references, answer)
         case Answer():
             return Judgement(judge_error(answer, single=single), {})
 
 
 def judge_error(answer: Answer, *, single: bool) -> Verdict:
-    """What an answer that is none of success says of every reference."""
+    """What an answer that is none of success says of every reference.
+
+    Only an error in the platform's own form refuses anything. What has another form, or no body, may come from anybody
+    on the way, and is an outage: it burns nothing, unless others do well meanwhile.
+    """
     status, body = answer.status, answer.body
     reason = words_of(body) or f"HTTP {status}"
     if status == _TOO_MANY:
-        return Unclear(reason, status, counted=False, ended=True)
-    if status in NOT_COUNTED:
-        return Untaken(reason, status, counted=False)
-    if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS or status < _CLIENT_ERRORS:
+        return Unclear(reason, status, counted=False, ended=True, alone_after=OF_THE_CALLER)
+    if status in NOT_COUNTED or refused_by_gateway(answer):
+        return Untaken(reason, status, counted=False, alone_after=OF_THE_CALLER)
+    if status in _UNCLEAR_STATUSES or status >= _SERVER_ERRORS:
         return Unclear(reason, status)
-    if refused_by_gateway(answer):
-        return Untaken(reason, status, counted=False)
     if too_long(answer) and not single:
         return Suspect(reason, status, too_long=True)
-    if not of_platform(body):
-        return Unclear(reason, status)
+    if status < _CLIENT_ERRORS or not of_platform(body):
+        return Unclear(reason, status, counted=False, alone_after=NO_ANSWER)
     if status not in _REFUSING:
         return Unclear(reason, status, ended=True)
     return Refused(status, words_of(body)) if single else Suspect(reason, status, too_long=status == _TOO_LONG)
 
 
-def _judge_single(reference: str, answer: Answer) -> Judgement:
-    """The single endpoint's success has no body; one that has a body all the same must say it as a list would."""
-    match answer.body:
-        case None if answer.status in CONFIRMING:
-            return Judgement(Confirmed(answer.status), {})
-        case dict() as item:
-            return _judge_list([reference], Answer(answer.status, [item]))
-        case list():
-            return _judge_list([reference], answer)
-        case _:
-            return Judgement(Unclear("the answer does not say whether it succeeded", answer.status), {})
-
-
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
-    unnamed = Unclear("the answer does not name it", answer.status)
-    if not isinstance(answer.body, list) or answer.status not in CONFIRMING:
-        return Judgement(Unclear("the answer confirms nothing", answer.status), {})
+    """Joins the items of an answer to the references that were asked for."""
+    items = items_of(answer.body)
+    if items is None or answer.status not in CONFIRMING:
+        return _nothing_said("the answer confirms nothing", answer)
     confirmed = Confirmed(answer.status)
     asked = set(references)
     seen: dict[str, Verdict] = {}
     unasked: list[str] = []
-    for item in answer.body:
-        data = item.get("Data") if isinstance(item, dict) else None
+    for item in items:
+        if not isinstance(item, dict):
+            continue
+        data = field(item, "Data")
         if not isinstance(data, str):
             continue
         reference = data if data in asked else normalise(data)
@@ -167,14 +170,24 @@ def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
         if reference in seen and type(seen[reference]) is not type(verdict):
             verdict = Unclear("the answer contradicts itself", answer.status)
         seen[reference] = verdict
+    changed = not as_documented(answer.body)
     if len(seen) == len(asked) and all(v is confirmed for v in seen.values()):
-        return Judgement(confirmed, {}, tuple(unasked))
-    return Judgement(unnamed, seen, tuple(unasked))
+        return Judgement(confirmed, {}, tuple(unasked), changed=changed)
+    if not any(isinstance(v, Confirmed | Refused) for v in seen.values()):
+        return _nothing_said("the answer names nothing that was asked", answer, tuple(unasked))
+    return Judgement(Unclear("the answer does not name it", answer.status), seen, tuple(unasked), changed=changed)
+
+
+def _nothing_said(reason: str, answer: Answer, unasked: tuple[str, ...] = ()) -> Judgement:
+    """A success that answers nothing of what was asked: whoever sent it, it is an outage."""
+    words = words_of(answer.body)
+    told = f"{reason}: {words}" if words else reason
+    return Judgement(Unclear(told, answer.status, counted=False, alone_after=NO_ANSWER), {}, unasked)
 
 
 def _judge_item(item: Mapping[str, object], confirmed: Confirmed) -> Verdict:
-    message = item.get("Message")
-    match item.get("IsSuccess"):
+    message = field(item, "Message")
+    match field(item, "IsSuccess"):
         case True:
             if message is None or message == USUAL_SUCCESS:
                 return confirmed
@@ -193,7 +206,7 @@ def _text(value: object) -> str | None:
 
 def correlation_id(body: object) -> str | None:
     """The platform's own name for the request, in an error body."""
-    return _text(body.get("CorrelationId")) if isinstance(body, dict) else None
+    return _text(field(body, "CorrelationId")) if isinstance(body, dict) else None
 
 
 def refused_by_gateway(answer: Answer) -> bool:
@@ -216,15 +229,13 @@ def too_long(answer: Answer | Failure) -> bool:
 
 
 def of_platform(body: object) -> bool:
-    """Whether an error is the platform's own: it has its form, or no body at all. A proxy's page tells nothing."""
-    return body is None or (isinstance(body, dict) and bool({"Code", "Message", "CorrelationId"} & set(body)))
+    """Whether an error is the platform's own. A proxy's page, a framework's error and no body at all tell nothing."""
+    return is_error(body)
 
 
 def words_of(body: object) -> str | None:
-    """The platform's words in an error body, in whichever of its two forms."""
-    if not isinstance(body, dict):
-        return None
-    return _text(body.get("Message")) or _text(body.get("message"))
+    """The words in an error body, whoever's it is."""
+    return _text(field(body, "Message")) if isinstance(body, dict) else None
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:

@@ -1,8 +1,10 @@
 """What a state that was read back means, and what one Get Consignment Status told."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
+from jobs.answer_forms import REFERENCE, STATE, field, letters, record_of
 from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from jobs.references import normalise
 
@@ -19,6 +21,8 @@ class Standing(Enum):
 
 _LONGEST_STATE = 100
 """Characters of a state that are kept: it is written with the result, and the longest that is known has 22."""
+_ROUNDING_S = 2.0
+"""Times in headers are in whole seconds."""
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
 _OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
 _MANIFESTED = frozenset(
@@ -26,14 +30,14 @@ _MANIFESTED = frozenset(
         "manifested", "atdropoffpoint", "collected", "collectionfailed", "intransit", "intransitwaiting", "delayed",
         "outfordelivery", "deliveryfailed", "deliveryfailedcardleft", "delivered", "partiallydelivered",
         "delivereddamaged", "atcollectionpoint", "atcustoms", "heldbycarrier", "returntosender", "actionrequired",
-        "exchangefailed", "carrierunabletocollect", "missing", "lost", "damaged",
+        "exchangefailed", "carrierunabletocollect", "missing", "lost", "damaged", "dispatched",
     }
 )  # fmt: skip
 
 
 def standing(state: str) -> Standing:
-    """What a state means for cancelling; of one that is not known nothing is concluded."""
-    folded = state.strip().lower()
+    """What a state means for cancelling, compared by its letters; of one that is not known nothing is concluded."""
+    folded = letters(state)
     if folded == "cancelled":
         return Standing.CANCELLED
     if folded in _PASSING:
@@ -60,32 +64,78 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """The state could not be read; `counted` says whether that burns a try."""
+    """The state could not be read.
+
+    `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing.
+    """
 
     reason: str
     status: int | None = None
     counted: bool = True
+    answered: bool = False
 
 
 Reading = Found | Unknown | Unread
 
 
-def judge_reading(reference: str, answer: Answer | Failure) -> Reading:
-    """Says what one Get Consignment Status told about a reference."""
+def judge_reading(
+    reference: str, answer: Answer | Failure, *, since_call_s: float = math.inf, doubted: bool = False
+) -> Reading:
+    """Says what one Get Consignment Status told about a reference (docs/truth.md).
+
+    Args:
+        reference: the one that was asked for, upper case.
+        answer: what came back.
+        since_call_s: seconds, at least, from the end of our last call of it until the answer came.
+        doubted: whether that or an earlier call may have cancelled it.
+    """
     match answer:
         case Failure(reason=reason, written=written):
             return Unread(reason, counted=written)
         case Answer(status=404, body=body) if of_platform(body):
-            return Unknown(404)
+            return _old(answer, since_call_s) or Unknown(404)
         case Answer(status=status) if status in NOT_COUNTED or refused_by_gateway(answer):
             return Unread(f"HTTP {status}", status, counted=False)
-        case Answer(status=status, body=body) if is_success(status) and isinstance(body, dict):
-            named = body.get("ConsignmentReferenceForAllLegsAssignedByMpd")
-            state = body.get("Status")
-            if isinstance(named, str) and normalise(named) != reference:
-                return Unread("the answer is about another reference", status)
-            if isinstance(state, str) and state.strip():
-                return Found(state.strip()[:_LONGEST_STATE], status)
+        case Answer(status=status, body=dict() as body) if is_success(status):
+            found = _found(reference, body, status)
+            if isinstance(found, Found) and standing(found.state) is not Standing.CANCELLED:  # Cancelled is final
+                return _old(answer, since_call_s) or _unmodified(answer, found, since_call_s, doubted) or found
+            return found
+        case Answer(status=status) if is_success(status):
             return Unread("the answer has no state", status)
         case Answer(status=status):
             return Unread(f"HTTP {status}", status)
+
+
+def _found(reference: str, body: dict[str, object], status: int) -> Found | Unread:
+    """The state in an answer. One that does not say whose it is has to be known: it may be an outage's own word."""
+    record = record_of(body)
+    named, state = field(record, REFERENCE), field(record, STATE)
+    if isinstance(named, str) and normalise(named) != reference:
+        return Unread("the answer is about another reference", status)
+    if not isinstance(state, str) or not state.strip():
+        return Unread("the answer has no state", status)
+    if not isinstance(named, str) and standing(state) is Standing.STRANGE:
+        return Unread("the answer does not say whose state it has", status)
+    return Found(state.strip()[:_LONGEST_STATE], status)
+
+
+def _old(answer: Answer, since_call_s: float) -> Unread | None:
+    """What was made before our last call ended does not show what that has done."""
+    if answer.age_s <= since_call_s:
+        return None
+    reason = f"the answer is {answer.age_s:.0f} s old, older than our last call"
+    return Unread(reason, answer.status, answered=True)
+
+
+def _unmodified(answer: Answer, found: Found, since_call_s: float, doubted: bool) -> Unread | None:
+    """An answer that has not changed since before our last call may be one that was kept since then.
+
+    A consignment that is manifested and was refused is as it was, so there that is no wonder.
+    """
+    unmodified_s = answer.unmodified_s
+    if unmodified_s is None or unmodified_s <= since_call_s + _ROUNDING_S:
+        return None
+    if standing(found.state) is Standing.MANIFESTED and not doubted:
+        return None
+    return Unread("the answer has not been modified since before our last call", answer.status, answered=True)

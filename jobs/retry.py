@@ -1,15 +1,16 @@
 """Verdict and history in, what happens next out: a result, or back into the queue for a call or a read.
 
-Nothing negative is final while an unclear call may still act: until then the state is looked at again.
+docs/truth.md says what each outcome is evidence of; here is where that is decided. A negative outcome rests on a
+refusal of this job's call, and on a state that was read after the last call that could still act.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs import words
 from jobs.model import Piece
 from jobs.outcomes import Outcome
 from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
-from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
+from jobs.verdicts import OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class CallAgain:
 
     References with the same `group` are named together and with no other; None lets them join any call.
     `cleared` says that a read has shown that no call acted; `status` and `state` are what it found. `reads` were tried.
+    `alone_after` is that of the verdict (`jobs.verdicts.Untaken`), where it has one; `lone` says that the call named no
+    other reference: then the ledger burns an attempt once others have done well in between so often.
     """
 
     delay_s: float
@@ -57,6 +60,9 @@ class CallAgain:
     status: int | None = None
     state: str | None = None
     reads: int = 0
+    alone_after: int = 0
+    lone: bool = False
+    deallocated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,15 @@ class ReadState:
     unclear_s: float = 0.0
     refusal_status: int | None = None
     refusal_words: str | None = None
+    deallocated: bool = False
 
 
 Step = Settle | CallAgain | ReadState
 
+DEALLOCATED = "it was deallocated before, and is without its carrier"
+"""What the result of a reference says that is not cancelled though it was deallocated (lua/shared/jobs.lua too)."""
+_READ_EVERY = 4
+"""Calls in a row about the caller after which one read is made, where nothing shows whom it is about."""
 _ENDED_S = 0.001
 """For how long a call may still act that was answered: the least that marks its references as maybe sent."""
 
@@ -86,7 +97,14 @@ def backoff(attempt: int, policy: RetryPolicy, jitter: float) -> float:
     return jitter * min(policy.cap_s, policy.base_s * 2.0 ** min(attempt - 1, 30))
 
 
-def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:
+def spaced(attempt: int, policy: RetryPolicy, jitter: float) -> float:
+    """A pause as `backoff` has it, but never below half: so many tries last so long, whatever chance says."""
+    return (backoff(attempt, policy, jitter) + backoff(attempt, policy, 1.0)) / 2
+
+
+def after_call(
+    piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: float, unclear_left_s: float, *, lone: bool = False
+) -> Step:
     """What happens to references after a call that named them.
 
     Args:
@@ -95,6 +113,7 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
         policy: how often and how soon.
         jitter: drawn from [0, 1).
         unclear_left_s: for how long an earlier unclear call may still act.
+        lone: whether the call named a single reference.
     """
     named = piece.named + 1
     match verdict:
@@ -104,23 +123,73 @@ def after_call(piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: floa
             return ReadState(
                 0.0, piece.attempts, named, reads=piece.reads, refusal_status=status, refusal_words=message
             )
-        case Unclear(counted=counted, ended=ended):
+        case Unclear(counted=counted, ended=ended, alone_after=alone_after):
             unclear_s = _ENDED_S if ended else policy.call_timeout_s
             attempts = piece.attempts + (1 if counted else 0)
-            if attempts < policy.max_attempts or not counted:
-                return CallAgain(backoff(max(1, attempts), policy, jitter), attempts, named, unclear_s=unclear_s)
-            return ReadState(max(unclear_s, unclear_left_s), attempts, named, unclear_s=unclear_s)
+            if attempts >= policy.max_attempts and (counted or alone_after):
+                return ReadState(max(unclear_s, unclear_left_s), attempts, named, unclear_s=unclear_s)
+            pause_s = _pause(piece, attempts, alone_after, policy, jitter)
+            return CallAgain(pause_s, attempts, named, unclear_s=unclear_s, alone_after=alone_after, lone=lone)
         case Suspect():
             return CallAgain(0.0, piece.attempts, named)
         case Untaken(withheld=True):
             return CallAgain(0.0, piece.attempts, piece.named)
-        case Untaken(reason=reason, status=status, counted=counted):
+        case Untaken(reason=reason, status=status, counted=counted, alone_after=alone_after):
             attempts = piece.attempts + (1 if counted else 0)
-            if attempts < policy.max_attempts or not counted:
-                return CallAgain(backoff(max(1, attempts), policy, jitter), attempts, named)
+            if attempts < policy.max_attempts or not (counted or alone_after):
+                pause_s = _pause(piece, attempts, alone_after, policy, jitter)
+                return CallAgain(pause_s, attempts, named, alone_after=alone_after, lone=lone)
             if piece.maybe_sent:
                 return ReadState(max(0.0, unclear_left_s), attempts, named)
             return Settle(Outcome.FAILED, named, status, reason)
+
+
+def _pause(piece: Piece, attempts: int, alone_after: int, policy: RetryPolicy, jitter: float) -> float:
+    """The pause before the next call: growing where others do well meanwhile, so that attempts are spread over time."""
+    if alone_after and piece.alone >= alone_after:
+        return spaced(attempts + piece.alone, policy, jitter)
+    extra = piece.unanswered if alone_after and alone_after < OF_THE_CALLER else piece.alone
+    return backoff(max(1, attempts + extra), policy, jitter)
+
+
+def singled_out(piece: Piece, verdict: Verdict) -> bool:
+    """Whether what came is put down to these references by now, since others did well so often in between."""
+    match verdict:
+        case Unclear(alone_after=after) | Untaken(alone_after=after):
+            return after > 0 and piece.alone >= after
+        case _:
+            return False
+
+
+def asks_by_reading(piece: Piece, verdict: Verdict) -> bool:
+    """Whether a read is to tell if the account is refused or these references alone: nothing else shows it by now.
+
+    It may be that nothing else is called. A read that goes well is what shows that the account is not refused.
+    """
+    match verdict:
+        case Unclear(alone_after=after) | Untaken(alone_after=after):
+            waited = piece.unanswered % _READ_EVERY == _READ_EVERY - 1
+            return after == OF_THE_CALLER and piece.alone < after and waited
+        case _:
+            return False
+
+
+def to_be_read(step: Step, piece: Piece) -> Step:
+    """The step of a reference whose state is read before it is called again."""
+    if not isinstance(step, CallAgain):
+        return step
+    return ReadState(step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s)
+
+
+def told_deallocated(step: Step) -> Step:
+    """The step of a reference that was deallocated before: where it is not cancelled in the end, its result says so."""
+    match step:
+        case Settle(outcome=Outcome.CANCELLED | Outcome.ALREADY_CANCELLED):
+            return step
+        case Settle(message=message):
+            return replace(step, message=f"{DEALLOCATED}; {message}" if message else DEALLOCATED)
+        case _:
+            return replace(step, deallocated=True)
 
 
 def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
@@ -140,7 +209,7 @@ def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
 
 
 def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle | None:
-    """What happens to a reference that was refused in words that are trusted to mean a standing.
+    """What happens to a reference that was refused in words whose meaning the user has told (`REFUSAL_WORDS`).
 
     Args:
         piece: its history, the refusing call included.
@@ -148,7 +217,8 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
         meaning: the standing that the words mean (`jobs.words`).
 
     Returns:
-        Its result; None where only a read can tell, since an earlier call of the job may have acted.
+        Its result, without a state, since none was read; None where only a read can tell, since an earlier call of the
+        job may have acted.
     """
     if piece.maybe_sent:
         return None
@@ -157,11 +227,11 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
             outcome = Outcome.ALREADY_CANCELLED
         case Standing.MANIFESTED.value:
             outcome = Outcome.MANIFESTED
-        case Standing.OPEN.value | Standing.STRANGE.value:
+        case Standing.OPEN.value:
             outcome = Outcome.REJECTED
         case words.UNKNOWN:
             outcome = Outcome.NOT_FOUND
-        case _:  # a meaning that only another version knows
+        case _:
             return None
     return Settle(outcome, piece.named, refused.status, refused.message)
 
@@ -174,40 +244,55 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
         case Unknown(status=status):
             if unclear_left_s > 0:
                 return _read_again(piece, unclear_left_s, piece.reads)
-            return Settle(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
+            if piece.refusal_status is not None:
+                return Settle(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
+            return _unrefused(piece, status, None, policy, jitter)
         case Unread(reason=reason, status=status, counted=counted):
             reads = piece.reads + (1 if counted else 0)
             if counted and reads >= policy.max_attempts and unclear_left_s <= 0:
                 return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
-            return _read_again(piece, backoff(max(1, reads), policy, jitter), reads)
+            return _read_again(piece, spaced(max(1, reads), policy, jitter), reads)
 
 
 def _after_found(
     piece: Piece, state: str, status: int, policy: RetryPolicy, jitter: float, unclear_left_s: float
 ) -> Step:
-    refused = piece.refusal_status is not None
-    match standing(state):
-        case Standing.CANCELLED:
-            outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
-            return Settle(outcome, piece.named, status, piece.refusal_words, state)
+    """What a state decides: Cancelled at once, all else only once no call can act any more, and after a refusal."""
+    stands = standing(state)
+    if stands is Standing.CANCELLED:
+        outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
+        return Settle(outcome, piece.named, status, piece.refusal_words, state)
+    if stands is Standing.PASSING and (piece.reads + 1 < policy.max_attempts or unclear_left_s > 0):
+        reads = piece.reads + 1
+        return _read_again(piece, max(policy.base_s, spaced(reads, policy, jitter)), reads)
+    if unclear_left_s > 0:
+        return _read_again(piece, unclear_left_s, piece.reads)
+    if piece.refusal_status is None:
+        return _unrefused(piece, status, state, policy, jitter)
+    match stands:
         case Standing.MANIFESTED:
             return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
-        case Standing.PASSING | Standing.STRANGE:
-            reads = piece.reads + 1
-            if reads < policy.max_attempts or unclear_left_s > 0:
-                return _read_again(piece, max(policy.base_s, backoff(reads, policy, jitter)), reads)
-            if piece.maybe_sent:
-                return Settle(Outcome.UNCONFIRMED, piece.named, status, f"it stays {state}", state)
+        case Standing.PASSING | Standing.STRANGE if piece.maybe_sent:
+            return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state is {state}", state)
+        case _:
             return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
-        case Standing.OPEN:
-            if unclear_left_s > 0:
-                return _read_again(piece, unclear_left_s, piece.reads)
-            if refused:
-                return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
-            if piece.attempts >= policy.max_attempts:
-                return Settle(Outcome.FAILED, piece.named, status, "no call was taken", state)
-            pause_s = backoff(max(1, piece.attempts), policy, jitter)
-            return CallAgain(pause_s, piece.attempts, piece.named, cleared=True, status=status, state=state)
+
+
+def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy, jitter: float) -> Step:
+    """A reference that is not cancelled, and that no call was refused for: it is called again while it may be.
+
+    A state that says nothing of cancelling, or none, does not show either that no call has acted.
+    """
+    shown = state is not None and standing(state) in {Standing.OPEN, Standing.MANIFESTED}
+    reads = 0 if shown else piece.reads + 1
+    if piece.attempts < policy.max_attempts and reads < policy.max_attempts:
+        pause_s = backoff(max(1, piece.attempts), policy, jitter)
+        return CallAgain(pause_s, piece.attempts, piece.named, cleared=shown, status=status, state=state, reads=reads)
+    if not shown:
+        said = "the platform does not know it" if state is None else f"its state is {state}"
+        outcome = Outcome.UNCONFIRMED if piece.maybe_sent else Outcome.FAILED
+        return Settle(outcome, piece.named, status, f"no call was taken, and {said}", state)
+    return Settle(Outcome.FAILED, piece.named, status, "no call was taken", state)
 
 
 def _read_again(piece: Piece, delay_s: float, reads: int) -> ReadState:

@@ -42,8 +42,15 @@ class Shown:
     why: str = ""
 
 
-def shown_by(answer: Answer | Failure, took_ms: float) -> Shown | None:
-    """Reads what an attempt showed from how it ended; None where nothing was asked of the platform."""
+def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True) -> Shown | None:
+    """Reads what an attempt showed from how it ended; None where nothing was asked of the platform.
+
+    Args:
+        answer: what came back.
+        took_ms: how long it took.
+        answered: whether a success says something of what was asked. One that does not is a failure: a page of
+            maintenance has the status 200 as well.
+    """
     match answer:
         case Failure(withheld=True):
             return None
@@ -59,14 +66,18 @@ def shown_by(answer: Answer | Failure, took_ms: float) -> Shown | None:
                 return Shown(Sign.DENIED, took_ms, told, why=why)
             if status in _OVERLOADED:
                 return Shown(Sign.REFUSED, took_ms, told, overload=status == _UNAVAILABLE, why=why)
-            return Shown(Sign.ACCEPTED if _of_platform(answer) else Sign.FAILED, took_ms, told, why=why)
+            if _of_platform(answer, answered=answered):
+                return Shown(Sign.ACCEPTED, took_ms, told, why=why)
+            if _OK <= status < _REDIRECTS:
+                why = _cut(f"{why}, but it does not say what was asked")
+            return Shown(Sign.FAILED, took_ms, told, why=why)
 
 
-def _of_platform(answer: Answer) -> bool:
+def _of_platform(answer: Answer, *, answered: bool) -> bool:
     """Whether the platform itself has dealt with the request: not an error of a server, a proxy's page, a redirect."""
     match answer.status:
         case status if _OK <= status < _REDIRECTS:
-            return answer.body is not UNREADABLE
+            return answered and answer.body is not UNREADABLE
         case 408:
             return False
         case status if _CLIENT_ERRORS <= status < _SERVER_ERRORS:

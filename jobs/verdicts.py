@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+NO_ANSWER, OF_THE_CALLER = 1, 3
+"""How often others must have done well in between until references themselves are at fault: where what came is no
+answer of the platform, and where it says of the caller that it may not, or not now: that may be chance a few times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
@@ -24,23 +28,30 @@ class Refused:
 class Unclear:
     """The platform may have acted without confirming it.
 
-    `counted` says whether that burns an attempt; `ended` that it can act no more, since the call was answered.
+    `counted` says whether that burns an attempt; `ended` that it can act no more, since the call was answered;
+    `alone_after` as for `Untaken`.
     """
 
     reason: str
     status: int | None = None
     counted: bool = True
     ended: bool = False
+    alone_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Untaken:
-    """The platform did not act; `counted` says whether that burns an attempt, `withheld` that it was sent nothing."""
+    """The platform did not act; `counted` says whether that burns an attempt, `withheld` that it was sent nothing.
+
+    `alone_after`, where it is not 0, says that this is put down to the account or the platform at first, and burns
+    nothing; but to the references themselves once it has come so often in a row while others did well in between.
+    """
 
     reason: str
     status: int | None = None
     counted: bool = True
     withheld: bool = False
+    alone_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +73,22 @@ def uncounted(verdict: Verdict) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One verdict for each reference of a call: `common` for all but those in `others`."""
+    """One verdict for each reference of a call: `common` for all but those in `others`.
+
+    `unasked` are references that the answer named and nobody asked for; `changed` says that its form is not the
+    documented one, though it says what it should.
+    """
 
     common: Verdict
     others: Mapping[str, Verdict]
     unasked: tuple[str, ...] = ()
+    changed: bool = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether it says of any reference what became of it, or why the list was not taken."""
+        definite = (Confirmed, Refused, Suspect)
+        return isinstance(self.common, definite) or any(isinstance(v, definite) for v in self.others.values())
 
     def of(self, reference: str) -> Verdict:
         """The verdict for one reference."""
@@ -75,4 +97,4 @@ class Judgement:
     def uncounted(self) -> "Judgement":
         """The same of a breaker's probe."""
         others = {reference: uncounted(verdict) for reference, verdict in self.others.items()}
-        return Judgement(uncounted(self.common), others, self.unasked)
+        return replace(self, common=uncounted(self.common), others=others)

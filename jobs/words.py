@@ -1,26 +1,22 @@
-"""What the platform's words of refusal mean, learnt from states that were read back.
+"""What the platform's words of refusal mean: by the user's own word, and, for people to look at, by what reads found.
 
-The words are undocumented, so a refusal is explained by reading the state. A million refusals must not cost a million
-reads: words whose reads have always agreed are trusted, still checked by a sample, and never trusted again
-after the first disagreement.
+The words are undocumented, and one text may stand for every refusal. So no result rests on words that were only seen:
+however often reads have agreed, the next consignment may be in another state. A refusal is explained by reading the
+state. A text decides only where the user has said what it means (`REFUSAL_WORDS`).
 """
 
 import re
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jobs.outcomes import LONGEST_MESSAGE
 from jobs.readings import Found, Reading, Standing, Unknown, standing
 
-TRUSTED_AFTER = 20
-"""Reads that must have agreed."""
-SAMPLE_EVERY = 64
-"""One in so many trusted refusals is read all the same."""
 MIXED = "mixed"
-"""The standing of words that have meant one thing and another: they are never trusted again."""
+"""The standing of words that have meant one thing and another."""
 UNKNOWN = "unknown"
 """The standing of a reference that the platform does not know."""
+_TOLD_AT_FIRST, _THEN_EVERY, _MOST = 20, 64, 1000
 
 _TOKEN = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}|(?<![A-Za-z0-9])\d[\d:.,+TZ-]*(?![A-Za-z0-9])", re.IGNORECASE
@@ -32,54 +28,38 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What some words have meant, and how many reads in a row have agreed."""
+    """What reads have found behind some words, and how many in a row have agreed."""
 
     standing: str
     agreed: int
 
-    @property
-    def trusted(self) -> bool:
-        """Whether they may stand for a read."""
-        return self.agreed >= TRUSTED_AFTER
 
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """What the user has said of the platform's words: patterns, and the standing that each means."""
 
-@dataclass(frozen=True)
-class Lexicon:
-    """The meanings of an account's words: learnt ones by fingerprint, and configured patterns that are trusted."""
-
-    learnt: Mapping[str, Meaning] = field(default_factory=dict)
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
-    def meaning(self, words: str | None, reference: str) -> str | None:
-        """The standing that these words are trusted to mean; None where they must be explained by a read."""
+    def meaning(self, words: str | None) -> str | None:
+        """The standing that these words mean; None where the user has not said so. What was cut is not known whole."""
         if not words or len(words) >= LONGEST_MESSAGE:
             return None
-        print_ = fingerprint(words, reference)
-        learnt = self.learnt.get(print_)
-        if learnt is not None and learnt.trusted:
-            return learnt.standing
-        for pattern, meant in self.patterns:
-            if pattern.search(words) and (learnt is None or learnt.standing == meant):
-                return meant
-        return None
-
-    def agreeing(self, print_: str, meant: str) -> "Lexicon":
-        """The lexicon after one more read: agreement counts; the first disagreement ends all trust in the words."""
-        known = self.learnt.get(print_)
-        now = Meaning(meant, 1)
-        if known:
-            now = Meaning(meant, known.agreed + 1) if known.standing == meant else Meaning(MIXED, 0)
-        return Lexicon({**self.learnt, print_: now}, self.patterns)
-
-    def keeping_doubts(self, before: "Lexicon") -> "Lexicon":
-        """This lexicon, read from the ledger, with the disagreements that it may not have heard of yet."""
-        doubts = {print_: meaning for print_, meaning in before.learnt.items() if meaning.standing == MIXED}
-        return Lexicon({**self.learnt, **doubts}, self.patterns)
+        meant = {meant for pattern, meant in self.patterns if pattern.search(words)}
+        return meant.pop() if len(meant) == 1 else None
 
 
-def sampled(reference: str, named: int) -> bool:
-    """Whether a trusted refusal is read all the same: the same answer wherever it is asked for this refusal."""
-    return zlib.crc32(f"{reference}{named}".encode()) % SAMPLE_EVERY == 0
+class Observed:
+    """What reads of this process have found behind words, so that not each is told to the ledger."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def worth_telling(self, print_: str, meant: str) -> bool:
+        """Whether another read that found this behind these words is to be told: at first each, later now and then."""
+        if len(self._seen) >= _MOST:
+            self._seen.clear()
+        seen = self._seen[print_, meant] = self._seen.get((print_, meant), 0) + 1
+        return seen <= _TOLD_AT_FIRST or seen % _THEN_EVERY == 0
 
 
 def fingerprint(words: str, reference: str) -> str:

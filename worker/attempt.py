@@ -2,34 +2,39 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
 import structlog
 
-from jobs.deallocation import judge_deallocation
+from jobs.deallocation import NOTHING, Deallocation
 from jobs.ledger.claims import Claim, Part, Share
-from jobs.ledger.history import TroubledCall
 from jobs.listsize import listed
 from jobs.model import Piece
-from jobs.outcomes import Answer, Failure, correlation_id, judge, words_of
+from jobs.outcomes import Answer, Failure, judge
 from jobs.readings import Reading, Unread, judge_reading
 from jobs.retry import (
     CallAgain,
+    ReadState,
     RetryPolicy,
-    Settle,
     Step,
     after_call,
     after_known_refusal,
     after_lone_probe,
     after_reading,
+    asks_by_reading,
+    singled_out,
+    to_be_read,
+    told_deallocated,
 )
 from jobs.signs import Shown, Sign, shown_by
-from jobs.verdicts import Confirmed, Judgement, Refused, Verdict
-from jobs.words import Lexicon, fingerprint, meant_by, sampled
+from jobs.verdicts import Judgement, Refused, Verdict
+from jobs.words import KnownWords, Observed, fingerprint, meant_by
+from worker.deallocation import prepare
 from worker.ended import Ended
+from worker.failed_call import hold, trouble, unconfirmed
 from worker.isolation import failed, fails_itself, groups_of
 from worker.platform.client import MaySend, PlatformClient
 from worker.telling import Telling
@@ -37,6 +42,23 @@ from worker.telling import Telling
 log = structlog.get_logger()
 
 _TYPICAL_S, _SMOOTHING = 0.05, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What one call, and the deallocation before it, have brought.
+
+    Attributes:
+        answer: what came back at last.
+        judgement: what it says of each reference.
+        answered: whether it says something of what was asked.
+        deallocation: what came of deallocating first.
+    """
+
+    answer: Answer | Failure
+    judgement: Judgement
+    answered: bool
+    deallocation: Deallocation = NOTHING
 
 
 class Attempt:
@@ -49,7 +71,7 @@ class Attempt:
         *,
         lease_s: float,
         deallocate_first: bool = False,
-        lexicon: Lexicon = Lexicon(),  # noqa: B008 - frozen
+        known: KnownWords = KnownWords(),  # noqa: B008 - frozen
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
@@ -59,16 +81,8 @@ class Attempt:
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
         self._telling = Telling()
-        self._lexicon = lexicon
-
-    @property
-    def lexicon(self) -> Lexicon:
-        """What is known of the platform's words."""
-        return self._lexicon
-
-    @lexicon.setter
-    def lexicon(self, learnt: Lexicon) -> None:
-        self._lexicon = learnt.keeping_doubts(self._lexicon)
+        self._known_words = known
+        self._observed = Observed()
 
     async def __call__(self, claim: Claim, may_send: MaySend) -> Ended:
         """Calls the platform for a claim and judges what came back.
@@ -81,67 +95,75 @@ class Attempt:
 
     async def _cancel(self, claim: Claim, may_send: MaySend) -> Ended:
         started, references = monotonic(), claim.references
-        answer, judgement = await self._call(references, may_send)
+        called = await self._call(references, may_send)
+        answer, judgement = called.answer, called.judgement
         if claim.probe:
             judgement = judgement.uncounted()
         took_s = monotonic() - started
-        shown = self._shown(answer, took_s)
+        shown = self._shown(answer, took_s, answered=called.answered)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
         if fails_itself(claim, references, answer, judgement, self._policy):
             judgement = judgement.uncounted()
-        unconfirmed = _unconfirmed(references, judgement)
-        hold_s, hold_why = _hold(answer)
+        hold_s, hold_why = hold(answer)
+        own = not claim.probe and all(singled_out(part.piece, judgement.common) for part in claim.parts)
+        wait_s = 0.0
+        if own:  # it says nothing of the account, since others do well: only these references wait
+            shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
+        wrong = unconfirmed(references, judgement)
         return Ended(
-            self._other_way(claim, answer, self._after_call(claim, references, answer, judgement)),
+            self._other_way(claim, answer, self._after_call(claim, replace(called, judgement=judgement), wait_s)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
-            slow_s=0.0 if claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
+            slow_s=0.0 if own or claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
             listed=listed(len(references), answer),
-            trouble=_trouble(claim, unconfirmed, answer, took_s) if unconfirmed else None,
+            trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
         )
 
-    async def _call(self, references: Sequence[str], may_send: MaySend) -> tuple[Answer | Failure, Judgement]:
+    async def _call(self, references: Sequence[str], may_send: MaySend) -> Called:
         """One cancelling call, with a deallocating one before it where the account wants that."""
-        if self._deallocate_first:
-            first = await self._client.deallocate(references, may_send)
-            deallocation = judge_deallocation(references, first)
-            left = [r for r in references if deallocation.of(r) is None]
-            if not left:
-                return first, Judgement(deallocation.verdict, {})
-            answer = await self._client.cancel(left, may_send)
-            judgement = judge(left, answer, single=len(left) == 1)
-            return answer, deallocation.joined(judgement)
+        if not self._deallocate_first:
+            return await self._call_for(references, may_send)
+        prepared = await prepare(self._client, references, may_send)
+        stopped = prepared.deallocation.stopped
+        left = [r for r in references if r not in stopped]
+        if not left and prepared.answer is not None:
+            judgement = Judgement(next(iter(stopped.values())), {})
+            return Called(prepared.answer, judgement, prepared.answered, prepared.deallocation)
+        called = await self._call_for(left, may_send)
+        judgement = prepared.deallocation.joined(called.judgement)
+        return replace(called, judgement=judgement, deallocation=prepared.deallocation)
+
+    async def _call_for(self, references: Sequence[str], may_send: MaySend) -> Called:
         answer = await self._client.cancel(references, may_send)
-        return answer, judge(references, answer, single=len(references) == 1)
+        judgement = judge(references, answer, single=len(references) == 1)
+        return Called(answer, judgement, judgement.answered)
 
     async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
-        started, reference = monotonic(), claim.references[0]
-        known = self._learnt_meanwhile(claim, reference)
-        if known:
-            return Ended(known, unspent=True)
+        started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
         answer = await self._client.status(reference, may_send)
         took_s = monotonic() - started
-        reading = judge_reading(reference, answer)
+        since_s = (claim.server_ms - piece.called_ms) / 1000 + took_s if piece.called_ms else 0.0
+        reading = judge_reading(reference, answer, since_call_s=since_s, doubted=piece.maybe_sent)
         if claim.probe and isinstance(reading, Unread):
             reading = replace(reading, counted=False)
         self._log(claim, 1, answer, took_s)
-        shown = shown_by(answer, took_s * 1000)
-        hold_s, hold_why = _hold(answer)
+        shown = shown_by(answer, took_s * 1000, answered=not isinstance(reading, Unread) or reading.answered)
+        hold_s, hold_why = hold(answer)
         return Ended(
             self._other_way(claim, answer, self._after_reading(claim, reading)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
-            learnt=self._learn(claim, reference, reading),
-            trouble=_trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
+            learnt=self._learnt(piece, reference, reading),
+            trouble=trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
         )
 
-    def _shown(self, answer: Answer | Failure, took_s: float) -> Shown | None:
-        shown = shown_by(answer, took_s * 1000)
+    def _shown(self, answer: Answer | Failure, took_s: float, *, answered: bool) -> Shown | None:
+        shown = shown_by(answer, took_s * 1000, answered=answered)
         if shown and shown.sign is Sign.ACCEPTED:
             self._mean_s += _SMOOTHING * (took_s - self._mean_s)
         return shown
@@ -156,60 +178,50 @@ class Attempt:
         """The pause before retries once the budget for them is spent."""
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
-    def _after_call(
-        self, claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement
-    ) -> list[list[Share]]:
-        groups, jitter = groups_of(claim, references, answer, judgement, self._policy), self._jitter()
-        return [self._shares(claim, part, judgement, groups, jitter) for part in claim.parts]
+    def _after_call(self, claim: Claim, called: Called, wait_s: float) -> list[list[Share]]:
+        judgement, references = called.judgement, claim.references
+        groups = groups_of(claim, references, called.answer, judgement, self._policy)
+        asks = any(asks_by_reading(part.piece, judgement.common) for part in claim.parts)
+        asked, jitter = references[0] if asks else None, self._jitter()
+        shares = [self._shares(claim, part, called, groups, jitter, asked) for part in claim.parts]
+        return [[_waiting(share, wait_s) for share in own] for own in shares] if wait_s else shares
 
     def _shares(
-        self, claim: Claim, part: Part, judgement: Judgement, groups: Mapping[str, int], jitter: float
+        self, claim: Claim, part: Part, called: Called, groups: Mapping[str, int], jitter: float, asked: str | None
     ) -> list[Share]:
-        piece, left_s = part.piece, _unclear_left_s(part.piece, claim)
-        if not judgement.others and not groups and not isinstance(judgement.common, Refused):
-            step = after_call(piece, judgement.common, self._policy, jitter, left_s)
+        piece, judgement, lone = part.piece, called.judgement, len(claim.references) == 1
+        left_s, deallocated = _unclear_left_s(piece, claim), called.deallocation.done
+        alike = not (judgement.others or groups or deallocated or asked)
+        if alike and not isinstance(judgement.common, Refused):
+            step = self._step(piece, judgement.common, jitter, left_s, lone=lone)
             return [Share(step, None, len(piece.references))]
         shares: dict[Step, list[str]] = {}
         for reference in piece.references:
-            step = self._step(piece, reference, judgement.of(reference), jitter, left_s)
+            of_it = replace(piece, deallocated=True) if reference in deallocated else piece
+            step = self._step(of_it, judgement.of(reference), jitter, left_s, lone=lone)
+            if reference == asked:
+                step = to_be_read(step, piece)
             if isinstance(step, CallAgain) and groups:
                 step = replace(step, group=groups[reference])
             shares.setdefault(step, []).append(reference)
         return [Share(step, tuple(named), len(named)) for step, named in shares.items()]
 
-    def _step(self, piece: Piece, reference: str, verdict: Verdict, jitter: float, left_s: float) -> Step:
-        """Trusted words stand for a read, but for a sample."""
+    def _step(self, piece: Piece, verdict: Verdict, jitter: float, left_s: float, *, lone: bool) -> Step:
+        """What is next for a reference; words that the user has explained stand for a read."""
+        step: Step | None = None
         if isinstance(verdict, Refused):
-            known = self._known(replace(piece, named=piece.named + 1), reference, verdict)
-            if known:
-                return known
-        return after_call(piece, verdict, self._policy, jitter, left_s)
-
-    def _known(self, piece: Piece, reference: str, refused: Refused) -> Settle | None:
-        meaning = self.lexicon.meaning(refused.message, reference)
-        if meaning is None or sampled(reference, piece.named):
-            return None
-        return after_known_refusal(piece, refused, meaning)
-
-    def _learnt_meanwhile(self, claim: Claim, reference: str) -> list[list[Share]] | None:
-        """Results of a refusal whose words have become trusted since it was queued to be read; None: read it."""
-        shares: list[list[Share]] = []
-        for part in claim.parts:
-            piece = part.piece
-            if piece.refusal_status is None or piece.reads:
-                return None
-            refused = Refused(piece.refusal_status, piece.refusal_words)
-            known = self._known(piece, reference, refused)
-            if known is None:
-                return None
-            shares.append([Share(known, None, 1)])
-        return shares
+            meaning = self._known_words.meaning(verdict.message)
+            if meaning is not None:
+                step = after_known_refusal(replace(piece, named=piece.named + 1), verdict, meaning)
+        step = step or after_call(piece, verdict, self._policy, jitter, left_s, lone=lone)
+        return told_deallocated(step) if piece.deallocated else step
 
     def _after_reading(self, claim: Claim, reading: Reading) -> list[list[Share]]:
         shares: list[list[Share]] = []
         for part in claim.parts:
             left_s = _unclear_left_s(part.piece, claim)
-            shares.append([Share(after_reading(part.piece, reading, self._policy, self._jitter(), left_s), None, 1)])
+            step = after_reading(part.piece, reading, self._policy, self._jitter(), left_s)
+            shares.append([Share(told_deallocated(step) if part.piece.deallocated else step, None, 1)])
         return shares
 
     def _other_way(self, claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
@@ -221,15 +233,13 @@ class Attempt:
             for part, own in zip(claim.parts, shares, strict=True)
         ]
 
-    def _learn(self, claim: Claim, reference: str, reading: Reading) -> tuple[str, str] | None:
-        """What the reading teaches about the words of the refusal that led to it; this process knows at once."""
-        piece, meant = claim.parts[0].piece, meant_by(reading)
-        words = piece.refusal_words
-        if piece.maybe_sent or not words or meant is None:  # what a call of ours has changed says nothing of the words
+    def _learnt(self, piece: Piece, reference: str, reading: Reading) -> tuple[str, str] | None:
+        """What a read found behind the words of the refusal that led to it, for `explain --words` to show."""
+        meant, said = meant_by(reading), piece.refusal_words
+        if piece.maybe_sent or not said or meant is None:  # what a call of ours has changed says nothing of the words
             return None
-        print_ = fingerprint(words, reference)
-        self._lexicon = self._lexicon.agreeing(print_, meant)
-        return print_, meant
+        print_ = fingerprint(said, reference)
+        return (print_, meant) if self._observed.worth_telling(print_, meant) else None
 
     def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
         if judgement.unasked:
@@ -237,6 +247,8 @@ class Attempt:
                 "the platform named references that were not asked for",
                 claim=claim.id, asked=len(references), unasked=len(judgement.unasked),
             )  # fmt: skip
+        if judgement.changed and self._telling.due("changed") is not None:
+            log.warning("the platform's answers have another form than documented; they are read all the same")
 
     def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
         """The canonical line of a call: a warning for each kind of failure now and then."""
@@ -257,32 +269,13 @@ class Attempt:
             log.warning(event, **facts, **({"like_it_before": untold} if untold else {}))
 
 
-def _hold(answer: Answer | Failure) -> tuple[float, str | None]:
-    """For how long the platform asks the account to make no call, and why."""
-    match answer:
-        case Answer(status=status, retry_after_s=float(seconds)):
-            return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"
+def _waiting(share: Share, wait_s: float) -> Share:
+    """A share that goes on no sooner than then."""
+    match share.step:
+        case CallAgain(delay_s=delay_s) | ReadState(delay_s=delay_s):
+            return replace(share, step=replace(share.step, delay_s=max(delay_s, wait_s)))
         case _:
-            return 0.0, None
-
-
-def _unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
-    if not judgement.others and isinstance(judgement.common, Confirmed):
-        return []
-    return [r for r in references if not isinstance(judgement.of(r), Confirmed)]
-
-
-def _trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
-    took_ms, troubled = round(took_s * 1000), set(references)
-    named: dict[str, list[str]] = {}
-    for part in claim.parts:
-        named.setdefault(part.job, []).extend(r for r in part.piece.references if r in troubled)
-    match answer:
-        case Failure(reason=reason):
-            return TroubledCall(claim.kind, None, reason, None, took_ms, named)
-        case Answer(status=status, body=body):
-            reason = words_of(body) or "not every reference was confirmed"
-            return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
+            return share
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:

@@ -7,7 +7,7 @@ from jobs.ledger.claims import Claim, Settlement, Share
 from jobs.ledger.history import TroubledCall
 from jobs.listsize import Listed
 from jobs.retry import Settle
-from jobs.signs import Shown
+from jobs.signs import Shown, Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,6 @@ class Ended:
         learnt: a fingerprint of words, and the standing that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
-        unspent: no request was made, since what it would have told is known.
         shown: what the attempt has shown of the platform; None where no request was made.
     """
 
@@ -36,7 +35,6 @@ class Ended:
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
-    unspent: bool = False
 
     @property
     def too_long(self) -> bool:
@@ -67,5 +65,5 @@ class Ended:
             learnt=self.learnt,
             trouble=self.trouble,
             slow_s=self.slow_s,
-            unspent=self.unspent,
+            well=self.shown is not None and self.shown.sign is Sign.ACCEPTED,
         )

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 from jobs.ledger.claims import Claim
 from jobs.outcomes import Answer, Failure
-from jobs.retry import RetryPolicy
-from jobs.verdicts import Judgement, Suspect
+from jobs.retry import RetryPolicy, singled_out
+from jobs.verdicts import OF_THE_CALLER, Judgement, Suspect, Unclear, Untaken
 
 
 def groups_of(
@@ -31,19 +31,23 @@ def groups_of(
 def fails_itself(
     claim: Claim, references: Sequence[str], answer: Answer | Failure, judgement: Judgement, policy: RetryPolicy
 ) -> bool:
-    """Whether a list has failed so often, with an error of the server, that one of it may be why.
+    """Whether a list has failed so often that one of it may be why: it is halved, and burns no attempt.
 
-    Probes burn no attempt, so that a list at which only probes are made would stay whole for ever: there every call
-    that named it counts, and every way to fail.
+    An answer that says nothing is enough twice in a row. One about the caller must have come while others did well. A
+    failure must have come for half of the attempts: it may be an outage. Probes burn no attempt, so that a list at
+    which only probes are made would stay whole for ever: there every call that named it counts, and every failure.
     """
-    if len(references) == 1 or judgement.others:
+    if len(references) == 1 or judgement.answered:
         return False
-    if claim.probe:
-        itself, tried = failed(answer), min(part.piece.named for part in claim.parts)
-    else:
-        itself = isinstance(answer, Answer) and answer.status == HTTPStatus.INTERNAL_SERVER_ERROR
-        tried = min(part.piece.attempts for part in claim.parts)
-    return itself and tried >= policy.max_attempts // 2
+    pieces, verdict = [part.piece for part in claim.parts], judgement.common
+    match verdict:
+        case Unclear(alone_after=after) | Untaken(alone_after=after) if after:
+            if after == OF_THE_CALLER:
+                return any(singled_out(piece, verdict) for piece in pieces)
+            return any(piece.unanswered for piece in pieces)
+        case _:
+            tried = min(piece.named if claim.probe else piece.attempts for piece in pieces)
+            return failed(answer) and tried >= policy.max_attempts // 2
 
 
 def failed(answer: Answer | Failure) -> bool:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -30,7 +30,7 @@ from jobs.ledger.opening import Opened, open_ledger
 from jobs.model import JobState
 from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
-from jobs.words import Lexicon, Meaning
+from jobs.words import KnownWords
 from worker.attempt import Attempt
 from worker.drain import Drain
 from worker.flow import Flow
@@ -106,7 +106,7 @@ class Service:
         for name in settings.account_names:
             await service._open_account(name)
         served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
-        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all, service._teach)
+        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all)
         intake = Intake(service.ledger, service.worker, settings, opened.blocking)
         beside = {"sweep": sweep.run, "intake": intake.run, "wake": service._listen, "keys": service._watch_keys}
         for name, work in beside.items():
@@ -198,7 +198,7 @@ class Service:
         terms = Terms(
             limit=own.max_concurrent_calls,
             initial=self.settings.limit_initial,
-            interval_us=own.interval_us * (2 if own.deallocate_first else 1),
+            interval_us=own.interval_us * own.requests_per_call,
             burst=own.burst,
             per_call=own.max_references_per_call,
             linger_ms=own.linger_ms,
@@ -213,7 +213,7 @@ class Service:
         await self._stack.enter_async_context(client)
         known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
         attempt = Attempt(
-            client, policy, lease_s=lease_s, lexicon=Lexicon({}, known), deallocate_first=own.deallocate_first
+            client, policy, lease_s=lease_s, known=KnownWords(known), deallocate_first=own.deallocate_first
         )
         flow_policy = self.settings.flow_policy(
             ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
@@ -222,11 +222,6 @@ class Service:
         log.info(
             "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
         )
-
-    def _teach(self, account: str, learnt: Mapping[str, Meaning]) -> None:
-        """Hands on what any worker has learnt about the platform's words."""
-        attempt = self._accounts[account].attempt
-        attempt.lexicon = Lexicon(learnt, attempt.lexicon.patterns)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a background task for as long as the process lives; an outage is waited out."""

@@ -10,13 +10,12 @@ import structlog
 
 from config.settings import Settings
 from jobs.errors import LedgerError
-from jobs.ledger import control, lexicon
+from jobs.ledger import control
 from jobs.ledger.claims import Terms
 from jobs.ledger.core import Ledger
 from jobs.ledger.drains import enqueue
 from jobs.model import DEFAULT_ACCOUNT
 from jobs.retry import RetryPolicy
-from jobs.words import Meaning
 
 log = structlog.get_logger()
 
@@ -45,14 +44,12 @@ class Sweep:
         served: Mapping[str, Served],
         settings: Settings,
         wake: Callable[[str], None],
-        teach: Callable[[str, Mapping[str, Meaning]], None],
     ) -> None:
         self._ledger = ledger
         self._worker = worker
         self._served = served
         self._settings = settings
         self._wake = wake
-        self._teach = teach
         self._turn = 0
         self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
@@ -64,7 +61,7 @@ class Sweep:
         """
         ends_at = monotonic() + PERIOD_S
         for account, served in self._served.items():
-            self._begin(f"sweep {account}", partial(self._look_after, account, served))
+            self._begin(f"sweep {account}", partial(self._sweep, account, served))
         if self._turn % _TRIM_EVERY == 0:
             self._begin("trim", self._trim)
         self._turn += 1
@@ -83,10 +80,6 @@ class Sweep:
     def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         if name not in self._going:
             self._going[name] = asyncio.create_task(_apart(name, work), name=name)
-
-    async def _look_after(self, account: str, served: Served) -> None:
-        await self._sweep(account, served)
-        self._teach(account, await lexicon.learnt(self._ledger, account))
 
     async def _sweep(self, account: str, served: Served) -> None:
         more = True

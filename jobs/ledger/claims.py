@@ -161,7 +161,7 @@ class Settlement:
         learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
-        unspent: no request was made, so that its rate token is there for another call.
+        well: whether the platform has answered what was asked: that shows what fails meanwhile in another light.
     """
 
     claim: str
@@ -174,7 +174,7 @@ class Settlement:
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
-    unspent: bool = False
+    well: bool = False
 
 
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
@@ -196,8 +196,8 @@ async def settle(
         "search": _search(terms.search),
         "parts": [[_group(share) for share in shares] for shares in settlement.parts],
     }
-    if settlement.unspent:
-        document["unspent"] = 1
+    if settlement.well:
+        document["well"] = 1
     if settlement.hold_why is not None:
         document["hold_why"] = settlement.hold_why
     if settlement.listed is not None:
@@ -267,6 +267,10 @@ def _group(share: Share) -> dict[str, object]:
             }  # fmt: skip
             if s.reads:
                 group["r"] = s.reads
+            if s.alone_after:
+                group |= {"after": s.alone_after, "lone": int(s.lone)}
+            if s.deallocated:
+                group["d"] = 1
         case ReadState() as s:
             group |= {
                 "back": "reads", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
@@ -276,6 +280,8 @@ def _group(share: Share) -> dict[str, object]:
                 group["s"] = s.refusal_status
             if s.refusal_words is not None:
                 group["w"] = s.refusal_words
+            if s.deallocated:
+                group["d"] = 1
     return group
 
 

@@ -22,6 +22,10 @@ def unpack_piece(packed: bytes) -> Piece:
         reads=int(h.get("r") or 0),
         refusal_status=int(h["s"]) if h.get("s") is not None else None,
         refusal_words=h.get("w"),
+        unanswered=int(h.get("o") or 0),
+        alone=int(h.get("t") or 0),
+        called_ms=int(h.get("l") or 0),
+        deallocated=bool(h.get("d")),
     )
 
 

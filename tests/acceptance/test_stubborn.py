@@ -146,16 +146,18 @@ async def test_a_limit_of_bytes_costs_no_attempt_and_few_calls_where_references_
     await ends_well(worker)
 
 
-async def test_refusals_in_a_state_that_nobody_knows_cost_few_reads(stage: Stage, puppet: Puppet) -> None:
+async def test_refusals_in_a_state_that_nobody_knows_cost_one_read_each_and_tell_it(
+    stage: Stage, puppet: Puppet
+) -> None:
     voided = references(300)
     puppet.tell(voided, Part(Cancelling.REFUSES, "it is voided", state="Voided"))
     worker = stage.worker()
     async with stage.ledger() as ledger:
         job = await submit(ledger, voided)
         await ended(ledger, job, 30)
-        outcomes = Counter(r.outcome for r in await all_results(ledger, job))
-    assert outcomes == {Outcome.REJECTED: 300}
-    assert puppet.calls["status"] < 300
+        found = Counter((r.outcome, r.state, r.message) for r in await all_results(ledger, job))
+    assert found == {(Outcome.REJECTED, "Voided", "it is voided"): 300}
+    assert puppet.calls["status"] == 300
     await ends_well(worker)
 
 

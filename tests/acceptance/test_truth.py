@@ -30,7 +30,6 @@ READS = {
     "reads:500-before": 0.05,
     "reads:close-before": 0.03,
     "reads:state-missing": 0.02,
-    "reads:state-unknown": 0.02,
     "reads:truncated": 0.02,
 }
 DENIALS = {"401": 0.0005, "403": 0.0005, "reads:401": 0.0005, "reads:403": 0.0005}

@@ -77,10 +77,12 @@ async def test_a_claim_is_taken_over_once_however_many_sweep(ledger):
 async def test_every_takeover_burns_an_attempt_and_keeps_the_rest_of_the_history(ledger):
     await submit(ledger, refs(1))
     await settle(ledger, await claim(ledger), CallAgain(0.0, 3, 5, unclear_s=90.0))
-    marked = (taken := await claim(ledger)).parts[0].piece.unclear_until_ms
+    before = (taken := await claim(ledger)).parts[0].piece
     await lease_passes(ledger, taken)
     await sweep(ledger, call_timeout_s=30.0)
-    assert (await claim(ledger)).parts[0].piece == Piece(tuple(refs(1)), 4, 6, marked)
+    after = (await claim(ledger)).parts[0].piece
+    assert after == replace(before, attempts=4, named=6, called_ms=after.called_ms)
+    assert after.called_ms >= before.called_ms > 0
 
 
 async def test_what_was_taken_over_and_is_found_cancelled_was_cancelled_by_us(ledger):

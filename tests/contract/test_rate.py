@@ -65,27 +65,6 @@ async def test_a_part_of_an_interval_grants_nothing(ledger):
     assert (INTERVAL_S / 2 - 20) * 1000 < answer.wait_ms <= INTERVAL_S / 2 * 1000
 
 
-async def test_the_token_of_a_call_that_was_not_made_is_there_for_the_next(ledger):
-    await submit(ledger, refs(300))
-    for burst in (1, 3):
-        terms = replace(RATED, burst=burst)
-        await pass_intervals(ledger, 1000)
-        taken = [await claim(ledger, terms=terms) for _ in range(burst)]
-        assert (await ask(ledger, terms=terms)).why == "rate"
-        await settle(ledger, taken[-1], unspent=True)
-        assert (await granted(ledger, terms))[0] == 1
-
-
-async def test_the_token_of_a_call_that_was_not_made_is_lost_where_the_next_was_granted_since(ledger):
-    await submit(ledger, refs(300))
-    unmade = await claim(ledger, terms=RATED)
-    await pass_intervals(ledger, 1)
-    await claim(ledger, terms=RATED)
-    await settle(ledger, unmade, unspent=True)
-    await settle(ledger, unmade, unspent=True)  # sent again
-    assert (await granted(ledger, RATED))[0] == 0
-
-
 async def test_no_more_than_a_burst_is_saved_however_long_nothing_was_called(ledger):
     await submit(ledger, refs(300))
     terms = replace(RATED, burst=4)

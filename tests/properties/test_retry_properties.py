@@ -107,7 +107,7 @@ class Life:
     def note_reading(self, reading, at_ms):
         meaning = standing(reading.state) if isinstance(reading, Found) else None
         self.seen_cancelled |= meaning is Standing.CANCELLED
-        if meaning is Standing.OPEN and at_ms >= self.may_act_until_ms:
+        if meaning in {Standing.OPEN, Standing.MANIFESTED} and at_ms >= self.may_act_until_ms:
             self.doubted = False
 
     def keep(self, before, step, at_ms):
@@ -137,7 +137,7 @@ class Life:
             assert self.seen_cancelled
             assert not self.doubted
         if at_ms < self.may_act_until_ms:
-            assert step.outcome in {Outcome.CANCELLED, Outcome.MANIFESTED}
+            assert step.outcome is Outcome.CANCELLED
         if step.outcome is Outcome.FAILED:
             assert step.attempts >= self.policy.max_attempts
         assert step.attempts == before.named + (self.kind == "calls")
@@ -246,18 +246,32 @@ def test_after_a_call_what_may_have_been_sent_never_ends_in_the_negative_unread(
 
 @EXAMPLES
 @given(pieces, readings, policies, jitters)
-def test_while_an_unclear_call_may_act_only_the_final_states_are_final(piece, reading, policy, jitter):
+def test_while_an_unclear_call_may_act_only_cancelled_is_final(piece, reading, policy, jitter):
     step = after_reading(piece, reading, policy, jitter, 3.0)
     if isinstance(step, Settle):
         assert isinstance(reading, Found)
-        assert standing(reading.state) in {Standing.CANCELLED, Standing.MANIFESTED}
+        assert standing(reading.state) is Standing.CANCELLED
 
 
 @EXAMPLES
 @given(pieces, state_names, policies, jitters, lefts)
-def test_the_doubt_is_cleared_only_by_an_open_state_after_the_last_unclear_call(piece, state, policy, jitter, left_s):
+def test_the_doubt_is_cleared_only_by_a_state_that_is_not_cancelled_after_the_last_unclear_call(
+    piece, state, policy, jitter, left_s
+):
     step = after_reading(piece, Found(state, 200), policy, jitter, left_s)
     if isinstance(step, CallAgain):
-        assert step.cleared
         assert left_s == 0.0
-        assert standing(state) is Standing.OPEN
+        assert step.cleared == (standing(state) in {Standing.OPEN, Standing.MANIFESTED})
+
+
+@EXAMPLES
+@given(pieces, readings, policies, jitters, lefts)
+def test_a_negative_outcome_rests_on_a_refusal_and_on_what_was_read(piece, reading, policy, jitter, left_s):
+    step = after_reading(piece, reading, policy, jitter, left_s)
+    if isinstance(step, Settle) and step.outcome in {Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED}:
+        assert piece.refusal_status is not None
+        assert left_s == 0.0
+        assert isinstance(reading, Unknown) == (step.outcome is Outcome.NOT_FOUND)
+        if isinstance(reading, Found):
+            assert step.state == reading.state
+            assert (standing(reading.state) is Standing.MANIFESTED) == (step.outcome is Outcome.MANIFESTED)

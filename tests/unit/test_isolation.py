@@ -4,30 +4,51 @@ import pytest
 
 from jobs.ledger.claims import Claim, Part
 from jobs.model import Piece
-from jobs.outcomes import Answer, Failure, judge
+from jobs.outcomes import UNREADABLE, Answer, Failure, judge
 from jobs.retry import RetryPolicy
 from worker.isolation import groups_of
 
 POLICY = RetryPolicy(max_attempts=8)
 REFERENCES = [f"EC-000-000-00{n}" for n in range(5)]
 HALVED = dict(zip(REFERENCES, [0, 0, 0, 1, 1], strict=True))
+GATEWAY = {"statusCode": 404, "message": "Resource not found"}
 BOOM, CUT, REFUSED = Answer(500), Failure("reset", written=True), Failure("connection refused", written=False)
 
 
-def groups(answer, *, attempts=0, named=0, probe=False, kind="calls", references=REFERENCES):
-    part = Part("j1", Piece(tuple(references), attempts, named))
+def groups(answer, *, probe=False, kind="calls", references=REFERENCES, **history):
+    part = Part("j1", Piece(tuple(references), **history))
     claim = Claim("c1", kind, (part,), True, 1e14, 0, 0, 0, probe, 100, 0, 8)
     judgement = judge(references, answer, single=len(references) == 1)
     return groups_of(claim, references, answer, judgement, POLICY)
 
 
+@pytest.mark.parametrize("answer", [BOOM, CUT, Answer(502), Answer(503), Failure("no answer in time", written=True)])
 @pytest.mark.parametrize(("attempts", "found"), [(3, {}), (4, HALVED)])
-def test_a_list_that_fails_with_500_is_halved_from_half_its_attempts_on(attempts, found):
-    assert groups(BOOM, attempts=attempts, named=attempts) == found
+def test_a_list_that_fails_is_halved_from_half_its_attempts_on(answer, attempts, found):
+    assert groups(answer, attempts=attempts, named=attempts) == found
 
 
-def test_another_failure_does_not_halve_a_list():
-    assert groups(CUT, attempts=7) == groups(Answer(503), attempts=7) == {}
+def test_a_list_that_was_never_sent_is_not_halved():
+    assert groups(REFUSED, attempts=7) == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, UNREADABLE), Answer(200, {"status": "maintenance"}), Answer(200, []), Answer(204), Answer(302),
+        Answer(404), Answer(400, {"type": "about:blank", "title": "Bad Request", "status": 400}),
+    ],
+)  # fmt: skip
+def test_a_list_whose_answer_says_nothing_twice_in_a_row_is_halved(answer):
+    assert groups(answer) == {}
+    assert groups(answer, unanswered=1) == HALVED
+    assert groups(answer, unanswered=1, probe=True) == HALVED
+
+
+@pytest.mark.parametrize("answer", [Answer(429), Answer(401), Answer(403), Answer(404, GATEWAY)])
+def test_a_list_that_is_refused_for_the_caller_is_halved_once_others_have_done_well_in_between(answer):
+    assert groups(answer, unanswered=99) == groups(answer, unanswered=99, alone=2) == {}
+    assert groups(answer, unanswered=3, alone=3) == HALVED
 
 
 @pytest.mark.parametrize("answer", [BOOM, CUT, Answer(503)])

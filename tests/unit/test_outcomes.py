@@ -1,6 +1,7 @@
+import re
+
 import pytest
 
-from jobs.deallocation import judge_deallocation
 from jobs.outcomes import (
     DONE,
     REFUSED,
@@ -17,10 +18,11 @@ from jobs.outcomes import (
 )
 from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
 from jobs.references import normalise
-from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
+from jobs.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
 ALL = [A, B, C]
+BAD = {"Code": "bad", "Message": "no such thing", "CorrelationId": "1", "Details": []}
 
 
 def item(data, success=True, message=USUAL_SUCCESS):
@@ -84,7 +86,7 @@ def test_success_that_is_not_said_in_so_many_words_is_unclear(success):
 
 
 @pytest.mark.parametrize(
-    "body", [None, UNREADABLE, {}, {"IsSuccess": True, "Data": A}, "ok", 1, True, [None], [[item(A)]], [1, "x"]]
+    "body", [None, UNREADABLE, {}, {"IsSuccess": True}, "ok", 1, True, [None], [[item(A)]], [1, "x"]]
 )
 def test_a_body_that_is_no_list_of_items_leaves_all_unclear(body):
     assert all(isinstance(verdict, Unclear) for verdict in verdicts(body))
@@ -121,20 +123,30 @@ def test_a_refusal_without_words_is_a_refusal(message):
 def test_a_gate_of_the_platform_does_not_count(status, single):
     body = {"statusCode": status, "message": "Access denied"}
     verdict = judge([A], Answer(status, body), single=single).of(A)
-    assert verdict == Untaken("Access denied", status, counted=False)
+    assert verdict == Untaken("Access denied", status, counted=False, alone_after=OF_THE_CALLER)
 
 
 @pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("body", [None, UNREADABLE, {"statusCode": 429}, {"Code": "x", "Message": "slow down"}])
 def test_too_many_requests_burns_nothing_but_may_have_acted(body, single):
     verdict = judge([A], Answer(429, body), single=single).of(A)
-    assert verdict == Unclear(verdict.reason, 429, counted=False, ended=True)
+    assert verdict == Unclear(verdict.reason, 429, counted=False, ended=True, alone_after=OF_THE_CALLER)
 
 
 @pytest.mark.parametrize("single", [True, False])
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408, 100, 302, 304])
-def test_a_server_error_a_redirection_and_a_timeout_are_unclear(status, single):
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408])
+def test_a_server_error_and_a_timeout_are_unclear(status, single):
     assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
+
+
+def no_answer(reason, status):
+    return Unclear(reason, status, counted=False, alone_after=NO_ANSWER)
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("status", [100, 302, 304])
+def test_a_redirection_is_no_answer_and_burns_nothing(status, single):
+    assert judge([A], Answer(status, BAD), single=single).of(A) == no_answer("no such thing", status)
 
 
 GATEWAY = {"statusCode": 404, "message": "Resource not found"}
@@ -142,20 +154,24 @@ GATEWAY = {"statusCode": 404, "message": "Resource not found"}
 
 @pytest.mark.parametrize("single", [True, False])
 def test_a_gateways_error_is_not_the_platforms_word_and_burns_nothing(single):
-    expected = Untaken("Resource not found", 404, counted=False)
+    expected = Untaken("Resource not found", 404, counted=False, alone_after=OF_THE_CALLER)
     assert judge([A], Answer(404, GATEWAY), single=single).of(A) == expected
     assert judge([A], Answer(504, GATEWAY), single=single).of(A) == Unclear("Resource not found", 504)
 
 
 @pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("status", [400, 404, 409, 415, 422])
-def test_a_proxys_page_tells_nothing(status, single):
-    assert judge([A], Answer(status, UNREADABLE), single=single).of(A) == Unclear(f"HTTP {status}", status)
+@pytest.mark.parametrize(
+    "body", [UNREADABLE, None, {}, [], "no", {"Message": "no route"}, {"Code": "x", "Message": "m"}]
+)
+def test_what_has_not_the_platforms_form_refuses_nothing_and_burns_nothing(status, single, body):
+    verdict = judge([A], Answer(status, body), single=single).of(A)
+    assert verdict == no_answer(verdict.reason, status)
 
 
 def test_a_proxys_page_may_say_that_a_list_is_too_long():
     assert judge([A, B], Answer(413, UNREADABLE), single=False).common == Suspect("HTTP 413", 413, too_long=True)
-    assert judge([A], Answer(413, UNREADABLE), single=True).of(A) == Unclear("HTTP 413", 413)
+    assert judge([A], Answer(413, UNREADABLE), single=True).of(A) == no_answer("HTTP 413", 413)
 
 
 def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the_account():
@@ -168,9 +184,6 @@ def test_a_list_that_is_too_long_for_a_gateway_is_too_long_and_no_refusal_of_the
 
 def test_a_refusal_in_the_words_of_a_success_contradicts_itself():
     assert isinstance(verdicts([item(A, success=False), item(B)], [A, B])[0], Unclear)
-
-
-BAD = {"Code": "bad", "Message": "no such thing", "CorrelationId": "1", "Details": []}
 
 
 @pytest.mark.parametrize("status", [405, 415, 423, 451])
@@ -186,7 +199,7 @@ def test_a_list_that_is_refused_as_a_whole_makes_each_of_it_a_suspect(status):
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 def test_one_alone_that_is_refused_is_refused(status):
-    assert alone(Answer(status, {"Message": "it is manifested"})) == Refused(status, "it is manifested")
+    assert alone(Answer(status, {**BAD, "Message": "it is manifested"})) == Refused(status, "it is manifested")
 
 
 @pytest.mark.parametrize("single", [True, False])
@@ -245,8 +258,9 @@ def test_an_empty_list_to_one_alone_is_unclear():
             Found("Lost", 200),
         ),
         (Answer(200, {"Status": "Cancelled"}), Found("Cancelled", 200)),
-        (Answer(404, {"Message": "gone"}), Unknown(404)),
-        (Answer(404), Unknown(404)),
+        (Answer(404, BAD), Unknown(404)),
+        (Answer(404), Unread("HTTP 404", 404)),
+        (Answer(404, {"Message": "no route"}), Unread("HTTP 404", 404)),
         (Answer(404, UNREADABLE), Unread("HTTP 404", 404)),
         (Answer(404, {"statusCode": 404, "message": "Resource not found"}), Unread("HTTP 404", 404, counted=False)),
         (Answer(401), Unread("HTTP 401", 401, counted=False)),
@@ -291,7 +305,7 @@ PLATFORM_STATES = {
         "Manifested AtDropOffPoint Collected CollectionFailed InTransit InTransitWaiting Delayed OutForDelivery "
         "DeliveryFailed DeliveryFailedCardLeft Delivered PartiallyDelivered DeliveredDamaged AtCollectionPoint "
         "AtCustoms HeldByCarrier ReturnToSender ActionRequired ExchangeFailed CarrierUnableToCollect Missing Lost "
-        "Damaged"
+        "Damaged Dispatched"
     ),
 }
 
@@ -299,9 +313,10 @@ PLATFORM_STATES = {
 @pytest.mark.parametrize(
     ("state", "expected"), [(state, meaning) for meaning, states in PLATFORM_STATES.items() for state in states.split()]
 )
-def test_every_state_of_the_guide_has_its_standing_in_any_case(state, expected):
-    assert standing(state) is expected
-    assert standing(f" {state.upper()} ") is expected
+def test_every_state_of_the_guide_has_its_standing_however_it_is_written(state, expected):
+    words = re.sub("(?<=[a-z])(?=[A-Z])", " - ", state)
+    for written in (state, f" {state.upper()} ", words, words.replace(" - ", "_")):
+        assert standing(written) is expected
 
 
 def test_of_a_state_that_is_not_known_nothing_is_concluded():
@@ -331,44 +346,3 @@ def test_every_outcome_is_done_refused_or_unfinished():
 )
 def test_the_exit_status_follows_the_worst_outcome(outcomes, status):
     assert exit_status(map(Outcome, outcomes)) == status
-
-
-DONE_ITEM = {"IsSuccess": True, "Data": A}
-
-
-@pytest.mark.parametrize(
-    ("answer", "stopped"),
-    [
-        (Answer(200, [DONE_ITEM, {"IsSuccess": False, "Data": B, "Message": "not allocated"}]), set()),
-        (Answer(201, [DONE_ITEM]), {B}),
-        (Answer(200, UNREADABLE), {A, B}),
-        (Answer(202, [DONE_ITEM]), {A, B}),
-        (Answer(204), {A, B}),
-        (Answer(302), {A, B}),
-        (Answer(400, {"Code": "x", "Message": "one of them is unknown"}), {A, B}),
-        (Answer(408), {A, B}),
-        (Answer(503), {A, B}),
-        (Failure("reset", written=True), {A, B}),
-    ],
-)
-def test_a_deallocation_stops_what_it_did_not_surely_see_to(answer, stopped):
-    deallocation = judge_deallocation([A, B], answer)
-    assert {r for r in (A, B) if deallocation.of(r)} == stopped
-    assert not isinstance(deallocation.verdict, Unclear | Confirmed)
-
-
-def test_a_deallocation_that_was_one_call_too_many_burns_nothing():
-    verdict = judge_deallocation([A, B], Answer(429, UNREADABLE)).of(A)
-    assert isinstance(verdict, Untaken)
-    assert not verdict.counted
-
-
-def test_one_alone_that_cannot_be_deallocated_is_left_to_the_cancelling_call():
-    assert judge_deallocation([A], Answer(404, {"Code": "x", "Message": "unknown"})).of(A) is None
-
-
-def test_what_a_deallocation_stopped_joins_the_judgement_of_the_others():
-    deallocation = judge_deallocation([A, B], Answer(200, [DONE_ITEM]))
-    joined = deallocation.joined(judge([A], Answer(200), single=True))
-    assert isinstance(joined.of(A), Confirmed)
-    assert isinstance(joined.of(B), Untaken)

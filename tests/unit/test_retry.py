@@ -112,9 +112,46 @@ def test_cancelled_is_ours_where_a_call_of_this_job_may_have_acted(piece, outcom
     assert step == Settle(Outcome(outcome), piece.named, 200, piece.refusal_words, "Cancelled")
 
 
-@pytest.mark.parametrize("piece", [REFUSED, REFUSED_SENT, SENT])
-def test_a_manifested_one_is_manifested_whatever_else_may_happen(piece):
-    assert read(piece, Found("InTransit", 200), left_s=9.0).outcome is Outcome.MANIFESTED
+@pytest.mark.parametrize("piece", [REFUSED, REFUSED_SENT])
+def test_one_that_was_refused_and_is_manifested_is_so_once_no_call_can_act_any_more(piece):
+    assert isinstance(read(piece, Found("InTransit", 200), left_s=9.0), ReadState)
+    assert read(piece, Found("InTransit", 200)).outcome is Outcome.MANIFESTED
+
+
+@pytest.mark.parametrize("state", ["InTransit", "Allocated"])
+def test_without_a_refusal_no_negative_state_decides_while_attempts_are_left(state):
+    reading = Found(state, 200)
+    assert read(SENT, reading) == CallAgain(0.5, 1, 1, cleared=True, status=200, state=state)
+    assert isinstance(read(SENT, reading, left_s=9.0), ReadState)
+
+
+@pytest.mark.parametrize(
+    ("reading", "outcome", "state"),
+    [
+        (Found("InTransit", 200), "failed", "InTransit"),
+        (Found("Allocated", 200), "failed", "Allocated"),
+        (Found("Voided", 200), "unconfirmed", "Voided"),
+        (Unknown(404), "unconfirmed", None),
+    ],
+)
+def test_without_a_refusal_it_ends_as_what_no_call_has_taken_with_the_state_that_was_read(reading, outcome, state):
+    step = read(spent(SENT), reading)
+    assert (step.outcome, step.state) == (Outcome(outcome), state)
+
+
+@pytest.mark.parametrize(("piece", "outcome"), [(REFUSED, "rejected"), (REFUSED_SENT, "unconfirmed")])
+def test_a_state_that_nobody_knows_costs_one_read_after_a_refusal_and_is_told(piece, outcome):
+    step = read(piece, Found("Voided", 200))
+    assert (step.outcome, step.state) == (Outcome(outcome), "Voided")
+    assert isinstance(read(piece, Found("Voided", 200), left_s=3.0), ReadState)
+
+
+@pytest.mark.parametrize("reading", [Found("Voided", 200), Unknown(404)])
+def test_what_says_nothing_of_cancelling_does_not_show_that_no_call_has_acted(reading):
+    step = read(SENT, reading)
+    assert isinstance(step, CallAgain)
+    assert not step.cleared
+    assert step.reads == 1
 
 
 def test_one_that_is_not_known_is_not_found():
@@ -196,12 +233,12 @@ def test_what_a_lone_probe_has_called_in_vain_is_read_next():
 def test_what_a_lone_probe_has_read_in_vain_after_a_refusal_is_called_next():
     piece = Piece(FRESH.references, 1, 2, refusal_status=200, refusal_words="no", reads=2)
     step = after_lone_probe(piece, read(piece, Unread("HTTP 500", 500, counted=False)), POLICY)
-    assert step == CallAgain(1.0, 1, 2, reads=2)
+    assert step == CallAgain(1.5, 1, 2, reads=2)
 
 
 def test_what_a_lone_probe_has_read_in_vain_with_no_refusal_is_called_next_too():
     step = after_lone_probe(SENT, read(SENT, Unread("HTTP 500", 500, counted=False)), POLICY)
-    assert step == CallAgain(0.5, 1, 1)
+    assert step == CallAgain(0.75, 1, 1)
 
 
 def test_what_a_lone_probe_has_read_in_vain_is_read_again_once_its_calls_are_used_up():

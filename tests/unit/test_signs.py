@@ -17,7 +17,8 @@ GATEWAY = {"statusCode": 404, "message": "Resource not found"}
         (Answer(204), Sign.ACCEPTED),
         (Answer(400, PLATFORM), Sign.ACCEPTED),
         (Answer(404, PLATFORM), Sign.ACCEPTED),
-        (Answer(404), Sign.ACCEPTED),
+        (Answer(404), Sign.FAILED),
+        (Answer(400, {"Message": "no route"}), Sign.FAILED),
         (Answer(413, UNREADABLE), Sign.ACCEPTED),
         (Answer(429, GATEWAY), Sign.REFUSED),
         (Answer(503, PLATFORM), Sign.REFUSED),
@@ -38,6 +39,13 @@ GATEWAY = {"statusCode": 404, "message": "Resource not found"}
 def test_each_ending_of_an_attempt_has_its_sign(answer, sign):
     shown = shown_by(answer, 12.0)
     assert (shown.sign, shown.took_ms) == (sign, 12.0)
+
+
+@pytest.mark.parametrize("body", [{"status": "maintenance"}, [], None])
+def test_a_success_that_answers_nothing_is_a_failure(body):
+    shown = shown_by(Answer(200, body), 1, answered=False)
+    assert shown.sign is Sign.FAILED
+    assert "does not say" in shown.why
 
 
 def test_a_request_that_was_withheld_shows_nothing_of_the_platform():

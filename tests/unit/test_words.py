@@ -7,7 +7,7 @@ from jobs.outcomes import LONGEST_MESSAGE, Outcome
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import Settle, after_known_refusal
 from jobs.verdicts import Refused
-from jobs.words import MIXED, TRUSTED_AFTER, UNKNOWN, Lexicon, Meaning, fingerprint, meant_by, sampled
+from jobs.words import UNKNOWN, KnownWords, Observed, fingerprint, meant_by
 
 A = "EC-000-05D-1NS"
 WORDS = f"Consignment {A} cannot be cancelled: it was manifested 3 days ago"
@@ -27,25 +27,24 @@ def test_the_same_refusal_is_recognised_for_another_reference_and_other_numbers(
     assert not re.search(r"\d", PRINT)
 
 
-def test_words_are_trusted_once_enough_reads_agree_and_forgotten_at_the_first_that_does_not():
-    lexicon = Lexicon()
-    for _ in range(TRUSTED_AFTER):
-        assert lexicon.meaning(WORDS, A) is None
-        lexicon = lexicon.agreeing(PRINT, "manifested")
-    assert lexicon.meaning(WORDS, A) == "manifested"
-    lexicon = lexicon.agreeing(PRINT, "open")
-    assert lexicon.meaning(WORDS, A) is None
+PATTERNS = ((re.compile("manifested"), "manifested"), (re.compile("gone|lost"), "unknown"))
 
 
-def test_configured_words_are_trusted_from_the_start_until_reads_say_otherwise():
-    patterns = ((re.compile("manifested"), "manifested"),)
-    assert Lexicon({}, patterns).meaning(WORDS, A) == "manifested"
-    assert Lexicon({PRINT: Meaning("open", 1)}, patterns).meaning(WORDS, A) is None
+def test_words_mean_what_the_user_has_said_and_nothing_else():
+    known = KnownWords(PATTERNS)
+    assert known.meaning(WORDS) == "manifested"
+    assert known.meaning("it is gone") == "unknown"
+    assert known.meaning("Consignment cancellation failed") is None
+    assert KnownWords().meaning(WORDS) is None
+
+
+def test_words_that_two_patterns_read_in_two_ways_are_read():
+    assert KnownWords(PATTERNS).meaning("it is lost, or manifested") is None
 
 
 @pytest.mark.parametrize("words", [None, ""])
 def test_a_refusal_without_words_is_always_read(words):
-    assert Lexicon({"": Meaning("manifested", 99)}).meaning(words, A) is None
+    assert KnownWords(((re.compile(""), "manifested"),)).meaning(words) is None
 
 
 @pytest.mark.parametrize(
@@ -73,18 +72,10 @@ def test_what_a_reading_teaches(reading, meant):
         (UNKNOWN, Outcome.NOT_FOUND),
     ],
 )
-def test_trusted_words_settle_but_never_what_a_call_of_the_job_may_have_cancelled(meaning, outcome):
+def test_known_words_settle_but_never_what_a_call_of_the_job_may_have_cancelled(meaning, outcome):
     refused = Refused(200, WORDS)
     assert after_known_refusal(Piece((A,), named=1), refused, meaning) == Settle(outcome, 1, 200, WORDS)
     assert after_known_refusal(Piece((A,), named=2, unclear_until_ms=9), refused, meaning) is None
-
-
-def test_words_that_ever_disagreed_are_never_trusted_again():
-    lexicon = Lexicon().agreeing(PRINT, "manifested").agreeing(PRINT, "open")
-    for _ in range(3 * TRUSTED_AFTER):
-        lexicon = lexicon.agreeing(PRINT, "open")
-    assert lexicon.learnt[PRINT].standing == MIXED
-    assert lexicon.meaning(WORDS, A) is None
 
 
 def test_codes_are_kept_apart_and_request_ids_are_not():
@@ -100,19 +91,12 @@ def test_long_words_that_differ_only_at_their_end_are_kept_apart():
     assert fingerprint(start + f"{A} is manifested", A) == fingerprint(start + "EC-1 is manifested", "EC-1")
 
 
-def test_words_that_were_cut_are_never_trusted():
-    words = "x" * LONGEST_MESSAGE
-    assert Lexicon({fingerprint(words, A): Meaning("manifested", 99)}).meaning(words, A) is None
+def test_words_that_were_cut_are_always_read():
+    assert KnownWords(((re.compile("x"), "manifested"),)).meaning("x" * LONGEST_MESSAGE) is None
 
 
-def test_a_disagreement_outlives_a_reading_of_the_ledger_that_has_not_heard_of_it():
-    trusting = Lexicon({PRINT: Meaning("manifested", 99)})
-    doubting = trusting.agreeing(PRINT, "open")
-    assert trusting.keeping_doubts(doubting).meaning(WORDS, A) is None
-    assert trusting.keeping_doubts(trusting).meaning(WORDS, A) == "manifested"
-
-
-def test_about_one_in_64_is_sampled_and_the_same_wherever_it_is_asked():
-    drawn = sum(sampled(f"EC-000-{n // 1000:03d}-{n % 1000:03d}", 1) for n in range(64_000))
-    assert 700 < drawn < 1300
-    assert sampled(A, 1) == sampled(A, 1)
+def test_what_reads_find_behind_words_is_told_at_first_and_then_now_and_then():
+    observed = Observed()
+    told = sum(observed.worth_telling(PRINT, "manifested") for _ in range(640))
+    assert 20 < told < 40
+    assert observed.worth_telling(PRINT, "open")

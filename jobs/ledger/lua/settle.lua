@@ -1,16 +1,17 @@
 -- Settles a claim as a whole and hands out the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, unspent?, parts [[group, ...], ...]}: the claim; for how
+--       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, well?, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
 --         renews them; ms to hold the account, and why; search: see shared/lists.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
---         before retries once the retry budget is spent, 0 where they cost nothing; unspent? 1: no call was made; for every part of the claim, in its order, groups that share its
+--         before retries once the retry budget is spent, 0 where they cost nothing; well? 1: the platform has answered what was asked; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
 --           outcome, attempts, status?, message?, state?               (a result), or
---           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?   (put back after `delay` ms; `unclear` ms for which
+--           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?, after?, lone?, d?   (put back after `delay` ms; `unclear` ms for which
 --           the call may still act; `clear` 1 where a read showed that none has, with
---         status and state as it found them)
+--         status and state as it found them; after? how often others must have done well meanwhile until it burns an attempt, lone? 1
+--         where the call named no other; d? 1 where they were deallocated)
 --       4 JSON of the next claim (claim.lua), or ''
 -- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
@@ -57,10 +58,32 @@ end
 
 local numbers = {}
 
+-- When the account was last answered what it asked for.
+local well_at
+local function answered_at()
+  well_at = well_at or tonumber(call('HGET', K.state, 'well_at') or 0)
+  return well_at
+end
+
+-- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
+-- where others have done well since the one before it, that is put down to these references. One that is alone then burns an attempt.
+local function called(p, q, g)
+  q.l = NOW
+  if not g.after then
+    q.o, q.t, q.q = nil, nil, nil
+    return
+  end
+  local met = p.q and answered_at() > p.q
+  q.o, q.t, q.q = (p.o or 0) + 1, (p.t or 0) + (met and 1 or 0), NOW
+  if met and g.lone == 1 and q.t > g.after and not book.probe then q.a = q.a + 1 end
+end
+
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
   q.b = g.delay > 0 and book.probe and 1 or nil
+  q.d = p.d or g.d
+  if book.kind ~= 'reads' and g.n > p.n then called(p, q, g) end
   if g.clear == 1 then q.m = 0 end
   if g.unclear > 0 then q.m = math.max(q.m, NOW + g.unclear) end
   local to = nil
@@ -159,7 +182,7 @@ else
     slow_down()
     settle(held)
     announce()
-    if doc.unspent == 1 then claim.unspend(book) end
+    if doc.well == 1 then call('HSET', K.state, 'well_at', ms(NOW)) end
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'

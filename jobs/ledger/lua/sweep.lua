@@ -31,6 +31,7 @@ for _, id in ipairs(lapsed) do
     call('HINCRBY', K.job(parts[i]), 'claimed', -p.c)
     if kind ~= 'reads' then
       p.a, p.n, p.m = p.a + (probe and 0 or 1), p.n + 1, math.max(p.m, NOW + doc.call_timeout)
+      p.l = NOW
     else
       p.r = (p.r or 0) + 1
     end

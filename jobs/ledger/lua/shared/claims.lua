@@ -175,7 +175,7 @@ local function grant(ask, kind, parts, score)
   local rated = ask.slot and ask.interval_us > 0
   local tat = rated and math.max(tonumber(call('HGET', K.state, 'tat') or 0), NOW_US) + ask.interval_us or nil
   local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
-    at = ask.at, gate = gate(), urgent = urgent, tat = tat, interval = rated and ask.interval_us or nil })
+    at = ask.at, gate = gate(), urgent = urgent })
   if urgent then
     call('HINCRBY', K.state, 'urgent_out', 1)
     call('HSET', K.state, 'urgent_at', ms(NOW))
@@ -277,11 +277,6 @@ function claim.try(ask, spent)
   if longer and count > known.size then lists.try(known, ask.claim) end
   ask.slot = slot
   return claim.answer(ask, grant(ask, kind, parts, score), give)
-end
-
--- Leaves the rate token of a call that was not made to the next, where nobody has had one since.
-function claim.unspend(c)
-  if c.tat and ms(c.tat) == call('HGET', K.state, 'tat') then call('HSET', K.state, 'tat', ms(c.tat - c.interval)) end
 end
 
 -- Takes the claim off the books; its pieces are the caller's to place. Answers the list {job, piece, ...}, the kind and

@@ -1,5 +1,6 @@
 -- A job's passing from state to state, and where a reference goes that no call has settled.
 local job = {}
+local DEALLOCATED = 'it was deallocated before, and is without its carrier' -- jobs/retry.py
 
 -- Why nothing more of the job may be sent: 'aborted', 'expired', or nil.
 function job.ending(id)
@@ -34,7 +35,8 @@ function job.put_back(id, p, kind, due, front, g, seen)
   local ending = kind ~= 'reads' and job.ending(id)
   if ending then
     if p.m == 0 then
-      local verdict = { outcome = ending, status = seen and seen.status, state = seen and seen.state }
+      local verdict = { outcome = ending, status = seen and seen.status, state = seen and seen.state,
+        message = p.d and DEALLOCATED or nil }
       result.write(id, p.refs, p.c, verdict, p.n)
       return
     end

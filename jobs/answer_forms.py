@@ -1,0 +1,71 @@
+"""The forms that the platform's bodies have, read so that a mere change of their envelope takes nothing from them.
+
+Names of fields are compared by their letters alone: `IsSuccess`, `isSuccess` and `is_success` are one. A list that is
+wrapped into an object is found where that object holds one list and no other. Nothing else is taken for what was asked:
+what is not said is not said.
+"""
+
+from collections.abc import Mapping, Sequence
+
+REFERENCE, STATE = "ConsignmentReferenceForAllLegsAssignedByMpd", "Status"
+"""The fields of Get Consignment Status."""
+_ERROR = ("Code", "Message", "CorrelationId")
+
+
+def letters(text: str) -> str:
+    """The letters of a name, in lower case: what names and states are compared by."""
+    return "".join(filter(str.isalpha, text)).lower()
+
+
+def field(body: Mapping[str, object], name: str) -> object:
+    """The value of a field by its name, in any case of letters; None where none or several have that name."""
+    if name in body:
+        return body[name]
+    wanted = letters(name)
+    found = [value for key, value in body.items() if isinstance(key, str) and letters(key) == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def has(body: Mapping[str, object], name: str) -> bool:
+    """Whether a field of that name is there, in any case of letters."""
+    wanted = letters(name)
+    return name in body or any(isinstance(key, str) and letters(key) == wanted for key in body)
+
+
+def items_of(body: object) -> Sequence[object] | None:
+    """The items of a list's answer: the list, the one list that an object wraps, or an item that stands alone.
+
+    None where it has none of these forms.
+    """
+    match body:
+        case list():
+            return body
+        case dict() if has(body, "Data") and has(body, "IsSuccess"):
+            return [body]
+        case dict():
+            lists = [value for value in body.values() if isinstance(value, list)]
+            return lists[0] if len(lists) == 1 else None
+        case _:
+            return None
+
+
+def record_of(body: Mapping[str, object]) -> Mapping[str, object]:
+    """The record of Get Consignment Status: the object itself, or the one within it that has a state."""
+    if has(body, STATE):
+        return body
+    inner = [value for value in body.values() if isinstance(value, dict) and has(value, STATE)]
+    return inner[0] if len(inner) == 1 else body
+
+
+def as_documented(body: object) -> bool:
+    """Whether a list's answer that could be read has the documented form to the letter."""
+    return isinstance(body, list) and all(not isinstance(item, dict) or "Data" in item for item in body)
+
+
+def is_error(body: object) -> bool:
+    """Whether a body is an error of the platform's own: it has all three of its fields.
+
+    Source: the platform's public guide, 'Errors'. A gateway's or a framework's error has other fields, or one or two of
+    these; no body at all may be anybody's.
+    """
+    return isinstance(body, dict) and all(has(body, name) for name in _ERROR)

@@ -1,0 +1,92 @@
+"""Deallocating before cancelling, for accounts that need it: read first, and only what no carrier has yet.
+
+Deallocating takes a manifested consignment from its carrier (platform's public guide), and where the cancelling call
+then fails it stays so. So each state is read before, and what is manifested or past it is left as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from jobs.deallocation import Deallocation, is_allocated, judge_deallocation
+from jobs.outcomes import Answer, Failure, judge_error
+from jobs.readings import Found, Unread, judge_reading
+from jobs.verdicts import Suspect, Unclear, Untaken, Verdict
+from worker.platform.client import MaySend, PlatformClient
+
+_WRONG_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What came before the cancelling call.
+
+    Attributes:
+        deallocation: what it has come to mean for each reference.
+        answer: what has stopped some of them; None where all may be cancelled.
+        answered: whether that answer says something of what was asked.
+    """
+
+    deallocation: Deallocation
+    answer: Answer | Failure | None = None
+    answered: bool = False
+
+
+async def prepare(client: PlatformClient, references: Sequence[str], may_send: MaySend) -> Prepared:
+    """Reads each state, and deallocates what is allocated and with no carrier yet; one request for each, and one more.
+
+    What cannot be read is not called either. A read that was refused for the caller's sake, or a few in a row that went
+    wrong, stop all that were not read yet: the account is in trouble, not these references.
+    """
+    read = await _read(client, references, may_send)
+    if not read.allocated:
+        return Prepared(Deallocation(read.stopped), read.answer)
+    first = await client.deallocate(read.allocated, may_send)
+    deallocation = judge_deallocation(read.allocated, first)
+    answered = len(deallocation.stopped) < len(read.allocated)
+    stopped = {**deallocation.stopped, **read.stopped}
+    return Prepared(replace(deallocation, stopped=stopped), first if stopped else None, answered=answered)
+
+
+@dataclass(slots=True)
+class _States:
+    """What the reads have found: what may be deallocated, and what stops the others."""
+
+    allocated: list[str] = field(default_factory=list)
+    stopped: dict[str, Verdict] = field(default_factory=dict)
+    answer: Answer | Failure | None = None
+
+
+async def _read(client: PlatformClient, references: Sequence[str], may_send: MaySend) -> _States:
+    states, wrong = _States(), 0
+    for n, reference in enumerate(references):
+        answer = await client.status(reference, may_send)
+        reading = judge_reading(reference, answer)
+        if not isinstance(reading, Unread):
+            wrong = 0
+            if isinstance(reading, Found) and is_allocated(reading.state):
+                states.allocated.append(reference)
+            continue
+        wrong += 1
+        states.answer = answer
+        states.stopped[reference] = verdict = _unread(reading, answer)
+        if wrong >= _WRONG_IN_A_ROW or not reading.counted:
+            states.stopped |= dict.fromkeys(references[n:], verdict)
+            break
+    return states
+
+
+def _unread(reading: Unread, answer: Answer | Failure) -> Verdict:
+    """Nothing was asked of the platform but a state: that is untaken, whatever came."""
+    why = f"reading the state before deallocating: {reading.reason}"
+    match answer:
+        case Failure(written=written, withheld=withheld):
+            return Untaken(why, counted=written, withheld=withheld)
+        case Answer(status=status):
+            verdict = judge_error(answer, single=False) if status >= 300 else None  # noqa: PLR2004 - no success
+            match verdict:
+                case Unclear(counted=counted, alone_after=after) | Untaken(counted=counted, alone_after=after):
+                    return Untaken(why, status, counted=counted, alone_after=after)
+                case Suspect() as suspect:
+                    return replace(suspect, too_long=False)
+                case _:
+                    return Untaken(why, status)
