@@ -9,13 +9,14 @@ from jobs.outcomes import CONFIRMING, Answer, Failure, judge_error
 from jobs.references import normalise
 from jobs.verdicts import Judgement, Refused, Unclear, Untaken, Verdict
 
-_ALLOCATED = frozenset({"allocated", "manifestfailed"})
+_ALLOCATED = frozenset({"allocated", "readytoship", "manifestfailed"})
 
 
 def is_allocated(state: str) -> bool:
-    """Whether a consignment has an allocation that can be taken from it while no carrier has it.
+    """Whether a consignment has an allocation, and no carrier has it yet.
 
-    Source: the platform's public guide: it can be deallocated in Allocated, Manifested and ManifestFailed.
+    The platform's public guide lets it be deallocated in Allocated, Manifested and ManifestFailed. ReadyToShip is tried
+    as well: what the platform then refuses to deallocate is still as it was.
     """
     return letters(state) in _ALLOCATED
 

@@ -1,11 +1,15 @@
 """What the ledger keeps of calls that burnt nothing at first, so that what fails alone comes to its end."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.model import Piece, Priority
 from jobs.retry import CallAgain, ReadState
 from jobs.verdicts import NO_ANSWER, OF_THE_CALLER
-from tests.contract.test_claims import claim, refs, settle, submit
+from tests.contract.test_claims import TERMS, claim, refs, settle, submit
+
+LONE, FIVE = replace(TERMS, per_call=1), replace(TERMS, per_call=5)
 
 
 def refused(piece: Piece, after: int, *, lone: bool = True) -> CallAgain:
@@ -13,16 +17,16 @@ def refused(piece: Piece, after: int, *, lone: bool = True) -> CallAgain:
     return CallAgain(0.0, piece.attempts, piece.named + 1, unclear_s=0.001, alone_after=after, lone=lone)
 
 
-async def call_in_vain(ledger, after, times=1, *, lone=True, **options):
+async def call_in_vain(ledger, after, times=1, *, terms=LONE):
     """Calls what is next so often in vain; answers its history then."""
     for _ in range(times):
-        taken = await claim(ledger)
-        await settle(ledger, taken, refused(taken.parts[0].piece, after, lone=lone), **options)
-    return (await _peek(ledger)).parts[0].piece
+        taken = await claim(ledger, terms=terms)
+        await settle(ledger, taken, refused(taken.parts[0].piece, after, lone=terms is LONE))
+    return (await _peek(ledger, terms)).parts[0].piece
 
 
-async def _peek(ledger):
-    taken = await claim(ledger)
+async def _peek(ledger, terms=LONE):
+    taken = await claim(ledger, terms=terms)
     piece = taken.parts[0].piece
     await settle(ledger, taken, CallAgain(0.0, piece.attempts, piece.named))  # no call was made: nothing is noted
     return taken
@@ -33,8 +37,8 @@ async def another_does_well(ledger):
     before = await ledger.now_ms()
     while await ledger.now_ms() == before:
         pass
-    await submit(ledger, refs(1, first=500), priority=Priority.URGENT)
-    await settle(ledger, await claim(ledger), well=True)
+    await submit(ledger, refs(5, first=500), priority=Priority.URGENT)
+    await settle(ledger, await claim(ledger, terms=FIVE), well=True)
     before = await ledger.now_ms()
     while await ledger.now_ms() == before:
         pass
@@ -59,7 +63,7 @@ async def test_a_lone_reference_burns_attempts_once_others_have_done_well_often_
 async def test_a_list_burns_nothing_since_it_is_not_known_which_of_it_is_to_blame(ledger):
     await submit(ledger, refs(5))
     for _ in range(4):
-        piece = await call_in_vain(ledger, NO_ANSWER, lone=False)
+        piece = await call_in_vain(ledger, NO_ANSWER, terms=FIVE)
         await another_does_well(ledger)
     assert (piece.attempts, piece.unanswered, piece.alone) == (0, 4, 3)
 

@@ -55,7 +55,7 @@ def test_what_a_deallocation_stopped_joins_the_judgement_of_the_others():
     ("state", "allocated"),
     [
         ("Allocated", True), ("Manifest Failed", True), ("Unallocated", False), ("Manifested", False),
-        ("Delivered", False), ("Cancelled", False), ("ReadyToShip", False), ("Manifesting", False), ("Odd", False),
+        ("Delivered", False), ("Cancelled", False), ("ReadyToShip", True), ("Manifesting", False), ("Odd", False),
     ],
 )  # fmt: skip
 def test_only_what_is_allocated_and_has_no_carrier_yet_is_deallocated(state, allocated):
