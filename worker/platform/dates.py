@@ -26,7 +26,7 @@ def _seconds_of(text: str) -> float | None:
         if _ISO.match(text):
             date = datetime.fromisoformat(text)
             return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-        parts = parsedate_tz(text)
+        parts = parsedate_tz(text) or parsedate_tz(f"{text} GMT")  # it reads RFC 850 with a zone alone
         if parts is None:
             return None
         datetime(*parts[:6], tzinfo=UTC)  # else a 99th of the month would be a date
