@@ -19,6 +19,7 @@ SANDBOX_PORT = 8089
 LOCAL_SANDBOX = f"http://127.0.0.1:{SANDBOX_PORT}"
 KEY_SETTINGS = frozenset({"api_key", "api_key_file"})
 
+_LONGEST_VERSION = 100
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -37,6 +38,13 @@ def _url(value: str) -> str:
 
 def _key(value: SecretStr) -> SecretStr:
     return SecretStr(as_key(value.get_secret_value()))
+
+
+def _version(value: str) -> str:
+    value = value.strip()
+    if len(value) > _LONGEST_VERSION or not value.isascii() or not value.isprintable():
+        raise ValueError("must be a version such as 1.1, in printable ASCII, or empty: then none is named")
+    return value
 
 
 def _pattern(value: str) -> str:
@@ -77,6 +85,9 @@ class AccountSettings(BaseModel):
     api_key: _Key | None = Field(None, description="the subscription key; a secret")
     api_key_file: Path | None = Field(
         None, description="a file that holds the key instead; read again where the platform refuses the key"
+    )
+    api_version: Annotated[str, AfterValidator(_version)] = Field(
+        "1.1", description="the version of the platform's API that every call names; empty: none is named"
     )
     max_concurrent_calls: int = Field(8, ge=1, le=1000, description="calls in flight, over all workers together")
     max_calls_per_second: float | None = Field(None, gt=0, le=10_000, description="over all workers together")

@@ -4,6 +4,7 @@ Read only by entry points. Checked once, at start, across fields, naming the set
 """
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
     InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -34,6 +37,8 @@ from jobs.remedies import Wording
 __all__ = ["LOCAL_SANDBOX", "SANDBOX_PORT", "AccountSettings", "Settings", "is_loopback", "load", "log_format"]
 
 _ENV_FILE = ".env"
+_MAY_BE_EMPTY = re.compile(rf"{names.PREFIX}({names.ACCOUNTS}.+__)?API_VERSION", re.IGNORECASE)
+"""Names in the environment of what may be set to nothing; every other one without a value is an unset one."""
 AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -89,6 +94,12 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class names it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over `.env`, and that over the TOML file, setting by setting."""
+        if isinstance(env_settings, EnvSettingsSource):
+            env_settings.env_vars = {**env_settings.env_vars, **_emptied(os.environ)}
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            path = dotenv_settings.env_file
+            written = _in_env_file(path if isinstance(path, str | Path) else None)
+            dotenv_settings.env_vars = {**dotenv_settings.env_vars, **_emptied(written)}
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, dotenv_settings)
         path = os.environ.get("CANCELLIST_CONFIG")
         return (*sources, InitSettingsSource(settings_cls, _read_toml(Path(path)))) if path else sources
@@ -175,6 +186,11 @@ def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
 
 def _in_env_file(path: Path | str | None) -> Mapping[str, str | None]:
     return dotenv_values(path, encoding="utf-8") if path and Path(path).is_file() else {}
+
+
+def _emptied(values: Mapping[str, str | None]) -> dict[str, str]:
+    """What is set to nothing and may be; `env_ignore_empty` leaves it out."""
+    return {name.lower(): "" for name, value in values.items() if value == "" and _MAY_BE_EMPTY.fullmatch(name)}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

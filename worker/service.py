@@ -208,7 +208,11 @@ class Service:
         policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
         read_key = partial(self.settings.key, name)
         client = PlatformClient(
-            own.api_url, read_key(), timeout_s=own.call_timeout, read_key=read_key if own.api_key_file else None
+            own.api_url,
+            read_key(),
+            timeout_s=own.call_timeout,
+            read_key=read_key if own.api_key_file else None,
+            version=own.api_version,
         )
         await self._stack.enter_async_context(client)
         known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())

@@ -21,12 +21,13 @@ _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """An account as the settings have it; `wording` names its settings."""
+    """An account as the settings have it; `wording` names its settings, `version` that of the platform's API."""
 
     name: str
     url: str
     wording: Wording
     key: str | None = field(repr=False)
+    version: str
 
 
 def subscription(settings: Settings, name: str) -> Subscription:
@@ -35,7 +36,8 @@ def subscription(settings: Settings, name: str) -> Subscription:
     Raises:
         SettingsError: the file that is to hold its key holds none.
     """
-    return Subscription(name, settings.of(name).api_url, settings.wording(name), settings.key(name))
+    own = settings.of(name)
+    return Subscription(name, own.api_url, settings.wording(name), settings.key(name), own.api_version)
 
 
 def transport(account: Subscription) -> Finding:
@@ -51,7 +53,7 @@ def transport(account: Subscription) -> Finding:
 
 async def key(account: Subscription) -> Finding:
     """Whether the platform answers, and takes the key."""
-    async with PlatformClient(account.url, account.key, timeout_s=_ANSWER_S) as client:
+    async with PlatformClient(account.url, account.key, timeout_s=_ANSWER_S, version=account.version) as client:
         return judged(account, await client.status(_NOWHERE))
 
 

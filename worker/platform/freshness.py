@@ -1,0 +1,81 @@
+"""How old an answer was when it came: something between the platform and us may have kept it.
+
+Clocks of two hosts differ, so a `Date` is never held against our own: the platform's is learnt from what it answers.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median_low
+
+_ROUNDING_S = 2.0
+"""A `Date` has whole seconds, and an answer is on its way for a while."""
+_SAMPLES = 15
+_STANDS_STILL_S = 3.0
+_AGE = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    date_s: float
+    at_s: float
+
+    @property
+    def lead_s(self) -> float:
+        """What is to be added to our steady clock to get the platform's."""
+        return self.date_s - self.at_s
+
+
+class PlatformClock:
+    """The platform's clock, as the `Date` of its answers has told it; `at_s` is always our steady clock's time.
+
+    What answers a PUT was made for it, so the middle one of the last few says what time it is: one host among several
+    whose clock is wrong moves nothing. Until there is one, the newest of what answered a GET does: it may have been
+    kept for a while, but was not made in the future. A clock that stands still tells nothing.
+    """
+
+    def __init__(self) -> None:
+        self._made: deque[_Sample] = deque(maxlen=_SAMPLES)
+        self._perhaps_kept: deque[_Sample] = deque(maxlen=_SAMPLES)
+
+    def learn(self, date_s: float, at_s: float, *, kept: bool) -> None:
+        """Takes the `Date` of an answer that came at `at_s`; `kept`: something on the way may have kept it."""
+        (self._perhaps_kept if kept else self._made).append(_Sample(date_s, at_s))
+
+    def now(self, at_s: float) -> float | None:
+        """The time by the platform's clock, in seconds since 1970; None while it is not known."""
+        if self._made:
+            return None if _stands_still(self._made) else at_s + median_low(one.lead_s for one in self._made)
+        return at_s + max(one.lead_s for one in self._perhaps_kept) if self._perhaps_kept else None
+
+
+def _stands_still(samples: deque[_Sample]) -> bool:
+    first, last = samples[0], samples[-1]
+    return last.at_s - first.at_s > _STANDS_STILL_S and len({one.date_s for one in samples}) == 1
+
+
+def age_s(ages: Iterable[str], date_s: float | None, now_s: float | None) -> float:
+    """How old an answer is at least, 0 where nothing says so.
+
+    Args:
+        ages: the values of each `Age`, in which caches say so (RFC 9111, 5.1); the largest counts.
+        date_s: when it was made, by the platform's clock.
+        now_s: what time it is by that clock.
+    """
+    said = [float(part) for value in ages for one in value.split(",") if _AGE.fullmatch(part := one.strip())]
+    behind_s = now_s - date_s if now_s is not None and date_s is not None else 0.0
+    return max(0.0, *said, behind_s if behind_s > _ROUNDING_S else 0.0)
+
+
+def unmodified_s(modified_s: float | None, date_s: float | None, age: float, now_s: float | None) -> float | None:
+    """How long before an answer came what it tells of was changed last; None where nothing says so.
+
+    Args:
+        modified_s: its `Last-Modified`.
+        date_s: its `Date`, which the same clock has written.
+        age: how old it was when it came.
+        now_s: what time it is by the platform's clock, for an answer without a `Date`.
+    """
+    came_s = date_s + age if date_s is not None else now_s
+    return max(0.0, came_s - modified_s) if modified_s is not None and came_s is not None else None

@@ -1,0 +1,78 @@
+"""The subscription key, which may change while we run."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from jobs.errors import SettingsError
+
+log = structlog.get_logger()
+
+_READ_S = 0.25
+"""For how long a call waits for its key's file: it is fenced by a lease, and must not be sent late."""
+
+
+class Key:
+    """The key that calls are sent with; read anew once the platform has refused it.
+
+    Args:
+        value: the key as it stands, None where none is wanted.
+        read: reads it anew, where it can change.
+        platform: which platform it is for, in log lines.
+    """
+
+    def __init__(self, value: str | None, read: Callable[[], str | None] | None, platform: str) -> None:
+        self._value = value
+        self._read = read
+        self._platform = platform
+        self._refused = False
+        self._reading: asyncio.Task[str | None] | None = None
+        self._unread = ""
+
+    def refused(self, value: str | None) -> None:
+        """Says that the platform has refused a key; one that is not ours any more is passed over."""
+        if value == self._value:
+            self._refused = True
+
+    async def now(self) -> str | None:
+        """The key; a refused one is read anew first, so that a mended one is taken up without a restart."""
+        if self._refused and self._read:
+            reading = self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read))
+            await asyncio.wait({reading}, timeout=_READ_S)
+            if self._reading is reading:  # else another call has taken it
+                self._take(reading)
+        return self._value
+
+    async def mended(self) -> bool:
+        """Whether there is another key now in place of one that the platform has refused."""
+        if not (self._refused and self._read):
+            return False
+        refused = self._value
+        changed = await self.now() != refused
+        self._refused = not changed
+        return changed
+
+    def close(self) -> None:
+        """Waits for no file any more."""
+        if self._reading:
+            self._reading.cancel()
+
+    def _take(self, reading: asyncio.Task[str | None]) -> None:
+        """Takes the key that was read; one whose file does not answer is waited for by the next call."""
+        unread = ""
+        if not reading.done():
+            unread = "its file does not answer"
+        else:
+            self._reading = None
+            try:
+                value = reading.result()
+            except SettingsError as error:
+                unread = str(error)
+            else:
+                if value != self._value:
+                    log.info("the key has changed", platform=self._platform)
+                self._value, self._refused = value, False
+        if unread and unread != self._unread:
+            log.warning("the key cannot be read anew; the last one is sent", platform=self._platform, reason=unread)
+        self._unread = unread
