@@ -67,6 +67,7 @@ def test_stats_count_calls_names_and_peaks():
         "answers": {"200": 1, "none": 1},
         "faults": {"html": 1},
         "in_flight": 1,
+        "to_act_late": 0,
         "peak_in_flight": 2,
         "peak_cancel_calls_per_second": 2,
         "references_named": 11,
@@ -113,7 +114,7 @@ def test_changing_one_setting_keeps_the_others_and_never_shows_the_key():
 
 def test_the_commands_defaults_are_those_of_the_options():
     options = SandboxOptions()
-    own = {"port", "mix", "fault", "as_json"}
+    own = {"port", "mix", "fault", "at", "as_json"}
     defaults = {name: parameter.default for name, parameter in inspect.signature(sandbox).parameters.items()}
     assert {name: value for name, value in defaults.items() if name not in own} == {
         name: getattr(options, name) for name in defaults if name not in own
