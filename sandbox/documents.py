@@ -48,7 +48,7 @@ _ADDRESS: Final = (
     "SpecialInstructions",
     "LatLong",
 )
-_PLATFORMS_OWN: Final = ("Reference", "ConsignmentState", "DateCreated")
+_PLATFORMS_OWN: Final = ("Reference", "ConsignmentState", "DateCreated", "Allocation")
 """What a caller cannot give."""
 
 
