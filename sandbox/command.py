@@ -56,7 +56,8 @@ def sandbox(
         ),
     ] = None,
     faults_for_s: Annotated[
-        float | None, typer.Option(help="The faults end so long after the first call that they are for.")
+        float | None,
+        typer.Option(help="What is left to chance goes wrong for so long after the first call that it is for."),
     ] = None,
     refusal_words: Annotated[
         Style, typer.Option(help="How refusals are worded: one text for all, with the state's name, or a code.")

@@ -102,9 +102,10 @@ def _failure(status: int) -> Answer:
 def _problem(status: int) -> Answer:
     """Returns an error in the form of RFC 9457, which newer versions of many a framework answer with."""
     content = {
-        "type": f"https://httpstatuses.io/{status}",
+        "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
+        "errors": {"$": ["The value is not valid."]},
         "traceId": "00-5a6db0c500004000800000000000000a-5a6db0c500004000-00",
     }
     return Answer(status, content, content_type=PROBLEM)

@@ -16,6 +16,8 @@ _MARK: Final = "\ue000"
 """Stands in a message for the bytes that no encoder writes."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_ERROR: Final = 400
+"""Statuses from here on are errors."""
 
 
 def camel(name: str) -> str:
@@ -44,11 +46,13 @@ def reformed(answer: Answer, kind: FaultKind) -> Answer | None:
         return answer if content is None else _bytes(answer, _BYTE_ORDER_MARK + orjson.dumps(content))
     if kind is FaultKind.IN_STRING:
         return answer if content is None else _bytes(answer, orjson.dumps(orjson.dumps(content).decode()))
+    if kind in _ERRORS:
+        return answer if content is None or answer.status < _ERROR else replace(answer, content=_ERRORS[kind](content))
     wrap = _WRAPS.get(kind)
     if wrap is None:
         return None
     # An error keeps its form: envelopes are for what was asked for.
-    return answer if content is None or answer.status >= 400 else replace(answer, content=wrap(content))  # noqa: PLR2004
+    return answer if content is None or answer.status >= _ERROR else replace(answer, content=wrap(content))
 
 
 def _bytes(answer: Answer, body: bytes) -> Answer:
@@ -80,6 +84,13 @@ _WRAPS: Final[Mapping[FaultKind, Callable[[Any], Mapping[str, object]]]] = {
     FaultKind.IN_ITEMS: lambda content: {"Items": content, "TotalCount": _count(content)},
     FaultKind.BY_REFERENCE: _by_reference,
 }
+
+
+_ERRORS: Final[Mapping[FaultKind, Callable[[Any], Mapping[str, object]]]] = {
+    FaultKind.ERROR_TEXT: lambda content: {**content, "Code": "ConsignmentException", "Details": content["Message"]},
+    FaultKind.ERROR_SHORT: lambda content: {name: value for name, value in content.items() if name != "Details"},
+}
+"""Two more forms of the platform's own errors; one of its public clients reads the first."""
 
 
 def misspelt(answer: Answer, kind: FaultKind, hit: Sequence[Mapping[str, object]]) -> Answer:

@@ -90,6 +90,8 @@ class FaultKind(StrEnum):
     IN_STRING = "in-string"
     BY_REFERENCE = "by-reference"
     BYTE_ORDER_MARK = "byte-order-mark"
+    ERROR_TEXT = "error-text"
+    ERROR_SHORT = "error-short"
     HALF_SURROGATE = "half-surrogate"
     BAD_UTF8 = "bad-utf8"
     STATE_SPACED = "state-spaced"
@@ -143,7 +145,7 @@ FORMS: Final = frozenset(
     {
         FaultKind.CAMEL_CASE, FaultKind.SNAKE_CASE, FaultKind.LOWER_CASE, FaultKind.IN_DATA, FaultKind.IN_RESULTS,
         FaultKind.IN_VALUE, FaultKind.IN_ITEMS, FaultKind.IN_STRING, FaultKind.BY_REFERENCE, FaultKind.BYTE_ORDER_MARK,
-        FaultKind.HALF_SURROGATE, FaultKind.BAD_UTF8,
+        FaultKind.HALF_SURROGATE, FaultKind.BAD_UTF8, FaultKind.ERROR_TEXT, FaultKind.ERROR_SHORT,
     }
 )  # fmt: skip
 WIRES: Final = frozenset(
@@ -227,6 +229,8 @@ _MEANINGS: Final[Mapping[FaultKind, str]] = {
     FaultKind.IN_STRING: "the answer is a JSON string that holds JSON",
     FaultKind.BY_REFERENCE: "an object of items by reference in place of a list",
     FaultKind.BYTE_ORDER_MARK: "a byte order mark stands before the JSON",
+    FaultKind.ERROR_TEXT: "an error has the name of an exception for its Code, and a text for its Details",
+    FaultKind.ERROR_SHORT: "an error has no Details",
     FaultKind.HALF_SURROGATE: r'a Message with a lone "\ud800"',
     FaultKind.BAD_UTF8: "a Message with bytes that are not UTF-8",
     FaultKind.STALE_AGE: "the state of stale_s ago, with `Age` to tell",

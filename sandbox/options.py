@@ -39,7 +39,10 @@ class Settings(BaseModel):
     gzip: bool = Field(True, description="Packs answers of 1 KB and more for who accepts it.")
     faults: dict[str, float] = Field(default_factory=dict, description="Probability by fault: KIND or SCOPE:KIND.")
     faults_for_s: float | None = Field(
-        None, gt=0, le=_DAY_S, description="The faults end so long after the first call that they are for."
+        None,
+        gt=0,
+        le=_DAY_S,
+        description="What is left to chance goes wrong for so long after the first call that it is for.",
     )
     at: dict[str, dict[str, Times | None]] = Field(
         default_factory=dict,

@@ -68,11 +68,10 @@ def route(method: str, path: str) -> Route:
         case [name]:
             return _named(method, name)
         case [take, skip] if _is_number(take) and _is_number(skip):
-            return (
-                Route(Endpoint.PAGE, take=int(take), skip=int(skip))
-                if method == "GET"
-                else Route(Endpoint.WRONG_METHOD)
-            )
+            page = Route(Endpoint.PAGE, take=int(take), skip=int(skip))
+            return page if method == "GET" else Route(Endpoint.WRONG_METHOD)
+        case [word, name] if (method, word.lower()) == ("GET", "getconsignmentwithmetadata"):
+            return Route(Endpoint.CONSIGNMENT, name)
         case [name, action]:
             return _action(method, name, action.lower())
         case _:

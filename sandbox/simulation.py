@@ -70,9 +70,9 @@ class Simulation:
         if scope is None:
             return None
         fault = self._fault_at(ask, scope) if self._places else None
-        return fault or (
-            None if self._are_over(ask, scope) else decide(self.options.seed, ask.call, self._plans[scope])
-        )
+        if fault is not None or self._are_over(ask, scope):
+            return fault
+        return decide(self.options.seed, ask.call, self._plans[scope])
 
     def _fault_at(self, ask: Ask, scope: Scope) -> Fault | None:
         """Returns what goes wrong with a call because of a reference that it names."""

@@ -105,6 +105,21 @@ async def test_an_answer_is_an_object_by_reference_a_string_or_has_a_mark_before
         assert len(json.loads(body.decode("utf-8-sig"))) == NAMES
 
 
+@pytest.mark.parametrize("scope", [Scope.SINGLE, Scope.READS])
+async def test_an_error_of_the_platform_has_another_code_and_details_or_none(scope):
+    async with platform("slow", slow_ms=0, consignments=0) as (server, http):
+        _, _, body = await call(server, http, scope)
+        usual = orjson.loads(body)
+        server.change(faults={f"{scope}:error-text": 1.0})
+        status, _, body = await call(server, http, scope)
+        told = orjson.loads(body)
+        assert (status, set(told)) == (404, set(usual))
+        assert (told["Code"], told["Details"]) == ("ConsignmentException", usual["Message"])
+        server.change(faults={f"{scope}:error-short": 1.0})
+        _, _, body = await call(server, http, scope)
+        assert set(orjson.loads(body)) == {"Code", "Message", "CorrelationId"}
+
+
 async def test_one_message_with_half_a_surrogate_makes_a_list_hard_to_read():
     async with platform("slow", slow_ms=0) as (server, http):
         odd = server.reference(2)

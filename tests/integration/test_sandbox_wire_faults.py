@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.kinds import APPLIES, FORMS, WIRES, FaultKind, Scope
+from sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 
@@ -172,14 +172,15 @@ async def test_every_fault_of_reads_hits_reads_and_leaves_cancels_alone(kind):
 
 
 @pytest.mark.parametrize("kind", sorted(APPLIES[Scope.SEARCH]))
-async def test_every_fault_of_searches_hits_searches(kind):
+@pytest.mark.parametrize("path", ["getConsignmentReferences", "5/0", "summary"])
+async def test_every_fault_of_searches_hits_searches(kind, path):
     async with platform(f"search:{kind}", slow_ms=1, hang_ms=10) as (_, http):
         try:
-            async with http.get("/consignments/getConsignmentReferences", allow_redirects=False) as answer:
+            async with http.get(f"/consignments/{path}", allow_redirects=False) as answer:
                 status, body = answer.status, await answer.read()
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
             status, body = None, b""
-        assert (status == 200 and body.startswith(b'["EC-')) == (kind is FaultKind.SLOW)
+        assert (status == 200 and body.startswith((b'["EC-', b'{"Count"', b'{"Number'))) == (kind is FaultKind.SLOW)
 
 
 async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
@@ -192,3 +193,22 @@ async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
     first = await statuses()
     assert first == await statuses()
     assert set(first[0]) == {200, 429, 500}
+
+
+@pytest.mark.parametrize(
+    ("scope", "kind"), [(scope, kind) for scope in (Scope.LIST, Scope.SINGLE) for kind in sorted(APPLIES[scope])]
+)
+async def test_the_record_says_what_was_done_whatever_the_answer_says(scope, kind):
+    async with platform(f"{scope}:{kind}", slow_ms=1, hang_ms=10, late_ms=20) as (server, http):
+        try:
+            async with cancel(server, http, scope, allow_redirects=False) as answer:
+                await answer.read()
+        except aiohttp.ClientError:
+            assert server.stats()["faults"].keys() <= {kind}
+        await until(lambda: server.stats()["in_flight"] == server.stats()["to_act_late"] == 0)
+        named = NAMES if scope is Scope.LIST else 1
+        assert acted(server) == {Acts.NOTHING: 0, Acts.HALF: NAMES // 2}.get(acts(kind), named)
+        rows = server.record(server.references(named))
+        assert {row["cancelled_by_call"] for row in rows if row["state"] == "Cancelled"} <= {1}
+        assert {row["cancel_calls"] for row in rows} == {1}
+        assert server.stats()["faults"] == {kind: 1}
