@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 JSON: Final = "application/json; charset=utf-8"
+PROBLEM: Final = "application/problem+json"
 HTML: Final = "text/html; charset=utf-8"
 LOGIN_PAGE: Final = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
 _GZIP_FROM: Final = 1024
@@ -25,9 +26,25 @@ class Delivery(StrEnum):
     RESET = "reset"
 
 
+class Odd(StrEnum):
+    """What is odd about the bytes of an answer, or about those that follow it."""
+
+    LONG_HEADER = "long-header"
+    MANY_HEADERS = "many-headers"
+    BLANK_IN_HEADER = "blank-in-header"
+    NO_COLON = "no-colon"
+    TWO_LENGTHS = "two-lengths"
+    SURPLUS = "surplus"
+    SURPLUS_LATE = "surplus-late"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: JSON in `content`, or else bytes in `body`, or else references to be streamed in `matches`."""
+    """One answer: JSON in `content`, or else bytes in `body`.
+
+    Of searches it is `matches`, references to be streamed, or `steps`, which give way to other calls where they yield
+    None and end with the answer itself.
+    """
 
     status: int
     content: Sequence[Mapping[str, object]] | Mapping[str, object] | None = None
@@ -36,6 +53,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delivery: Delivery = Delivery.WHOLE
     matches: Iterator[list[str]] | None = None
+    steps: "Iterator[Answer | None] | None" = None
+    odd: Odd | None = None
 
 
 def encode(answer: Answer, *, gzipped: bool) -> tuple[bytes, dict[str, str]]:
@@ -50,7 +69,7 @@ def encode(answer: Answer, *, gzipped: bool) -> tuple[bytes, dict[str, str]]:
     return body, headers
 
 
-def error(status: int, code: str, message: str, *, call: int = 0, details: Sequence[Mapping[str, str]] = ()) -> Answer:
+def error(status: int, code: str, message: str, call: int = 0, details: Sequence[Mapping[str, str]] = ()) -> Answer:
     """Returns an error with the platform's own body."""
     content = {
         "Code": code,

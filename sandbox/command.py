@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sandbox.style import Style
+
 if TYPE_CHECKING:
     from sandbox.options import SandboxOptions
     from sandbox.server import Sandbox
@@ -46,17 +48,51 @@ def sandbox(
     poison: Annotated[
         int | None, typer.Option(metavar="400|404", help="Answer to a whole list with one unknown reference in it.")
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REFERENCE=[SCOPE:]KIND[*TIMES]",
+            help="What goes wrong with each call that names a reference, or with the first few; repeatable.",
+        ),
+    ] = None,
+    faults_for_s: Annotated[
+        float | None,
+        typer.Option(help="What is left to chance goes wrong for so long after the first call that it is for."),
+    ] = None,
+    refusal_words: Annotated[
+        Style, typer.Option(help="How refusals are worded: one text for all, with the state's name, or a code.")
+    ] = Style.OWN,
+    manifested_cancellable: Annotated[
+        bool,
+        typer.Option(
+            "--manifested-cancellable",
+            help="Cancels in Manifested, Dispatched, Collected, InTransit and most later states too.",
+        ),
+    ] = False,
+    ready_to_ship_refused: Annotated[
+        bool,
+        typer.Option("--ready-to-ship-refused", help="ReadyToShip must be set back to Allocated to be cancelled."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuses calls without the right Content-Type and electio-api-version.")
+    ] = False,
     deallocate_first: Annotated[
         bool, typer.Option("--deallocate-first", help="Allocated consignments must be deallocated to be cancelled.")
     ] = False,
     slow_ms: Annotated[float, typer.Option(help="What the fault `slow` adds to a call.")] = 1_000,
-    late_ms: Annotated[float, typer.Option(help="How late the fault `timeout-late` acts.")] = 2_000,
+    late_ms: Annotated[float, typer.Option(help="How late the faults `...-late` act.")] = 2_000,
+    stale_s: Annotated[float, typer.Option(help="How old the answers of the faults `stale-...` are.")] = 300,
+    surplus_ms: Annotated[float, typer.Option(help="How late the fault `surplus-late` writes.")] = 20,
     hang_ms: Annotated[float, typer.Option(help="After how long a hanging call is closed.")] = 300_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once it listens.")] = False,
 ) -> None:
     """Run the local Consignments platform, with faults on request, until it is stopped.
 
     Example: cancellist sandbox --latency-ms 50 --fault 503-before=0.05 --fault list:half-list=0.02
+
+    What the vendor's documents leave open can be chosen, and a fault can come with a reference. Example:
+    cancellist sandbox --refusal-words generic --manifested-cancellable --strict --ready-to-ship-refused
+    --fault 504-late=0.01 --at EC-000-05D-1NS=429-before
 
     While it runs, PUT /sandbox/settings changes it, and GET /sandbox/record says what really happened.
     """
@@ -79,9 +115,17 @@ def sandbox(
         "gzip": gzip,
         "faults": _faults(fault or []),
         "poison": poison,
+        "at": _places(at or []),
+        "faults_for_s": faults_for_s,
+        "refusal_words": refusal_words,
+        "manifested_cancellable": manifested_cancellable,
+        "ready_to_ship_refused": ready_to_ship_refused,
+        "strict": strict,
         "deallocate_first": deallocate_first,
         "slow_ms": slow_ms,
         "late_ms": late_ms,
+        "stale_s": stale_s,
+        "surplus_ms": surplus_ms,
         "hang_ms": hang_ms,
     }
     _run(values if mix is None else values | {"mix": mix}, as_json=as_json)
@@ -100,13 +144,35 @@ def _faults(texts: list[str]) -> dict[str, float]:
     return faults
 
 
+def _places(texts: list[str]) -> dict[str, dict[str, int | None]]:
+    """Reads what goes wrong at which reference, and how often."""
+    places: dict[str, dict[str, int | None]] = {}
+    for text in texts:
+        reference, _, fault = text.partition("=")
+        kind, star, times = fault.partition("*")
+        if not reference.strip() or not kind.strip() or (star and not _counts(times)):
+            raise typer.BadParameter(f"--at {text}: write it as REFERENCE=KIND or REFERENCE=KIND*TIMES")
+        places.setdefault(reference.strip(), {})[kind.strip()] = int(times) if star else None
+    return places
+
+
+def _counts(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isdecimal() and int(text) > 0
+
+
 def _print_faults() -> None:
     # Imported here, as below: the other commands must not pay for what only a sandbox needs.
-    from sandbox.faults import APPLIES, Scope  # noqa: PLC0415
+    from sandbox.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
 
-    typer.echo("A KIND without a SCOPE is for cancels, in a list and alone.\n")
-    for scope in Scope:
-        typer.echo(f"{scope}: {', '.join(sorted(APPLIES[scope]))}\n")
+    typer.echo("--fault [SCOPE:]KIND=PROBABILITY. A KIND without a SCOPE is for cancels, in a list and alone.")
+    typer.echo("--at REFERENCE=[SCOPE:]KIND, or ...KIND*TIMES, for what goes wrong with calls that name a reference.\n")
+    typer.echo(f"SCOPE is one of {', '.join(Scope)}; each fault names those that it is for.\n")
+    for kind in FaultKind:
+        scopes = [scope for scope in Scope if kind in APPLIES[scope]]
+        where = "all" if len(scopes) == len(Scope) else " ".join(scopes)
+        typer.echo(f"{kind:<24}{meaning(kind)} ({where})")
+    typer.echo()
+    typer.echo("Example: --fault 504-late=0.01 --fault reads:stale-age=0.1 --at EC-000-05D-1NS=list:429-before*3")
     raise typer.Exit
 
 

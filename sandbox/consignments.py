@@ -10,8 +10,6 @@ from typing import Final
 from sandbox.references import draw
 
 DEFAULT_MIX: Final = "Allocated=84,ReadyToShip=6,Unallocated=2,Manifested=5,InTransit=1,Cancelled=2"
-CANCELLED_MESSAGE: Final = "Consignment cancellation completed successfully"
-DEALLOCATED_MESSAGE: Final = "Consignment deallocation completed successfully"
 
 
 class State(StrEnum):
@@ -47,18 +45,31 @@ class State(StrEnum):
     MISSING = "Missing"
     LOST = "Lost"
     DAMAGED = "Damaged"
+    DISPATCHED = "Dispatched"
     CANCELLING = "Cancelling"
     CANCELLED = "Cancelled"
 
 
 STATES: Final = tuple(State)
-STATE_BY_NAME: Final = {state.lower(): state for state in STATES}
+_BY_LETTERS: Final = {state.lower(): state for state in STATES}
 
 # A failed manifest left the consignment unmanifested, so it can still be cancelled.
 # Tuples are searched by identity; sets would hash an enumeration's member, which is slow.
 OPEN: Final = (State.ALLOCATED, State.READY_TO_SHIP, State.UNALLOCATED, State.ALLOCATION_FAILED, State.MANIFEST_FAILED)
 PASSING: Final = (State.ALLOCATING, State.MANIFESTING, State.CANCELLING)
-HOLDS_ALLOCATION: Final = (State.ALLOCATED, State.READY_TO_SHIP, State.MANIFEST_FAILED)
+MUST_DEALLOCATE: Final = (State.ALLOCATED, State.MANIFEST_FAILED)
+"""What the older rule wants deallocated before it is cancelled."""
+
+DEALLOCATABLE: Final = (State.ALLOCATED, State.MANIFESTED, State.MANIFEST_FAILED)
+"""The documented states; of these a deallocated consignment becomes unallocated, and stays open."""
+
+NEVER_CANCELLABLE: Final = (State.IN_TRANSIT_WAITING, State.PARTIALLY_DELIVERED, State.DELIVERED)
+"""Where the disputed table of states allows no cancelling either, though it does in all other later states."""
+
+
+def state_named(text: str) -> State | None:
+    """Returns the state of a name, compared by its letters alone, as in `In Transit - Waiting`."""
+    return _BY_LETTERS.get("".join(filter(str.isalpha, text)).lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def parse_mix(text: str) -> Mix:
     weights: dict[State, float] = {}
     for part in text.split(","):
         name, _, number = part.partition("=")
-        state = STATE_BY_NAME.get(name.strip().lower())
+        state = state_named(name)
         if state is None:
             raise ValueError(f"unknown state {name.strip()!r} in the mix; write it as {DEFAULT_MIX}")
         if state in weights:
@@ -109,32 +120,51 @@ def initial_state(seed: int, index: int, mix: Mix) -> State:
     return mix.states[bisect_right(mix.bounds, draw(seed, "state", index))]
 
 
-def not_found(reference: str) -> str:
-    """Returns the platform's words for a reference it does not know."""
-    return f"Consignment with reference {reference} could not be found"
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the platform allows; the documents of the vendor leave each of these open.
 
-
-def cancel_refusal(reference: str, state: State, *, deallocate_first: bool) -> str | None:
-    """Returns why a consignment cannot be cancelled, in the platform's words; None where it can.
-
-    Args:
-        reference: Named in the words.
-        state: The state it is in.
-        deallocate_first: Whether the older rule holds, by which an allocated consignment has to be deallocated before.
+    Attributes:
+        deallocate_first: The older rule, by which an allocated consignment must be deallocated before.
+        manifested_cancellable: The disputed table, by which most later states can be cancelled too.
+        ready_to_ship_refused: One that is ready to ship must be set back before.
     """
-    if state in OPEN:
-        if deallocate_first and state in HOLDS_ALLOCATION:
-            return f"Consignment {reference} is {state} and must be deallocated before it can be cancelled"
-        return None
+
+    deallocate_first: bool = False
+    manifested_cancellable: bool = False
+    ready_to_ship_refused: bool = False
+
+
+class Why(StrEnum):
+    """Why something was not done to a consignment."""
+
+    UNKNOWN = "consignment_not_found"
+    CANCELLED = "consignment_already_cancelled"
+    PASSING = "consignment_is_being_changed"
+    ALLOCATED = "consignment_is_allocated"
+    STATE = "invalid_consignment_state"
+
+
+def refuse_cancelling(state: State, rules: Rules) -> Why | None:
+    """Returns why a consignment in a state cannot be cancelled; None where it can."""
     if state is State.CANCELLED:
-        return f"Consignment {reference} has already been cancelled"
+        return Why.CANCELLED
     if state in PASSING:
-        return f"Consignment {reference} cannot be cancelled while it is {state}, please try again later"
-    return f"Consignment {reference} cannot be cancelled because it is in state {state}"
-
-
-def deallocate_refusal(reference: str, state: State) -> str | None:
-    """Returns why a consignment cannot be deallocated, in the platform's words; None where it can."""
-    if state in HOLDS_ALLOCATION:
+        return Why.PASSING
+    if rules.deallocate_first and state in MUST_DEALLOCATE:
+        return Why.ALLOCATED
+    if rules.ready_to_ship_refused and state is State.READY_TO_SHIP:
+        return Why.STATE
+    if state in OPEN or (rules.manifested_cancellable and state not in NEVER_CANCELLABLE):
         return None
-    return f"Consignment {reference} cannot be deallocated because it is in state {state}"
+    return Why.STATE
+
+
+def refuse_deallocating(state: State) -> Why | None:
+    """Returns why a consignment in a state cannot be deallocated; None where it can."""
+    return None if state in DEALLOCATABLE else Why.STATE
+
+
+def refuse_setting_back(state: State) -> Why | None:
+    """Returns why a consignment in a state cannot be set not ready to ship; None where it can."""
+    return None if state is State.READY_TO_SHIP else Why.STATE

@@ -1,20 +1,21 @@
-"""What is derived of a consignment beside its state: dates, addresses, packages.
+"""What is derived of a consignment beside its state: dates, places, weight, value.
 
 Pure: the same for the same seed and index.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from sandbox.references import draw, reference
+from sandbox.references import REFERENCES, draw, spell
 
 SHIPPING_LOCATIONS: Final = ("Leeds_DC1", "Manchester_DC2", "London_DC3", "Glasgow_DC4", "Dublin_DC5")
 CARRIER_SERVICES: Final = ("DPD_NEXTDAY", "RM_TRACKED48", "EVRI_STANDARD", "UPS_EXPRESS")
 SOURCES: Final = ("Api", "Api", "Api", "FileUpload", "Ui")
 DIRECTIONS: Final = ("Outbound", "Outbound", "Outbound", "Outbound", "Inbound")
 
-_FIRST: Final = datetime(2026, 8, 1, tzinfo=UTC)
+FIRST: Final = datetime(2026, 8, 1, tzinfo=UTC)
+"""Before it no consignment was created."""
+
 _SPAN_S: Final = 90 * 86_400
 
 
@@ -39,7 +40,7 @@ TOWNS: Final = (
 
 def created_at(seed: int, index: int) -> datetime:
     """Returns when it was created, in the 90 days from 1 August 2026."""
-    return _FIRST + timedelta(seconds=draw(seed, "created", index) % _SPAN_S)
+    return FIRST + timedelta(seconds=draw(seed, "created", index) % _SPAN_S)
 
 
 def ships_at(seed: int, index: int) -> datetime:
@@ -72,6 +73,11 @@ def tracking_reference(seed: int, index: int) -> str:
     return f"TRK{draw(seed, 'tracking', index) % 10**12:012d}"
 
 
+def package_reference(seed: int, index: int, place: int = 0) -> str:
+    """Returns the platform's reference of one of its packages."""
+    return "EP" + spell(draw(seed, "package", index * 1_000 + place) % REFERENCES).removeprefix("EC")
+
+
 def carrier_service(seed: int, index: int) -> str:
     """Returns the carrier service it was allocated to."""
     return CARRIER_SERVICES[draw(seed, "carrier", index) % len(CARRIER_SERVICES)]
@@ -100,67 +106,3 @@ def weight_g(seed: int, index: int) -> int:
 def value_pence(seed: int, index: int) -> int:
     """Returns its value in hundredths of a pound."""
     return 99 + draw(seed, "value", index) % 49_901
-
-
-def document(seed: int, index: int, state: str, given: Mapping[str, object], created: datetime) -> dict[str, object]:
-    """Returns the whole record as Get Consignment shows it; what Create Consignment was given stands as given."""
-    weight = {"Value": weight_g(seed, index) / 1000, "Unit": "Kg"}
-    value = {"Amount": value_pence(seed, index) / 100, "Currency": "GBP"}
-    shown: dict[str, object] = {
-        "ShippingDate": ships_at(seed, index).isoformat(),
-        "RequestedDeliveryDate": delivery_at(seed, index).isoformat(),
-        "ConsignmentReferenceProvidedByCustomer": customer_reference(seed, index),
-        "Source": source(seed, index),
-        "Direction": direction(seed, index),
-        "Tags": [],
-        "MetaData": [],
-        "Weight": weight,
-        "Value": value,
-        "CustomsDocumentation": None,
-        "Addresses": _addresses(seed, index),
-        "Packages": [_package(index, weight, value)],
-    }
-    own: dict[str, object] = {
-        "Reference": reference(seed, index),
-        "ConsignmentState": state,
-        "DateCreated": created.isoformat(),
-    }
-    return own | shown | {name: value for name, value in given.items() if name not in own}
-
-
-def _package(index: int, weight: dict[str, object], value: dict[str, object]) -> dict[str, object]:
-    return {
-        "Reference": f"EP-{index:012d}",
-        "Weight": weight,
-        "Dimensions": {"Unit": "Cm", "Length": 30, "Width": 20, "Height": 10},
-        "Description": "Parcel",
-        "Value": value,
-        "Items": [],
-        "MetaData": [],
-    }
-
-
-def _addresses(seed: int, index: int) -> list[dict[str, object]]:
-    place, origin = town(seed, index), shipping_location(seed, index)
-    return [
-        {
-            "AddressType": "Origin",
-            "Contact": {"FirstName": "Goods", "LastName": "Out"},
-            "AddressLine1": "1 Depot Road",
-            "Town": origin.partition("_")[0],
-            "Country": {"IsoCode": {"TwoLetterCode": "IE" if origin.startswith("Dublin") else "GB"}},
-            "ShippingLocationReference": origin,
-        },
-        {
-            "AddressType": "Destination",
-            "Contact": {"FirstName": "Sam", "LastName": f"Customer {index}"},
-            "AddressLine1": f"{index % 200 + 1} High Street",
-            "AddressLine2": None,
-            "AddressLine3": None,
-            "Town": place.name,
-            "Region": place.region,
-            "Postcode": place.postcode,
-            "Country": {"IsoCode": {"TwoLetterCode": place.country}},
-            "ShippingLocationReference": None,
-        },
-    ]

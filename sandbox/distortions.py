@@ -1,20 +1,20 @@
 """What a fault makes of an answer. Pure: which items are hit is decided by the fault's salt."""
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-from sandbox.answers import HTML, LOGIN_PAGE, Answer, Delivery, error, error_page, gateway_error
-from sandbox.faults import Fault, FaultKind
-from sandbox.references import REFERENCES, spell
-
-Item = dict[str, Any]
+from sandbox.answers import HTML, LOGIN_PAGE, PROBLEM, Answer, Delivery, Odd, error, error_page, gateway_error
+from sandbox.envelopes import misspelt, reformed, spaced
+from sandbox.faults import Fault
+from sandbox.items import Item, Lots, change_items
+from sandbox.kinds import FaultKind
 
 _STATUS: Final = {kind: int(kind[:3]) for kind in FaultKind if kind[:3].isdigit()}
 _PLATFORMS_OWN: Final = {
@@ -30,6 +30,17 @@ _GARBLED_GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"\xff" * 6
 """A right header, then a block of a type that does not exist: no reader gets past it."""
 
 _HUGE: Final = 16 * 1024 * 1024
+_ODD: Final = {
+    FaultKind.SURPLUS: Odd.SURPLUS,
+    FaultKind.SURPLUS_LATE: Odd.SURPLUS_LATE,
+    FaultKind.HEADER_LONG: Odd.LONG_HEADER,
+    FaultKind.HEADERS_MANY: Odd.MANY_HEADERS,
+    FaultKind.HEADER_BLANK: Odd.BLANK_IN_HEADER,
+    FaultKind.HEADER_NO_COLON: Odd.NO_COLON,
+    FaultKind.LENGTH_DOUBLED: Odd.TWO_LENGTHS,
+}
+_MAINTENANCE: Final = {"status": "maintenance", "message": "Scheduled maintenance, please try again later"}
+_MAINTENANCE_PAGE: Final = b"<!DOCTYPE html><html><body><h1>We will be back soon</h1></body></html>"
 
 
 def distort(answer: Answer, fault: Fault) -> Answer:
@@ -37,6 +48,13 @@ def distort(answer: Answer, fault: Fault) -> Answer:
     replaced = _replacement(fault)
     if replaced is not None:
         return replaced
+    if fault.kind in _ODD:
+        return replace(answer, odd=_ODD[fault.kind])
+    formed = reformed(answer, fault.kind)
+    if formed is not None:
+        return formed
+    if fault.kind in {FaultKind.HALF_SURROGATE, FaultKind.BAD_UTF8}:
+        return misspelt(answer, fault.kind, _hit(answer, fault))
     if answer.status >= HTTPStatus.BAD_REQUEST:
         return answer
     if fault.kind is FaultKind.TRUNCATED:
@@ -50,18 +68,27 @@ def _replacement(fault: Fault) -> Answer | None:
     match fault.kind:
         case FaultKind.TIMEOUT_BEFORE | FaultKind.TIMEOUT_AFTER | FaultKind.TIMEOUT_LATE:
             return Answer(0, delivery=Delivery.HANG)
-        case FaultKind.CLOSE_BEFORE | FaultKind.CLOSE_AFTER | FaultKind.HALF_ACTED_CLOSE:
+        case FaultKind.CLOSE_BEFORE | FaultKind.CLOSE_AFTER | FaultKind.CLOSE_LATE | FaultKind.HALF_ACTED_CLOSE:
             return Answer(0, delivery=Delivery.RESET if fault.salt & 1 else Delivery.CLOSE)
         case FaultKind.HALF_ACTED_500:
             return _failure(500)
         case FaultKind.REDIRECT:
             return Answer(302, headers={"Location": "/login"})
-        case FaultKind.ACCEPTED | FaultKind.NO_CONTENT:
-            return Answer(_STATUS[fault.kind])
+        case FaultKind.MAINTENANCE_BEFORE | FaultKind.MAINTENANCE_AFTER:
+            return Answer(200, _MAINTENANCE)
+        case FaultKind.MAINTENANCE_PAGE_BEFORE | FaultKind.MAINTENANCE_PAGE_AFTER:
+            return Answer(200, body=_MAINTENANCE_PAGE, content_type=HTML)
         case _ if fault.kind in _STATUS:
-            return _failure(_STATUS[fault.kind])
+            return _with_status(fault.kind, _STATUS[fault.kind])
         case _:
             return None
+
+
+def _with_status(kind: FaultKind, status: int) -> Answer:
+    """Returns the answer of a fault that is named after its status."""
+    if kind in {FaultKind.ACCEPTED, FaultKind.NO_CONTENT} or "-bodyless-" in kind:
+        return Answer(status)
+    return _problem(status) if "-problem-" in kind else _failure(status)
 
 
 def _failure(status: int) -> Answer:
@@ -70,6 +97,18 @@ def _failure(status: int) -> Answer:
     if status in _PLATFORMS_OWN:
         return error(status, *_PLATFORMS_OWN[status])
     return gateway_error(status, HTTPStatus(status).phrase)
+
+
+def _problem(status: int) -> Answer:
+    """Returns an error in the form of RFC 9457, which newer versions of many a framework answer with."""
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "errors": {"$": ["The value is not valid."]},
+        "traceId": "00-5a6db0c500004000800000000000000a-5a6db0c500004000-00",
+    }
+    return Answer(status, content, content_type=PROBLEM)
 
 
 def _with_body(answer: Answer) -> Answer:
@@ -105,86 +144,18 @@ def _huge() -> bytes:
 
 
 def _with_items(answer: Answer, fault: Fault) -> Answer:
-    random = Random(fault.salt)
-    change = _ITEMS.get(fault.kind)
-    if isinstance(answer.content, list) and change is not None:
-        return replace(answer, content=change([dict(item) for item in answer.content], random))
+    if isinstance(answer.content, list):
+        items = [dict(item) for item in answer.content]
+        changed = change_items(items, fault.kind, Lots(Random(fault.salt), fault.reference))
+        return answer if changed is None else replace(answer, content=changed)
     if isinstance(answer.content, Mapping):
         return replace(answer, content=_read(dict(answer.content), fault.kind))
     return answer
 
 
-def _some(items: list[Item], random: Random) -> list[Item]:
-    """Picks at least one item, a third or so where there are many."""
-    return random.sample(items, -(-len(items) // 3))
-
-
-def _half_list(items: list[Item], random: Random) -> list[Item]:
-    kept = sorted(random.sample(range(len(items)), len(items) // 2))
-    return [items[place] for place in kept]
-
-
-def _shuffled(items: list[Item], random: Random) -> list[Item]:
-    return random.sample(items, len(items))
-
-
-def _extra_item(items: list[Item], random: Random) -> list[Item]:
-    extra = items[0] | {"IsSuccess": True, "Data": spell(random.randrange(REFERENCES))}
-    items.insert(random.randrange(len(items) + 1), extra)
-    return items
-
-
-def _doubled_item(items: list[Item], random: Random) -> list[Item]:
-    items.insert(random.randrange(len(items) + 1), random.choice(items))
-    return items
-
-
-def _contradiction(items: list[Item], random: Random) -> list[Item]:
-    item = random.choice(items)
-    items.insert(random.randrange(len(items) + 1), item | {"IsSuccess": not item["IsSuccess"]})
-    return items
-
-
-def _data_other_case(items: list[Item], _: Random) -> list[Item]:
-    return [item | {"Data": str(item["Data"]).lower()} for item in items]
-
-
-def _data_null(items: list[Item], random: Random) -> list[Item]:
-    for item in _some(items, random):
-        item["Data"] = None
-    return items
-
-
-def _data_mistyped(items: list[Item], random: Random) -> list[Item]:
-    for item in _some(items, random):
-        item["Data"] = random.choice([17, {"Reference": item["Data"]}, [item["Data"]], True])
-    return items
-
-
-def _success_missing(items: list[Item], random: Random) -> list[Item]:
-    for item in _some(items, random):
-        del item["IsSuccess"]
-    return items
-
-
-def _success_mistyped(items: list[Item], random: Random) -> list[Item]:
-    for item in _some(items, random):
-        item["IsSuccess"] = random.choice([None, 1, 0, "true", "false", []])
-    return items
-
-
-_ITEMS: Final[Mapping[FaultKind, Callable[[list[Item], Random], list[Item]]]] = {
-    FaultKind.HALF_LIST: _half_list,
-    FaultKind.SHUFFLED: _shuffled,
-    FaultKind.EXTRA_ITEM: _extra_item,
-    FaultKind.DOUBLED_ITEM: _doubled_item,
-    FaultKind.CONTRADICTION: _contradiction,
-    FaultKind.DATA_OTHER_CASE: _data_other_case,
-    FaultKind.DATA_NULL: _data_null,
-    FaultKind.DATA_MISTYPED: _data_mistyped,
-    FaultKind.SUCCESS_MISSING: _success_missing,
-    FaultKind.SUCCESS_MISTYPED: _success_mistyped,
-}
+def _hit(answer: Answer, fault: Fault) -> list[Item]:
+    """Returns the items of a list that a fault hits."""
+    return Lots(Random(fault.salt), fault.reference).some(answer.content) if isinstance(answer.content, list) else []
 
 
 def _read(document: Item, kind: FaultKind) -> Item:
@@ -194,6 +165,8 @@ def _read(document: Item, kind: FaultKind) -> Item:
     match kind:
         case FaultKind.STATE_UNKNOWN:
             document[state] = "AwaitingTeleport"
+        case FaultKind.STATE_SPACED:
+            document[state] = spaced(document[state])
         case FaultKind.STATE_MISSING:
             document.pop(state, None)
         case FaultKind.DATA_OTHER_CASE:

@@ -1,145 +1,37 @@
-"""Faults on request: a closed set, and pure decisions by seed.
+"""Faults on request: pure decisions by seed, and by reference.
 
 A fault is written `KIND`, for cancels alone and in bulk, or `SCOPE:KIND`, and has a probability. Of one call at most
-one fault comes true, so the probabilities of a scope add up to at most 1. `before` means that nothing was done, `after`
-that the call was acted on in full, `timeout-late` that it hangs and is acted on after `late_ms`.
+one fault comes true, so the probabilities of a scope add up to at most 1. What goes wrong at a reference goes wrong
+with every call that names it, or with the first few, and comes before all that is left to chance.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from sandbox.kinds import APPLIES, FaultKind, Scope
 from sandbox.references import chance, draw
-
-
-class FaultKind(StrEnum):
-    """What can go wrong with a call."""
-
-    STATUS_500_BEFORE = "500-before"
-    STATUS_502_BEFORE = "502-before"
-    STATUS_503_BEFORE = "503-before"
-    STATUS_504_BEFORE = "504-before"
-    STATUS_520_BEFORE = "520-before"
-    STATUS_429_BEFORE = "429-before"
-    STATUS_408_BEFORE = "408-before"
-    STATUS_405_BEFORE = "405-before"
-    STATUS_409_BEFORE = "409-before"
-    STATUS_415_BEFORE = "415-before"
-    STATUS_422_BEFORE = "422-before"
-    STATUS_500_AFTER = "500-after"
-    STATUS_502_AFTER = "502-after"
-    STATUS_503_AFTER = "503-after"
-    STATUS_504_AFTER = "504-after"
-    STATUS_520_AFTER = "520-after"
-    STATUS_429_AFTER = "429-after"
-    STATUS_408_AFTER = "408-after"
-    UNAUTHORIZED = "401"
-    FORBIDDEN = "403"
-    REDIRECT = "redirect"
-    TIMEOUT_BEFORE = "timeout-before"
-    TIMEOUT_AFTER = "timeout-after"
-    TIMEOUT_LATE = "timeout-late"
-    CLOSE_BEFORE = "close-before"
-    CLOSE_AFTER = "close-after"
-    HALF_ACTED_500 = "half-acted-500"
-    HALF_ACTED_CLOSE = "half-acted-close"
-    TRUNCATED = "truncated"
-    HALF_LIST = "half-list"
-    SHUFFLED = "shuffled"
-    EXTRA_ITEM = "extra-item"
-    DOUBLED_ITEM = "doubled-item"
-    CONTRADICTION = "contradiction"
-    DATA_OTHER_CASE = "data-other-case"
-    DATA_NULL = "data-null"
-    DATA_MISTYPED = "data-mistyped"
-    SUCCESS_MISSING = "success-missing"
-    SUCCESS_MISTYPED = "success-mistyped"
-    OBJECT = "object"
-    NULL = "null"
-    HTML = "html"
-    EMPTY = "empty"
-    WRONG_ENCODING = "wrong-encoding"
-    BROKEN_GZIP = "broken-gzip"
-    HUGE = "huge"
-    ACCEPTED = "202"
-    NO_CONTENT = "204"
-    STATE_UNKNOWN = "state-unknown"
-    STATE_MISSING = "state-missing"
-    SLOW = "slow"
-
-
-class Scope(StrEnum):
-    """Which calls a fault is for."""
-
-    LIST = "list"
-    SINGLE = "single"
-    DEALLOCATE = "deallocate"
-    READS = "reads"
-    SEARCH = "search"
-
-
-class Acts(StrEnum):
-    """What a call with a fault does to the consignments."""
-
-    NOTHING = "nothing"
-    HALF = "half"
-    ALL = "all"
-    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that comes true; `salt` decides what its kind leaves open, such as which items are missing."""
+    """A fault that comes true.
+
+    `salt` decides what its kind leaves open, such as which items are missing; `reference` is the one it comes with.
+    """
 
     kind: FaultKind
     salt: int
+    reference: str | None = None
 
 
 Plan = tuple[tuple[FaultKind, float], ...]
 """The probabilities of one scope's faults."""
 
-_BEFORE: Final = frozenset(kind for kind in FaultKind if kind.endswith("-before")) | {
-    FaultKind.UNAUTHORIZED,
-    FaultKind.FORBIDDEN,
-    FaultKind.REDIRECT,
-}
-_AFTER: Final = frozenset(kind for kind in FaultKind if kind.endswith("-after")) | {
-    FaultKind.TIMEOUT_LATE,
-    FaultKind.ACCEPTED,
-    FaultKind.NO_CONTENT,
-}
-_BODY: Final = frozenset(
-    {
-        FaultKind.TRUNCATED, FaultKind.NULL, FaultKind.HTML, FaultKind.WRONG_ENCODING, FaultKind.BROKEN_GZIP,
-        FaultKind.HUGE,
-    }
-)  # fmt: skip
-_STATES: Final = frozenset({FaultKind.STATE_UNKNOWN, FaultKind.STATE_MISSING})
-_EVERYWHERE: Final = _BEFORE | {FaultKind.SLOW, FaultKind.TRUNCATED}
-_LISTS: Final = frozenset(FaultKind) - _STATES
+Places = Mapping[str, Mapping[Scope, tuple[tuple[FaultKind, int | None], ...]]]
+"""By reference and scope: what goes wrong there, and how often; None is always."""
 
-APPLIES: Final[Mapping[Scope, frozenset[FaultKind]]] = {
-    Scope.LIST: _LISTS,
-    Scope.DEALLOCATE: _LISTS,
-    Scope.SINGLE: _EVERYWHERE | _AFTER | _BODY,
-    Scope.READS: _EVERYWHERE | _BODY | _STATES | {FaultKind.OBJECT, FaultKind.EMPTY, FaultKind.DATA_OTHER_CASE},
-    Scope.SEARCH: _EVERYWHERE,
-}
-"""Which faults make sense where."""
-
-
-def acts(kind: FaultKind) -> Acts:
-    """Returns what a call with this fault does."""
-    match kind:
-        case FaultKind.HALF_ACTED_500 | FaultKind.HALF_ACTED_CLOSE:
-            return Acts.HALF
-        case FaultKind.TIMEOUT_LATE:
-            return Acts.LATE
-        case _ if kind in _BEFORE:
-            return Acts.NOTHING
-        case _:
-            return Acts.ALL
+_EVEN: Final = 1 + 1e-9
 
 
 def parse_faults(faults: Mapping[str, float]) -> dict[Scope, Plan]:
@@ -156,13 +48,29 @@ def parse_faults(faults: Mapping[str, float]) -> dict[Scope, Plan]:
         for scope in scopes:
             chances[scope][kind] = probability
     for scope, kinds in chances.items():
-        if sum(kinds.values()) > 1 + 1e-9:
+        if sum(kinds.values()) > _EVEN:
             raise ValueError(
                 f"the faults of {scope} add up to {sum(kinds.values()):g}; of one call at most 1 comes true"
             )
     return {
         scope: tuple((kind, kinds[kind]) for kind in FaultKind if kind in kinds) for scope, kinds in chances.items()
     }
+
+
+def parse_places(at: Mapping[str, Mapping[str, int | None]]) -> Places:
+    """Reads what goes wrong at which reference, and how often.
+
+    Raises:
+        ValueError: names the fault that is unknown or does not apply.
+    """
+    places: dict[str, dict[Scope, tuple[tuple[FaultKind, int | None], ...]]] = {}
+    for reference, faults in at.items():
+        here = places.setdefault(reference.strip().upper(), {})
+        for name, times in faults.items():
+            scopes, kind = _parse_name(name)
+            for scope in scopes:
+                here[scope] = (*here.get(scope, ()), (kind, times))
+    return places
 
 
 def _parse_name(name: str) -> tuple[list[Scope], FaultKind]:

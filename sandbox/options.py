@@ -1,14 +1,19 @@
 """What a sandbox is like: settings that can change while it runs, and options that are fixed at its start."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from sandbox.consignments import DEFAULT_MIX, parse_mix
-from sandbox.faults import parse_faults
+from sandbox.faults import parse_faults, parse_places
+from sandbox.style import Style
 
 _HOUR_MS = 3_600_000.0
+_DAY_S = 86_400.0
+
+Times = Annotated[int, Field(ge=1)]
+"""How often something goes wrong."""
 
 
 class Settings(BaseModel):
@@ -33,12 +38,32 @@ class Settings(BaseModel):
     api_key: SecretStr | None = Field(None, min_length=1, description="The subscription key that calls must bring.")
     gzip: bool = Field(True, description="Packs answers of 1 KB and more for who accepts it.")
     faults: dict[str, float] = Field(default_factory=dict, description="Probability by fault: KIND or SCOPE:KIND.")
+    faults_for_s: float | None = Field(
+        None,
+        gt=0,
+        le=_DAY_S,
+        description="What is left to chance goes wrong for so long after the first call that it is for.",
+    )
+    at: dict[str, dict[str, Times | None]] = Field(
+        default_factory=dict,
+        description="By reference: what goes wrong with calls that name it, and how often; null is always.",
+    )
     poison: Literal[400, 404] | None = Field(
         None, description="Answer to a whole list with an unknown reference in it."
     )
     deallocate_first: bool = Field(False, description="Allocated consignments must be deallocated before.")
+    refusal_words: Annotated[Style, Field(strict=False)] = Field(
+        Style.OWN, description="How refusals are worded: own, generic, state or code."
+    )
+    manifested_cancellable: bool = Field(
+        False, description="Cancels in Manifested, Dispatched, Collected, InTransit and most later states too."
+    )
+    ready_to_ship_refused: bool = Field(False, description="What is ready to ship must be set back before.")
+    strict: bool = Field(False, description="Wants the documented Content-Type and electio-api-version.")
     slow_ms: float = Field(1_000, ge=0, le=_HOUR_MS, description="What the fault `slow` adds to a call.")
-    late_ms: float = Field(2_000, ge=0, le=_HOUR_MS, description="How late the fault `timeout-late` acts.")
+    late_ms: float = Field(2_000, ge=0, le=_HOUR_MS, description="How late the faults `...-late` act.")
+    stale_s: float = Field(300, ge=1, le=_DAY_S, description="How old the answers of the faults `stale-...` are.")
+    surplus_ms: float = Field(20, ge=0, le=_HOUR_MS, description="How late the fault `surplus-late` writes.")
     hang_ms: float = Field(300_000, gt=0, le=_HOUR_MS, description="After how long a hanging call is closed.")
 
     @field_validator("faults")
@@ -46,6 +71,12 @@ class Settings(BaseModel):
     def _check_faults(cls, faults: dict[str, float]) -> dict[str, float]:
         parse_faults(faults)
         return faults
+
+    @field_validator("at")
+    @classmethod
+    def _check_at(cls, at: dict[str, dict[str, int | None]]) -> dict[str, dict[str, int | None]]:
+        parse_places(at)
+        return at
 
 
 class SandboxOptions(Settings):

@@ -1,4 +1,4 @@
-"""What really happened to the consignments of a world: only what was touched takes memory, nine bytes each."""
+"""What really happened to the consignments of a world: only what was touched takes memory, 18 bytes each."""
 
 from array import array
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from sandbox.consignments import STATES, State
 _PAGE: Final = 256
 _ITEM_BYTES: Final = array("I").itemsize
 _CODE: Final = {state: code for code, state in enumerate(STATES, start=1)}
-_CANCELLED: Final = _CODE[State.CANCELLED]
 
 
 def _zeros() -> "array[int]":
@@ -22,15 +21,18 @@ class _Page:
     """The consignments of 256 neighbouring indexes; 0 says unchanged, not cancelled by a call, never named."""
 
     states: bytearray = field(default_factory=lambda: bytearray(_PAGE))
+    before: bytearray = field(default_factory=lambda: bytearray(_PAGE))
+    changed_at: "array[float]" = field(default_factory=lambda: array("d", bytes(_PAGE * 8)))
     cancelled_by: "array[int]" = field(default_factory=_zeros)
     named: "array[int]" = field(default_factory=_zeros)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happened to one consignment: its state where it changed, the call that cancelled it, how many named it."""
+    """What happened to one consignment: where it changed its state and when, who cancelled it, how many named it."""
 
     state: State | None = None
+    changed_at: float | None = None
     cancelled_by_call: int | None = None
     cancel_calls: int = 0
 
@@ -54,15 +56,28 @@ class Record:
         code = page.states[index % _PAGE] if page else 0
         return STATES[code - 1] if code else None
 
-    def change(self, index: int, state: State) -> None:
-        """Notes a new state."""
-        self._page(index).states[index % _PAGE] = _CODE[state]
+    def state_before(self, index: int, at: float) -> State | None:
+        """Returns the state a consignment had changed to at a time past; None where it was as it began.
 
-    def cancel(self, index: int, call: int) -> None:
-        """Notes that a call cancelled a consignment."""
+        Of two changes after that time it knows the last alone: it then tells the state between them.
+        """
+        page, place = self._pages.get(index // _PAGE), index % _PAGE
+        if page is None:
+            return None
+        code = page.states[place] if page.changed_at[place] <= at else page.before[place]
+        return STATES[code - 1] if code else None
+
+    def change(self, index: int, state: State, at: float) -> None:
+        """Notes a new state, and when it came."""
         page, place = self._page(index), index % _PAGE
-        page.states[place] = _CANCELLED
-        page.cancelled_by[place] = call
+        page.before[place] = page.states[place]
+        page.states[place] = _CODE[state]
+        page.changed_at[place] = at
+
+    def cancel(self, index: int, call: int, at: float) -> None:
+        """Notes that a call cancelled a consignment, and when."""
+        self.change(index, State.CANCELLED, at)
+        self._page(index).cancelled_by[index % _PAGE] = call
 
     def name(self, index: int) -> None:
         """Notes that one more cancel call named a consignment."""
@@ -73,7 +88,8 @@ class Record:
         page, place = self._pages.get(index // _PAGE), index % _PAGE
         if page is None:
             return Entry()
-        return Entry(self.state(index), page.cancelled_by[place] or None, page.named[place])
+        changed_at = page.changed_at[place] if page.states[place] else None
+        return Entry(self.state(index), changed_at, page.cancelled_by[place] or None, page.named[place])
 
     def touched(self) -> Iterator[int]:
         """Yields the indexes that a cancel call named or whose state changed, in order; it may grow meanwhile."""

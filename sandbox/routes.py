@@ -13,30 +13,46 @@ class Endpoint(StrEnum):
     STATUS = "status"
     CONSIGNMENT = "consignment"
     SEARCH = "references"
+    PAGE = "search"
+    SUMMARY = "summary"
     CREATE = "create"
+    DEALLOCATE = "deallocate"
     DEALLOCATE_LIST = "deallocatelist"
+    SET_NOT_READY = "setnotreadytoship"
     LOGIN = "login"
     WRONG_METHOD = "wrong_method"
     UNKNOWN = "unknown"
 
 
 CANCELS: Final = frozenset({Endpoint.CANCEL, Endpoint.CANCEL_LIST})
-LISTS: Final = frozenset({Endpoint.CANCEL_LIST, Endpoint.DEALLOCATE_LIST})
+LISTS: Final = frozenset({Endpoint.CANCEL_LIST, Endpoint.DEALLOCATE_LIST, Endpoint.SET_NOT_READY})
 
 _WORDS: Final = {
     ("PUT", "cancellist"): Endpoint.CANCEL_LIST,
     ("PUT", "deallocatelist"): Endpoint.DEALLOCATE_LIST,
+    ("PUT", "setnotreadytoship"): Endpoint.SET_NOT_READY,
     ("GET", "getconsignmentreferences"): Endpoint.SEARCH,
+    ("GET", "summary"): Endpoint.SUMMARY,
 }
-_ACTIONS: Final = {("PUT", "cancel"): Endpoint.CANCEL, ("GET", "status"): Endpoint.STATUS}
+_ACTIONS: Final = {
+    ("PUT", "cancel"): Endpoint.CANCEL,
+    ("PUT", "deallocate"): Endpoint.DEALLOCATE,
+    ("GET", "status"): Endpoint.STATUS,
+}
+_RESERVED: Final = frozenset({"summary", "count"})
+"""Words of paths that are no references."""
+
+_LONGEST_NUMBER: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint, and the reference in its path where it has one."""
+    """An endpoint, and what its path says: a reference, or how many a search takes and skips."""
 
     endpoint: Endpoint
     reference: str = ""
+    take: int = 0
+    skip: int = 0
 
 
 def route(method: str, path: str) -> Route:
@@ -50,18 +66,35 @@ def route(method: str, path: str) -> Route:
         case []:
             return Route(Endpoint.CREATE if method == "POST" else Endpoint.WRONG_METHOD)
         case [name]:
-            word = _WORDS.get((method, name.lower()))
-            if word is None and method != "GET":
-                return Route(Endpoint.WRONG_METHOD)
-            return Route(word) if word else Route(Endpoint.CONSIGNMENT, name)
+            return _named(method, name)
+        case [take, skip] if _is_number(take) and _is_number(skip):
+            page = Route(Endpoint.PAGE, take=int(take), skip=int(skip))
+            return page if method == "GET" else Route(Endpoint.WRONG_METHOD)
+        case [word, name] if (method, word.lower()) == ("GET", "getconsignmentwithmetadata"):
+            return Route(Endpoint.CONSIGNMENT, name)
         case [name, action]:
             return _action(method, name, action.lower())
         case _:
             return Route(Endpoint.UNKNOWN)
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER
+
+
+def _named(method: str, name: str) -> Route:
+    word = _WORDS.get((method, name.lower()))
+    if word is not None:
+        return Route(word)
+    if method != "GET":
+        return Route(Endpoint.WRONG_METHOD)
+    return Route(Endpoint.UNKNOWN) if name.lower() in _RESERVED else Route(Endpoint.CONSIGNMENT, name)
+
+
 def _action(method: str, reference: str, action: str) -> Route:
     endpoint = _ACTIONS.get((method, action))
+    if reference.lower() in _RESERVED:
+        return Route(Endpoint.UNKNOWN)
     if endpoint is not None:
         return Route(endpoint, reference)
     known = any(action == name for _, name in _ACTIONS)

@@ -1,5 +1,6 @@
 """One running sandbox without its wires: the world, the settings that hold now, the traffic."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.utils import formatdate
@@ -8,12 +9,14 @@ from random import Random
 from typing import Final
 
 from sandbox.answers import Answer, gateway_error
+from sandbox.asking import Ask
 from sandbox.consignments import parse_mix
 from sandbox.distortions import distort
-from sandbox.endpoints import Ask, act
-from sandbox.faults import Acts, Fault, FaultKind, Scope, acts, decide, parse_faults
+from sandbox.endpoints import act
+from sandbox.faults import Fault, decide, parse_faults, parse_places
+from sandbox.kinds import STALE, Acts, FaultKind, Scope, acts
 from sandbox.options import SandboxOptions, changed
-from sandbox.references import chance
+from sandbox.references import chance, draw
 from sandbox.routes import Endpoint
 from sandbox.traffic import Gate, Traffic
 from sandbox.world import Named, World
@@ -21,10 +24,14 @@ from sandbox.world import Named, World
 _SCOPES: Final = {
     Endpoint.CANCEL_LIST: Scope.LIST,
     Endpoint.CANCEL: Scope.SINGLE,
+    Endpoint.DEALLOCATE: Scope.DEALLOCATE,
     Endpoint.DEALLOCATE_LIST: Scope.DEALLOCATE,
+    Endpoint.SET_NOT_READY: Scope.NOT_READY,
     Endpoint.STATUS: Scope.READS,
     Endpoint.CONSIGNMENT: Scope.READS,
     Endpoint.SEARCH: Scope.SEARCH,
+    Endpoint.PAGE: Scope.SEARCH,
+    Endpoint.SUMMARY: Scope.SEARCH,
 }
 _RETRY_LATER: Final = frozenset({429, 503})
 
@@ -38,7 +45,14 @@ class Simulation:
         self.world = World(options.seed, options.consignments, parse_mix(options.mix))
         self.traffic = Traffic(started_at)
         self.gate = Gate()
+        self._plan()
+
+    def _plan(self) -> None:
+        """Reads the faults anew: what was to happen a few times, or for a while, begins again."""
         self._plans = parse_faults(self.settings.faults)
+        self._places = parse_places(self.settings.at)
+        self._seen: Counter[tuple[str, FaultKind]] = Counter()
+        self._faults_began_at: float | None = None
 
     def change(self, changes: Mapping[str, object]) -> None:
         """Changes settings from the next call on.
@@ -47,12 +61,35 @@ class Simulation:
             ValidationError: a name is unknown or fixed at the start, or a value does not fit.
         """
         self.settings = changed(self.settings, changes)
-        self._plans = parse_faults(self.settings.faults)
+        if not {"faults", "at", "faults_for_s"}.isdisjoint(changes):
+            self._plan()
 
     def decide(self, ask: Ask) -> Fault | None:
         """Returns the fault of a call, None where it goes well."""
         scope = _SCOPES.get(ask.endpoint)
-        return decide(self.options.seed, ask.call, self._plans[scope]) if scope else None
+        if scope is None:
+            return None
+        fault = self._fault_at(ask, scope) if self._places else None
+        if fault is not None or self._are_over(ask, scope):
+            return fault
+        return decide(self.options.seed, ask.call, self._plans[scope])
+
+    def _fault_at(self, ask: Ask, scope: Scope) -> Fault | None:
+        """Returns what goes wrong with a call because of a reference that it names."""
+        for text, _ in ask.references:
+            for kind, times in self._places.get(text, {}).get(scope, ()):
+                if times is None or self._seen[text, kind] < times:
+                    self._seen[text, kind] += 1
+                    return Fault(kind, draw(self.options.seed, "salt", ask.call), text)
+        return None
+
+    def _are_over(self, ask: Ask, scope: Scope) -> bool:
+        """Whether the time of the faults is over; it begins with the first call that they are for."""
+        if self.settings.faults_for_s is None or not self._plans[scope]:
+            return False
+        if self._faults_began_at is None:
+            self._faults_began_at = ask.at
+        return ask.at >= self._faults_began_at + self.settings.faults_for_s
 
     def refuse_key(self, key: str | None) -> Answer | None:
         """Returns the refusal of a call without the right subscription key; None where it may pass."""
@@ -81,22 +118,36 @@ class Simulation:
         saturation = self.settings.saturation
         return max(1.0, self.gate.inside / saturation) if saturation else 1.0
 
-    def perform(self, ask: Ask, fault: Fault | None) -> Answer:
+    def perform(self, ask: Ask, fault: Fault | None, now: float) -> Answer:
         """Does what a call asks, as far as its fault lets it, and returns the answer as its fault leaves it."""
         if fault is None:
-            return self.act(ask)
+            return self.act(ask, now)
+        if fault.kind in STALE:
+            return self._stale(ask, fault.kind, now)
         match acts(fault.kind):
             case Acts.ALL:
-                return distort(self.act(ask), fault)
+                return distort(self.act(ask, now), fault)
             case Acts.HALF:
-                self.act(replace(ask, references=_half(ask.references, fault.salt)))
+                self.act(replace(ask, references=_half(ask.references, fault.salt)), now)
             case Acts.NOTHING | Acts.LATE:
                 pass
         return distort(Answer(200), fault)
 
-    def act(self, ask: Ask) -> Answer:
+    def act(self, ask: Ask, now: float) -> Answer:
         """Does what a call asks, and returns the answer."""
-        return act(self.world, self.settings, ask)
+        return act(self.world, self.settings, ask, now)
+
+    def _stale(self, ask: Ask, kind: FaultKind, now: float) -> Answer:
+        """Returns what a cache on the way remembers; one header alone tells how old it is."""
+        then = now - self.settings.stale_s
+        answer = self.act(replace(ask, as_of=then), now)
+        match kind:
+            case FaultKind.STALE_AGE:
+                return replace(answer, headers={"Age": f"{self.settings.stale_s:.0f}"})
+            case FaultKind.STALE_DATE:
+                return replace(answer, headers={"Date": formatdate(then, usegmt=True)})
+            case _:
+                return replace(answer, headers={"Last-Modified": formatdate(then, usegmt=True)})
 
     def with_retry_after(self, answer: Answer, at: float) -> Answer:
         """Returns a 429 or 503 with the Retry-After that the settings ask for; any other answer as it is."""

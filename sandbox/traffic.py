@@ -32,11 +32,15 @@ class Call:
 
 
 class Traffic:
-    """Counts of calls, and the last 100,000 of them."""
+    """Counts of calls, and the last 100,000 of them.
+
+    `to_act_late` counts the calls that were given up and still will act: at 0 the record stands as it is.
+    """
 
     def __init__(self, started_at: float) -> None:
         self.started_at = started_at
         self.in_flight = 0
+        self.to_act_late = 0
         self._number = 0
         self._calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
         self.reset(started_at)
@@ -94,6 +98,7 @@ class Traffic:
             "answers": dict(self._by_status),
             "faults": dict(self._by_fault),
             "in_flight": self.in_flight,
+            "to_act_late": self.to_act_late,
             "peak_in_flight": self._peak_in_flight,
             "peak_cancel_calls_per_second": self._peak_cancels,
             "references_named": self._references,

@@ -11,13 +11,18 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from sandbox.answers import Answer, Delivery, encode, error, gateway_error
+from sandbox.answers import Answer, Delivery, Odd, encode, error, gateway_error
+from sandbox.asking import Ask, read_list
 from sandbox.control import PREFIX, Control
-from sandbox.endpoints import Ask, nothing_matches, read_list, refuse_list
-from sandbox.faults import Acts, Fault, acts
+from sandbox.endpoints import refuse_list
+from sandbox.faults import Fault
+from sandbox.finding import nothing_matches
+from sandbox.kinds import Acts, acts
+from sandbox.raw import SURPLUS, RawResponse, compose
 from sandbox.routes import CANCELS, LISTS, Route, route
 from sandbox.simulation import Simulation
 from sandbox.streams import stream_array
+from sandbox.strictness import refuse_form
 from sandbox.traffic import Call
 
 KEY_HEADER = "ocp-apim-subscription-key"
@@ -30,6 +35,7 @@ class Wire:
         self._simulation = simulation
         self._control = Control(simulation)
         self._held: set[asyncio.Future[None]] = set()
+        self._busy: set[int] = set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request of any kind."""
@@ -38,9 +44,12 @@ class Wire:
         traffic = self._simulation.traffic
         where = route(request.method, request.path)
         call = traffic.begin(where.endpoint, time.monotonic(), time.time())
+        connection = id(request.protocol)
+        self._busy.add(connection)
         try:
             return await self._serve(request, where, call)
         finally:
+            self._busy.discard(connection)
             traffic.end(call, time.monotonic())
 
     def release(self) -> None:
@@ -69,7 +78,7 @@ class Wire:
             simulation.gate.leave()
 
     async def _read(self, request: web.BaseRequest, where: Route, call: Call) -> tuple[Ask, Answer | None]:
-        """Returns what a call asks, and the refusal of a list that is none."""
+        """Returns what a call asks, and the refusal of its form."""
         body = await request.read()
         texts, refusal = [where.reference] if where.reference else [], None
         if where.endpoint in LISTS:
@@ -77,29 +86,49 @@ class Wire:
                 texts = read_list(body)
             except ValueError as problem:
                 refusal = error(400, "invalid_request", str(problem), call=call.number)
-        references = [self._simulation.world.resolve(text) for text in texts]
-        base_url = f"{request.scheme}://{request.host}"
-        return Ask(call.number, where.endpoint, references, request.query, body, base_url, call.started_at), refusal
+        if self._simulation.settings.strict:
+            refusal = refuse_form(request.method, request.headers, call.number) or refusal
+        ask = Ask(
+            call=call.number,
+            endpoint=where.endpoint,
+            references=[self._simulation.world.resolve(text) for text in texts],
+            query=request.query,
+            body=body,
+            base_url=f"{request.scheme}://{request.host}",
+            at=call.started_at,
+            take=where.take,
+            skip=where.skip,
+        )
+        return ask, refusal
 
     async def _work(self, ask: Ask, call: Call) -> Answer:
         """Does what the call asks when its time has come, whether or not the caller still waits."""
         simulation, loop = self._simulation, asyncio.get_running_loop()
         fault = simulation.decide(ask)
         call.fault = fault.kind if fault else None
-        if fault and acts(fault.kind) is Acts.LATE:
-            loop.call_later(simulation.settings.late_ms / 1000, simulation.act, ask)
         delay_s = simulation.delay_s(ask, fault)
         remaining_s = delay_s and call.started_s + delay_s - time.monotonic()
         if remaining_s <= 0:
-            return simulation.perform(ask, fault)
+            return self._perform(ask, fault)
         done: asyncio.Future[Answer] = loop.create_future()
         loop.call_later(remaining_s, self._finish, done, ask, fault)
         return await done
 
     def _finish(self, done: "asyncio.Future[Answer]", ask: Ask, fault: Fault | None) -> None:
-        answer = self._simulation.perform(ask, fault)
+        answer = self._perform(ask, fault)
         if not done.done():
             done.set_result(answer)
+
+    def _perform(self, ask: Ask, fault: Fault | None) -> Answer:
+        simulation = self._simulation
+        if fault and acts(fault.kind) is Acts.LATE:
+            simulation.traffic.to_act_late += 1
+            asyncio.get_running_loop().call_later(simulation.settings.late_ms / 1000, self._act_late, ask)
+        return simulation.perform(ask, fault, time.time())
+
+    def _act_late(self, ask: Ask) -> None:
+        self._simulation.act(ask, time.time())
+        self._simulation.traffic.to_act_late -= 1
 
     async def _deliver(self, request: web.BaseRequest, ask: Ask, call: Call, answer: Answer) -> web.StreamResponse:
         match answer.delivery:
@@ -119,15 +148,34 @@ class Wire:
                 call.status = answer.status
                 return await stream_array(request, answer.matches, first)
             answer = nothing_matches(ask)
+        if answer.steps is not None:
+            answer = await _last(answer.steps)
         call.status = answer.status
         answer = self._simulation.with_retry_after(answer, time.time())
         packs = self._simulation.settings.gzip and "gzip" in request.headers.get("Accept-Encoding", "").lower()
         body, headers = encode(answer, gzipped=packs)
-        return web.Response(status=answer.status, body=body, headers=headers)
+        if answer.odd is None:
+            return web.Response(status=answer.status, body=body, headers=headers)
+        if answer.odd is Odd.SURPLUS_LATE:
+            self._write_surplus(request)
+        return RawResponse(compose(answer.status, headers, body, answer.odd, time.time()))
+
+    def _write_surplus(self, request: web.BaseRequest) -> None:
+        """Writes one answer more when some time has passed, unless another call is then on the connection.
+
+        What follows a call that has begun could not be told from its answer by anybody.
+        """
+        transport, connection = request.transport, request.protocol
+
+        def write() -> None:
+            if transport is not None and not transport.is_closing() and id(connection) not in self._busy:
+                transport.write(SURPLUS)
+
+        asyncio.get_running_loop().call_later(self._simulation.settings.surplus_ms / 1000, write)
 
     async def _cut(self, request: web.BaseRequest, answer: Answer) -> NoReturn:
         """Sends half of the body and closes."""
-        if answer.matches is not None:
+        if answer.matches is not None or answer.steps is not None:
             answer = Answer(answer.status, body=b'["EC-')
         body, headers = encode(answer, gzipped=False)
         response = web.StreamResponse(status=answer.status, headers=headers)
@@ -168,3 +216,12 @@ async def _first_matches(slices: Iterator[list[str]]) -> list[str]:
             return matches
         await asyncio.sleep(0)
     return []
+
+
+async def _last(steps: Iterator[Answer | None]) -> Answer:
+    """Returns the answer at the end of the steps to it; other calls have their turn between them."""
+    for step in steps:
+        if step is not None:
+            return step
+        await asyncio.sleep(0)
+    raise RuntimeError("the steps ended without an answer")

@@ -1,24 +1,28 @@
 """The consignments of a sandbox: computed from (seed, index), with only what changed kept."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from sandbox import details
+from sandbox import documents
 from sandbox.consignments import (
     OPEN,
     Mix,
+    Rules,
     State,
-    cancel_refusal,
-    deallocate_refusal,
+    Why,
     initial_state,
-    not_found,
+    refuse_cancelling,
+    refuse_deallocating,
+    refuse_setting_back,
 )
 from sandbox.record import Record
 from sandbox.references import index_of, reference
+from sandbox.words import Refusal
 
 SLICE: Final = 512
 """How many consignments are looked at before others get their turn."""
@@ -81,12 +85,16 @@ class World:
         self.created.append(Created(document, at))
         return self.count - 1
 
-    def document(self, index: int) -> dict[str, object]:
-        """Returns the whole record of a consignment."""
-        created = self.created_by_call(index)
-        given = created.document if created else {}
-        at = created.at if created else details.created_at(self.seed, index)
-        return details.document(self.seed, index, self.state(index), given, at)
+    def state_at(self, index: int, at: float | None) -> State:
+        """Returns the state a consignment was in at a time past; the one it is in where no time is given."""
+        return self.state(index) if at is None else self.record.state_before(index, at) or self.initial(index)
+
+    def document(self, index: int, at: float | None = None) -> dict[str, object]:
+        """Returns the whole record of a consignment, in the state it was in at a time past."""
+        state, created = self.state_at(index, at), self.created_by_call(index)
+        if created is None:
+            return documents.seeded(self.seed, index, state)
+        return documents.created(self.seed, index, state, created.document, created.at)
 
     def resolve(self, text: str) -> Named:
         """Returns a reference as a call names it."""
@@ -100,25 +108,35 @@ class World:
             else:
                 self.record.name(index)
 
-    def cancel(self, named: Named, call: int, *, deallocate_first: bool) -> str | None:
+    def cancel(self, named: Named, call: int, rules: Rules, at: float) -> Refusal | None:
         """Cancels a consignment; returns why it was refused, None where it was cancelled."""
-        text, index = named
-        if index is None:
-            return not_found(text)
-        refusal = cancel_refusal(text, self.state(index), deallocate_first=deallocate_first)
-        if refusal is None:
-            self.record.cancel(index, call)
+        index, refusal = self._allowed(named, partial(refuse_cancelling, rules=rules))
+        if index is not None:
+            self.record.cancel(index, call, at)
         return refusal
 
-    def deallocate(self, named: Named) -> str | None:
+    def deallocate(self, named: Named, at: float) -> Refusal | None:
         """Deallocates a consignment; returns why it was refused, None where it was done."""
+        index, refusal = self._allowed(named, refuse_deallocating)
+        if index is not None:
+            self.record.change(index, State.UNALLOCATED, at)
+        return refusal
+
+    def set_back(self, named: Named, at: float) -> Refusal | None:
+        """Sets a consignment that is ready to ship back to allocated; returns why not, None where it was done."""
+        index, refusal = self._allowed(named, refuse_setting_back)
+        if index is not None:
+            self.record.change(index, State.ALLOCATED, at)
+        return refusal
+
+    def _allowed(self, named: Named, refuse: Callable[[State], Why | None]) -> tuple[int | None, Refusal | None]:
+        """Returns the index of a consignment to which something may be done, or else why not."""
         text, index = named
         if index is None:
-            return not_found(text)
-        refusal = deallocate_refusal(text, self.state(index))
-        if refusal is None:
-            self.record.change(index, State.UNALLOCATED)
-        return refusal
+            return None, Refusal(text, Why.UNKNOWN)
+        state = self.state(index)
+        why = refuse(state)
+        return (index, None) if why is None else (None, Refusal(text, why, state))
 
     def row(self, text: str) -> dict[str, object]:
         """Returns what really happened to a reference; its states are None where the platform does not know it."""
@@ -142,6 +160,7 @@ class World:
             "reference": self.reference(index),
             "state": entry.state or initial,
             "initial_state": initial,
+            "changed_at": entry.changed_at,
             "cancelled_by_call": entry.cancelled_by_call,
             "cancel_calls": entry.cancel_calls,
         }
@@ -152,6 +171,7 @@ def _unknown_row(text: str, calls: int) -> dict[str, object]:
         "reference": text,
         "state": None,
         "initial_state": None,
+        "changed_at": None,
         "cancelled_by_call": None,
         "cancel_calls": calls,
     }

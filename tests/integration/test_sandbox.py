@@ -69,6 +69,7 @@ async def test_what_cannot_be_cancelled_is_refused_alone_and_in_bulk(state):
                 "reference": name,
                 "state": state,
                 "initial_state": state,
+                "changed_at": None,
                 "cancelled_by_call": None,
                 "cancel_calls": 2,
             }

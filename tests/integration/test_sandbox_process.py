@@ -12,6 +12,9 @@ import aiohttp
 import orjson
 import pytest
 
+from sandbox.kinds import FaultKind, meaning
+from sandbox.references import reference
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -73,8 +76,56 @@ async def test_a_port_in_use_is_one_line_and_exit_1():
             assert "in use" in words.decode()
 
 
+async def test_its_options_make_it_another_platform():
+    name = reference(1, 3)
+    options = ("--refusal-words", "generic", "--manifested-cancellable", "--ready-to-ship-refused", "--strict")
+    faults = (
+        "--at",
+        f"{name}=429-before",
+        "--at",
+        f"{name}=reads:stale-age*2",
+        "--faults-for-s",
+        "9",
+        "--stale-s",
+        "60",
+    )
+    async with process("--port", "0", "--json", *options, *faults, "--surplus-ms", "5") as started:
+        settings = orjson.loads(await started.stdout.readline())["settings"]
+        wanted = {
+            "refusal_words": "generic",
+            "manifested_cancellable": True,
+            "ready_to_ship_refused": True,
+            "strict": True,
+            "at": {name: {"429-before": None, "reads:stale-age": 2}},
+            "faults_for_s": 9,
+            "stale_s": 60,
+            "surplus_ms": 5,
+        }
+        assert {setting: settings[setting] for setting in wanted} == wanted
+
+
+async def test_its_help_names_every_fault_with_its_meaning():
+    async with process("--fault", "help") as started:
+        words, _ = await started.communicate()
+        assert started.returncode == 0
+        lines = words.decode().splitlines()
+        assert all(any(line.startswith(f"{kind} ") and meaning(kind) in line for line in lines) for kind in FaultKind)
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--fault", "nonsense=1"], ["--fault", "html"], ["--mix", "Nowhere=1"], ["--poison", "500"]]
+    "arguments",
+    [
+        ["--at", "EC-1"],
+        ["--at", "EC-1=nonsense"],
+        ["--at", "EC-1=slow*0"],
+        ["--at", "EC-1=slow*often"],
+        ["--at", "=slow"],
+        ["--refusal-words", "rude"],
+        ["--fault", "nonsense=1"],
+        ["--fault", "html"],
+        ["--mix", "Nowhere=1"],
+        ["--poison", "500"],
+    ],
 )
 async def test_a_wrong_option_is_a_usage_error(arguments):
     async with process("--port", "0", *arguments) as started:

@@ -1,4 +1,7 @@
-"""Every fault over real HTTP: what the caller sees, and whether the platform acted."""
+"""Faults over real HTTP: what the caller sees, and whether the platform acted.
+
+Answers of another form are in test_sandbox_forms.py, and odd bytes in test_sandbox_odd_bytes.py.
+"""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -7,17 +10,18 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.faults import APPLIES, FaultKind, Scope
+from sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
 from sandbox.options import SandboxOptions
 from sandbox.server import running
 
 NAMES = 10
 STATUSES = sorted(kind for kind in FaultKind if kind[:3].isdigit())
+DENIED = {FaultKind.UNAUTHORIZED, FaultKind.FORBIDDEN}
 BROKEN = {FaultKind.REDIRECT, FaultKind.TRUNCATED, FaultKind.BROKEN_GZIP}
 BODIES = sorted(
     kind
-    for kind in APPLIES[Scope.LIST] - BROKEN - set(STATUSES)
-    if not kind.startswith(("timeout", "close", "half-acted"))
+    for kind in APPLIES[Scope.LIST] - BROKEN - set(STATUSES) - FORMS - WIRES
+    if not kind.startswith(("timeout", "close", "half-acted", "maintenance"))
 )
 
 
@@ -48,13 +52,17 @@ def cancel(server, http, scope, **options):
 @pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
 @pytest.mark.parametrize("kind", STATUSES)
 async def test_an_error_status_comes_before_or_after_acting(scope, kind):
-    async with platform(f"{scope}:{kind}", retry_after_s=3) as (server, http), cancel(server, http, scope) as answer:
+    async with (
+        platform(f"{scope}:{kind}", retry_after_s=3, late_ms=30) as (server, http),
+        cancel(server, http, scope) as answer,
+    ):
         assert answer.status == int(kind[:3])
         assert ("Retry-After" in answer.headers) == (answer.status in {429, 503})
         await answer.read()
         done = NAMES if scope is Scope.LIST else 1
         assert acted(server) == (done if kind.endswith("-after") or answer.status < 300 else 0)
         assert server.stats()["faults"] == {kind: 1}
+        await until(lambda: acted(server) == (0 if kind.endswith("-before") or kind in DENIED else done))
 
 
 @pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
@@ -147,7 +155,7 @@ async def test_a_redirect_leads_to_a_login_page_and_nothing_was_acted_on():
         assert acted(server) == 0
 
 
-@pytest.mark.parametrize("kind", sorted(APPLIES[Scope.READS]))
+@pytest.mark.parametrize("kind", sorted(APPLIES[Scope.READS] - FORMS - WIRES))
 async def test_every_fault_of_reads_hits_reads_and_leaves_cancels_alone(kind):
     async with platform(f"reads:{kind}", slow_ms=1, hang_ms=10) as (server, http):
         name = server.reference(0)
@@ -159,19 +167,20 @@ async def test_every_fault_of_reads_hits_reads_and_leaves_cancels_alone(kind):
             except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
                 read = (error,)
             told_truly = read[0] == 200 and b'"Cancelled"' in read[2] and f'"{name}"'.encode() in read[2]
-            assert told_truly == (kind is FaultKind.SLOW)
+            assert told_truly == (kind in {FaultKind.SLOW, FaultKind.STATE_SPACED})
         assert server.stats()["faults"] == {kind: 2}
 
 
 @pytest.mark.parametrize("kind", sorted(APPLIES[Scope.SEARCH]))
-async def test_every_fault_of_searches_hits_searches(kind):
+@pytest.mark.parametrize("path", ["getConsignmentReferences", "5/0", "summary"])
+async def test_every_fault_of_searches_hits_searches(kind, path):
     async with platform(f"search:{kind}", slow_ms=1, hang_ms=10) as (_, http):
         try:
-            async with http.get("/consignments/getConsignmentReferences", allow_redirects=False) as answer:
-                status, _ = answer.status, await answer.read()
+            async with http.get(f"/consignments/{path}", allow_redirects=False) as answer:
+                status, body = answer.status, await answer.read()
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            status = None
-        assert (status == 200) == (kind is FaultKind.SLOW)
+            status, body = None, b""
+        assert (status == 200 and body.startswith((b'["EC-', b'{"Count"', b'{"Number'))) == (kind is FaultKind.SLOW)
 
 
 async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
@@ -184,3 +193,22 @@ async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
     first = await statuses()
     assert first == await statuses()
     assert set(first[0]) == {200, 429, 500}
+
+
+@pytest.mark.parametrize(
+    ("scope", "kind"), [(scope, kind) for scope in (Scope.LIST, Scope.SINGLE) for kind in sorted(APPLIES[scope])]
+)
+async def test_the_record_says_what_was_done_whatever_the_answer_says(scope, kind):
+    async with platform(f"{scope}:{kind}", slow_ms=1, hang_ms=10, late_ms=20) as (server, http):
+        try:
+            async with cancel(server, http, scope, allow_redirects=False) as answer:
+                await answer.read()
+        except aiohttp.ClientError:
+            assert server.stats()["faults"].keys() <= {kind}
+        await until(lambda: server.stats()["in_flight"] == server.stats()["to_act_late"] == 0)
+        named = NAMES if scope is Scope.LIST else 1
+        assert acted(server) == {Acts.NOTHING: 0, Acts.HALF: NAMES // 2}.get(acts(kind), named)
+        rows = server.record(server.references(named))
+        assert {row["cancelled_by_call"] for row in rows if row["state"] == "Cancelled"} <= {1}
+        assert {row["cancel_calls"] for row in rows} == {1}
+        assert server.stats()["faults"] == {kind: 1}

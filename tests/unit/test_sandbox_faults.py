@@ -7,7 +7,8 @@ import pytest
 
 from sandbox.answers import Answer, Delivery, encode, error
 from sandbox.distortions import distort
-from sandbox.faults import APPLIES, Acts, Fault, FaultKind, Scope, acts, decide, parse_faults
+from sandbox.faults import Fault, decide, parse_faults
+from sandbox.kinds import APPLIES, Acts, FaultKind, Scope, acts, meaning
 from sandbox.references import reference
 
 ITEMS = [
@@ -61,7 +62,7 @@ def test_what_a_fault_does_follows_from_its_name(kind):
         assert acts(kind) is Acts.NOTHING
     elif kind.startswith("half-acted"):
         assert acts(kind) is Acts.HALF
-    elif kind.endswith("-late"):
+    elif kind.endswith("-late") and kind is not FaultKind.SURPLUS_LATE:
         assert acts(kind) is Acts.LATE
     else:
         assert acts(kind) is Acts.ALL
@@ -72,7 +73,12 @@ def test_every_fault_has_a_place_and_reads_have_no_fault_that_acts(scope):
     assert APPLIES[scope]
     if scope in {Scope.READS, Scope.SEARCH}:
         assert not any(kind.endswith("-after") for kind in APPLIES[scope])
+        assert all(acts(kind) in {Acts.NOTHING, Acts.ALL} for kind in APPLIES[scope])
     assert set().union(*APPLIES.values()) == set(FaultKind)
+
+
+def test_each_fault_has_a_meaning_of_its_own():
+    assert len({meaning(kind) for kind in FaultKind}) == len(FaultKind)
 
 
 def listed(kind, salt=5):

@@ -20,6 +20,18 @@ from sandbox.traffic import Gate, Traffic
         ("GET", "/consignments/getConsignmentReferences", Route(Endpoint.SEARCH)),
         ("POST", "/consignments", Route(Endpoint.CREATE)),
         ("PUT", "/consignments/deallocatelist", Route(Endpoint.DEALLOCATE_LIST)),
+        ("PUT", "/consignments/SetNotReadyToShip", Route(Endpoint.SET_NOT_READY)),
+        ("PUT", "/consignments/EC-1/deallocate", Route(Endpoint.DEALLOCATE, "EC-1")),
+        ("GET", "/consignments/getConsignmentWithMetadata/EC-1", Route(Endpoint.CONSIGNMENT, "EC-1")),
+        ("GET", "/consignments/100/20/", Route(Endpoint.PAGE, take=100, skip=20)),
+        ("PUT", "/consignments/100/20", Route(Endpoint.WRONG_METHOD)),
+        ("GET", "/consignments/1e3/0", Route(Endpoint.UNKNOWN)),
+        ("GET", "/consignments/9999999999999/0", Route(Endpoint.UNKNOWN)),
+        ("GET", "/consignments/Summary", Route(Endpoint.SUMMARY)),
+        ("PUT", "/consignments/summary", Route(Endpoint.WRONG_METHOD)),
+        ("GET", "/consignments/count", Route(Endpoint.UNKNOWN)),
+        ("PUT", "/consignments/COUNT/cancel", Route(Endpoint.UNKNOWN)),
+        ("GET", "/consignments/summary/status", Route(Endpoint.UNKNOWN)),
         ("GET", "/login", Route(Endpoint.LOGIN)),
         ("GET", "/consignments", Route(Endpoint.WRONG_METHOD)),
         ("POST", "/consignments/cancellist", Route(Endpoint.WRONG_METHOD)),
@@ -67,6 +79,7 @@ def test_stats_count_calls_names_and_peaks():
         "answers": {"200": 1, "none": 1},
         "faults": {"html": 1},
         "in_flight": 1,
+        "to_act_late": 0,
         "peak_in_flight": 2,
         "peak_cancel_calls_per_second": 2,
         "references_named": 11,
@@ -113,7 +126,7 @@ def test_changing_one_setting_keeps_the_others_and_never_shows_the_key():
 
 def test_the_commands_defaults_are_those_of_the_options():
     options = SandboxOptions()
-    own = {"port", "mix", "fault", "as_json"}
+    own = {"port", "mix", "fault", "at", "as_json"}
     defaults = {name: parameter.default for name, parameter in inspect.signature(sandbox).parameters.items()}
     assert {name: value for name, value in defaults.items() if name not in own} == {
         name: getattr(options, name) for name in defaults if name not in own
