@@ -12,7 +12,7 @@ PARALLEL := -n 3 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format coverage faults bench clean
+.PHONY: help setup run test check format coverage faults truth bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ coverage: $(READY) ## run all tests and report branch coverage
 faults: $(READY) ## inject faults and compare all results; ARGS='--seconds 1800 --seed 7'
 	@.ci/need-redis-server
 	@$(BIN)/python -m tests.acceptance.faults $(ARGS)
+
+truth: $(READY) ## play other platforms with faults, and compare; ARGS='--seeds 10 --references 20000'
+	@$(BIN)/python -m tests.acceptance.other_platforms $(ARGS)
 
 bench: $(READY) ## measure, and print one table
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -83,8 +83,6 @@ Step = Settle | CallAgain | ReadState
 
 DEALLOCATED = "it was deallocated before, and is without its carrier"
 """What the result of a reference says that is not cancelled though it was deallocated (lua/shared/jobs.lua too)."""
-_READ_EVERY = 4
-"""Calls in a row about the caller after which one read is made, where nothing shows whom it is about."""
 _ENDED_S = 0.001
 """For how long a call may still act that was answered: the least that marks its references as maybe sent."""
 
@@ -159,26 +157,6 @@ def singled_out(piece: Piece, verdict: Verdict) -> bool:
             return after > 0 and piece.alone >= after
         case _:
             return False
-
-
-def asks_by_reading(piece: Piece, verdict: Verdict) -> bool:
-    """Whether a read is to tell if the account is refused or these references alone: nothing else shows it by now.
-
-    It may be that nothing else is called. A read that goes well is what shows that the account is not refused.
-    """
-    match verdict:
-        case Unclear(alone_after=after) | Untaken(alone_after=after):
-            waited = piece.unanswered % _READ_EVERY == _READ_EVERY - 1
-            return after == OF_THE_CALLER and piece.alone < after and waited
-        case _:
-            return False
-
-
-def to_be_read(step: Step, piece: Piece) -> Step:
-    """The step of a reference whose state is read before it is called again."""
-    if not isinstance(step, CallAgain):
-        return step
-    return ReadState(step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s)
 
 
 def told_deallocated(step: Step) -> Step:

@@ -24,9 +24,7 @@ from jobs.retry import (
     after_known_refusal,
     after_lone_probe,
     after_reading,
-    asks_by_reading,
     singled_out,
-    to_be_read,
     told_deallocated,
 )
 from jobs.signs import Shown, Sign, shown_by
@@ -35,7 +33,7 @@ from jobs.words import KnownWords, Observed, fingerprint, meant_by
 from worker.deallocation import prepare
 from worker.ended import Ended
 from worker.failed_call import hold, trouble, unconfirmed
-from worker.isolation import failed, fails_itself, groups_of
+from worker.isolation import fails_itself, groups_of, in_vain
 from worker.platform.client import MaySend, PlatformClient
 from worker.telling import Telling
 
@@ -103,7 +101,7 @@ class Attempt:
         shown = self._shown(answer, took_s, answered=called.answered)
         self._note(claim, references, judgement)
         self._log(claim, len(references), answer, took_s)
-        if fails_itself(claim, references, answer, judgement, self._policy):
+        if fails_itself(claim, references, judgement, self._policy):
             judgement = judgement.uncounted()
         hold_s, hold_why = hold(answer)
         own = not claim.probe and all(singled_out(part.piece, judgement.common) for part in claim.parts)
@@ -111,8 +109,9 @@ class Attempt:
         if own:  # it says nothing of the account, since others do well: only these references wait
             shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
         wrong = unconfirmed(references, judgement)
+        shares = self._after_call(claim, replace(called, judgement=judgement), wait_s)
         return Ended(
-            self._other_way(claim, answer, self._after_call(claim, replace(called, judgement=judgement), wait_s)),
+            self._other_way(claim, shares, in_vain=in_vain(judgement)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -147,13 +146,15 @@ class Attempt:
         took_s = monotonic() - started
         since_s = (claim.server_ms - piece.called_ms) / 1000 + took_s if piece.called_ms else 0.0
         reading = judge_reading(reference, answer, since_call_s=since_s, doubted=piece.maybe_sent)
+        unread = isinstance(reading, Unread) and not reading.answered
+        in_vain = isinstance(reading, Unread) and unread and reading.counted
         if claim.probe and isinstance(reading, Unread):
             reading = replace(reading, counted=False)
         self._log(claim, 1, answer, took_s)
-        shown = shown_by(answer, took_s * 1000, answered=not isinstance(reading, Unread) or reading.answered)
+        shown = shown_by(answer, took_s * 1000, answered=not unread)
         hold_s, hold_why = hold(answer)
         return Ended(
-            self._other_way(claim, answer, self._after_reading(claim, reading)),
+            self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
@@ -180,18 +181,17 @@ class Attempt:
 
     def _after_call(self, claim: Claim, called: Called, wait_s: float) -> list[list[Share]]:
         judgement, references = called.judgement, claim.references
-        groups = groups_of(claim, references, called.answer, judgement, self._policy)
-        asks = any(asks_by_reading(part.piece, judgement.common) for part in claim.parts)
-        asked, jitter = references[0] if asks else None, self._jitter()
-        shares = [self._shares(claim, part, called, groups, jitter, asked) for part in claim.parts]
+        groups = groups_of(claim, references, judgement, self._policy)
+        jitter = self._jitter()
+        shares = [self._shares(claim, part, called, groups, jitter) for part in claim.parts]
         return [[_waiting(share, wait_s) for share in own] for own in shares] if wait_s else shares
 
     def _shares(
-        self, claim: Claim, part: Part, called: Called, groups: Mapping[str, int], jitter: float, asked: str | None
+        self, claim: Claim, part: Part, called: Called, groups: Mapping[str, int], jitter: float
     ) -> list[Share]:
         piece, judgement, lone = part.piece, called.judgement, len(claim.references) == 1
         left_s, deallocated = _unclear_left_s(piece, claim), called.deallocation.done
-        alike = not (judgement.others or groups or deallocated or asked)
+        alike = not (judgement.others or groups or deallocated)
         if alike and not isinstance(judgement.common, Refused):
             step = self._step(piece, judgement.common, jitter, left_s, lone=lone)
             return [Share(step, None, len(piece.references))]
@@ -199,8 +199,6 @@ class Attempt:
         for reference in piece.references:
             of_it = replace(piece, deallocated=True) if reference in deallocated else piece
             step = self._step(of_it, judgement.of(reference), jitter, left_s, lone=lone)
-            if reference == asked:
-                step = to_be_read(step, piece)
             if isinstance(step, CallAgain) and groups:
                 step = replace(step, group=groups[reference])
             shares.setdefault(step, []).append(reference)
@@ -224,9 +222,9 @@ class Attempt:
             shares.append([Share(told_deallocated(step) if part.piece.deallocated else step, None, 1)])
         return shares
 
-    def _other_way(self, claim: Claim, answer: Answer | Failure, shares: list[list[Share]]) -> list[list[Share]]:
-        """Has a lone reference at which a probe has failed asked for by the other endpoint next."""
-        if not (claim.probe and failed(answer) and len(claim.references) == 1):
+    def _other_way(self, claim: Claim, shares: list[list[Share]], *, in_vain: bool) -> list[list[Share]]:
+        """Has a lone reference at which a probe was made in vain asked for by the other endpoint next."""
+        if not (claim.probe and in_vain and len(claim.references) == 1):
             return shares
         return [
             [replace(share, step=after_lone_probe(part.piece, share.step, self._policy)) for share in own]

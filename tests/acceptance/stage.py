@@ -39,11 +39,12 @@ class Platform:
     url: str
     process: subprocess.Popen[str]
     consignments: int
+    seed: int = SEED
 
     def references(self, count: int, *, unknown: int = 0) -> list[str]:
         """References of the world, and some that it does not know."""
-        return [reference(SEED, n) for n in range(count)] + [
-            reference(SEED, self.consignments + n) for n in range(unknown)
+        return [reference(self.seed, n) for n in range(count)] + [
+            reference(self.seed, self.consignments + n) for n in range(unknown)
         ]
 
     def open_references(self, count: int) -> list[str]:
@@ -158,18 +159,18 @@ class Stage:
 
 
 @contextlib.contextmanager
-def platform(folder: Path, *, consignments: int = 60_000, **options: object) -> Iterator[Platform]:
+def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **options: object) -> Iterator[Platform]:
     """The sandbox as a process, ended with the block."""
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with (folder / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--json", "--port", "0", "--seed", str(SEED), "--mix", MIX,
+            [sys.executable, "-m", "sandbox", "--json", "--port", "0", "--seed", str(seed), "--mix", MIX,
              "--consignments", str(consignments), *flags],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
         )  # fmt: skip
     try:
         assert process.stdout
-        yield Platform(json.loads(process.stdout.readline())["url"], process, consignments)
+        yield Platform(json.loads(process.stdout.readline())["url"], process, consignments, seed)
     finally:
         process.terminate()
         try:

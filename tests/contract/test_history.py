@@ -33,12 +33,15 @@ async def _peek(ledger, terms=LONE):
 
 
 async def another_does_well(ledger):
-    """Another reference of the account is cancelled, a moment later by the server's clock."""
-    before = await ledger.now_ms()
-    while await ledger.now_ms() == before:
-        pass
+    """Others of the account are cancelled, a moment later by the server's clock."""
+    await a_moment(ledger)
     await submit(ledger, refs(5, first=500), priority=Priority.URGENT)
     await settle(ledger, await claim(ledger, terms=FIVE), well=True)
+    await a_moment(ledger)
+
+
+async def a_moment(ledger):
+    """Waits until the server's clock has moved on."""
     before = await ledger.now_ms()
     while await ledger.now_ms() == before:
         pass
@@ -58,6 +61,21 @@ async def test_a_lone_reference_burns_attempts_once_others_have_done_well_often_
         attempts.append((await call_in_vain(ledger, after)).attempts)
         await another_does_well(ledger)
     assert attempts == [0] * (after + 1) + [1, 2, 3]
+    assert (await call_in_vain(ledger, after, 2)).attempts == 5  # by now it is known whose doing it is
+
+
+@pytest.mark.parametrize(("after", "alone"), [(NO_ANSWER, 2), (OF_THE_CALLER, 0)])
+async def test_that_reads_do_well_says_nothing_of_whether_the_caller_may_call(ledger, after, alone):
+    await submit(ledger, refs(1))
+    for _ in range(3):
+        piece = await call_in_vain(ledger, after)
+        await settle(ledger, await claim(ledger, terms=LONE), ReadState(0.0, piece.attempts, piece.named))
+        taken = await claim(ledger, terms=LONE)
+        assert taken.kind == "reads"
+        await a_moment(ledger)
+        await settle(ledger, taken, CallAgain(0.0, piece.attempts, piece.named, cleared=True), well=True)
+        await a_moment(ledger)
+    assert (await _peek(ledger)).parts[0].piece.alone == alone
 
 
 async def test_a_list_burns_nothing_since_it_is_not_known_which_of_it_is_to_blame(ledger):

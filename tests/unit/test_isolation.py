@@ -12,6 +12,8 @@ POLICY = RetryPolicy(max_attempts=8)
 REFERENCES = [f"EC-000-000-00{n}" for n in range(5)]
 HALVED = dict(zip(REFERENCES, [0, 0, 0, 1, 1], strict=True))
 GATEWAY = {"statusCode": 404, "message": "Resource not found"}
+BAD = {"Code": "x", "Message": "no", "CorrelationId": "c"}
+SLOW = Failure("no answer in time", written=True, timed_out=True)
 BOOM, CUT, REFUSED = Answer(500), Failure("reset", written=True), Failure("connection refused", written=False)
 
 
@@ -19,10 +21,10 @@ def groups(answer, *, probe=False, kind="calls", references=REFERENCES, **histor
     part = Part("j1", Piece(tuple(references), **history))
     claim = Claim("c1", kind, (part,), True, 1e14, 0, 0, 0, probe, 100, 0, 8)
     judgement = judge(references, answer, single=len(references) == 1)
-    return groups_of(claim, references, answer, judgement, POLICY)
+    return groups_of(claim, references, judgement, POLICY)
 
 
-@pytest.mark.parametrize("answer", [BOOM, CUT, Answer(502), Answer(503), Failure("no answer in time", written=True)])
+@pytest.mark.parametrize("answer", [BOOM, CUT, Answer(502), Answer(503), Answer(408), Answer(405, BAD), SLOW])
 @pytest.mark.parametrize(("attempts", "found"), [(3, {}), (4, HALVED)])
 def test_a_list_that_fails_is_halved_from_half_its_attempts_on(answer, attempts, found):
     assert groups(answer, attempts=attempts, named=attempts) == found
@@ -47,8 +49,9 @@ def test_a_list_whose_answer_says_nothing_twice_in_a_row_is_halved(answer):
 
 @pytest.mark.parametrize("answer", [Answer(429), Answer(401), Answer(403), Answer(404, GATEWAY)])
 def test_a_list_that_is_refused_for_the_caller_is_halved_once_others_have_done_well_in_between(answer):
-    assert groups(answer, unanswered=99) == groups(answer, unanswered=99, alone=2) == {}
+    assert groups(answer, unanswered=5) == groups(answer, unanswered=5, alone=2) == {}
     assert groups(answer, unanswered=3, alone=3) == HALVED
+    assert groups(answer, unanswered=6) == HALVED  # nothing else may be called that could show it
 
 
 @pytest.mark.parametrize("answer", [BOOM, CUT, Answer(503)])

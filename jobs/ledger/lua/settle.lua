@@ -58,24 +58,30 @@ end
 
 local numbers = {}
 
--- When the account was last answered what it asked for.
-local well_at
-local function answered_at()
-  well_at = well_at or tonumber(call('HGET', K.state, 'well_at') or 0)
-  return well_at
+-- Whether others have done well since then: calls, and where what came was no answer at all, reads too. That the caller
+-- may read says nothing of whether it may call.
+local NO_ANSWER = 1
+local well
+local function others_did_well(since, after)
+  if not since then return false end
+  well = well or call('HMGET', K.state, 'well_at', 'read_well_at')
+  local at = tonumber(well[1] or 0)
+  if after == NO_ANSWER then at = math.max(at, tonumber(well[2] or 0)) end
+  return at > since
 end
 
 -- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
--- where others have done well since the one before it, that is put down to these references. One that is alone then burns an attempt.
+-- where others have done well since the one before it, that is put down to these references. Once it has been so often
+-- enough, each call that names one alone burns an attempt.
 local function called(p, q, g)
   q.l = NOW
   if not g.after then
     q.o, q.t, q.q = nil, nil, nil
     return
   end
-  local met = p.q and answered_at() > p.q
-  q.o, q.t, q.q = (p.o or 0) + 1, (p.t or 0) + (met and 1 or 0), NOW
-  if met and g.lone == 1 and q.t > g.after and not book.probe then q.a = q.a + 1 end
+  q.o, q.t = (p.o or 0) + 1, (p.t or 0) + (others_did_well(p.q, g.after) and 1 or 0)
+  q.q = NOW
+  if g.lone == 1 and (p.t or 0) >= g.after and not book.probe then q.a = q.a + 1 end
 end
 
 local function back(id, p, g)
@@ -182,7 +188,7 @@ else
     slow_down()
     settle(held)
     announce()
-    if doc.well == 1 then call('HSET', K.state, 'well_at', ms(NOW)) end
+    if doc.well == 1 then call('HSET', K.state, book.kind == 'reads' and 'read_well_at' or 'well_at', ms(NOW)) end
     claim.close(doc.claim)
     call('SET', K.done(doc.claim), FORMAT .. ' settled', 'PX', doc.remember)
     word = 'settled'
