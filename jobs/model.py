@@ -70,6 +70,7 @@ class Piece:
         refusal_words: and the platform's words.
         unanswered: calls in a row that burnt no attempt: what came was no answer of the platform, or about the caller.
         alone: of those, how many came while others did well.
+        reads_alone: reads in a row that were refused for the caller's sake while others did well.
         called_ms: when the last call that named them ended (server's clock); 0 where that is not known.
         deallocated: whether they were deallocated for this job, or may have been.
     """
@@ -83,6 +84,7 @@ class Piece:
     refusal_words: str | None = None
     unanswered: int = 0
     alone: int = 0
+    reads_alone: int = 0
     called_ms: int = 0
     deallocated: bool = False
 

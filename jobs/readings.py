@@ -7,6 +7,7 @@ from enum import Enum
 from jobs.answer_forms import REFERENCE, STATE, field, letters, record_of
 from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from jobs.references import normalise
+from jobs.verdicts import OF_THE_CALLER
 
 
 class Standing(Enum):
@@ -66,13 +67,15 @@ class Unknown:
 class Unread:
     """The state could not be read.
 
-    `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing.
+    `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing;
+    `alone_after` as for `jobs.verdicts.Untaken`.
     """
 
     reason: str
     status: int | None = None
     counted: bool = True
     answered: bool = False
+    alone_after: int = 0
 
 
 Reading = Found | Unknown | Unread
@@ -95,7 +98,7 @@ def judge_reading(
         case Answer(status=404, body=body) if of_platform(body):
             return _old(answer, since_call_s) or Unknown(404)
         case Answer(status=status) if status in NOT_COUNTED or refused_by_gateway(answer):
-            return Unread(f"HTTP {status}", status, counted=False)
+            return Unread(f"HTTP {status}", status, counted=False, alone_after=OF_THE_CALLER)
         case Answer(status=status, body=dict() as body) if is_success(status):
             found = _found(reference, body, status)
             if isinstance(found, Found) and standing(found.state) is not Standing.CANCELLED:  # Cancelled is final

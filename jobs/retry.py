@@ -67,7 +67,7 @@ class CallAgain:
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """Back into the queue, to have its state read."""
+    """Back into the queue, to have its state read; `alone_after` as for `CallAgain`, of the call or read before."""
 
     delay_s: float
     attempts: int
@@ -76,6 +76,7 @@ class ReadState:
     unclear_s: float = 0.0
     refusal_status: int | None = None
     refusal_words: str | None = None
+    alone_after: int = 0
     deallocated: bool = False
 
 
@@ -179,9 +180,12 @@ def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
     """
     match step:
         case CallAgain():
-            return ReadState(step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s)
+            return ReadState(
+                step.delay_s, step.attempts, step.named, reads=piece.reads, unclear_s=step.unclear_s,
+                alone_after=step.alone_after, deallocated=step.deallocated,
+            )  # fmt: skip
         case ReadState() if piece.refusal_status is not None or piece.attempts < policy.max_attempts:
-            return CallAgain(step.delay_s, step.attempts, step.named, reads=step.reads)
+            return CallAgain(step.delay_s, step.attempts, step.named, reads=step.reads, deallocated=step.deallocated)
         case _:
             return step
 
@@ -225,11 +229,12 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
             if piece.refusal_status is not None:
                 return Settle(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
             return _unrefused(piece, status, None, policy, jitter)
-        case Unread(reason=reason, status=status, counted=counted):
+        case Unread(reason=reason, status=status, counted=counted, alone_after=alone_after):
             reads = piece.reads + (1 if counted else 0)
-            if counted and reads >= policy.max_attempts and unclear_left_s <= 0:
+            if (counted or alone_after) and reads >= policy.max_attempts and unclear_left_s <= 0:
                 return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
-            return _read_again(piece, spaced(max(1, reads), policy, jitter), reads)
+            pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
+            return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)
 
 
 def _after_found(

@@ -153,6 +153,8 @@ class Attempt:
         self._log(claim, 1, answer, took_s)
         shown = shown_by(answer, took_s * 1000, answered=not unread)
         hold_s, hold_why = hold(answer)
+        if isinstance(reading, Unread) and 0 < reading.alone_after <= piece.reads_alone and not claim.probe:
+            shown, hold_s, hold_why = None, 0.0, None  # it says nothing of the account: others' reads do well
         return Ended(
             self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
             shown,

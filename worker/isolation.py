@@ -43,7 +43,7 @@ def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, 
         case Unclear(alone_after=after) | Untaken(alone_after=after) if after:
             return any(piece.unanswered for piece in pieces)
         case Unclear():
-            tried = min(piece.named if claim.probe else piece.attempts for piece in pieces)
+            tried = max(piece.named if claim.probe else piece.attempts for piece in pieces)
             return tried >= policy.max_attempts // 2
         case _:
             return False

@@ -253,36 +253,27 @@ def _search(search: ListSearch) -> dict[str, float]:
 def _group(share: Share) -> dict[str, object]:
     refs = "*" if share.references is None else "\n".join(share.references)
     group: dict[str, object] = {"refs": refs, "count": share.count}
+    known: tuple[tuple[str, object], ...]
     match share.step:
         case Settle() as s:
+            known = (("status", s.status), ("message", s.message), ("state", s.state))
             group |= {"outcome": s.outcome.value, "attempts": s.attempts}
-            group |= {
-                k: v for k, v in (("status", s.status), ("message", s.message), ("state", s.state)) if v is not None
-            }
         case CallAgain() as s:
-            group |= {k: v for k, v in (("group", s.group), ("status", s.status), ("state", s.state)) if v is not None}
-            group |= {
-                "back": "calls" if s.group is None else "alone", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named,
-                "unclear": _ms(s.unclear_s), "clear": int(s.cleared),
-            }  # fmt: skip
-            if s.reads:
-                group["r"] = s.reads
-            if s.alone_after:
-                group |= {"after": s.alone_after, "lone": int(s.lone)}
-            if s.deallocated:
-                group["d"] = 1
+            known = (("group", s.group), ("status", s.status), ("state", s.state), ("r", s.reads or None))
+            group |= {"back": "calls" if s.group is None else "alone", "clear": int(s.cleared)} | _history(s)
         case ReadState() as s:
-            group |= {
-                "back": "reads", "delay": _ms(s.delay_s), "a": s.attempts, "n": s.named, "unclear": _ms(s.unclear_s),
-                "clear": 0, "r": s.reads,
-            }  # fmt: skip
-            if s.refusal_status is not None:
-                group["s"] = s.refusal_status
-            if s.refusal_words is not None:
-                group["w"] = s.refusal_words
-            if s.deallocated:
-                group["d"] = 1
-    return group
+            known = (("s", s.refusal_status), ("w", s.refusal_words))
+            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s)
+    return group | {name: value for name, value in known if value is not None}
+
+
+def _history(step: CallAgain | ReadState) -> dict[str, object]:
+    history: dict[str, object] = {
+        "delay": _ms(step.delay_s), "a": step.attempts, "n": step.named, "unclear": _ms(step.unclear_s),
+    }  # fmt: skip
+    if step.alone_after:
+        history |= {"after": step.alone_after, "lone": int(isinstance(step, ReadState) or step.lone)}
+    return history | ({"d": 1} if step.deallocated else {})
 
 
 def _ms(seconds: float) -> int:

@@ -24,6 +24,7 @@ def unpack_piece(packed: bytes) -> Piece:
         refusal_words=h.get("w"),
         unanswered=int(h.get("o") or 0),
         alone=int(h.get("t") or 0),
+        reads_alone=int(h.get("x") or 0),
         called_ms=int(h.get("l") or 0),
         deallocated=bool(h.get("d")),
     )

@@ -58,16 +58,16 @@ end
 
 local numbers = {}
 
--- Whether others have done well since then: calls, and where what came was no answer at all, reads too. That the caller
--- may read says nothing of whether it may call.
+-- Whether others have done well since then: calls for a call, reads for a read, and both where what came was no answer
+-- at all. That the caller may read says nothing of whether it may call.
 local NO_ANSWER = 1
 local well
 local function others_did_well(since, after)
   if not since then return false end
   well = well or call('HMGET', K.state, 'well_at', 'read_well_at')
-  local at = tonumber(well[1] or 0)
-  if after == NO_ANSWER then at = math.max(at, tonumber(well[2] or 0)) end
-  return at > since
+  local called, read = tonumber(well[1] or 0), tonumber(well[2] or 0)
+  if after == NO_ANSWER then return math.max(called, read) > since end
+  return (book.kind == 'reads' and read or called) > since
 end
 
 -- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
@@ -84,12 +84,26 @@ local function called(p, q, g)
   if g.lone == 1 and (p.t or 0) >= g.after and not book.probe then q.a = q.a + 1 end
 end
 
+-- The same of a read, which is always of one reference, and burns a try.
+local function read(p, q, g)
+  if not g.after then
+    q.x, q.y = nil, nil
+    return
+  end
+  q.x, q.y = (p.x or 0) + (others_did_well(p.y, g.after) and 1 or 0), NOW
+  if (p.x or 0) >= g.after and not book.probe then q.r = q.r + 1 end
+end
+
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
   q.b = g.delay > 0 and book.probe and 1 or nil
   q.d = p.d or g.d
-  if book.kind ~= 'reads' and g.n > p.n then called(p, q, g) end
+  if book.kind == 'reads' then
+    read(p, q, g)
+  elseif g.n > p.n then
+    called(p, q, g)
+  end
   if g.clear == 1 then q.m = 0 end
   if g.unclear > 0 then q.m = math.max(q.m, NOW + g.unclear) end
   local to = nil

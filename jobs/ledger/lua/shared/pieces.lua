@@ -5,6 +5,7 @@
 --   k and g kind and group, while it waits for its time   b 1 where it then goes to the rear: a probe of it has failed
 --   r reads tried   s HTTP status and w words of the refusal that is being explained
 --   o calls in a row that burnt nothing at first   t those of them since which others did well   q when the last was (ms)
+--   x reads in a row that were refused for the caller's sake while others' did well   y when the last was (ms)
 --   l when the last call that named them ended (ms)   d 1 where they were deallocated for this job
 local piece = {}
 
