@@ -112,11 +112,18 @@ class Wire:
             return self._perform(ask, fault)
         done: asyncio.Future[Answer] = loop.create_future()
         loop.call_later(remaining_s, self._finish, done, ask, fault)
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            # The caller has gone, and the call is worked on all the same.
+            simulation.traffic.to_act_late += done.cancelled()
+            raise
 
     def _finish(self, done: "asyncio.Future[Answer]", ask: Ask, fault: Fault | None) -> None:
         answer = self._perform(ask, fault)
-        if not done.done():
+        if done.cancelled():
+            self._simulation.traffic.to_act_late -= 1
+        else:
             done.set_result(answer)
 
     def _perform(self, ask: Ask, fault: Fault | None) -> Answer:

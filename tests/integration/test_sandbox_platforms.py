@@ -154,6 +154,18 @@ async def test_a_call_that_was_given_up_is_in_the_record_once_it_acts(kind, scop
         assert all(given_up < row["changed_at"] <= time() for row in rows)
 
 
+async def test_a_call_whose_caller_left_while_it_was_worked_on_is_told_until_it_has_acted():
+    async with platform(latency_ms=300) as (server, http):
+        name = server.reference(0)
+        calling = asyncio.create_task(http.put(f"/consignments/{name}/cancel"))
+        await until(lambda: server.stats()["in_flight"] == 1)
+        calling.cancel()
+        await until(lambda: server.stats()["in_flight"] == 0)
+        assert (server.stats()["to_act_late"], states(server, [name])) == (1, ["Allocated"])
+        await until(lambda: server.stats()["to_act_late"] == 0)
+        assert states(server, [name]) == ["Cancelled"]
+
+
 async def test_a_late_call_does_not_take_what_another_has_cancelled():
     async with platform(faults={"single:504-late": 1.0}, late_ms=100) as (server, http):
         name = server.reference(0)
