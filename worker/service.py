@@ -60,6 +60,20 @@ class Account:
     attempt: Attempt
 
 
+def configured() -> Settings:
+    """The settings of this process, with its log as they say.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
+    odd_names: list[str] = []
+    settings = load(odd_names.append)
+    logs.configure(log_format(settings), settings.log_level)
+    for line in odd_names:
+        log.warning(line)
+    return settings
+
+
 class Service:
     """Connections, accounts and background tasks of one worker process."""
 
@@ -87,11 +101,7 @@ class Service:
             SettingsError: a setting is missing or wrong.
             LedgerError: the server cannot be used.
         """
-        odd_names: list[str] = []
-        settings: Settings = ctx.get("settings") or load(odd_names.append)
-        logs.configure(log_format(settings), settings.log_level)
-        for line in odd_names:
-            log.warning(line)
+        settings = ctx.get("settings") or configured()
         for name in settings.account_names:
             _check_key(settings, name)
         opened = await open_ledger(
@@ -103,15 +113,22 @@ class Service:
         )
         service = cls(settings, opened)
         log.info("worker started", worker=service.worker, server=opened.shown)
-        for name in settings.account_names:
-            await service._open_account(name)
-        served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
-        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all, service._teach)
-        intake = Intake(service.ledger, service.worker, settings, opened.blocking)
-        beside = {"sweep": sweep.run, "intake": intake.run, "wake": service._listen, "keys": service._watch_keys}
-        for name, work in beside.items():
-            service._tasks.append(asyncio.create_task(service._keep(name, work), name=name))
+        try:
+            await service._begin()
+        except BaseException:  # told to end at its start, too
+            await service.close()
+            raise
         return service
+
+    async def _begin(self) -> None:
+        for name in self.settings.account_names:
+            await self._open_account(name)
+        served = {name: Served(account.terms, account.policy) for name, account in self._accounts.items()}
+        sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all, self._teach)
+        intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": self._watch_keys}
+        for name, work in beside.items():
+            self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
     @property
     def accounts(self) -> frozenset[str]:
