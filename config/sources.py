@@ -107,12 +107,14 @@ def _cleaned(name: str, setting: str, value: str) -> str | None:
     """A value without blanks around it; None where it is empty.
 
     Raises:
-        SettingsError: a quote begins or ends it. No setting has one there, and `docker run --env-file` keeps those that
-            a shell would take off.
+        SettingsError: it is not UTF-8, or a quote begins or ends it. No setting has one there, and
+            `docker run --env-file` keeps those that a shell would take off.
     """
     bare = value.strip()
     if not bare:
         return "" if setting in _MAY_BE_EMPTY else None
+    if not bare.isprintable() and any("\ud800" <= character <= "\udfff" for character in bare):
+        raise SettingsError(f"{shown(name)}: is not UTF-8")
     if bare[0] in _QUOTES or bare[-1] in _QUOTES:
         raise SettingsError(
             f"{shown(name)}: begins or ends with a quote, which counts as part of the value here: write it without"

@@ -47,7 +47,7 @@ _BURST_CHECK_S = 0.1
 _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
 _LOOK_EVERY_S = 1.0
-_STARTS_AGAIN_S, _WITHOUT_ANSWER_S = 8.0, 24.0
+_STARTING_S, _WITHOUT_ANSWER_S = 5.0, 20.0
 """Once told to end: how long a worker that is only starting may take, and how long one may whose server is silent."""
 _ASK_EVERY_S, _ANSWERS_WITHIN_S = 1.0, 3.0
 _LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
@@ -226,7 +226,7 @@ class ResilientWorker(arq.worker.Worker):
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""
-        self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTS_AGAIN_S)
+        self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTING_S)
         if self.service_started:
             self.service.stop()
             self._asking = self.loop.create_task(self._put_off())
