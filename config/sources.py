@@ -18,7 +18,7 @@ CONFIG = f"{names.PREFIX}CONFIG"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _AS_IT_STANDS = frozenset({"reference_pattern"})
 """Settings around which blanks mean something: they are refused there, not taken off."""
-_MAY_BE_EMPTY = frozenset({"api_version"})
+MAY_BE_EMPTY = frozenset({"api_version"})
 """Settings whose empty value says something."""
 _ACCOUNT = names.ACCOUNTS.removesuffix("__").lower()
 
@@ -112,7 +112,7 @@ def _cleaned(name: str, setting: str, value: str) -> str | None:
     """
     bare = value.strip()
     if not bare:
-        return "" if setting in _MAY_BE_EMPTY else None
+        return "" if setting in MAY_BE_EMPTY else None
     if not bare.isprintable() and any("\ud800" <= character <= "\udfff" for character in bare):
         raise SettingsError(f"{shown(name)}: is not UTF-8")
     if bare[0] in _QUOTES or bare[-1] in _QUOTES:
