@@ -44,7 +44,11 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
     environment = {name: value for name, value in os.environ.items() if name.upper().startswith(names.PREFIX)}
     in_file = envfile.read(Path(env_file), os.environ) if env_file else {}
     values: dict[str, Any] = {}
-    for source in (_toml(environment.get(CONFIG), fields), _nested(in_file), _nested(environment)):
+    for source in (
+        _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields),
+        _nested(in_file),
+        _nested(environment),
+    ):
         accounts = {**_tables(values), **_tables(source)}
         for name in accounts:
             accounts[name] = _merged(_tables(values).get(name), _tables(source).get(name))

@@ -41,8 +41,9 @@ def read(path: Path) -> str | None:
 def _bytes(path: Path) -> bytes:
     # Without O_NONBLOCK a named pipe that nobody writes to would be waited for.
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
+        facts = os.fstat(file.fileno())
+        mode = facts.st_mode
+        if not stat.S_ISREG(mode) and facts.st_rdev != Path(os.devnull).stat().st_rdev:  # that is an empty file
             what = "a named pipe or socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
             raise SettingsError(f"{path} is {what}, not a file")
         return file.read(_MOST_BYTES + 1)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 import time
@@ -31,6 +32,7 @@ ALIVE_S = 10.0
 _LOOK_AGAIN_S = 2 * BEAT_S
 _FOLDER_MODE = 0o700
 _OTHERS_WRITE = 0o022
+_FILE = re.compile(r"[0-9a-f]{12}\.[0-9]+\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Heartbeat:
 
     def _begin(self) -> None:
         self._close()
-        self._path = _folder(self._settings, make=True) / self._name
+        folder = _folder(self._settings, make=True)
+        _clean(folder)
+        self._path = folder / self._name
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -131,6 +135,14 @@ def _pulses(folder: Path, scope: str, touched: dict[Path, float]) -> Iterator[Pu
                 yield Pulse(_pid(path), moved or 0 <= time.time() - at <= ALIVE_S)
     except OSError as error:
         raise SettingsError(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def _clean(folder: Path) -> None:
+    """Removes the files of dead workers, of whatever server."""
+    for path in folder.iterdir():
+        if _FILE.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                _touched_at(path)
 
 
 def _touched_at(path: Path) -> float | None:

@@ -160,6 +160,16 @@ def test_without_a_setting_it_is_in_a_folder_of_this_user_alone(
     assert own.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_worker_cleans_up_after_dead_ones_of_other_servers(probed: Probed) -> None:
+    probed.folder.mkdir()
+    stale, foreign = probed.folder / f"{'0' * 12}.1.{'0' * 8}", probed.folder / "notes.txt"
+    stale.touch()
+    foreign.touch()
+    probed.worker()
+    assert not stale.exists()
+    assert foreign.exists()
+
+
 def test_a_folder_that_cannot_be_made_holds_up_no_work(probed: Probed) -> None:
     probed.stage.settings["heartbeat_dir"] = "/proc/nowhere"
     worker = probed.worker()

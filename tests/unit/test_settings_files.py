@@ -160,6 +160,20 @@ def test_a_file_that_may_not_be_read_is_refused_by_its_name(monkeypatch: pytest.
         load()
 
 
+def test_dev_null_in_its_place_is_an_empty_file() -> None:
+    Path(".env").symlink_to(os.devnull)
+    assert load() == load(_env_file=None)
+
+
+def test_dotenv_may_name_the_toml_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("c.toml").write_text("burst = 4\n", encoding="utf-8")
+    Path("d.toml").write_text("burst = 5\n", encoding="utf-8")
+    Path(".env").write_text("CANCELLIST_CONFIG=c.toml\n", encoding="utf-8")
+    assert load().burst == 4
+    monkeypatch.setenv("CANCELLIST_CONFIG", "d.toml")
+    assert load().burst == 5
+
+
 def test_without_the_file_nothing_is_missing() -> None:
     assert load() == Settings() == load(_env_file=None)
 
