@@ -207,7 +207,7 @@ def _say(error: Any) -> str:
     if not where:
         return text
     if where == ["accounts"]:
-        return f"{name}: must be tables, [accounts.NAME] in TOML, {name}__NAME__API_URL and the like in the environment"
+        return f"{name}: {sources.NO_TABLES}"
     if error["type"] == "extra_forbidden":
         known = map(str.upper, AccountSettings.model_fields)
         return f"{name}: no such setting{names.suggestion(where[-1].upper(), known)}"

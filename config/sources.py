@@ -21,6 +21,11 @@ _AS_IT_STANDS = frozenset({"reference_pattern"})
 MAY_BE_EMPTY = frozenset({"api_version"})
 """Settings whose empty value says something."""
 _ACCOUNT = names.ACCOUNTS.removesuffix("__").lower()
+NO_TABLES = (
+    "must be tables, [accounts.NAME] in TOML, "
+    f"{names.PREFIX}{names.ACCOUNTS}NAME__API_URL and the like in the environment"
+)
+"""What is wrong with accounts that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +49,10 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
     environment = {name: value for name, value in os.environ.items() if name.upper().startswith(names.PREFIX)}
     in_file = envfile.read(Path(env_file), os.environ) if env_file else {}
     values: dict[str, Any] = {}
-    for source in (
-        _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields),
-        _nested(in_file),
-        _nested(environment),
-    ):
-        accounts = {**_tables(values), **_tables(source)}
-        for name in accounts:
-            accounts[name] = _merged(_tables(values).get(name), _tables(source).get(name))
+    toml = _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields)
+    for source in (toml, _nested(in_file), _nested(environment)):
+        below, above = values.get(_ACCOUNT, {}), source.get(_ACCOUNT, {})
+        accounts = {name: _merged(below.get(name), above.get(name)) for name in {**below, **above}}
         values = {**values, **source, **({_ACCOUNT: accounts} if accounts else {})}
     return Given(values, {**in_file, **environment})
 
@@ -68,15 +69,12 @@ def expanded(path: Path) -> Path:
         raise ValueError("begins with ~, and no home folder is known: write the whole path") from None
 
 
-def _tables(values: Mapping[str, Any]) -> dict[str, Any]:
-    found = values.get(_ACCOUNT)
-    return found if isinstance(found, dict) else {}
-
-
 def _merged(below: Any, above: Any) -> Any:
+    if below is None or above is None:
+        return below if above is None else above
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **above}
-    return below if above is None else above
+    return below if isinstance(above, dict) else above  # what is no table is judged, not lost
 
 
 def _nested(given: Mapping[str, str]) -> dict[str, Any]:
@@ -98,6 +96,8 @@ def _nested(given: Mapping[str, str]) -> dict[str, Any]:
         cleaned = _cleaned(name, setting if parted else bare, value)
         if cleaned is None:
             continue
+        if bare == _ACCOUNT:
+            raise SettingsError(f"{shown(name)}: {NO_TABLES}")
         if not bare.startswith(names.ACCOUNTS.lower()):
             found[bare] = cleaned
         elif parted and isinstance(accounts.setdefault(account, {}), dict):
@@ -150,7 +150,9 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
         if name not in fields:
             raise SettingsError(f"{path}: {shown(name)} is no setting{names.suggestion(name.lower(), fields)}")
     accounts = found.get(_ACCOUNT)
-    if isinstance(accounts, dict):
+    if accounts is not None:
+        if not isinstance(accounts, dict):
+            raise SettingsError(f"{names.PREFIX}{_ACCOUNT.upper()}: {NO_TABLES}")
         lowered = {name.lower(): _table(path, value) for name, value in accounts.items()}
         if len(lowered) < len(accounts):
             raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")

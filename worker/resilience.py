@@ -20,6 +20,7 @@ import secrets
 import signal
 import sys
 from collections import Counter
+from functools import cached_property
 from signal import Signals
 from time import monotonic
 from typing import Any
@@ -36,8 +37,9 @@ from jobs.ledger.drains import account_of
 from jobs.ledger.translation import refuses_for_memory
 from jobs.printable import plain
 from worker import heartbeat
+from worker.configured import configured
 from worker.ending import Deadline
-from worker.service import Service, configured
+from worker.service import Service
 
 log = structlog.get_logger()
 
@@ -58,7 +60,6 @@ class ResilientWorker(arq.worker.Worker):
     """arq's worker with the service of this process at its side."""
 
     service: Service
-    _deadline: Deadline
     _asking: "asyncio.Task[None] | None" = None
     _beating: "asyncio.Task[None] | None" = None
     _renewed_at = _looked_at = 0.0
@@ -66,7 +67,6 @@ class ResilientWorker(arq.worker.Worker):
     def run(self) -> None:
         """Runs until it ends; what a user can mend is one line, not a traceback."""
         logs.guard()
-        self._deadline = Deadline()
         try:
             super().run()
         except CancellistError as error:
@@ -75,6 +75,10 @@ class ResilientWorker(arq.worker.Worker):
         if self.burst and self.service.refused:
             sys.stderr.write(f"cancellist: {plain(self.service.refused)}\n")
             raise SystemExit(1)
+
+    @cached_property
+    def _deadline(self) -> Deadline:
+        return Deadline()
 
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""

@@ -14,9 +14,7 @@ from typing import Any, Self
 import structlog
 from arq.connections import ArqRedis
 
-from config import logs
-from config.keys import is_open
-from config.settings import Settings, load, log_format
+from config.settings import Settings
 from jobs.errors import CancellistError, LedgerError, LedgerFullError
 from jobs.flow import FlowPolicy
 from jobs.ledger import control, flow, records
@@ -32,6 +30,7 @@ from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
 from jobs.words import Lexicon, Meaning
 from worker.attempt import Attempt
+from worker.configured import check_key, configured
 from worker.drain import Drain
 from worker.flow import Flow
 from worker.intake import Intake
@@ -58,20 +57,6 @@ class Account:
     wording: Wording
     client: PlatformClient
     attempt: Attempt
-
-
-def configured() -> Settings:
-    """The settings of this process, with its log as they say.
-
-    Raises:
-        SettingsError: one is wrong.
-    """
-    odd_names: list[str] = []
-    settings = load(odd_names.append)
-    logs.configure(log_format(settings), settings.log_level)
-    for line in odd_names:
-        log.warning(line)
-    return settings
 
 
 class Service:
@@ -103,7 +88,7 @@ class Service:
         """
         settings = ctx.get("settings") or configured()
         for name in settings.account_names:
-            _check_key(settings, name)
+            check_key(settings, name)
         opened = await open_ledger(
             url=settings.redis_url.get_secret_value() if settings.redis_url else None,
             data_dir=settings.data_dir,
@@ -293,16 +278,3 @@ class Service:
                     if message:
                         account, _, what = message["data"].decode().partition(" ")
                         self.wake_all(account, gate=what == "gate", first=what == "first")
-
-
-def _check_key(settings: Settings, account: str) -> None:
-    """Checks an account's key, and tells where others can read the file that holds it.
-
-    Raises:
-        SettingsError: a key that is wanted is not set, or its file holds none.
-    """
-    settings.check_key(account)
-    settings.key(account)
-    file = settings.of(account).api_key_file
-    if file and is_open(file):
-        log.warning("others than its owner can read the key's file: chmod 600", account=account, file=str(file))
