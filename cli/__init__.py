@@ -3,3 +3,7 @@
 One module for each command group holds what a user may type, and is light, so that `--help` is quick; what a command
 does is imported when it runs.
 """
+
+from worker import early
+
+early.hear_the_end()

@@ -65,8 +65,8 @@ for command in COMMANDS:
 
 def main() -> None:
     """Runs a command; whatever a user can mend is one line on standard error, and exit status 1."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few characters
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed is not there
+        stream.reconfigure(errors="backslashreplace")  # a terminal may know few characters
     try:
         app(prog_name=NAME)
     except CancellistError as error:

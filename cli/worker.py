@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal import let_go
+from cli.terminal import emit, say
 
 
 def worker(
     burst: Annotated[bool, typer.Option("--burst", help="End when nothing is left.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Log a JSON object a line, on standard error.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say whether a worker lives here, and end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Log a JSON object a line, on standard error; with --check, print one.")
+    ] = False,
 ) -> None:
     """Run a worker until it is stopped; `arq worker.main.WorkerSettings` runs the same.
 
@@ -19,6 +22,8 @@ def worker(
 
     Example: cancellist worker --burst
     """
+    if check:
+        raise typer.Exit(_check(as_json=as_json))
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
     from worker.main import WorkerSettings  # noqa: PLC0415 - only for this command; it sets up an event loop
@@ -29,7 +34,22 @@ def worker(
     run(WorkerSettings, burst=burst)
 
 
+def _check(*, as_json: bool) -> int:
+    """Whether a worker of these settings lives on this machine: 0, else 1."""
+    from config.settings import load  # noqa: PLC0415 - as above
+    from worker import heartbeat  # noqa: PLC0415 - as above
+
+    found = heartbeat.look(load())
+    alive = any(pulse.alive for pulse in found)
+    if as_json:
+        emit({"alive": alive, "workers": [{"pid": pulse.pid, "alive": pulse.alive} for pulse in found]})
+    elif alive:
+        typer.echo(heartbeat.told(found))
+    else:
+        say(f"cancellist: {heartbeat.told(found)}")
+    return 0 if alive else 1
+
+
 def _hang_up(*_: object) -> None:
     """Ends as gracefully as by SIGTERM when the terminal is closed, of which arq knows nothing."""
-    let_go()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic_settings import NoDecode
 
 from config.keys import as_key
+from config.sources import expanded
 from jobs.references import DEFAULT_PATTERN, ReferencePattern
 from jobs.times import parse_span_s
 
@@ -28,11 +28,14 @@ def _span(value: Any) -> Any:
 
 
 def _url(value: str) -> str:
+    if not value.isprintable() or " " in value:
+        raise ValueError("must be an http:// or https:// URL in one word")
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must have no credentials, query or fragment; the key goes into CANCELLIST_API_KEY")
+    _ = parts.port  # raises ValueError where it is none
     return value.rstrip("/")
 
 
@@ -48,6 +51,8 @@ def _version(value: str) -> str:
 
 
 def _pattern(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("has blanks around it, which no reference has: write it without them")
     ReferencePattern(value)
     return value
 
@@ -73,6 +78,8 @@ def _words(value: dict[str, Any]) -> dict[str, Any]:
 Span = Annotated[float, BeforeValidator(_span), Field(gt=0)]
 """Seconds; written as a number or such as `30d`, `12h`, `1h30m`."""
 _Key = Annotated[SecretStr, AfterValidator(_key)]
+HomePath = Annotated[Path, AfterValidator(expanded)]
+"""A path that may begin with `~`."""
 _Words = dict[str, Literal["cancelled", "manifested", "unknown", "open"]]
 
 
@@ -83,7 +90,7 @@ class AccountSettings(BaseModel):
 
     api_url: Annotated[str, AfterValidator(_url)] = Field(LOCAL_SANDBOX, description="base URL of the platform")
     api_key: _Key | None = Field(None, description="the subscription key; a secret")
-    api_key_file: Path | None = Field(
+    api_key_file: HomePath | None = Field(
         None, description="a file that holds the key instead; read again where the platform refuses the key"
     )
     api_version: Annotated[str, AfterValidator(_version)] = Field(
@@ -102,7 +109,7 @@ class AccountSettings(BaseModel):
         description="deallocate consignments before they are cancelled: a consignment whose cancelling then fails "
         "is left without its carrier; a read for each reference, and two requests for each call",
     )
-    refusal_words: Annotated[_Words, NoDecode, BeforeValidator(_object), AfterValidator(_words)] = Field(
+    refusal_words: Annotated[_Words, BeforeValidator(_object), AfterValidator(_words)] = Field(
         default_factory=dict,
         description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
         "manifested, unknown or open",

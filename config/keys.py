@@ -6,6 +6,7 @@ from jobs.errors import SettingsError
 
 _MAX_LENGTH = 4096
 _OTHERS = 0o077
+_QUOTES = "\"'"
 
 
 def as_key(text: str) -> str:
@@ -17,6 +18,8 @@ def as_key(text: str) -> str:
     key = text.strip()
     if not key:
         raise ValueError("holds no key")
+    if key[0] in _QUOTES or key[-1] in _QUOTES:
+        raise ValueError("begins or ends with a quote: write the key without")
     if len(key) > _MAX_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("is no key: a key is one word of ASCII letters, digits and signs")
     return key
@@ -30,7 +33,7 @@ def read_key(path: Path, setting: str) -> str:
     """
     try:
         with path.open("rb") as file:
-            text = file.read(_MAX_LENGTH + 2).decode()
+            text = file.read(_MAX_LENGTH + 2).decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror or type(error).__name__}") from None
     except UnicodeDecodeError:

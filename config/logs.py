@@ -1,12 +1,37 @@
 """Logging: few lines, structured, to standard error; console on a terminal, JSON elsewhere."""
 
+import atexit
+import json
 import logging
+import os
 import sys
+from datetime import UTC, datetime
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from config.sink import Sink
 from jobs.printable import plain, plain_lines
+
+
+def guard() -> Sink:
+    """Puts a stream in place of standard error that neither fails nor waits, for as long as the process lives."""
+    if isinstance(sys.stderr, Sink):
+        return sys.stderr
+    sink = Sink(_standard_error())
+    sys.stderr = sink
+    atexit.register(sink.drain)
+    return sink
+
+
+def _standard_error() -> int | None:
+    """The descriptor of standard error; None where it was closed: something else may have its number by now."""
+    try:
+        number = sys.stderr.fileno()
+        os.fstat(number)
+    except (AttributeError, OSError, ValueError):  # there is no stream, or no open descriptor behind it
+        return None
+    return number
 
 
 def configure(form: str, level: str) -> None:
@@ -26,6 +51,8 @@ def configure(form: str, level: str) -> None:
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
+    if isinstance(sys.stderr, Sink):
+        sys.stderr.lost = _lost_in_json if form == "json" else _lost
     threshold: int = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, renderer],
@@ -48,6 +75,15 @@ def configure(form: str, level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+
+
+def _lost(number: int) -> str:
+    return f"{datetime.now(UTC).isoformat()} [warning  ] log lines were lost            number={number}"
+
+
+def _lost_in_json(number: int) -> str:
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"event": "log lines were lost", "number": number, "level": "warning", "at": at})
 
 
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -3,30 +3,26 @@
 Read only by entry points. Checked once, at start, across fields, naming the setting and the mend.
 """
 
-import os
-import re
 import sys
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
 )
 
-from config import names
-from config.account import KEY_SETTINGS, LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, Span, is_loopback
+from config import names, sources
+from config.account import KEY_SETTINGS, LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, HomePath, Span, is_loopback
 from config.flow import FlowSettings
 from config.keys import read_key
 from jobs.errors import SettingsError
@@ -34,11 +30,18 @@ from jobs.model import DEFAULT_ACCOUNT
 from jobs.references import shown
 from jobs.remedies import Wording
 
-__all__ = ["LOCAL_SANDBOX", "SANDBOX_PORT", "AccountSettings", "Settings", "is_loopback", "load", "log_format"]
+__all__ = [
+    "LOCAL_SANDBOX",
+    "SANDBOX_PORT",
+    "AccountSettings",
+    "Settings",
+    "is_loopback",
+    "load",
+    "log_format",
+    "odd_names",
+]
 
 _ENV_FILE = ".env"
-_MAY_BE_EMPTY = re.compile(rf"{names.PREFIX}({names.ACCOUNTS}.+__)?API_VERSION", re.IGNORECASE)
-"""Names in the environment of what may be set to nothing; every other one without a value is an unset one."""
 AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -46,20 +49,41 @@ def _split(value: Any) -> Any:
     return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings, AccountSettings, FlowSettings):
-    """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals."""
+def _data_dir() -> Path:
+    """The user's data folder; one that begins with `~` where no home is known, of which whoever needs it complains."""
+    try:
+        return user_data_path("cancellist")
+    except RuntimeError:
+        return Path("~/.local/share/cancellist")
 
-    model_config = SettingsConfigDict(
-        env_prefix=names.PREFIX, env_nested_delimiter="__", env_file=_ENV_FILE, env_file_encoding="utf-8",
-        extra="ignore", env_ignore_empty=True,
-    )  # fmt: skip
 
-    redis_url: SecretStr | None = Field(None, description="the server; unset: one of our own in DATA_DIR")
-    data_dir: Path = Field(
-        default_factory=lambda: user_data_path("cancellist"), description="where our own server keeps its data"
+def _one_word(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if not url.isprintable() or (" " in url and not url.startswith("unix:")):
+        raise ValueError("must be a URL in one word, without blanks")
+    return value
+
+
+class Settings(AccountSettings, FlowSettings):
+    """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals.
+
+    Made without `_given` it reads the environment, the file `_env_file` and the TOML file itself.
+    """
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    def __init__(
+        self, *, _env_file: Path | str | None = _ENV_FILE, _given: sources.Given | None = None, **overrides: Any
+    ) -> None:
+        given = _given or sources.read(_env_file, type(self).model_fields)
+        super().__init__(**{**given.values, **overrides})
+
+    redis_url: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
+        None, description="the server; unset: one of our own in DATA_DIR"
     )
+    data_dir: HomePath = Field(default_factory=_data_dir, description="where our own server keeps its data")
     namespace: str = Field("cancellist", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="prefix of every key")
-    accounts: Annotated[dict[AccountName, AccountSettings], NoDecode] = Field(
+    accounts: dict[AccountName, AccountSettings] = Field(
         default_factory=dict, description="platform subscriptions beside the top level's, by name"
     )
     lease_seconds: float = Field(9.0, ge=1, le=300, description="a dead worker's references are taken over within this")
@@ -67,8 +91,11 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
     results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
     jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
     idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
-    api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = Field(
+    api_tokens: Annotated[list[SecretStr], BeforeValidator(_split)] = Field(
         default_factory=list, description="who may call the HTTP API; comma-separated"
+    )
+    heartbeat_dir: HomePath | None = Field(
+        None, description="where a worker touches a file while it lives; unset: in the folder for temporary files"
     )
     log_format: Literal["console", "json"] | None = Field(None, description="console on a terminal, else json")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -83,26 +110,6 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
         if found:
             raise ValueError("; ".join(found))
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class names it
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over `.env`, and that over the TOML file, setting by setting."""
-        if isinstance(env_settings, EnvSettingsSource):
-            env_settings.env_vars = {**env_settings.env_vars, **_emptied(os.environ)}
-        if isinstance(dotenv_settings, DotEnvSettingsSource):
-            path = dotenv_settings.env_file
-            written = _in_env_file(path if isinstance(path, str | Path) else None)
-            dotenv_settings.env_vars = {**dotenv_settings.env_vars, **_emptied(written)}
-        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, dotenv_settings)
-        path = os.environ.get("CANCELLIST_CONFIG")
-        return (*sources, InitSettingsSource(settings_cls, _read_toml(Path(path)))) if path else sources
 
     @property
     def account_names(self) -> tuple[str, ...]:
@@ -173,49 +180,23 @@ def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
     Raises:
         SettingsError: one is wrong; the text names it and says what is wanted, and never holds a value that is secret.
     """
-    path = os.environ.get("CANCELLIST_CONFIG")
-    if path and not Path(path).is_file():
-        raise SettingsError(f"CANCELLIST_CONFIG names {path}, which is no file")
-    for line in names.odd({*os.environ, *_in_env_file(overrides.get("_env_file", _ENV_FILE))}, Settings.model_fields):
+    env_file = overrides.pop("_env_file", _ENV_FILE)
+    given = sources.read(env_file, Settings.model_fields)
+    for line in names.odd(given.named, Settings.model_fields):
         tell(line)
     try:
-        return Settings(**overrides)
+        return Settings(_given=given, **overrides)
     except ValidationError as error:
         raise SettingsError("; ".join(_say(e) for e in error.errors(include_input=False, include_url=False))) from None
 
 
-def _in_env_file(path: Path | str | None) -> Mapping[str, str | None]:
-    return dotenv_values(path, encoding="utf-8") if path and Path(path).is_file() else {}
-
-
-def _emptied(values: Mapping[str, str | None]) -> dict[str, str]:
-    """What is set to nothing and may be; `env_ignore_empty` leaves it out."""
-    return {name.lower(): "" for name, value in values.items() if value == "" and _MAY_BE_EMPTY.fullmatch(name)}
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    """What the TOML file sets; names of accounts in lower case, so that the environment can win key by key.
+def odd_names() -> list[str]:
+    """A line for each name in the environment or in `.env` that is nearly one of ours.
 
     Raises:
-        SettingsError: it is not TOML, or sets what is no setting.
+        SettingsError: `.env` or the TOML file cannot be read.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    for name in found:
-        if name not in Settings.model_fields:
-            hint = names.suggestion(name.lower(), Settings.model_fields)
-            raise SettingsError(f"{path}: {shown(name)} is no setting{hint}")
-    accounts = found.get("accounts")
-    if isinstance(accounts, dict):
-        lowered = {name.lower(): value for name, value in accounts.items()}
-        if len(lowered) < len(accounts):
-            raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")
-        found["accounts"] = lowered
-    return found
+    return names.odd(sources.read(_ENV_FILE, Settings.model_fields).named, Settings.model_fields)
 
 
 def _say(error: Any) -> str:
@@ -226,7 +207,7 @@ def _say(error: Any) -> str:
     if not where:
         return text
     if where == ["accounts"]:
-        return f"{name}: must be tables, [accounts.NAME] in TOML, {name}__NAME__API_URL and the like in the environment"
+        return f"{name}: {sources.NO_TABLES}"
     if error["type"] == "extra_forbidden":
         known = map(str.upper, AccountSettings.model_fields)
         return f"{name}: no such setting{names.suggestion(where[-1].upper(), known)}"

@@ -1,4 +1,10 @@
 """The worker, as arq runs it: `arq worker.main.WorkerSettings`, or `cancellist worker`."""
+# ruff: noqa: E402 - a signal is heard before the slow imports begin
+
+from worker import early
+
+early.hear_the_end()
+early.keep_descriptors()
 
 import asyncio
 import sys
@@ -32,6 +38,7 @@ class WorkerSettings:
     max_tries = _UNLIMITED
     job_timeout = _UNLIMITED
     job_completion_wait = 3600
+    health_check_interval = 10
     log_results = False
     job_serializer = staticmethod(serialize)
     job_deserializer = staticmethod(deserialize)

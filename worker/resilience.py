@@ -8,6 +8,8 @@ What is changed, and why (arq 0.28):
 - Polling finds new work after half a poll delay on average: here a poll also follows a wake.
 - One worker may take all the drains of an account: here it takes one.
 - On a full server arq can neither queue a job nor mark one as running: here the drain runs without it.
+- It waits an hour for jobs when it is told to end: here as long as the server answers, and not much longer.
+- `arq --check` asks a server that it does not know for a key that lives an hour: here the worker's own heartbeat.
 - Its hooks, when they raise, end the process, and its signal handlers know nothing of our own tasks: both go through
   the service (worker/service.py).
 """
@@ -18,6 +20,7 @@ import secrets
 import signal
 import sys
 from collections import Counter
+from functools import cached_property
 from signal import Signals
 from time import monotonic
 from typing import Any
@@ -27,10 +30,15 @@ import structlog
 from arq.constants import in_progress_key_prefix, job_key_prefix
 from redis.exceptions import RedisError, ResponseError, WatchError
 
+from config import logs
+from config.settings import load
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
 from jobs.ledger.translation import refuses_for_memory
 from jobs.printable import plain
+from worker import heartbeat
+from worker.configured import configured
+from worker.ending import Deadline
 from worker.service import Service
 
 log = structlog.get_logger()
@@ -41,6 +49,9 @@ _BURST_CHECK_S = 0.1
 _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
 _LOOK_EVERY_S = 1.0
+_STARTING_S, _WITHOUT_ANSWER_S = 5.0, 20.0
+"""Once told to end: how long a worker that is only starting may take, and how long one may whose server is silent."""
+_ASK_EVERY_S, _ANSWERS_WITHIN_S = 1.0, 3.0
 _LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
 """Drains of an account that is not served here, and of all such, that stay in the queue for who does."""
 
@@ -49,10 +60,13 @@ class ResilientWorker(arq.worker.Worker):
     """arq's worker with the service of this process at its side."""
 
     service: Service
+    _asking: "asyncio.Task[None] | None" = None
+    _beating: "asyncio.Task[None] | None" = None
     _renewed_at = _looked_at = 0.0
 
     def run(self) -> None:
         """Runs until it ends; what a user can mend is one line, not a traceback."""
+        logs.guard()
         try:
             super().run()
         except CancellistError as error:
@@ -62,10 +76,16 @@ class ResilientWorker(arq.worker.Worker):
             sys.stderr.write(f"cancellist: {plain(self.service.refused)}\n")
             raise SystemExit(1)
 
+    @cached_property
+    def _deadline(self) -> Deadline:
+        return Deadline()
+
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""
         self.in_progress_timeout_s = _IN_PROGRESS_S
         self._unqueued: set[asyncio.Task[int]] = set()
+        settings = self.ctx.setdefault("settings", configured())
+        self._beating = asyncio.create_task(heartbeat.Heartbeat(settings).keep())
         self.service = await Service.start(self.ctx)
         self._pool = self.service.pool
         self.queue_name = self.service.pool.default_queue_name
@@ -210,9 +230,19 @@ class ResilientWorker(arq.worker.Worker):
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""
+        self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTING_S)
         if self.service_started:
             self.service.stop()
+            self._asking = self.loop.create_task(self._put_off())
         super().handle_sig_wait_for_completion(signum)
+
+    async def _put_off(self) -> None:
+        """Puts the deadline off for as long as the server answers: then calls in flight can be settled."""
+        while True:
+            with contextlib.suppress(RedisError, LedgerError, OSError, TimeoutError):
+                await asyncio.wait_for(self.service.ledger.redis.ping(), _ANSWERS_WITHIN_S)
+                self._deadline.within(_WITHOUT_ANSWER_S)
+            await asyncio.sleep(_ASK_EVERY_S)
 
     @property
     def service_started(self) -> bool:
@@ -224,16 +254,34 @@ class ResilientWorker(arq.worker.Worker):
         for task in (*self.tasks.values(), *getattr(self, "_unqueued", ())):
             with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
                 await task
+        if self._asking:
+            self._asking.cancel()
         if self.service_started:
             await self.service.close()
+        if self._beating:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
         self._pool = None
         for signum in (signal.SIGINT, signal.SIGTERM):  # one that comes now would only spoil the exit status
             signal.signal(signum, signal.SIG_IGN)
 
 
 def install() -> None:
-    """Makes arq's own entry points (`arq worker.main.WorkerSettings`) run this worker."""
+    """Makes arq's own entry points (`arq worker.main.WorkerSettings`) run this worker, and look whether it lives."""
     arq.worker.Worker = ResilientWorker  # type: ignore[misc]
+    if command := sys.modules.get("arq.cli"):
+        command.check_health = check_health  # type: ignore[attr-defined]
+
+
+def check_health(_settings_class: type) -> int:
+    """What `arq --check` answers: 0 where a worker lives on this machine."""
+    try:
+        found = heartbeat.look(load())
+    except CancellistError as error:
+        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
+        return 1
+    sys.stderr.write(f"cancellist: {heartbeat.told(found)}\n")
+    return 0 if any(pulse.alive for pulse in found) else 1
 
 
 def run(settings_class: type, *, burst: bool | None = None) -> None:

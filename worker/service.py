@@ -14,9 +14,7 @@ from typing import Any, Self
 import structlog
 from arq.connections import ArqRedis
 
-from config import logs
-from config.keys import is_open
-from config.settings import Settings, load, log_format
+from config.settings import Settings
 from jobs.errors import CancellistError, LedgerError, LedgerFullError
 from jobs.flow import FlowPolicy
 from jobs.ledger import control, flow, records
@@ -32,6 +30,7 @@ from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
 from jobs.words import KnownWords
 from worker.attempt import Attempt
+from worker.configured import check_key, configured
 from worker.drain import Drain
 from worker.flow import Flow
 from worker.intake import Intake
@@ -87,13 +86,9 @@ class Service:
             SettingsError: a setting is missing or wrong.
             LedgerError: the server cannot be used.
         """
-        odd_names: list[str] = []
-        settings: Settings = ctx.get("settings") or load(odd_names.append)
-        logs.configure(log_format(settings), settings.log_level)
-        for line in odd_names:
-            log.warning(line)
+        settings = ctx.get("settings") or configured()
         for name in settings.account_names:
-            _check_key(settings, name)
+            check_key(settings, name)
         opened = await open_ledger(
             url=settings.redis_url.get_secret_value() if settings.redis_url else None,
             data_dir=settings.data_dir,
@@ -103,15 +98,22 @@ class Service:
         )
         service = cls(settings, opened)
         log.info("worker started", worker=service.worker, server=opened.shown)
-        for name in settings.account_names:
-            await service._open_account(name)
-        served = {name: Served(account.terms, account.policy) for name, account in service._accounts.items()}
-        sweep = Sweep(service.ledger, service.worker, served, settings, service.wake_all)
-        intake = Intake(service.ledger, service.worker, settings, opened.blocking)
-        beside = {"sweep": sweep.run, "intake": intake.run, "wake": service._listen, "keys": service._watch_keys}
-        for name, work in beside.items():
-            service._tasks.append(asyncio.create_task(service._keep(name, work), name=name))
+        try:
+            await service._begin()
+        except BaseException:  # told to end at its start, too
+            await service.close()
+            raise
         return service
+
+    async def _begin(self) -> None:
+        for name in self.settings.account_names:
+            await self._open_account(name)
+        served = {name: Served(account.terms, account.policy) for name, account in self._accounts.items()}
+        sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
+        intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": self._watch_keys}
+        for name, work in beside.items():
+            self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -275,16 +277,3 @@ class Service:
                     if message:
                         account, _, what = message["data"].decode().partition(" ")
                         self.wake_all(account, gate=what == "gate", first=what == "first")
-
-
-def _check_key(settings: Settings, account: str) -> None:
-    """Checks an account's key, and tells where others can read the file that holds it.
-
-    Raises:
-        SettingsError: a key that is wanted is not set, or its file holds none.
-    """
-    settings.check_key(account)
-    settings.key(account)
-    file = settings.of(account).api_key_file
-    if file and is_open(file):
-        log.warning("others than its owner can read the key's file: chmod 600", account=account, file=str(file))

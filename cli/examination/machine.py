@@ -5,10 +5,8 @@ import shutil
 import stat
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from config import names
-from config.settings import Settings, load
+from config.settings import Settings, load, odd_names
 from jobs.errors import SettingsError
 from jobs.findings import Finding, failed, ok, skipped, warning
 from jobs.roles import Role
@@ -35,8 +33,10 @@ def settings(role: Role) -> tuple[Settings | None, Finding]:
 
 def unknown_names() -> Finding:
     """Whether there are settings that nobody reads: misspelt ones are passed over."""
-    given = {*os.environ, *(dotenv_values(".env") if Path(".env").is_file() else ())}
-    strange = names.odd(given, Settings.model_fields)
+    try:
+        strange = odd_names()
+    except SettingsError:
+        return skipped("names", "the settings cannot be read")
     if not strange:
         return ok("names", "every setting that is given is known")
     return warning("names", "; ".join(strange), "they have no effect", "see docs/settings.md for the names")

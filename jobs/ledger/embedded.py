@@ -57,7 +57,7 @@ class EmbeddedServer:
     def __init__(
         self, data_dir: Path, *, fsync: Fsync = "always", on_wait: Callable[[str], None] | None = None
     ) -> None:
-        self._files = Files(data_dir.expanduser().absolute())
+        self._files = Files(_whole(data_dir))
         self._fsync: Fsync = fsync
         self._on_wait = on_wait
         self._mutex = threading.RLock()
@@ -197,6 +197,16 @@ class EmbeddedServer:
             return told
         self._on_wait(message)
         return now
+
+
+def _whole(folder: Path) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError:
+        raise LedgerUnavailableError(
+            "there is no home folder for the embedded server's data: set CANCELLIST_DATA_DIR to a folder, "
+            "or CANCELLIST_REDIS_URL to a server of yours"
+        ) from None
 
 
 @contextmanager

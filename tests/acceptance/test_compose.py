@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 import yaml
 
-from config.settings import Settings
+from config.settings import Settings, load
+from config.sources import MAY_BE_EMPTY
 from jobs.times import parse_span_s
 from tests.servers import binary
 
@@ -96,7 +97,8 @@ class Machine:
         own = image_environment() if "build" in SERVICES[service] else {}
         own |= {name: self.local(value) for name, value in SERVICES[service].get("environment", {}).items()}
         bin_dir = str(Path(sys.executable).parent)
-        paths = {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}", "HOME": str(self.folder)}
+        path = f"{bin_dir}{os.pathsep}{os.environ['PATH']}"
+        paths = {"PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
         return own | paths | {"CANCELLIST_DATA_DIR": str(self.folder / "data")}
 
     def command(self, service: str) -> list[str]:
@@ -122,7 +124,8 @@ class Machine:
         assert kind == "CMD"
         if words[0] == "redis-cli":
             words[1:1] = ["-p", str(self.ports["redis"])]
-        return subprocess.run(words, check=False, capture_output=True, timeout=10).returncode == 0
+        done = subprocess.run(words, check=False, capture_output=True, timeout=30, env=self.environment(service))
+        return done.returncode == 0
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """`docker compose run worker ...`."""
@@ -176,6 +179,7 @@ def test_the_services_drain_a_file_and_end_when_they_are_told_to(machine: Machin
     machine.until(lambda: machine.answers("sandbox"), "the sandbox answers")
     machine.start("worker")
     assert [process.service for process in machine.processes].count("worker") == 2
+    machine.until(lambda: machine.healthy("worker"), "a worker lives")
 
     query = f"http://127.0.0.1:{machine.ports['sandbox']}/consignments/getConsignmentReferences?State=Allocated"
     with urllib.request.urlopen(query, timeout=30) as answer:
@@ -190,6 +194,32 @@ def test_the_services_drain_a_file_and_end_when_they_are_told_to(machine: Machin
 
     ends = {(process.service, process.popen.pid): process.end() for process in reversed(machine.processes)}
     assert {status for status, _ in ends.values()} == {0}, ends
+    assert not machine.healthy("worker")
+
+
+def test_every_setting_is_handed_through_and_those_of_accounts_from_the_file_beside_it() -> None:
+    handed = SERVICES["worker"]["environment"]
+    assert set(handed) == {f"CANCELLIST_{name.upper()}" for name in Settings.model_fields if name != "accounts"}
+    for name, value in handed.items():
+        setting = name.removeprefix("CANCELLIST_").lower()
+        assert re.fullmatch(rf"\$\{{{name}{'' if setting in MAY_BE_EMPTY else ':'}-[^}}]*\}}", value)
+    assert SERVICES["worker"]["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_without_any_setting_the_workers_take_the_defaults_but_for_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SERVICES["worker"]["environment"].items():
+        monkeypatch.setenv(name, interpolated(value))
+    settings = load(_env_file=None)
+    assert settings.redis_url
+    own = {"redis_url": settings.redis_url, "data_dir": Path("/data"), "api_url": "http://sandbox:8089"}
+    assert settings == Settings(_env_file=None).model_copy(update=own)
+
+
+def test_image_and_services_ask_the_worker_itself_whether_it_lives() -> None:
+    probe = ["cancellist", "worker", "--check"]
+    assert json.loads(instruction("HEALTHCHECK").partition("CMD ")[2]) == probe
+    assert SERVICES["worker"]["healthcheck"]["test"] == ["CMD", *probe]
+    assert SERVICES["sandbox"]["healthcheck"] == {"disable": True}
 
 
 def test_a_worker_is_given_longer_to_end_than_a_call_may_take() -> None:

@@ -164,7 +164,7 @@ def test_a_key_is_set_in_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, "cannot be read: No such file"), (b" \n", "holds no key"), (f"{KEY}\n{KEY}".encode(), "is no key"),
         (b"\xff\xfe" + KEY.encode(), "is no text file"), ("schlüssel".encode(), "is no key"),
-        (b"x" * 5000, "is no key"),
+        (b"x" * 5000, "is no key"), (f'"{KEY}"\n'.encode(), "with a quote"), (f"'{KEY}'".encode(), "with a quote"),
     ],
 )  # fmt: skip
 def test_a_file_that_holds_no_key_is_an_error_that_names_setting_and_file(
@@ -178,6 +178,12 @@ def test_a_file_that_holds_no_key_is_an_error_that_names_setting_and_file(
     assert str(raised.value).startswith("CANCELLIST_ACCOUNTS__NORTH__API_KEY_FILE: key ")
     assert says in str(raised.value)
     assert KEY not in str(raised.value)
+
+
+def test_a_key_file_may_begin_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("key").write_bytes(b"\xef\xbb\xbf" + KEY.encode() + b"\r\n")
+    given(monkeypatch, API_KEY_FILE="key")
+    assert load().key("default") == KEY
 
 
 def test_a_file_is_named_by_the_setting_that_it_was_taken_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +265,24 @@ def test_a_misspelt_name_in_the_toml_file_is_an_error_with_the_nearest_one(
     monkeypatch: pytest.MonkeyPatch, text: str, says: str
 ) -> None:
     toml(monkeypatch, text)
+    assert says in wrong()
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "says"),
+    [
+        ("accounts = 3\n", {"ACCOUNTS__NORTH__BURST": "2"}, "CANCELLIST_ACCOUNTS: must be tables"),
+        ("[accounts.north]\nburst = 2\n", {"ACCOUNTS": "{}"}, "CANCELLIST_ACCOUNTS: must be tables"),
+        ("[accounts]\nnorth = 3\n", {"ACCOUNTS__NORTH__BURST": "2"}, "CANCELLIST_ACCOUNTS__NORTH: "),
+        ("[accounts.north]\nburst = 2\n", {"ACCOUNTS__NORTH": "x"}, "CANCELLIST_ACCOUNTS__NORTH: "),
+        ("", {"ACCOUNTS__NORTH": "x", "ACCOUNTS__NORTH__BURST": "2"}, "CANCELLIST_ACCOUNTS__NORTH: "),
+    ],
+)
+def test_what_is_no_table_is_not_hidden_by_one_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, text: str, values: dict[str, str], says: str
+) -> None:
+    toml(monkeypatch, text)
+    given(monkeypatch, **values)
     assert says in wrong()
 
 

@@ -1,0 +1,171 @@
+"""Where settings come from: the environment, `.env` and a TOML file, each read once, and cleaned before it is judged.
+
+The environment wins over `.env`, and that over the TOML file, setting by setting. An empty value is an unset one.
+"""
+
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config import envfile, names, texts
+from jobs.errors import SettingsError
+from jobs.references import shown
+
+CONFIG = f"{names.PREFIX}CONFIG"
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+_AS_IT_STANDS = frozenset({"reference_pattern"})
+"""Settings around which blanks mean something: they are refused there, not taken off."""
+MAY_BE_EMPTY = frozenset({"api_version"})
+"""Settings whose empty value says something."""
+_ACCOUNT = names.ACCOUNTS.removesuffix("__").lower()
+NO_TABLES = (
+    "must be tables, [accounts.NAME] in TOML, "
+    f"{names.PREFIX}{names.ACCOUNTS}NAME__API_URL and the like in the environment"
+)
+"""What is wrong with accounts that are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was set: values by the setting's name in lower case, and all that the environment and `.env` name."""
+
+    values: dict[str, Any]
+    named: Mapping[str, str]
+
+
+def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
+    """Reads every source once.
+
+    Args:
+        env_file: the file of lines NAME=VALUE; None for none.
+        fields: names of the settings.
+
+    Raises:
+        SettingsError: a source cannot be read whole, or a value is in quotes; the text holds no value.
+    """
+    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(names.PREFIX)}
+    in_file = envfile.read(Path(env_file), os.environ) if env_file else {}
+    values: dict[str, Any] = {}
+    toml = _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields)
+    for source in (toml, _nested(in_file), _nested(environment)):
+        below, above = values.get(_ACCOUNT, {}), source.get(_ACCOUNT, {})
+        accounts = {name: _merged(below.get(name), above.get(name)) for name in {**below, **above}}
+        values = {**values, **source, **({_ACCOUNT: accounts} if accounts else {})}
+    return Given(values, {**in_file, **environment})
+
+
+def expanded(path: Path) -> Path:
+    """A path with `~` as the home folder that it stands for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~, and no home folder is known: write the whole path") from None
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if below is None or above is None:
+        return below if above is None else above
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **above}
+    return below if isinstance(above, dict) else above  # what is no table is judged, not lost
+
+
+def _nested(given: Mapping[str, str]) -> dict[str, Any]:
+    """The values by setting; those of accounts by account, and then by setting."""
+    found: dict[str, Any] = {}
+    accounts: dict[str, Any] = {}
+    written_as: dict[str, str] = {}
+    for name, value in given.items():
+        ours = name.upper()
+        if not ours.startswith(names.PREFIX) or names.is_of_a_service(name, value):
+            continue
+        if ours in written_as:
+            raise SettingsError(
+                f"{shown(name)}: {shown(written_as[ours])} is set too, the same setting: keep one of them"
+            )
+        written_as[ours] = name
+        bare = ours.removeprefix(names.PREFIX).lower()
+        account, parted, setting = bare.removeprefix(names.ACCOUNTS.lower()).partition("__")
+        cleaned = _cleaned(name, setting if parted else bare, value)
+        if cleaned is None:
+            continue
+        if bare == _ACCOUNT:
+            raise SettingsError(f"{shown(name)}: {NO_TABLES}")
+        if not bare.startswith(names.ACCOUNTS.lower()):
+            found[bare] = cleaned
+        elif parted and isinstance(accounts.setdefault(account, {}), dict):
+            accounts[account][setting] = cleaned
+        elif not parted:
+            accounts[account] = cleaned
+    return {**found, **({_ACCOUNT: accounts} if accounts else {})}
+
+
+def _cleaned(name: str, setting: str, value: str) -> str | None:
+    """A value without blanks around it; None where it is empty.
+
+    Raises:
+        SettingsError: it is not UTF-8, or a quote begins or ends it. No setting has one there, and
+            `docker run --env-file` keeps those that a shell would take off.
+    """
+    bare = value.strip()
+    if not bare:
+        return "" if setting in MAY_BE_EMPTY else None
+    if not bare.isprintable() and any("\ud800" <= character <= "\udfff" for character in bare):
+        raise SettingsError(f"{shown(name)}: is not UTF-8")
+    if bare[0] in _QUOTES or bare[-1] in _QUOTES:
+        raise SettingsError(
+            f"{shown(name)}: begins or ends with a quote, which counts as part of the value here: write it without"
+        )
+    return value if setting in _AS_IT_STANDS else bare
+
+
+def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
+    """What the TOML file sets; names of accounts in lower case, so that the environment can win key by key.
+
+    Raises:
+        SettingsError: it is not there, is not TOML, or sets what is no setting.
+    """
+    cleaned = _cleaned(CONFIG, "config", named or "")
+    if cleaned is None:
+        return {}
+    try:
+        path = expanded(Path(cleaned))
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG}: {error}") from None
+    text = texts.read(path)
+    if text is None:
+        raise SettingsError(f"{CONFIG} names {path}, which is no file")
+    try:
+        found = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is not TOML: {shown(str(error))}") from None
+    for name in found:
+        if name not in fields:
+            raise SettingsError(f"{path}: {shown(name)} is no setting{names.suggestion(name.lower(), fields)}")
+    accounts = found.get(_ACCOUNT)
+    if accounts is not None:
+        if not isinstance(accounts, dict):
+            raise SettingsError(f"{names.PREFIX}{_ACCOUNT.upper()}: {NO_TABLES}")
+        lowered = {name.lower(): _table(path, value) for name, value in accounts.items()}
+        if len(lowered) < len(accounts):
+            raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")
+        found[_ACCOUNT] = lowered
+    return dict(_table(path, found))
+
+
+def _table(path: Path, table: Any) -> Any:
+    """A table of the TOML file, its texts cleaned."""
+    if not isinstance(table, dict):
+        return table
+    cleaned = {
+        name: _cleaned(f"{path}: {name}", name, value) if isinstance(value, str) else value
+        for name, value in table.items()
+    }
+    return {name: value for name, value in cleaned.items() if value is not None}
