@@ -146,6 +146,8 @@ class PlatformClient:
             ):
                 if response.status < _FINAL:
                     return Failure("the platform wants another protocol", written=True)
+                if len(response.headers.getall("Content-Length", ())) > 1:  # aiohttp's parser in Python takes the first
+                    return Failure("the answer cannot be read (it has two lengths)", written=True)
                 answer = await self._answers.read(response)
                 if answer.status in _KEY_REFUSED:
                     self._key.refused(key)
