@@ -183,6 +183,8 @@ def _failure(error: Exception, call: Call) -> Failure:
     match error:
         case WithheldError():
             return Failure("it could not be sent in time", written=False, withheld=True)
+        case UnfitError():
+            return Failure(str(error), written=call.written)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
             return Failure(_described(error), written=False)
         case TimeoutError():
