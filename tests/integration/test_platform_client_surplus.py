@@ -208,6 +208,22 @@ def test_a_connection_that_speaks_before_it_is_asked_is_asked_nothing(run, tls, 
         assert server.requests == []
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SURPLUS if kind != "without an end"])
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_one_alone_that_gets_more_than_one_answer_at_once_is_unclear(run, tls, kind, first):
+    more = SURPLUS[kind][0] if not first else b"".join(SURPLUS[kind])
+
+    async def call(server: Chatty) -> Answer | Failure:
+        async with PlatformClient(server.url, None, timeout_s=10) as client:
+            return await client.cancel(ALONE)
+
+    with chatting(lambda asked: more + own(asked) if first else own(asked) + more, tls) as server:
+        failure = run(call(server))
+        assert isinstance(failure, Failure)
+        assert failure.written
+        assert len(server.requests) == 1
+
+
 def test_one_alone_goes_on_a_connection_that_carries_nothing_else(run, tls):
     async def calls(server: Chatty) -> None:
         async with PlatformClient(server.url, None, timeout_s=10) as client:

@@ -149,6 +149,8 @@ class PlatformClient:
                 if len(response.headers.getall("Content-Length", ())) > 1:  # aiohttp's parser in Python takes the first
                     return Failure("the answer cannot be read (it has two lengths)", written=True)
                 answer = await self._answers.read(response)
+                if call.alone and call.doubtful:
+                    return Failure("more than one answer came", written=True)
                 if answer.status in _KEY_REFUSED:
                     self._key.refused(key)
                 return answer

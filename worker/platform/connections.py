@@ -58,11 +58,13 @@ class Call:
         may_send: asked before the first byte.
         alone: its connection carries no other request, before it or after.
         written: whether a byte of it may have left.
+        doubtful: more came with its answer than its answer: which of them is it?
     """
 
     may_send: MaySend
     alone: bool = False
     written: bool = False
+    doubtful: bool = False
 
 
 current: ContextVar[Call] = ContextVar("call")
@@ -74,7 +76,8 @@ class Line(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._asked = self._alone = self._heading = False
+        self._call: Call | None = None
+        self._heading = False
         self._head = 0
         self._poll: Callable[[], bool] | None = None
 
@@ -90,9 +93,8 @@ class Line(ResponseHandler):
         turns = _SETTLING if self._is_tls() else 0
         while self.is_connected() and not self.should_close:
             if not self._has_unread():
-                self._asked = self._heading = call.written = True
-                self._alone = call.alone
-                self._head = 0
+                self._call, self._head = call, 0
+                self._heading = call.written = True
                 return
             if not turns:
                 break
@@ -102,12 +104,18 @@ class Line(ResponseHandler):
 
     def rest(self) -> bool:
         """Takes nothing for an answer any more; whether it may be asked again."""
-        asked, self._asked = self._asked, False
-        return not (self._alone or self.should_close) and (not asked or _is_between_answers(self._parser))
+        call, self._call = self._call, None
+        if call is None:
+            return not self.should_close
+        call.doubtful = bool(self._buffer)
+        if self.should_close:
+            return False
+        call.doubtful = not _is_between_answers(self._parser)
+        return not (call.alone or call.doubtful)
 
     def data_received(self, data: bytes) -> None:
         """Hands on what was asked for; who speaks unasked is not listened to any more."""
-        if data and not self._asked:
+        if data and self._call is None:
             self.set_exception(UnfitError("the connection spoke before it was asked"))
             if self.transport is not None:
                 self.transport.abort()
