@@ -23,11 +23,13 @@ class Platform:
 
     def __init__(self, answer: bytes | None, *, close: bool = False, abort: bool = False) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.connections = 0
         self._answer = answer
         self._close = close
         self._abort = abort
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 line, *rest = head.decode().strip().split("\r\n")
@@ -80,14 +82,15 @@ async def test_a_put_is_sent_once_when_the_server_closes_after_reading_it(ending
 
 
 async def test_a_put_is_sent_once_when_a_kept_connection_closes():
-    platform = Platform(answer(200))
+    platform = Platform(answer(200, b"[]"))
     async with serving(platform) as url, PlatformClient(url, None, timeout_s=5) as client:
-        assert isinstance(await client.cancel(["EC-000-000-001"]), Answer)
+        assert isinstance(await client.cancel(["A", "B"]), Answer)
         platform._answer, platform._close = None, True
-        failure = await client.cancel(["EC-000-000-002"])
+        failure = await client.cancel(["C", "D"])
     assert isinstance(failure, Failure)
     assert failure.written
     assert len(platform.requests) == 2
+    assert platform.connections == 1
 
 
 async def test_a_list_goes_to_the_list_endpoint_as_a_json_array_with_the_key():

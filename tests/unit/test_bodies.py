@@ -95,7 +95,7 @@ def test_no_body_is_an_error_and_whatever_is_read_can_be_written_again(raw: byte
             json.dumps(value, ensure_ascii=False).encode()
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters(codec=None)),
+@given(st.recursive(st.none() | st.booleans() | st.integers(-999, 999) | st.text(st.characters(codec=None)),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)), inner),
                     max_leaves=20).filter(lambda value: value is not None))  # fmt: skip
 def test_a_value_with_halves_of_surrogates_is_read_with_each_of_them_replaced(value: object) -> None:

@@ -146,7 +146,11 @@ class PlatformClient:
             ):
                 if response.status < _FINAL:
                     return Failure("the platform wants another protocol", written=True)
+                if len(response.headers.getall("Content-Length", ())) > 1:  # aiohttp's parser in Python takes the first
+                    return Failure("the answer cannot be read (it has two lengths)", written=True)
                 answer = await self._answers.read(response)
+                if call.alone and call.doubtful:
+                    return Failure("more than one answer came", written=True)
                 if answer.status in _KEY_REFUSED:
                     self._key.refused(key)
                 return answer
@@ -181,6 +185,8 @@ def _failure(error: Exception, call: Call) -> Failure:
     match error:
         case WithheldError():
             return Failure("it could not be sent in time", written=False, withheld=True)
+        case UnfitError():
+            return Failure(str(error), written=call.written)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL():
             return Failure(_described(error), written=False)
         case TimeoutError():

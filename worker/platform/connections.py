@@ -28,7 +28,7 @@ from yarl import URL
 LONGEST_HEAD = 1024 * 1024
 """Bytes of an answer's headers together, those of its interim answers among them."""
 _SETTLING = 100
-"""Turns of the loop in which what a TLS connection carries beside data is read before a request is written on it."""
+"""Turns of the loop at most in which what has come over TLS is read before a request is written."""
 _FINAL = 200
 _UNFIT = "the connection was closed, or spoke, before it was asked"
 _PROBE = b"HTTP/1.1 299 between\r\nContent-Length: 0\r\n\r\n"
@@ -58,11 +58,13 @@ class Call:
         may_send: asked before the first byte.
         alone: its connection carries no other request, before it or after.
         written: whether a byte of it may have left.
+        doubtful: more came with its answer than its answer: which of them is it?
     """
 
     may_send: MaySend
     alone: bool = False
     written: bool = False
+    doubtful: bool = False
 
 
 current: ContextVar[Call] = ContextVar("call")
@@ -74,43 +76,46 @@ class Line(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._asked = self._alone = self._heading = False
+        self._call: Call | None = None
+        self._heading = False
         self._head = 0
         self._poll: Callable[[], bool] | None = None
 
-    def fits(self) -> bool:
-        """Whether a request may be written on it: it is open, and holds no byte that nobody has read."""
-        return self.is_connected() and not self.should_close and not self._has_unread()
+    async def ask(self, call: Call) -> None:
+        """Takes what comes from now on for the answer to a call, whose request is written in the step that returns.
 
-    async def settle(self) -> None:
-        """Has what is there read, over TLS: it may be no data, such as tickets for a session, which come unasked."""
-        if self.transport is None or self.transport.get_extra_info("ssl_object") is None:
-            return
-        for _ in range(_SETTLING):
-            if not (self.is_connected() and self._has_unread()):
-                return
-            await asyncio.sleep(0)
-
-    def ask(self, call: Call) -> None:
-        """Takes what comes from now on for the answer to a call, whose request is written in the same step.
+        It has to be open, and to hold no byte that nobody has read. What comes over TLS is read first: it may be no
+        data, such as tickets for a session, which come unasked.
 
         Raises:
             UnfitError: it may not be written.
         """
-        if not self.fits():
-            raise UnfitError(_UNFIT)
-        self._asked = self._heading = call.written = True
-        self._alone = call.alone
-        self._head = 0
+        turns = _SETTLING if self._is_tls() else 0
+        while self.is_connected() and not self.should_close:
+            if not self._has_unread():
+                self._call, self._head = call, 0
+                self._heading = call.written = True
+                return
+            if not turns:
+                break
+            turns -= 1
+            await asyncio.sleep(0)
+        raise UnfitError(_UNFIT)
 
     def rest(self) -> bool:
         """Takes nothing for an answer any more; whether it may be asked again."""
-        asked, self._asked = self._asked, False
-        return not (self._alone or self.should_close) and (not asked or _is_between_answers(self._parser))
+        call, self._call = self._call, None
+        if call is None:
+            return not self.should_close
+        call.doubtful = bool(self._buffer)
+        if self.should_close:
+            return False
+        call.doubtful = not _is_between_answers(self._parser)
+        return not (call.alone or call.doubtful)
 
     def data_received(self, data: bytes) -> None:
         """Hands on what was asked for; who speaks unasked is not listened to any more."""
-        if data and not self._asked:
+        if data and self._call is None:
             self.set_exception(UnfitError("the connection spoke before it was asked"))
             if self.transport is not None:
                 self.transport.abort()
@@ -128,6 +133,9 @@ class Line(ResponseHandler):
         if data[0].code >= _FINAL:
             self._heading = False
         super().feed_data(data, size)
+
+    def _is_tls(self) -> bool:
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     def _has_unread(self) -> bool:
         """Whether the system holds bytes, or an end, that have not been read from it yet."""
@@ -186,8 +194,7 @@ class Request(aiohttp.ClientRequest):
             raise UnfitError(_UNFIT)
         writer = _Writer(line, self.loop)
         await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)  # into its buffer
-        await line.settle()
-        line.ask(current.get())
+        await line.ask(current.get())
         writer.write_whole(self._bytes)
         line.start_timeout()
         return self.response_class(
@@ -226,4 +233,6 @@ class Connector(aiohttp.TCPConnector):
 
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         keeps = isinstance(protocol, Line) and not should_close and protocol.rest()
+        if not keeps:
+            protocol.abort()  # to close it over TLS would wait until the other side has agreed
         super()._release(key, protocol, should_close=not keeps)
