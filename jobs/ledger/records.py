@@ -26,7 +26,7 @@ async def get(ledger: Ledger, job: str) -> JobRecord:
         fields = await ledger.redis.hgetall(ledger.keys.job(job))
     if not fields or fields.get(b"state") is None:
         raise UnknownJobError(job)
-    return _record(job, {k.decode(): v.decode() for k, v in fields.items()})
+    return _record(job, _fields(fields))
 
 
 async def newest(ledger: Ledger, limit: int = 20, offset: int = 0) -> list[JobRecord]:
@@ -118,11 +118,7 @@ async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
 
 
 def _read(jobs: Sequence[str], rows: Sequence[Mapping[bytes, bytes]]) -> list[JobRecord]:
-    return [
-        _record(job, {k.decode(): v.decode() for k, v in row.items()})
-        for job, row in zip(jobs, rows, strict=True)
-        if row.get(b"state") is not None
-    ]
+    return [_record(job, _fields(row)) for job, row in zip(jobs, rows, strict=True) if row.get(b"state") is not None]
 
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
@@ -147,7 +143,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         pending=pending,
         in_flight=in_flight,
         outcomes=outcomes,
-        created_at_ms=int(h.get("created_at") or 0),
+        created_at_ms=_int(h.get("created_at")) or 0,
         started_at_ms=_int(h.get("started_at")),
         finished_at_ms=_int(h.get("finished_at")),
         samples=_samples(h),
@@ -167,5 +163,23 @@ def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
     return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
 
 
+def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
+    """A record as text; bytes that are none, as another program may have written them, are escaped."""
+    return {
+        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
+        for name, value in stored.items()
+    }
+
+
 def _int(text: str | None) -> int | None:
-    return int(text) if text else None
+    """A stored moment; one that cannot be read is as good as none, so that no record breaks a listing."""
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return int(float(text))  # as Lua writes a number that is too large for it
+    except (ValueError, OverflowError):
+        return None
