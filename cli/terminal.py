@@ -136,10 +136,17 @@ def let_go() -> None:
             os.dup2(nowhere, stream.fileno())
 
 
-def show(*drawn: "RenderableType", err: bool = False) -> None:
-    """Prints what is drawn; where it is no terminal, without the blanks that fill a table's lines."""
+def show(*drawn: "RenderableType", err: bool = False, least: int = 0) -> None:
+    """Prints what is drawn; where it is no terminal, without the blanks that fill a table's lines.
+
+    Args:
+        drawn: tables and texts.
+        err: on standard error.
+        least: columns that are drawn also on a narrower terminal, which then breaks lines itself.
+    """
     screen = console(err=err)
     if is_terminal(err=err):
+        screen.width = max(screen.width, least)
         screen.print(*drawn, sep="\n")
         return
     with screen.capture() as captured:
@@ -147,6 +154,11 @@ def show(*drawn: "RenderableType", err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
     stream.flush()
+
+
+def width() -> int:
+    """Columns of standard output."""
+    return console().width
 
 
 def console(*, err: bool = False) -> "Console":

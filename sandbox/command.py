@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 
 
+class CannotListenError(typer.BadParameter):
+    """The address cannot be had; it was well written all the same."""
+
+    exit_code = 1
+
+    def format_message(self) -> str:
+        """What is wrong, with no word of a value that were invalid."""
+        return self.message
+
+
 def sandbox(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.")] = 8089,
@@ -130,8 +140,7 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
         uvloop.run(serve(options, announce))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        typer.echo(f"cannot listen on {options.host}:{options.port}: {reason}", err=True)
-        raise typer.Exit(1) from None
+        raise CannotListenError(f"cannot listen on {options.host}:{options.port}: {reason}") from None
 
 
 def _line(listening: "Sandbox", options: "SandboxOptions") -> str:
