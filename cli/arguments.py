@@ -93,10 +93,10 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
             found.add(Outcome(word.replace("-", "_")))
         except ValueError:
             raise typer.BadParameter(
-                f"{word!r} is no outcome; there are {', '.join(Outcome)}", param_hint="--outcome"
+                f"{word!r} is no outcome; there are {', '.join(Outcome)}", param_hint="'--outcome'"
             ) from None
     if not found:
-        raise typer.BadParameter(f"it names none; there are {', '.join(Outcome)}", param_hint="--outcome")
+        raise typer.BadParameter(f"it names none; there are {', '.join(Outcome)}", param_hint="'--outcome'")
     return frozenset(found)
 
 

@@ -102,7 +102,8 @@ def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
             message = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
             return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
         case typer.TyperException():
-            return Told(error.exit_code, CancellistError.code, error.format_message(), None)
+            code = getattr(error, "code", CancellistError.code)
+            return Told(error.exit_code, code, error.format_message(), getattr(error, "hint", None))
         case typer.Abort():
             return Told(FAILED, DeclinedError.code, "nothing was done", None)
         case OSError() if error.strerror:

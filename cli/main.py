@@ -73,6 +73,7 @@ def _run(arguments: list[str]) -> int | str | None:
     """Runs a command until all that it wrote is out; answers the exit status."""
     try:
         status = _invoked(arguments)
+        streams.INTERRUPTION.asked |= status == failing.INTERRUPTED
         sys.stdout.flush()
         terminal.MESSAGES.release()
     except ReaderGoneError:

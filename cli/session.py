@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import typer
 
 from cli.streams import INTERRUPTION
-from cli.terminal import let_go, say_now
+from cli.terminal import let_go, say, say_now
 from config.settings import Settings
 from jobs.errors import InputError, LedgerUnavailableError
 from jobs.ledger import control
@@ -91,7 +91,7 @@ async def ledger_of(settings: Settings) -> AsyncIterator[Opened]:
         data_dir=settings.data_dir,
         fsync=settings.fsync,
         namespace=settings.namespace,
-        on_wait=say_now,
+        on_wait=say,
     ) as opened:
         yield opened
 

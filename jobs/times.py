@@ -39,7 +39,7 @@ def parse_span_s(text: str) -> float:
     if _NUMBER.fullmatch(text):
         seconds = float(text)
     elif _SPAN.fullmatch(text):
-        seconds = sum(float(number) * _UNIT_S[unit.lower()] for number, unit in _PART.findall(text))
+        seconds = _seconds(text)
     else:
         raise ValueError(f"{_cut(text)} is not a span; write such as 30s, 15m, 2h, 7d or 1h30m")
     if seconds > _LONGEST_S:
@@ -56,7 +56,7 @@ def parse_when_ms(text: str, *, now_ms: int) -> int:
     """
     text = text.strip()
     if text.startswith("+") and _SPAN.fullmatch(text[1:]):
-        at_ms = now_ms + round(parse_span_s(text[1:]) * 1000)
+        at_ms = now_ms + round(min(_seconds(text), _LONGEST_S) * 1000)
     else:
         at_ms = _instant_ms(text, now_ms)
     if not FIRST_MS <= at_ms <= LAST_MS:
@@ -70,6 +70,10 @@ def rfc3339(at_ms: int | None) -> str | None:
         return None
     at = _EPOCH + min(max(at_ms, FIRST_MS), LAST_MS) * _MS
     return at.isoformat(timespec="milliseconds") + "Z"
+
+
+def _seconds(span: str) -> float:
+    return sum(float(number) * _UNIT_S[unit.lower()] for number, unit in _PART.findall(span))
 
 
 def _instant_ms(text: str, now_ms: int) -> int:

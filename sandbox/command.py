@@ -17,6 +17,7 @@ class CannotListenError(typer.BadParameter):
     """The address cannot be had; it was well written all the same."""
 
     exit_code = 1
+    code = "cannot_listen"
 
     def format_message(self) -> str:
         """What is wrong, with no word of a value that were invalid."""
@@ -140,7 +141,9 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
         uvloop.run(serve(options, announce))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        raise CannotListenError(f"cannot listen on {options.host}:{options.port}: {reason}") from None
+        raise CannotListenError(
+            f"cannot listen on {options.host}:{options.port}: {reason}; give another --port, or 0"
+        ) from None
 
 
 def _line(listening: "Sandbox", options: "SandboxOptions") -> str:

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -62,8 +63,17 @@ class Desk:
         """Runs a command to its end."""
         given = text.encode() if isinstance(text, str) else text
         done = subprocess.run(
-            self._command(arguments), cwd=self.folder, env=self._environment(settings), input=given,
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), input=given,
             capture_output=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def shell(self, script: str, **settings: str) -> Done:
+        """Runs a script in bash, where `$c` is the command, as a user types it with all that a shell can do."""
+        environment = self.environment(**settings) | {"c": shlex.join(self._command(()))}
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -77,7 +87,7 @@ class Desk:
     def started(self, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[str]"]:
         """A command that runs while the block does."""
         process = subprocess.Popen(
-            self._command(arguments), cwd=self.folder, env=self._environment(settings), stdin=subprocess.DEVNULL,
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         try:
@@ -124,7 +134,8 @@ class Desk:
     def _command(self, arguments: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "cli", *map(str, arguments)]
 
-    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+    def environment(self, **settings: str) -> dict[str, str]:
+        """What a command finds in its environment."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{name.upper()}": value for name, value in (self.settings | settings).items()}
         return {**own, **named, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder), "COLUMNS": "200"}
