@@ -9,7 +9,7 @@ from cli.snapshots import Snapshot
 from cli.submitting import Submitted, Wanted
 from cli.terminal import MESSAGES, emit, say
 from config.settings import Settings, load
-from jobs.errors import OutputError, SettingsError
+from jobs.errors import LedgerError, OutputError, SettingsError
 from jobs.ledger.opening import Opened
 from jobs.outcomes import exit_status
 from jobs.patterns import ReferencePattern
@@ -91,8 +91,12 @@ def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
 
 
 async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
-    """Says what keeps it from going on, and how to look on."""
-    seen = await snapshots.look(opened.ledger, submitted.job)
+    """Says what keeps it from going on, and how to look on; that this cannot be known is no error: it is handed in."""
+    try:
+        seen = await snapshots.look(opened.ledger, submitted.job)
+    except LedgerError as error:
+        say(f"job {submitted.job} is handed in; how it stands cannot be asked: {error}")
+        return
     if seen.record.state.ended:
         return
     if seen.gate.workers == 0:

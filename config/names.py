@@ -7,8 +7,9 @@ from jobs.references import shown
 
 PREFIX = "CANCELLIST_"
 ACCOUNTS = "ACCOUNTS__"
-_OTHER = frozenset({"CONFIG", "SANDBOX_KEY"})
-"""Names in the environment that are no settings: where the TOML file is, and the local platform's key."""
+_OTHER = frozenset({"CONFIG", "DEBUG", "SANDBOX_KEY"})
+"""Names in the environment that are no settings: where the TOML file is, whether errors are told with their trace, and
+the local platform's key."""
 
 
 def odd(names: Iterable[str], fields: Iterable[str]) -> list[str]:

@@ -122,9 +122,9 @@ def _read(jobs: Sequence[str], rows: Sequence[Mapping[bytes, bytes]]) -> list[Jo
 
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
-    pending = sum(int(h.get(name) or 0) for name in ("calls", "alone", "reads", "later", "invalid_left"))
-    outcomes = {known(Outcome, k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
-    in_flight = int(h.get("claimed") or 0)
+    pending = sum(_int(h.get(name)) or 0 for name in ("calls", "alone", "reads", "later", "invalid_left"))
+    outcomes = {known(Outcome, k[len(_OUTCOME) :]): _int(v) or 0 for k, v in h.items() if k.startswith(_OUTCOME)}
+    in_flight = _int(h.get("claimed")) or 0
     return JobRecord(
         id=job,
         order=JobOrder(
@@ -137,9 +137,9 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             idempotency_key=h.get("idempotency_key"),
         ),
         state=known(JobState, h["state"]),
-        total=int(h.get("total") or pending),
-        duplicates=int(h.get("duplicates") or 0),
-        invalid=int(h.get("invalid") or 0),
+        total=_int(h.get("total")) or pending,
+        duplicates=_int(h.get("duplicates")) or 0,
+        invalid=_int(h.get("invalid")) or 0,
         pending=pending,
         in_flight=in_flight,
         outcomes=outcomes,
@@ -147,7 +147,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         started_at_ms=_int(h.get("started_at")),
         finished_at_ms=_int(h.get("finished_at")),
         samples=_samples(h),
-        idle_ms=int(h.get("idle") or 0),
+        idle_ms=_int(h.get("idle")) or 0,
         paused_at_ms=_int(h.get("paused_at")) if h["state"] == JobState.PAUSED else None,
         intake_entry=h.get("entry"),
     )
@@ -155,12 +155,15 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
 
 def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
     """Those that were kept, and the newest, which has beside it when the last one was kept, and its calls."""
-    kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
-    if not h.get("sampled"):
-        return tuple(kept)
-    newest, _, *rest = h["sampled"].split()
-    calls = int(rest[0]) if rest else 0
-    return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
+    try:
+        kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
+        if not h.get("sampled"):
+            return tuple(kept)
+        newest, _, *rest = h["sampled"].split()
+        calls = int(rest[0]) if rest else 0
+        return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
+    except (ValueError, TypeError):  # as another program may have written them: then no rate is known
+        return ()
 
 
 def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -172,7 +175,7 @@ def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 def _int(text: str | None) -> int | None:
-    """A stored moment; one that cannot be read is as good as none, so that no record breaks a listing."""
+    """A stored number; one that cannot be read is as good as none, so that no record breaks a listing."""
     if not text:
         return None
     try:

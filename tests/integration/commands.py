@@ -5,12 +5,18 @@ Everything that is started here is ended by its process id.
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import json
 import os
+import pty
+import re
+import select
 import shlex
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +89,35 @@ class Desk:
         assert done.status == 0, done
         return done
 
+    def typed(self, *arguments: object, keys: str = "", after: str = "", columns: int = 80, **settings: str) -> Done:
+        """Runs a command in a terminal of this width; all that it shows is its output.
+
+        Args:
+            arguments: those of the command.
+            keys: what somebody types.
+            after: what the command shows before they do.
+            columns: of the terminal.
+            settings: as for `run`.
+        """
+        ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, columns))
+        environment = self.environment(**settings) | {"TERM": "xterm"}
+        del environment["COLUMNS"]
+        process = subprocess.Popen(
+            self._command(arguments), cwd=self.folder, env=environment, stdin=its, stdout=its, stderr=its,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call, no lock is taken
+        )  # fmt: skip
+        os.close(its)
+        try:
+            shown = _conversation(ours, keys, after)
+            return Done(process.wait(TIMEOUT_S), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown), "")
+        finally:
+            os.close(ours)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
     @contextlib.contextmanager
     def started(self, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[str]"]:
         """A command that runs while the block does."""
@@ -139,6 +174,20 @@ class Desk:
         own = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{name.upper()}": value for name, value in (self.settings | settings).items()}
         return {**own, **named, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder), "COLUMNS": "200"}
+
+
+def _conversation(terminal: int, keys: str, after: str) -> str:
+    """Types the keys once it is time to, and answers all that is shown until the end."""
+    shown, deadline = "", time.monotonic() + TIMEOUT_S
+    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            shown += os.read(terminal, 65_536).decode()
+        except OSError:  # EIO: nobody has it open any more
+            return shown
+        if keys and after in shown:
+            os.write(terminal, keys.encode())
+            keys = ""
+    raise AssertionError(f"it did not end; it showed {shown!r}")
 
 
 def _standing(index: int) -> str:
