@@ -1,6 +1,7 @@
 """One run of a command: its settings, its ledger, and the signals that end it."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -31,6 +32,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         typer.Exit: a signal has ended it.
     """
     received: list[int] = []
+    # what became of a task that nobody waited for is no news beside the error that ended the work
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         with _heard(received):
             return asyncio.run(_listening(work, received))
