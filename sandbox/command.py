@@ -13,15 +13,10 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 
 
-class CannotListenError(typer.BadParameter):
-    """The address cannot be had; it was well written all the same."""
+class CannotListenError(typer.TyperException):
+    """The address cannot be had."""
 
-    exit_code = 1
     code = "cannot_listen"
-
-    def format_message(self) -> str:
-        """What is wrong, with no word of a value that were invalid."""
-        return self.message
 
 
 def sandbox(

@@ -171,6 +171,9 @@ class Desk:
 
     def environment(self, **settings: str) -> dict[str, str]:
         """What a command finds in its environment."""
+        return self._environment(settings)
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{name.upper()}": value for name, value in (self.settings | settings).items()}
         return {**own, **named, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder), "COLUMNS": "200"}
