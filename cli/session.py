@@ -22,6 +22,8 @@ T = TypeVar("T")
 _AWAY_S = 60.0
 _RETRY_S = 0.5
 _ENDED_BY_SIGNAL = 128
+_HEARS_WITHIN_S = 1.0
+"""A loop that does not turn for so long waits for something that may never come."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,6 +61,7 @@ def _heard(received: list[int]) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -78,12 +81,24 @@ async def _listening(work: Coroutine[Any, Any, T], received: list[int]) -> T:
         if number == signal.SIGINT and len(received) > 1:
             raise KeyboardInterrupt  # whoever presses Ctrl-C again will not wait for the cleaning up
         if task and not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(cancel)
+            signal.setitimer(signal.ITIMER_REAL, _HEARS_WITHIN_S)
 
+    def cancel() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if task:
+            task.cancel()
+
+    signal.signal(signal.SIGALRM, _break_off)
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
     return await work
+
+
+def _break_off(*_: object) -> None:
+    """Ends what keeps the loop from hearing of a signal, such as a file that cannot be opened yet."""
+    raise KeyboardInterrupt
 
 
 @asynccontextmanager

@@ -125,6 +125,15 @@ def test_the_first_signal_ends_a_command_whose_reader_is_slow(desk: Desk, job, n
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("options", ["", "--dry-run", "--json"])
+def test_the_first_signal_ends_a_command_that_waits_for_a_named_pipe(desk: Desk, options):
+    before = len(desk.jobs())
+    done = desk.shell(f"rm -f f; mkfifo f; timeout -k 10 2 $c enqueue f {options}; exit $?")
+    assert done.status == 124, done  # 137 where it had to be killed
+    assert "Traceback" not in done.err
+    assert len(desk.jobs()) == before
+
+
 @contextlib.contextmanager
 def unread(desk: Desk, arguments):
     """A command whose standard output is a pipe that is full, since nobody reads it."""
