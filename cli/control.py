@@ -4,11 +4,26 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
+from cli.arguments import Job, account_name, job_id
 from jobs.model import DEFAULT_ACCOUNT
 
-_Job = Annotated[str | None, typer.Argument(metavar="JOB", help="The job's id; without it, the whole account.")]
+_Job = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="JOB",
+        callback=job_id,
+        autocompletion=completion.jobs,
+        help="The job's id; without it, the whole account.",
+    ),
+]
 _Account = Annotated[
-    str | None, typer.Option(help=f"Which account, where no JOB is named; {DEFAULT_ACCOUNT} unless given.")
+    str | None,
+    typer.Option(
+        callback=account_name,
+        autocompletion=completion.accounts,
+        help=f"Which account, where no JOB is named; {DEFAULT_ACCOUNT} unless given.",
+    ),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -34,7 +49,7 @@ def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False)
 
 
 def abort(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: _AsJson = False,
 ) -> None:

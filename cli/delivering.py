@@ -1,22 +1,17 @@
 """What `cancellist results` does."""
 
 import asyncio
-import os
 import shutil
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
-from typing import BinaryIO
 
-from cli import session, words
+from cli import outputs, session, words
 from cli.format import Format
 from cli.forms import Write, writer
 from cli.session import patiently
-from cli.terminal import say
+from cli.terminal import is_terminal, say
 from config.settings import load
-from jobs.errors import InputError
+from jobs.errors import ResultsGoneError
 from jobs.ledger import records
 from jobs.ledger import results as ledger_results
 from jobs.ledger.opening import Opened
@@ -27,8 +22,13 @@ _LOOK_EVERY_S = 0.3
 
 
 def results(job: str, form: Format | None, outcomes: frozenset[Outcome], output: str | None, *, follow: bool) -> int:
-    """Writes a job's results; answers the exit status."""
-    drawn = output is None and sys.stdout.isatty()
+    """Writes a job's results; answers the exit status.
+
+    Raises:
+        ResultsGoneError: some were trimmed; the others are written.
+        OutputError: they cannot be written there.
+    """
+    drawn = output in {None, outputs.STANDARD} and is_terminal()
     chosen = form or (Format.TABLE if drawn else Format.JSONL)
     write = writer(chosen, width=shutil.get_terminal_size().columns if drawn else None)
     return session.run(_results(job, write, outcomes, output, follow=follow))
@@ -38,15 +38,14 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
     async with session.ledger_of(load()) as opened:
         first = await records.get(opened.ledger, job)
         read = written = 0
-        with _sink(output) as sink:
+        async with outputs.opened(output) as sink:
             async for page in _pages(opened, job, follow=follow):
                 wanted = [result for result in page if result.outcome in outcomes] if outcomes else page
-                sink.write(write(wanted))
-                sink.flush()
+                await sink.write(write(wanted))
                 read += len(page)
                 written += len(wanted)
         now = await patiently(opened, lambda: records.get(opened.ledger, job))
-    if output:
+    if output not in {None, outputs.STANDARD}:
         say(f"{words.count(written)} results are in {output}")
     if not now.state.ended:
         say(f"job {job} is {now.state}: {words.count(read)} of {words.references(now.total)} have a result so far")
@@ -54,8 +53,9 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
         say("no result has such an outcome")
     missing = (now if follow else first).settled - read
     if missing > 0:
-        say(f"{words.count(missing)} results are gone: they were trimmed after CANCELLIST_RESULTS_KEEP")
-        return 1
+        raise ResultsGoneError(
+            f"{words.count(missing)} results are gone: they were trimmed after CANCELLIST_RESULTS_KEEP"
+        )
     return 0
 
 
@@ -76,31 +76,3 @@ async def _pages(opened: Opened, job: str, *, follow: bool) -> AsyncIterator[lis
 async def _next(opened: Opened, job: str, at: int) -> tuple[int, list[Result]] | None:
     """The next page after so many runs of the index; None where there is none yet."""
     return await anext(ledger_results.of_job(opened.ledger, job, skip_runs=at), None)
-
-
-@contextmanager
-def _sink(output: str | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that bears its name only when it is whole.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    if output is None:
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        return
-    path = Path(output).resolve()  # a link stays a link
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device
-            with path.open("wb") as special:
-                yield special
-            return
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("xb") as file:
-                yield file
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror or error}") from error

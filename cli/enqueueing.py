@@ -7,9 +7,9 @@ from cli import live, session, snapshots, submitting, tables, words
 from cli.reading import opened as opened_feed
 from cli.snapshots import Snapshot
 from cli.submitting import Submitted, Wanted
-from cli.terminal import emit, say
+from cli.terminal import MESSAGES, emit, say
 from config.settings import Settings, load
-from jobs.errors import SettingsError
+from jobs.errors import LedgerError, OutputError, SettingsError
 from jobs.ledger.opening import Opened
 from jobs.outcomes import exit_status
 from jobs.patterns import ReferencePattern
@@ -66,19 +66,37 @@ async def _enqueue(
             await session.check_account(opened.ledger, settings, wanted.account)
             order = submitting.order(wanted, await opened.ledger.now_ms())
             submitted = await submitting.submit(opened.ledger, order, feed, settings)
-            submitting.tell_submitted(submitted)
-            if not as_json:
-                sys.stdout.write(f"{submitted.job}\n")
-                sys.stdout.flush()
-            elif not wait:
-                emit(submitted.document())
+            _tell(submitted, wait=wait, as_json=as_json)
             await _hint(opened, submitted, wait=wait)
             return await _wait(opened, submitted, as_json=as_json) if wait else 0
 
 
+def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
+    """Writes the job's id before anything is said of it: who never hears of it hands the file in again.
+
+    Raises:
+        OutputError: it cannot be written; the text has the id.
+    """
+    try:
+        if not as_json:
+            sys.stdout.write(f"{submitted.job}\n")
+            sys.stdout.flush()
+        elif not wait:
+            emit(submitted.document())
+    except OutputError as error:
+        mend = "do not hand it in again: `cancellist jobs` lists it"
+        raise OutputError(f"job {submitted.job} was handed in, but {error.message}", hint=mend) from error
+    submitting.tell_submitted(submitted)
+    MESSAGES.release()
+
+
 async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
-    """Says what keeps it from going on, and how to look on."""
-    seen = await snapshots.look(opened.ledger, submitted.job)
+    """Says what keeps it from going on, and how to look on; that this cannot be known is no error: it is handed in."""
+    try:
+        seen = await snapshots.look(opened.ledger, submitted.job)
+    except LedgerError as error:
+        say(f"job {submitted.job} is handed in; how it stands cannot be asked: {error}")
+        return
     if seen.record.state.ended:
         return
     if seen.gate.workers == 0:

@@ -4,14 +4,25 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
+from cli.arguments import account_name, job_id
+
 
 def explain(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job's id.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", callback=job_id, autocompletion=completion.jobs, help="The job's id."),
+    ] = None,
     reference: Annotated[str | None, typer.Argument(metavar="[REFERENCE]", help="A reference of it.")] = None,
     words: Annotated[
         bool, typer.Option("--words", help="Show what the platform's words of refusal have come to mean.")
     ] = False,
-    account: Annotated[str, typer.Option(help="The account whose words to show.")] = "default",
+    account: Annotated[
+        str,
+        typer.Option(
+            callback=account_name, autocompletion=completion.accounts, help="The account whose words to show."
+        ),
+    ] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what was tried for a reference, when and with what answer, and how it ended.

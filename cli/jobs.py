@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from cli.arguments import Job
+
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -19,7 +21,7 @@ def jobs(
     listing.jobs(limit, as_json=as_json)
 
 
-def status(job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")], as_json: _AsJson = False) -> None:
+def status(job: Job, as_json: _AsJson = False) -> None:
     """Show how a job stands.
 
     Example: cancellist status 6w4h0v2m1x3q --json

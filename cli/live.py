@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,7 +18,7 @@ from cli.session import patiently
 from cli.snapshots import Snapshot
 from cli.terminal import console, is_terminal
 from jobs.ledger.opening import Opened
-from jobs.model import JobState
+from jobs.model import JobRecord, JobState
 
 LOOK_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
@@ -26,6 +26,8 @@ _REST = 4
 """Times as long as looking at all took, until the next look: thousands of jobs must not keep the server busy."""
 _ID, _PERCENT, _RATE, _LEFT, _GAP = 12, 5, 9, 15, 2
 """Columns that a job's line keeps for its parts, and between them."""
+_PARTS: dict[str, JustifyMethod] = {"percent": "right", "done": "left", "rate": "right", "left": "left"}
+"""The parts of a job's line in their order, and where each stands in its column."""
 _LINES_OF_ONE, _LINES_OF_ALL = 2, 4
 _LEAST_BAR, _MOST_BAR = 8, 60
 
@@ -107,20 +109,35 @@ def draw(seen: Sequence[Snapshot], width: int, height: int) -> RenderableType:
 def _bar(snapshot: Snapshot, width: int) -> RenderableType:
     record = snapshot.record
     done = f"{words.count(record.settled)} of {words.count(record.total)}"
-    widths = (_ID, _PERCENT, 2 * len(words.count(record.total)) + 4, _RATE, _LEFT)
-    bar = max(_LEAST_BAR, min(_MOST_BAR, width - sum(widths) - _GAP * len(widths)))
+    left = words.took(snapshot).partition(",")[0] if record.state.ended else words.time_left(snapshot)
+    parts = {
+        "left": (left, _LEFT),
+        "rate": (words.rate(snapshot), _RATE),
+        "done": (done, 2 * len(words.count(record.total)) + 4),
+        "percent": (words.percent(record.settled, record.total), _PERCENT),
+    }
+    while parts and _taken(parts) + _LEAST_BAR > width:
+        del parts[next(iter(parts))]  # a narrow terminal has room for fewer; the id is never cut
+    bar = max(_LEAST_BAR, min(_MOST_BAR, width - _taken(parts)))
+    shown: list[tuple[RenderableType, int, JustifyMethod]] = [
+        (Text(record.id, style="bold"), _ID, "left"),
+        (_progress(record, bar), bar, "left"),
+    ]
+    shown += [(*parts[name], justify) for name, justify in _PARTS.items() if name in parts]
     grid = Table.grid(padding=(0, _GAP))
-    for least in (_ID, bar, *widths[1:]):
-        grid.add_column(min_width=least, justify="right" if least in {_PERCENT, _RATE} else "left", no_wrap=True)
-    grid.add_row(
-        Text(record.id, style="bold"),
-        ProgressBar(total=max(1, record.total), completed=record.settled, width=bar),
-        words.percent(record.settled, record.total),
-        done,
-        words.rate(snapshot),
-        words.took(snapshot).partition(",")[0] if record.state.ended else words.time_left(snapshot),
-    )
+    for _, least, justify in shown:
+        grid.add_column(min_width=least, justify=justify, no_wrap=True)
+    grid.add_row(*(part for part, _, _ in shown))
     return grid
+
+
+def _taken(parts: Mapping[str, tuple[str, int]]) -> int:
+    """Columns that a job's line takes beside its bar."""
+    return _ID + _GAP + sum(least + _GAP for _, least in parts.values())
+
+
+def _progress(record: JobRecord, width: int) -> ProgressBar:
+    return ProgressBar(total=max(1, record.total), completed=record.settled, width=width)
 
 
 def _detail(snapshot: Snapshot) -> Text:

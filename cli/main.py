@@ -1,31 +1,28 @@
-"""`cancellist`: the commands put together, and how their errors are told."""
+"""`cancellist`: the commands put together."""
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from cli import failing, streams, terminal
 from cli.accounts import accounts
+from cli.arguments import Command
 from cli.control import abort, pause, resume
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.enqueue import enqueue
 from cli.explain import explain
+from cli.failing import NAME
 from cli.jobs import jobs, status
 from cli.results import results
 from cli.sandbox import sandbox
+from cli.streams import ReaderGoneError
 from cli.watch import watch
 from cli.worker import worker
-from jobs.errors import CancellistError
-from jobs.printable import plain
-
-NAME = "cancellist"
-_INTERRUPTED = 130
 
 app = typer.Typer(
     name=NAME,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -60,21 +57,41 @@ COMMANDS = (
     demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, doctor, sandbox,
 )  # fmt: skip
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def main() -> None:
-    """Runs a command; whatever a user can mend is one line on standard error, and exit status 1."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed is not there
-        stream.reconfigure(errors="backslashreplace")  # a terminal may know few characters
+    """Runs a command; whatever goes wrong is one line on standard error, and an exit status."""
+    streams.mend()
+    arguments = sys.argv[1:]
+    if failing.wants_json(arguments) and not terminal.is_terminal(err=True):
+        terminal.MESSAGES.hold()
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int | str | None:
+    """Runs a command until all that it wrote is out; answers the exit status."""
     try:
-        app(prog_name=NAME)
-    except CancellistError as error:
-        sys.stderr.write(f"{NAME}: {plain(str(error))}\n")
-        sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read our output has left, as `head` does. What is buffered must not be written at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = _invoked(arguments)
+        streams.INTERRUPTION.asked |= status == failing.INTERRUPTED
+        sys.stdout.flush()
+        terminal.MESSAGES.release()
+    except ReaderGoneError:
+        streams.abandon()
+        return 0
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        streams.abandon()
+        return failing.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort: no user is shown a traceback
+        streams.abandon()
+        return failing.tell(error, arguments)
+    return status
+
+
+def _invoked(arguments: list[str]) -> int | str | None:
+    command = typer.main.get_command(app)
+    try:
+        ended: int | None = command.main(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
+    except SystemExit as left:  # completion, and the worker
+        return left.code
+    return ended if arguments else failing.USAGE

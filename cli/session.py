@@ -1,14 +1,16 @@
 """One run of a command: its settings, its ledger, and the signals that end it."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import typer
 
-from cli.terminal import let_go, say
+from cli.streams import INTERRUPTION
+from cli.terminal import let_go, say, say_now
 from config.settings import Settings
 from jobs.errors import InputError, LedgerUnavailableError
 from jobs.ledger import control
@@ -20,33 +22,83 @@ T = TypeVar("T")
 _AWAY_S = 60.0
 _RETRY_S = 0.5
 _ENDED_BY_SIGNAL = 128
+_HEARS_WITHIN_S = 1.0
+"""A loop that does not turn for so long waits for something that may never come."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's work to its end; SIGTERM and SIGHUP cancel it as Ctrl-C does, so that it cleans up."""
+    """Runs a command's work to its end; SIGINT, SIGTERM and SIGHUP cancel it, so that it cleans up.
+
+    Raises:
+        typer.Exit: a signal has ended it.
+    """
     received: list[int] = []
-
-    async def guarded() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def stop(number: int) -> None:
-            received.append(number)
-            if number == signal.SIGHUP:
-                let_go()
-            if task:
-                task.cancel()
-
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` asks
-                loop.add_signal_handler(number, stop, number)
-        return await work
-
+    # what became of a task that nobody waited for is no news beside the error that ended the work
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(guarded())
-    except asyncio.CancelledError:
+        with _heard(received):
+            return asyncio.run(_listening(work, received))
+    except (asyncio.CancelledError, KeyboardInterrupt):
         if not received:
             raise
         raise typer.Exit(_ENDED_BY_SIGNAL + received[0]) from None
+
+
+@contextmanager
+def _heard(received: list[int]) -> Iterator[None]:
+    """Notes the first signal, also where the work has not begun to listen or does no more."""
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        INTERRUPTION.asked = True
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as `nohup` asks
+            signal.signal(number, note)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _listening(work: Coroutine[Any, Any, T], received: list[int]) -> T:
+    """Does the work as a task that a signal cancels.
+
+    The handlers are Python's, not the loop's: they run also while a write waits for its reader.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        INTERRUPTION.asked = True
+        if number == signal.SIGHUP:
+            let_go()
+        if number == signal.SIGINT and len(received) > 1:
+            raise KeyboardInterrupt  # whoever presses Ctrl-C again will not wait for the cleaning up
+        if task and not loop.is_closed():
+            loop.call_soon_threadsafe(cancel)
+            signal.setitimer(signal.ITIMER_REAL, _HEARS_WITHIN_S)
+
+    def cancel() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if task:
+            task.cancel()
+
+    signal.signal(signal.SIGALRM, _break_off)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    return await work
+
+
+def _break_off(*_: object) -> None:
+    """Ends what keeps the loop from hearing of a signal, such as a file that cannot be opened yet."""
+    raise KeyboardInterrupt
 
 
 @asynccontextmanager
@@ -76,14 +128,14 @@ async def patiently(opened: Opened, read: Callable[[], Awaitable[T]]) -> T:
         except LedgerUnavailableError as error:
             if gives_up_at is None:
                 gives_up_at = loop.time() + _AWAY_S
-                say(f"{error}; waiting for it")
+                say_now(f"{error}; waiting for it")
             if loop.time() >= gives_up_at:
                 raise
             await asyncio.sleep(_RETRY_S)
             await _revive(opened)
         else:
             if gives_up_at is not None:
-                say("the server is back")
+                say_now("the server is back")
             return answer
 
 

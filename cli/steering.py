@@ -2,11 +2,10 @@
 
 import sys
 
-import typer
-
 from cli import session, snapshots, standings, words
+from cli.failing import DeclinedError
 from cli.snapshots import Snapshot
-from cli.terminal import emit, say
+from cli.terminal import ask, can_ask, emit, say
 from config.settings import load
 from jobs import remedies
 from jobs.ledger import control, drains, records
@@ -42,19 +41,33 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
 
 def abort(job: str, *, sure: bool, as_json: bool) -> None:
     """Aborts a job, once the user is sure."""
-    if not sure and sys.stdin.isatty() and sys.stderr.isatty():
-        seen = session.run(_look(job))
-        left = seen.record.total - seen.record.settled
-        if not seen.record.state.ended:
-            typer.confirm(
-                f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?", abort=True, err=True
-            )
+    if not sure and can_ask():
+        _make_sure(job)
     seen = session.run(_abort(job))
     if number := seen.outcomes.get(Outcome.ABORTED):
         say(f"{words.references(number)} aborted, never sent")
     if left := seen.record.total - seen.record.settled:
         say(f"{words.references(left)} may have been sent: they end as they end, see `cancellist watch {job}`")
     _show_job(seen, as_json=as_json)
+
+
+def _make_sure(job: str) -> None:
+    """Asks whether a job that goes on is to be aborted.
+
+    Raises:
+        DeclinedError: it is not.
+    """
+    seen = session.run(_look(job))
+    left = seen.record.total - seen.record.settled
+    if seen.record.state.ended:
+        return
+    try:
+        sure = ask(f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?")
+    except KeyboardInterrupt:
+        say("\nnothing was aborted")
+        raise
+    if not sure:
+        raise DeclinedError(f"nothing was aborted: job {job} is {seen.record.state} as before")
 
 
 async def _look(job: str) -> Snapshot:

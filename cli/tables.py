@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cli import standings, words
+from cli import standings, terminal, words
 from cli.reading import FORMS
 from cli.snapshots import Snapshot
 from cli.terminal import cell, heading, say, show
@@ -24,6 +24,14 @@ MEANING = {
     Outcome.EXPIRED: "its deadline passed",
     Outcome.ABORTED: "its job was aborted",
 }
+
+_COLUMNS = ("job", "state", "total", "done", "rate", "time left", "age", "outcomes")
+_NUMBERS = frozenset({"total", "done", "rate", "time left", "age"})
+_LEFT_OUT = ("rate", "age", "time left", "outcomes", "total", "done", "state")
+"""In this order, where there is no room for all columns of jobs."""
+_GAP = 2
+_LEAST_WRAPPED = 12
+"""Columns that a text needs so that its lines can be read."""
 
 
 def show_outcomes(snapshot: Snapshot) -> None:
@@ -90,28 +98,44 @@ def show_status(snapshot: Snapshot) -> None:
 
 
 def show_jobs(snapshots: Sequence[Snapshot]) -> None:
-    """Shows jobs, one a line."""
-    numbers = ("total", "done", "rate", "time left", "age")
-    table = heading("job", "state", *numbers, "outcomes", right=numbers, wrapped=["outcomes"])
-    for snapshot in snapshots:
-        table.add_row(*_row(snapshot))
-    show(table)
+    """Shows jobs, one a line; where the terminal is narrow columns are left out, and no id is ever cut."""
+    rows = [_row(snapshot) for snapshot in snapshots]
+    kept = _fitting(rows, terminal.width())
+    names = [_COLUMNS[place] for place in kept]
+    table = heading(*names, right=_NUMBERS, wrapped=["outcomes"])
+    for row in rows:
+        table.add_row(*(row[place] for place in kept))
+    show(table, least=max(snapshot_id.cell_len for snapshot_id, *_ in rows))
     gates = {one.record.order.account: one.gate for one in snapshots if not one.record.state.ended}
     for account, gate in gates.items():
         if why := standings.why(account, gate):
             say(f"account {account} is {standings.state(gate)}: {why}")
 
 
-def _row(snapshot: Snapshot) -> tuple[Text | str, ...]:
+def _fitting(rows: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Places of the columns that a terminal of this width has room for."""
+    kept = list(range(len(_COLUMNS)))
+    widths = [
+        max(len(name), *(_LEAST_WRAPPED if name == "outcomes" else row[place].cell_len for row in rows))
+        for place, name in enumerate(_COLUMNS)
+    ]
+    for name in _LEFT_OUT:
+        if sum(widths[place] + _GAP for place in kept) - _GAP <= width:
+            break
+        kept.remove(_COLUMNS.index(name))
+    return kept
+
+
+def _row(snapshot: Snapshot) -> tuple[Text, ...]:
     record = snapshot.record
     return (
         Text(record.id, style="bold"),
         _state(snapshot),
-        words.count(record.total),
-        words.percent(record.settled, record.total),
-        words.rate(snapshot),
-        words.time_left(snapshot).removesuffix(" left"),
-        words.age(max(0, snapshot.now_ms - record.created_at_ms) / 1000),
+        Text(words.count(record.total)),
+        Text(words.percent(record.settled, record.total)),
+        Text(words.rate(snapshot)),
+        Text(words.time_left(snapshot).removesuffix(" left")),
+        Text(words.age(max(0, snapshot.now_ms - record.created_at_ms) / 1000)),
         _short(snapshot),
     )
 

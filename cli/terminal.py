@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobs.printable import plain, plain_json
 
@@ -24,21 +24,93 @@ def cell(text: object, style: str = "") -> "Text":
     return Text(plain(str(text)), style=style)
 
 
+class Messages:
+    """What is said beside the data; under `--json` it is held back until it is sure that no error follows.
+
+    An error under `--json` is one JSON object, in which what was said before it then stands.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[str] | None = None
+
+    def hold(self) -> None:
+        """Holds back what is said from now on."""
+        self._held = []
+
+    def take(self) -> list[str]:
+        """What was held back; nothing is any more."""
+        held, self._held = self._held or [], None
+        return held
+
+    def release(self) -> None:
+        """Says what was held back, and what comes at once."""
+        for message in self.take():
+            self.say(message)
+
+    def say(self, message: str) -> None:
+        """Says something, or keeps it."""
+        if self._held is not None:
+            self._held.append(plain(message))
+            return
+        sys.stderr.write(plain(message) + "\n")
+        sys.stderr.flush()
+
+
+MESSAGES: Final = Messages()
+
+
 def say(message: str) -> None:
     """Tells the user something, on standard error."""
-    sys.stderr.write(plain(message) + "\n")
+    MESSAGES.say(message)
+
+
+def say_now(message: str) -> None:
+    """The same, of what takes a while: it is not held back."""
+    MESSAGES.release()
+    MESSAGES.say(message)
+
+
+def ask(question: str) -> bool:
+    """Asks a user who is there; nothing but a yes is one."""
+    sys.stderr.write(f"{plain(question)} [y/N]: ")
     sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def can_ask() -> bool:
+    """Whether somebody is there who sees a question and can answer it."""
+    return sys.stdin is not None and sys.stdin.isatty() and is_terminal(err=True)
 
 
 def emit(document: Any, *, line: bool = False) -> None:
     """Writes a JSON document to standard output; indented where somebody looks, unless it is one of many lines."""
     import orjson  # noqa: PLC0415 - not every command writes JSON
 
-    indent = orjson.OPT_INDENT_2 if sys.stdout.isatty() and not line else 0
+    option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() and not line else 0)
+    try:
+        written = orjson.dumps(document, option=option).decode()
+    except orjson.JSONEncodeError:  # half a character, as a file's name or a JSON key may hold
+        written = orjson.dumps(_whole(document), option=option).decode()
     sys.stdout.flush()
-    written = orjson.dumps(document, option=indent | orjson.OPT_APPEND_NEWLINE).decode()
     sys.stdout.buffer.write(plain_json(written).encode())
     sys.stdout.buffer.flush()
+    MESSAGES.release()
+
+
+def _whole(value: Any) -> Any:
+    """The same document with texts that can be encoded: halves of characters are escaped."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_whole(name): _whole(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_whole(one) for one in value]
+        case _:
+            return value
 
 
 def heading(*names: str, right: Container[str] = (), wrapped: Container[str] = ()) -> "Table":
@@ -64,10 +136,17 @@ def let_go() -> None:
             os.dup2(nowhere, stream.fileno())
 
 
-def show(*drawn: "RenderableType", err: bool = False) -> None:
-    """Prints what is drawn; where it is no terminal, without the blanks that fill a table's lines."""
+def show(*drawn: "RenderableType", err: bool = False, least: int = 0) -> None:
+    """Prints what is drawn; where it is no terminal, without the blanks that fill a table's lines.
+
+    Args:
+        drawn: tables and texts.
+        err: on standard error.
+        least: columns that are drawn also on a narrower terminal, which then breaks lines itself.
+    """
     screen = console(err=err)
     if is_terminal(err=err):
+        screen.width = max(screen.width, least)
         screen.print(*drawn, sep="\n")
         return
     with screen.capture() as captured:
@@ -75,6 +154,11 @@ def show(*drawn: "RenderableType", err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
     stream.flush()
+
+
+def width() -> int:
+    """Columns of standard output."""
+    return console().width
 
 
 def console(*, err: bool = False) -> "Console":

@@ -4,9 +4,20 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
+from cli.arguments import job_id
+
 
 def watch(
-    job: Annotated[str | None, typer.Argument(metavar="JOB", help="The job's id; without it, all unfinished.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="JOB",
+            callback=job_id,
+            autocompletion=completion.jobs,
+            help="The job's id; without it, all unfinished.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, at each change.")] = False,
 ) -> None:
     """Watch a job, or all that are unfinished, until they have ended.

@@ -8,6 +8,7 @@ from jobs.ledger.control import Gate
 from jobs.model import JobState
 from jobs.outcomes import DONE, REFUSED, Outcome
 from jobs.printable import plain
+from jobs.times import rfc3339
 
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
@@ -47,8 +48,16 @@ def age(seconds: float) -> str:
 
 
 def clock(at_ms: int) -> str:
-    """A moment in this machine's time zone."""
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    """A moment in this machine's time zone; in UTC where that zone's calendar does not reach."""
+    at = _local(at_ms)
+    return f"{at.isoformat(' ', 'seconds')[:19]} {at:%z}" if at else str(rfc3339(at_ms))
+
+
+def _local(at_ms: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(at_ms / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999
+        return None
 
 
 def calls(gate: Gate) -> str:
@@ -92,7 +101,9 @@ def at_risk(snapshot: Snapshot) -> str:
 
 def _by(at_ms: int, now_ms: int) -> str:
     """A moment in this machine's time zone, with its day where that is not today."""
-    at, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (at_ms, now_ms))
+    at, now = _local(at_ms), _local(now_ms)
+    if at is None or now is None:
+        return clock(at_ms)
     return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 

@@ -1,53 +1,115 @@
-"""WHEN: a point in time as RFC 3339 with an offset, or a span from now such as `+2h`."""
+"""WHEN: a point in time as RFC 3339 with an offset, or a span from now such as `+2h`.
+
+What is accepted can be written back: it lies in the years 1 to 9999 in UTC, which is as far as RFC 3339 goes.
+"""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-_SPAN = re.compile(r"\+((?:\d+(?:\.\d+)?[smhdw])+)", re.IGNORECASE)
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.IGNORECASE)
-_LAST_MS = 253_402_300_799_999
-"""The end of the year 9999, which is as far as RFC 3339 goes."""
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASCII)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.IGNORECASE | re.ASCII)
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_INSTANT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d+)?)?)(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
+)
+_UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_S: Final = 10_000 * 366 * 86400
+"""A span beyond it leads out of every calendar."""
+_SHOWN: Final = 60
+"""Characters of what was written that an error repeats."""
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - whatever is set against it is UTC
+_MS: Final = timedelta(milliseconds=1)
+FIRST_MS: Final = (datetime.min - _EPOCH) // _MS  # noqa: DTZ901 - as above
+"""The beginning of the year 1."""
+LAST_MS: Final = (datetime.max - _EPOCH) // _MS  # noqa: DTZ901 - as above
+"""The end of the year 9999."""
+_DAY_MS: Final = 86_400_000
 
 
 def parse_span_s(text: str) -> float:
     """Seconds of a span such as `30d`, `1h30m` or `90` (seconds).
 
     Raises:
-        ValueError: it is not one; the text says what is.
+        ValueError: it is not one, or longer than all calendars; the text says what is.
     """
     text = text.strip()
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text)
-    if not re.fullmatch(r"(?:\d+(?:\.\d+)?[smhdw])+", text, re.IGNORECASE):
-        raise ValueError(f"{text!r} is not a span; write such as 30s, 15m, 2h, 7d or 1h30m")
-    return sum(float(n) * _UNIT_S[u.lower()] for n, u in _PART.findall(text))
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif _SPAN.fullmatch(text):
+        seconds = _seconds(text)
+    else:
+        raise ValueError(f"{_cut(text)} is not a span; write such as 30s, 15m, 2h, 7d or 1h30m")
+    if seconds > _LONGEST_S:
+        raise ValueError(f"{_cut(text)} is longer than 10,000 years; write such as 2h or 7d")
+    return seconds
 
 
 def parse_when_ms(text: str, *, now_ms: int) -> int:
     """Unix milliseconds of a WHEN.
 
     Raises:
-        ValueError: it is none, has no offset, or lies beyond the year 9999; the text says what to write.
+        ValueError: it is none, has no offset, or lies outside of the years 1 to 9999 in UTC; the text says what to
+            write, which is a WHEN in turn.
     """
     text = text.strip()
-    if _SPAN.fullmatch(text):
-        at_s = now_ms / 1000 + parse_span_s(text[1:])
-        if at_s * 1000 > _LAST_MS:
-            raise ValueError(f"{text[:40]!r} lies beyond the year 9999")
-        return round(at_s * 1000)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a time; write such as 2026-11-23T18:00:00+00:00 or +2h") from None
-    if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC; write {text}+00:00, or a span from now such as +2h")
-    return round(at.timestamp() * 1000)
+    if text.startswith("+") and _SPAN.fullmatch(text[1:]):
+        at_ms = now_ms + round(min(_seconds(text), _LONGEST_S) * 1000)
+    else:
+        at_ms = _instant_ms(text, now_ms)
+    if not FIRST_MS <= at_ms <= LAST_MS:
+        raise ValueError(f"{_cut(text)} lies outside of the years 1 to 9999 in UTC; write such as {_example(now_ms)}")
+    return at_ms
 
 
 def rfc3339(at_ms: int | None) -> str | None:
-    """Unix milliseconds as RFC 3339 in UTC."""
+    """Unix milliseconds as RFC 3339 in UTC; what lies beyond the years 1 to 9999 as the nearest moment of these."""
     if at_ms is None:
         return None
-    whole, rest = divmod(at_ms, 1000)
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:03d}Z"
+    at = _EPOCH + min(max(at_ms, FIRST_MS), LAST_MS) * _MS
+    return at.isoformat(timespec="milliseconds") + "Z"
+
+
+def _seconds(span: str) -> float:
+    return sum(float(number) * _UNIT_S[unit.lower()] for number, unit in _PART.findall(span))
+
+
+def _instant_ms(text: str, now_ms: int) -> int:
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError(_mend(text, now_ms))
+    day, clock, _, sign, hours, minutes = found.groups()
+    try:
+        local_ms = (datetime.fromisoformat(f"{day}T{clock}") - _EPOCH) // _MS
+    except ValueError as error:
+        raise ValueError(f"{_cut(text)} is not a time ({error}); write such as {_example(now_ms)} or +2h") from None
+    offset_ms = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
+    return local_ms + offset_ms if sign == "-" else local_ms - offset_ms
+
+
+def _mend(text: str, now_ms: int) -> str:
+    """What is wrong with a text that is no WHEN, and what to write."""
+    try:
+        meant = datetime.fromisoformat(text.upper())
+    except ValueError:
+        if _SPAN.fullmatch(text):
+            return f"{_cut(text)} is not a time; a span from now begins with +, such as +2h"
+        return f"{_cut(text)} is not a time; write such as {_example(now_ms)} or +2h"
+    aware = meant.tzinfo is not None
+    wrong = "is not written as RFC 3339 has it" if aware else "has no offset from UTC"
+    written = (meant if aware else meant.replace(tzinfo=UTC)).isoformat()
+    if not _INSTANT.fullmatch(written):  # an offset with seconds
+        written = _example(now_ms)
+    return f"{_cut(text)} {wrong}; write {written}, or a span from now such as +2h"
+
+
+def _example(now_ms: int) -> str:
+    """The evening of the day that follows: an example that is not past."""
+    day = min(max(now_ms, FIRST_MS) // _DAY_MS + 1, LAST_MS // _DAY_MS)
+    return (_EPOCH + timedelta(days=day, hours=18)).isoformat() + "+00:00"
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")

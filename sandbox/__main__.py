@@ -1,5 +1,11 @@
+import sys
+
 import typer
 
-from sandbox.command import sandbox
+from sandbox.command import CannotListenError, sandbox
 
-typer.run(sandbox)
+try:
+    typer.run(sandbox)
+except CannotListenError as error:
+    typer.echo(str(error), err=True)
+    sys.exit(error.exit_code)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 
 
+class CannotListenError(typer.TyperException):
+    """The address cannot be had."""
+
+    code = "cannot_listen"
+
+
 def sandbox(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.")] = 8089,
@@ -196,8 +202,9 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
         uvloop.run(serve(options, announce))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        typer.echo(f"cannot listen on {options.host}:{options.port}: {reason}", err=True)
-        raise typer.Exit(1) from None
+        raise CannotListenError(
+            f"cannot listen on {options.host}:{options.port}: {reason}; give another --port, or 0"
+        ) from None
 
 
 def _line(listening: "Sandbox", options: "SandboxOptions") -> str:

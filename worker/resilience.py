@@ -62,6 +62,8 @@ class ResilientWorker(arq.worker.Worker):
     service: Service
     _asking: "asyncio.Task[None] | None" = None
     _beating: "asyncio.Task[None] | None" = None
+    raises = False
+    """Whether what a user can mend is raised, for a caller that tells it; else it is a line on standard error."""
     _renewed_at = _looked_at = 0.0
 
     def run(self) -> None:
@@ -70,11 +72,15 @@ class ResilientWorker(arq.worker.Worker):
         try:
             super().run()
         except CancellistError as error:
-            sys.stderr.write(f"cancellist: {plain(str(error))}\n")
-            raise SystemExit(1) from None
+            self._refuse(error)
         if self.burst and self.service.refused:
-            sys.stderr.write(f"cancellist: {plain(self.service.refused)}\n")
-            raise SystemExit(1)
+            self._refuse(CancellistError(self.service.refused))
+
+    def _refuse(self, error: CancellistError) -> None:
+        if self.raises:
+            raise error
+        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
+        raise SystemExit(1) from None
 
     @cached_property
     def _deadline(self) -> Deadline:
@@ -288,8 +294,9 @@ def run(settings_class: type, *, burst: bool | None = None) -> None:
     """Runs the worker until it ends.
 
     Raises:
-        SystemExit: it could not start; the reason is on standard error.
+        CancellistError: it could not start.
     """
     install()
+    ResilientWorker.raises = True
     options: dict[str, Any] = {} if burst is None else {"burst": burst}
     arq.worker.run_worker(settings_class, **options)

@@ -26,7 +26,7 @@ async def get(ledger: Ledger, job: str) -> JobRecord:
         fields = await ledger.redis.hgetall(ledger.keys.job(job))
     if not fields or fields.get(b"state") is None:
         raise UnknownJobError(job)
-    return _record(job, {k.decode(): v.decode() for k, v in fields.items()})
+    return _record(job, _fields(fields))
 
 
 async def newest(ledger: Ledger, limit: int = 20, offset: int = 0) -> list[JobRecord]:
@@ -118,17 +118,13 @@ async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
 
 
 def _read(jobs: Sequence[str], rows: Sequence[Mapping[bytes, bytes]]) -> list[JobRecord]:
-    return [
-        _record(job, {k.decode(): v.decode() for k, v in row.items()})
-        for job, row in zip(jobs, rows, strict=True)
-        if row.get(b"state") is not None
-    ]
+    return [_record(job, _fields(row)) for job, row in zip(jobs, rows, strict=True) if row.get(b"state") is not None]
 
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
-    pending = sum(int(h.get(name) or 0) for name in ("calls", "alone", "reads", "later", "invalid_left"))
-    outcomes = {known(Outcome, k[len(_OUTCOME) :]): int(v) for k, v in h.items() if k.startswith(_OUTCOME)}
-    in_flight = int(h.get("claimed") or 0)
+    pending = sum(_int(h.get(name)) or 0 for name in ("calls", "alone", "reads", "later", "invalid_left"))
+    outcomes = {known(Outcome, k[len(_OUTCOME) :]): _int(v) or 0 for k, v in h.items() if k.startswith(_OUTCOME)}
+    in_flight = _int(h.get("claimed")) or 0
     return JobRecord(
         id=job,
         order=JobOrder(
@@ -141,17 +137,17 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             idempotency_key=h.get("idempotency_key"),
         ),
         state=known(JobState, h["state"]),
-        total=int(h.get("total") or pending),
-        duplicates=int(h.get("duplicates") or 0),
-        invalid=int(h.get("invalid") or 0),
+        total=_int(h.get("total")) or pending,
+        duplicates=_int(h.get("duplicates")) or 0,
+        invalid=_int(h.get("invalid")) or 0,
         pending=pending,
         in_flight=in_flight,
         outcomes=outcomes,
-        created_at_ms=int(h.get("created_at") or 0),
+        created_at_ms=_int(h.get("created_at")) or 0,
         started_at_ms=_int(h.get("started_at")),
         finished_at_ms=_int(h.get("finished_at")),
         samples=_samples(h),
-        idle_ms=int(h.get("idle") or 0),
+        idle_ms=_int(h.get("idle")) or 0,
         paused_at_ms=_int(h.get("paused_at")) if h["state"] == JobState.PAUSED else None,
         intake_entry=h.get("entry"),
     )
@@ -159,13 +155,34 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
 
 def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
     """Those that were kept, and the newest, which has beside it when the last one was kept, and its calls."""
-    kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
-    if not h.get("sampled"):
-        return tuple(kept)
-    newest, _, *rest = h["sampled"].split()
-    calls = int(rest[0]) if rest else 0
-    return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
+    try:
+        kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
+        if not h.get("sampled"):
+            return tuple(kept)
+        newest, _, *rest = h["sampled"].split()
+        calls = int(rest[0]) if rest else 0
+        return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
+    except (ValueError, TypeError):  # as another program may have written them: then no rate is known
+        return ()
+
+
+def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
+    """A record as text; bytes that are none, as another program may have written them, are escaped."""
+    return {
+        name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
+        for name, value in stored.items()
+    }
 
 
 def _int(text: str | None) -> int | None:
-    return int(text) if text else None
+    """A stored number; one that cannot be read is as good as none, so that no record breaks a listing."""
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return int(float(text))  # as Lua writes a number that is too large for it
+    except (ValueError, OverflowError):
+        return None

@@ -5,11 +5,18 @@ Everything that is started here is ended by its process id.
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import json
 import os
+import pty
+import re
+import select
+import shlex
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +69,17 @@ class Desk:
         """Runs a command to its end."""
         given = text.encode() if isinstance(text, str) else text
         done = subprocess.run(
-            self._command(arguments), cwd=self.folder, env=self._environment(settings), input=given,
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), input=given,
             capture_output=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def shell(self, script: str, **settings: str) -> Done:
+        """Runs a script in bash, where `$c` is the command, as a user types it with all that a shell can do."""
+        environment = self.environment(**settings) | {"c": shlex.join(self._command(()))}
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -73,11 +89,40 @@ class Desk:
         assert done.status == 0, done
         return done
 
+    def typed(self, *arguments: object, keys: str = "", after: str = "", columns: int = 80, **settings: str) -> Done:
+        """Runs a command in a terminal of this width; all that it shows is its output.
+
+        Args:
+            arguments: those of the command.
+            keys: what somebody types.
+            after: what the command shows before they do.
+            columns: of the terminal.
+            settings: as for `run`.
+        """
+        ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, columns))
+        environment = self.environment(**settings) | {"TERM": "xterm"}
+        del environment["COLUMNS"]
+        process = subprocess.Popen(
+            self._command(arguments), cwd=self.folder, env=environment, stdin=its, stdout=its, stderr=its,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call, no lock is taken
+        )  # fmt: skip
+        os.close(its)
+        try:
+            shown = _conversation(ours, keys, after)
+            return Done(process.wait(TIMEOUT_S), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown), "")
+        finally:
+            os.close(ours)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
     @contextlib.contextmanager
     def started(self, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[str]"]:
         """A command that runs while the block does."""
         process = subprocess.Popen(
-            self._command(arguments), cwd=self.folder, env=self._environment(settings), stdin=subprocess.DEVNULL,
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         try:
@@ -124,10 +169,28 @@ class Desk:
     def _command(self, arguments: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "cli", *map(str, arguments)]
 
+    def environment(self, **settings: str) -> dict[str, str]:
+        """What a command finds in its environment."""
+        return self._environment(settings)
+
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
         named = {f"CANCELLIST_{name.upper()}": value for name, value in (self.settings | settings).items()}
         return {**own, **named, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder), "COLUMNS": "200"}
+
+
+def _conversation(terminal: int, keys: str, after: str) -> str:
+    """Types the keys once it is time to, and answers all that is shown until the end."""
+    shown, deadline = "", time.monotonic() + TIMEOUT_S
+    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            shown += os.read(terminal, 65_536).decode()
+        except OSError:  # EIO: nobody has it open any more
+            return shown
+        if keys and after in shown:
+            os.write(terminal, keys.encode())
+            keys = ""
+    raise AssertionError(f"it did not end; it showed {shown!r}")
 
 
 def _standing(index: int) -> str:

@@ -46,7 +46,6 @@ TOP, NORTH = "CANCELLIST_API_VERSION", "CANCELLIST_ACCOUNTS__NORTH__API_VERSION"
         ("", f"{NORTH}=\n", {}, ("1.1", "")),
         ("", f"{TOP}=\n", {TOP: "2"}, ("2", "2")),
         ("", f"{TOP}=2\n", {TOP: ""}, ("", "")),
-        ("", f"{TOP}\n", {}, ("1.1", "1.1")),
         ('api_version = ""\n', "", {}, ("", "")),
         ('[accounts.north]\napi_version = ""\n', "", {}, ("1.1", "")),
         ('[accounts.north]\napi_version = "2"\n', f"{NORTH}=\n", {}, ("1.1", "")),
