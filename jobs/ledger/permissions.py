@@ -2,7 +2,8 @@
 
 A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
 a settling would count references twice. So each script asks at its start for every command that it may come to, and
-is refused as a whole. Which these are is read from the scripts' own text.
+is refused as a whole; likewise where the server does not have one (rename-command). Which these are is read from the
+scripts' own text.
 """
 
 import re
@@ -43,7 +44,7 @@ def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def asking(commands: Iterable[tuple[str, ...]]) -> str:
-    """Lua that refuses the whole script where a command is forbidden on the list of jobs or on the channel."""
+    """Lua that refuses the whole script where a command is off, or forbidden on the list of jobs or on the channel."""
     lists = []
     for words in commands:
         on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
@@ -52,7 +53,11 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
         lists.append(f"{{ {quoted}, {on}{rest} }}")
     return (
         f"for _, command in ipairs({{ {', '.join(lists)} }}) do\n"
-        "  if not redis.acl_check_cmd(unpack(command)) then\n"
+        "  local known, allowed = pcall(redis.acl_check_cmd, unpack(command))\n"
+        "  if not known then\n"
+        '    return redis.error_reply("ERR unknown command \'" .. command[1] .. "\'")\n'
+        "  end\n"
+        "  if not allowed then\n"
         '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
         ' .. string.lower(command[1]) .. "\' command")\n'
         "  end\n"

@@ -6,8 +6,10 @@
 --        malformed, key, digest, start_at?, deadline?}
 -- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
 --         'clash' where another job has that id: try it with another}
--- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent.
+-- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. One that nobody
+--        owns, since its group was destroyed, stays in the stream, to be given to a reader anew.
 local REMEMBERED_MS = 3600000
+call('XLEN', K.rejected) -- fails before anything is written where something else has that name
 local answers = {}
 local sealed = false
 for at = 6, #ARGV do
@@ -46,7 +48,7 @@ for at = 6, #ARGV do
       sealed = true
       word = 'sealed'
     end
-    if word ~= 'sealed' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
+    if word == 'same' or word == 'conflict' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
   end
   answers[#answers + 1] = word
 end
