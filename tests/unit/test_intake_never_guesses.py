@@ -114,12 +114,11 @@ def test_what_is_not_surely_understood_refuses_all_of_the_entry(pairs, words):
 )
 def test_references_in_another_form_refuse_all_of_the_entry(text, words):
     assert words in refusal(("references", text))
-    reason = (
-        refusal(("references", C), ("references", text))
-        if text.strip(f"\n \u200b{BOM}[]") and words[:4] != "none"
-        else ""
-    )
-    assert not reason or words.removeprefix("entry 1") in reason
+
+
+@pytest.mark.parametrize("text", [json.dumps({"references": [A]}), f"{A},{B}", json.dumps([1]), b"\xff"])
+def test_one_field_that_is_not_understood_refuses_the_others_too(text):
+    refusal(("references", C), ("references", text), ("references", C))
 
 
 def test_an_entry_is_bounded_in_all_and_at_its_bound_it_is_taken():
@@ -143,13 +142,13 @@ def test_too_many_malformed_entries_refuse_all_of_them(valid, malformed, taken):
 def test_the_share_may_be_another():
     mixed = [A, B, "rubbish"]
     assert [len(batch.invalid) for batch in sift(mixed, PATTERN)] == [1]
-    with pytest.raises(MalformedEntryError, match="1 of the 3 entries .* at most 0 may be"):
+    with pytest.raises(MalformedEntryError, match=r"1 of the 3 entries .* at most 0 may be"):
         sift(mixed, PATTERN, most=lambda _total: 0)
 
 
 def test_a_reference_among_other_words_is_found_wherever_it_stands():
     many = [f"EC-{n // 36**2:03d}-AAA-{n % 1000:03d}" for n in range(25_000)]
-    with pytest.raises(MalformedEntryError, match="entry 25001 of"):
+    with pytest.raises(MalformedEntryError, match=r"entry 25001 of"):
         sift([*many, f"{A},{B}"], PATTERN)
 
 
@@ -169,10 +168,12 @@ def test_a_reference_among_other_words_is_found_wherever_it_stands():
     )
 )
 def test_whatever_comes_it_is_an_order_or_a_reason(pairs):
+    if any(name in {b"x", b"\xff"} for name, _ in pairs):
+        refusal(*pairs)
+        return
     try:
         found = read(*pairs)
-    except MalformedEntryError as error:
-        assert str(error).isprintable()
-        assert len(str(error)) <= MAX_REASON
+    except MalformedEntryError:
+        refusal(*pairs)
     else:
         assert found == [A] * len(found) != []

@@ -9,11 +9,11 @@
 -- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. One that nobody
 --        owns, since its group was destroyed, stays in the stream, to be given to a reader anew.
 local REMEMBERED_MS = 3600000
-call('XLEN', K.rejected) -- fails before anything is written where something else has that name
 local answers = {}
 local sealed = false
 for at = 6, #ARGV do
   local e = cjson.decode(ARGV[at])
+  if e.key ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
   local word
   local first = call('GET', K.done('entry:' .. e.entry))
   local made = call('HMGET', K.job(e.job), 'entry', 'state')

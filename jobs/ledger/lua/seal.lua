@@ -35,7 +35,7 @@ if h[2] ~= 'sealing' then
 end
 local given = {}
 if ARGV[11] ~= '' then
-  call('XLEN', K.rejected) -- fails before anything is taken where something else has that name
+  if ARGV[8] ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
   if call('XACK', K.intake, ARGV[11], ARGV[12]) == 0 then
     return drop({ 'taken' }) -- its group may be gone, and the entry still there: it is given to a reader anew
   end
