@@ -66,6 +66,8 @@ _PASSING: Final = frozenset({
     "NOSCRIPT", "LOADING", "READONLY",
 })  # fmt: skip
 _CLUSTER: Final = frozenset({"MOVED", "ASK", "CROSSSLOT"})
+_OURS: Final = ("UNCOVERED",)
+"""Codes by which our own scripts tell of a fault of ours."""
 _MEND_TLS: Final = "use redis:// in CANCELLIST_REDIS_URL"
 
 
@@ -101,7 +103,7 @@ def translate(error: Exception, where: str = THE_SERVER) -> LedgerError | None:
                 f"{where} does not speak the Redis protocol ({_line(error)}): mend CANCELLIST_REDIS_URL"
             )
         case ResponseError():
-            return _reply(error, where)
+            return None if str(error).startswith(_OURS) else _reply(error, where)
         case RedisError():
             return LedgerError(f"{where} cannot be used ({type(error).__name__}): see its log")
         case _:
