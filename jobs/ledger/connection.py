@@ -258,10 +258,12 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
     _must_be_new_enough(name, version, where)
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
-        raise LedgerUnfitError(
-            f"{where} throws data away when its memory is full (maxmemory-policy {policy}): "
+        how = (
             "run `CONFIG SET maxmemory-policy noeviction` there, and set the same in its configuration file"
+            if isinstance(saves, dict)
+            else "set its parameter maxmemory-policy to noeviction where its provider keeps it"
         )
+        raise LedgerUnfitError(f"{where} throws data away when its memory is full (maxmemory-policy {policy}): {how}")
     return ServerFacts(
         name=name,
         version=version,

@@ -144,13 +144,17 @@ async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None
 async def permitted(redis: Redis, keys: Keys, role: Role) -> Finding:
     """Whether this user may do the work of a role."""
     missing = await lacking(redis, needed(role, keys))
+    if missing is None and role is Role.READER:
+        return skipped("permissions", "MULTI is off or forbidden, by which it is tried without effect")
     if missing is None:
-        return skipped("permissions", "this user may not run MULTI and PING, by which it is tried without effect")
+        missing = ["MULTI"]
     if not missing:
         return ok("permissions", f"this user may do all that a {role} does")
     shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-    return failed("permissions", f"this user may not: {shown}", f"it cannot do the work of a {role}",
-                  "give it the rights of its role in docs/acl.md, or say --role")  # fmt: skip
+    return failed("permissions", f"this user may not, or the server does not have: {shown}",
+                  f"it cannot do the work of a {role}",
+                  "give it the rights of its role in docs/acl.md, have switched on what is off, or say --role",
+    )  # fmt: skip
 
 
 async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any] | None:

@@ -217,7 +217,7 @@ def _by_code(error: ResponseError, where: str) -> LedgerError | None:
     if code == "WRONGTYPE":
         return LedgerUnfitError(
             f"{where} holds a key of this namespace that cancellist did not write (WRONGTYPE): "
-            "remove that key, or choose another CANCELLIST_NAMESPACE"
+            "remove it (`cancellist doctor` says which), or choose another CANCELLIST_NAMESPACE"
         )
     return None
 
