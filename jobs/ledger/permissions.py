@@ -3,16 +3,26 @@
 A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
 a settling would count references twice. So each script asks at its start for every command that it may come to, and
 is refused as a whole; likewise where the server does not have one (rename-command). Which these are is read from the
-scripts' own text.
+scripts' own text. For the same reason each looks at its fixed keys: one that something else has written would stop it.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+from jobs.ledger.keys import Keys
 
 _FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\((?:.* end$|(?:.|\n)*?^end$)", re.MULTILINE)
 _CALL = re.compile(r"\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?")
 _NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)?\b")
 _CONTAINERS = frozenset({"XINFO"})
+_STREAMS = frozenset({"XLEN"})
+LENGTHS: Final = {
+    **dict.fromkeys(("results", "intake", "rejected", "trouble"), "XLEN"),
+    **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
+    "accounts": "SCARD",
+}
+"""What only a key of its kind answers, by the last word of its name; the others are sorted sets."""
 _CHANNELS = frozenset({"PUBLISH"})
 _KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
 """Commands that take any further word for another key."""
@@ -60,6 +70,25 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
         "  if not allowed then\n"
         '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
         ' .. string.lower(command[1]) .. "\' command")\n'
+        "  end\n"
+        "end"
+    )
+
+
+def looking(commands: Iterable[tuple[str, ...]]) -> str:
+    """Lua that refuses the whole script where a fixed key holds another kind of value, and names it.
+
+    Streams are looked at by those who may write them: others need no right to do so.
+    """
+    names = [key.decode().rpartition(":")[2] for key in Keys().of_account("")]
+    lengths = [LENGTHS.get(name, "ZCARD") for name in names]
+    writes = ("XADD",) in set(commands)
+    asked = [f"'{ask}'" if (ask in {"ZCARD", "HLEN"} or (ask in _STREAMS and writes)) else "false" for ask in lengths]
+    return (
+        f"for at, length in ipairs({{ {', '.join(asked)} }}) do\n"
+        "  local reply = length and redis.pcall(length, KEYS[at])\n"
+        "  if type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE', 1, true) then\n"
+        "    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' holds another kind of value')\n"
         "  end\n"
         "end"
     )

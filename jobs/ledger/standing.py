@@ -13,6 +13,7 @@ from jobs.ledger.connection import translated
 from jobs.ledger.control import Gate
 from jobs.ledger.core import READS, Ledger, mend, reads
 from jobs.ledger.intake import GROUP
+from jobs.ledger.permissions import LENGTHS
 from jobs.printable import plain
 from jobs.remedies import resume
 from jobs.times import rfc3339
@@ -21,12 +22,6 @@ LATE_MS: Final = 60_000
 ABANDONED_MS: Final = 86_400_000
 """For so long no consumer of a group has asked for anything: nobody reads it."""
 _GROUPS: Final = 100
-_ASKED: Final = {
-    **dict.fromkeys(("results", "intake", "rejected", "trouble"), "XLEN"),
-    **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
-    "accounts": "SMEMBERS",
-}
-"""What only a key of its kind answers, by the last word of its name; all others are sorted sets."""
 _NAMED: Final = 5
 _WORKER_MS: Final = 4000
 
@@ -48,7 +43,7 @@ async def kinds(ledger: Ledger, account: str) -> Finding:
     wrong = []
     with translated():
         for key in (name.decode() for name in ledger.keys.of_account(account)):
-            ask = _ASKED.get(key.rpartition(":")[2], "ZCARD")
+            ask = LENGTHS.get(key.rpartition(":")[2], "ZCARD")
             try:
                 await ledger.redis.execute_command(ask, key)
             except ResponseError as error:

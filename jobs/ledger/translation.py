@@ -18,6 +18,7 @@ from redis.exceptions import (
     DataError,
     InvalidResponse,
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     PubSubError,
     ReadOnlyError,
@@ -41,12 +42,17 @@ MAX_TEXT: Final = 200
 
 _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 _NOT_TLS: Final = re.compile(r"WRONG_VERSION_NUMBER|record layer failure|UNEXPECTED_MESSAGE")
+_TLS_ALERT: Final = re.compile(r"(?:got \"|b['\"])\\x15")
 PROTECTED: Final = "DENIED"
+_HUNG_UP: Final = re.compile(r"reset by peer|closed by server", re.IGNORECASE)
+_TIMED_OUT: Final = "Timeout connecting"
 _CROWDED: Final = "max number of clients"
 
 _COMMAND: Final = re.compile(r"run the '([^']+)' command")
 # the server's error code: first in a plain answer, first inside the brackets that a pipeline puts around it
 _CODE: Final = re.compile(r"(?:^|caused error: \(['\"])([A-Z]+) (.*)", re.DOTALL)
+# what redis-py puts before an error of a pipeline: the whole command
+_ANNOTATION: Final = re.compile(r"^Command # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
 # from here on, a server repeats what it was given
 _ARGUMENTS: Final = re.compile(r",? with args beginning with.*", re.DOTALL)
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
@@ -60,6 +66,8 @@ _UNKNOWN_IN_SCRIPT: Final = re.compile(
 )
 _UNDECLARED: Final = re.compile(r"undeclared key|non[- ]local key|do not hash to the same slot", re.IGNORECASE)
 _NO_DATABASE: Final = re.compile(r"DB index|invalid database|SELECT is not allowed", re.IGNORECASE)
+# what our own scripts say of a fixed key
+_OTHER_KIND: Final = re.compile(r"(\S{1,150}) holds another kind of value")
 _SCRIPTING: Final = re.compile(r"script|user_function|@?user_script", re.IGNORECASE)
 _PASSING: Final = frozenset({
     "MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY", "UNKILLABLE", "CLUSTERDOWN", "UNBLOCKED", "TRYAGAIN", "NOGROUP",
@@ -99,9 +107,7 @@ def translate(error: Exception, where: str = THE_SERVER) -> LedgerError | None:
         case RedisConnectionError() | RedisTimeoutError() | OSError():
             return _connection(error, where)
         case InvalidResponse():
-            return LedgerUnfitError(
-                f"{where} does not speak the Redis protocol ({_line(error)}): mend CANCELLIST_REDIS_URL"
-            )
+            return _no_protocol(error, where)
         case ResponseError():
             return None if str(error).startswith(_OURS) else _reply(error, where)
         case RedisError():
@@ -143,7 +149,7 @@ def _connection(error: Exception, where: str) -> LedgerError:
         return LedgerUnavailableError(f"{where} has as many clients as it takes: raise its maxclients, or end some")
     if isinstance(error, AuthenticationError | AuthorizationError):
         return LedgerRefusedError(
-            f"{where} refuses the user name or the password ({_line(error)}); mend them in CANCELLIST_REDIS_URL"
+            f"{where} refuses the user name or the password ({_line(error)}): mend them in CANCELLIST_REDIS_URL"
         )
     if _UNTRUSTED in text:
         return LedgerRefusedError(
@@ -154,13 +160,29 @@ def _connection(error: Exception, where: str) -> LedgerError:
         return LedgerUnfitError(f"{where} does not speak TLS ({_line(error)}): {_MEND_TLS}")
     if _NO_DATABASE.search(text):
         return _no_database(where)
-    return LedgerUnavailableError(f"{where} does not answer ({_line(error)}): start it, or mend CANCELLIST_REDIS_URL")
+    perhaps = ""
+    if where.startswith("rediss://") and _TIMED_OUT in text:
+        perhaps = f", perhaps since it speaks no TLS (then {_MEND_TLS})"
+    elif where.startswith("redis://") and _HUNG_UP.search(text):
+        perhaps = ", perhaps since it speaks TLS (then use rediss://)"
+    return LedgerUnavailableError(
+        f"{where} does not answer ({_line(error)}){perhaps}: start it, or mend CANCELLIST_REDIS_URL"
+    )
+
+
+def _no_protocol(error: InvalidResponse, where: str) -> LedgerError:
+    """Return what it means that the answer is none of Redis: another service, or TLS, whose alerts begin so."""
+    if _TLS_ALERT.search(str(error)):
+        return LedgerUnfitError(f"{where} speaks TLS: use rediss:// in CANCELLIST_REDIS_URL")
+    return LedgerUnfitError(f"{where} does not speak the Redis protocol ({_line(error)}): mend CANCELLIST_REDIS_URL")
 
 
 def _reply(error: ResponseError, where: str) -> LedgerError:
     match error:
         case NoPermissionError():
             return _forbidden(error, where)
+        case NoScriptError():
+            return LedgerUnavailableError(f"{where} has forgotten a script: try again in a moment")
         case OutOfMemoryError():
             return LedgerFullError(
                 f"{where} is out of memory: raise its maxmemory, or let workers drain what is queued"
@@ -215,9 +237,11 @@ def _by_code(error: ResponseError, where: str) -> LedgerError | None:
             f"{where} is a Redis Cluster, which is not supported: use one server or redis+sentinel://"
         )
     if code == "WRONGTYPE":
+        named = _OTHER_KIND.match(found[2])
+        which = f"in the key {named[1]}" if named else "under a key of this namespace (`cancellist doctor` says which)"
         return LedgerUnfitError(
-            f"{where} holds a key of this namespace that cancellist did not write (WRONGTYPE): "
-            "remove it (`cancellist doctor` says which), or choose another CANCELLIST_NAMESPACE"
+            f"{where} holds {which} what cancellist did not write (WRONGTYPE): "
+            "remove it, or choose another CANCELLIST_NAMESPACE"
         )
     return None
 
@@ -253,7 +277,8 @@ def _no_database(where: str) -> LedgerUnfitError:
 
 def _answer(text: str) -> str:
     """Return an answer of the server as one line, without what it repeats or quotes of a command."""
-    return _line(_QUOTED.sub("…", without_arguments(text[: 10 * MAX_TEXT])))
+    said = without_arguments(_ANNOTATION.sub("", text))
+    return _line(_QUOTED.sub("…", said[: 10 * MAX_TEXT]))
 
 
 def _line(error: object) -> str:
