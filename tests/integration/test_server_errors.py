@@ -170,6 +170,33 @@ def test_what_is_no_server_for_us_is_told(desk: Desk, said: bytes, words: str) -
         told(desk.run("jobs", redis_url=f"redis://127.0.0.1:{port}"), words)
 
 
+@pytest.mark.parametrize("trouble", ["off", "database", "kind", "protected", "other"])
+def test_a_worker_that_cannot_start_says_why_in_one_line(desk: Desk, tmp_path: Path, trouble: str) -> None:
+    port = free_port()
+    words = {"off": "the command WATCH", "database": "no database", "kind": "WRONGTYPE", "protected": "protected mode",
+             "other": "the Redis protocol"}[trouble]  # fmt: skip
+    said = {
+        "protected": b"-DENIED Redis is running in protected mode\r\n",
+        "other": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    }
+    with contextlib.ExitStack() as stack:
+        if trouble in said:
+            port = stack.enter_context(answering(said[trouble]))
+        else:
+            off = ("--rename-command", "WATCH", "") if trouble == "off" else ()
+            server = stack.enter_context(running("redis", tmp_path, "--port", str(port), *off))
+            if trouble == "kind":
+                with admin(server) as redis:
+                    redis.rpush("cancellist:format", "x")
+        url = f"redis://127.0.0.1:{port}" + ("/99" if trouble == "database" else "")
+        done = desk.run("worker", "--burst", redis_url=url)
+    assert done.status == 1
+    assert "Traceback" not in done.err
+    *_, line = done.err.splitlines()
+    assert line.startswith("cancellist: ")
+    assert words in line
+
+
 def test_tls_where_there_is_none_is_told(desk: Desk, tmp_path: Path) -> None:
     port = free_port()
     with running("redis", tmp_path, "--port", str(port)):
