@@ -139,7 +139,7 @@ def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePatt
         parts = [part for part in _DELIMITER.split(text) if part]
         if len(parts) > 1 and any(pattern.matches(normalise(part)) for part in parts):
             raise MalformedEntryError(
-                f"entry {entry.line} of 'references', {_quoted(text)}, holds a reference among other words; {_GIVE}"
+                f"entry {entry.line:,} of 'references' holds a reference among other words; {_GIVE}"
             )
 
 

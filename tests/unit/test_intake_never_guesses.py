@@ -148,7 +148,7 @@ def test_the_share_may_be_another():
 
 def test_a_reference_among_other_words_is_found_wherever_it_stands():
     many = [f"EC-{n // 36**2:03d}-AAA-{n % 1000:03d}" for n in range(25_000)]
-    with pytest.raises(MalformedEntryError, match=r"entry 25001 of"):
+    with pytest.raises(MalformedEntryError, match=r"entry 25,001 of"):
         sift([*many, f"{A},{B}"], PATTERN)
 
 
