@@ -16,7 +16,7 @@ _FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\((?:.* end$|(?:.|\n)*?^en
 _CALL = re.compile(r"\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?")
 _NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)?\b")
 _CONTAINERS = frozenset({"XINFO"})
-_STREAMS = frozenset({"XLEN"})
+_OF_THE_INTAKE = frozenset({"intake", "rejected"})
 LENGTHS: Final = {
     **dict.fromkeys(("results", "intake", "rejected", "trouble"), "XLEN"),
     **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
@@ -78,12 +78,13 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
 def looking(commands: Iterable[tuple[str, ...]]) -> str:
     """Lua that refuses the whole script where a fixed key holds another kind of value, and names it.
 
-    Streams are looked at by those who may write them: others need no right to do so.
+    Streams are looked at by those who may write them: others need no right to do so. Those of the intake are not, since
+    whoever uses them looks for himself, and all other work goes on without them.
     """
     names = [key.decode().rpartition(":")[2] for key in Keys().of_account("")]
-    lengths = [LENGTHS.get(name, "ZCARD") for name in names]
-    writes = ("XADD",) in set(commands)
-    asked = [f"'{ask}'" if (ask in {"ZCARD", "HLEN"} or (ask in _STREAMS and writes)) else "false" for ask in lengths]
+    looked_at = {"ZCARD", "HLEN"} | ({"XLEN"} if ("XADD",) in set(commands) else set())
+    lengths = ["" if name in _OF_THE_INTAKE else LENGTHS.get(name, "ZCARD") for name in names]
+    asked = [f"'{length}'" if length in looked_at else "false" for length in lengths]
     return (
         f"for at, length in ipairs({{ {', '.join(asked)} }}) do\n"
         "  local reply = length and redis.pcall(length, KEYS[at])\n"
