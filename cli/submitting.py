@@ -11,7 +11,7 @@ from cli import reading, words
 from cli.reading import Feed
 from cli.terminal import say
 from config.settings import Settings
-from jobs.errors import InputError, LedgerRefusedError, NoReferencesError
+from jobs.errors import InputError, LedgerError, LedgerRefusedError, NoReferencesError
 from jobs.ledger import control, drains, records
 from jobs.ledger.core import Ledger
 from jobs.ledger.submission import Submission
@@ -120,12 +120,15 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
     )
     if sealed is None:
         raise AssertionError("only a job of the intake stream can have been taken")
-    await drains.enqueue(ledger, wanted.account, sealed.drains)
     state = sealed.state
-    if feed.invalid and not sealed.same:
-        with contextlib.suppress(LedgerRefusedError):  # who may write no results leaves these to the workers
-            await control.slices(ledger, wanted.account, sealed.job)
-        state = (await records.get(ledger, sealed.job)).state
+    try:
+        await drains.enqueue(ledger, wanted.account, sealed.drains)
+        if feed.invalid and not sealed.same:
+            with contextlib.suppress(LedgerRefusedError):  # who may write no results leaves these to the workers
+                await control.slices(ledger, wanted.account, sealed.job)
+            state = (await records.get(ledger, sealed.job)).state
+    except LedgerError as error:  # it is handed in, and its id must be told: else a second attempt makes a second job
+        say(f"job {sealed.job} is handed in; workers could not be told at once: {error}")
     return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, sealed.same)
 
 

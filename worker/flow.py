@@ -18,6 +18,7 @@ from jobs.remedies import Wording
 from jobs.samples import Counters, Sized, Timed, bucket
 from jobs.signs import Shown, Sign
 from worker.ended import Ended
+from worker.outage import tell_refused
 
 log = structlog.get_logger()
 
@@ -148,6 +149,7 @@ class Flow:
             due = await self._post(0 if urgent else _MOVE_EVERY_MS)
         except LedgerError as error:
             self._noted.set()  # it is shared once the server is back
+            tell_refused(error, account=self._account)
             log.debug("flow not shared", account=self._account, error=str(error))
             await asyncio.sleep(_AWAY_S)
             return

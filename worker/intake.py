@@ -1,15 +1,16 @@
 """The reader of the intake stream, in every worker."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
-from jobs.intake import IntakeOrder, MalformedEntryError, parse_entry
+from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnavailableError
+from jobs.intake import MalformedEntryError, most_invalid, parse_entry, sift
 from jobs.ledger import intake
 from jobs.ledger.core import Ledger
 from jobs.ledger.deduplication import Deduplicator
@@ -17,22 +18,35 @@ from jobs.ledger.drains import enqueue
 from jobs.ledger.intake import GROUP, Entry, SmallJob
 from jobs.ledger.room import admit
 from jobs.ledger.submission import BATCH, Submission
-from jobs.model import DEFAULT_ACCOUNT
+from jobs.model import DEFAULT_ACCOUNT, JobOrder
 from jobs.patterns import ReferencePattern
-from jobs.references import Batch, RawBatch, classify
+from jobs.references import Batch
 
 log = structlog.get_logger()
 
 _COUNT = 100
 _LARGE = 40_000
-"""Characters of references from which an entry is taken in beside the others."""
+"""Bytes from which an entry is taken in beside the others."""
 _MOST_ASIDE = 64_000_000
-"""Characters that wait beside; beyond that nothing more is read."""
-_LONG = 1_000_000
-"""Characters of references that are better parsed beside the event loop."""
+"""Bytes that wait beside; beyond that nothing more is read."""
+_LONG = 200_000
+"""Bytes that are better parsed beside the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 _LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What an entry holds: its order, and its references in batches, checked."""
+
+    order: JobOrder
+    batches: list[Batch]
+
+    @property
+    def total(self) -> int:
+        """Its entries, repeated and malformed ones too."""
+        return sum(len(batch.valid) + len(batch.invalid) for batch in self.batches)
 
 
 class Intake:
@@ -41,7 +55,14 @@ class Intake:
     Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
     """
 
-    def __init__(self, ledger: Ledger, consumer: str, settings: Settings, blocking: Redis) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        consumer: str,
+        settings: Settings,
+        blocking: Redis,
+        most: Callable[[int], float] = most_invalid,
+    ) -> None:
         self._ledger = ledger
         self._consumer = consumer
         self._settings = settings
@@ -50,6 +71,7 @@ class Intake:
         self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
         self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
+        self._most = most
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False
@@ -68,7 +90,7 @@ class Intake:
                 log.warning("no room for what is handed in: it waits", error=str(error))
             self._full = True
             raise
-        except LedgerError:
+        except LedgerUnavailableError:
             self._lost = True
             raise
         except asyncio.CancelledError:
@@ -98,37 +120,38 @@ class Intake:
             await self._accept(entries)
 
     async def _accept(self, entries: Sequence[Entry]) -> None:
-        """Takes in what it can; one entry never stops the others, and what the server has no room for waits."""
+        """Takes in what it can; one entry never stops the others, and what the server does not take waits."""
         now_ms = await self._ledger.now_ms()
         small: dict[str, list[SmallJob]] = {}
-        full: LedgerFullError | None = None
+        refusals: list[LedgerError] = []
         for entry in entries:
-            if len(entry.fields.get("references", "")) > _LARGE:
+            if entry.size > _LARGE:
                 self._put_aside(entry)
-                continue
-            wanted = await self._parsed(entry, now_ms)
-            if wanted is None:
-                continue
-            try:
-                if len(wanted.references) > BATCH:
-                    await self._accept_large(entry, wanted)
-                else:
-                    await self._add_small(small, self._small(entry, wanted))
-            except LedgerFullError as error:
-                full = error
+            else:
+                await _apart(self._accept_one(entry, now_ms, small), refusals)
         for account, jobs in small.items():
-            await self._seal(account, jobs)
-        if full:
-            raise full
+            await _apart(self._seal(account, jobs), refusals)
+        for refusal in refusals:
+            raise refusal
         if self._full:
             log.info("there is room again for what is handed in")
             self._full = False
 
+    async def _accept_one(self, entry: Entry, now_ms: int, small: dict[str, list[SmallJob]]) -> None:
+        taken = await self._taken(entry, now_ms)
+        if taken is None:
+            return
+        if taken.total > BATCH:
+            await self._accept_large(entry, taken)
+        else:
+            await self._add_small(small, _small(entry, taken))
+
     def _put_aside(self, entry: Entry) -> None:
         if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's
             return
-        account = entry.fields.get("account", "")
-        self._in_hand[entry.id] = len(entry.fields["references"])
+        account = entry.first(b"account")
+        account = account if account in self._accounts else DEFAULT_ACCOUNT
+        self._in_hand[entry.id] = entry.size
         self._aside.setdefault(account, []).append(entry)
         if account not in self._lanes:
             self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
@@ -141,9 +164,9 @@ class Intake:
         waiting = self._aside[account]
         try:
             while waiting:
-                wanted = await self._parsed(waiting[0], await self._ledger.now_ms())
-                if wanted:
-                    await self._accept_large(waiting[0], wanted)
+                taken = await self._taken(waiting[0], await self._ledger.now_ms())
+                if taken:
+                    await self._accept_large(waiting[0], taken)
                 del self._in_hand[waiting.pop(0).id]
         except LedgerError as error:
             log.warning("intake entries wait", entries=[entry.id for entry in waiting], error=str(error))
@@ -163,12 +186,12 @@ class Intake:
             await self._seal(job.order.account, waiting)
         small[job.order.account].append(job)
 
-    async def _parsed(self, entry: Entry, now_ms: int) -> IntakeOrder | None:
-        """The entry's order; None where it was rejected. One entry never stops the others."""
+    async def _taken(self, entry: Entry, now_ms: int) -> _Taken | None:
+        """What the entry holds; None where it was rejected. One entry never stops the others."""
         try:
-            if len(entry.fields.get("references", "")) > _LONG:
-                return await asyncio.to_thread(parse_entry, entry.fields, now_ms=now_ms, accounts=self._accounts)
-            return parse_entry(entry.fields, now_ms=now_ms, accounts=self._accounts)
+            if entry.size > _LONG:
+                return await asyncio.to_thread(self._understood, entry, now_ms)
+            return self._understood(entry, now_ms)
         except MalformedEntryError as error:
             reason = str(error)
         except Exception:
@@ -178,14 +201,9 @@ class Intake:
         await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason)
         return None
 
-    def _small(self, entry: Entry, wanted: IntakeOrder) -> SmallJob:
-        batch = self._classify(wanted.order.account, wanted.references)
-        valid = list(dict.fromkeys(batch.valid))
-        return SmallJob(entry.id, wanted.order, valid, batch.invalid, len(batch.valid) - len(valid))
-
-    def _classify(self, account: str, references: list[str], first_line: int = 1) -> Batch:
-        raw = RawBatch(range(first_line, first_line + len(references)), references)
-        return classify(raw, self._patterns[account])
+    def _understood(self, entry: Entry, now_ms: int) -> _Taken:
+        wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts)
+        return _Taken(wanted.order, sift(wanted.references, self._patterns[wanted.order.account], most=self._most))
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:
@@ -198,17 +216,16 @@ class Intake:
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
         await enqueue(self._ledger, account, drains)
 
-    async def _accept_large(self, entry: Entry, wanted: IntakeOrder) -> None:
-        await admit(self._ledger, len(wanted.references))
-        submission = Submission(self._ledger, wanted.order)
+    async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
+        await admit(self._ledger, taken.total)
+        submission = Submission(self._ledger, taken.order)
         with Deduplicator() as deduplicator:
-            for at in range(0, len(wanted.references), 10_000):
-                batch = self._classify(wanted.order.account, wanted.references[at : at + 10_000], at + 1)
+            for batch in taken.batches:
                 await submission.add(deduplicator.unique(batch.valid), batch.invalid)
             try:
                 sealed = await submission.seal(
                     duplicates=deduplicator.duplicates, idempotency_keep_s=self._settings.idempotency_keep,
-                    per_call=self._per_call[wanted.order.account], intake=(GROUP, entry.id),
+                    per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
                 )  # fmt: skip
             except IdempotencyConflictError as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
@@ -217,4 +234,25 @@ class Intake:
                 await submission.discard()  # the entry stays, and is tried again
                 raise
         if sealed:
-            await enqueue(self._ledger, wanted.order.account, sealed.drains)
+            await enqueue(self._ledger, taken.order.account, sealed.drains)
+
+
+def _small(entry: Entry, taken: _Taken) -> SmallJob:
+    given = [reference for batch in taken.batches for reference in batch.valid]
+    valid = list(dict.fromkeys(given))
+    invalid = [malformed for batch in taken.batches for malformed in batch.invalid]
+    return SmallJob(entry.id, taken.order, valid, invalid, len(given) - len(valid))
+
+
+async def _apart(work: Awaitable[None], refusals: list[LedgerError]) -> None:
+    """Does a part of the work; what the server refuses of it is noted, and stops no other part.
+
+    Raises:
+        LedgerUnavailableError: the server is away.
+    """
+    try:
+        await work
+    except LedgerUnavailableError:
+        raise
+    except LedgerError as error:
+        refusals.append(error)

@@ -10,6 +10,7 @@ from jobs.errors import LedgerError
 from jobs.ledger import claims
 from jobs.ledger.claims import Claim, Terms
 from jobs.ledger.core import Ledger
+from worker.outage import tell_refused
 
 log = structlog.get_logger()
 
@@ -64,6 +65,7 @@ class Leases:
             try:
                 await self._renew()
             except LedgerError as error:
+                tell_refused(error, account=self._account)
                 log.debug("renewal failed", account=self._account, error=str(error))
                 self._close_lapsed()
                 period_s = min(0.5, usual_s)

@@ -1,8 +1,26 @@
-"""The server's absence, told once: many tasks of a process notice it, and each comes back in its own time."""
+"""The server's absence, told once: many tasks of a process notice it, and each comes back in its own time.
+
+What a server refuses that is there is told now and then, whoever meets it.
+"""
 
 import structlog
 
+from jobs.errors import LedgerError, LedgerFullError, LedgerUnavailableError
+from worker.telling import Telling
+
 log = structlog.get_logger()
+
+REFUSED_EVERY_S = 60.0
+_refusals = Telling(REFUSED_EVERY_S)
+
+
+def tell_refused(error: LedgerError, **who: str) -> bool:
+    """Tells now and then that a server which is there refuses what is asked; answers whether this is such an error."""
+    if isinstance(error, LedgerUnavailableError | LedgerFullError):
+        return False
+    if _refusals.due(str(error)) is not None:
+        log.warning("the server refuses what is asked; it is tried again", error=str(error), **who)
+    return True
 
 
 class Outage:
@@ -11,10 +29,13 @@ class Outage:
     def __init__(self) -> None:
         self._waiting: set[str] = set()
 
-    def notice(self, who: str, error: str) -> None:
-        """A task has found the server away."""
+    def notice(self, who: str, error: LedgerError | str) -> None:
+        """A task has found the server away, or was refused what it asked."""
+        if isinstance(error, LedgerError) and tell_refused(error, task=who):
+            self.over(who)
+            return
         if not self._waiting:
-            log.warning("server away, waiting for it", task=who, error=error)
+            log.warning("server away, waiting for it", task=who, error=str(error))
         self._waiting.add(who)
 
     def over(self, who: str) -> None:

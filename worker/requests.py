@@ -16,6 +16,7 @@ from jobs.errors import LedgerError
 from jobs.ledger import claims
 from jobs.ledger.claims import MOST_REFERENCES, Ask, Claim, Mode, Settlement, Terms, Wait
 from jobs.ledger.core import Ledger
+from worker.outage import tell_refused
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class Requests:
             try:
                 return await claims.claim(self._ledger, self._account, ask), at
             except LedgerError as error:
+                tell_refused(error, account=self._account)
                 log.debug("asking again", claim=ask.claim, error=str(error))
                 if self._stop.is_set():
                     return None
@@ -75,6 +77,7 @@ class Requests:
                 if monotonic() > self._ends_at:
                     log.warning("could not settle before the end: it is taken over as maybe sent", claim=claim)
                     return None
+                tell_refused(error, account=self._account)
                 log.debug("settling again", claim=claim, error=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(_RETRY_S[1], 2 * pause_s)

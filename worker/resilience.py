@@ -34,7 +34,7 @@ from config import logs
 from config.settings import load
 from jobs.errors import CancellistError, LedgerError
 from jobs.ledger.drains import account_of
-from jobs.ledger.translation import refuses_for_memory
+from jobs.ledger.translation import refuses_for_memory, translate
 from jobs.printable import plain
 from worker import heartbeat
 from worker.configured import configured
@@ -107,9 +107,8 @@ class ResilientWorker(arq.worker.Worker):
                     return
             except (RedisError, LedgerError, OSError, TimeoutError) as error:
                 self._recount()
-                self.service.outage.notice(
-                    "poll", str(error) if isinstance(error, LedgerError) else type(error).__name__
-                )
+                ours = error if isinstance(error, LedgerError) else translate(error)
+                self.service.outage.notice("poll", ours or type(error).__name__)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
                 continue

@@ -240,7 +240,7 @@ class Service:
             except LedgerFullError:
                 away = True  # whoever has no room says so; the server is there
             except CancellistError as error:
-                self.outage.notice(name, str(error))
+                self.outage.notice(name, error if isinstance(error, LedgerError) else str(error))
                 away = True
                 with contextlib.suppress(CancellistError):
                     await self._opened.revive()

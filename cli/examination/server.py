@@ -13,12 +13,13 @@ from cli.terminal import say
 from config.settings import Settings, is_loopback
 from jobs.errors import CancellistError, LedgerRefusedError
 from jobs.findings import Finding, failed, ok, skipped, warning
-from jobs.ledger import health, rights, standing
+from jobs.ledger import health, probing, rights, standing
 from jobs.ledger.address import Address, TcpAddress, Tls, UnixAddress, parse
 from jobs.ledger.connection import connect, redacted
 from jobs.ledger.core import Ledger
 from jobs.ledger.embedded import EmbeddedServer
 from jobs.ledger.health import Words
+from jobs.ledger.probing import Probed
 from jobs.ledger.room import reserved
 from jobs.roles import Role
 
@@ -26,8 +27,8 @@ START_S = 30.0
 REACH_S = 15.0
 CHECK_S = 10.0
 CHECKS = (
-    "version", "role", "persistence", "eviction", "memory", "clock", "latency", "permissions", "scripts", "format",
-    "workers", "intake", "rejected",
+    "probe", "version", "role", "persistence", "eviction", "memory", "clock", "latency", "permissions", "scripts",
+    "format", "keys", "workers", "intake", "rejected", "consumers",
 )  # fmt: skip
 
 
@@ -51,10 +52,11 @@ async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> li
     try:
         reached = ok("server", f"{address.shown} answers" + (" (embedded)" if own else ""))
         ledger = Ledger(redis, settings.namespace)
-        told, words = await _told(ledger)
+        tried_first, probed = await _probed(ledger, role)
+        told, words = await _told(ledger, probed)
         tried = await _tried(ledger, role, accounts)
         socket = await _bounded("socket", lambda: _socket(address if own else None, words))
-        return [reached, encryption(address), *told, *tried, disk, socket]
+        return [reached, encryption(address), tried_first, *told, *tried, disk, socket]
     finally:
         await redis.aclose()
         if own:
@@ -78,19 +80,33 @@ def encryption(address: Address) -> Finding:
                            "use rediss:// where the network is not private")  # fmt: skip
 
 
-async def _told(ledger: Ledger) -> tuple[list[Finding], Words | None]:
+async def _probed(ledger: Ledger, role: Role) -> tuple[Finding, Probed | None]:
+    """What a script shows that touches keys as the ledger's do; a reader runs none."""
+    probed: Probed | None = None
+
+    async def try_it() -> Finding:
+        nonlocal probed
+        probed = await probing.probe(ledger)
+        return probing.judged(probed)
+
+    if role is Role.READER:
+        return skipped(probing.CHECK, f"a {role} runs no scripts"), None
+    return await _bounded(probing.CHECK, try_it), probed
+
+
+async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[Finding], Words | None]:
     """What the server says of itself."""
     words: Words | None = None
 
     async def ask() -> Finding:
         nonlocal words
         words = await health.look(ledger.redis)
-        return health.version(words)
+        return health.version(words, probed)
 
     version = await _bounded("version", ask)
     if words is None:
         return [version], None
-    judges = (health.role, health.persistence, health.eviction, health.clock)
+    judges = (partial(health.role, probed=probed), health.persistence, health.eviction, health.clock)
     told = words
 
     async def weigh() -> Finding:
@@ -106,9 +122,11 @@ async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Fi
         "permissions": lambda: rights.permitted(ledger.redis, ledger.keys, role),
         "scripts": lambda: health.scripts(ledger.redis),
         "format": lambda: standing.written_format(ledger),
+        "keys": lambda: standing.kinds(ledger, accounts[0]),
         "workers": lambda: standing.workers(ledger),
         "intake": lambda: standing.intake(ledger),
         "rejected": lambda: standing.rejected(ledger),
+        "consumers": lambda: standing.consumers(ledger),
         **{f"account {name}": partial(standing.account, ledger, name) for name in accounts},
     }
     return [await _bounded(name, check) for name, check in checks.items()]

@@ -12,7 +12,7 @@ what is published in between is lost.
 import asyncio
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar, overload
 from redis.asyncio import Redis, Sentinel
 from redis.asyncio.connection import ConnectionPool
 from redis.backoff import EqualJitterBackoff
-from redis.exceptions import BusyLoadingError
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from jobs.errors import LedgerUnfitError, SettingsError
 from jobs.ledger.address import Address, SentinelAddress, TcpAddress, Tls, UnixAddress, parse, redacted
@@ -28,6 +28,7 @@ from jobs.ledger.translation import THE_SERVER, refuses_login, translate, transl
 from jobs.ledger.wire import (
     RETRY_ON,
     PatientRetry,
+    QuietRedis,
     SteadyConnection,
     SteadyPool,
     SteadySentinelConnection,
@@ -50,6 +51,8 @@ IDLE_CHECK_S: Final = 15  # a connection idle for longer is pinged before it is 
 KEEPALIVE_IDLE_S: Final = 15
 KEEPALIVE_INTERVAL_S: Final = 5
 KEEPALIVE_PROBES: Final = 3
+
+SHOWN: Final = 5  # names of commands that are listed in a text
 
 OLDEST_REDIS: Final = (7, 0)
 OLDEST_VALKEY: Final = (8, 0)
@@ -105,7 +108,7 @@ async def connect(
     wait_s: float = WAIT_S,
     block_s: float = 0.0,
     on_wait: Callable[[str], None] | None = None,
-    client_class: type[Redis] = Redis,
+    client_class: type[Redis] = QuietRedis,
 ) -> Redis:
     """Return a client that has had an answer from the server; `await client.aclose()` is the caller's.
 
@@ -247,16 +250,20 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
             info, saves = await pipe.execute(raise_on_error=False)
     if isinstance(info, Exception):
         raise translate(info, where) or info
+    if not isinstance(info, dict):
+        raise LedgerUnfitError(f"{where} answers INFO strangely: is it a Redis or Valkey server?")
     _must_be_a_primary(info, where)
     name = str(info.get("server_name", "redis"))
     version = str(info.get("valkey_version" if name == "valkey" else "redis_version", "0"))
     _must_be_new_enough(name, version, where)
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
-        raise LedgerUnfitError(
-            f"{where} throws data away when its memory is full (maxmemory-policy {policy}): "
+        how = (
             "run `CONFIG SET maxmemory-policy noeviction` there, and set the same in its configuration file"
+            if isinstance(saves, dict)
+            else "set its parameter maxmemory-policy to noeviction where its provider keeps it"
         )
+        raise LedgerUnfitError(f"{where} throws data away when its memory is full (maxmemory-policy {policy}): {how}")
     return ServerFacts(
         name=name,
         version=version,
@@ -265,6 +272,37 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
         persistent=bool(info.get("aof_enabled")) or (isinstance(saves, dict) and bool(saves.get("save"))),
         used_memory_bytes=int(info.get("used_memory", 0)),
         max_memory_bytes=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
+    )
+
+
+async def check_commands(redis: Redis, names: Iterable[str], where: str = THE_SERVER) -> None:
+    """Ask the server, in one round trip, whether it has these commands; where it does not say, nothing is known.
+
+    Raises:
+        LedgerUnfitError: some are switched off, or were given another name.
+        LedgerUnavailableError: it does not answer.
+    """
+    client: Any = redis
+    wanted = sorted(set(names))
+    with translated(where):
+        try:
+            # as bytes: redis-py takes replies to commands that it knows by a `str` for what it expects
+            found = await client.execute_command(b"COMMAND", "INFO", *wanted)
+        except ResponseError:
+            return
+    if isinstance(found, list) and len(found) == len(wanted):
+        missing = [name for name, facts in zip(wanted, found, strict=True) if facts is None]
+        if missing:
+            raise LedgerUnfitError(lacks(missing, where))
+
+
+def lacks(missing: Sequence[str], where: str = THE_SERVER) -> str:
+    """Say in words which commands a server lacks."""
+    shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+    one = len(missing) == 1
+    return (
+        f"{where} does not have the {'command' if one else 'commands'} {shown}: "
+        f"have {'it' if one else 'them'} switched on (rename-command), or use another server"
     )
 
 

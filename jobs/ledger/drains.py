@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.translation import refuses_for_memory
+from jobs.ledger.wire import QuietRedis
 
 FUNCTION = "drain"
 _TEN_YEARS = timedelta(days=3650)
@@ -34,9 +35,13 @@ def deserialize(packed: bytes) -> dict[str, Any]:
     return value
 
 
+class _QuietArq(QuietRedis, ArqRedis):  # type: ignore[misc] # redis-py annotates its own mixins at odds
+    """Arq's client, whose errors hold nothing of what it was given."""
+
+
 def arq_pool(ledger: Ledger) -> ArqRedis:
     """Arq's client over the ledger's own connections, with their time limits and retries."""
-    return ArqRedis(
+    return _QuietArq(
         pool_or_conn=ledger.redis.connection_pool,
         job_serializer=serialize,
         job_deserializer=deserialize,

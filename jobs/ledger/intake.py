@@ -1,6 +1,7 @@
 """The intake stream, by which any system in any language hands in jobs with one XADD."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from jobs.chunking import pack
+from jobs.errors import LedgerUnfitError
+from jobs.intake import size
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger
 from jobs.ledger.packing import pack_fresh
@@ -27,7 +30,17 @@ class Entry:
     """An entry of the stream as it came."""
 
     id: str
-    fields: Mapping[str, str]
+    pairs: tuple[tuple[bytes, bytes], ...]
+    """Names and values in their order: a name may stand there more than once, and neither need be text."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that it holds."""
+        return size(self.pairs)
+
+    def first(self, name: bytes) -> str:
+        """The first value of that name, whatever it is; empty where there is none."""
+        return next((_text(value) for given, value in self.pairs if given == name), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +55,12 @@ class SmallJob:
 
 
 async def prepare(ledger: Ledger) -> None:
-    """Makes the stream and its consumer group where there are none."""
-    with translated():
+    """Makes the stream and its consumer group where there are none; what is in the stream already is read too.
+
+    Raises:
+        LedgerUnfitError: something else has the stream's name.
+    """
+    with _translated(ledger):
         try:
             await ledger.redis.xgroup_create(ledger.keys.intake, GROUP, id="0", mkstream=True)
         except ResponseError as error:
@@ -52,35 +69,63 @@ async def prepare(ledger: Ledger) -> None:
 
 
 async def read(ledger: Ledger, blocking: Redis, consumer: str, *, count: int, block_ms: int) -> list[Entry]:
-    """Waits for new entries, at most so many and so long."""
-    with translated():
+    """Waits for new entries, at most so many and so long; makes a stream or a group anew that is gone."""
+    return await _read(ledger, blocking, consumer, ">", "COUNT", count, "BLOCK", block_ms)
+
+
+async def unfinished(ledger: Ledger, consumer: str, *, count: int) -> list[Entry]:
+    """Entries that this reader was given and has not dealt with, oldest first."""
+    return await _read(ledger, ledger.redis, consumer, "0", "COUNT", count)
+
+
+async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) -> list[Entry]:
+    """Takes over entries whose reader has not dealt with them for so long."""
+    words = (ledger.keys.intake, GROUP, consumer, idle_ms, "0-0", "COUNT", count)
+    with _translated(ledger):
         try:
-            reply = await blocking.xreadgroup(GROUP, consumer, {ledger.keys.intake: ">"}, count=count, block=block_ms)
+            reply = await ledger.redis.execute_command(b"XAUTOCLAIM", *words)
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not _gone(error):
+                raise
+            await prepare(ledger)
+            return []
+    return _entries(reply[1])
+
+
+async def _read(ledger: Ledger, redis: Redis, consumer: str, since: str, *options: str | int) -> list[Entry]:
+    client: Any = redis
+    words = ("GROUP", GROUP, consumer, *options, "STREAMS", ledger.keys.intake, since)
+    with _translated(ledger):
+        try:
+            # as bytes: redis-py makes a dict of the fields where it knows the command, and loses those given twice
+            reply = await client.execute_command(b"XREADGROUP", *words)
+        except ResponseError as error:
+            if not _gone(error):
                 raise
             await prepare(ledger)
             return []
     return _entries(reply[0][1]) if reply else []
 
 
-async def unfinished(ledger: Ledger, consumer: str, *, count: int) -> list[Entry]:
-    """Entries that this reader was given and has not dealt with, oldest first."""
+def _gone(error: ResponseError) -> bool:
+    """Whether the stream or its group is gone: the stream deleted, its group destroyed, the server flushed."""
+    text = str(error)
+    return text.startswith(("NOGROUP", "UNBLOCKED")) or "no such key" in text or "no longer exists" in text
+
+
+@contextmanager
+def _translated(ledger: Ledger) -> Iterator[None]:
+    """As `translated`, naming the stream where something else has its name."""
     with translated():
         try:
-            reply = await ledger.redis.xreadgroup(GROUP, consumer, {ledger.keys.intake: "0"}, count=count)
+            yield
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            if not str(error).startswith("WRONGTYPE"):
                 raise
-            return []
-    return _entries(reply[0][1]) if reply else []
-
-
-async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) -> list[Entry]:
-    """Takes over entries whose reader has not dealt with them for so long."""
-    with translated():
-        reply = await ledger.redis.xautoclaim(ledger.keys.intake, GROUP, consumer, idle_ms, "0-0", count=count)
-    return _entries(reply[1])
+            raise LedgerUnfitError(
+                f"the key {ledger.keys.intake} is no stream, so nothing that other systems hand in is read: "
+                "remove it, or choose another CANCELLIST_NAMESPACE"
+            ) from error
 
 
 async def leave(ledger: Ledger, consumer: str) -> None:
@@ -89,7 +134,7 @@ async def leave(ledger: Ledger, consumer: str) -> None:
         try:
             rows = await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP)
         except ResponseError as error:
-            if "no such key" not in str(error) and not str(error).startswith("NOGROUP"):
+            if not _gone(error):
                 raise
             return  # the server was emptied, or too full for the stream to be made
         for row in rows:
@@ -100,15 +145,15 @@ async def leave(ledger: Ledger, consumer: str) -> None:
 
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
     """Answers an entry that cannot become a job, and takes it off the stream."""
-    pairs = ["entry", entry.id, "reason", reason]
+    answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
-    for name, value in list(entry.fields.items())[:_KEPT_FIELDS]:
-        given = (f"given.{_cut(name)}", _cut(value))
-        left -= sum(map(len, given))
+    for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
+        name, value = f"given.{_cut(_text(raw_name))}", _cut(_text(raw_value))
+        left -= len(name) + len(value)
         if left < 0:
             break
-        pairs += given
-    await ledger.run("reject", account, GROUP, entry.id, *pairs)
+        answer[f"{name}.{at}" if name in answer else name] = value
+    await ledger.run("reject", account, GROUP, entry.id, *(word for pair in answer.items() for word in pair))
 
 
 async def seal_small(
@@ -152,11 +197,13 @@ def _document(job: SmallJob) -> bytes:
 
 
 def _entries(rows: Sequence[Any]) -> list[Entry]:
-    return [
-        Entry(entry.decode(), {_text(k): _text(v) for k, v in fields.items()})
-        for entry, fields in rows
-        if fields is not None
-    ]
+    """Entries of a raw reply; one that was deleted meanwhile has no fields."""
+    return [Entry(row[0].decode(), tuple(_in_pairs(row[1]))) for row in rows if row and row[1] is not None]
+
+
+def _in_pairs(words: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Words that come by twos."""
+    return zip(words[::2], words[1::2], strict=True)
 
 
 def _cut(text: str) -> str:
@@ -164,4 +211,5 @@ def _cut(text: str) -> str:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    """Text of whatever bytes, of which no more is looked at than is kept."""
+    return raw[: 4 * _KEPT_TEXT].decode("utf-8", "backslashreplace")

@@ -8,9 +8,10 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from jobs.ledger.connection import ServerFacts, check, connect, redacted
+from jobs.ledger.connection import ServerFacts, check, check_commands, connect, redacted
 from jobs.ledger.core import Ledger
 from jobs.ledger.embedded import EmbeddedServer
+from jobs.ledger.rights import commands
 
 BLOCK_S = 10.0
 """The longest that a blocking command waits."""
@@ -71,6 +72,7 @@ async def _connect(
     redis: Redis = await connect(url, on_wait=on_wait)
     try:
         facts = await check(redis, redacted(url))
+        await check_commands(redis, commands(), redacted(url))
         ledger = Ledger(redis, namespace)
         await ledger.open()
         blocking: Redis = await connect(url, block_s=BLOCK_S)

@@ -2,16 +2,27 @@
 
 A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
 a settling would count references twice. So each script asks at its start for every command that it may come to, and
-is refused as a whole. Which these are is read from the scripts' own text.
+is refused as a whole; likewise where the server does not have one (rename-command). Which these are is read from the
+scripts' own text. For the same reason each looks at its fixed keys: one that something else has written would stop it.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+from jobs.ledger.keys import Keys
 
 _FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\((?:.* end$|(?:.|\n)*?^end$)", re.MULTILINE)
 _CALL = re.compile(r"\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?")
 _NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)?\b")
 _CONTAINERS = frozenset({"XINFO"})
+_OF_THE_INTAKE = frozenset({"intake", "rejected"})
+LENGTHS: Final = {
+    **dict.fromkeys(("results", "intake", "rejected", "trouble"), "XLEN"),
+    **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
+    "accounts": "SCARD",
+}
+"""What only a key of its kind answers, by the last word of its name; the others are sorted sets."""
 _CHANNELS = frozenset({"PUBLISH"})
 _KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
 """Commands that take any further word for another key."""
@@ -43,7 +54,7 @@ def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def asking(commands: Iterable[tuple[str, ...]]) -> str:
-    """Lua that refuses the whole script where a command is forbidden on the list of jobs or on the channel."""
+    """Lua that refuses the whole script where a command is off, or forbidden on the list of jobs or on the channel."""
     lists = []
     for words in commands:
         on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
@@ -52,9 +63,33 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
         lists.append(f"{{ {quoted}, {on}{rest} }}")
     return (
         f"for _, command in ipairs({{ {', '.join(lists)} }}) do\n"
-        "  if not redis.acl_check_cmd(unpack(command)) then\n"
+        "  local known, allowed = pcall(redis.acl_check_cmd, unpack(command))\n"
+        "  if not known then\n"
+        '    return redis.error_reply("ERR unknown command \'" .. command[1] .. "\'")\n'
+        "  end\n"
+        "  if not allowed then\n"
         '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
         ' .. string.lower(command[1]) .. "\' command")\n'
+        "  end\n"
+        "end"
+    )
+
+
+def looking(commands: Iterable[tuple[str, ...]]) -> str:
+    """Lua that refuses the whole script where a fixed key holds another kind of value, and names it.
+
+    Streams are looked at by those who may write them: others need no right to do so. Those of the intake are not, since
+    whoever uses them looks for himself, and all other work goes on without them.
+    """
+    names = [key.decode().rpartition(":")[2] for key in Keys().of_account("")]
+    looked_at = {"ZCARD", "HLEN"} | ({"XLEN"} if ("XADD",) in set(commands) else set())
+    lengths = ["" if name in _OF_THE_INTAKE else LENGTHS.get(name, "ZCARD") for name in names]
+    asked = [f"'{length}'" if length in looked_at else "false" for length in lengths]
+    return (
+        f"for at, length in ipairs({{ {', '.join(asked)} }}) do\n"
+        "  local reply = length and redis.pcall(length, KEYS[at])\n"
+        "  if type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE', 1, true) then\n"
+        "    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' holds another kind of value')\n"
         "  end\n"
         "end"
     )

@@ -76,9 +76,10 @@ def _submits(places: _Places) -> list[Command]:
     """To make a job by scripts; what they do inside is checked by the same rights."""
     keys, own, job = places.keys, places.own, places.job
     everything = keys.of_account(places.account)
+    by_digest: Command = ("EVALSHA", "0" * 40, len(everything), *(key.decode() for key in everything))
     script: Command = ("EVAL", "return 0", len(everything), *(key.decode() for key in everything))
     return [
-        script, ("SET", keys.format, 1), ("HMGET", keys.totals, "unsettled"),
+        script, by_digest, ("SET", keys.format, 1), ("HMGET", keys.totals, "unsettled"),
         ("XREVRANGE", keys.results, "+", "-"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
         ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""),
         ("SADD", keys.accounts, places.account),
@@ -90,7 +91,8 @@ def _works(places: _Places) -> list[Command]:
     """To drain, to sweep, to read the intake, and to run under arq."""
     keys, own, job, arq = places.keys, places.own, places.job, places.arq
     return [
-        ("CONFIG", "GET", "save"), ("HEXISTS", job, "v"), ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
+        ("WATCH", keys.drain_queue), ("SUBSCRIBE", keys.wake), ("HEXISTS", job, "v"),
+        ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
         ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""),
         ("ZSCORE", own["claims"], "0"),
         ("ZRANGEBYSCORE", own["claims"], 0, 0), ("ZREMRANGEBYSCORE", own["slots"], 0, 0), ("ZCARD", own["reads"]),
@@ -115,39 +117,73 @@ def _follows(places: _Places) -> list[Command]:
     ]  # fmt: skip
 
 
+def commands() -> frozenset[str]:
+    """The names of all that is needed of a server, over all roles."""
+    return frozenset(str(command[0]) for role in Role for command in needed(role, Keys())) | {
+        "MULTI",
+        "EXEC",
+        "DISCARD",
+    }
+
+
 async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None:
-    """What of these this user may not do, such as `HSET cancellist:job:0`; None where that cannot be tried."""
+    """What of these this user may not do, such as `HSET cancellist:job:0`, or the server does not have.
+
+    None where that cannot be tried.
+    """
     client: Any = redis
     with translated():
         async with client.client() as alone:
             await alone.initialize()
             replies = await _queued(alone.connection, commands)
-    if isinstance(replies[0], NoPermissionError) or isinstance(replies[-1], NoPermissionError):
+    if replies is None:
         return None
-    return [_said(c) for c, reply in zip(commands, replies[1:-1], strict=True) if isinstance(reply, NoPermissionError)]
+    return [_said(c) for c, reply in zip(commands, replies, strict=True) if _refused(reply)]
 
 
 async def permitted(redis: Redis, keys: Keys, role: Role) -> Finding:
     """Whether this user may do the work of a role."""
     missing = await lacking(redis, needed(role, keys))
+    if missing is None and role is Role.READER:
+        return skipped("permissions", "MULTI is off or forbidden, by which it is tried without effect")
     if missing is None:
-        return skipped("permissions", "this user may not run MULTI and DISCARD, by which it is tried without effect")
+        missing = ["MULTI"]
     if not missing:
         return ok("permissions", f"this user may do all that a {role} does")
     shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-    return failed("permissions", f"this user may not: {shown}", f"it cannot do the work of a {role}",
-                  "give it the rights of its role in docs/acl.md, or say --role")  # fmt: skip
+    return failed("permissions", f"this user may not, or the server does not have: {shown}",
+                  f"it cannot do the work of a {role}",
+                  "give it the rights of its role in docs/acl.md, have switched on what is off, or say --role",
+    )  # fmt: skip
 
 
-async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    """The server's reply to each of these within a transaction that is discarded, MULTI and DISCARD included."""
+async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any] | None:
+    """The server's reply to each of these within a transaction that is discarded; None where it opens none.
+
+    None of them may be sent before the server has said that it queues them: outside of a transaction they would be run.
+    """
     try:
-        for command in (("MULTI",), *commands, ("DISCARD",)):
+        for opening, answer in (("MULTI", b"OK"), ("PING", b"QUEUED")):
+            await connection.send_command(opening)
+            if await _reply(connection) != answer:
+                await connection.disconnect(nowait=True)
+                return None
+        for command in (*commands, ("DISCARD",)):
             await connection.send_command(*command)
-        return [await _reply(connection) for _ in range(len(commands) + 2)]
+        *replies, discarded = [await _reply(connection) for _ in range(len(commands) + 1)]
+        if discarded != b"OK":
+            await connection.disconnect(nowait=True)  # which discards it too
     except BaseException:  # replies may be left unread
         await connection.disconnect(nowait=True)
         raise
+    return replies
+
+
+def _refused(reply: object) -> bool:
+    """Whether a reply says that the command is forbidden, or is not there."""
+    return isinstance(reply, NoPermissionError) or (
+        isinstance(reply, ResponseError) and "unknown" in str(reply).lower()
+    )
 
 
 async def _reply(connection: Any) -> Any:

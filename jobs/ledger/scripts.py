@@ -1,6 +1,7 @@
 """The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text.
 
-Before all stands a question whether the user may run every command that the script may come to (permissions.py).
+Before all stand questions: whether the user may run every command that the script may come to, and whether the fixed
+keys are of their kinds (permissions.py).
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from jobs.ledger.connection import translated
-from jobs.ledger.permissions import asking, commands_of, functions
+from jobs.ledger.permissions import asking, commands_of, functions, looking
 
 _SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "lists", "claims", "sealing", "words")
 _ADMITS = frozenset({"submit", "intake"})
@@ -36,7 +37,7 @@ class Script:
         self.commands = [
             words for words in commands_of(f"{shared[0]}\n{own}", functions(shared)) if not _workers_alone(name, words)
         ]
-        self.text = "\n".join([flags, asking(self.commands), *shared, own])
+        self.text = "\n".join([flags, asking(self.commands), looking(self.commands), *shared, own])
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

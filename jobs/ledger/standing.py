@@ -1,5 +1,8 @@
 """How the ledger in a server stands: its format, its workers, its intake and its accounts, each as a finding."""
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -10,10 +13,16 @@ from jobs.ledger.connection import translated
 from jobs.ledger.control import Gate
 from jobs.ledger.core import READS, Ledger, mend, reads
 from jobs.ledger.intake import GROUP
+from jobs.ledger.permissions import LENGTHS
+from jobs.printable import plain
 from jobs.remedies import resume
 from jobs.times import rfc3339
 
 LATE_MS: Final = 60_000
+ABANDONED_MS: Final = 86_400_000
+"""For so long no consumer of a group has asked for anything: nobody reads it."""
+_GROUPS: Final = 100
+_NAMED: Final = 5
 _WORKER_MS: Final = 4000
 
 
@@ -27,6 +36,23 @@ async def written_format(ledger: Ledger) -> Finding:
     if text in map(str, READS):
         return ok("format", f"namespace {ledger.keys.namespace} holds format {text}")
     return failed("format", f"namespace {ledger.keys.namespace} holds format {text}", reads(), mend(text))
+
+
+async def kinds(ledger: Ledger, account: str) -> Finding:
+    """Whether each key of the ledger holds what it is to hold; what this user may not ask is passed over."""
+    wrong = []
+    with translated():
+        for key in (name.decode() for name in ledger.keys.of_account(account)):
+            ask = LENGTHS.get(key.rpartition(":")[2], "ZCARD")
+            try:
+                await ledger.redis.execute_command(ask, key)
+            except ResponseError as error:
+                if str(error).startswith("WRONGTYPE"):
+                    wrong.append(key)
+    if not wrong:
+        return ok("keys", "each holds what cancellist writes")
+    return failed("keys", f"something else has written {', '.join(wrong)}", "what needs it stands still",
+                  f"remove it (UNLINK {' '.join(wrong)}), or choose another CANCELLIST_NAMESPACE")  # fmt: skip
 
 
 async def workers(ledger: Ledger) -> Finding:
@@ -70,6 +96,64 @@ async def rejected(ledger: Ledger) -> Finding:
     return warning("rejected", f"{count:,} entries, the last at {rfc3339(at_ms)}: {reason}",
                    "none of them became a job",
                    f"mend the producer; the stream {ledger.keys.rejected} holds them and the reasons")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """A consumer group of the results.
+
+    Attributes:
+        idle_ms: since when none of its consumers has asked for anything; None where it has none.
+        unread: entries that it was not given; None where the server does not know.
+        pending: entries that it was given and has not acknowledged.
+    """
+
+    name: str
+    idle_ms: int | None
+    unread: int | None
+    pending: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody reads for it."""
+        return self.idle_ms is None or self.idle_ms >= ABANDONED_MS
+
+    @property
+    def words(self) -> str:
+        """How it stands."""
+        who = "no consumer" if self.idle_ms is None else f"idle for {self.idle_ms // 3_600_000:,} h"
+        unread = "an unknown number of" if self.unread is None else f"{self.unread:,}"
+        return f"{plain(self.name)} ({who}, {unread} entries unread, {self.pending:,} pending)"
+
+
+async def consumers(ledger: Ledger) -> Finding:
+    """Whether somebody reads for each consumer group of the results."""
+    redis, key = ledger.redis, ledger.keys.results
+    found: list[Readers] = []
+    with translated():
+        try:
+            groups = await redis.xinfo_groups(key)
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
+            groups = []
+        for group in groups[:_GROUPS]:
+            idle = [row["idle"] for row in await redis.xinfo_consumers(key, group["name"])]
+            name = group["name"].decode(errors="replace")
+            found.append(Readers(name, min(idle, default=None), group.get("lag"), group["pending"]))
+    return unread(found, key)
+
+
+def unread(groups: Sequence[Readers], key: str) -> Finding:
+    """What is to be said of the groups of a stream."""
+    gone = [group for group in groups if group.gone]
+    if not gone:
+        return ok("consumers", f"{len(groups)} groups read the results" if groups else "no group reads the results")
+    more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+    remove = "; ".join(f"XGROUP DESTROY {key} {shlex.quote(plain(group.name))}" for group in gone[:_NAMED])
+    return warning("consumers", f"nobody reads for {', '.join(group.words for group in gone[:_NAMED])}{more}",
+                   "what a group has not read is not trimmed, and fills the server",
+                   f"start what reads for it, or remove it with {remove}")  # fmt: skip
 
 
 async def account(ledger: Ledger, name: str) -> Finding:

@@ -6,6 +6,10 @@
   holds up every other command of the pool. `SteadyPool` connects outside the pool's lock and retries the whole of it.
 - With a socket timeout it sends through `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that arrives
   while a command is being sent (measured: one in two). `_Steady` sends under `asyncio.timeout`.
+- What is no Redis protocol ends in whatever the parser meets (`ValueError`, `IndexError`); a refusal as a connection
+  opens (`DENIED`) is taken for an answer to the client's introduction, and is lost. `_Steady` tells both.
+- The text of a server's error, or of a failed pipeline, repeats the command's arguments. Here it does not: they hold
+  references, and such texts reach logs.
 - A unix connection greets the server twice, and hides a wrong password in a plain `ConnectionError`.
 
 A command, a script or a whole pipeline (unless it watches keys: then `WatchError`) is sent again after a lost reply:
@@ -19,6 +23,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -29,9 +35,11 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import EqualJitterBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, ReadOnlyError
+from redis.exceptions import AuthenticationError, AuthorizationError, InvalidResponse, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from jobs.ledger.translation import PROTECTED, without_arguments
 
 T = TypeVar("T")
 
@@ -93,7 +101,20 @@ class PatientRetry(Retry):
 
 
 class _Steady(AbstractConnection):
-    """Sends without `wait_for`: a cancellation that arrives while sending is not lost."""
+    """Sends without `wait_for`: a cancellation meanwhile is not lost. Tells errors without a command's arguments."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read one reply; see `AbstractConnection`."""
+        try:
+            return await super().read_response(*args, **options)
+        except ResponseError as error:
+            if str(error).startswith(PROTECTED):
+                raise AuthorizationError(str(error)) from None
+            error.args = (without_arguments(str(error)),)
+            raise
+        except (ValueError, IndexError, TypeError, RecursionError) as error:
+            await self.disconnect(nowait=True)
+            raise InvalidResponse(f"Protocol Error: {type(error).__name__}") from None
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         if not self.is_connected:
@@ -134,6 +155,21 @@ class SteadyUnixConnection(_Steady, UnixDomainSocketConnection):
     async def _connect(self) -> None:
         async with asyncio.timeout(self.socket_connect_timeout):
             self._reader, self._writer = await asyncio.open_unix_connection(path=self.path)
+
+
+class _QuietPipeline(Pipeline):
+    """Says of a failed command what the server said of it, without its arguments."""
+
+    def annotate_exception(self, exception: Exception, number: int, command: Iterable[object]) -> None:
+        """Leave it as it is."""
+
+
+class QuietRedis(Redis):
+    """A client whose errors hold nothing of what it was given."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return a pipeline; see `Redis`."""
+        return _QuietPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 class SteadyPool(ConnectionPool):

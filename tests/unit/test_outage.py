@@ -3,9 +3,18 @@
 import pytest
 from structlog.testing import capture_logs
 
-from worker.outage import Outage
+from jobs.errors import LedgerFullError, LedgerRefusedError, LedgerUnavailableError, LedgerUnfitError
+from worker import outage as outages
+from worker.outage import REFUSED_EVERY_S, Outage, tell_refused
+from worker.telling import Telling
 
 AWAY, BACK = "server away, waiting for it", "server back"
+REFUSED = "the server refuses what is asked; it is tried again"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_before(monkeypatch):
+    monkeypatch.setattr(outages, "_refusals", Telling(REFUSED_EVERY_S))
 
 
 @pytest.fixture
@@ -50,3 +59,29 @@ def test_a_second_absence_is_told_again(told):
         outage.notice("poll", "ConnectionError")
         outage.over("poll")
     assert events(told) == [AWAY, BACK, AWAY, BACK]
+
+
+def test_what_a_server_refuses_is_told_once_a_minute_whoever_meets_it(told, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("worker.telling.monotonic", lambda: now[0])
+    outage = Outage()
+    for at in range(0, 120, 5):
+        now[0] = at
+        outage.notice("sweep", LedgerRefusedError("it forbids evalsha: allow it"))
+        tell_refused(LedgerRefusedError("it forbids evalsha: allow it"), account="north")
+    assert events(told) == [REFUSED] * 2
+    tell_refused(LedgerUnfitError("another: mend it"), account="north")
+    assert events(told) == [REFUSED] * 3
+
+
+def test_who_is_refused_has_found_the_server_back(told):
+    outage = Outage()
+    outage.notice("sweep", LedgerUnavailableError("away"))
+    outage.notice("sweep", LedgerRefusedError("no"))
+    assert events(told) == [AWAY, REFUSED, BACK]
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailableError("away"), LedgerFullError("full")])
+def test_an_absence_and_a_full_server_are_no_refusals(told, error):
+    assert not tell_refused(error, account="north")
+    assert told == []

@@ -6,12 +6,14 @@
 --        malformed, key, digest, start_at?, deadline?}
 -- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
 --         'clash' where another job has that id: try it with another}
--- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent.
+-- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. One that nobody
+--        owns, since its group was destroyed, stays in the stream, to be given to a reader anew.
 local REMEMBERED_MS = 3600000
 local answers = {}
 local sealed = false
 for at = 6, #ARGV do
   local e = cjson.decode(ARGV[at])
+  if e.key ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
   local word
   local first = call('GET', K.done('entry:' .. e.entry))
   local made = call('HMGET', K.job(e.job), 'entry', 'state')
@@ -46,7 +48,7 @@ for at = 6, #ARGV do
       sealed = true
       word = 'sealed'
     end
-    if word ~= 'sealed' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
+    if word == 'same' or word == 'conflict' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
   end
   answers[#answers + 1] = word
 end

@@ -35,11 +35,11 @@ if h[2] ~= 'sealing' then
 end
 local given = {}
 if ARGV[11] ~= '' then
-  local owned = call('XACK', K.intake, ARGV[11], ARGV[12])
-  given = seal.take(ARGV[12])
-  if owned == 0 then
-    return drop({ 'taken' })
+  if ARGV[8] ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
+  if call('XACK', K.intake, ARGV[11], ARGV[12]) == 0 then
+    return drop({ 'taken' }) -- its group may be gone, and the entry still there: it is given to a reader anew
   end
+  given = seal.take(ARGV[12])
 end
 local holder, same = seal.bound(ARGV[8], ARGV[9], id, ARGV[10])
 if holder then
