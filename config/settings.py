@@ -30,6 +30,7 @@ from jobs.errors import SettingsError
 from jobs.model import DEFAULT_ACCOUNT
 from jobs.references import shown
 from jobs.remedies import Wording
+from jobs.shares import parse_limit
 
 __all__ = ["LOCAL_SANDBOX", "SANDBOX_PORT", "AccountSettings", "Settings", "is_loopback", "load", "log_format"]
 
@@ -39,6 +40,11 @@ AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9
 
 def _split(value: Any) -> Any:
     return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
+
+
+def _limit(value: Any) -> str:
+    parse_limit(str(value))
+    return str(value)
 
 
 class Settings(BaseSettings, AccountSettings, FlowSettings):
@@ -62,6 +68,10 @@ class Settings(BaseSettings, AccountSettings, FlowSettings):
     results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
     jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
     idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
+    max_invalid: Annotated[str, BeforeValidator(_limit)] = Field(
+        "10%",
+        description="malformed entries, as a number or a share of more than 10, above which a file is refused",
+    )
     api_tokens: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = Field(
         default_factory=list, description="who may call the HTTP API; comma-separated"
     )

@@ -52,7 +52,9 @@ def cut(content, sizes):
 
 def outcome(blocks, *, block_bytes=1 << 20, head_bytes=None, column=None):
     """Return all that reading gives: entries, verdicts and lines; or that it was refused."""
-    usual, reader_module.HEAD_BYTES = reader_module.HEAD_BYTES, head_bytes or reader_module.HEAD_BYTES
+    usual = reader_module.HEAD_BYTES, reader_module.HEAD_CHARACTERS
+    if head_bytes:
+        reader_module.HEAD_BYTES = reader_module.HEAD_CHARACTERS = head_bytes
     reader = Reader(column=column, pattern=PATTERN, block_bytes=block_bytes)
     try:
         batches = [batch for block in blocks for batch in reader.feed(block)]
@@ -60,7 +62,7 @@ def outcome(blocks, *, block_bytes=1 << 20, head_bytes=None, column=None):
     except InputError:
         return "refused"
     finally:
-        reader_module.HEAD_BYTES = usual
+        reader_module.HEAD_BYTES, reader_module.HEAD_CHARACTERS = usual
     entries = [entry for raw in batches for entry in zip(raw.lines, raw.values, strict=True)]
     judged = [classify(raw, PATTERN) for raw in batches]
     found = [reference for batch in judged for reference in batch.valid]
