@@ -18,6 +18,8 @@ _DELIMITERS: Final = ",;\t|"
 _HEADER_WITHIN: Final = 30
 """Rows among which a header is looked for."""
 _LIKELY_SHARE: Final = 0.5
+_SURE: Final = 3
+"""Rows that tell that each has a blank cell too many, where one or two may be chance."""
 # Excel's own way to name the delimiter; quoted, or with delimiters after it, where a program wrote it as a row.
 _SEP: Final = re.compile(r"""["']?sep=(\\t|[^\w"'])["']?(?:\1)*["']?\s*""", re.IGNORECASE)
 
@@ -106,8 +108,11 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
         position for row in usable for position, cell in enumerate(row.cells) if pattern.matches(normalise(bare(cell)))
     )
     counts = [held[position] for position in range(width)]
-    position = _position(header, counts, len(usable), hints.column)
-    table = Table(delimiter, position, width, len(header or ()), set(held) <= {position})
+    position = _position(header, counts, len(usable), hints)
+    if header and width > len(header) and not (len(data) >= _SURE and dict(held) == {position: len(data)}):
+        # Filled up with blanks, or moved: only references that are all in one column, and nowhere else, tell.
+        width = len(header)
+    table = Table(delimiter, position, width, len(header or ()))
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
     column = bare(header[position]) if header and position < len(header) else None
     return Found(table, column, above, _notes(rows, at, first, position, hints))
@@ -161,9 +166,9 @@ def _named(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> int 
     """Give the place of the row that has the column's name, or one that names references, above all that hold any."""
     if not hints.header:
         return None
-    found: list[int] = []
-    for column in (hints.column, None) if hints.column is None or hints.column.isdecimal() else (hints.column,):
-        found = found or _candidates(rows, column, pattern)
+    # A number may be a cell of any row.
+    column = None if hints.column is None or hints.column.isdecimal() else hints.column
+    found = _candidates(rows, column, pattern)
     usual = [at for at in found if len(rows[at].cells) == _usual(rows[at + 1 :])]
     return next(iter([*usual, *found]), None)
 
@@ -200,16 +205,15 @@ def _width(header: Sequence[str] | None, data: Sequence[Row]) -> int:
     return max(len(header), *widths) if len(widths) == 1 else len(header)
 
 
-def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, column: str | None) -> int:
+def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hints: Hints) -> int:
+    column = hints.column
     if column is not None:
         place = locate(header, column) if header is not None else None
-        if place is not None:
-            return place
-        if not column.isdecimal():
+        if column.isdecimal():
+            return _numbered(int(column), place, header, len(held))
+        if place is None:
             raise InputError(f"there is no header: give the number of the column, from 1, not {quoted(column)}")
-        if not 1 <= int(column) <= len(held):
-            raise InputError(f"there is no column {column}: rows have {len(held)} cells")
-        return int(column) - 1
+        return place
     if header is not None:
         return choose([*header, *[""] * (len(held) - len(header))], held, sample)
     holding = [position for position, number in enumerate(held) if number]
@@ -223,6 +227,21 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, co
 def _filled(row: Row) -> bool:
     """Say whether more than one of its cells holds something."""
     return sum(1 for cell in row.cells if cell.strip(NOISE)) > 1
+
+
+def _numbered(number: int, named: int | None, header: Sequence[str] | None, width: int) -> int:
+    """Give the column of a number; one of that name goes before it, where it is sure that the first row has names.
+
+    Raises:
+        InputError: there is none, or both may be meant.
+    """
+    if named is not None and named + 1 != number:
+        if any(map(looks_like_reference, header or ())):
+            return named
+        raise InputError(f"column {number} and the column named '{number}' may both be meant: rename the latter")
+    if not 1 <= number <= width:
+        raise InputError(f"there is no column {number}: rows have {width} cells")
+    return number - 1
 
 
 def _holds(row: Row, pattern: ReferencePattern) -> bool:

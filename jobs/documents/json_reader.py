@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 from jobs.documents.json_items import Items
 from jobs.documents.json_text import BLANKS, JsonText, Steps, skip
-from jobs.documents.json_wrapper import Wrapper
+from jobs.documents.json_wrapper import Wrapper, is_record
 from jobs.documents.lines import MAX_ENTRY, too_long
 from jobs.errors import InputError
 from jobs.references import RawBatch, ReferencePattern
@@ -74,6 +74,11 @@ class JsonParser:
             yield from self._text.values(self._items.take)
             return
         line = self._text.line()
+        if is_record(item, self._column, self._pattern):
+            yield from self._text.value()
+            yield from self._end("object")
+            self._take_record(item, line)
+            return
         self._wrapper = Wrapper(self._text, self._column, self._pattern, self._out)
         yield from self._wrapper.read()
         yield from self._end("object")
@@ -81,6 +86,9 @@ class JsonParser:
             return
         if item is _NOTHING:
             raise too_long(line)
+        self._take_record(item, line)
+
+    def _take_record(self, item: Any, line: int) -> None:
         self.form = "jsonl"
         self._items.take([item], [line])
 

@@ -145,3 +145,24 @@ class Wrapper:
             record.take([value], [line])
             record.close()
             self.column = self._wanted
+
+
+def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
+    """Say whether a lone object is surely a record: it holds a reference, and what arrays it has hold none.
+
+    An array that was named is meant all the same.
+    """
+    if not isinstance(item, dict):
+        return False
+    loose, listed, named = False, False, False
+    waiting: list[tuple[Any, str, bool]] = [(item, "", False)]
+    while waiting:
+        value, name, within = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(inner, f"{name}.{key}" if name else key, within) for key, inner in value.items()]
+        elif isinstance(value, list):
+            named = named or (not within and column is not None and f"{column}.".startswith(f"{name}."))
+            waiting += [(inner, name, True) for inner in value]
+        elif isinstance(value, str) and pattern.matches(normalise(value)):
+            loose, listed = loose or not within, listed or within
+    return loose and not listed and not named

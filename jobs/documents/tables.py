@@ -29,14 +29,12 @@ class Table:
         position: which cell of a record is the reference.
         width: how many cells a record has; in those of a longer one, nobody knows which is which.
         header: how many cells the header has; 0 where there is none.
-        alone: whether no other column is known to hold references.
     """
 
     delimiter: str
     position: int
     width: int
     header: int
-    alone: bool
 
 
 class CsvParser:
@@ -170,19 +168,21 @@ class CsvParser:
         return InvalidEntry(line, shown(table.delimiter.join(row).strip(NOISE)), f"{cells}, {wanted}")
 
     def _check_shape(self, line: int, row: list[str]) -> None:
-        """Refuse a record whose cells may have moved, where another column's reference could be taken for it.
+        """Refuse a record whose cells may have moved, so that another column's reference could be taken.
 
-        A blank cell too many may be a delimiter within a cell; a cell too few, after a record that breaks off, the
-        rest of that. Where no other column holds references, nothing else can be taken for one.
+        A blank cell too many may come of a delimiter within another cell; too few, after a record that breaks off,
+        may be the rest of that.
         """
-        table = self._table
-        moved = len(row) > table.width or self._cut_off
-        held = sum(self._pattern.matches(normalise(bare(cell))) for cell in row)
-        if moved and (held > 1 or not table.alone):
-            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+        cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+        if len(row) > self._table.width:
             raise InputError(
-                f"line {line}: it has {cells} where others have {table.width}, and another column holds references "
-                "too: which is meant cannot be known; mend the line, or quote cells that hold the delimiter"
+                f"line {line}: it has {cells} and others have {self._table.width}, though the last are blank: quote "
+                "cells that hold the delimiter, or take away what is too much at the line's end"
+            )
+        if self._cut_off:
+            raise InputError(
+                f"line {line}: it has {cells} and others have {self._table.width}, and so has the line above: were "
+                "they one, parted by a line's end in a cell? Quote such cells"
             )
 
 

@@ -95,8 +95,11 @@ def test_a_row_that_is_shifted_is_malformed_or_the_table_is_refused_and_no_other
     found = outcome("\n".join(lines).encode(), column=header[place] if named else None)
     assume(found is not None)
     wanted = [MEANT[index] for index, row in enumerate(rows) if row[place] and not shifted[index]]
-    assert found[0] == wanted
-    assert set(found[1]) == {line for line, broken in enumerate(shifted, 2) if broken}
+    # Where the row's last cells are blank, those that come before the comma are where they were.
+    kept = [MEANT[index] for index, row in enumerate(rows) if row[place] and PATTERN.matches(bare(row[place]))]
+    assert set(wanted) <= set(found[0]) <= set(kept)
+    assert set(found[1]) <= {line for line, broken in enumerate(shifted, 2) if broken}
+    assert len(found[0]) + len(found[1]) + found[2] == len(rows)
 
 
 @st.composite
@@ -200,7 +203,8 @@ values = st.recursive(
 @EXAMPLES
 @given(
     st.lists(values, max_size=8), st.sampled_from([None, 0, 2]), st.booleans(),
-    st.lists(st.integers(0, 40), max_size=8), st.integers(0, 300), st.sampled_from(["", *'{}[],:"\\ 0-.entx', "\n", "null", '"a":']), st.integers(0, 2),
+    st.lists(st.integers(0, 40), max_size=8), st.integers(0, 300),
+    st.sampled_from(["", *'{}[],:"\\ 0-.entx', "\n", "null", '"a":']), st.integers(0, 2),
 )  # fmt: skip
 def test_json_is_read_or_refused_as_another_parser_does(items, indent, ascii_only, sizes, at, put, cut):
     text = json.dumps(items, indent=indent, ensure_ascii=ascii_only)
