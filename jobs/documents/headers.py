@@ -112,7 +112,7 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     if header and width > len(header) and not (len(data) >= _SURE and dict(held) == {position: len(data)}):
         # Filled up with blanks, or moved: only references that are all in one column, and nowhere else, tell.
         width = len(header)
-    table = Table(delimiter, position, width, len(header or ()))
+    table = Table(delimiter, position, width, tuple(header or ()))
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
     column = bare(header[position]) if header and position < len(header) else None
     return Found(table, column, above, _notes(rows, at, first, position, hints))

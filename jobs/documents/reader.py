@@ -219,7 +219,7 @@ def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
     Raises:
         InputError: it is malformed, or it cannot be told what is meant.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n\t ")
     start = text.lstrip(NOISE)
     parser: _Parser = JsonParser(None, pattern) if start.startswith(("[", "{")) else LinesParser(pattern)
     return [batch for batch in parser.parse(text, final=True) if batch.values or batch.invalid or batch.blank]

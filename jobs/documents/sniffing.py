@@ -22,7 +22,7 @@ _LEAST: Final = 10
 """Rows of a table without which more of it is wanted."""
 
 
-_LIST: Final = Table(",", position=0, width=1, header=0)
+_LIST: Final = Table(",", position=0, width=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Final
 
 from jobs.documents.cells import bare, without_blanks, wrapped
+from jobs.documents.columns import folded, looks_like_reference
 from jobs.documents.lines import MAX_ENTRY, LineBuffer
 from jobs.errors import InputError
 from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
@@ -16,6 +17,7 @@ from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, nor
 # closes that cell. So its place tells whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
 _SENTINEL: Final = '\0"'
 _NOTED: Final = 3
+_USUAL_NAMES: Final = ("reference", "consignment reference", "consignment_reference", "consignment", "ref")
 
 csv.field_size_limit(4 * MAX_ENTRY)  # ours is `MAX_ENTRY`, and says which line it is
 
@@ -28,13 +30,13 @@ class Table:
         delimiter: what parts the cells.
         position: which cell of a record is the reference.
         width: how many cells a record has; in those of a longer one, nobody knows which is which.
-        header: how many cells the header has; 0 where there is none.
+        header: the names of the columns; none where there is no header.
     """
 
     delimiter: str
     position: int
     width: int
-    header: int
+    header: tuple[str, ...] = ()
 
 
 class CsvParser:
@@ -54,12 +56,17 @@ class CsvParser:
         self._cut_off = False
         self._spans: list[str] = []
         self._more_spans = 0
+        self._again = 0
+        self._names = frozenset(folded(name) for name in table.header)
+        self._headings = _spellings(table.header) if table.header else frozenset[str]()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know."""
+        lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
+        again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
         more = (f"and {self._more_spans:,} more quoted cells of that kind",) if self._more_spans else ()
-        return (*self._spans, *more)
+        return (*self._spans, *more, *again)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
         """Take the next piece of text and give the entries that are whole.
@@ -90,7 +97,7 @@ class CsvParser:
         if wrapped("".join(values)):
             values = list(map(bare, values))
         lines, values, blank = without_blanks(lines, values)
-        if blank:
+        if blank or not self._headings.isdisjoint(values):
             return None
         self._cut_off = False
         return RawBatch(lines, values)
@@ -148,6 +155,8 @@ class CsvParser:
         for line, row in zip(lines, rows, strict=True):
             if not any(cell.strip(NOISE) for cell in row):
                 continue
+            if self._names and self._is_header(line, row):
+                continue
             if beyond(row, table.width) or len(row) <= table.position:
                 invalid.append(self._misshapen(line, row))
             else:
@@ -159,12 +168,30 @@ class CsvParser:
         lines, values, blank = without_blanks(kept, values)
         return RawBatch(lines, values, tuple(invalid), blank)
 
+    def _is_header(self, line: int, row: list[str]) -> bool:
+        """Say whether a record is the header once more.
+
+        Raises:
+            InputError: it is another header, so that the records below it have other columns.
+        """
+        place = self._table.position
+        if len(row) > place and self._pattern.matches(normalise(bare(row[place]))):
+            return False
+        cells = [folded(cell) for cell in row if cell.strip(NOISE)]
+        known = sum(cell in self._names or looks_like_reference(cell) for cell in cells)
+        if 2 * known < len(cells) or known < min(2, self._table.width):
+            return False
+        if [folded(cell) for cell in row] != [folded(name) for name in self._table.header]:
+            raise InputError(f"line {line}: another header begins here; hand in the files apart, as several files")
+        self._again += 1
+        return True
+
     def _misshapen(self, line: int, row: list[str]) -> InvalidEntry:
         table = self._table
         long = len(row) > table.width
         number = last_filled(row) if long else len(row)
         cells = "1 cell" if number == 1 else f"{number} cells"
-        wanted = f"the header has {table.header}" if table.header else f"other rows have {table.width}"
+        wanted = f"the header has {len(table.header)}" if table.header else f"other rows have {table.width}"
         return InvalidEntry(line, shown(table.delimiter.join(row).strip(NOISE)), f"{cells}, {wanted}")
 
     def _check_shape(self, line: int, row: list[str]) -> None:
@@ -184,6 +211,12 @@ class CsvParser:
                 f"line {line}: it has {cells} and others have {self._table.width}, and so has the line above: were "
                 "they one, parted by a line's end in a cell? Quote such cells"
             )
+
+
+def _spellings(names: Sequence[str]) -> frozenset[str]:
+    """Give how a header may be spelt where it is repeated: as it is, and in the usual letters."""
+    spelt = {bare(name) for name in names} | set(_USUAL_NAMES)
+    return frozenset(one for name in spelt if name for one in (name, name.lower(), name.upper(), name.title()))
 
 
 def records(text: str, delimiter: str, *, strict: bool) -> tuple[list[list[str]], int, str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.documents import Hints, Reader
 from jobs.documents.cells import bare
+from jobs.documents.columns import looks_like_reference
 from jobs.documents.json_text import BLANKS, JsonText, Number
 from jobs.errors import InputError
 from jobs.references import ReferencePattern, classify
@@ -156,7 +157,7 @@ def test_the_cells_of_well_formed_csv_are_those_that_python_reads(rows, delimite
     held = io.StringIO(newline="")
     csv.writer(held, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows([["a", "b", "c"], *rows])
     content = held.getvalue()
-    assume(not content.rstrip().endswith("\x1a"))
+    assume(not any(looks_like_reference(cell) for row in rows for cell in row))
     reader = Reader(pattern=PATTERN, hints=Hints(column=str(number), delimiter=delimiter), block_bytes=block_bytes)
     found = [value for batch in (*reader.feed(content.encode()), *reader.flush()) for value in batch.values]
     read = list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))[1:]
@@ -220,12 +221,10 @@ def test_json_is_read_or_refused_as_another_parser_does(items, indent, ascii_onl
         start += size
     found = elements([*pieces, text[start:]])
     if expected != found:
-        # Two things are read otherwise on purpose: a key that is twice in an object, and half a surrogate pair.
-        twice = found is None and orjson.dumps(json.loads(text)) != orjson.dumps(
-            json.loads(text, object_pairs_hook=list)
-        )
-        half = expected is None and any(0xD800 <= ord(one) < 0xE000 for one in json.dumps(found, ensure_ascii=False))
-        assert half or (twice and has_repeats(text))
+        # Read otherwise on purpose: a key that is twice in an object, half a surrogate pair, numbers beyond all floats.
+        written = json.dumps(found, ensure_ascii=False)
+        half = any(0xD800 <= ord(one) < 0xE000 for one in written)
+        assert (expected is None and (half or "Infinity" in written)) or (found is None and has_repeats(text))
 
 
 def has_repeats(text):
