@@ -106,13 +106,11 @@ def enqueue(
     CSV, JSON or one reference a line, gzip or plain: told apart by content. A file that is not surely understood is
     refused, and then nothing is handed in; --dry-run says how it is understood.
 
-    For example:
+    Example: cancellist enqueue returns.csv --column "Consignment Reference" --reason "recall 1147" --wait
 
-    cancellist enqueue returns.csv --column "Consignment Reference" --reason "recall 1147" --wait
+    Example: cancellist enqueue monday.csv.gz tuesday.csv.gz --column 3 --no-header --delimiter tab
 
-    cancellist enqueue monday.csv.gz tuesday.csv.gz --column 3 --no-header --delimiter tab
-
-    cancellist enqueue orders.json --column consignments.reference --dry-run
+    Example: cancellist enqueue orders.json --column consignments.reference --dry-run
 
     Exit status with --wait: 0 all are cancelled, 3 some were refused, 4 some are failed, unconfirmed, expired or
     aborted.

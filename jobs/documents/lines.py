@@ -17,7 +17,12 @@ COMMENTS: Final = ("#", "//")
 _SEPARATORS: Final = ",;"
 _CLEANED: Final = frozenset(_SEPARATORS)
 _SIGNS: Final = "[]{}<>():#/"
-_STRUCTURE: Final = re.compile(r"^[\[\]{}<>()]|[\[\]{}<>(:][,;]*$")
+# Brackets by themselves or beside quotes, what is opened or announced at a line's end, [sections] and <tags>.
+_STRUCTURE: Final = re.compile(
+    r"""^[\[{(]\s*["']|["']\s*[\]}][,;]*$|^[\[\]{}()<>"',;:\s]*[\[\]{}()<>][\[\]{}()<>"',;:\s]*$"""
+    r"""|[\[{(<:]["',;]*$|^\[[^\[\]]*\]$|^</?[a-z!?]""",
+    re.IGNORECASE,
+)
 
 
 class LineBuffer:

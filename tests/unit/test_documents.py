@@ -75,6 +75,13 @@ def test_lines_that_show_a_structure_are_refused_since_a_part_of_them_may_be_mea
         assert f"line {line}: " in refusal(content)
 
 
+def test_a_line_that_is_merely_odd_is_malformed():
+    odd = ["[red]odd[/red]", '=HYPERLINK("http://example.com")', "EC-000 (recall)", "not one", "a: b", "<3", "(3 rows)"]
+    _, valid, invalid = entries("\n".join([A, *odd, B]))
+    assert [reference for _, reference in valid] == [A, B]
+    assert list(invalid.values()) == odd
+
+
 def test_comments_above_lines_are_passed_over_with_a_note():
     document, valid, invalid = entries(f"# exported today\n\n// by us\n{A}\n{B}\n")
     assert (valid, invalid) == ([(4, A), (5, B)], {})
