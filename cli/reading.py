@@ -23,7 +23,7 @@ _BAR_AFTER_S: Final = 0.7
 
 FORMS: Final[dict[Form, str]] = {
     "csv": "CSV",
-    "json": "JSON array",
+    "json": "JSON",
     "jsonl": "JSON lines",
     "lines": "one reference a line",
 }

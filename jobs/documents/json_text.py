@@ -123,8 +123,10 @@ class JsonText:
             raise InputError(f"line {self.line()}: {error}") from None
         except RecursionError as error:
             raise InputError(f"line {self.line()}: the JSON is nested too deeply") from error
-        whole = found[1] < len(self.text) or self.final or self.text[self.at] in '{["'
-        return found if whole else None
+        if self.final or self.text[self.at] in '{["':
+            return found
+        # A number may go on, and what goes on may be cut within `e+`.
+        return found if self.text[found[1] : found[1] + len("e+0")].strip(".eE+-") else None
 
     def value(self) -> Steps[Any]:
         """Take the value at the place.

@@ -155,7 +155,7 @@ class CsvParser:
         for line, row in zip(lines, rows, strict=True):
             if not any(cell.strip(NOISE) for cell in row):
                 continue
-            if self._names and self._is_header(line, row):
+            if not self._headings.isdisjoint(map(bare, row)) and self._is_header(line, row):
                 continue
             if beyond(row, table.width) or len(row) <= table.position:
                 invalid.append(self._misshapen(line, row))
