@@ -25,7 +25,7 @@ async def enqueue(path: str) -> dict[str, str | float]:
     settings = load()
     async with ledger_of(settings) as opened:
         started = time.perf_counter()
-        with reading.opened(path, column=None, pattern=ReferencePattern(settings.reference_pattern)) as feed:
+        with reading.opened([path], pattern=ReferencePattern(settings.reference_pattern)) as feed:
             submitted = await submitting.submit(opened.ledger, JobOrder(), feed, settings)
         seconds = time.perf_counter() - started
     unit = 2**20 if sys.platform == "darwin" else 2**10

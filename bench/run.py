@@ -25,6 +25,7 @@ from bench.table import SHORT, Row, as_json, as_text
 BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "drain": "bench.drain",
     "submit": "bench.submit",
+    "reading": "bench.reading",
     "memory": "bench.memory",
     "scripts": "bench.scripts",
     "intake": "bench.intake",

@@ -2,29 +2,43 @@
 
 import asyncio
 import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from cli import live, session, snapshots, submitting, tables, words
+from cli.reading import Feed
 from cli.reading import opened as opened_feed
 from cli.snapshots import Snapshot
 from cli.submitting import Submitted, Wanted
 from cli.terminal import MESSAGES, emit, say
 from config.settings import Settings, load
+from jobs.documents import Hints
 from jobs.errors import LedgerError, OutputError, SettingsError
 from jobs.ledger.opening import Opened
 from jobs.outcomes import exit_status
 from jobs.patterns import ReferencePattern
 from jobs.remedies import resume
+from jobs.shares import parse_limit
 
 
-def enqueue(path: str, column: str | None, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
-    """Hands in a file, or only rehearses it; answers the exit status."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is handed in, what the user says of how it is to be read, and how much of it may be malformed."""
+
+    paths: tuple[str, ...]
+    hints: Hints
+    max_invalid: str | None
+
+
+def enqueue(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
+    """Hands in files as one job, or only rehearses it; answers the exit status."""
     settings = load()
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
     submitting.check_form(wanted)
     if rehearse:
-        return session.run(_rehearse(path, column, wanted, settings, as_json=as_json))
-    return session.run(_enqueue(path, column, wanted, settings, wait=wait, as_json=as_json))
+        return session.run(_rehearse(files, wanted, settings, as_json=as_json))
+    return session.run(_enqueue(files, wanted, settings, wait=wait, as_json=as_json))
 
 
 def _check_key(settings: Settings, account: str) -> None:
@@ -41,15 +55,17 @@ def _check_key(settings: Settings, account: str) -> None:
         ) from None
 
 
-def _pattern(settings: Settings, wanted: Wanted) -> ReferencePattern:
-    return ReferencePattern(settings.of(wanted.account).reference_pattern)
+def _opened(files: Files, wanted: Wanted, settings: Settings) -> AbstractContextManager[Feed]:
+    pattern = ReferencePattern(settings.of(wanted.account).reference_pattern)
+    limit = parse_limit(files.max_invalid or settings.max_invalid)
+    return opened_feed(files.paths, hints=files.hints, pattern=pattern, limit=limit)
 
 
-async def _rehearse(path: str, column: str | None, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
+async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
     if wanted.account not in settings.account_names:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
-    with opened_feed(path, column=column, pattern=_pattern(settings, wanted)) as feed:
+    with _opened(files, wanted, settings) as feed:
         plan = await submitting.dry_run(submitting.order(wanted, submitting.now_ms()), feed, settings)
     if as_json:
         emit(plan)
@@ -58,10 +74,8 @@ async def _rehearse(path: str, column: str | None, wanted: Wanted, settings: Set
     return 0
 
 
-async def _enqueue(
-    path: str, column: str | None, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool
-) -> int:
-    with opened_feed(path, column=column, pattern=_pattern(settings, wanted)) as feed:
+async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
+    with _opened(files, wanted, settings) as feed:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
             order = submitting.order(wanted, await opened.ledger.now_ms())

@@ -1,112 +1,86 @@
-"""A user's file of references on its way into a job: read by blocks, checked, each reference once."""
+"""A user's files of references on their way into a job: read by blocks, checked, judged, each reference once."""
 
 import asyncio
-import errno
-import os
-import stat
-import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
+from cli.sources import STDIN, Source
 from cli.terminal import console, is_terminal, say
-from jobs.documents import Form, Reader
-from jobs.errors import InputError
+from jobs.documents import Form, Hints, Reader
+from jobs.errors import InputError, NoReferencesError
 from jobs.ledger.deduplication import Deduplicator
 from jobs.references import InvalidEntry, RawBatch, ReferencePattern, classify
+from jobs.shares import Limit
 
-STDIN: Final = "-"
-BLOCK_BYTES: Final = 256 * 1024
 LISTED: Final = 20
 """Malformed lines that are listed; the rest is counted."""
+MAX_INVALID: Final = Limit(percent=10)
+"""The malformed entries of a file that are allowed, unless it is said otherwise."""
 _BAR_AFTER_S: Final = 0.7
 
 FORMS: Final[dict[Form, str]] = {
     "csv": "CSV",
-    "json": "JSON array",
+    "json": "JSON",
     "jsonl": "JSON lines",
     "lines": "one reference a line",
 }
 
 
-class Source:
-    """Where a file is read from: a path, or `-` for standard input.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A malformed entry that is shown, and the file that it is in."""
+
+    file: str
+    entry: InvalidEntry
+
+
+class Reading:
+    """One file: how it was read, and what was in it.
 
     Attributes:
-        size: bytes, where it can be known.
+        references: those in it, duplicates included.
+        invalid: malformed entries.
+        blank: cells without anything where a reference could have been.
+        first: the first malformed entry.
     """
 
-    def __init__(self, path: str) -> None:
-        self.name = "standard input" if path == STDIN else path
-        self._own = path != STDIN
-        if not self._own and sys.stdin is None:  # as `<&-` leaves it
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        self._descriptor = os.open(path, os.O_RDONLY) if self._own else sys.stdin.fileno()
-        about = os.fstat(self._descriptor)
-        if stat.S_ISDIR(about.st_mode):
-            os.close(self._descriptor)
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        self.size = about.st_size if stat.S_ISREG(about.st_mode) else None
+    def __init__(self, source: Source, reader: Reader) -> None:
+        self.source = source
+        self.reader = reader
+        self.references = 0
+        self.invalid = 0
+        self.blank = 0
+        self.first: InvalidEntry | None = None
 
     @property
-    def typed(self) -> bool:
-        """Whether somebody types it."""
-        return os.isatty(self._descriptor)
-
-    async def blocks(self) -> AsyncIterator[bytes]:
-        """Reads it in a thread of its own, which does not keep the process from ending while it waits for input."""
-        loop = asyncio.get_running_loop()
-        while True:
-            future: asyncio.Future[bytes] = loop.create_future()
-            threading.Thread(target=self._read, args=(loop, future), daemon=True).start()
-            block = await future
-            if not block:
-                return
-            yield block
-
-    def close(self) -> None:
-        """Closes what was opened here."""
-        if self._own:
-            os.close(self._descriptor)
-
-    def _read(self, loop: asyncio.AbstractEventLoop, future: "asyncio.Future[bytes]") -> None:
-        block: bytes | OSError
-        try:
-            block = os.read(self._descriptor, BLOCK_BYTES)
-        except OSError as error:
-            block = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_hand_over, future, block)
-
-
-def _hand_over(future: "asyncio.Future[bytes]", block: bytes | OSError) -> None:
-    if future.done():
-        return
-    if isinstance(block, OSError):
-        future.set_exception(block)
-    else:
-        future.set_result(block)
+    def name(self) -> str:
+        """What it is called."""
+        return self.source.name
 
 
 class Feed:
-    """The references of one source, in order, each once, and its malformed lines.
+    """The references of files, in order, each once, and their malformed entries.
 
     Attributes:
+        readings: the files that were read, or begun.
         valid: distinct references so far.
-        invalid: malformed lines so far.
-        listed: the first few of them.
+        listed: the first few malformed entries.
     """
 
-    def __init__(self, source: Source, *, column: str | None, pattern: ReferencePattern, listed: int) -> None:
-        self.reader = Reader(column=column, pattern=pattern)
+    def __init__(
+        self, sources: Sequence[Source], *, hints: Hints, pattern: ReferencePattern, listed: int, limit: Limit
+    ) -> None:
+        self.readings: list[Reading] = []
         self.valid = 0
-        self.invalid = 0
-        self.listed: list[InvalidEntry] = []
-        self._source = source
+        self.listed: list[Listed] = []
+        self._sources = sources
+        self._hints = hints
         self._pattern = pattern
         self._most = listed
+        self._limit = limit
         self._deduplicator = Deduplicator()
 
     def __enter__(self) -> Self:
@@ -114,12 +88,26 @@ class Feed:
 
     def __exit__(self, *_: object) -> None:
         self._deduplicator.close()
-        self._source.close()
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one file."""
+        return len(self._sources) > 1
 
     @property
     def pattern(self) -> str:
         """What references look like."""
         return self._pattern.pattern
+
+    @property
+    def invalid(self) -> int:
+        """Malformed entries so far."""
+        return sum(one.invalid for one in self.readings)
+
+    @property
+    def blank(self) -> int:
+        """Blank cells so far."""
+        return sum(one.blank for one in self.readings)
 
     @property
     def duplicates(self) -> int:
@@ -128,73 +116,129 @@ class Feed:
 
     @property
     def total(self) -> int:
-        """What will get a result: distinct references and malformed lines."""
+        """What will get a result: distinct references and malformed entries."""
         return self.valid + self.invalid
 
     async def batches(self) -> AsyncIterator[tuple[list[str], list[InvalidEntry]]]:
-        """Reads it all.
+        """Reads them all, and judges each at its end.
 
         Raises:
-            InputError: it cannot be read as any of the forms.
+            InputError: one cannot be read, holds no reference, or more malformed entries than are allowed.
         """
-        with _bar(self._source.size) as moved:
-            try:
-                async for block in self._source.blocks():
-                    for raw in self.reader.feed(block):
-                        yield self._check(raw)
-                    moved(len(block))
-            except OSError as error:
-                raise InputError(f"{self._source.name} cannot be read: {error.strerror or error}") from error
-            for raw in self.reader.flush():
-                yield self._check(raw)
+        sizes = [source.size for source in self._sources]
+        with _bar(None if None in sizes else sum(filter(None, sizes))) as moved:
+            for source in self._sources:
+                reading = Reading(source, Reader(hints=self._hints, pattern=self._pattern))
+                self.readings.append(reading)
+                try:
+                    async for raw in _raw(reading, moved):
+                        yield self._check(reading, raw)
+                    self._judge(reading)
+                except InputError as error:
+                    if not self.several:
+                        raise
+                    raise type(error)(f"{source.name}: {error}") from error
 
-    def _check(self, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
+    def _check(self, reading: Reading, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
         checked = classify(raw, self._pattern)
         fresh = self._deduplicator.unique(checked.valid)
+        invalid = checked.invalid
         self.valid += len(fresh)
-        self.invalid += len(checked.invalid)
-        self.listed += checked.invalid[: self._most - len(self.listed)]
-        return fresh, checked.invalid
+        reading.references += len(checked.valid)
+        reading.invalid += len(invalid)
+        reading.first = reading.first or next(iter(invalid), None)
+        reading.blank += raw.blank
+        self.listed += [Listed(reading.name, entry) for entry in invalid[: self._most - len(self.listed)]]
+        if self.several:
+            invalid = [replace(entry, reason=f"{entry.reason}, in {reading.name}") for entry in invalid]
+        return fresh, invalid
+
+    def _judge(self, reading: Reading) -> None:
+        """Judges a file that was read to its end.
+
+        Raises:
+            InputError: it is not to be handed in.
+        """
+        if not reading.references:
+            raise NoReferencesError(_nothing(reading))
+        swallowed = reading.reader.swallowed
+        lost = (self.invalid if self._limit.number is not None else reading.invalid) + swallowed
+        of = reading.references + reading.invalid + swallowed
+        if not self._limit.exceeded(lost, of):
+            return
+        first = f"line {reading.first.line}: {why(reading.first)}" if reading.first else reading.reader.warnings[-1]
+        raise InputError(
+            f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: {first}): "
+            "mend them, or allow more with --max-invalid"
+        )
+
+
+async def _raw(reading: Reading, moved: Callable[[int], None]) -> AsyncIterator[RawBatch]:
+    async for block in reading.source.blocks():
+        for raw in reading.reader.feed(block):
+            yield raw
+            await asyncio.sleep(0)  # little may become much, once it is unpacked; a signal is to be heard
+        moved(len(block))
+    for raw in reading.reader.flush():
+        yield raw
+
+
+def _nothing(reading: Reading) -> str:
+    reader = reading.reader
+    if not reading.invalid and not reading.blank:
+        return "there is no reference in the input: hand in CSV, JSON, or one reference a line"
+    column = (
+        f"column '{reader.column}' was read" if reader.column else f"it was read as {FORMS[reader.form or 'lines']}"
+    )
+    return f"no line holds a reference; {column}: is it the right file, and the right --column?"
 
 
 @contextmanager
-def opened(path: str, *, column: str | None, pattern: ReferencePattern, listed: int = LISTED) -> Iterator[Feed]:
-    """The references of a file, or of standard input; of its malformed lines, the first `listed` are kept.
+def opened(
+    paths: Sequence[str],
+    *,
+    pattern: ReferencePattern,
+    hints: Hints | None = None,
+    listed: int = LISTED,
+    limit: Limit = MAX_INVALID,
+) -> Iterator[Feed]:
+    """The references of files, or of standard input; of their malformed entries, the first `listed` are kept.
 
     Raises:
-        InputError: there is no such file, or it may not be read.
+        InputError: there is no such file, or standard input is named twice.
     """
-    try:
-        source = Source(path)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path!r}; a file's name is wanted, or - for standard input") from None
-    except OSError as error:
-        name = "standard input" if path == STDIN else path
-        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
-    if source.typed:
-        say("reading references from the terminal, one a line; end with Ctrl-D")
-    with Feed(source, column=column, pattern=pattern, listed=listed) as feed:
+    if paths.count(STDIN) > 1:
+        raise InputError("standard input can be read once: give - once")
+    sources = [Source(path) for path in paths]
+    with Feed(sources, hints=hints or Hints(), pattern=pattern, listed=listed, limit=limit) as feed:
         yield feed
 
 
 def tell(feed: Feed) -> None:
-    """Says what the user should know of the input: warnings, and the first malformed lines with their numbers."""
-    for warning in feed.reader.warnings:
-        say(f"note: {warning}")
+    """Says what the user should know of the files: notes, and the first malformed lines with their numbers."""
+    for reading in feed.readings:
+        for warning in reading.reader.warnings:
+            say(f"note: {reading.name}: {warning}" if feed.several else f"note: {warning}")
     if not feed.invalid:
         return
     lines = "1 malformed line" if feed.invalid == 1 else f"{feed.invalid:,} malformed lines"
     say(f"{lines}, never sent; references look like {feed.pattern}")
-    for entry in feed.listed:
-        reason = "" if entry.reason.endswith(feed.pattern) else entry.reason
-        say(f"  line {entry.line}: {': '.join(filter(None, (entry.text, reason)))}")
+    for one in feed.listed:
+        file = f"{one.file}, " if feed.several else ""
+        reason = "" if one.entry.reason.endswith(feed.pattern) else one.entry.reason
+        say(f"  {file}line {one.entry.line}: {': '.join(filter(None, (one.entry.text, reason)))}")
     if feed.invalid > len(feed.listed):
         say(f"  and {feed.invalid - len(feed.listed):,} more")
 
 
+def why(entry: InvalidEntry) -> str:
+    """A malformed entry and what is wrong with it."""
+    return ": ".join(filter(None, (f"'{entry.text}'", entry.reason)))
+
+
 @contextmanager
 def _bar(size: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, for a file that takes a while; does nothing where there is no terminal."""
+    """A progress bar on standard error, for files that take a while; does nothing where there is no terminal."""
     if not size or not is_terminal(err=True):
         yield lambda _: None
         return

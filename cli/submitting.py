@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cli import reading, words
-from cli.reading import Feed
+from cli.reading import Feed, Listed, Reading
 from cli.terminal import say
 from config.settings import Settings
-from jobs.errors import InputError, LedgerError, LedgerRefusedError, NoReferencesError
+from jobs.errors import InputError, LedgerError, LedgerRefusedError
 from jobs.ledger import control, drains, records
 from jobs.ledger.core import Ledger
 from jobs.ledger.submission import Submission
 from jobs.model import JobOrder, JobState, Priority
+from jobs.references import shown
 from jobs.times import parse_when_ms, rfc3339
 
 
@@ -41,6 +43,7 @@ class Submitted:
     total: int
     duplicates: int
     invalid: int
+    blank: int
     same: bool
 
     def document(self) -> dict[str, Any]:
@@ -51,6 +54,7 @@ class Submitted:
             "total": self.total,
             "duplicates": self.duplicates,
             "invalid": self.invalid,
+            "blank": self.blank,
         }
 
 
@@ -107,7 +111,7 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
     try:
         async for references, invalid in feed.batches():
             await submission.add(references, invalid)
-        check_found(feed)
+        reading.tell(feed)
     except BaseException as error:
         await asyncio.shield(submission.discard())
         if isinstance(error, asyncio.CancelledError):
@@ -129,21 +133,7 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
             state = (await records.get(ledger, sealed.job)).state
     except LedgerError as error:  # it is handed in, and its id must be told: else a second attempt makes a second job
         say(f"job {sealed.job} is handed in; workers could not be told at once: {error}")
-    return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, sealed.same)
-
-
-def check_found(feed: Feed) -> None:
-    """Says what the user should know of a file that was read to its end.
-
-    Raises:
-        NoReferencesError: there is nothing in it.
-    """
-    reading.tell(feed)
-    if not feed.total:
-        raise NoReferencesError("there is no reference in the input: hand in CSV, JSON, or one reference a line")
-    if not feed.valid:
-        column = f"; column {feed.reader.column!r} was read" if feed.reader.column else ""
-        say(f"no line holds a reference{column}: is it the right file, and the right --column?")
+    return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, feed.blank, sealed.same)
 
 
 async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str, Any]:
@@ -154,16 +144,29 @@ async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str,
     """
     async for _ in feed.batches():
         pass
-    check_found(feed)
+    reading.tell(feed)
     own = settings.of(wanted.account)
     return {
         "dry_run": True,
-        "form": feed.reader.form,
-        "encoding": feed.reader.encoding,
-        "column": feed.reader.column,
+        "job": None,
+        "state": None,
+        **_in_common([_understood(one) for one in feed.readings]),
         "total": feed.total,
         "duplicates": feed.duplicates,
         "invalid": feed.invalid,
+        "blank": feed.blank,
+        "malformed": [_malformed(one) for one in feed.listed],
+        "files": [
+            {
+                "file": one.name,
+                **_understood(one),
+                "references": one.references,
+                "invalid": one.invalid,
+                "blank": one.blank,
+                "notes": [shown(note) for note in one.reader.warnings],
+            }
+            for one in feed.readings
+        ],
         "calls": math.ceil(feed.valid / own.max_references_per_call),
         "platform": own.api_url,
         "account": wanted.account,
@@ -176,6 +179,29 @@ async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str,
     }
 
 
+def _understood(one: Reading) -> dict[str, Any]:
+    """How a file is read."""
+    reader = one.reader
+    return {
+        "form": reader.form,
+        "gzip": reader.packed,
+        "encoding": reader.encoding,
+        "delimiter": reader.delimiter,
+        "column": reader.column,
+        "column_number": reader.position,
+    }
+
+
+def _in_common(understood: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What holds for all files; None where they differ."""
+    first = understood[0]
+    return {name: value if all(one[name] == value for one in understood) else None for name, value in first.items()}
+
+
+def _malformed(one: Listed) -> dict[str, Any]:
+    return {"file": one.file, "line": one.entry.line, "text": one.entry.text, "reason": one.entry.reason}
+
+
 def tell_submitted(submitted: Submitted) -> None:
     """Says what became of a file."""
     if submitted.same:
@@ -183,6 +209,7 @@ def tell_submitted(submitted: Submitted) -> None:
         return
     notes = [f"{words.count(submitted.duplicates)} duplicates left out"] if submitted.duplicates else []
     notes += [f"{words.count(submitted.invalid)} malformed, never sent"] if submitted.invalid else []
+    notes += [f"{words.count(submitted.blank)} blank, passed over"] if submitted.blank else []
     say(
         f"job {submitted.job} is {submitted.state} with {words.references(submitted.total)}"
         + (f" ({', '.join(notes)})" if notes else "")

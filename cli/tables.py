@@ -12,6 +12,7 @@ from cli.snapshots import Snapshot
 from cli.terminal import cell, heading, say, show
 from jobs.outcomes import DONE, REFUSED, Outcome
 
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
 MEANING = {
     Outcome.CANCELLED: "",
     Outcome.ALREADY_CANCELLED: "found cancelled; not by this job",
@@ -48,18 +49,31 @@ def show_outcomes(snapshot: Snapshot) -> None:
 
 def show_plan(plan: dict[str, Any]) -> None:
     """Shows what a dry run found."""
-    form = FORMS[plan["form"]] if plan["form"] else ""
+    several = len(plan["files"]) > 1
     rows = {
-        "form": f"{form}, {plan['encoding']}" + (f", column {plan['column']!r}" if plan["column"] else ""),
+        **{one["file"] if several else "form": _form(one) for one in plan["files"]},
         "references": words.count(plan["total"] - plan["invalid"]),
         "duplicates": f"{words.count(plan['duplicates'])}, left out" if plan["duplicates"] else "0",
         "malformed": f"{words.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
+        "blank": f"{words.count(plan['blank'])}, passed over" if plan["blank"] else "0",
         "calls": words.count(plan["calls"]),
         "platform": plan["platform"],
     }
     named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
     _show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
     say("nothing was handed in: this was a dry run")
+
+
+def _form(one: dict[str, Any]) -> str:
+    """How a file is read."""
+    column = None
+    if one["column"]:
+        column = f"column '{one['column']}'"
+    elif one["column_number"]:
+        column = f"column {one['column_number']}"
+    delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
+    parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
+    return ", ".join(filter(None, parts))
 
 
 def show_status(snapshot: Snapshot) -> None:

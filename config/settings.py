@@ -29,6 +29,7 @@ from jobs.errors import SettingsError
 from jobs.model import DEFAULT_ACCOUNT
 from jobs.references import shown
 from jobs.remedies import Wording
+from jobs.shares import parse_limit
 
 __all__ = [
     "LOCAL_SANDBOX",
@@ -55,6 +56,11 @@ def _data_dir() -> Path:
         return user_data_path("cancellist")
     except RuntimeError:
         return Path("~/.local/share/cancellist")
+
+
+def _limit(value: Any) -> str:
+    parse_limit(str(value))
+    return str(value)
 
 
 def _one_word(value: SecretStr) -> SecretStr:
@@ -91,6 +97,10 @@ class Settings(AccountSettings, FlowSettings):
     results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
     jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
     idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
+    max_invalid: Annotated[str, BeforeValidator(_limit)] = Field(
+        "10%",
+        description="malformed entries, as a number or a share of more than 10, above which a file is refused",
+    )
     api_tokens: Annotated[list[SecretStr], BeforeValidator(_split)] = Field(
         default_factory=list, description="who may call the HTTP API; comma-separated"
     )

@@ -6,7 +6,7 @@ An entry is taken whole or refused whole: whatever is not surely understood is r
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -14,16 +14,13 @@ from typing import Final
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, Priority
 from jobs.patterns import ReferencePattern
 from jobs.references import NOISE, Batch, RawBatch, classify, normalise, shown
+from jobs.shares import Limit
 from jobs.times import parse_when_ms, rfc3339
 
 MAX_BYTES: Final = 64_000_000
 """What an entry may hold in all, names and values: about three million references."""
 MAX_REASON: Final = 500
 """Characters of the reason for which an entry is refused."""
-MAX_INVALID: Final = 0.10
-"""The share of malformed entries above which all is refused."""
-FEW: Final = 10
-"""Of so few references any number may be malformed, but not all."""
 
 _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
@@ -104,20 +101,13 @@ def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) for name, value in pairs)
 
 
-def most_invalid(total: int) -> float:
-    """How many of `total` entries may be malformed where nothing else is set: a tenth, of a few any number."""
-    return total if total <= FEW else MAX_INVALID * total
-
-
-def sift(
-    references: Sequence[str], pattern: ReferencePattern, *, most: Callable[[int], float] = most_invalid
-) -> list[Batch]:
+def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -> list[Batch]:
     """Parts an entry's references from what is malformed, in batches of bounded size.
 
     Args:
         references: as they came, without blank ones.
         pattern: what a reference is.
-        most: how many may be malformed of so many in all.
+        most: how many may be malformed.
 
     Raises:
         MalformedEntryError: none is a reference, too many are none, or one stands among other words.
@@ -143,14 +133,14 @@ def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePatt
             )
 
 
-def _check_share(valid: int, malformed: int, most: Callable[[int], float]) -> None:
+def _check_share(valid: int, malformed: int, most: Limit) -> None:
     total = valid + malformed
     if not valid:
         raise MalformedEntryError(f"none of the {total:,} entries of 'references' is a reference by the pattern")
-    if malformed > most(total):
+    if most.exceeded(malformed, total):
         raise MalformedEntryError(
             f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern, and at most "
-            f"{int(most(total)):,} may be (CANCELLIST_MAX_INVALID)"
+            f"{most} may be (CANCELLIST_MAX_INVALID)"
         )
 
 

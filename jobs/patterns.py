@@ -53,6 +53,8 @@ class ReferencePattern:
     _many: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if len(self.pattern) > 1 and self.pattern[0] == self.pattern[-1] and self.pattern[0] in "\"'":
+            raise ValueError(f"the reference pattern {self.pattern!r} is in quotes: leave them out")
         try:
             one = re.compile(self.pattern)
         except (re.error, RecursionError, OverflowError) as error:

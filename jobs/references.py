@@ -53,12 +53,14 @@ class RawBatch:
     Attributes:
         lines: the line on which each of `values` begins, from 1; as long as `values`.
         values: the entries, unchecked.
-        invalid: what the document's own form shows to be no entry, such as a line that is not JSON.
+        invalid: what the document's own form shows to be no entry, such as a row with more cells than the header.
+        blank: cells that hold nothing, where a reference could have been; they are no entries.
     """
 
     lines: Sequence[int]
     values: list[str]
     invalid: tuple[InvalidEntry, ...] = ()
+    blank: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The reader of the intake stream, in every worker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from config.settings import Settings
 from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnavailableError
-from jobs.intake import MalformedEntryError, most_invalid, parse_entry, sift
+from jobs.intake import MalformedEntryError, parse_entry, sift
 from jobs.ledger import intake
 from jobs.ledger.core import Ledger
 from jobs.ledger.deduplication import Deduplicator
@@ -21,6 +21,7 @@ from jobs.ledger.submission import BATCH, Submission
 from jobs.model import DEFAULT_ACCOUNT, JobOrder
 from jobs.patterns import ReferencePattern
 from jobs.references import Batch
+from jobs.shares import parse_limit
 
 log = structlog.get_logger()
 
@@ -61,7 +62,6 @@ class Intake:
         consumer: str,
         settings: Settings,
         blocking: Redis,
-        most: Callable[[int], float] = most_invalid,
     ) -> None:
         self._ledger = ledger
         self._consumer = consumer
@@ -71,7 +71,7 @@ class Intake:
         self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
         self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
-        self._most = most
+        self._most = parse_limit(settings.max_invalid)
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False

@@ -102,7 +102,7 @@ async def _begun(opened: Opened) -> None:
 async def _cancel(opened: Opened, export: Export, settings: Settings) -> Snapshot:
     """Hands the file in, as `enqueue` does, and shows the progress until the job has ended."""
     pattern = ReferencePattern(settings.reference_pattern)
-    with reading.opened(str(export.path), column=None, pattern=pattern, listed=_LISTED) as feed:
+    with reading.opened([str(export.path)], pattern=pattern, listed=_LISTED) as feed:
         order = JobOrder(reason="demonstration", requested_by="cancellist demo")
         submitted = await submitting.submit(opened.ledger, order, feed, settings)
     submitting.tell_submitted(submitted)

@@ -1,6 +1,10 @@
-"""A user's file, read as a stream: CSV, a JSON array, JSON lines or one reference a line, told apart by content."""
+"""A user's file, read as a stream: CSV, JSON or one reference a line, gzip or plain, told apart by content.
 
-from jobs.documents.reader import Document, Reader, read
+It is read whole and right, or refused whole: nothing is guessed.
+"""
+
+from jobs.documents.hints import Hints
+from jobs.documents.reader import Document, Reader, listed, read
 from jobs.documents.sniffing import Form
 
-__all__ = ["Document", "Form", "Reader", "read"]
+__all__ = ["Document", "Form", "Hints", "Reader", "listed", "read"]

@@ -1,10 +1,11 @@
 """Which column, or which key of an object, holds the references."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from jobs.documents.cells import bare
 from jobs.errors import InputError
-from jobs.references import NOISE, ReferencePattern, normalise
+from jobs.references import shown
 
 _LIKELY: Final = frozenset(
     {
@@ -27,62 +28,85 @@ def looks_like_reference(name: str) -> bool:
     return "".join(filter(str.isalnum, name.casefold())) in _LIKELY
 
 
+def alike(names: Sequence[str], column: str) -> list[int]:
+    """Give the positions of `names` that are `column`: as it is spelt, else whatever their case and spaces."""
+    for spell in (bare, folded):
+        if found := [position for position, name in enumerate(names) if spell(name) == spell(column)]:
+            return found
+    return []
+
+
 def locate(names: Sequence[str], column: str) -> int | None:
-    """Give the position of `column` in `names`: as spelt, else whatever its case and spaces; None where it is not.
+    """Give the position of `column` in `names`; None where it is not.
 
     Raises:
         InputError: two have that name.
     """
-    for spell in (_trimmed, _folded):
-        found = [position for position, name in enumerate(names) if spell(name) == spell(column)]
-        if len(found) > 1:
-            raise InputError(f"{len(found)} columns are named {column!r}: rename all but one; {listing(names)}")
-        if found:
-            return found[0]
-    return None
+    found = alike(names, column)
+    if len(found) > 1:
+        raise InputError(
+            f"{len(found)} columns are named {quoted(column)}: give its number to --column, from 1; {listing(names)}"
+        )
+    return found[0] if found else None
 
 
-def choose(names: Sequence[str], rows: Iterable[Sequence[str]], column: str | None, pattern: ReferencePattern) -> int:
-    """Give the position of the column that holds the references.
+def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Mapping[str, int] | None = None) -> int:
+    """Give the position of the one column that holds the references.
 
-    It is `column`, if given. Else the one whose name says so; where several or none do, the only one of these, or of
-    all, that holds references in `rows`. A name goes before content: a column that merely holds references may be
-    about other consignments than those to be cancelled.
+    It is the one whose name says so. Where several or none do, it is the only one of these, or of all, that holds
+    references. A name goes before content, since a column that merely holds references may be about other
+    consignments than those to be cancelled; but not where another column holds more of them.
+
+    Args:
+        names: of all columns.
+        held: the references that each holds in a sample of rows.
+        sample: the rows of the sample.
+        elsewhere: the references held by what can only be meant where it is named, such as the keys of inner objects.
 
     Raises:
         InputError: there is none, or more than one may be meant.
     """
-    if column is not None:
-        position = locate(names, column)
-        if position is None:
-            raise InputError(f"there is no column {column!r}; {listing(names)}")
-        return position
     likely = [position for position, name in enumerate(names) if looks_like_reference(name)]
-    if len(likely) == 1:
-        return likely[0]
-    holding = holders(rows, pattern)
-    matching = [position for position in likely or range(len(names)) if position in holding]
-    if len(matching) == 1:
-        return matching[0]
-    which = "several columns may be" if likely or matching else "no column is known to be"
-    raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
+    others = {name: number for name, number in (elsewhere or {}).items() if number}
+    matching = likely if len(likely) == 1 else [one for one in likely or range(len(names)) if held[one]]
+    if len(matching) != 1:
+        if others and not matching:
+            first = next(iter(others))
+            raise InputError(f"references are under {quoted(first)}: name it with --column {plainly(first)}")
+        which = "several columns may be" if likely or matching else "no column is known to be"
+        raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
+    found = matching[0]
+    rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
+    best = max(rivals, key=lambda name: rivals[name], default="")
+    if best and rivals[best] > held[found]:
+        raise InputError(
+            f"column {quoted(names[found])} was found by its name, but {quoted(best)} holds more references: "
+            "name the one that is meant with --column"
+        )
+    if not likely and 2 * held[found] < sample:
+        raise InputError(
+            f"only some rows hold a reference, in column {quoted(names[found])}: name it with --column if it is meant"
+        )
+    return found
 
 
-def holders(rows: Iterable[Sequence[str]], pattern: ReferencePattern) -> set[int]:
-    """Give the positions that hold a reference in any of `rows`."""
-    return {position for row in rows for position, cell in enumerate(row) if pattern.matches(normalise(cell))}
+def quoted(name: str) -> str:
+    """Give a name to be shown: escaped, cut and between quotes."""
+    return f"'{plainly(name)}'"
 
 
-def listing(names: Sequence[str]) -> str:
+def plainly(name: str) -> str:
+    """Give a name to be shown: escaped and cut."""
+    text = shown(bare(name))
+    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}…"
+
+
+def listing(names: Sequence[str], what: str = "columns") -> str:
     """Say what columns there are."""
-    shown = [name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…" for name in map(_trimmed, names[:_LISTED])]
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"the columns are: {', '.join(map(repr, shown)) or 'none'}{more}"
+    return f"the {what} are: {', '.join(map(quoted, names[:_LISTED])) or 'none'}{more}"
 
 
-def _trimmed(name: str) -> str:
-    return name.strip(NOISE)
-
-
-def _folded(name: str) -> str:
-    return "".join(name.strip(NOISE).casefold().split())
+def folded(name: str) -> str:
+    """Give a name without blanks and the case of its letters."""
+    return "".join(bare(name).casefold().split())

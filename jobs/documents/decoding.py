@@ -2,8 +2,10 @@ r"""Bytes to text: which encoding it is, and lines that all end in `\n`."""
 
 import codecs
 import io
+import re
 from typing import Final
 
+from jobs.documents.foreign import refuse_binary
 from jobs.errors import InputError
 
 _MARKS: Final = (
@@ -14,30 +16,13 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_UNPACK: Final = "unpack it first"
-_EXPORT: Final = "export it as CSV"
-_FOREIGN: Final = (
-    (b"PK\x03\x04", "a zip archive", _UNPACK),
-    (b"PK\x05\x06", "an empty zip archive", "hand in a list of references"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook or another old Office document", _EXPORT),
-    (b"\x1f\x8b", "compressed with gzip", _UNPACK),
-    (b"BZh", "compressed with bzip2", _UNPACK),
-    (b"\xfd7zXZ\x00", "compressed with xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "compressed with Zstandard", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
-    (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
-    (b"%PDF-", "a PDF", "hand in the list it was made from"),
-    (b"{\\rtf", "an RTF document", "save it as plain text"),
-    (b"PAR1", "a Parquet file", _EXPORT),
-    (b"SQLite format 3\x00", "a SQLite database", _EXPORT),
-    (b"\x89PNG", "a picture", "hand in a list of references"),
-    (b"\xff\xd8\xff", "a picture", "hand in a list of references"),
-)
-_MARKUP: Final = ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<?xml", "XML"))
 _CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
 _BINARY_SHARE: Final = 0.02
 _WIDE_SHARE: Final = 0.5
 _STRAY_SHARE: Final = 0.1
+# How files of DOS end, and what they are filled up with; what editors add may follow.
+_DOS_END: Final = re.compile(r"\x1a[\x1a \t\n]*\Z")
+_LONGEST_END: Final = 4096
 
 
 class Decoder:
@@ -61,6 +46,7 @@ class Decoder:
         self._decoder = codecs.getincrementaldecoder(self.encoding)()
         self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
         self._ascii = True
+        self._held = ""
 
     def decode(self, piece: bytes, *, final: bool) -> str:
         r"""Give the text that is whole so far, each line's end a `\n`.
@@ -76,7 +62,14 @@ class Decoder:
         if "\0" in text:
             raise InputError("the input holds NUL bytes: it is not text, or damaged; hand in a text file")
         self._ascii = self._ascii and text.isascii()
-        return self._newlines.decode(text, final)
+        return self._without_end(self._newlines.decode(text, final), final=final)
+
+    def _without_end(self, text: str, *, final: bool) -> str:
+        """Hold back what may be the ^Z that closes the document, and drop it there."""
+        text, self._held = self._held + text, ""
+        if "\x1a" in text and (found := _DOS_END.search(text)) and len(found[0]) <= _LONGEST_END:
+            text, self._held = text[: found.start()], "" if final else found[0]
+        return text
 
     def _decode_otherwise(self, error: UnicodeDecodeError, *, final: bool) -> str:
         if self.encoding != "utf-8":
@@ -96,7 +89,7 @@ def _identify(head: bytes) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding, len(mark)
-    _refuse_foreign(head)
+    refuse_binary(head)
     half = len(head) // 2
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if odd > half * _WIDE_SHARE and even <= half * _STRAY_SHARE:
@@ -107,15 +100,3 @@ def _identify(head: bytes) -> tuple[str, int]:
     if even or odd or controls > len(head) * _BINARY_SHARE:
         raise InputError("the input is not text: hand in CSV, JSON, or one reference a line")
     return "utf-8", 0
-
-
-def _refuse_foreign(head: bytes) -> None:
-    if head.startswith(b"PK\x03\x04") and (b"xl/" in head or b"[Content_Types].xml" in head):
-        raise InputError("the input is an Excel workbook or another Office document: export it as CSV")
-    for magic, name, mend in _FOREIGN:
-        if head.startswith(magic):
-            raise InputError(f"the input is {name}: {mend}")
-    start = head[:256].lstrip().lower()
-    for magic, name in _MARKUP:
-        if start.startswith(magic):
-            raise InputError(f"the input is {name}, not a list of references: was it saved from a log-in page?")

@@ -1,16 +1,28 @@
 """One reference a line; and the cutting of text into whole lines, which the other forms share."""
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
+from jobs.documents.cells import bare, without_blanks, wrapped
 from jobs.errors import InputError
-from jobs.references import NOISE, RawBatch
+from jobs.references import NOISE, RawBatch, ReferencePattern, normalise, shown
 
 MAX_ENTRY: Final = 1_000_000
 """Characters of a line, a record or an element, at most: what bounds the memory of reading."""
 
+COMMENTS: Final = ("#", "//")
+"""What lines begin with that are comments."""
+
 _SEPARATORS: Final = ",;"
-_QUOTES: Final = "\"'"
-_CLEANED: Final = frozenset(_SEPARATORS + _QUOTES)
+_CLEANED: Final = frozenset(_SEPARATORS)
+_SIGNS: Final = "[]{}<>():#/"
+# Brackets by themselves or beside quotes, what is opened or announced at a line's end, [sections] and <tags>.
+_STRUCTURE: Final = re.compile(
+    r"""^[\[{(]\s*["']|["']\s*[\]}][,;]*$|^[\[\]{}()<>"',;:\s]*[\[\]{}()<>][\[\]{}()<>"',;:\s]*$"""
+    r"""|[\[{(<:]["',;]*$|^\[[^\[\]]*\]$|^</?[a-z!?]""",
+    re.IGNORECASE,
+)
 
 
 class LineBuffer:
@@ -20,8 +32,8 @@ class LineBuffer:
         line: the number of the first line that was not taken yet, from 1.
     """
 
-    def __init__(self) -> None:
-        self.line = 1
+    def __init__(self, line: int = 1) -> None:
+        self.line = line
         self._rest = ""
 
     def take(self, text: str, *, final: bool) -> str:
@@ -51,38 +63,65 @@ class LineBuffer:
 
 
 class LinesParser:
-    """Reads one reference a line; blank lines, quotes around it and a separator after it are noise."""
+    """Reads one reference a line; blank lines, quotes around it and a separator after it are noise.
 
-    def __init__(self) -> None:
-        self._buffer = LineBuffer()
+    Comments above the first entry are passed over. What shows that the text has a structure, such as brackets,
+    headings or comments further down, is refused: references of one part of it may not be meant.
+
+    Attributes:
+        notes: what the user should know.
+    """
+
+    swallowed = 0
+    column = None
+
+    def __init__(self, pattern: ReferencePattern, line: int = 1) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._pattern = pattern
+        self._buffer = LineBuffer(line)
+        self._begun = False
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
-        """Take the next piece of text and give the entries that are whole."""
+        """Take the next piece of text and give the entries that are whole.
+
+        Raises:
+            InputError: it has a structure.
+        """
         taken = self._buffer.take(text, final=final)
         if not taken:
             return []
         values = taken[:-1].split("\n")
-        lines = self._buffer.advance(len(values))
-        if not _CLEANED.isdisjoint(taken):
+        lines: Sequence[int] = self._buffer.advance(len(values))
+        if any(sign in taken for sign in _SIGNS) or not self._begun:
+            lines, values = self._listed(lines, values)
+        if not _CLEANED.isdisjoint(taken) or wrapped(taken):
             values = list(map(plain, values))
-        if none_blank(values, taken):
-            return [RawBatch(lines, values)]
-        kept = [(line, value) for line, value in zip(lines, values, strict=True) if value.strip(NOISE)]
-        return [RawBatch([line for line, _ in kept], [value for _, value in kept])]
+        # Blank lines are no entries, and are not counted.
+        lines, values, _ = without_blanks(lines, values)
+        return [RawBatch(lines, values)]
 
-
-def none_blank(values: list[str], text: str) -> bool:
-    """Say whether each of `values`, parts of `text`, holds more than noise."""
-    # Within ASCII, noise is what `strip` takes off by itself, four times as fast.
-    return all(map(str.strip, values)) if text.isascii() else all(value.strip(NOISE) for value in values)
+    def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
+        """Leave out the comments at the beginning, and refuse what has a structure."""
+        above = 0
+        for at, (line, value) in enumerate(zip(lines, values, strict=True)):
+            text = value.strip(NOISE)
+            comment = text.startswith(COMMENTS)
+            if not self._begun and (comment or not text):
+                above = at + 1
+                self.notes = (f"comments were passed over, up to line {line}",) if comment else self.notes
+            elif text:
+                self._begun = True
+                if (comment or _STRUCTURE.search(text)) and not self._pattern.matches(normalise(plain(text))):
+                    raise InputError(
+                        f"line {line}: '{shown(text)}' shows that this is no plain list: hand in CSV, JSON, or one "
+                        "reference a line and nothing else"
+                    )
+        return lines[above:], values[above:]
 
 
 def plain(value: str) -> str:
-    """Take a separator off the end of a line and the quotes off both."""
-    value = value.strip(NOISE).rstrip(_SEPARATORS).strip(NOISE)
-    if len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES:
-        value = value[1:-1]
-    return value
+    """Take a separator off the end of a line, and what may stand around a cell."""
+    return bare(value.strip(NOISE).rstrip(_SEPARATORS))
 
 
 def too_long(line: int) -> InputError:

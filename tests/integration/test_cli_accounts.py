@@ -56,7 +56,7 @@ def test_a_job_goes_to_its_account_by_whose_pattern_and_list_size_it_is_read(des
     status = desk.ok("status", job, "--json").document
     assert (status["account"], status["invalid"], status["outcomes"]) == ("north", 0, {"cancelled": 20, "not_found": 1})
     assert max(call["references"] for call in desk.platform.calls()[calls:]) == 7
-    other = hand_in(desk, "N-4711", account="default", **NORTH)
+    other = hand_in(desk, "N-4711", *references[:1], account="default", **NORTH)
     assert desk.ok("status", other, "--json").document["outcomes"] == {"invalid": 1}
 
 

@@ -38,7 +38,7 @@ def test_a_file_of_each_form_becomes_a_job_with_one_true_result_for_each_referen
     jobs = {}
     for form, content in inputs.items():
         document = desk.ok("enqueue", desk.file(f"{form}.txt", content), "--json").document
-        assert list(document) == ["job", "state", "total", "duplicates", "invalid"]
+        assert list(document) == ["job", "state", "total", "duplicates", "invalid", "blank"]
         assert (document["state"], document["duplicates"]) == ("queued", int(form == "json"))
         assert (document["total"], document["invalid"]) == ((31, 1) if form == "lines" else (30, 0))
         jobs[form] = document["job"]
@@ -57,7 +57,8 @@ def test_a_file_of_each_form_becomes_a_job_with_one_true_result_for_each_referen
 def test_standard_input_is_read_and_standard_output_holds_the_id_alone(desk: Desk):
     references = desk.fresh(3)
     bad = [f"line {n}" for n in range(25)]
-    done = desk.ok("enqueue", "-", "--reason", "recall [red]1147", text="\n".join([*references, *bad]))
+    options = ("--reason", "recall [red]1147", "--max-invalid", "25")
+    done = desk.ok("enqueue", "-", *options, text="\n".join([*references, *bad]))
     assert len(done.out.strip()) <= 12
     assert done.out.count("\n") == 1
     assert "  line 4: line 0\n" in done.err
@@ -102,12 +103,24 @@ def test_a_dry_run_reads_all_touches_no_server_and_says_what_would_be_handed_in(
     [
         (None, [], "there is no file", 1),
         (b"\x00\x01\x02\xfe\xff\x00\x00", [], "not text", 1),
-        (b"PK\x03\x04 [Content_Types].xml", [], "export it as CSV", 1),
+        (b"PK\x03\x04 [Content_Types].xml", [], "save the sheet as CSV", 1),
         (b"\xff\xfeE\x00C\x00-", [], "breaks its encoding", 1),
         (b"a,b\n1,EC-000-05D-1NS\n", ["--column", "Reference"], "there is no column 'Reference'", 1),
         (b"", [], "there is no reference", 1),
         (b"\n \r\n\n", [], "there is no reference", 1),
         (b"Order,Consignment Reference\n", [], "there is no reference", 1),
+        (b"Order,Consignment Reference\n1,\n2,\n", [], "no line holds a reference; column 'Consignment Reference'", 1),
+        (b"foo\nbar\n", [], "no line holds a reference; it was read as one reference a line", 1),
+        (b"EC-000-05D-1NS\nfoo\nbar\n", ["--max-invalid", "1"], "2 of 3 entries are malformed", 1),
+        (b"EC-000-05D-1NS\nfoo\n", ["--max-invalid", "0"], "(the first: line 2: 'foo'", 1),
+        (b"EC-000-05D-1NS\nfoo\n", ["--max-invalid", "0%"], "more than 0%", 1),
+        (b"EC-000-05D-1NS\n" * 10 + b"foo\nbar\n", [], "2 of 12 entries are malformed or not taken, more than 10%", 1),
+        (b"EC-000-05D-1NS", ["--max-invalid", "lots"], "neither a number such as 20 nor a share such as 10%", 2),
+        (b"EC-000-05D-1NS", ["--delimiter", "ab"], "it is one character", 2),
+        (b"EC-000-05D-1NS", ["--column", " "], "it is empty", 2),
+        (b'{"a": ["EC-000-05D-1NS"]}', ["--no-header"], "the input is JSON", 1),
+        (b"EC-000-05D-1NS,x\n", ["--no-header", "--column", "Reference"], "give the number of the column", 1),
+        (b"EC-000-05D-1NS,x\n", ["--column", "3"], "there is no column 3: rows have 2 cells", 1),
         (b'["EC-000-05D-1NS", ', [], "breaks off", 1),
         (b'reference,b\nEC-000-05D-1NS,"1\n', [], "never closed", 1),
         (b"EC-000-05D-1NS", ["--deadline", "2020-01-01T00:00:00Z"], "is past", 1),
@@ -143,15 +156,17 @@ def test_a_host_that_wants_a_key_is_not_handed_work_without_one(desk: Desk):
     assert done.err.startswith("cancellist: CANCELLIST_API_KEY is not set, and platform.invalid wants one")
 
 
-def test_lines_of_which_none_is_a_reference_are_a_job_of_invalid_results(desk: Desk):
-    done = desk.run("enqueue", "-", "--json", "--wait", text="reference\nfoo\nfoo\n=1+1\n\x1b[31mred\n")
+def test_malformed_lines_that_are_allowed_are_invalid_results(desk: Desk):
+    (reference,) = desk.fresh(1)
+    text = f"{reference}\nfoo\nfoo\n=1+1\n\x1b[31mred\n"
+    with desk.started("worker"):
+        done = desk.run("enqueue", "-", "--json", "--wait", text=text)
     assert done.status == 3, done
-    assert "no line holds a reference" in done.err
-    assert "--column" in done.err
     assert "\x1b" not in done.err
     assert "\\x1b[31mred" in done.err
     document = done.document
-    assert (document["state"], document["total"], document["outcomes"]) == ("completed", 4, {"invalid": 4})
+    assert (document["state"], document["total"]) == ("completed", 5)
+    assert document["outcomes"] == {"cancelled": 1, "invalid": 4}
 
 
 def test_waiting_ends_with_a_status_that_says_how_it_went(desk: Desk):

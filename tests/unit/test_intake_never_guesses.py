@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from jobs.intake import MAX_BYTES, MAX_REASON, MalformedEntryError, parse_entry, sift
 from jobs.patterns import DEFAULT_PATTERN, ReferencePattern
+from jobs.shares import parse_limit
 
 NOW = 1_795_456_800_000
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
+TENTH = parse_limit("10%")
 PATTERN = ReferencePattern(DEFAULT_PATTERN)
 BOM = "\ufeff"
 
@@ -19,7 +21,7 @@ def read(*pairs: tuple[str | bytes, str | bytes]) -> list[str]:
     """The references of an entry as they are handed in."""
     raw = [tuple(word if isinstance(word, bytes) else word.encode() for word in pair) for pair in pairs]
     wanted = parse_entry(raw, now_ms=NOW, accounts=frozenset({"default"}))
-    return [reference for batch in sift(wanted.references, PATTERN) for reference in batch.valid]
+    return [reference for batch in sift(wanted.references, PATTERN, most=TENTH) for reference in batch.valid]
 
 
 def refusal(*pairs: tuple[str | bytes, str | bytes]) -> str:
@@ -141,15 +143,15 @@ def test_too_many_malformed_entries_refuse_all_of_them(valid, malformed, taken):
 
 def test_the_share_may_be_another():
     mixed = [A, B, "rubbish"]
-    assert [len(batch.invalid) for batch in sift(mixed, PATTERN)] == [1]
+    assert [len(batch.invalid) for batch in sift(mixed, PATTERN, most=TENTH)] == [1]
     with pytest.raises(MalformedEntryError, match=r"1 of the 3 entries .* at most 0 may be"):
-        sift(mixed, PATTERN, most=lambda _total: 0)
+        sift(mixed, PATTERN, most=parse_limit("0"))
 
 
 def test_a_reference_among_other_words_is_found_wherever_it_stands():
     many = [f"EC-{n // 36**2:03d}-AAA-{n % 1000:03d}" for n in range(25_000)]
     with pytest.raises(MalformedEntryError, match=r"entry 25,001 of"):
-        sift([*many, f"{A},{B}"], PATTERN)
+        sift([*many, f"{A},{B}"], PATTERN, most=TENTH)
 
 
 @given(

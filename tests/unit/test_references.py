@@ -130,6 +130,8 @@ def test_shown_text_is_short_and_can_be_printed():
         ("ec-[0-9]{3}", "upper case"),
         ("EC-[0-9", "regular expression"),
         ("*", "regular expression"),
+        ("'EC-[0-9]+'", "is in quotes"),
+        ('"EC-[0-9]+"', "is in quotes"),
     ],
 )
 def test_a_pattern_that_cannot_be_used_is_refused_with_the_reason(pattern, why):
