@@ -29,6 +29,7 @@ BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "memory": "bench.memory",
     "scripts": "bench.scripts",
     "intake": "bench.intake",
+    "refusals": "bench.refusals",
 }
 
 

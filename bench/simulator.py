@@ -4,7 +4,8 @@
 
 prints one line of JSON (`url`, `pid`) when it listens, and ends on SIGTERM or SIGINT. It answers every reference with
 success, in the words and the layout of the platform, each call `latency` after its request's last byte and never
-earlier. It keeps no consignments: the sandbox does that. What it keeps is counts:
+earlier. References that begin with `EC-ZZ` it refuses, all in the same words, and reads as Manifested. It keeps no
+consignments: the sandbox does that. What it keeps is counts:
 
     GET /stats      calls (lists, singles, reads), references, calls in flight and their peak, and the monotonic
                     times (seconds, the machine's clock, so comparable between processes) of the first request's last
@@ -33,6 +34,8 @@ LIST_REQUEST = b"PUT /consignments/cancellist "
 
 ANSWER_HEAD = b'{"IsSuccess": true, "Message": "Consignment cancellation completed successfully", "Data": "'
 ANSWER_TAIL = b'", "ApiLinks": null}'
+REFUSED = b"EC-ZZ"
+REFUSED_HEAD = b'{"IsSuccess": false, "Message": "Consignment cancellation failed", "Data": "'
 ANSWER_JOINT = ANSWER_TAIL + b", " + ANSWER_HEAD
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
@@ -40,7 +43,7 @@ OK_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 ERROR = b"HTTP/1.1 %b\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
 ERROR_BODY = b'{"Code": "%b", "Message": "%b", "CorrelationId": "00000000-0000-0000-0000-000000000000", "Details": []}'
 STATUS_BODY = (
-    b'{"ConsignmentReferenceForAllLegsAssignedByMpd": "%b", "Status": "Allocated", '
+    b'{"ConsignmentReferenceForAllLegsAssignedByMpd": "%b", "Status": "%b", '
     b'"ExpectedDeliveryDate": "2020-06-02T14:20:11.4370803+01:00", '
     b'"ApiLink": {"Rel": "Link", "Href": "/consignments/%b"}}'
 )
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
         if not head.startswith(LIST_REQUEST):
             self._answer_rarer(head, body)
             return
-        if body[:2] == b'["' and body[-2:] == b'"]' and len(body.split(None, 1)) == 1:
+        if body[:2] == b'["' and body[-2:] == b'"]' and REFUSED not in body and len(body.split(None, 1)) == 1:
             names = body[2:-2]
             count = names.count(b'","') + 1
             answers = b"[%b%b%b]" % (ANSWER_HEAD, names.replace(b'","', ANSWER_JOINT), ANSWER_TAIL)
@@ -151,7 +154,10 @@ class Connection(asyncio.Protocol):
                 self._refuse(b"400 Bad Request", b"bad_request", b"The body is not a JSON array of references")
                 return
             count = len(plain)
-            answers = b"[" + b", ".join(ANSWER_HEAD + name + ANSWER_TAIL for name in plain) + b"]"
+            heads = (REFUSED_HEAD if name.startswith(REFUSED) else ANSWER_HEAD for name in plain)
+            answers = (
+                b"[" + b", ".join(head + name + ANSWER_TAIL for head, name in zip(heads, plain, strict=True)) + b"]"
+            )
         self._platform.stats.lists += 1
         self._platform.stats.references += count
         self._schedule(OK_HEAD % (len(answers), answers))
@@ -174,7 +180,8 @@ class Connection(asyncio.Protocol):
             case b"GET", [b"consignments", _, b"status"]:
                 stats.reads += 1
                 reference = path.strip(b"/").split(b"/")[1]
-                status = STATUS_BODY % (reference, reference)
+                state = b"Manifested" if reference.startswith(REFUSED) else b"Allocated"
+                status = STATUS_BODY % (reference, state, reference)
                 self._schedule(OK_HEAD % (len(status), status))
             case b"GET", [b"stats"]:
                 counts = stats.as_json()
@@ -220,6 +227,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(answer)
             if self._closing and not self._pending:
                 self._transport.close()
+
+
+def _item(name: bytes) -> bytes:
+    return (REFUSED_HEAD if name.startswith(REFUSED) else ANSWER_HEAD) + name + ANSWER_TAIL
 
 
 def _read_array(body: bytes) -> list[bytes] | None:

@@ -27,7 +27,7 @@ def explain(
 ) -> None:
     """Show what was tried for a reference, when and with what answer, and how it ended.
 
-    Calls that did not simply succeed are kept for a while; --words shows what has been learnt from refusals.
+    Calls that did not simply succeed are kept for a while; --words shows what reads found behind refusals.
 
     Example: cancellist explain 6w4h0v2m1x3q EC-000-05D-1NS
     """

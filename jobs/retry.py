@@ -5,6 +5,7 @@ refusal of this job's call, and on a state that was read after the last call tha
 """
 
 from dataclasses import dataclass, replace
+from math import ceil, log2
 
 from jobs import words
 from jobs.model import Piece
@@ -18,7 +19,7 @@ class RetryPolicy:
     """How often and how soon.
 
     Attributes:
-        max_attempts: counted calls before a reference is given up, and reads before its state is.
+        max_attempts: counted calls before a reference is given up.
         base_s: upper bound of the first pause.
         cap_s: upper bound of any pause.
         call_timeout_s: for how long after its end an unclear call may still act.
@@ -28,6 +29,14 @@ class RetryPolicy:
     base_s: float = 0.25
     cap_s: float = 30.0
     call_timeout_s: float = 30.0
+
+    @property
+    def most_reads(self) -> int:
+        """Reads that tell nothing before a state is given up: as many as calls, once pauses have grown to their cap.
+
+        So an outage of the reads alone is waited out for a while: three minutes with the defaults.
+        """
+        return self.max_attempts + max(0, ceil(log2(self.cap_s / self.base_s)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +240,7 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
             return _unrefused(piece, status, None, policy, jitter)
         case Unread(reason=reason, status=status, counted=counted, alone_after=alone_after):
             reads = piece.reads + (1 if counted else 0)
-            if (counted or alone_after) and reads >= policy.max_attempts and unclear_left_s <= 0:
+            if (counted or alone_after) and reads >= policy.most_reads and unclear_left_s <= 0:
                 return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
             pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
             return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)

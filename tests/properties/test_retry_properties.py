@@ -275,3 +275,39 @@ def test_a_negative_outcome_rests_on_a_refusal_and_on_what_was_read(piece, readi
         if isinstance(reading, Found):
             assert step.state == reading.state
             assert (standing(reading.state) is Standing.MANIFESTED) == (step.outcome is Outcome.MANIFESTED)
+
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            "Consignment cancellation failed",
+            "it was Delivered",
+            "already Cancelled",
+            "state: Manifested",
+            "not found",
+            "",
+        ]
+    ),
+    st.text(max_size=30),
+)
+RESTING = {
+    Standing.CANCELLED: Outcome.ALREADY_CANCELLED,
+    Standing.MANIFESTED: Outcome.MANIFESTED,
+    Standing.OPEN: Outcome.REJECTED,
+    Standing.STRANGE: Outcome.REJECTED,
+}
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(TEXTS, st.one_of(state_names, st.text(min_size=1, max_size=9))), max_size=80), policies)
+def test_whatever_texts_stand_for_whatever_states_in_any_order_each_result_is_what_its_own_read_says(told, policy):
+    for text, state in told:
+        step = after_call(Piece(REFERENCE), Refused(200, text or None), policy, 0.5, 0.0)
+        assert isinstance(step, ReadState)
+        piece = Piece(REFERENCE, named=step.named, refusal_status=200, refusal_words=step.refusal_words)
+        found = after_reading(piece, Found(state, 200), policy, 0.5, 0.0)
+        meaning = standing(state)
+        if meaning is Standing.PASSING:
+            assert isinstance(found, ReadState) or found.outcome is Outcome.REJECTED
+        else:
+            assert (found.outcome, found.state, found.message) == (RESTING[meaning], state, text or None)

@@ -195,13 +195,16 @@ def test_a_state_that_does_not_pass_ends_at_last(piece, outcome):
     assert isinstance(read(tried, Found("Cancelling", 200), left_s=1.0), ReadState)
 
 
-def test_a_state_that_cannot_be_read_is_unconfirmed_at_last():
-    piece = REFUSED_SENT
-    for reads in (1, 2):
+def test_a_state_that_cannot_be_read_is_unconfirmed_once_pauses_have_grown_and_reads_are_spent():
+    piece, waited_s = REFUSED_SENT, 0.0
+    assert POLICY.most_reads == 3 + 4  # 1, 2, 4, 8 s, and three of 10 s
+    for reads in range(1, POLICY.most_reads):
         step = read(piece, Unread("HTTP 500", 500))
         assert isinstance(step, ReadState)
         assert (step.reads, step.refusal_status, step.refusal_words) == (reads, 200, "no")
+        waited_s += step.delay_s
         piece = Piece(piece.references, step.attempts, step.named, 5, step.reads, 200, "no")
+    assert waited_s >= (1 + 2 + 4 + 8 + 10 + 10) / 2
     step = read(piece, Unread("HTTP 500", 500))
     assert (step.outcome, step.attempts, step.status) == (Outcome.UNCONFIRMED, 2, 500)
     assert "HTTP 500" in step.message
