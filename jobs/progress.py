@@ -16,6 +16,8 @@ _EXPERIMENT_LAPS = 4
 _CLEARLY_LOWER = 0.8
 """The share of the usual calls at once below which a limit is no experiment's."""
 _CLEARLY_HIGHER = 1.25
+_FAR_MORE = 3
+"""Times as many references in calls as these bring results for, from which on they are not the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def progress(
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
+    if _refused(usual, in_calls, calls, lists, limit):
+        return Progress(rate, left / rate, max(1, calls) * lists.mean / rate)
     usual = _from_now_on(usual, lists, calls, claims, limit)
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
@@ -136,6 +140,15 @@ class _Lists:
     def number(self, references: int) -> int:
         """Calls that so many references will take: shorter lists are rare, and the fewer lists the less likely."""
         return max(math.ceil(references / self.longest), round(references / self.mean))
+
+
+def _refused(usual: float, in_calls: float, calls: int, lists: _Lists, limit: int | None) -> bool:
+    """Whether calls name far more than they bring results for: they are refused, and each reference is then read.
+
+    There is no lap of such calls. What is left takes as long as it takes at the present rate.
+    """
+    most = max(1, calls, limit or 0) * lists.longest
+    return in_calls > _FAR_MORE * max(1, calls) * lists.longest or usual > _FAR_MORE**2 * most
 
 
 def _soon_at_once(number: int, calls: int, usual: float) -> float:

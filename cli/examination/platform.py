@@ -51,6 +51,17 @@ def transport(account: Subscription) -> Finding:
                    f"use https:// in {account.wording.url}")  # fmt: skip
 
 
+def deallocation(account: str) -> Finding:
+    """What it means that consignments are deallocated first."""
+    return warning(
+        f"deallocating {account}",
+        "DEALLOCATE_FIRST takes the allocation of a consignment before it is cancelled",
+        "where the cancelling call then fails, the consignment stays open and without its carrier",
+        "leave it off unless the platform refuses to cancel what is allocated; each state is read first, which costs a "
+        "read for each reference",
+    )
+
+
 async def key(account: Subscription) -> Finding:
     """Whether the platform answers, and takes the key."""
     async with PlatformClient(account.url, account.key, timeout_s=_ANSWER_S, version=account.version) as client:

@@ -36,7 +36,8 @@ async def _account(settings: Settings, name: str, role: Role) -> list[Finding]:
         account = platform.subscription(settings, name)
     except SettingsError as error:
         return [failed(f"key {name}", str(error), "nothing is cancelled", "mend the setting that is named")]
-    return [platform.transport(account), await _key(account, role)]
+    found = [platform.transport(account), await _key(account, role)]
+    return [*found, platform.deallocation(name)] if settings.of(name).deallocate_first else found
 
 
 async def _key(account: Subscription, role: Role) -> Finding:

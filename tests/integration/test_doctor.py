@@ -235,3 +235,10 @@ def test_a_socket_that_others_may_use_is_named(tmp_path: Path) -> None:
 def test_one_document_is_all_that_is_printed(quick: Desk) -> None:
     done = quick.run("doctor", "--json")
     assert set(json.loads(done.out)) == {"ok", "checks"}
+
+
+def test_what_deallocating_first_can_do_to_a_consignment_is_told(quick: Desk) -> None:
+    done, checks = examined(quick, deallocate_first="true")
+    assert done.status == 0
+    assert checks["deallocating default"]["verdict"] == "warning"
+    assert "without its carrier" in checks["deallocating default"]["means"]

@@ -141,3 +141,11 @@ def test_it_stands_during_a_long_hold_and_runs_during_a_short_one():
     assert clock(60, stops=Stops(0, 0, T0 + 70_000)) == 10_000
     assert clock(60, stops=Stops(0, 0, T0 + 50_000)) == 20_000
     assert clock(60, stops=Stops(0, 0, T0 + 10_000 + HOLD_MS - 1)) == 60_000
+
+
+@pytest.mark.parametrize("in_calls", [800, 404, 8])
+def test_where_lists_are_refused_and_each_reference_is_read_the_time_left_is_that_of_reads(in_calls):
+    read = [Sample(100 * n, 40 * n, 40 * 50 * n * n, 800, 40 * n) for n in range(1, 21)]  # 400 a second, one each call
+    got = progress(left=2000, samples=read, in_calls=in_calls, calls=8, now_ms=2000, claims=12, unclaimed=1900, limit=8)
+    assert got.rate == pytest.approx(400, rel=0.1)
+    assert got.eta_s == pytest.approx(5.0, rel=0.1)
