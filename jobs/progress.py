@@ -5,7 +5,7 @@ Times are milliseconds on the job's clock, which runs from its start and stands 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Self
 
@@ -87,9 +87,10 @@ def progress(
         unclaimed: references that are in none of them.
         limit: calls at once that are allowed now; None where that is not known.
     """
-    points = [START, *samples]
+    points: Sequence[Sample] = [START, *samples]
     if points[-1].count == 0:
         return Progress(None, None)
+    points, in_calls = _that_bring(points, in_calls, calls, limit, now_ms)
     step = step_of(points, in_calls, now_ms)
     rate = rate_of(points, step, step / max(1, calls), now_ms)
     if not rate:
@@ -97,8 +98,6 @@ def progress(
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
     lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
-    if _refused(usual, in_calls, calls, lists, limit):
-        return Progress(rate, left / rate, max(1, calls) * lists.mean / rate)
     usual = _from_now_on(usual, lists, calls, claims, limit)
     if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
         laps = _Laps(left / usual, usual / lists.mean)
@@ -142,13 +141,22 @@ class _Lists:
         return max(math.ceil(references / self.longest), round(references / self.mean))
 
 
-def _refused(usual: float, in_calls: float, calls: int, lists: _Lists, limit: int | None) -> bool:
-    """Whether calls name far more than they bring results for: they are refused, and each reference is then read.
+def _that_bring(
+    points: Sequence[Sample], in_calls: float, calls: int, limit: int | None, now_ms: int
+) -> tuple[Sequence[Sample], float]:
+    """The samples, and the references in calls now, with as many in calls as these bring results for.
 
-    There is no lap of such calls. What is left takes as long as it takes at the present rate.
+    Lists that are refused bring none: each of their references is then read, and that brings one.
     """
-    most = max(1, calls, limit or 0) * lists.longest
-    return in_calls > _FAR_MORE * max(1, calls) * lists.longest or usual > _FAR_MORE**2 * most
+    lists = _lists(points, now_ms)
+    if lists is None:
+        return points, in_calls
+    now, most = max(1, calls) * lists.mean, max(1, calls, limit or 0) * lists.longest
+    if in_calls <= _FAR_MORE * max(1, calls) * lists.longest:
+        if all(point.in_calls <= _FAR_MORE**2 * most for point in points):
+            return points, in_calls
+        now = in_calls
+    return [replace(point, in_calls=min(point.in_calls, round(now))) for point in points], min(in_calls, now)
 
 
 def _soon_at_once(number: int, calls: int, usual: float) -> float:
