@@ -7,8 +7,9 @@ what is not said is not said.
 
 from collections.abc import Mapping, Sequence
 
-REFERENCE, STATE = "ConsignmentReferenceForAllLegsAssignedByMpd", "Status"
-"""The fields of Get Consignment Status."""
+REFERENCES, STATE = ("ConsignmentReferenceForAllLegsAssignedByMpd", "ConsignmentReference", "Reference"), "Status"
+"""The fields of Get Consignment Status: the first name is the documented one, the others are those of its sisters."""
+_DEEPEST = 3
 _ERROR = ("Code", "Message", "CorrelationId")
 
 
@@ -33,20 +34,35 @@ def has(body: Mapping[str, object], name: str) -> bool:
 
 
 def items_of(body: object) -> Sequence[object] | None:
-    """The items of a list's answer: the list, the one list that an object wraps, or an item that stands alone.
+    """The items of a list's answer: the list, the one list of items within an object, or an item that stands alone.
 
-    None where it has none of these forms.
+    None where it has none of these forms, or two lists to choose from.
     """
     match body:
         case list():
             return body
-        case dict() if has(body, "Data") and has(body, "IsSuccess"):
+        case dict() if _is_item(body):
             return [body]
         case dict():
-            lists = [value for value in body.values() if isinstance(value, list)]
+            lists = _lists(body, _DEEPEST)
             return lists[0] if len(lists) == 1 else None
         case _:
             return None
+
+
+def _is_item(value: object) -> bool:
+    return isinstance(value, dict) and has(value, "Data") and has(value, "IsSuccess")
+
+
+def _lists(body: Mapping[str, object], deepest: int) -> list[list[object]]:
+    """The lists within an object that hold items, down to some depth."""
+    found: list[list[object]] = []
+    for value in body.values():
+        if isinstance(value, list) and any(map(_is_item, value)):
+            found.append(value)
+        elif isinstance(value, dict) and deepest > 1:
+            found += _lists(value, deepest - 1)
+    return found
 
 
 def record_of(body: Mapping[str, object]) -> Mapping[str, object]:
@@ -60,6 +76,11 @@ def record_of(body: Mapping[str, object]) -> Mapping[str, object]:
 def as_documented(body: object) -> bool:
     """Whether a list's answer that could be read has the documented form to the letter."""
     return isinstance(body, list) and all(not isinstance(item, dict) or "Data" in item for item in body)
+
+
+def is_documented_status(body: object) -> bool:
+    """Whether the answer of Get Consignment Status has the documented form to the letter."""
+    return isinstance(body, dict) and STATE in body and REFERENCES[0] in body
 
 
 def is_error(body: object) -> bool:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from jobs.answer_forms import REFERENCE, STATE, field, letters, record_of
+from jobs.answer_forms import REFERENCES, STATE, field, letters, record_of
 from jobs.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from jobs.references import normalise
 from jobs.verdicts import OF_THE_CALLER
@@ -22,6 +22,7 @@ class Standing(Enum):
 
 _LONGEST_STATE = 100
 """Characters of a state that are kept: it is written with the result, and the longest that is known has 22."""
+_SERVER_ERRORS = 500
 _ROUNDING_S = 2.0
 """Times in headers are in whole seconds."""
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
@@ -68,13 +69,14 @@ class Unread:
     """The state could not be read.
 
     `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing;
-    `alone_after` as for `jobs.verdicts.Untaken`.
+    `outage` that what came is no answer of the platform; `alone_after` as for `jobs.verdicts.Untaken`.
     """
 
     reason: str
     status: int | None = None
     counted: bool = True
     answered: bool = False
+    outage: bool = False
     alone_after: int = 0
 
 
@@ -105,21 +107,22 @@ def judge_reading(
                 return _old(answer, since_call_s) or _unmodified(answer, found, since_call_s, doubted) or found
             return found
         case Answer(status=status) if is_success(status):
-            return Unread("the answer has no state", status)
-        case Answer(status=status):
-            return Unread(f"HTTP {status}", status)
+            return Unread("the answer has no state", status, outage=True)
+        case Answer(status=status, body=body):
+            return Unread(f"HTTP {status}", status, outage=status < _SERVER_ERRORS and not of_platform(body))
 
 
 def _found(reference: str, body: dict[str, object], status: int) -> Found | Unread:
-    """The state in an answer. One that does not say whose it is has to be known: it may be an outage's own word."""
+    """The state in an answer that says whose it is; one that does not may be an outage's own word."""
     record = record_of(body)
-    named, state = field(record, REFERENCE), field(record, STATE)
-    if isinstance(named, str) and normalise(named) != reference:
+    named = [name for name in REFERENCES if isinstance(field(record, name), str)]
+    if any(normalise(str(field(record, name))) != reference for name in named):
         return Unread("the answer is about another reference", status)
+    state = field(record, STATE)
     if not isinstance(state, str) or not state.strip():
-        return Unread("the answer has no state", status)
-    if not isinstance(named, str) and standing(state) is Standing.STRANGE:
-        return Unread("the answer does not say whose state it has", status)
+        return Unread("the answer has no state", status, outage=True)
+    if not named:
+        return Unread("the answer does not say whose state it has", status, outage=True)
     return Found(state.strip()[:_LONGEST_STATE], status)
 
 

@@ -11,7 +11,7 @@ from jobs import words
 from jobs.model import Piece
 from jobs.outcomes import Outcome
 from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
-from jobs.verdicts import OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
+from jobs.verdicts import NO_ANSWER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,16 @@ class RetryPolicy:
 
     @property
     def most_reads(self) -> int:
-        """Reads that tell nothing before a state is given up: as many as calls, once pauses have grown to their cap.
-
-        So an outage of the reads alone is waited out for a while: three minutes with the defaults.
-        """
+        """Reads that fail before a state is given up: as many as calls, once pauses have grown to their cap."""
         return self.max_attempts + max(0, ceil(log2(self.cap_s / self.base_s)))
+
+    @property
+    def patience(self) -> int:
+        """Calls, or reads, of one reference that are not answered before it is given up, though no other shows why.
+
+        So an outage of one endpoint is waited out: a quarter of an hour with the defaults.
+        """
+        return 3 * self.max_attempts + self.most_reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def after_call(
         case Unclear(counted=counted, ended=ended, alone_after=alone_after):
             unclear_s = _ENDED_S if ended else policy.call_timeout_s
             attempts = piece.attempts + (1 if counted else 0)
-            if attempts >= policy.max_attempts and (counted or alone_after):
+            if _spent(piece, attempts, counted, alone_after, policy, lone=lone):
                 return ReadState(max(unclear_s, unclear_left_s), attempts, named, unclear_s=unclear_s)
             pause_s = _pause(piece, attempts, alone_after, policy, jitter)
             return CallAgain(pause_s, attempts, named, unclear_s=unclear_s, alone_after=alone_after, lone=lone)
@@ -144,7 +149,7 @@ def after_call(
             return CallAgain(0.0, piece.attempts, piece.named)
         case Untaken(reason=reason, status=status, counted=counted, alone_after=alone_after):
             attempts = piece.attempts + (1 if counted else 0)
-            if attempts < policy.max_attempts or not (counted or alone_after):
+            if not _spent(piece, attempts, counted, alone_after, policy, lone=lone):
                 pause_s = _pause(piece, attempts, alone_after, policy, jitter)
                 return CallAgain(pause_s, attempts, named, alone_after=alone_after, lone=lone)
             if piece.maybe_sent:
@@ -152,11 +157,18 @@ def after_call(
             return Settle(Outcome.FAILED, named, status, reason)
 
 
+def _spent(piece: Piece, attempts: int, counted: bool, alone_after: int, policy: RetryPolicy, *, lone: bool) -> bool:
+    """Whether references have had their last call: attempts are spent, or one alone was not answered for very long."""
+    if lone and alone_after == NO_ANSWER and piece.unanswered >= policy.patience:
+        return True
+    return attempts >= policy.max_attempts and (counted or alone_after > 0)
+
+
 def _pause(piece: Piece, attempts: int, alone_after: int, policy: RetryPolicy, jitter: float) -> float:
     """The pause before the next call: growing where others do well meanwhile, so that attempts are spread over time."""
     if alone_after and piece.alone >= alone_after:
         return spaced(attempts + piece.alone, policy, jitter)
-    extra = piece.unanswered if alone_after and alone_after < OF_THE_CALLER else piece.alone
+    extra = piece.unanswered if alone_after == NO_ANSWER else piece.alone
     return backoff(max(1, attempts + extra), policy, jitter)
 
 
@@ -165,6 +177,18 @@ def singled_out(piece: Piece, verdict: Verdict) -> bool:
     match verdict:
         case Unclear(alone_after=after) | Untaken(alone_after=after):
             return after > 0 and piece.alone >= after
+        case _:
+            return False
+
+
+def suspected(piece: Piece, verdict: Verdict) -> bool:
+    """Whether what came about the caller is perhaps about these references: then it moves nothing of the account.
+
+    Others did well since the call before, which was answered so too.
+    """
+    match verdict:
+        case Unclear(alone_after=after) | Untaken(alone_after=after):
+            return after > 0 and piece.alone > 0
         case _:
             return False
 
@@ -240,7 +264,8 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
             return _unrefused(piece, status, None, policy, jitter)
         case Unread(reason=reason, status=status, counted=counted, alone_after=alone_after):
             reads = piece.reads + (1 if counted else 0)
-            if (counted or alone_after) and reads >= policy.most_reads and unclear_left_s <= 0:
+            most = policy.patience if reading.outage else policy.most_reads
+            if (counted or alone_after) and reads >= most and unclear_left_s <= 0:
                 return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
             pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
             return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)
@@ -277,7 +302,8 @@ def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy
     """
     shown = state is not None and standing(state) in {Standing.OPEN, Standing.MANIFESTED}
     reads = 0 if shown else piece.reads + 1
-    if piece.attempts < policy.max_attempts and reads < policy.max_attempts:
+    waits = piece.unanswered < policy.patience
+    if piece.attempts < policy.max_attempts and reads < policy.max_attempts and waits:
         pause_s = backoff(max(1, piece.attempts), policy, jitter)
         return CallAgain(pause_s, piece.attempts, piece.named, cleared=shown, status=status, state=state, reads=reads)
     if not shown:

@@ -9,12 +9,13 @@ from typing import Any
 
 import structlog
 
+from jobs.answer_forms import is_documented_status
 from jobs.deallocation import NOTHING, Deallocation
 from jobs.ledger.claims import Claim, Part, Share
 from jobs.listsize import listed
 from jobs.model import Piece
 from jobs.outcomes import Answer, Failure, judge
-from jobs.readings import Reading, Unread, judge_reading
+from jobs.readings import Found, Reading, Unread, judge_reading
 from jobs.retry import (
     CallAgain,
     ReadState,
@@ -24,7 +25,7 @@ from jobs.retry import (
     after_known_refusal,
     after_lone_probe,
     after_reading,
-    singled_out,
+    suspected,
     told_deallocated,
 )
 from jobs.signs import Shown, Sign, shown_by
@@ -50,13 +51,17 @@ class Called:
         answer: what came back at last.
         judgement: what it says of each reference.
         answered: whether it says something of what was asked.
+        sent: how many references the cancelling call named.
         deallocation: what came of deallocating first.
+        before: what has stopped some of them before the cancelling call; None where nothing did.
     """
 
     answer: Answer | Failure
     judgement: Judgement
     answered: bool
+    sent: int = 0
     deallocation: Deallocation = NOTHING
+    before: Answer | Failure | None = None
 
 
 class Attempt:
@@ -103,8 +108,8 @@ class Attempt:
         self._log(claim, len(references), answer, took_s)
         if fails_itself(claim, references, judgement, self._policy):
             judgement = judgement.uncounted()
-        hold_s, hold_why = hold(answer)
-        own = not claim.probe and all(singled_out(part.piece, judgement.common) for part in claim.parts)
+        hold_s, hold_why = max(hold(answer), hold(called.before), key=lambda held: held[0])
+        own = not claim.probe and any(suspected(part.piece, judgement.common) for part in claim.parts)
         wait_s = 0.0
         if own:  # it says nothing of the account, since others do well: only these references wait
             shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
@@ -117,7 +122,7 @@ class Attempt:
             hold_s=hold_s,
             hold_why=hold_why,
             slow_s=0.0 if own or claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
-            listed=listed(len(references), answer),
+            listed=listed(called.sent, answer),
             trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
         )
 
@@ -129,16 +134,16 @@ class Attempt:
         stopped = prepared.deallocation.stopped
         left = [r for r in references if r not in stopped]
         if not left and prepared.answer is not None:
-            judgement = Judgement(next(iter(stopped.values())), {})
-            return Called(prepared.answer, judgement, prepared.answered, prepared.deallocation)
+            judgement = Judgement(next(iter(stopped.values())), dict(stopped))
+            return Called(prepared.answer, judgement, prepared.answered, deallocation=prepared.deallocation)
         called = await self._call_for(left, may_send)
         judgement = prepared.deallocation.joined(called.judgement)
-        return replace(called, judgement=judgement, deallocation=prepared.deallocation)
+        return replace(called, judgement=judgement, deallocation=prepared.deallocation, before=prepared.answer)
 
     async def _call_for(self, references: Sequence[str], may_send: MaySend) -> Called:
         answer = await self._client.cancel(references, may_send)
         judgement = judge(references, answer, single=len(references) == 1)
-        return Called(answer, judgement, judgement.answered)
+        return Called(answer, judgement, judgement.answered, len(references))
 
     async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
         started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
@@ -151,9 +156,11 @@ class Attempt:
         if claim.probe and isinstance(reading, Unread):
             reading = replace(reading, counted=False)
         self._log(claim, 1, answer, took_s)
+        if isinstance(reading, Found) and isinstance(answer, Answer) and not is_documented_status(answer.body):
+            self._tell_changed()
         shown = shown_by(answer, took_s * 1000, answered=not unread)
         hold_s, hold_why = hold(answer)
-        if isinstance(reading, Unread) and 0 < reading.alone_after <= piece.reads_alone and not claim.probe:
+        if isinstance(reading, Unread) and reading.alone_after and piece.reads_alone and not claim.probe:
             shown, hold_s, hold_why = None, 0.0, None  # it says nothing of the account: others' reads do well
         return Ended(
             self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
@@ -247,7 +254,11 @@ class Attempt:
                 "the platform named references that were not asked for",
                 claim=claim.id, asked=len(references), unasked=len(judgement.unasked),
             )  # fmt: skip
-        if judgement.changed and self._telling.due("changed") is not None:
+        if judgement.changed:
+            self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        if self._telling.due("changed") is not None:
             log.warning("the platform's answers have another form than documented; they are read all the same")
 
     def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from jobs.deallocation import Deallocation, is_allocated, judge_deallocation
-from jobs.outcomes import Answer, Failure, judge_error
+from jobs.outcomes import Answer, Failure
 from jobs.readings import Found, Unread, judge_reading
-from jobs.verdicts import Suspect, Unclear, Untaken, Verdict
+from jobs.verdicts import NO_ANSWER, Untaken, Verdict
 from worker.platform.client import MaySend, PlatformClient
 
 _WRONG_IN_A_ROW = 3
@@ -60,7 +60,7 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
     states, wrong = _States(), 0
     for n, reference in enumerate(references):
         answer = await client.status(reference, may_send)
-        reading = judge_reading(reference, answer)
+        reading = judge_reading(reference, _dated(answer), since_call_s=0.0)
         if not isinstance(reading, Unread):
             wrong = 0
             if isinstance(reading, Found) and is_allocated(reading.state):
@@ -69,24 +69,26 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
         wrong += 1
         states.answer = answer
         states.stopped[reference] = verdict = _unread(reading, answer)
-        if wrong >= _WRONG_IN_A_ROW or not reading.counted:
-            states.stopped |= dict.fromkeys(references[n:], verdict)
+        if not reading.counted:  # the account may not go on: nothing was done for any of them
+            return _States([], dict.fromkeys(references, verdict), answer)
+        if wrong >= _WRONG_IN_A_ROW:
+            untried = Untaken("the states of others could not be read", counted=False)
+            states.stopped |= dict.fromkeys(references[n + 1 :], untried)
             break
     return states
 
 
-def _unread(reading: Unread, answer: Answer | Failure) -> Verdict:
+def _dated(answer: Answer | Failure) -> Answer | Failure:
+    """The answer without what it says of the last change: no call of ours is there yet that could have changed it."""
+    return replace(answer, unmodified_s=None) if isinstance(answer, Answer) else answer
+
+
+def _unread(reading: Unread, answer: Answer | Failure) -> Untaken:
     """Nothing was asked of the platform but a state: that is untaken, whatever came."""
     why = f"reading the state before deallocating: {reading.reason}"
     match answer:
         case Failure(written=written, withheld=withheld):
             return Untaken(why, counted=written, withheld=withheld)
         case Answer(status=status):
-            verdict = judge_error(answer, single=False) if status >= 300 else None  # noqa: PLR2004 - no success
-            match verdict:
-                case Unclear(counted=counted, alone_after=after) | Untaken(counted=counted, alone_after=after):
-                    return Untaken(why, status, counted=counted, alone_after=after)
-                case Suspect() as suspect:
-                    return replace(suspect, too_long=False)
-                case _:
-                    return Untaken(why, status)
+            after = NO_ANSWER if reading.outage else reading.alone_after
+            return Untaken(why, status, counted=reading.counted and not reading.outage, alone_after=after)

@@ -29,7 +29,7 @@ def trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, t
             return TroubledCall(claim.kind, status, reason, correlation_id(body), took_ms, named)
 
 
-def hold(answer: Answer | Failure) -> tuple[float, str | None]:
+def hold(answer: Answer | Failure | None) -> tuple[float, str | None]:
     """For how long (s) the platform asks the account to make no call, and why."""
     match answer:
         case Answer(status=status, retry_after_s=float(seconds)):

@@ -35,8 +35,8 @@ async def test_culprits_are_isolated_in_few_calls(valkey_stage: Stage, culprits:
     assert worker.end() == 0
 
 
-@pytest.mark.parametrize("status", [409, 422])
-async def test_lists_that_are_refused_for_no_references_sake_end_as_singles(valkey_stage: Stage, status: int) -> None:
+@pytest.mark.parametrize("status", [409, 422, 405, 415])
+async def test_lists_that_are_not_taken_for_no_references_sake_end_as_singles(valkey_stage: Stage, status: int) -> None:
     faults = {f"list:{status}-before": 1.0}
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": faults, "latency_ms": 2})
     references = valkey_stage.platform.references(190, unknown=10)
@@ -44,7 +44,8 @@ async def test_lists_that_are_refused_for_no_references_sake_end_as_singles(valk
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
         await ended(ledger, job, 40)
-        outcomes = await agrees(valkey_stage, ledger, job, references)
+        # 405 and 415 refuse nothing: a call that was answered so may have acted
+        outcomes = await agrees(valkey_stage, ledger, job, references, maybe=status in {405, 415})
     assert outcomes[Outcome.NOT_FOUND] == 10
     assert outcomes[Outcome.CANCELLED] > 150
     calls = valkey_stage.platform.get("/sandbox/stats")["calls"]
@@ -54,10 +55,10 @@ async def test_lists_that_are_refused_for_no_references_sake_end_as_singles(valk
 
 
 @pytest.mark.parametrize("status", [405, 415])
-async def test_lists_that_are_not_understood_are_given_up_once_their_states_were_read(
+async def test_calls_that_are_not_understood_are_given_up_once_their_states_were_read(
     valkey_stage: Stage, status: int
 ) -> None:
-    faults = {f"list:{status}-before": 1.0}
+    faults = {f"{scope}:{status}-before": 1.0 for scope in ("list", "single")}
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"faults": faults, "latency_ms": 2})
     references = valkey_stage.platform.references(190, unknown=10)
     worker = valkey_stage.worker(max_attempts=2, retry_base=0.05, retry_cap=0.2)
@@ -73,9 +74,6 @@ async def test_lists_that_are_not_understood_are_given_up_once_their_states_were
         assert record[reference]["cancelled_by_call"] is None
         # what was cancelled before reads as ours: a call that named it was answered, but not refused
         assert result.outcome == states.get(record[reference]["state"], "cancelled")
-        assert result.attempts == 2
-    calls = valkey_stage.platform.get("/sandbox/stats")["calls"]
-    assert calls["cancellist"] <= 5
     assert worker.end() == 0
 
 

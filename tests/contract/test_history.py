@@ -64,8 +64,8 @@ async def test_a_lone_reference_burns_attempts_once_others_have_done_well_often_
     assert (await call_in_vain(ledger, after, 2)).attempts == 5  # by now it is known whose doing it is
 
 
-@pytest.mark.parametrize(("after", "alone"), [(NO_ANSWER, 2), (OF_THE_CALLER, 0)])
-async def test_that_reads_do_well_says_nothing_of_whether_the_caller_may_call(ledger, after, alone):
+@pytest.mark.parametrize("after", [NO_ANSWER, OF_THE_CALLER])
+async def test_that_reads_do_well_says_nothing_of_calls(ledger, after):
     await submit(ledger, refs(1))
     for _ in range(3):
         piece = await call_in_vain(ledger, after)
@@ -75,7 +75,7 @@ async def test_that_reads_do_well_says_nothing_of_whether_the_caller_may_call(le
         await a_moment(ledger)
         await settle(ledger, taken, CallAgain(0.0, piece.attempts, piece.named, cleared=True), well=True)
         await a_moment(ledger)
-    assert (await _peek(ledger)).parts[0].piece.alone == alone
+    assert (await _peek(ledger)).parts[0].piece.alone == 0
 
 
 async def test_a_list_burns_nothing_since_it_is_not_known_which_of_it_is_to_blame(ledger):

@@ -155,7 +155,9 @@ def test_of_two_arrays_the_one_that_is_named_is_taken_and_neither_unless_one_is(
 )  # fmt: skip
 def test_the_cells_of_well_formed_csv_are_those_that_python_reads(rows, delimiter, quoting, number, block_bytes):
     held = io.StringIO(newline="")
-    csv.writer(held, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows([["a", "b", "c"], *rows])
+    csv.writer(held, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(
+        [["head one", "head two", "head three"], *rows]
+    )
     content = held.getvalue()
     assume(not any(looks_like_reference(cell) for row in rows for cell in row))
     reader = Reader(pattern=PATTERN, hints=Hints(column=str(number), delimiter=delimiter), block_bytes=block_bytes)

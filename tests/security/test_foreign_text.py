@@ -151,7 +151,7 @@ def test_fields_of_an_intake_entry_reach_no_terminal_and_no_log(desk: Desk, form
     ):  # fmt: skip
         redis.xadd("cancellist:intake", fields)
     with desk.started("worker", log_format=form) as process:
-        wait_for(lambda: redis.xlen("cancellist:intake:rejected") == 6 and redis.xlen("cancellist:intake") == 0, 20)
+        wait_for(lambda: redis.xlen("cancellist:intake:rejected") == 7 and redis.xlen("cancellist:intake") == 0, 20)
         process.terminate()
         out, err = process.communicate(timeout=20)
     harmless(out + err, "worker")

@@ -48,7 +48,8 @@ def test_names_are_accepted_in_any_case_of_letters(by):
     "wrapped",
     [
         {"data": ITEMS}, {"results": ITEMS, "count": 2}, {"value": ITEMS, "@odata.context": "x"},
-        {"Items": ITEMS, "meta": {"page": 1}, "errors": None},
+        {"Items": ITEMS, "meta": {"page": 1}, "errors": None}, {"data": ITEMS, "errors": []},
+        {"Results": ITEMS, "Links": ["x"]}, {"Data": {"Items": ITEMS}}, {"a": {"b": {"c": ITEMS}}},
     ],
 )  # fmt: skip
 def test_a_list_is_found_in_the_object_that_wraps_it(wrapped):

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from jobs.model import Piece
 from jobs.outcomes import Outcome
 from jobs.readings import Found, Unknown, Unread
 from jobs.retry import (
+    DEALLOCATED,
     CallAgain,
     ReadState,
     RetryPolicy,
@@ -12,8 +15,11 @@ from jobs.retry import (
     after_lone_probe,
     after_reading,
     backoff,
+    singled_out,
+    suspected,
+    told_deallocated,
 )
-from jobs.verdicts import Confirmed, Refused, Unclear, Untaken
+from jobs.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Unclear, Untaken
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
 FRESH = Piece(("EC-000-05D-1NS",))
@@ -258,3 +264,40 @@ def test_a_result_of_a_lone_probe_stands():
 def test_reads_that_were_tried_are_not_forgotten_by_a_call_between_them():
     piece = Piece(FRESH.references, named=1, reads=2)
     assert call(piece, Refused(400, "no")).reads == 2
+
+
+def test_one_alone_that_is_not_answered_is_given_up_after_long_though_no_other_shows_why():
+    verdict = Unclear("HTTP 404", 404, counted=False, alone_after=NO_ANSWER)
+    patient = replace(FRESH, named=POLICY.patience - 1, unanswered=POLICY.patience - 1)
+    assert isinstance(after_call(patient, verdict, POLICY, 0.5, 0.0, lone=True), CallAgain)
+    spent_ = replace(patient, unanswered=POLICY.patience)
+    assert isinstance(after_call(spent_, verdict, POLICY, 0.5, 0.0, lone=True), ReadState)
+    assert isinstance(after_call(spent_, verdict, POLICY, 0.5, 0.0, lone=False), CallAgain)
+    assert read(spent_, Found("Allocated", 200)).outcome is Outcome.FAILED
+
+
+def test_reads_that_are_not_answered_are_waited_for_longer_than_those_that_fail():
+    piece = replace(REFUSED, reads=POLICY.most_reads)
+    assert read(piece, Unread("HTTP 500", 500)).outcome is Outcome.UNCONFIRMED
+    assert isinstance(read(piece, Unread("HTTP 404", 404, outage=True)), ReadState)
+    assert read(replace(piece, reads=POLICY.patience), Unread("HTTP 404", 404, outage=True)).outcome is (
+        Outcome.UNCONFIRMED
+    )
+
+
+@pytest.mark.parametrize(
+    ("alone", "suspects", "out"), [(0, False, False), (1, True, False), (2, True, False), (3, True, True)]
+)
+def test_what_is_about_the_caller_is_suspected_of_references_before_it_is_put_down_to_them(alone, suspects, out):
+    verdict = Unclear("HTTP 429", 429, counted=False, ended=True, alone_after=OF_THE_CALLER)
+    piece = replace(FRESH, unanswered=alone + 1, alone=alone)
+    assert suspected(piece, verdict) is suspects
+    assert singled_out(piece, verdict) is out
+    assert not suspected(piece, Unclear("HTTP 500", 500))
+
+
+def test_a_result_that_is_not_cancelled_tells_that_it_was_deallocated():
+    assert told_deallocated(Settle(Outcome.CANCELLED, 1, 200)).message is None
+    assert told_deallocated(Settle(Outcome.FAILED, 1, 200)).message == DEALLOCATED
+    assert told_deallocated(Settle(Outcome.REJECTED, 1, 200, "no")).message == f"{DEALLOCATED}; no"
+    assert told_deallocated(CallAgain(0.0, 1, 1)).deallocated

@@ -58,16 +58,13 @@ end
 
 local numbers = {}
 
--- Whether others have done well since then: calls for a call, reads for a read, and both where what came was no answer
--- at all. That the caller may read says nothing of whether it may call.
-local NO_ANSWER = 1
+-- Whether others have done well since then: calls for a call, reads for a read. That the caller may read says nothing of
+-- whether it may call, nor that the one is served of whether the other is.
 local well
-local function others_did_well(since, after)
+local function others_did_well(since)
   if not since then return false end
-  well = well or call('HMGET', K.state, 'well_at', 'read_well_at')
-  local called, read = tonumber(well[1] or 0), tonumber(well[2] or 0)
-  if after == NO_ANSWER then return math.max(called, read) > since end
-  return (book.kind == 'reads' and read or called) > since
+  well = well or tonumber(call('HGET', K.state, book.kind == 'reads' and 'read_well_at' or 'well_at') or 0)
+  return well > since
 end
 
 -- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
@@ -79,7 +76,7 @@ local function called(p, q, g)
     q.o, q.t, q.q = nil, nil, nil
     return
   end
-  q.o, q.t = (p.o or 0) + 1, (p.t or 0) + (others_did_well(p.q, g.after) and 1 or 0)
+  q.o, q.t = (p.o or 0) + 1, (p.t or 0) + (others_did_well(p.q) and 1 or 0)
   q.q = NOW
   if g.lone == 1 and (p.t or 0) >= g.after and not book.probe then q.a = q.a + 1 end
 end
@@ -90,7 +87,7 @@ local function read(p, q, g)
     q.x, q.y = nil, nil
     return
   end
-  q.x, q.y = (p.x or 0) + (others_did_well(p.y, g.after) and 1 or 0), NOW
+  q.x, q.y = (p.x or 0) + (others_did_well(p.y) and 1 or 0), NOW
   if (p.x or 0) >= g.after and not book.probe then q.r = q.r + 1 end
 end
 
@@ -166,7 +163,7 @@ local function slow_down()
   for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
       if g.back and not (g.back == 'reads' and g.s) or g.outcome == 'failed' then well = false end
-      if g.back and g.back ~= 'reads' and g.delay > 0 then retries = true end
+      if g.back == 'calls' and g.delay > 0 then retries = true end
     end
   end
   if not retries then
@@ -176,7 +173,7 @@ local function slow_down()
   if doc.slow == 0 or pay(true) then return end
   for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
-      if g.back and g.back ~= 'reads' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end
+      if g.back == 'calls' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end
     end
   end
 end
