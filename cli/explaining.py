@@ -11,6 +11,7 @@ from jobs.errors import CancellistError
 from jobs.ledger import history, lexicon, records, results
 from jobs.ledger.history import TroubledCall
 from jobs.model import JobRecord, Result
+from jobs.outcomes import Outcome
 from jobs.references import normalise
 from jobs.times import rfc3339
 from jobs.words import Meaning
@@ -103,12 +104,14 @@ def _say_result(found: Account) -> None:
         return
     r = found.result
     facts = [f"{r.attempts} calls named it"]
-    if r.status is not None:
-        facts.append(f"HTTP {r.status}")
     if r.state:
         facts.append(f"its state was read as {r.state}")
+    elif r.outcome is Outcome.NOT_FOUND and r.status is not None:
+        facts.append(f"the read of its state was answered HTTP {r.status}")
+    elif r.status is not None:
+        facts.append(f"HTTP {r.status}")
     if r.message:
-        facts.append(f"the platform said: {r.message}")
+        facts.append(f"the platform said of the call: {r.message}")
     say(f"{found.reference} is {r.outcome} since {rfc3339(r.at_ms)}: {'; '.join(facts)}")
 
 

@@ -9,7 +9,7 @@ import pytest
 from jobs.ledger.core import Ledger
 from sandbox.kinds import APPLIES, FaultKind, Scope
 from tests.acceptance.other_platforms import UNDECIDED, disagreeing
-from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, submit
+from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, settled, submit
 from tests.servers import running
 
 pytestmark = pytest.mark.acceptance
@@ -110,6 +110,19 @@ async def test_a_reference_whose_calls_alone_are_refused_for_the_caller_ends_whi
     references = stage.platform.open_references(2_000)
     stage.platform.send("PUT", "/sandbox/settings", {"retry_after_s": 0.1})
     await played(stage, told([FaultKind(kind)], [Scope.LIST, Scope.SINGLE], references[:1]), references[1:], 60)
+
+
+async def test_a_reference_that_alone_is_told_to_wait_holds_up_no_other_for_long(stage):
+    references = stage.platform.open_references(1_000)
+    at = told([FaultKind("429-before")], [Scope.LIST, Scope.SINGLE], references[500:501])
+    stage.platform.send("PUT", "/sandbox/settings", {"at": at, "retry_after_s": 2})
+    worker = stage.worker(max_references_per_call=10)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 999, 20)
+        refused = [answer["status"] for answer in stage.platform.calls()].count(429)
+    assert 2 <= refused <= 16  # if each had held the account, 999 would have waited for half a minute
+    assert worker.end() == 0
 
 
 @pytest.mark.parametrize("kind", ["401", "429-before", "503-before"])
