@@ -5,7 +5,7 @@ wrapped into an object is found where that object holds one list and no other. N
 what is not said is not said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 REFERENCES, STATE = ("ConsignmentReferenceForAllLegsAssignedByMpd", "ConsignmentReference", "Reference"), "Status"
 """The fields of Get Consignment Status: the first name is the documented one, the others are those of its sisters."""
@@ -65,12 +65,31 @@ def _lists(body: Mapping[str, object], deepest: int) -> list[list[object]]:
     return found
 
 
-def record_of(body: Mapping[str, object]) -> Mapping[str, object]:
-    """The record of Get Consignment Status: the object itself, or the one within it that has a state."""
-    if has(body, STATE):
-        return body
-    inner = [value for value in body.values() if isinstance(value, dict) and has(value, STATE)]
-    return inner[0] if len(inner) == 1 else body
+def record_of(body: object) -> Mapping[str, object]:
+    """The record of Get Consignment Status: the object itself, or the one within it that has a state; else empty."""
+    found = _objects(body, lambda inner: has(inner, STATE) and any(has(inner, name) for name in REFERENCES), _DEEPEST)
+    if len(found) == 1:
+        return found[0]
+    return body if isinstance(body, dict) and not found else {}
+
+
+def error_of(body: object) -> Mapping[str, object] | None:
+    """The platform's own error: the object itself, or the one within it that has all three of its fields."""
+    found = _objects(body, lambda inner: all(has(inner, name) for name in _ERROR), _DEEPEST)
+    return found[0] if len(found) == 1 else None
+
+
+def _objects(value: object, wanted: Callable[[Mapping[str, object]], bool], deepest: int) -> list[Mapping[str, object]]:
+    """The objects of a kind within a value, down to some depth; what is within one of them is not looked at."""
+    if isinstance(value, dict):
+        if wanted(value):
+            return [value]
+        inner: Iterable[object] = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return []
+    return [found for each in inner for found in _objects(each, wanted, deepest - 1)] if deepest > 0 else []
 
 
 def as_documented(body: object) -> bool:
@@ -89,4 +108,4 @@ def is_error(body: object) -> bool:
     Source: the platform's public guide, 'Errors'. A gateway's or a framework's error has other fields, or one or two of
     these; no body at all may be anybody's.
     """
-    return isinstance(body, dict) and all(has(body, name) for name in _ERROR)
+    return error_of(body) is not None

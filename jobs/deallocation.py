@@ -67,7 +67,7 @@ def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> D
                 return Deallocation()
             done = frozenset[str]()
             if isinstance(verdict, Unclear):
-                done = frozenset() if verdict.ended else everyone
+                done = everyone
                 verdict = Untaken(
                     f"deallocating: {verdict.reason}", answer.status, counted=verdict.counted,
                     alone_after=verdict.alone_after,

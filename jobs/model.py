@@ -93,6 +93,11 @@ class Piece:
         """Whether a call of this job may have cancelled them."""
         return self.unclear_until_ms != 0
 
+    @property
+    def in_trouble(self) -> bool:
+        """Whether an earlier call that named them went wrong."""
+        return self.attempts > 0 or self.unanswered > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from jobs.answer_forms import as_documented, field, is_error, items_of
+from jobs.answer_forms import as_documented, error_of, field, is_error, items_of
 from jobs.references import normalise
 from jobs.verdicts import (
     NO_ANSWER,
@@ -206,7 +206,8 @@ def _text(value: object) -> str | None:
 
 def correlation_id(body: object) -> str | None:
     """The platform's own name for the request, in an error body."""
-    return _text(field(body, "CorrelationId")) if isinstance(body, dict) else None
+    told = error_of(body)
+    return _text(field(told, "CorrelationId")) if told else None
 
 
 def refused_by_gateway(answer: Answer) -> bool:
@@ -235,7 +236,8 @@ def of_platform(body: object) -> bool:
 
 def words_of(body: object) -> str | None:
     """The words in an error body, whoever's it is."""
-    return _text(field(body, "Message")) if isinstance(body, dict) else None
+    told = error_of(body) or body
+    return _text(field(told, "Message")) if isinstance(told, dict) else None
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:

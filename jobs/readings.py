@@ -101,7 +101,7 @@ def judge_reading(
             return _old(answer, since_call_s) or Unknown(404)
         case Answer(status=status) if status in NOT_COUNTED or refused_by_gateway(answer):
             return Unread(f"HTTP {status}", status, counted=False, alone_after=OF_THE_CALLER)
-        case Answer(status=status, body=dict() as body) if is_success(status):
+        case Answer(status=status, body=dict() | list() as body) if is_success(status):
             found = _found(reference, body, status)
             if isinstance(found, Found) and standing(found.state) is not Standing.CANCELLED:  # Cancelled is final
                 return _old(answer, since_call_s) or _unmodified(answer, found, since_call_s, doubted) or found
@@ -112,7 +112,7 @@ def judge_reading(
             return Unread(f"HTTP {status}", status, outage=status < _SERVER_ERRORS and not of_platform(body))
 
 
-def _found(reference: str, body: dict[str, object], status: int) -> Found | Unread:
+def _found(reference: str, body: object, status: int) -> Found | Unread:
     """The state in an answer that says whose it is; one that does not may be an outage's own word."""
     record = record_of(body)
     named = [name for name in REFERENCES if isinstance(field(record, name), str)]

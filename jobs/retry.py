@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log2
 
 from jobs import words
+from jobs.answer_forms import letters
 from jobs.model import Piece
 from jobs.outcomes import Outcome
 from jobs.readings import Found, Reading, Standing, Unknown, Unread, standing
@@ -96,7 +97,7 @@ class ReadState:
 
 Step = Settle | CallAgain | ReadState
 
-DEALLOCATED = "it was deallocated before, and is without its carrier"
+DEALLOCATED = "it was deallocated before, or may have been, and may be without its carrier"
 """What the result of a reference says that is not cancelled though it was deallocated (lua/shared/jobs.lua too)."""
 _ENDED_S = 0.001
 """For how long a call may still act that was answered: the least that marks its references as maybe sent."""
@@ -170,6 +171,14 @@ def _pause(piece: Piece, attempts: int, alone_after: int, policy: RetryPolicy, j
         return spaced(attempts + piece.alone, policy, jitter)
     extra = piece.unanswered if alone_after == NO_ANSWER else piece.alone
     return backoff(max(1, attempts + extra), policy, jitter)
+
+
+def to_be_confirmed(piece: Piece) -> ReadState:
+    """The step of a reference whose success named nothing while the account was in trouble: it is read back.
+
+    A page of maintenance may be an empty 200 as well. An empty success is the single endpoint's own, but says no name.
+    """
+    return ReadState(0.0, piece.attempts, piece.named + 1, reads=piece.reads, unclear_s=_ENDED_S)
 
 
 def singled_out(piece: Piece, verdict: Verdict) -> bool:
@@ -289,7 +298,7 @@ def _after_found(
     match stands:
         case Standing.MANIFESTED:
             return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
-        case Standing.PASSING | Standing.STRANGE if piece.maybe_sent:
+        case Standing.PASSING | Standing.STRANGE if piece.maybe_sent or letters(state) == "cancelling":
             return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state is {state}", state)
         case _:
             return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)

@@ -26,10 +26,11 @@ from jobs.retry import (
     after_lone_probe,
     after_reading,
     suspected,
+    to_be_confirmed,
     told_deallocated,
 )
 from jobs.signs import Shown, Sign, shown_by
-from jobs.verdicts import Judgement, Refused, Verdict
+from jobs.verdicts import Confirmed, Judgement, Refused, Verdict
 from jobs.words import KnownWords, Observed, fingerprint, meant_by
 from worker.deallocation import prepare
 from worker.ended import Ended
@@ -62,6 +63,11 @@ class Called:
     sent: int = 0
     deallocation: Deallocation = NOTHING
     before: Answer | Failure | None = None
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what came has no body, and so names nothing."""
+        return isinstance(self.answer, Answer) and self.answer.body is None
 
 
 class Attempt:
@@ -203,6 +209,8 @@ class Attempt:
         alike = not (judgement.others or groups or deallocated)
         if alike and not isinstance(judgement.common, Refused):
             step = self._step(piece, judgement.common, jitter, left_s, lone=lone)
+            if called.unnamed and isinstance(judgement.common, Confirmed) and (claim.probe or piece.in_trouble):
+                step = to_be_confirmed(piece)
             return [Share(step, None, len(piece.references))]
         shares: dict[Step, list[str]] = {}
         for reference in piece.references:

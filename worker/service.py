@@ -108,7 +108,10 @@ class Service:
     async def _begin(self) -> None:
         for name in self.settings.account_names:
             await self._open_account(name)
-        served = {name: Served(account.terms, account.policy) for name, account in self._accounts.items()}
+        served = {
+            name: Served(account.terms, account.policy, self.settings.of(name).deallocate_first)
+            for name, account in self._accounts.items()
+        }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
         beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": self._watch_keys}

@@ -29,6 +29,7 @@ class Served:
 
     terms: Terms
     policy: RetryPolicy
+    deallocates: bool = False
 
 
 class Sweep:
@@ -91,6 +92,7 @@ class Sweep:
                 served.terms,
                 served.policy.call_timeout_s,
                 served.policy.max_attempts,
+                deallocates=served.deallocates,
             )
             more = swept.more
             if swept.taken_over:

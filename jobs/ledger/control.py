@@ -147,13 +147,25 @@ async def slice_oldest(ledger: Ledger, account: str) -> bool:
 
 
 async def sweep(
-    ledger: Ledger, account: str, worker: str, terms: Terms, call_timeout_s: float, max_attempts: int = 8
+    ledger: Ledger,
+    account: str,
+    worker: str,
+    terms: Terms,
+    call_timeout_s: float,
+    max_attempts: int = 8,
+    *,
+    deallocates: bool = False,
 ) -> Swept:
-    """Runs the account's housekeeping once; harmless when many do."""
+    """Runs the account's housekeeping once; harmless when many do.
+
+    `deallocates` says that calls of the account begin by deallocating: what a dead worker had may have been.
+    """
     document = {
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
         "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
     }  # fmt: skip
+    if deallocates:
+        document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))
     drains = tuple(_text(name) for name in reply[3:])
     return Swept(bool(reply[0]), int(reply[1]), bool(reply[2]), drains)

@@ -274,8 +274,8 @@ def wrong_results(
             allowed |= also
         if row["state"] == "Cancelled":
             allowed.discard(Outcome.FAILED)
-        if twice and (result.attempts == 0 or result.state in {"Allocated", "ReadyToShip"}):
-            allowed |= also  # never sent for this job, or read back as open before the other job's call
+        if twice and (result.status is None or result.state in {"Allocated", "ReadyToShip"}):
+            allowed |= also  # no call of this job was taken, or it was read back as open before the other job's call
         if result.outcome not in allowed:
             wrong.append((result, row))
     return wrong

@@ -416,3 +416,10 @@ async def test_renewing_tells_which_slots_are_lost(ledger):
     assert (await claims.renew(ledger, A, "d1", TERMS, [taken.id], [taken.id]))[2] == set()
     await ledger.redis.zrem(key("slots"), taken.id)
     assert (await claims.renew(ledger, A, "d1", TERMS, [taken.id], [taken.id]))[2] == {taken.id}
+
+
+async def test_what_a_dead_worker_had_may_have_been_deallocated_where_calls_begin_so(ledger):
+    await submit(ledger, refs(2))
+    await lease_passes(ledger, await claim(ledger))
+    await control.sweep(ledger, A, "w1", TERMS, 30.0, deallocates=True)
+    assert (await claim(ledger)).parts[0].piece.deallocated

@@ -62,16 +62,28 @@ def test_of_two_lists_in_one_object_none_is_chosen():
     assert items_of({"done": ITEMS, "failed": ITEMS}) is None
 
 
-@pytest.mark.parametrize("inner", [STATUS, {**STATUS, "Extra": 1}])
-def test_a_state_is_found_in_the_object_that_wraps_it(inner):
-    assert judge_reading(A, Answer(200, {"data": inner, "meta": {}})) == Found("Manifested", 200)
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"data": STATUS, "meta": {}}, {"data": {**STATUS, "Extra": 1}}, [STATUS], {"data": {"consignment": STATUS}},
+        {"results": [STATUS]}, {"status": "ok", "data": STATUS},
+    ],
+)  # fmt: skip
+def test_a_state_is_found_in_what_wraps_it(wrapped):
+    assert judge_reading(A, Answer(200, wrapped)) == Found("Manifested", 200)
+
+
+def test_an_error_is_found_in_what_wraps_it():
+    wrapped = {"error": renamed(ERROR, camel)}
+    assert judge([A], Answer(400, wrapped), single=True).of(A) == Refused(400, "no")
+    assert judge_reading(A, Answer(404, wrapped)) == Unknown(404)
 
 
 @pytest.mark.parametrize(
     "body",
     [
         {"status": "maintenance", "message": "we are back at 10:00"}, {"Status": "Down"}, {"state": "Allocated"},
-        {}, [], [STATUS], "Manifested", UNREADABLE, None, {"Status": None}, {**STATUS, "Status": " "},
+        {}, [], [STATUS, STATUS], "Manifested", UNREADABLE, None, {"Status": None}, {**STATUS, "Status": " "},
         {**STATUS, "ConsignmentReferenceForAllLegsAssignedByMpd": B}, {"a": STATUS, "b": STATUS},
     ],
 )  # fmt: skip
@@ -102,7 +114,7 @@ def test_a_success_that_names_nothing_asked_answers_nothing_and_burns_nothing(bo
         ({"Code": "x", "Message": "no"}, False), ({"Message": "No HTTP resource was found"}, False),
         ({"statusCode": 404, "message": "Resource not found"}, False), ({"code": "404", "message": "m"}, False),
         ({"type": "about:blank", "title": "Bad Request", "status": 400, "traceId": "t"}, False),
-        ([ERROR], False), ("no", False), (None, False), (UNREADABLE, False), ({}, False),
+        ([ERROR, ERROR], False), ("no", False), (None, False), (UNREADABLE, False), ({}, False),
     ],
 )  # fmt: skip
 def test_an_error_is_the_platforms_own_by_all_three_of_its_fields(body, is_it):

@@ -22,7 +22,7 @@ BAD = {"Code": "x", "Message": "one of them is unknown", "CorrelationId": "c"}
         (Answer(400, BAD), {A, B}, set()),
         (Answer(408), {A, B}, {A, B}),
         (Answer(503), {A, B}, {A, B}),
-        (Answer(429), {A, B}, set()),
+        (Answer(429), {A, B}, {A, B}),
         (Failure("reset", written=True), {A, B}, {A, B}),
         (Failure("refused", written=False), {A, B}, set()),
     ],

@@ -193,12 +193,18 @@ def test_a_passing_state_is_looked_at_again_later(state):
     assert (step.reads, step.refusal_status, step.refusal_words) == (1, 200, "no")
 
 
-@pytest.mark.parametrize(("piece", "outcome"), [(REFUSED, "rejected"), (REFUSED_SENT, "unconfirmed")])
-def test_a_state_that_does_not_pass_ends_at_last(piece, outcome):
+@pytest.mark.parametrize(
+    ("piece", "state", "outcome"),
+    [
+        (REFUSED, "Manifesting", "rejected"), (REFUSED_SENT, "Manifesting", "unconfirmed"),
+        (REFUSED, "Cancelling", "unconfirmed"), (REFUSED_SENT, "Cancelling", "unconfirmed"),
+    ],
+)  # fmt: skip
+def test_a_state_that_does_not_pass_ends_at_last(piece, state, outcome):
     tried = Piece(piece.references, piece.attempts, piece.named, piece.unclear_until_ms, 2, 200, "no")
-    step = read(tried, Found("Cancelling", 200))
-    assert (step.outcome, step.state) == (Outcome(outcome), "Cancelling")
-    assert isinstance(read(tried, Found("Cancelling", 200), left_s=1.0), ReadState)
+    step = read(tried, Found(state, 200))
+    assert (step.outcome, step.state) == (Outcome(outcome), state)
+    assert isinstance(read(tried, Found(state, 200), left_s=1.0), ReadState)
 
 
 def test_a_state_that_cannot_be_read_is_unconfirmed_once_pauses_have_grown_and_reads_are_spent():

@@ -94,7 +94,8 @@ end
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
-  q.b = g.delay > 0 and book.probe and 1 or nil
+  -- A probe that failed, and what is about the caller, goes to the rear: what it named may be why, and others are not held up.
+  q.b = g.delay > 0 and (book.probe or g.after) and 1 or nil
   q.d = p.d or g.d
   if book.kind == 'reads' then
     read(p, q, g)

@@ -4,8 +4,8 @@
 -- sends jobs past their deadline to be sliced, drops submissions that were never sealed, and names drains to enqueue.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call}: the worker's id; ms of a lease; for how long
---         a call of a dead worker may still act; after how many attempts a reference is only read; how long an unsealed job is kept; references a call
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, deallocates?}: the worker's id; ms of a lease; for how long
+--         a call of a dead worker may still act; after how many attempts a reference is only read; how long an unsealed job is kept; references a call; deallocates? 1 where calls begin by deallocating: a dead worker may have done that
 -- Answer  {more, taken over, sliceable, drain, ...}: more 1 where another slice of this is due at once; claims taken
 --         over; jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
@@ -32,6 +32,7 @@ for _, id in ipairs(lapsed) do
     if kind ~= 'reads' then
       p.a, p.n, p.m = p.a + (probe and 0 or 1), p.n + 1, math.max(p.m, NOW + doc.call_timeout)
       p.l = NOW
+      p.d = p.d or doc.deallocates
     else
       p.r = (p.r or 0) + 1
     end

@@ -2,7 +2,7 @@
 -- Header: "1 COUNT" where nothing has happened to them yet, else JSON with
 --   v format   c count   a attempts counted   n calls that named them
 --   m 0, or until when (ms) a call that named them may still act: not 0 means that one may have cancelled them
---   k and g kind and group, while it waits for its time   b 1 where it then goes to the rear: a probe of it has failed
+--   k and g kind and group, while it waits for its time   b 1 where it then goes to the rear: it may be why a call was not taken
 --   r reads tried   s HTTP status and w words of the refusal that is being explained
 --   o calls in a row that burnt nothing at first   t those of them since which others did well   q when the last was (ms)
 --   x reads in a row that were refused for the caller's sake while others' did well   y when the last was (ms)
