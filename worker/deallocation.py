@@ -39,7 +39,7 @@ async def prepare(client: PlatformClient, references: Sequence[str], may_send: M
     """
     read = await _read(client, references, may_send)
     if not read.allocated:
-        return Prepared(Deallocation(read.stopped), read.answer)
+        return Prepared(Deallocation(read.stopped), read.answer, answered=read.answered)
     first = await client.deallocate(read.allocated, may_send)
     deallocation = judge_deallocation(read.allocated, first)
     answered = len(deallocation.stopped) < len(read.allocated)
@@ -54,6 +54,7 @@ class _States:
     allocated: list[str] = field(default_factory=list)
     stopped: dict[str, Verdict] = field(default_factory=dict)
     answer: Answer | Failure | None = None
+    answered: bool = False
 
 
 async def _read(client: PlatformClient, references: Sequence[str], may_send: MaySend) -> _States:
@@ -67,7 +68,7 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
                 states.allocated.append(reference)
             continue
         wrong += 1
-        states.answer = answer
+        states.answer, states.answered = answer, reading.answered
         states.stopped[reference] = verdict = _unread(reading, answer)
         if not reading.counted:  # the account may not go on: nothing was done for any of them
             return _States([], dict.fromkeys(references, verdict), answer)

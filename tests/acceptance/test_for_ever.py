@@ -125,6 +125,21 @@ async def test_a_reference_that_alone_is_told_to_wait_holds_up_no_other_for_long
     assert worker.end() == 0
 
 
+async def test_two_that_alone_are_told_to_wait_end_though_all_others_are_done_by_then(stage):
+    references = stage.platform.open_references(60)
+    at = told([FaultKind("429-before")] * 2, [Scope.LIST, Scope.SINGLE], references[20:22])
+    stage.platform.send("PUT", "/sandbox/settings", {"at": at, "retry_after_s": 1})
+    worker = stage.worker(max_references_per_call=1)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, references)
+        await settled(ledger, job, 58, 20)
+        await ended(ledger, job, 40)
+        found = await all_results(ledger, job)
+    assert not disagreeing(found, stage.platform.record(references))
+    assert {r.reference for r in found if r.outcome in UNDECIDED} == set(at)
+    assert worker.end() == 0
+
+
 @pytest.mark.parametrize("kind", ["401", "429-before", "503-before"])
 async def test_a_reference_whose_reads_alone_are_refused_for_the_caller_ends_while_others_are_read(stage, kind):
     manifested = _manifested(stage, 400)

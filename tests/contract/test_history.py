@@ -78,6 +78,22 @@ async def test_that_reads_do_well_says_nothing_of_calls(ledger, after):
     assert (await _peek(ledger)).parts[0].piece.alone == 0
 
 
+async def test_once_others_have_done_well_time_counts_too_while_no_other_is_refused(ledger):
+    await submit(ledger, refs(1))
+    await call_in_vain(ledger, OF_THE_CALLER)
+    await another_does_well(ledger)
+    alone = []
+    for _ in range(3):
+        alone.append((await call_in_vain(ledger, OF_THE_CALLER)).alone)
+        await a_moment(ledger)
+    assert alone == [1, 2, 3]  # nothing else is there any more
+    await submit(ledger, refs(5, first=500), priority=Priority.URGENT)
+    taken = await claim(ledger, terms=FIVE)
+    await settle(ledger, taken, replace(refused(taken.parts[0].piece, OF_THE_CALLER, lone=False), delay_s=60.0))
+    await a_moment(ledger)
+    assert (await call_in_vain(ledger, OF_THE_CALLER)).alone == 3  # it may be the account's
+
+
 async def test_a_list_burns_nothing_since_it_is_not_known_which_of_it_is_to_blame(ledger):
     await submit(ledger, refs(5))
     for _ in range(4):

@@ -67,6 +67,16 @@ local function others_did_well(since)
   return well > since
 end
 
+-- Whether what came about the caller is put down to these references once more: others have done well since the time
+-- before. Once that was so, time counts too, as long as no other that nobody suspects is refused: all others may be done.
+local refused
+local function alone_again(since, before)
+  if others_did_well(since) then return true end
+  if before == 0 or not since then return false end
+  refused = refused or tonumber(call('HGET', K.state, 'refused_at') or 0)
+  return refused < since
+end
+
 -- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
 -- where others have done well since the one before it, that is put down to these references. Once it has been so often
 -- enough, each call that names one alone burns an attempt.
@@ -76,8 +86,9 @@ local function called(p, q, g)
     q.o, q.t, q.q = nil, nil, nil
     return
   end
-  q.o, q.t = (p.o or 0) + 1, (p.t or 0) + (others_did_well(p.q) and 1 or 0)
+  q.o, q.t = (p.o or 0) + 1, (p.t or 0) + (alone_again(p.q, p.t or 0) and 1 or 0)
   q.q = NOW
+  if q.t == 0 then call('HSET', K.state, 'refused_at', ms(NOW)) end
   if g.lone == 1 and (p.t or 0) >= g.after and not book.probe then q.a = q.a + 1 end
 end
 
@@ -87,7 +98,8 @@ local function read(p, q, g)
     q.x, q.y = nil, nil
     return
   end
-  q.x, q.y = (p.x or 0) + (others_did_well(p.y) and 1 or 0), NOW
+  q.x, q.y = (p.x or 0) + (alone_again(p.y, p.x or 0) and 1 or 0), NOW
+  if q.x == 0 then call('HSET', K.state, 'refused_at', ms(NOW)) end
   if (p.x or 0) >= g.after and not book.probe then q.r = q.r + 1 end
 end
 
