@@ -95,8 +95,8 @@ class Piece:
 
     @property
     def in_trouble(self) -> bool:
-        """Whether an earlier call that named them went wrong."""
-        return self.attempts > 0 or self.unanswered > 0
+        """Whether the call before was not answered: then an empty success may be no answer either."""
+        return self.unanswered > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ class Attempt:
         alike = not (judgement.others or groups or deallocated)
         if alike and not isinstance(judgement.common, Refused):
             step = self._step(piece, judgement.common, jitter, left_s, lone=lone)
-            if called.unnamed and isinstance(judgement.common, Confirmed) and (claim.probe or piece.in_trouble):
+            if called.unnamed and isinstance(judgement.common, Confirmed) and piece.in_trouble:
                 step = to_be_confirmed(piece)
             return [Share(step, None, len(piece.references))]
         shares: dict[Step, list[str]] = {}
