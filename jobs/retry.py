@@ -178,7 +178,7 @@ def to_be_confirmed(piece: Piece) -> ReadState:
 
     A page of maintenance may be an empty 200 as well. An empty success is the single endpoint's own, but says no name.
     """
-    return ReadState(0.0, piece.attempts, piece.named + 1, reads=piece.reads, unclear_s=_ENDED_S)
+    return ReadState(0.0, piece.attempts, piece.named + 1, reads=piece.reads, unclear_s=_ENDED_S, alone_after=NO_ANSWER)
 
 
 def singled_out(piece: Piece, verdict: Verdict) -> bool:

@@ -208,22 +208,22 @@ class Attempt:
         left_s, deallocated = _unclear_left_s(piece, claim), called.deallocation.done
         alike = not (judgement.others or groups or deallocated)
         if alike and not isinstance(judgement.common, Refused):
-            step = self._step(piece, judgement.common, jitter, left_s, lone=lone)
-            if called.unnamed and isinstance(judgement.common, Confirmed) and piece.in_trouble:
-                step = to_be_confirmed(piece)
+            step = self._step(piece, judgement.common, jitter, left_s, lone=lone, unnamed=called.unnamed)
             return [Share(step, None, len(piece.references))]
         shares: dict[Step, list[str]] = {}
         for reference in piece.references:
             of_it = replace(piece, deallocated=True) if reference in deallocated else piece
-            step = self._step(of_it, judgement.of(reference), jitter, left_s, lone=lone)
+            step = self._step(of_it, judgement.of(reference), jitter, left_s, lone=lone, unnamed=called.unnamed)
             if isinstance(step, CallAgain) and groups:
                 step = replace(step, group=groups[reference])
             shares.setdefault(step, []).append(reference)
         return [Share(step, tuple(named), len(named)) for step, named in shares.items()]
 
-    def _step(self, piece: Piece, verdict: Verdict, jitter: float, left_s: float, *, lone: bool) -> Step:
+    def _step(self, piece: Piece, verdict: Verdict, jitter: float, left_s: float, *, lone: bool, unnamed: bool) -> Step:
         """What is next for a reference; words that the user has explained stand for a read."""
         step: Step | None = None
+        if unnamed and piece.in_trouble and isinstance(verdict, Confirmed):
+            step = to_be_confirmed(piece)
         if isinstance(verdict, Refused):
             meaning = self._known_words.meaning(verdict.message)
             if meaning is not None:

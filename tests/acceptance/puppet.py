@@ -56,6 +56,7 @@ class Puppet:
         heaviest: bytes of a list, likewise.
         takes_s: how long a list takes.
         late_s: how long after its 504 a call acts.
+        down: everything is answered with an empty 200, and nothing is done: what stands before it is in maintenance.
         calls: calls by endpoint: `list`, `cancel`, `status`; and of the lists those that were `too long`.
         named: cancelling calls by reference.
         cancelled: what was cancelled.
@@ -66,6 +67,7 @@ class Puppet:
     heaviest: int = 100_000
     takes_s: float = 0.0
     late_s: float = 0.6
+    down: bool = False
     calls: Counter[str] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
     cancelled: set[str] = field(default_factory=set)
@@ -97,6 +99,8 @@ class Puppet:
 
     async def _list(self, request: web.Request) -> web.Response:
         self.calls["list"] += 1
+        if self.down:
+            return web.Response()
         body = await request.read()
         references = json.loads(body)
         if len(references) > self.longest or len(body) > self.heaviest:
@@ -108,6 +112,8 @@ class Puppet:
 
     async def _one(self, request: web.Request) -> web.Response:
         self.calls["cancel"] += 1
+        if self.down:
+            return web.Response()
         reference = request.match_info["reference"]
         whole = self._whole(request, [reference])
         if whole:
@@ -117,6 +123,8 @@ class Puppet:
 
     async def _status(self, request: web.Request) -> web.Response:
         self.calls["status"] += 1
+        if self.down:
+            return web.Response()
         reference = request.match_info["reference"]
         part = self._part(reference)
         if part.unreadable:

@@ -195,3 +195,19 @@ async def test_a_lone_reference_whose_state_cannot_be_read_is_called_again_after
 
 async def _reads(puppet: Puppet) -> int:
     return puppet.calls["status"]
+
+
+async def test_an_empty_success_to_everything_confirms_nothing_of_a_list(stage: Stage, puppet: Puppet) -> None:
+    given = references(60)
+    puppet.down = True
+    worker = stage.worker(max_references_per_call=20, breaker_outage_first_ms=20, breaker_outage_most_ms=50)
+    async with stage.ledger() as ledger:
+        job = await submit(ledger, given)
+        await until(lambda: _asked(puppet), lambda _: puppet.calls["cancel"] >= 20, 60)  # lists were halved to the end
+        assert not (await records.get(ledger, job)).outcomes
+        puppet.down = False
+        await ended(ledger, job, 60)
+        outcomes = Counter(r.outcome for r in await all_results(ledger, job))
+    assert outcomes == {Outcome.CANCELLED: 60}
+    assert puppet.cancelled == set(given)
+    await ends_well(worker)
