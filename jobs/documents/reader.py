@@ -67,6 +67,7 @@ class Reader:
         self._text = ""
         self._layout: Layout | None = None
         self._parser: _Parser | None = None
+        self._holds = False
 
     @property
     def form(self) -> Form | None:
@@ -140,7 +141,8 @@ class Reader:
         Raises:
             InputError: one of them shows that references around it may not be meant.
         """
-        if invalid and isinstance(self._parser, LinesParser | CsvParser):
+        self._holds = self._holds or len(invalid) < len(raw.values) + len(raw.invalid)
+        if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
             self._parser.examine(raw, invalid)
 
     def _cut(self, piece: bytes) -> Iterator[RawBatch]:

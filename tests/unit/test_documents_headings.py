@@ -39,7 +39,7 @@ def test_a_heading_among_references_refuses_the_file(text, line):
 )  # fmt: skip
 def test_a_reference_among_other_words_refuses_the_file(written):
     others = "".join(f"EC-{number:03}-AAA-AAA\n" for number in range(100, 400))
-    assert "line 301: " in refusal(f"{others}{written}\n{C}\n", None)
+    assert "line 301: " in refusal(f"{others}{written}\n{C}\n")
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,7 @@ def test_another_table_further_down_refuses_the_file(text, line):
 )
 def test_honest_files_are_read(text):
     assert references(text) == [A, B]
+
+
+def test_words_alone_are_no_headings_where_there_is_no_reference():
+    assert references("foo\nbar\nbaz\n") == []
