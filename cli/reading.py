@@ -141,6 +141,7 @@ class Feed:
 
     def _check(self, reading: Reading, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
         checked = classify(raw, self._pattern)
+        reading.reader.examine(raw, checked.invalid)
         fresh = self._deduplicator.unique(checked.valid)
         invalid = checked.invalid
         self.valid += len(fresh)

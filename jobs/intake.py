@@ -13,7 +13,7 @@ from typing import Final
 
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, Priority
 from jobs.patterns import ReferencePattern
-from jobs.references import NOISE, Batch, RawBatch, classify, normalise, shown
+from jobs.references import NOISE, Batch, RawBatch, among_words, classify, shown
 from jobs.shares import Limit
 from jobs.times import parse_when_ms, rfc3339
 
@@ -32,7 +32,6 @@ _SHOWN: Final = 60
 _MARK: Final = "\ufeff"
 _JSON_BEGINS: Final = frozenset('[{"')
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
-_DELIMITER: Final = re.compile(r"[,;|\s\"']+")
 _GIVE: Final = "give a JSON array of strings, or one reference a line"
 
 
@@ -126,8 +125,7 @@ def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePatt
     """Refuses what is a table, or prose, and no list: there a reference stands among other words."""
     for entry in batch.invalid:
         text = references[entry.line - 1][:_MAX_TEXT]
-        parts = [part for part in _DELIMITER.split(text) if part]
-        if len(parts) > 1 and any(pattern.matches(normalise(part)) for part in parts):
+        if among_words(text, pattern):
             raise MalformedEntryError(
                 f"entry {entry.line:,} of 'references' holds a reference among other words; {_GIVE}"
             )

@@ -1,5 +1,6 @@
 """What makes a raw string a reference: normalised, checked against the accepted pattern, or said to be malformed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ __all__ = [
     "InvalidEntry",
     "RawBatch",
     "ReferencePattern",
+    "among_words",
     "classify",
     "normalise",
     "shown",
@@ -29,6 +31,10 @@ NOISE: Final = WHITE_SPACE + _UNSEEN
 
 _UPPER: Final = {ord(small): small.upper() for small in "abcdefghijklmnopqrstuvwxyz"}
 _SHOWN: Final = 100
+# What stands between words: blanks, ASCII signs but for the hyphen and the underscore, several hyphens, dashes,
+# bullets and arrows.
+_BETWEEN: Final = re.compile(r"(?:[\s!-,./:-@\[-^`{-~\u00a1-\u00bf\u2010-\u2027\u2190-\u21ff\u25a0-\u27bf]|--+)+")
+_AROUND: Final = NOISE + "\"'.,;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,14 @@ class RawBatch:
         values: the entries, unchecked.
         invalid: what the document's own form shows to be no entry, such as a row with more cells than the header.
         blank: cells that hold nothing, where a reference could have been; they are no entries.
+        rows: of a table: the whole rows that `values` were taken from, parted into cells or not.
     """
 
     lines: Sequence[int]
     values: list[str]
     invalid: tuple[InvalidEntry, ...] = ()
     blank: int = 0
+    rows: Sequence[str] | Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,13 @@ def normalise(raw: str) -> str:
     """
     stripped = raw.strip(NOISE)
     return stripped.upper() if stripped.isascii() else stripped.translate(_UPPER)
+
+
+def among_words(text: str, pattern: ReferencePattern) -> bool:
+    """Say whether a text, which is no reference, holds one among other words or signs."""
+    if pattern.matches(normalise(text.strip(_AROUND))):
+        return False  # malformed by what is around it, which says nothing of it
+    return any(pattern.matches(normalise(part)) for part in _BETWEEN.split(text) if part)
 
 
 def classify(raw: RawBatch, pattern: ReferencePattern) -> Batch:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from jobs.documents.cells import bare, without_blanks, wrapped
+from jobs.documents.headings import check_alone, questioned
 from jobs.errors import InputError
-from jobs.references import NOISE, RawBatch, ReferencePattern, normalise, shown
+from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
 MAX_ENTRY: Final = 1_000_000
 """Characters of a line, a record or an element, at most: what bounds the memory of reading."""
@@ -80,6 +81,7 @@ class LinesParser:
         self._pattern = pattern
         self._buffer = LineBuffer(line)
         self._begun = False
+        self._first = 0
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
         """Take the next piece of text and give the entries that are whole.
@@ -98,7 +100,18 @@ class LinesParser:
             values = list(map(plain, values))
         # Blank lines are no entries, and are not counted.
         lines, values, _ = without_blanks(lines, values)
+        if not self._first and lines:
+            self._first = lines[0]
         return [RawBatch(lines, values)]
+
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
+        """Look at the malformed entries of a batch.
+
+        Raises:
+            InputError: one of them is a heading or a remark, or holds a reference among other words.
+        """
+        for line, at in questioned(raw, invalid):
+            check_alone(line, raw.values[at], self._pattern, first=line == self._first)
 
     def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
         """Leave out the comments at the beginning, and refuse what has a structure."""

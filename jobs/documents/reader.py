@@ -1,6 +1,6 @@
 """The way from blocks of bytes to batches of entries, by feed and flush, without I/O."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from jobs.documents.columns import plainly
@@ -11,7 +11,7 @@ from jobs.documents.lines import MAX_ENTRY, LinesParser
 from jobs.documents.sniffing import Form, Layout, sniff
 from jobs.documents.tables import CsvParser
 from jobs.documents.unpacking import Unpacker
-from jobs.references import NOISE, RawBatch, ReferencePattern
+from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern
 
 HEAD_BYTES: Final = 32 * 1024
 """What the encoding is judged by."""
@@ -67,6 +67,7 @@ class Reader:
         self._text = ""
         self._layout: Layout | None = None
         self._parser: _Parser | None = None
+        self._holds = False
 
     @property
     def form(self) -> Form | None:
@@ -133,6 +134,16 @@ class Reader:
         piece = bytes(self._held)
         self._held.clear()
         yield from self._read(piece, final=True)
+
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
+        """Look at the malformed entries of the batch that came last, before the next one is taken.
+
+        Raises:
+            InputError: one of them shows that references around it may not be meant.
+        """
+        self._holds = self._holds or len(invalid) < len(raw.values) + len(raw.invalid)
+        if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
+            self._parser.examine(raw, invalid)
 
     def _cut(self, piece: bytes) -> Iterator[RawBatch]:
         self._held += piece

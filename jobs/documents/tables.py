@@ -9,6 +9,7 @@ from typing import Final
 
 from jobs.documents.cells import bare, without_blanks, wrapped
 from jobs.documents.columns import folded, looks_like_reference
+from jobs.documents.headings import Headings, check_alone, filled, questioned
 from jobs.documents.lines import MAX_ENTRY, LineBuffer
 from jobs.errors import InputError
 from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
@@ -54,6 +55,8 @@ class CsvParser:
         self._pattern = pattern
         self._buffer = LineBuffer(line)
         self._cut_off = False
+        self._rows = Headings(table.position, table.width, pattern)
+        self._looked = False
         self._spans: list[str] = []
         self._more_spans = 0
         self._again = 0
@@ -79,20 +82,23 @@ class CsvParser:
             return []
         if '"' in taken:
             rows, lines = self._quoted(taken, final=final)
-            if rows and set(map(len, rows)) == {self._table.width}:
-                return [self._clean(lines, [row[self._table.position] for row in rows]) or self._each(lines, rows)]
+            if rows and not self._rows.watching and set(map(len, rows)) == {self._table.width}:
+                values = [row[self._table.position] for row in rows]
+                return [self._clean(lines, values, rows) or self._each(lines, rows)]
             return [self._each(lines, rows)]
         whole = taken[:-1].split("\n")
         lines = self._buffer.advance(len(whole))
         delimiter, position = self._table.delimiter, self._table.position
-        if set(map(str.count, whole, repeat(delimiter))) == {self._table.width - 1}:
+        if not self._rows.watching and set(map(str.count, whole, repeat(delimiter))) == {self._table.width - 1}:
             upto = position + 1
             values = [one.split(delimiter, upto)[position] for one in whole] if self._table.width > 1 else whole
-            if clean := self._clean(lines, values):
+            if clean := self._clean(lines, values, whole):
                 return [clean]
         return [self._each(lines, [one.split(delimiter) for one in whole])]
 
-    def _clean(self, lines: Sequence[int], values: list[str]) -> RawBatch | None:
+    def _clean(
+        self, lines: Sequence[int], values: list[str], rows: Sequence[str] | Sequence[Sequence[str]]
+    ) -> RawBatch | None:
         """Take the cells of records that are all as they should be; nothing where one is blank."""
         if wrapped("".join(values)):
             values = list(map(bare, values))
@@ -100,7 +106,28 @@ class CsvParser:
         if blank or not self._headings.isdisjoint(values):
             return None
         self._cut_off = False
-        return RawBatch(lines, values)
+        self._rows.seen = True
+        self._looked = False
+        return RawBatch(lines, values, rows=rows)
+
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
+        """Look at the malformed entries of a batch, and at what is around them.
+
+        Raises:
+            InputError: one of them is a heading or a remark, or holds a reference among other words.
+        """
+        for line, at in questioned(raw, invalid):
+            row = self._parted(raw.rows[at])
+            if filled(row) <= 1:
+                check_alone(line, row[self._table.position], self._pattern)
+            elif not self._looked:
+                for near in range(max(0, at - 2), len(raw.rows)):
+                    self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
+                    if near > at and not self._rows.watching:
+                        break
+
+    def _parted(self, row: str | Sequence[str]) -> Sequence[str]:
+        return row.split(self._table.delimiter) if isinstance(row, str) else row
 
     def _quoted(self, taken: str, *, final: bool) -> tuple[list[list[str]], Sequence[int]]:
         """Give the whole records and the lines on which they begin; hold back the last one if it is not whole."""
@@ -149,24 +176,33 @@ class CsvParser:
     def _each(self, lines: Sequence[int], rows: list[list[str]]) -> RawBatch:
         """Take the cells of records that may be blank, or longer or shorter than they should be."""
         table = self._table
+        self._looked = True
         kept: list[int] = []
+        whole: list[list[str]] = []
         values: list[str] = []
         invalid: list[InvalidEntry] = []
+        blank = 0
         for line, row in zip(lines, rows, strict=True):
             if not any(cell.strip(NOISE) for cell in row):
+                self._rows.part()
                 continue
             if not self._headings.isdisjoint(map(bare, row)) and self._is_header(line, row):
+                self._rows.forget()
                 continue
+            self._rows.look(line, row)
             if beyond(row, table.width) or len(row) <= table.position:
                 invalid.append(self._misshapen(line, row))
             else:
                 if len(row) != table.width:
                     self._check_shape(line, row)
-                kept.append(line)
-                values.append(bare(row[table.position]))
+                if value := bare(row[table.position]):
+                    kept.append(line)
+                    values.append(value)
+                    whole.append(row)
+                else:
+                    blank += 1
             self._cut_off = len(row) <= table.position
-        lines, values, blank = without_blanks(kept, values)
-        return RawBatch(lines, values, tuple(invalid), blank)
+        return RawBatch(kept, values, tuple(invalid), blank, whole)
 
     def _is_header(self, line: int, row: list[str]) -> bool:
         """Say whether a record is the header once more.

@@ -104,7 +104,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
         Stage(server, world, tmp_path, {"redis_url": url_of(server, "worker"), "lease_seconds": "3"}) as stage,
     ):
         worker = stage.worker()
-        text = "\n".join([*(reference(SEED, n) for n in range(1000)), "not a reference"])
+        text = "\n".join([*(reference(SEED, n) for n in range(1000)), "not reference 1"])
         job = desk.ok("enqueue", "-", text=text, redis_url=url_of(server, "producer")).out.strip()
         async with ledger_as(server, "producer") as ledger:
             record = await ended(ledger, job, 30)

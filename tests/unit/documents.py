@@ -19,6 +19,7 @@ def entries(content, column=None, pattern=PATTERN, **hints):
     for raw in document:
         assert len(raw.lines) == len(raw.values)
         batch = classify(raw, pattern)
+        document.examine(raw, batch.invalid)
         invalid |= {entry.line: entry.text for entry in batch.invalid}
         valid += [
             (line, value)
@@ -33,7 +34,12 @@ def references(content, column=None, pattern=PATTERN, **hints):
     document = read(
         [content.encode() if isinstance(content, str) else content], pattern=pattern, hints=Hints(column, **hints)
     )
-    return [reference for raw in document for reference in classify(raw, pattern).valid]
+    found = []
+    for raw in document:
+        batch = classify(raw, pattern)
+        document.examine(raw, batch.invalid)
+        found += batch.valid
+    return found
 
 
 def refusal(content, column=None, **hints):
