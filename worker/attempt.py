@@ -15,7 +15,7 @@ from jobs.ledger.claims import Claim, Part, Share
 from jobs.listsize import listed
 from jobs.model import Piece
 from jobs.outcomes import Answer, Failure, judge
-from jobs.readings import Found, Reading, Unread, judge_reading
+from jobs.readings import Found, Reading, Unknown, Unread, judge_reading
 from jobs.retry import (
     CallAgain,
     ReadState,
@@ -153,10 +153,14 @@ class Attempt:
 
     async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
         started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
-        answer = await self._client.status(reference, may_send)
+        alone = piece.reads > 0
+        answer = await self._client.status(reference, may_send, alone=alone)
         took_s = monotonic() - started
         since_s = (claim.server_ms - piece.called_ms) / 1000 + took_s if piece.called_ms else 0.0
         reading = judge_reading(reference, answer, since_call_s=since_s, doubted=piece.maybe_sent)
+        if isinstance(reading, Unknown) and not alone:
+            # A 404 names nothing: on a kept connection it may be another read's, one answer too late.
+            reading = Unread("HTTP 404, to be asked for on a connection of its own", reading.status, answered=True)
         unread = isinstance(reading, Unread) and not reading.answered
         in_vain = isinstance(reading, Unread) and unread and reading.counted
         if claim.probe and isinstance(reading, Unread):

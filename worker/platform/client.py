@@ -121,10 +121,14 @@ class PlatformClient:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
         return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _WRITING, Call(may_send))
 
-    async def status(self, reference: str, may_send: MaySend = _always) -> Answer | Failure:
-        """Reads the state of one consignment."""
+    async def status(self, reference: str, may_send: MaySend = _always, *, alone: bool = False) -> Answer | Failure:
+        """Reads the state of one consignment; `alone`: on a connection that carries no other request.
+
+        An answer that names nothing, as a 404 does, is surely this request's only there.
+        """
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
-        return await self._send("GET", url, None, _READING, Call(may_send))
+        headers = {**_READING, **_ALONE} if alone else _READING
+        return await self._send("GET", url, None, headers, Call(may_send, alone=alone))
 
     async def mended(self) -> bool:
         """Whether there is another key now in place of one that the platform has refused."""
