@@ -3,9 +3,10 @@
 import sys
 
 from cli import session, snapshots, standings, words
+from cli.asking import agreed
 from cli.failing import DeclinedError
 from cli.snapshots import Snapshot
-from cli.terminal import ask, can_ask, emit, say
+from cli.terminal import emit, say
 from config.settings import load
 from jobs import remedies
 from jobs.ledger import control, drains, records
@@ -41,7 +42,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
 
 def abort(job: str, *, sure: bool, as_json: bool) -> None:
     """Aborts a job, once the user is sure."""
-    if not sure and can_ask():
+    if not sure:
         _make_sure(job)
     seen = session.run(_abort(job))
     if number := seen.outcomes.get(Outcome.ABORTED):
@@ -62,7 +63,7 @@ def _make_sure(job: str) -> None:
     if seen.record.state.ended:
         return
     try:
-        sure = ask(f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?")
+        sure = agreed(f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?")
     except KeyboardInterrupt:
         say("\nnothing was aborted")
         raise

@@ -70,21 +70,6 @@ def say_now(message: str) -> None:
     MESSAGES.say(message)
 
 
-def ask(question: str) -> bool:
-    """Asks a user who is there; nothing but a yes is one."""
-    sys.stderr.write(f"{plain(question)} [y/N]: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        sys.stderr.write("\n")
-    return answer.strip().lower() in {"y", "yes"}
-
-
-def can_ask() -> bool:
-    """Whether somebody is there who sees a question and can answer it."""
-    return sys.stdin is not None and sys.stdin.isatty() and is_terminal(err=True)
-
-
 def emit(document: Any, *, line: bool = False) -> None:
     """Writes a JSON document to standard output; indented where somebody looks, unless it is one of many lines."""
     import orjson  # noqa: PLC0415 - not every command writes JSON
