@@ -111,6 +111,7 @@ def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
             return Told(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:
             message = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
+            message = message.replace(": Value error, ", ": ", 1)
             return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
         case typer.TyperException():
             code = getattr(error, "code", CancellistError.code)

@@ -17,7 +17,9 @@ from jobs.outcomes import Outcome
 def pause(job: str | None, account: str, *, as_json: bool) -> None:
     """Pauses a job, or an account."""
     if job is None:
-        _show_account(account, session.run(_pause_account(account)), as_json=as_json)
+        gate = session.run(_pause_account(account))
+        say(f"all of account {account} is paused, every job of it: `{remedies.resume(account)}` lets it go on")
+        _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_pause_job(job))
         if seen.record.in_flight:
@@ -29,6 +31,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
     """Lets a job, or an account, go on."""
     if job is None:
         gate = session.run(_resume_account(account))
+        say(f"all of account {account} may go on, but for jobs that are paused one by one")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_resume_job(job))
