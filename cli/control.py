@@ -55,7 +55,9 @@ def abort(
 ) -> None:
     """Abort a job: what was never sent is `aborted`, what is in flight ends as it ends.
 
-    On a terminal it asks first.
+    On a terminal it asks first. Elsewhere the first line of standard input answers, where there is one: y or yes
+    aborts, n or an empty line does nothing, exit 1. Where standard input is closed or empty, as in a script, it aborts.
+    Where a pipe stays open and no line comes within 3 s, nothing is done, exit 2: give --yes, which reads nothing.
 
     Example: cancellist abort 6w4h0v2m1x3q --yes
     """

@@ -1,11 +1,11 @@
 """What `cancellist explain` does."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import session
 from cli.snapshots import result_document
-from cli.terminal import cell, emit, heading, say, show
+from cli.terminal import cell, emit, fitting, heading, say, show
 from config.settings import load
 from jobs.errors import CancellistError
 from jobs.ledger import history, lexicon, records, results
@@ -15,6 +15,9 @@ from jobs.outcomes import Outcome
 from jobs.references import normalise
 from jobs.times import rfc3339
 from jobs.words import Meaning
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,11 @@ def reference(job: str, named: str, *, as_json: bool) -> None:
         emit(found.document())
         return
     if found.calls:
-        table = heading("at", "call", "status", "ms", "answer", "correlation", right=["ms"])
-        for call in found.calls:
-            answer = f"{call.reason} ({call.references} references)"
-            table.add_row(
-                rfc3339(call.at_ms), _KINDS.get(call.kind, call.kind), str(call.status or "none"), str(call.took_ms),
-                cell(answer), cell(call.correlation_id or ""),
-            )  # fmt: skip
+        rows = [_row(call) for call in found.calls]
+        kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"answer": _LEAST_WRAPPED})
+        table = heading(*(_COLUMNS[place] for place in kept), right=["ms"], wrapped=["answer"])
+        for row in rows:
+            table.add_row(*(row[place] for place in kept))
         show(table)
     else:
         say("no call that named it is remembered to have gone wrong")
@@ -67,13 +68,16 @@ def words(account: str, *, as_json: bool) -> None:
     if not learnt:
         say("nothing has been learnt yet: no refusal has been explained by reading its state")
         return
-    table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"])
+    table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"], wrapped=["words"])
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
         table.add_row(cell(text), meaning.standing, str(meaning.agreed))
     show(table)
     say("no result rests on these: each refusal is read. CANCELLIST_REFUSAL_WORDS says which words you vouch for")
 
 
+_COLUMNS = ("at", "call", "status", "ms", "answer", "correlation")
+_LEFT_OUT = ("correlation", "ms", "at")
+_LEAST_WRAPPED = 24
 _KINDS = {"calls": "cancel", "alone": "cancel, alone", "reads": "read state"}
 
 
@@ -113,6 +117,12 @@ def _say_result(found: Account) -> None:
     if r.message:
         facts.append(f"the platform said of the call: {r.message}")
     say(f"{found.reference} is {r.outcome} since {rfc3339(r.at_ms)}: {'; '.join(facts)}")
+
+
+def _row(call: TroubledCall) -> tuple["Text", ...]:
+    kind, answer = _KINDS.get(call.kind, call.kind), f"{call.reason} ({call.references} references)"
+    texts = (rfc3339(call.at_ms), kind, call.status or "none", call.took_ms, answer, call.correlation_id or "")
+    return tuple(map(cell, texts))
 
 
 def _call(call: TroubledCall) -> dict[str, Any]:

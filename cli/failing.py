@@ -62,6 +62,15 @@ class DeclinedError(CancellistError):
     code = "declined"
 
 
+class UnansweredError(CancellistError):
+    """The user should be asked, and cannot be, or has given no answer that is one."""
+
+    code = "usage"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="answer y or n, or give --yes, which reads nothing")
+
+
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether these arguments ask for JSON, also where they cannot be understood otherwise."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -96,10 +105,13 @@ def _inmost(error: BaseException) -> BaseException:
 def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
     """A mistake that was foreseen; None for others."""
     match error:
+        case UnansweredError():
+            return Told(USAGE, error.code, error.message, error.hint)
         case CancellistError():
             return Told(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:
             message = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
+            message = message.replace(": Value error, ", ": ", 1)
             return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
         case typer.TyperException():
             code = getattr(error, "code", CancellistError.code)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,6 +20,11 @@ Write = Callable[[Sequence[Result]], bytes]
 
 COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LEFT_OUT: Final = ("attempts", "at", "state")
+"""In this order, where there is no room for a message beside them."""
+_LEAST_WRAPPED: Final = 24
+_GAP: Final = 2
+_INDENT: Final = 4
 _SHOWN: Final = ("reference", "outcome", "attempts", "status", "at", "state", "message")
 
 
@@ -75,11 +81,16 @@ class CsvLines:
 
 
 class TableLines:
-    """A table that needs no more than a page in memory: its columns are as wide as its first page wants them."""
+    """A table that needs no more than a page in memory: its columns are as wide as its first page wants them.
+
+    On a narrow terminal columns are left out, and messages are wrapped; no reference, outcome or status is cut.
+    """
 
     def __init__(self, width: int | None) -> None:
         self._width = width
         self._widths: list[int] = []
+        self._kept: list[int] = list(range(len(_SHOWN)))
+        self._below = False
 
     def __call__(self, page: Sequence[Result]) -> bytes:
         """The rows of a page."""
@@ -90,14 +101,35 @@ class TableLines:
         if not self._widths:
             self._widths = [max(map(len, column)) for column in zip(_SHOWN, *rows, strict=True)]
             self._widths[1] = max(map(len, Outcome))
+            self._fit()
             lines = [_SHOWN, ["-" * width for width in self._widths]]
         return "".join(self._line(row) for row in [*lines, *rows]).encode(errors="backslashreplace")
 
+    def _fit(self) -> None:
+        """Leaves columns out until there is room for the message, which then gets what the others leave."""
+        if self._width is None:
+            return
+        message = len(_SHOWN) - 1
+        least = min(self._widths[message], _LEAST_WRAPPED)
+        for name in (*_LEFT_OUT, None):
+            room = self._width - sum(self._widths[place] + _GAP for place in self._kept if place != message)
+            if room >= least or name is None:
+                break
+            self._kept.remove(_SHOWN.index(name))
+        self._below = room < least
+        self._widths[message] = max(1, min(self._widths[message], self._width - _INDENT if self._below else room))
+
     def _line(self, cells: Sequence[str]) -> str:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True)).rstrip()
-        if self._width and len(line) > self._width:
-            line = line[: self._width - 1] + "…"
-        return line + "\n"
+        """A row, whose message may take several lines: beside the other cells, or below them."""
+        *first, message = self._kept
+        start = "".join(cells[place].ljust(self._widths[place]) + " " * _GAP for place in first)
+        pieces = [cells[message]]
+        if self._width is not None:
+            pieces = textwrap.wrap(cells[message], self._widths[message])
+        indent = " " * (_INDENT if self._below else len(start))
+        if self._below or not pieces:
+            pieces.insert(0, "")
+        return "".join(f"{indent if at else start}{piece}".rstrip() + "\n" for at, piece in enumerate(pieces))
 
 
 def _cells(result: Result) -> list[str]:

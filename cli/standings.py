@@ -1,11 +1,11 @@
 """What `cancellist accounts` does; how an account's gate is told, here and wherever else it is."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import session, words
 from cli.snapshots import breaker_document
-from cli.terminal import cell, emit, heading, show
+from cli.terminal import cell, emit, fitting, heading, show
 from config.account import AccountSettings
 from config.settings import Settings, load
 from jobs.ledger import control
@@ -14,8 +14,17 @@ from jobs.ledger.core import Ledger
 from jobs.remedies import resume
 from jobs.times import rfc3339
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 RUNNING = "running"
 _STYLES = {RUNNING: "green"}
+_WHY = ""
+_NUMBERS = ("calls", "in flight", "references a call", "workers")
+_COLUMNS = ("account", "state", "platform", "key", *_NUMBERS, _WHY)
+_LEFT_OUT = ("references a call", "key", "calls", "platform", "in flight", "workers")
+"""In this order, where there is no room: what keeps an account from going on comes first."""
+_LEAST_WRAPPED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,11 @@ def accounts(*, as_json: bool) -> None:
     if as_json:
         emit({"accounts": [document(standing) for standing in found]})
         return
-    numbers = ("calls", "in flight", "references a call", "workers")
-    table = heading("account", "state", "platform", "key", *numbers, "", right=numbers, wrapped=[""])
-    for standing in found:
-        table.add_row(*_row(standing))
+    rows = [_row(standing) for standing in found]
+    kept = fitting(_COLUMNS, rows, _LEFT_OUT, {_WHY: _LEAST_WRAPPED})
+    table = heading(*(_COLUMNS[place] for place in kept), right=_NUMBERS, wrapped=[_WHY])
+    for row in rows:
+        table.add_row(*(row[place] for place in kept))
     show(table)
 
 
@@ -100,17 +110,17 @@ async def _standings(ledger: Ledger, settings: Settings) -> list[Standing]:
     ]
 
 
-def _row(standing: Standing) -> tuple[Any, ...]:
+def _row(standing: Standing) -> tuple["Text", ...]:
     own, gate, now = standing.settings, standing.gate, state(standing.gate)
     return (
         cell(standing.name, "bold"),
         cell(now, _STYLES.get(now, "yellow")),
         cell(own.host if own else "not in these settings"),
-        ("set" if own.has_key else "none") if own else "",
-        _calls(own) if own else "",
-        str(gate.calls_in_flight),
-        str(gate.list_size or (own.max_references_per_call if own else "")),
-        str(standing.workers),
+        cell(("set" if own.has_key else "none") if own else ""),
+        cell(_calls(own) if own else ""),
+        cell(gate.calls_in_flight),
+        cell(gate.list_size or (own.max_references_per_call if own else "")),
+        cell(standing.workers),
         cell(_held_back(standing)),
     )
 

@@ -3,9 +3,10 @@
 import sys
 
 from cli import session, snapshots, standings, words
+from cli.asking import agreed
 from cli.failing import DeclinedError
 from cli.snapshots import Snapshot
-from cli.terminal import ask, can_ask, emit, say
+from cli.terminal import emit, say
 from config.settings import load
 from jobs import remedies
 from jobs.ledger import control, drains, records
@@ -16,7 +17,9 @@ from jobs.outcomes import Outcome
 def pause(job: str | None, account: str, *, as_json: bool) -> None:
     """Pauses a job, or an account."""
     if job is None:
-        _show_account(account, session.run(_pause_account(account)), as_json=as_json)
+        gate = session.run(_pause_account(account))
+        say(f"all of account {account} is paused, every job of it: `{remedies.resume(account)}` lets it go on")
+        _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_pause_job(job))
         if seen.record.in_flight:
@@ -28,6 +31,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
     """Lets a job, or an account, go on."""
     if job is None:
         gate = session.run(_resume_account(account))
+        say(f"all of account {account} may go on, but for jobs that are paused one by one")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_resume_job(job))
@@ -41,7 +45,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
 
 def abort(job: str, *, sure: bool, as_json: bool) -> None:
     """Aborts a job, once the user is sure."""
-    if not sure and can_ask():
+    if not sure:
         _make_sure(job)
     seen = session.run(_abort(job))
     if number := seen.outcomes.get(Outcome.ABORTED):
@@ -62,7 +66,7 @@ def _make_sure(job: str) -> None:
     if seen.record.state.ended:
         return
     try:
-        sure = ask(f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?")
+        sure = agreed(f"Abort job {job}, {words.references(left)} of {seen.record.total:,} left?")
     except KeyboardInterrupt:
         say("\nnothing was aborted")
         raise

@@ -6,10 +6,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cli import standings, terminal, words
+from cli import standings, words
 from cli.reading import FORMS
 from cli.snapshots import Snapshot
-from cli.terminal import cell, heading, say, show
+from cli.terminal import cell, fitting, heading, say, show
 from jobs.outcomes import DONE, REFUSED, Outcome
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
@@ -30,7 +30,6 @@ _COLUMNS = ("job", "state", "total", "done", "rate", "time left", "age", "outcom
 _NUMBERS = frozenset({"total", "done", "rate", "time left", "age"})
 _LEFT_OUT = ("rate", "age", "time left", "outcomes", "total", "done", "state")
 """In this order, where there is no room for all columns of jobs."""
-_GAP = 2
 _LEAST_WRAPPED = 12
 """Columns that a text needs so that its lines can be read."""
 
@@ -114,7 +113,7 @@ def show_status(snapshot: Snapshot) -> None:
 def show_jobs(snapshots: Sequence[Snapshot]) -> None:
     """Shows jobs, one a line; where the terminal is narrow columns are left out, and no id is ever cut."""
     rows = [_row(snapshot) for snapshot in snapshots]
-    kept = _fitting(rows, terminal.width())
+    kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"outcomes": _LEAST_WRAPPED})
     names = [_COLUMNS[place] for place in kept]
     table = heading(*names, right=_NUMBERS, wrapped=["outcomes"])
     for row in rows:
@@ -124,20 +123,6 @@ def show_jobs(snapshots: Sequence[Snapshot]) -> None:
     for account, gate in gates.items():
         if why := standings.why(account, gate):
             say(f"account {account} is {standings.state(gate)}: {why}")
-
-
-def _fitting(rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Places of the columns that a terminal of this width has room for."""
-    kept = list(range(len(_COLUMNS)))
-    widths = [
-        max(len(name), *(_LEAST_WRAPPED if name == "outcomes" else row[place].cell_len for row in rows))
-        for place, name in enumerate(_COLUMNS)
-    ]
-    for name in _LEFT_OUT:
-        if sum(widths[place] + _GAP for place in kept) - _GAP <= width:
-            break
-        kept.remove(_COLUMNS.index(name))
-    return kept
 
 
 def _row(snapshot: Snapshot) -> tuple[Text, ...]:

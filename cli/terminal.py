@@ -3,8 +3,8 @@
 import os
 import stat
 import sys
-from collections.abc import Container
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.printable import plain, plain_json
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+_GAP = 2
 _WIDE = 10_000
 """Columns where nobody looks: what is piped is not cut to a screen's width."""
 
@@ -70,21 +71,6 @@ def say_now(message: str) -> None:
     MESSAGES.say(message)
 
 
-def ask(question: str) -> bool:
-    """Asks a user who is there; nothing but a yes is one."""
-    sys.stderr.write(f"{plain(question)} [y/N]: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        sys.stderr.write("\n")
-    return answer.strip().lower() in {"y", "yes"}
-
-
-def can_ask() -> bool:
-    """Whether somebody is there who sees a question and can answer it."""
-    return sys.stdin is not None and sys.stdin.isatty() and is_terminal(err=True)
-
-
 def emit(document: Any, *, line: bool = False) -> None:
     """Writes a JSON document to standard output; indented where somebody looks, unless it is one of many lines."""
     import orjson  # noqa: PLC0415 - not every command writes JSON
@@ -119,8 +105,32 @@ def heading(*names: str, right: Container[str] = (), wrapped: Container[str] = (
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wrapped)
+        side: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(name, justify=side, no_wrap=name not in wrapped, overflow="fold")
     return table
+
+
+def fitting(
+    names: Sequence[str], rows: Sequence[Sequence["Text"]], left_out: Sequence[str], least: Mapping[str, int]
+) -> list[int]:
+    """Places of the columns that the terminal has room for.
+
+    Args:
+        names: of the columns.
+        rows: cells, as wide as they want to be.
+        left_out: columns that may be left out, in this order.
+        least: columns whose text is wrapped, and the width that it needs so that its lines can be read.
+    """
+    kept, room = list(range(len(names))), width()
+    wanted = [
+        max([len(name), *(min(least.get(name, row[place].cell_len), row[place].cell_len) for row in rows)])
+        for place, name in enumerate(names)
+    ]
+    for name in left_out:
+        if sum(wanted[place] + _GAP for place in kept) - _GAP <= room:
+            break
+        kept.remove(names.index(name))
+    return kept
 
 
 def is_terminal(*, err: bool = False) -> bool:

@@ -10,7 +10,10 @@ from cli.terminal import emit, say
 
 
 def worker(
-    burst: Annotated[bool, typer.Option("--burst", help="End when nothing is left.")] = False,
+    burst: Annotated[
+        bool,
+        typer.Option("--burst", help="End when nothing is left; with exit 1 where the server refuses what that needs."),
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Say whether a worker lives here, and end.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Log a JSON object a line, on standard error; with --check, print one.")

@@ -3,6 +3,9 @@
 What a server refuses that is there is told now and then, whoever meets it.
 """
 
+from time import monotonic
+from typing import Final
+
 import structlog
 
 from jobs.errors import LedgerError, LedgerFullError, LedgerUnavailableError
@@ -12,12 +15,43 @@ log = structlog.get_logger()
 
 REFUSED_EVERY_S = 60.0
 _refusals = Telling(REFUSED_EVERY_S)
+_BESIDE: Final = frozenset({"wake", "intake", "sweep", "keys"})
+"""Tasks whose refusals hold up no reference by themselves."""
+_AGAIN_WITHIN_S = 3.0
+_LASTS_S = 3.0
+
+
+class Refusals:
+    """What the server refuses again and again, of what the work cannot do without."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, tuple[float, float]] = {}
+
+    def note(self, error: LedgerError) -> None:
+        """Something was refused."""
+        now = monotonic()
+        self._times = {text: times for text, times in self._times.items() if now - times[1] <= _AGAIN_WITHIN_S}
+        first, _ = self._times.get(str(error), (now, now))
+        self._times[str(error)] = (first, now)
+
+    def lasting(self) -> str | None:
+        """What has been refused for a while, and still is; None where nothing is."""
+        now = monotonic()
+        for text, (first, last) in self._times.items():
+            if now - last <= _AGAIN_WITHIN_S and last - first >= _LASTS_S:
+                return text
+        return None
+
+
+REFUSALS: Final = Refusals()
 
 
 def tell_refused(error: LedgerError, **who: str) -> bool:
     """Tells now and then that a server which is there refuses what is asked; answers whether this is such an error."""
     if isinstance(error, LedgerUnavailableError | LedgerFullError):
         return False
+    if who.get("task") not in _BESIDE:
+        REFUSALS.note(error)
     if _refusals.due(str(error)) is not None:
         log.warning("the server refuses what is asked; it is tried again", error=str(error), **who)
     return True

@@ -39,7 +39,9 @@ from jobs.printable import plain
 from worker import heartbeat
 from worker.configured import configured
 from worker.ending import Deadline
+from worker.outage import tell_refused
 from worker.service import Service
+from worker.standstill import Standstill
 
 log = structlog.get_logger()
 
@@ -65,6 +67,8 @@ class ResilientWorker(arq.worker.Worker):
     raises = False
     """Whether what a user can mend is raised, for a caller that tells it; else it is a line on standard error."""
     _renewed_at = _looked_at = 0.0
+    _refused: str | None = None
+    """Why a burst has ended before its work was done."""
 
     def run(self) -> None:
         """Runs until it ends; what a user can mend is one line, not a traceback."""
@@ -73,8 +77,8 @@ class ResilientWorker(arq.worker.Worker):
             super().run()
         except CancellistError as error:
             self._refuse(error)
-        if self.burst and self.service.refused:
-            self._refuse(CancellistError(self.service.refused))
+        if refused := self.burst and (self._refused or self.service.refused):
+            self._refuse(CancellistError(refused))
 
     def _refuse(self, error: CancellistError) -> None:
         if self.raises:
@@ -97,9 +101,13 @@ class ResilientWorker(arq.worker.Worker):
         self.queue_name = self.service.pool.default_queue_name
         self.health_check_key = f"{self.queue_name}:health-check:{self.service.worker}"
         self.ctx["service"] = self.service
-        pause_s = _OUTAGE_S[0]
+        pause_s, standstill = _OUTAGE_S[0], Standstill()
         while True:
             try:
+                if self.burst and (refused := await standstill.why(self.service.ledger)):
+                    self._refused = refused
+                    self.service.stop()
+                    return
                 await self._poll_iteration()
                 if self.burst and await self._burst_done():
                     return
@@ -203,6 +211,8 @@ class ResilientWorker(arq.worker.Worker):
         try:
             await super().run_job(job_id, score)
         except (RedisError, OSError, TimeoutError) as error:
+            if (ours := translate(error)) and tell_refused(ours, job=job_id):
+                return
             log.warning("server away while a drain began or ended", job=job_id, error=type(error).__name__)
 
     async def record_health(self) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -15,7 +15,7 @@ import structlog
 from arq.connections import ArqRedis
 
 from config.settings import Settings
-from jobs.errors import CancellistError, LedgerError, LedgerFullError
+from jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
 from jobs.flow import FlowPolicy
 from jobs.ledger import control, flow, records
 from jobs.ledger.claims import Terms
@@ -25,7 +25,7 @@ from jobs.ledger.core import Ledger
 from jobs.ledger.drains import arq_pool
 from jobs.ledger.intake import leave
 from jobs.ledger.opening import Opened, open_ledger
-from jobs.model import JobState
+from jobs.model import JobRecord, JobState
 from jobs.remedies import Wording
 from jobs.retry import RetryPolicy
 from jobs.words import KnownWords
@@ -154,16 +154,29 @@ class Service:
         """Whether no job can go on by itself, and the intake stream is empty.
 
         An account whose key is refused does not go on by itself: that is noted in `refused`.
+
+        Raises:
+            LedgerError: the server cannot say; a refusal to tell of the stream is raised once no job goes on.
         """
-        self.refused = ""
-        with translated():
-            if await self.ledger.redis.xlen(self.ledger.keys.intake):
-                return False
-        open_jobs = await records.unfinished(self.ledger)
+        self.refused, untold = "", None
+        try:
+            with translated():
+                if await self.ledger.redis.xlen(self.ledger.keys.intake):
+                    return False
+        except (LedgerRefusedError, LedgerUnfitError) as error:
+            untold = error
+        if await self._goes_on(await records.unfinished(self.ledger)):
+            return False
+        if untold:
+            raise untold
+        return True
+
+    async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
+        """Whether one of these jobs goes on by itself."""
         waiting = {JobState.QUEUED, JobState.RUNNING, JobState.ABORTING}
         gates: dict[str, Gate] = {}
         refused_before_ms = await self.ledger.now_ms() - _SURELY_REFUSED_MS
-        for job in open_jobs:
+        for job in jobs:
             account = job.order.account
             if job.state in waiting and account in self._accounts:
                 if account not in gates:
@@ -172,10 +185,10 @@ class Service:
                 breaker = gate.breaker
                 stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms
                 if job.in_flight or not (gate.paused or stuck):
-                    return False
+                    return True
                 if stuck and breaker:
                     self.refused = f"account {account}: {breaker.why}"
-        return True
+        return False
 
     def stop(self) -> None:
         """Claims nothing any more; drains end by themselves."""
