@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from jobs.documents.cells import bare
 from jobs.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
+from jobs.documents.headings import is_words
 from jobs.documents.hints import Hints
 from jobs.documents.lines import COMMENTS
 from jobs.documents.tables import Table, beyond, last_filled, records
@@ -109,6 +110,8 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     )
     counts = [held[position] for position in range(width)]
     position = _position(header, counts, len(usable), hints)
+    if header:
+        _check_below(data, position, header, hints, pattern)
     if header and width > len(header) and not (len(data) >= _SURE and dict(held) == {position: len(data)}):
         # Filled up with blanks, or moved: only references that are all in one column, and nowhere else, tell.
         width = len(header)
@@ -116,6 +119,26 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
     column = bare(header[position]) if header and position < len(header) else None
     return Found(table, column, above, _notes(rows, at, first, position, hints))
+
+
+def _check_below(
+    data: Sequence[Row], position: int, header: Sequence[str], hints: Hints, pattern: ReferencePattern
+) -> None:
+    """Refuse a header below which another may stand: what was taken for it may be a title, and name another column.
+
+    Raises:
+        InputError: a row above the first reference holds words alone, one of them in the column that was found.
+    """
+    for row in data[:_HEADER_WITHIN]:
+        if _holds(row, pattern):
+            return
+        cells = [bare(cell) for cell in row.cells]
+        if position < len(cells) and cells[position] and all(is_words(cell) for cell in cells if cell):
+            raise InputError(
+                f"line {row.line + hints.skip_lines} may be the header as well: {quoted(cells[position])} stands below "
+                f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "
+                "--skip-lines"
+            )
 
 
 def _notes(rows: Sequence[Row], at: int | None, first: int, position: int, hints: Hints) -> tuple[str, ...]:
