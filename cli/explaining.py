@@ -66,7 +66,7 @@ def words(account: str, *, as_json: bool) -> None:
         emit({"account": account, "words": rows})
         return
     if not learnt:
-        say("nothing has been learnt yet: no refusal has been explained by reading its state")
+        say("nothing has been seen yet: no refusal has been explained by reading its state")
         return
     table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"], wrapped=["words"])
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):

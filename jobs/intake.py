@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from jobs.documents.headings import is_remark
 from jobs.model import DEFAULT_ACCOUNT, JobOrder, Priority
 from jobs.patterns import ReferencePattern
 from jobs.references import NOISE, Batch, RawBatch, among_words, classify, shown
@@ -44,10 +45,14 @@ class MalformedEntryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IntakeOrder:
-    """An order and its references as they came; blank ones are left out."""
+    """An order and its references as they came; blank ones are left out.
+
+    `lines` says that they came one a line: there a heading may part those that are meant from others.
+    """
 
     order: JobOrder
     references: list[str]
+    lines: bool = False
 
 
 def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: frozenset[str]) -> IntakeOrder:
@@ -92,7 +97,8 @@ def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: 
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
     )
-    return IntakeOrder(order, references)
+    lines = any(not text.strip(NOISE).startswith("[") for text in given[_REFERENCES])
+    return IntakeOrder(order, references, lines)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
@@ -100,16 +106,18 @@ def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) for name, value in pairs)
 
 
-def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -> list[Batch]:
+def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit, lines: bool = False) -> list[Batch]:
     """Parts an entry's references from what is malformed, in batches of bounded size.
 
     Args:
         references: as they came, without blank ones.
         pattern: what a reference is.
         most: how many may be malformed.
+        lines: whether they came one a line.
 
     Raises:
-        MalformedEntryError: none is a reference, too many are none, or one stands among other words.
+        MalformedEntryError: none is a reference, too many are none, one stands among other words, or words alone stand
+            among lines.
     """
     batches = []
     for at in range(0, len(references), _SIFTED):
@@ -118,7 +126,18 @@ def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -
         _check_lines(references, batch, pattern)
         batches.append(batch)
     _check_share(sum(len(batch.valid) for batch in batches), sum(len(batch.invalid) for batch in batches), most)
+    if lines:
+        _check_headings(references, batches)
     return batches
+
+
+def _check_headings(references: Sequence[str], batches: Sequence[Batch]) -> None:
+    """Refuses a list with headings: what stands below one may not be meant."""
+    for entry in (entry for batch in batches for entry in batch.invalid):
+        if is_remark(references[entry.line - 1][:_MAX_TEXT]):
+            raise MalformedEntryError(
+                f"line {entry.line:,} of 'references' stands among references as a heading or a remark; {_GIVE}"
+            )
 
 
 def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePattern) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from jobs.outcomes import LONGEST_MESSAGE
 from jobs.readings import Found, Reading, Standing, Unknown, standing
 
-MIXED = "mixed"
-"""The standing of words that have meant one thing and another."""
 UNKNOWN = "unknown"
 """The standing of a reference that the platform does not know."""
 _TOLD_AT_FIRST, _THEN_EVERY, _MOST = 20, 64, 1000

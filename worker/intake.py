@@ -203,7 +203,8 @@ class Intake:
 
     def _understood(self, entry: Entry, now_ms: int) -> _Taken:
         wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts)
-        return _Taken(wanted.order, sift(wanted.references, self._patterns[wanted.order.account], most=self._most))
+        pattern = self._patterns[wanted.order.account]
+        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most, lines=wanted.lines))
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:

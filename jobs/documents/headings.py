@@ -15,6 +15,14 @@ _NOTHING: Final = frozenset(
     | {"unknown", "empty", "blank"}
 )
 """What people and programs write into a cell that holds nothing."""
+_PARTING: Final = re.compile(
+    r"\b(keep|kept|retain(ed)?|hold|held|exclud(e|es|ed|ing)|except|ignored?|skip(ped)?|do\s+not|don.?t|but\s+not|never|"
+    r"cancel(s|led|ling|lation|lations)?|deleted?|removed?|replaced?|replaces|leave|remaining|others?|following|section)\b",
+    re.IGNORECASE,
+)
+"""Words that say which references are meant."""
+_SET_OFF: Final = re.compile(r"([=\-*#~_+])\1|.*[:;]$", re.DOTALL)
+"""Words between lines of signs, or before a colon."""
 _PAIR: Final = 2
 """Columns of a table in which a row with one cell filled may be a row like others."""
 
@@ -36,7 +44,7 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
             f"line {line}: '{shown(text.strip(NOISE))}' holds a reference among other words: leave one reference on "
             "each line and nothing else, or hand in CSV with a header"
         )
-    if not first and is_words(text):
+    if not first and is_remark(text):
         raise InputError(
             f"line {line}: '{shown(text.strip(NOISE))}' stands among references as a heading or a remark: take it "
             "out, and leave only references that are to be cancelled"
@@ -46,6 +54,15 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
 def is_words(text: str) -> bool:
     """Say whether a text is words or decoration alone, without a digit, and not a way to say that there is nothing."""
     return not _DIGIT.search(text) and not says_nothing(text) and text.strip(NOISE).isprintable()
+
+
+def is_remark(text: str) -> bool:
+    """Say whether words or decoration may part references that are meant from others.
+
+    Words that say what is to be done with them do, and words that are set off by signs. Any other word among
+    references is merely malformed.
+    """
+    return is_words(text) and bool(_PARTING.search(text) or _SET_OFF.match(bare(text)))
 
 
 def says_nothing(text: str) -> bool:

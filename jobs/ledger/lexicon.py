@@ -1,4 +1,4 @@
-"""What an account has learnt about the platform's words of refusal."""
+"""What reads have found behind the words of refusal of an account's platform; nothing rests on it."""
 
 from jobs.ledger.connection import translated
 from jobs.ledger.core import Ledger

@@ -16,7 +16,6 @@ MANY = "".join(f"{number},EC-{number:03}-AAA-AAA\n" for number in range(100, 400
         (f"{A}\n-- cancelled --\n{B}\n", 2),
         (f"{A}\n-----\n{B}\n", 2),
         (f"{A}\n\nDO NOT CANCEL\n{B}\n", 3),
-        (f"{A}\n{B}\nonly for information\n", 3),
         (f"reference\n{A}\nDO NOT CANCEL\n{B}\n", 3),
         (f"Order,Reference\n1,{A}\n,DO NOT CANCEL\n2,{B}\n", 3),
         (f"Order,Reference,Town\n1,{A},York\n,Do not cancel,\n2,{B},Hull\n", 3),

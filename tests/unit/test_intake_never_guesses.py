@@ -21,7 +21,11 @@ def read(*pairs: tuple[str | bytes, str | bytes]) -> list[str]:
     """The references of an entry as they are handed in."""
     raw = [tuple(word if isinstance(word, bytes) else word.encode() for word in pair) for pair in pairs]
     wanted = parse_entry(raw, now_ms=NOW, accounts=frozenset({"default"}))
-    return [reference for batch in sift(wanted.references, PATTERN, most=TENTH) for reference in batch.valid]
+    return [
+        reference
+        for batch in sift(wanted.references, PATTERN, most=TENTH, lines=wanted.lines)
+        for reference in batch.valid
+    ]
 
 
 def refusal(*pairs: tuple[str | bytes, str | bytes]) -> str:
@@ -184,3 +188,9 @@ def test_whatever_comes_it_is_an_order_or_a_reason(pairs):
         refusal(*pairs)
     else:
         assert found == [A] * len(found) != []
+
+
+@pytest.mark.parametrize("heading", ["keep:", "keep", "do not cancel", "== keep =="])
+def test_lines_with_headings_are_refused_whole_and_an_array_is_no_list_of_lines(heading):
+    assert "heading" in refusal(("references", f"{A}\n{heading}\n{B}"))
+    assert read(("references", json.dumps([A, heading, B]))) == [A, B]
