@@ -105,7 +105,7 @@ async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp
     with a_stage(tmp_path, latency_ms=20) as stage:
         workers = [stage.worker(max_calls_per_second=50, max_concurrent_calls=8) for _ in range(3)]
         async with stage.ledger() as ledger:
-            job = await submit(ledger, stage.platform.references(40_000))
+            job = await submit(ledger, stage.platform.open_references(40_000))
             await settled(ledger, job, 35_000)
             await control.abort_job(ledger, job)
             await ended(ledger, job, 10)
@@ -205,7 +205,7 @@ async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_s
     with a_stage(tmp_path, latency_ms=900) as stage:
         workers = [stage.worker(max_concurrent_calls=12) for _ in range(2)]
         async with stage.ledger() as ledger:
-            job = await submit(ledger, stage.platform.references(20_000))
+            job = await submit(ledger, stage.platform.open_references(20_000))
             await settled(ledger, job, 2_400)
             for _ in range(20):  # a worker may move it in between
                 seen = await flow.share(ledger, "default")
@@ -266,10 +266,10 @@ async def test_a_burst_under_a_wrong_key_ends_with_the_reason_and_burns_nothing(
 
 
 async def test_lists_get_shorter_where_long_ones_are_dear_and_longer_again_once_they_are_not(tmp_path: Path) -> None:
-    with a_stage(tmp_path, consignments=200_000, latency_ms=250, per_reference_ms=2, list_knee=25) as stage:
+    with a_stage(tmp_path, consignments=230_000, latency_ms=250, per_reference_ms=2, list_knee=25) as stage:
         worker = stage.worker(max_concurrent_calls=16)
         async with stage.ledger() as ledger:
-            job = await submit(ledger, stage.platform.references(200_000))
+            job = await submit(ledger, stage.platform.open_references(200_000))
             await until(lambda: control.gate(ledger, "default"), lambda g: (g.list_size or 100) <= 50, 12)
             stage.platform.send("PUT", "/sandbox/settings", {"list_knee": None})
             await until(lambda: control.gate(ledger, "default"), lambda g: g.list_size is None, 20)
