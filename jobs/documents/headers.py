@@ -112,6 +112,7 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     position = _position(header, counts, len(usable), hints)
     if header:
         _check_below(data, position, header, hints, pattern)
+        _check_named(header, counts, position, hints)
     if header and width > len(header) and not (len(data) >= _SURE and dict(held) == {position: len(data)}):
         # Filled up with blanks, or moved: only references that are all in one column, and nowhere else, tell.
         width = len(header)
@@ -127,17 +128,45 @@ def _check_below(
     """Refuse a header below which another may stand: what was taken for it may be a title, and name another column.
 
     Raises:
-        InputError: a row above the first reference holds words alone, one of them in the column that was found.
+        InputError: a row above the first reference may be the header as well.
     """
     for row in data[:_HEADER_WITHIN]:
         if _holds(row, pattern):
             return
         cells = [bare(cell) for cell in row.cells]
-        if position < len(cells) and cells[position] and all(is_words(cell) for cell in cells if cell):
+        if _may_name(cells, position, [bare(cell) for cell in header]):
             raise InputError(
-                f"line {row.line + hints.skip_lines} may be the header as well: {quoted(cells[position])} stands below "
+                f"line {row.line + hints.skip_lines} may be the header as well as the line with "
                 f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "
                 "--skip-lines"
+            )
+
+
+def _may_name(cells: Sequence[str], position: int, header: Sequence[str]) -> bool:
+    """Say whether a row below a header may be the header instead.
+
+    It names references; or it has words in the column that was found, and either nothing but words, or a cell where
+    that header has none: a title that a spreadsheet has filled up is such a header.
+    """
+    if any(is_words(cell) and looks_like_reference(cell) for cell in cells):
+        return True
+    if position >= len(cells) or not is_words(cells[position]):
+        return False
+    unnamed = any(cell and (at >= len(header) or not header[at]) for at, cell in enumerate(cells))
+    return unnamed or all(is_words(cell) for cell in cells if cell)
+
+
+def _check_named(header: Sequence[str], held: Sequence[int], position: int, hints: Hints) -> None:
+    """Refuse a header that names the column that was found, and not another one with references.
+
+    Raises:
+        InputError: that header may be a title.
+    """
+    for at, number in enumerate(held):
+        if number and at != position and (at >= len(header) or not bare(header[at])) and hints.column is None:
+            raise InputError(
+                f"column {at + 1} has no name and holds references, as {quoted(bare(header[position]))} does: whether "
+                "that is a title or the header cannot be told; give the column's name or number to --column"
             )
 
 

@@ -19,13 +19,15 @@ def references(text, column=None):
     [
         "Consignments,,\nReplaces,Order,Reference\n", "Reference,R-77,\nReplaces,Order,Consignment\n",
         "Consignments;;\nReplaces;Order;Reference\n", ",Consignment,,City\n,Old,New,\n", ",Reference,\nOld,New,City\n",
-        "Consignments,,\nReport,R-77,\nReplaces,Order,Reference\n",
+        "Consignments,,\nReport,R-77,\nReplaces,Order,Reference\n", "Reference,R-77,\n,Order,Consignment\n",
+        "Consignments,,\nReplaces,Order no. 2,Reference\n", "Consignments,,\nReplaces,2026,Reference\n",
+        "Reference,R-77,\n,Order 2,Consignment\n", "Reference,,\nOld,2026,\n", "Consignments,,\n",
     ],
 )  # fmt: skip
 def test_a_padded_title_or_a_second_header_row_refuses_the_table(above):
     part = ";" if ";" in above else ","
     rows = "".join(f"{part.join((A, B, C))}\n" for _ in range(12))
-    with pytest.raises(InputError, match=r"may be the header as well|header"):
+    with pytest.raises(InputError, match=r"may be the header as well|has no name and holds references|header"):
         references(above + rows)
 
 
