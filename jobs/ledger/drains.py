@@ -25,8 +25,17 @@ that is an hour behind would let work lie for an hour."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    """An arq job as msgpack: never pickle, which runs what it is given."""
-    return bytes(msgpack.packb(value, use_bin_type=True))
+    """An arq job as msgpack: never pickle, which runs what it is given.
+
+    The result of a drain that arq gives up is an exception: its name alone is kept, as its words may hold anything.
+    """
+    return bytes(msgpack.packb(value, use_bin_type=True, default=_name))
+
+
+def _name(value: object) -> str:
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    raise TypeError(f"a drain holds ids, numbers and words, not {type(value).__name__}")
 
 
 def deserialize(packed: bytes) -> dict[str, Any]:

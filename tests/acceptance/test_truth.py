@@ -131,7 +131,8 @@ async def test_with_every_reference_called_alone_every_result_is_true(rough: Sta
 
 async def test_with_consignments_deallocated_first_every_result_is_true(rough: Stage) -> None:
     faults = rough.platform.get("/sandbox/settings")["faults"]
-    deallocating = {f"deallocate:{kind.removeprefix('list:')}": SHARE for kind in FAULTY}
+    # What is for lists alone would, at one reference, refuse to deallocate it, and be the platform's own word.
+    deallocating = {f"deallocate:{kind}": SHARE for kind in FAULTY if not kind.startswith("list:")}
     rough.platform.send("PUT", "/sandbox/settings", {"faults": faults | deallocating, "deallocate_first": True})
     references = rough.platform.references(4_900, unknown=100)
     worker = rough.worker(deallocate_first=True)

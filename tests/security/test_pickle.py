@@ -1,6 +1,7 @@
 """Nothing is ever unpickled: whoever may write to the queue must not be able to run code in a worker."""
 
 import ast
+import asyncio
 import os
 import pickle
 import time
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from arq.constants import default_queue_name, job_key_prefix
+from arq.jobs import serialize_result
+from arq.worker import JobExecutionFailed
 
 from jobs.ledger.drains import arq_pool, deserialize, serialize
 from tests.acceptance.stage import ROOT, Stage, ended, submit
@@ -33,6 +36,21 @@ async def test_both_sides_of_arq_have_our_serializer(ledger) -> None:
     pool = arq_pool(ledger)
     assert (pool.job_serializer, pool.job_deserializer) == (serialize, deserialize)
     assert pool.default_queue_name != default_queue_name
+
+
+@pytest.mark.parametrize("result", [JobExecutionFailed("job expired"), ValueError("\ud800"), asyncio.CancelledError()])
+def test_the_result_of_a_drain_that_arq_gives_up_is_kept_by_its_name_and_logged_without_a_traceback(result, caplog):
+    packed = serialize_result(
+        "drain", ("default",), {}, 1, 0, False, result, 0, 0, "its name", "its queue", "its id", serializer=serialize
+    )
+    assert packed is not None
+    assert deserialize(packed)["r"] == type(result).__name__
+    assert not caplog.records
+
+
+def test_a_drain_of_anything_else_is_refused() -> None:
+    with pytest.raises(TypeError, match="not object"):
+        serialize({"a": object()})
 
 
 class Bomb:
