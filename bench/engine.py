@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 
 from bench import servers
-from jobs.ledger import drains, records
-from jobs.ledger.core import Ledger
-from jobs.ledger.opening import opened_ledger
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import drains, records
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.opening import opened_ledger
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder
+from cancellist.jobs.responses.outcomes import Outcome
 
 BATCH = 10_000
 KEEP_S = 3600.0
@@ -76,7 +76,7 @@ async def worker(server: servers.Valkey, platform_url: str, **settings: str | in
     log = server.directory / "worker.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "arq", "worker.main.WorkerSettings"),
+            *(sys.executable, "-m", "arq", "cancellist.worker.main.WorkerSettings"),
             cwd=server.directory,  # where no `.env` lies
             env=environment(redis_url=server.url, api_url=platform_url, **settings),
             stdout=output,

@@ -19,7 +19,7 @@ from bench import engine, servers
 from bench.context import Context
 from bench.references import references
 from bench.table import Row
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.core import Ledger
 
 JOBS, CALLS = 5_000, 75
 SAMPLES, P50_MS, P99_MS = 200, 60, 150

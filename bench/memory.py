@@ -16,12 +16,12 @@ from bench import engine, servers
 from bench.context import Context
 from bench.references import references
 from bench.table import Row
-from jobs.ledger import claims, records
-from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
-from jobs.ledger.core import Ledger
-from jobs.model import DEFAULT_ACCOUNT
-from jobs.outcomes import Outcome
-from jobs.retry import Settle
+from cancellist.jobs.ledger import claims, records
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import Settle
 
 QUEUED_BYTES, SETTLED_BYTES, WORKER_MIB = 32, 70, 20
 FEW = 1_000

@@ -18,10 +18,10 @@ from concurrent.futures import ProcessPoolExecutor
 import psutil
 
 from bench.references import references
-from jobs.chunking import Chunker
-from jobs.documents import read
-from jobs.ledger.deduplication import Deduplicator
-from jobs.references import ReferencePattern, classify
+from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.parsing.chunking import Chunker
+from cancellist.jobs.parsing.documents import read
+from cancellist.jobs.parsing.references import ReferencePattern, classify
 
 BLOCK_BYTES = 64 * 1024
 BATCH = 10_000

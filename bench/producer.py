@@ -13,11 +13,11 @@ import resource
 import sys
 import time
 
-from cli import reading, submitting
-from cli.session import ledger_of
-from config.settings import load
-from jobs.model import JobOrder
-from jobs.references import ReferencePattern
+from cancellist.cli.actions import enqueue_report, input_file
+from cancellist.cli.session import ledger_of
+from cancellist.config.settings import load
+from cancellist.jobs.model import JobOrder
+from cancellist.jobs.parsing.references import ReferencePattern
 
 
 async def enqueue(path: str) -> dict[str, str | float]:
@@ -25,8 +25,8 @@ async def enqueue(path: str) -> dict[str, str | float]:
     settings = load()
     async with ledger_of(settings) as opened:
         started = time.perf_counter()
-        with reading.opened([path], pattern=ReferencePattern(settings.reference_pattern)) as feed:
-            submitted = await submitting.submit(opened.ledger, JobOrder(), feed, settings)
+        with input_file.opened([path], pattern=ReferencePattern(settings.reference_pattern)) as feed:
+            submitted = await enqueue_report.submit(opened.ledger, JobOrder(), feed, settings)
         seconds = time.perf_counter() - started
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return {

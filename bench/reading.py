@@ -37,7 +37,7 @@ async def command(file: Path, *options: str, url: str) -> float:
     """Hand the file in and return how long that took."""
     started = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", "enqueue", str(file), "--json", *options),
+        *(sys.executable, "-m", "cancellist", "enqueue", str(file), "--json", *options),
         cwd=file.parent,
         env=engine.environment(redis_url=url),
         stdout=asyncio.subprocess.PIPE,

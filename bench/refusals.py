@@ -13,7 +13,7 @@ from bench import engine, servers
 from bench.context import Context
 from bench.references import references
 from bench.table import Row
-from jobs.ledger import records
+from cancellist.jobs.ledger import records
 
 REFUSALS, OPEN = 4_000, 20_000
 EFFICIENCY, TWICE = 0.9, 2.3

@@ -25,19 +25,19 @@ from bench import engine, servers
 from bench.context import Context
 from bench.references import references
 from bench.table import Row
-from config import logs
-from config.settings import Settings
-from jobs.errors import IdempotencyConflictError
-from jobs.ledger import claims, control
-from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
-from jobs.ledger.core import Ledger
-from jobs.ledger.scripts import NAMES, Script, Scripts
-from jobs.ledger.submission import BATCH, Submission
-from jobs.model import DEFAULT_ACCOUNT, JobOrder
-from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry
-from jobs.retry import CallAgain, ReadState, Settle, Step
-from worker.intake import Intake
+from cancellist.config import logs
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import IdempotencyConflictError
+from cancellist.jobs.ledger import claims, control
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.scripts.loader import NAMES, Script, Scripts
+from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder
+from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
+from cancellist.worker.intake_reader import Intake
 
 MOST_MS = 10
 ROUNDS = 3

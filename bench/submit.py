@@ -25,9 +25,9 @@ from bench.context import Context
 from bench.parsing import deduplicate
 from bench.references import references
 from bench.table import Row
-from jobs.ledger.core import Ledger
-from jobs.ledger.deduplication import IN_MEMORY
-from jobs.ledger.packing import unpack_piece
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.deduplication import IN_MEMORY
+from cancellist.jobs.ledger.pieces import unpack_piece
 
 WANTED_PER_SECOND = 500_000
 DUPLICATES = 10  # one line in so many

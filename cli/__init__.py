@@ -4,6 +4,6 @@ One module for each command group holds what a user may type, and is light, so t
 does is imported when it runs.
 """
 
-from worker import early
+from cancellist.worker import process_start
 
-early.hear_the_end()
+process_start.hear_the_end()

@@ -1,5 +1,5 @@
-"""`python -m cli` is `cancellist`."""
+"""`python -m cancellist.cli` is `cancellist`."""
 
-from cli.main import main
+from cancellist.cli.main import main
 
 main()

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from cli import completion
-from jobs.outcomes import Outcome
+from cancellist.cli import completion
+from cancellist.jobs.responses.outcomes import Outcome
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _AROUND: Final = "\ufeff\u200b"

@@ -6,11 +6,11 @@ No server is started for it and none is waited for, and no error is ever told: i
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.outcomes import Outcome
+from cancellist.jobs.responses.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from config.settings import Settings
-    from jobs.ledger.core import Ledger
+    from cancellist.config.settings import Settings
+    from cancellist.jobs.ledger.core import Ledger
 
 _WITHIN_S: Final = 1.0
 _NEWEST: Final = 50
@@ -37,14 +37,14 @@ def outcomes(incomplete: str) -> Offered:
 
 
 async def _jobs(ledger: "Ledger", _: "Settings") -> Iterable[tuple[str, str]]:
-    from jobs.ledger import records  # noqa: PLC0415 - only for completion
+    from cancellist.jobs.ledger import records  # noqa: PLC0415 - only for completion
 
     found = await records.newest(ledger, _NEWEST)
     return [(record.id, f"{record.state}, {record.total:,} references") for record in found]
 
 
 async def _accounts(ledger: "Ledger", settings: "Settings") -> Iterable[tuple[str, str]]:
-    from jobs.ledger import control  # noqa: PLC0415 - only for completion
+    from cancellist.jobs.ledger import control  # noqa: PLC0415 - only for completion
 
     return [(name, "") for name in sorted({*settings.account_names, *await control.served(ledger)})]
 
@@ -63,10 +63,10 @@ async def _look(
 ) -> Iterable[tuple[str, str]]:
     import asyncio  # noqa: PLC0415 - only for completion
 
-    from config.settings import load  # noqa: PLC0415 - as above
-    from jobs.ledger.connection import connect  # noqa: PLC0415 - as above
-    from jobs.ledger.core import Ledger  # noqa: PLC0415 - as above
-    from jobs.ledger.embedded import EmbeddedServer  # noqa: PLC0415 - as above
+    from cancellist.config.settings import load  # noqa: PLC0415 - as above
+    from cancellist.jobs.ledger.core import Ledger  # noqa: PLC0415 - as above
+    from cancellist.jobs.ledger.server.connection import connect  # noqa: PLC0415 - as above
+    from cancellist.jobs.ledger.server.embedded import EmbeddedServer  # noqa: PLC0415 - as above
 
     settings = load(tell=lambda _: None)
     url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedServer(settings.data_dir).url

@@ -5,21 +5,21 @@ from typing import Annotated
 
 import typer
 
-from cli import failing, streams, terminal
-from cli.accounts import accounts
-from cli.arguments import Command
-from cli.control import abort, pause, resume
-from cli.demo import demo
-from cli.doctor import doctor
-from cli.enqueue import enqueue
-from cli.explain import explain
-from cli.failing import NAME
-from cli.jobs import jobs, status
-from cli.results import results
-from cli.sandbox import sandbox
-from cli.streams import ReaderGoneError
-from cli.watch import watch
-from cli.worker import worker
+from cancellist.cli import error_report, standard_streams, terminal
+from cancellist.cli.arguments import Command
+from cancellist.cli.commands.accounts import accounts
+from cancellist.cli.commands.control import abort, pause, resume
+from cancellist.cli.commands.demo import demo
+from cancellist.cli.commands.doctor import doctor
+from cancellist.cli.commands.enqueue import enqueue
+from cancellist.cli.commands.explain import explain
+from cancellist.cli.commands.jobs import jobs, status
+from cancellist.cli.commands.results import results
+from cancellist.cli.commands.sandbox import sandbox
+from cancellist.cli.commands.watch import watch
+from cancellist.cli.commands.worker import worker
+from cancellist.cli.error_report import NAME
+from cancellist.cli.standard_streams import ReaderGoneError
 
 app = typer.Typer(
     name=NAME,
@@ -62,9 +62,9 @@ for command in COMMANDS:
 
 def main() -> None:
     """Runs a command; whatever goes wrong is one line on standard error, and an exit status."""
-    streams.mend()
+    standard_streams.mend()
     arguments = sys.argv[1:]
-    if failing.wants_json(arguments) and not terminal.is_terminal(err=True):
+    if error_report.wants_json(arguments) and not terminal.is_terminal(err=True):
         terminal.MESSAGES.hold()
     sys.exit(_run(arguments))
 
@@ -73,18 +73,18 @@ def _run(arguments: list[str]) -> int | str | None:
     """Runs a command until all that it wrote is out; answers the exit status."""
     try:
         status = _invoked(arguments)
-        streams.INTERRUPTION.asked |= status == failing.INTERRUPTED
+        standard_streams.INTERRUPTION.asked |= status == error_report.INTERRUPTED
         sys.stdout.flush()
         terminal.MESSAGES.release()
     except ReaderGoneError:
-        streams.abandon()
+        standard_streams.abandon()
         return 0
     except KeyboardInterrupt:
-        streams.abandon()
-        return failing.INTERRUPTED
+        standard_streams.abandon()
+        return error_report.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: no user is shown a traceback
-        streams.abandon()
-        return failing.tell(error, arguments)
+        standard_streams.abandon()
+        return error_report.tell(error, arguments)
     return status
 
 
@@ -94,4 +94,4 @@ def _invoked(arguments: list[str]) -> int | str | None:
         ended: int | None = command.main(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
     except SystemExit as left:  # completion, and the worker
         return left.code
-    return ended if arguments else failing.USAGE
+    return ended if arguments else error_report.USAGE

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import typer
 
-from cli.streams import INTERRUPTION
-from cli.terminal import let_go, say, say_now
-from config.settings import Settings
-from jobs.errors import InputError, LedgerUnavailableError
-from jobs.ledger import control
-from jobs.ledger.core import Ledger
-from jobs.ledger.opening import Opened, opened_ledger
+from cancellist.cli.standard_streams import INTERRUPTION
+from cancellist.cli.terminal import let_go, say, say_now
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import InputError, LedgerUnavailableError
+from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.opening import Opened, opened_ledger
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from jobs.printable import plain, plain_json
+from cancellist.jobs.escaping import plain, plain_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

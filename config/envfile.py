@@ -13,12 +13,12 @@ from typing import NamedTuple
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
-from config import names, texts
-from jobs.errors import SettingsError
-from jobs.references import shown
+from cancellist.config import setting_names, settings_files
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.parsing.references import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_OURS = re.compile(rf"^[^\S\n]*(?:export\s+)?{names.PREFIX}\w+[^\S\n]*=", re.IGNORECASE | re.MULTILINE)
+_OURS = re.compile(rf"^[^\S\n]*(?:export\s+)?{setting_names.PREFIX}\w+[^\S\n]*=", re.IGNORECASE | re.MULTILINE)
 _FORM = "write NAME=VALUE, or # before a comment"
 _UNCLOSED = "a quote that begins here is not closed in its line"
 _LINE_END = re.compile(r"\r\n|\r")
@@ -42,9 +42,9 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     at: dict[str, int] = {}
-    for entry in _entries(path, _LINE_END.sub("\n", texts.read(path) or "")):
+    for entry in _entries(path, _LINE_END.sub("\n", settings_files.read(path) or "")):
         ours = entry.name.upper()
-        if ours.startswith(names.PREFIX):
+        if ours.startswith(setting_names.PREFIX):
             if ours in at:
                 raise SettingsError(
                     f"{path}, line {entry.line}: {ours} is set in line {at[ours]} too: keep one of them"
@@ -86,7 +86,7 @@ def _fault(written: str) -> str:
 
 def _resolved(path: Path, entry: _Entry, known: Mapping[str, str]) -> str:
     atoms = list(parse_variables(entry.value))
-    if entry.name.upper().startswith(names.PREFIX):
+    if entry.name.upper().startswith(setting_names.PREFIX):
         for atom in atoms:
             if isinstance(atom, Variable) and atom.default is None and atom.name not in known:
                 raise SettingsError(

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from config.sink import Sink
-from jobs.printable import plain, plain_lines
+from cancellist.config.log_sink import Sink
+from cancellist.jobs.escaping import plain, plain_lines
 
 
 def guard() -> Sink:

@@ -21,15 +21,23 @@ from pydantic import (
     model_validator,
 )
 
-from config import names, sources
-from config.account import KEY_SETTINGS, LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings, HomePath, Span, is_loopback
-from config.flow import FlowSettings
-from config.keys import read_key
-from jobs.errors import SettingsError
-from jobs.model import DEFAULT_ACCOUNT
-from jobs.references import shown
-from jobs.remedies import Wording
-from jobs.shares import parse_limit
+from cancellist.config import setting_names, sources
+from cancellist.config.account_settings import (
+    KEY_SETTINGS,
+    LOCAL_SANDBOX,
+    SANDBOX_PORT,
+    AccountSettings,
+    HomePath,
+    Span,
+    is_loopback,
+)
+from cancellist.config.api_keys import read_key
+from cancellist.config.flow_settings import FlowSettings
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.parsing.shares import parse_limit
 
 __all__ = [
     "LOCAL_SANDBOX",
@@ -114,7 +122,7 @@ class Settings(AccountSettings, FlowSettings):
 
     @model_validator(mode="after")
     def _check_across(self) -> "Settings":
-        found = list(self.faults(names.PREFIX)) or [
+        found = list(self.faults(setting_names.PREFIX)) or [
             fault for name in self.accounts for fault in self.of(name).faults(self.prefix(name))
         ]
         if found:
@@ -138,13 +146,13 @@ class Settings(AccountSettings, FlowSettings):
     def prefix(self, account: str) -> str:
         """How the names of an account's settings begin in the environment."""
         if account == DEFAULT_ACCOUNT and account not in self.accounts:
-            return names.PREFIX
-        return f"{names.PREFIX}{names.ACCOUNTS}{account.upper()}__"
+            return setting_names.PREFIX
+        return f"{setting_names.PREFIX}{setting_names.ACCOUNTS}{account.upper()}__"
 
     def wording(self, account: str) -> Wording:
         """How an account's settings are named where it takes them from."""
         own, given = self.of(account), self.accounts.get(account, AccountSettings()).model_fields_set
-        mine, common = self.prefix(account), names.PREFIX
+        mine, common = self.prefix(account), setting_names.PREFIX
         in_file = own.api_key_file is not None
         key = f"{mine if given & KEY_SETTINGS or not own.has_key else common}API_KEY{'_FILE' if in_file else ''}"
         return Wording(account, key, in_file, f"{mine if 'api_url' in given else common}API_URL")
@@ -192,7 +200,7 @@ def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
     """
     env_file = overrides.pop("_env_file", _ENV_FILE)
     given = sources.read(env_file, Settings.model_fields)
-    for line in names.odd(given.named, Settings.model_fields):
+    for line in setting_names.odd(given.named, Settings.model_fields):
         tell(line)
     try:
         return Settings(_given=given, **overrides)
@@ -206,13 +214,13 @@ def odd_names() -> list[str]:
     Raises:
         SettingsError: `.env` or the TOML file cannot be read.
     """
-    return names.odd(sources.read(_ENV_FILE, Settings.model_fields).named, Settings.model_fields)
+    return setting_names.odd(sources.read(_ENV_FILE, Settings.model_fields).named, Settings.model_fields)
 
 
 def _say(error: Any) -> str:
     where = [shown(str(part)) for part in error["loc"] if part != "[key]"]
     of_account = where[:1] == ["accounts"]
-    name = names.PREFIX + ("__" if of_account else ".").join(where).upper()
+    name = setting_names.PREFIX + ("__" if of_account else ".").join(where).upper()
     text = str(error["msg"]).removeprefix("Value error, ")
     if not where:
         return text
@@ -220,7 +228,7 @@ def _say(error: Any) -> str:
         return f"{name}: {sources.NO_TABLES}"
     if error["type"] == "extra_forbidden":
         known = map(str.upper, AccountSettings.model_fields)
-        return f"{name}: no such setting{names.suggestion(where[-1].upper(), known)}"
+        return f"{name}: no such setting{setting_names.suggestion(where[-1].upper(), known)}"
     if of_account and error["loc"][-1] == "[key]":
         return f"{name}: an account's name has 1 to 32 letters, digits, _ and -, and begins with a letter or digit"
     return f"{name}: {text}"

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config import envfile, names, texts
-from jobs.errors import SettingsError
-from jobs.references import shown
+from cancellist.config import envfile, setting_names, settings_files
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.parsing.references import shown
 
-CONFIG = f"{names.PREFIX}CONFIG"
+CONFIG = f"{setting_names.PREFIX}CONFIG"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _AS_IT_STANDS = frozenset({"reference_pattern"})
 """Settings around which blanks mean something: they are refused there, not taken off."""
 MAY_BE_EMPTY = frozenset({"api_version"})
 """Settings whose empty value says something."""
-_ACCOUNT = names.ACCOUNTS.removesuffix("__").lower()
+_ACCOUNT = setting_names.ACCOUNTS.removesuffix("__").lower()
 NO_TABLES = (
     "must be tables, [accounts.NAME] in TOML, "
-    f"{names.PREFIX}{names.ACCOUNTS}NAME__API_URL and the like in the environment"
+    f"{setting_names.PREFIX}{setting_names.ACCOUNTS}NAME__API_URL and the like in the environment"
 )
 """What is wrong with accounts that are none."""
 
@@ -46,7 +46,7 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
     Raises:
         SettingsError: a source cannot be read whole, or a value is in quotes; the text holds no value.
     """
-    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(names.PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(setting_names.PREFIX)}
     in_file = envfile.read(Path(env_file), os.environ) if env_file else {}
     values: dict[str, Any] = {}
     toml = _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields)
@@ -84,21 +84,21 @@ def _nested(given: Mapping[str, str]) -> dict[str, Any]:
     written_as: dict[str, str] = {}
     for name, value in given.items():
         ours = name.upper()
-        if not ours.startswith(names.PREFIX) or names.is_of_a_service(name, value):
+        if not ours.startswith(setting_names.PREFIX) or setting_names.is_of_a_service(name, value):
             continue
         if ours in written_as:
             raise SettingsError(
                 f"{shown(name)}: {shown(written_as[ours])} is set too, the same setting: keep one of them"
             )
         written_as[ours] = name
-        bare = ours.removeprefix(names.PREFIX).lower()
-        account, parted, setting = bare.removeprefix(names.ACCOUNTS.lower()).partition("__")
+        bare = ours.removeprefix(setting_names.PREFIX).lower()
+        account, parted, setting = bare.removeprefix(setting_names.ACCOUNTS.lower()).partition("__")
         cleaned = _cleaned(name, setting if parted else bare, value)
         if cleaned is None:
             continue
         if bare == _ACCOUNT:
             raise SettingsError(f"{shown(name)}: {NO_TABLES}")
-        if not bare.startswith(names.ACCOUNTS.lower()):
+        if not bare.startswith(setting_names.ACCOUNTS.lower()):
             found[bare] = cleaned
         elif parted and isinstance(accounts.setdefault(account, {}), dict):
             accounts[account][setting] = cleaned
@@ -139,7 +139,7 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
         path = expanded(Path(cleaned))
     except ValueError as error:
         raise SettingsError(f"{CONFIG}: {error}") from None
-    text = texts.read(path)
+    text = settings_files.read(path)
     if text is None:
         raise SettingsError(f"{CONFIG} names {path}, which is no file")
     try:
@@ -148,11 +148,11 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {shown(str(error))}") from None
     for name in found:
         if name not in fields:
-            raise SettingsError(f"{path}: {shown(name)} is no setting{names.suggestion(name.lower(), fields)}")
+            raise SettingsError(f"{path}: {shown(name)} is no setting{setting_names.suggestion(name.lower(), fields)}")
     accounts = found.get(_ACCOUNT)
     if accounts is not None:
         if not isinstance(accounts, dict):
-            raise SettingsError(f"{names.PREFIX}{_ACCOUNT.upper()}: {NO_TABLES}")
+            raise SettingsError(f"{setting_names.PREFIX}{_ACCOUNT.upper()}: {NO_TABLES}")
         lowered = {name.lower(): _table(path, value) for name, value in accounts.items()}
         if len(lowered) < len(accounts):
             raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")

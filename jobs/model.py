@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from jobs.outcomes import Outcome
-from jobs.staircase import Sample
+from cancellist.jobs.progress.throughput import Sample
+from cancellist.jobs.responses.outcomes import Outcome
 
 DEFAULT_ACCOUNT = "default"
 
@@ -115,7 +115,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as the ledger has it. Times are Unix milliseconds, but for those of samples (jobs/progress.py).
+    """A job as the ledger has it. Times are Unix milliseconds, but for those of samples (jobs/progress/eta.py).
 
     Attributes:
         intake_entry: the entry that it came from.

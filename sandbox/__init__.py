@@ -2,6 +2,6 @@
 
 It shares no code with what calls it, so that agreeing with it proves something.
 
-`sandbox.server.running` starts one inside an event loop, `sandbox.server.serve` as a process;
-`sandbox.options.SandboxOptions` says what it is like.
+`cancellist.sandbox.server.running` starts one inside an event loop, `cancellist.sandbox.server.serve` as a process;
+`cancellist.sandbox.options.SandboxOptions` says what it is like.
 """

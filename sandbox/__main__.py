@@ -2,7 +2,7 @@ import sys
 
 import typer
 
-from sandbox.command import CannotListenError, sandbox
+from cancellist.sandbox.command import CannotListenError, sandbox
 
 try:
     typer.run(sandbox)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from sandbox.routes import Endpoint
-from sandbox.world import Named
+from cancellist.sandbox.routes import Endpoint
+from cancellist.sandbox.world import Named
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sandbox.style import Style
+from cancellist.sandbox.style import Style
 
 if TYPE_CHECKING:
-    from sandbox.options import SandboxOptions
-    from sandbox.server import Sandbox
+    from cancellist.sandbox.options import SandboxOptions
+    from cancellist.sandbox.server import Sandbox
 
 _EXAMPLES = 3
 
@@ -168,7 +168,7 @@ def _counts(text: str) -> bool:
 
 def _print_faults() -> None:
     # Imported here, as below: the other commands must not pay for what only a sandbox needs.
-    from sandbox.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
+    from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
 
     typer.echo("--fault [SCOPE:]KIND=PROBABILITY. A KIND without a SCOPE is for cancels, in a list and alone.")
     typer.echo("--at REFERENCE=[SCOPE:]KIND, or ...KIND*TIMES, for what goes wrong with calls that name a reference.\n")
@@ -186,8 +186,8 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
     import uvloop  # noqa: PLC0415
     from pydantic import ValidationError  # noqa: PLC0415
 
-    from sandbox.options import SandboxOptions, explain  # noqa: PLC0415
-    from sandbox.server import serve  # noqa: PLC0415
+    from cancellist.sandbox.options import SandboxOptions, explain  # noqa: PLC0415
+    from cancellist.sandbox.server import serve  # noqa: PLC0415
 
     try:
         options = SandboxOptions.model_validate(values)

@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import isfinite
 from typing import Final
 
-from sandbox.references import draw
+from cancellist.sandbox.references import draw
 
 DEFAULT_MIX: Final = "Allocated=84,ReadyToShip=6,Unallocated=2,Manifested=5,InTransit=1,Cancelled=2"
 

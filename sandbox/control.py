@@ -8,11 +8,11 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from sandbox.answers import JSON
-from sandbox.options import explain
-from sandbox.simulation import Simulation
-from sandbox.streams import stream_array, stream_lines
-from sandbox.world import SLICE
+from cancellist.sandbox.answers import JSON
+from cancellist.sandbox.options import explain
+from cancellist.sandbox.simulation import Simulation
+from cancellist.sandbox.streams import stream_array, stream_lines
+from cancellist.sandbox.world import SLICE
 
 PREFIX: Final = "/sandbox/"
 

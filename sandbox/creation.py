@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox.answers import Answer, detail, error
-from sandbox.asking import Ask, link
-from sandbox.documents import objects
-from sandbox.world import World
+from cancellist.sandbox.answers import Answer, detail, error
+from cancellist.sandbox.asking import Ask, link
+from cancellist.sandbox.documents import objects
+from cancellist.sandbox.world import World
 
 _SIZES: Final = ("Weight", "Dimensions")
 

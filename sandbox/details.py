@@ -6,7 +6,7 @@ Pure: the same for the same seed and index.
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from sandbox.references import REFERENCES, draw, spell
+from cancellist.sandbox.references import REFERENCES, draw, spell
 
 SHIPPING_LOCATIONS: Final = ("Leeds_DC1", "Manchester_DC2", "London_DC3", "Glasgow_DC4", "Dublin_DC5")
 CARRIER_SERVICES: Final = ("DPD_NEXTDAY", "RM_TRACKED48", "EVRI_STANDARD", "UPS_EXPRESS")

@@ -10,11 +10,21 @@ from typing import Final
 
 import orjson
 
-from sandbox.answers import HTML, LOGIN_PAGE, PROBLEM, Answer, Delivery, Odd, error, error_page, gateway_error
-from sandbox.envelopes import misspelt, reformed, spaced
-from sandbox.faults import Fault
-from sandbox.items import Item, Lots, change_items
-from sandbox.kinds import FaultKind
+from cancellist.sandbox.answers import (
+    HTML,
+    LOGIN_PAGE,
+    PROBLEM,
+    Answer,
+    Delivery,
+    Odd,
+    error,
+    error_page,
+    gateway_error,
+)
+from cancellist.sandbox.envelopes import misspelt, reformed, spaced
+from cancellist.sandbox.faults import Fault
+from cancellist.sandbox.items import Item, Lots, change_items
+from cancellist.sandbox.kinds import FaultKind
 
 _STATUS: Final = {kind: int(kind[:3]) for kind in FaultKind if kind[:3].isdigit()}
 _PLATFORMS_OWN: Final = {

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sandbox import details
-from sandbox.consignments import State
-from sandbox.references import reference
+from cancellist.sandbox import details
+from cancellist.sandbox.consignments import State
+from cancellist.sandbox.references import reference
 
 _UNALLOCATED: Final = (State.UNALLOCATED, State.ALLOCATING, State.ALLOCATION_FAILED)
 _NAMES: Final = {"GB": "United Kingdom", "IE": "Ireland", "FR": "France", "DE": "Germany"}

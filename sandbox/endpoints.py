@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
-from sandbox import details, finding
-from sandbox.answers import HTML, LOGIN_PAGE, Answer, detail, error, gateway_error
-from sandbox.asking import Ask, link
-from sandbox.consignments import Rules, Why
-from sandbox.creation import create
-from sandbox.options import Settings
-from sandbox.routes import LISTS, Endpoint
-from sandbox.style import Style
-from sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Operation, Refusal, refusal_words
-from sandbox.world import Named, World
+from cancellist.sandbox import details, finding
+from cancellist.sandbox.answers import HTML, LOGIN_PAGE, Answer, detail, error, gateway_error
+from cancellist.sandbox.asking import Ask, link
+from cancellist.sandbox.consignments import Rules, Why
+from cancellist.sandbox.creation import create
+from cancellist.sandbox.options import Settings
+from cancellist.sandbox.routes import LISTS, Endpoint
+from cancellist.sandbox.style import Style
+from cancellist.sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Operation, Refusal, refusal_words
+from cancellist.sandbox.world import Named, World
 
 Doing = Callable[[Named], Refusal | None]
 

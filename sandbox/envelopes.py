@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from sandbox.answers import Answer
-from sandbox.kinds import FaultKind
+from cancellist.sandbox.answers import Answer
+from cancellist.sandbox.kinds import FaultKind
 
 _CAPITALS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 _MARK: Final = "\ue000"

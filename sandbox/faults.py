@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.kinds import APPLIES, FaultKind, Scope
-from sandbox.references import chance, draw
+from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
+from cancellist.sandbox.references import chance, draw
 
 
 @dataclass(frozen=True, slots=True)

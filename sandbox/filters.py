@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from sandbox import details
-from sandbox.consignments import State, state_named
-from sandbox.documents import inside
-from sandbox.world import SLICE, World
+from cancellist.sandbox import details
+from cancellist.sandbox.consignments import State, state_named
+from cancellist.sandbox.documents import inside
+from cancellist.sandbox.world import SLICE, World
 
 Reader = Callable[[World, int], Any]
 Predicate = Callable[[World, int], bool]

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sandbox import details, documents
-from sandbox.answers import Answer, error
-from sandbox.asking import Ask
-from sandbox.filters import Predicate, matching, parse_filters
-from sandbox.world import World
+from cancellist.sandbox import details, documents
+from cancellist.sandbox.answers import Answer, error
+from cancellist.sandbox.asking import Ask
+from cancellist.sandbox.filters import Predicate, matching, parse_filters
+from cancellist.sandbox.world import World
 
 _MOST_TAKEN: Final = 1_000
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from sandbox.kinds import FaultKind
-from sandbox.references import REFERENCES, spell
+from cancellist.sandbox.kinds import FaultKind
+from cancellist.sandbox.references import REFERENCES, spell
 
 Item = dict[str, Any]
 

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from sandbox.consignments import DEFAULT_MIX, parse_mix
-from sandbox.faults import parse_faults, parse_places
-from sandbox.style import Style
+from cancellist.sandbox.consignments import DEFAULT_MIX, parse_mix
+from cancellist.sandbox.faults import parse_faults, parse_places
+from cancellist.sandbox.style import Style
 
 _HOUR_MS = 3_600_000.0
 _DAY_S = 86_400.0

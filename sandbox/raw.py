@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from sandbox.answers import Odd
+from cancellist.sandbox.answers import Odd
 
 SURPLUS: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 """An answer that nobody asked for."""

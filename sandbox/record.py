@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.consignments import STATES, State
+from cancellist.sandbox.consignments import STATES, State
 
 _PAGE: Final = 256
 _ITEM_BYTES: Final = array("I").itemsize

@@ -11,9 +11,9 @@ from typing import Final
 
 from aiohttp import web
 
-from sandbox.options import SandboxOptions, Settings
-from sandbox.simulation import Simulation
-from sandbox.wire import Wire
+from cancellist.sandbox.options import SandboxOptions, Settings
+from cancellist.sandbox.simulation import Simulation
+from cancellist.sandbox.wire import Wire
 
 _LARGEST_BODY: Final = 1 << 30
 _BACKLOG: Final = 1024

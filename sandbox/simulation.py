@@ -8,18 +8,18 @@ from math import ceil
 from random import Random
 from typing import Final
 
-from sandbox.answers import Answer, gateway_error
-from sandbox.asking import Ask
-from sandbox.consignments import parse_mix
-from sandbox.distortions import distort
-from sandbox.endpoints import act
-from sandbox.faults import Fault, decide, parse_faults, parse_places
-from sandbox.kinds import STALE, Acts, FaultKind, Scope, acts
-from sandbox.options import SandboxOptions, changed
-from sandbox.references import chance, draw
-from sandbox.routes import Endpoint
-from sandbox.traffic import Gate, Traffic
-from sandbox.world import Named, World
+from cancellist.sandbox.answers import Answer, gateway_error
+from cancellist.sandbox.asking import Ask
+from cancellist.sandbox.consignments import parse_mix
+from cancellist.sandbox.distortions import distort
+from cancellist.sandbox.endpoints import act
+from cancellist.sandbox.faults import Fault, decide, parse_faults, parse_places
+from cancellist.sandbox.kinds import STALE, Acts, FaultKind, Scope, acts
+from cancellist.sandbox.options import SandboxOptions, changed
+from cancellist.sandbox.references import chance, draw
+from cancellist.sandbox.routes import Endpoint
+from cancellist.sandbox.traffic import Gate, Traffic
+from cancellist.sandbox.world import Named, World
 
 _SCOPES: Final = {
     Endpoint.CANCEL_LIST: Scope.LIST,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 from aiohttp import web
 
-from sandbox.answers import JSON
+from cancellist.sandbox.answers import JSON
 
 JSON_LINES = "application/x-ndjson"
 

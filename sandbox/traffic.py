@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Final
 
-from sandbox.options import Settings
-from sandbox.routes import CANCELS, Endpoint
+from cancellist.sandbox.options import Settings
+from cancellist.sandbox.routes import CANCELS, Endpoint
 
 _CALLS_KEPT: Final = 100_000
 _SLICE: Final = 1_000

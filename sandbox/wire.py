@@ -11,19 +11,19 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from sandbox.answers import Answer, Delivery, Odd, encode, error, gateway_error
-from sandbox.asking import Ask, read_list
-from sandbox.control import PREFIX, Control
-from sandbox.endpoints import refuse_list
-from sandbox.faults import Fault
-from sandbox.finding import nothing_matches
-from sandbox.kinds import Acts, acts
-from sandbox.raw import SURPLUS, RawResponse, compose
-from sandbox.routes import CANCELS, LISTS, Route, route
-from sandbox.simulation import Simulation
-from sandbox.streams import stream_array
-from sandbox.strictness import refuse_form
-from sandbox.traffic import Call
+from cancellist.sandbox.answers import Answer, Delivery, Odd, encode, error, gateway_error
+from cancellist.sandbox.asking import Ask, read_list
+from cancellist.sandbox.control import PREFIX, Control
+from cancellist.sandbox.endpoints import refuse_list
+from cancellist.sandbox.faults import Fault
+from cancellist.sandbox.finding import nothing_matches
+from cancellist.sandbox.kinds import Acts, acts
+from cancellist.sandbox.raw import SURPLUS, RawResponse, compose
+from cancellist.sandbox.routes import CANCELS, LISTS, Route, route
+from cancellist.sandbox.simulation import Simulation
+from cancellist.sandbox.streams import stream_array
+from cancellist.sandbox.strictness import refuse_form
+from cancellist.sandbox.traffic import Call
 
 KEY_HEADER = "ocp-apim-subscription-key"
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.consignments import State, Why
-from sandbox.style import Style
+from cancellist.sandbox.consignments import State, Why
+from cancellist.sandbox.style import Style
 
 
 @dataclass(frozen=True, slots=True)

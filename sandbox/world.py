@@ -8,8 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from sandbox import documents
-from sandbox.consignments import (
+from cancellist.sandbox import documents
+from cancellist.sandbox.consignments import (
     OPEN,
     Mix,
     Rules,
@@ -20,9 +20,9 @@ from sandbox.consignments import (
     refuse_deallocating,
     refuse_setting_back,
 )
-from sandbox.record import Record
-from sandbox.references import index_of, reference
-from sandbox.words import Refusal
+from cancellist.sandbox.record import Record
+from cancellist.sandbox.references import index_of, reference
+from cancellist.sandbox.words import Refusal
 
 SLICE: Final = 512
 """How many consignments are looked at before others get their turn."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import connect
 from tests.servers import KINDS, Server, running
 
 

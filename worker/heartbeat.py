@@ -21,9 +21,9 @@ from pathlib import Path
 
 import structlog
 
-from config.settings import Settings
-from jobs.errors import SettingsError
-from jobs.ledger.address import redacted
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.ledger.server.address import redacted
 
 log = structlog.get_logger()
 

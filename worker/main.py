@@ -1,10 +1,10 @@
-"""The worker, as arq runs it: `arq worker.main.WorkerSettings`, or `cancellist worker`."""
+"""The worker, as arq runs it: `arq cancellist.worker.main.WorkerSettings`, or `cancellist worker`."""
 # ruff: noqa: E402 - a signal is heard before the slow imports begin
 
-from worker import early
+from cancellist.worker import process_start
 
-early.hear_the_end()
-early.keep_descriptors()
+process_start.hear_the_end()
+process_start.keep_descriptors()
 
 import asyncio
 import sys
@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from arq.worker import Function, func
 
-from jobs.ledger.drains import FUNCTION, deserialize, serialize
-from worker import resilience
-from worker.service import Service
+from cancellist.jobs.ledger.drains import FUNCTION, deserialize, serialize
+from cancellist.worker import arq_worker
+from cancellist.worker.service import Service
 
 _UNLIMITED = 2**31
 
@@ -54,4 +54,4 @@ def _use_uvloop() -> None:
 
 
 _use_uvloop()
-resilience.install()
+arq_worker.install()

@@ -14,29 +14,29 @@ from typing import Any, Self
 import structlog
 from arq.connections import ArqRedis
 
-from config.settings import Settings
-from jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
-from jobs.flow import FlowPolicy
-from jobs.ledger import control, flow, records
-from jobs.ledger.claims import Terms
-from jobs.ledger.connection import translated
-from jobs.ledger.control import Gate
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import arq_pool
-from jobs.ledger.intake import leave
-from jobs.ledger.opening import Opened, open_ledger
-from jobs.model import JobRecord, JobState
-from jobs.remedies import Wording
-from jobs.retry import RetryPolicy
-from jobs.words import KnownWords
-from worker.attempt import Attempt
-from worker.configured import check_key, configured
-from worker.drain import Drain
-from worker.flow import Flow
-from worker.intake import Intake
-from worker.outage import Outage
-from worker.platform.client import PlatformClient
-from worker.sweep import Served, Sweep
+from cancellist.config.settings import Settings
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
+from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.jobs.ledger import control, flow_state, records
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import arq_pool
+from cancellist.jobs.ledger.intake import leave
+from cancellist.jobs.ledger.opening import Opened, open_ledger
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import JobRecord, JobState
+from cancellist.jobs.responses.refusal_texts import KnownWords
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.calls.flow_reporter import Flow
+from cancellist.worker.configuration import check_key, configured
+from cancellist.worker.drain.drain import Drain
+from cancellist.worker.intake_reader import Intake
+from cancellist.worker.outage_log import Outage
+from cancellist.worker.platform.client import PlatformClient
+from cancellist.worker.sweep import Served, Sweep
 
 log = structlog.get_logger()
 
@@ -276,7 +276,7 @@ class Service:
             if await account.client.mended():
                 self._unprobed.add(name)
         for name in sorted(self._unprobed):
-            await flow.probe(self.ledger, name)
+            await flow_state.probe(self.ledger, name)
             self._unprobed.discard(name)
             self.wake_all(name)
         await asyncio.sleep(_KEYS_EVERY_S)

@@ -8,14 +8,14 @@ from time import monotonic
 
 import structlog
 
-from config.settings import Settings
-from jobs.errors import LedgerError
-from jobs.ledger import control
-from jobs.ledger.claims import Terms
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
-from jobs.model import DEFAULT_ACCOUNT
-from jobs.retry import RetryPolicy
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.responses.retry import RetryPolicy
 
 log = structlog.get_logger()
 

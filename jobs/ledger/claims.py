@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import orjson
 
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
-from jobs.ledger.history import TroubledCall
-from jobs.ledger.packing import unpack_piece
-from jobs.listsize import Listed, ListSearch
-from jobs.model import Piece
-from jobs.retry import CallAgain, ReadState, Settle, Step
+from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.ledger.pieces import unpack_piece
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
 
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from jobs.errors import JobStateError
-from jobs.ledger import flow, records
-from jobs.ledger.claims import Terms
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
-from jobs.model import JobRecord, JobState
+from cancellist.jobs.errors import JobStateError
+from cancellist.jobs.ledger import flow_state, records
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import JobRecord, JobState
 
 SLICE = 500
 """References in one slice: a few milliseconds of the server's time."""
@@ -114,7 +114,7 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
     """Resumes an account, and has an open breaker probe at once; answers the drains to enqueue."""
-    await flow.probe(ledger, account)
+    await flow_state.probe(ledger, account)
     reply = await ledger.run("resume", account, "", per_call)
     return [_text(name) for name in reply[1:]]
 

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
-from jobs.errors import LedgerUnfitError
-from jobs.ledger.connection import translated
-from jobs.ledger.keys import DEFAULT_NAMESPACE, Keys
-from jobs.ledger.scripts import Scripts
-from jobs.printable import plain
+from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.keys import DEFAULT_NAMESPACE, Keys
+from cancellist.jobs.ledger.scripts.loader import Scripts
+from cancellist.jobs.ledger.server.connection import translated
 
 FORMAT = 1
 """Version of what is written; every record carries it.

@@ -10,7 +10,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 
-from jobs.errors import CancellistError
+from cancellist.jobs.errors import CancellistError
 
 IN_MEMORY: Final = 2_000_000
 """Distinct references kept in memory; beyond, further ones go to disk."""

@@ -12,10 +12,10 @@ import msgpack  # type: ignore[import-untyped]
 from arq.connections import ArqRedis
 from redis.exceptions import ResponseError
 
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
-from jobs.ledger.translation import refuses_for_memory
-from jobs.ledger.wire import QuietRedis
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.server.redis_client import QuietRedis
+from cancellist.jobs.ledger.server.redis_errors import refuses_for_memory
 
 FUNCTION = "drain"
 _TEN_YEARS = timedelta(days=3650)

@@ -9,15 +9,15 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from jobs.chunking import pack
-from jobs.errors import LedgerUnfitError
-from jobs.intake import size
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger
-from jobs.ledger.packing import pack_fresh
-from jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
-from jobs.model import JobOrder
-from jobs.references import InvalidEntry
+from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.pieces import pack_fresh
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
+from cancellist.jobs.model import JobOrder
+from cancellist.jobs.parsing.chunking import pack
+from cancellist.jobs.parsing.intake_entry import size
+from cancellist.jobs.parsing.references import InvalidEntry
 
 GROUP = "cancellist"
 _KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000

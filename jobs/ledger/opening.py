@@ -8,10 +8,10 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
-from jobs.ledger.connection import ServerFacts, check, check_commands, connect, redacted
-from jobs.ledger.core import Ledger
-from jobs.ledger.embedded import EmbeddedServer
-from jobs.ledger.rights import commands
+from cancellist.jobs.ledger.checks.acl import commands
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import ServerFacts, check, check_commands, connect, redacted
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 
 BLOCK_S = 10.0
 """The longest that a blocking command waits."""

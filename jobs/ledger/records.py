@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jobs.errors import UnknownJobError
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger, known
-from jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
-from jobs.outcomes import Outcome
-from jobs.progress import Stops
-from jobs.staircase import Sample
+from cancellist.jobs.errors import UnknownJobError
+from cancellist.jobs.ledger.core import Ledger, known
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
+from cancellist.jobs.progress.eta import Stops
+from cancellist.jobs.progress.throughput import Sample
+from cancellist.jobs.responses.outcomes import Outcome
 
 _OUTCOME = "outcome:"
 _MOST_RIVALS = 100

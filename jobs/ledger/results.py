@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from jobs.ledger.connection import translated
-from jobs.ledger.core import Ledger, known
-from jobs.model import Result
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger.core import Ledger, known
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import Result
+from cancellist.jobs.responses.outcomes import Outcome
 
 _PAGE_RUNS = 20
 _PAGE_RESULTS = 1000

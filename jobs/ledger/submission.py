@@ -12,15 +12,15 @@ from typing import Any
 import orjson
 from redis.exceptions import NoScriptError
 
-from jobs.chunking import CHUNK_SIZE, Chunker
-from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
-from jobs.ids import SERIALS, job_id
-from jobs.ledger.connection import translated
-from jobs.ledger.core import FORMAT, Ledger
-from jobs.ledger.packing import NEWLINE, pack_fresh
-from jobs.ledger.room import admit
-from jobs.model import JobOrder, JobState
-from jobs.references import InvalidEntry
+from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
+from cancellist.jobs.ids import SERIALS, job_id
+from cancellist.jobs.ledger.admission import admit
+from cancellist.jobs.ledger.core import FORMAT, Ledger
+from cancellist.jobs.ledger.pieces import NEWLINE, pack_fresh
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.model import JobOrder, JobState
+from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
+from cancellist.jobs.parsing.references import InvalidEntry
 
 BATCH = 2000
 """References in one script."""

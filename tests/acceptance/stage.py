@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from jobs.ledger import records, results
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder, JobRecord, Result
-from jobs.outcomes import Outcome
-from sandbox.consignments import OPEN, initial_state, parse_mix
-from sandbox.references import reference
+from cancellist.jobs.ledger import records, results
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, JobRecord, Result
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.references import reference
 from tests.servers import Server
 from tests.waiting import until
 
@@ -107,7 +107,7 @@ class Stage:
     def worker(
         self,
         *,
-        command: Sequence[str] = ("arq", "worker.main.WorkerSettings"),
+        command: Sequence[str] = ("arq", "cancellist.worker.main.WorkerSettings"),
         source: Path = ROOT,
         **settings: object,
     ) -> Worker:
@@ -164,7 +164,7 @@ def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **op
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with (folder / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--json", "--port", "0", "--seed", str(seed), "--mix", MIX,
+            [sys.executable, "-m", "cancellist.sandbox", "--json", "--port", "0", "--seed", str(seed), "--mix", MIX,
              "--consignments", str(consignments), *flags],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
         )  # fmt: skip

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control, records
-from jobs.ledger.core import Ledger
-from jobs.model import JobOrder, JobRecord, JobState
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.model import JobOrder, JobRecord, JobState
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import Platform, Stage, agrees, all_results, ended, log_lines, platform, settled, submit
 from tests.waiting import until
 

@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 import yaml
 
-from config.settings import Settings, load
-from config.sources import MAY_BE_EMPTY
-from jobs.times import parse_span_s
+from cancellist.config.settings import Settings, load
+from cancellist.config.sources import MAY_BE_EMPTY
+from cancellist.jobs.times import parse_span_s
 from tests.servers import binary
 
 pytestmark = pytest.mark.acceptance

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from jobs.outcomes import Outcome
-from jobs.retry import DEALLOCATED
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import DEALLOCATED
 from tests.acceptance.other_platforms import disagreeing
 from tests.acceptance.stage import Stage, all_results, ended, submit
 

@@ -7,8 +7,8 @@ from statistics import median
 
 import pytest
 
-from jobs.ledger import control, flow
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger import control, flow_state
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.stage import Stage, ended, settled, submit
 from tests.waiting import until
 
@@ -33,7 +33,7 @@ async def longest_rest_ms(ledger: Ledger, watched_s: float) -> int:
     version, since_ms, longest_ms, moves = -1, await ledger.now_ms(), 0, 0
     until_at = time.monotonic() + watched_s
     while time.monotonic() < until_at:
-        seen = await flow.share(ledger, "default")
+        seen = await flow_state.share(ledger, "default")
         longest_ms = max(longest_ms, seen.now_ms - since_ms)
         if seen.version != version:
             version, since_ms, moves = seen.version, seen.now_ms, moves + 1

@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.outcomes import Outcome
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import ROOT, Stage, agrees, all_results, ended, log_lines, settled, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
 
 AS_FIRST = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
-OURS, ARQ = ("-m", "cli", "worker"), ("-m", "arq", "worker.main.WorkerSettings")
+OURS, ARQ = ("-m", "cancellist", "worker"), ("-m", "arq", "cancellist.worker.main.WorkerSettings")
 SIGNALLED = 128 + signal.SIGTERM
 
 SIGNALS_ITSELF = """
@@ -75,8 +75,8 @@ def inmost(process: "subprocess.Popen[bytes]") -> psutil.Process:
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        (OURS, "typer"), (OURS, "cli.worker"), (OURS, "pydantic"), (OURS, "arq"), (OURS, "uvloop"),
-        (OURS, "worker.platform.client"), (ARQ, "worker.service"), (ARQ, "uvloop"),
+        (OURS, "typer"), (OURS, "cancellist.cli.commands.worker"), (OURS, "pydantic"), (OURS, "arq"), (OURS, "uvloop"),
+        (OURS, "cancellist.worker.platform.client"), (ARQ, "cancellist.worker.service"), (ARQ, "uvloop"),
     ],
 )  # fmt: skip
 def test_a_signal_that_comes_while_modules_are_imported_ends_it(

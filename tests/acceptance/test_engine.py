@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from jobs.ledger import control, records
-from jobs.model import JobOrder, JobState, Priority
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
 from tests.waiting import until
 
@@ -30,7 +30,7 @@ async def test_two_workers_drain_25_000_references_and_every_result_is_true(stag
 @pytest.mark.parametrize("count", [1, 99, 100, 101])
 async def test_a_job_of_any_size_is_drained(valkey_stage: Stage, count: int) -> None:
     references = valkey_stage.platform.references(count)
-    worker = valkey_stage.worker(command=("arq", "worker.main.WorkerSettings", "--burst"))
+    worker = valkey_stage.worker(command=("arq", "cancellist.worker.main.WorkerSettings", "--burst"))
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
         await ended(ledger, job, 20)

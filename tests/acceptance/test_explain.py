@@ -11,8 +11,8 @@ from tests.acceptance.stage import ROOT, Stage, ended, submit
 
 def explain(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cli", "explain", *arguments], cwd=ROOT, env=stage.environment(), capture_output=True,
-        text=True, timeout=60, check=False,
+        [sys.executable, "-m", "cancellist", "explain", *arguments], cwd=ROOT, env=stage.environment(),
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 

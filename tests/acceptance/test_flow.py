@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control, flow, records
-from jobs.ledger.flow import Move
-from jobs.model import JobOrder, Priority
+from cancellist.jobs.ledger import control, flow_state, records
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.model import JobOrder, Priority
 from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 from tests.waiting import until
@@ -208,11 +208,11 @@ async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_s
             job = await submit(ledger, stage.platform.open_references(20_000))
             await settled(ledger, job, 2_400)
             for _ in range(20):  # a worker may move it in between
-                seen = await flow.share(ledger, "default")
+                seen = await flow_state.share(ledger, "default")
                 assert seen.state
                 limiter = replace(seen.state.limiter, limit=2.0, cap=3, credit=-200.0)
                 step = Move(seen.version, replace(seen.state, limiter=limiter), shut=True)
-                if (await flow.share(ledger, "default", move=step)).moved:
+                if (await flow_state.share(ledger, "default", move=step)).moved:
                     break
             answered = time.time()
             await asyncio.sleep(4)

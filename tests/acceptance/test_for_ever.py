@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger.core import Ledger
-from sandbox.kinds import APPLIES, FaultKind, Scope
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
 from tests.acceptance.other_platforms import UNDECIDED, disagreeing
 from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, settled, submit
 from tests.servers import running

@@ -3,13 +3,13 @@
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from jobs.errors import LedgerFullError
-from jobs.ledger import control
-from jobs.ledger.connection import check
-from jobs.ledger.room import reserved
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder
-from sandbox.references import reference
+from cancellist.jobs.errors import LedgerFullError
+from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger.admission import reserved
+from cancellist.jobs.ledger.server.connection import check
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder
+from cancellist.sandbox.references import reference
 from tests.acceptance.stage import SEED, Stage, agrees, ended, platform, submit
 from tests.servers import KINDS, running
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from jobs.ledger import records
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import records
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import LEASE_S, Stage, all_results, ended
 from tests.waiting import until
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from jobs.ledger import records
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.stage import Stage, ended, log_lines, submit
 from tests.waiting import until
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.ledger import control, records
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import Stage, agrees, all_results, ended, settled, submit
 from tests.waiting import until
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobs.ledger import control
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import Stage, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.acceptance
 
 REFERENCES = 1_000
 ENDS_WITHIN_S = 15
-COMMANDS = {"ours": ("cli", "worker"), "arq": ("arq", "worker.main.WorkerSettings")}
+COMMANDS = {"ours": ("cli", "worker"), "arq": ("arq", "cancellist.worker.main.WorkerSettings")}
 
 
 @dataclass

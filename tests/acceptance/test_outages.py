@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from jobs.ledger import control, records
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.other_platforms import disagreeing
 from tests.acceptance.stage import Stage, all_results, ended, log_lines, submit
 from tests.waiting import until

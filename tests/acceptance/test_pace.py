@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cli import snapshots
-from cli.snapshots import Snapshot
-from jobs.ledger import claims, control
-from jobs.ledger.claims import Settlement, Terms
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
-from jobs.model import JobOrder, Priority
-from jobs.outcomes import Outcome
+from cancellist.cli.actions import snapshots
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.jobs.ledger import claims, control
+from cancellist.jobs.ledger.claims import Settlement, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import Stage, submit
 from tests.waiting import until
 

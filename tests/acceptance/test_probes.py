@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control
+from cancellist.jobs.ledger import control
+from cancellist.worker.heartbeat import ALIVE_S
 from tests.acceptance.stage import ROOT, Stage, Worker, log_lines, wait_for
-from worker.heartbeat import ALIVE_S
 
 pytestmark = pytest.mark.acceptance
 
-OURS, ARQ = ("cli", "worker", "--check"), ("arq", "--check", "worker.main.WorkerSettings")
+OURS, ARQ = ("cli", "worker", "--check"), ("arq", "--check", "cancellist.worker.main.WorkerSettings")
 NOTICED_WITHIN_S = ALIVE_S + 10  # and what the check itself takes, on a busy machine
 
 WEDGES = """
@@ -57,7 +57,7 @@ def probed(valkey_stage: Stage) -> Probed:
     return Probed(valkey_stage)
 
 
-@pytest.mark.parametrize("command", [("cli", "worker"), ("arq", "worker.main.WorkerSettings")])
+@pytest.mark.parametrize("command", [("cli", "worker"), ("arq", "cancellist.worker.main.WorkerSettings")])
 def test_a_worker_lives_from_its_start_to_its_end(probed: Probed, command: tuple[str, ...]) -> None:
     assert not probed.alive()
     worker = probed.worker(command=command)

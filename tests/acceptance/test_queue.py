@@ -3,7 +3,7 @@
 import pytest
 from arq.constants import job_key_prefix
 
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.stage import Stage, all_results, ended, submit
 from tests.waiting import until
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control
-from jobs.model import JobOrder
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control
+from cancellist.jobs.model import JobOrder
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 

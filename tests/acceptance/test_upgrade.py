@@ -9,9 +9,9 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from jobs.ledger import control, records
-from jobs.ledger.core import READS
-from jobs.model import JobState
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger.core import READS
+from cancellist.jobs.model import JobState
 from tests.acceptance.stage import ROOT, Stage, agrees, all_results, ended, settled, submit
 from tests.contract import recorded
 from tests.waiting import until

@@ -11,27 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from jobs import limiter
-from jobs.breaker import Breaker, Kind, Mode
-from jobs.flow import FlowState
-from jobs.ids import job_id
-from jobs.ledger import claims, control, flow, intake, submission
-from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
-from jobs.ledger.connection import connect
-from jobs.ledger.core import FORMAT, Ledger
-from jobs.ledger.flow import Move
-from jobs.ledger.history import TroubledCall
-from jobs.ledger.packing import pack_fresh
-from jobs.ledger.submission import Submission
-from jobs.limiter import LimiterPolicy
-from jobs.listsize import Listed
-from jobs.model import JobOrder, Priority
-from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry
-from jobs.remedies import Wording
-from jobs.retry import CallAgain, ReadState, Settle, Step
-from jobs.samples import Counters, Sized, Timed
-from sandbox.references import reference
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.flow import concurrency
+from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.circuit_breaker import Breaker, Kind, Mode
+from cancellist.jobs.flow.concurrency import LimiterPolicy
+from cancellist.jobs.flow.controller import FlowState
+from cancellist.jobs.flow.counters import Counters, Sized, Timed
+from cancellist.jobs.ids import job_id
+from cancellist.jobs.ledger import claims, control, flow_state, intake, submission
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
+from cancellist.jobs.ledger.core import FORMAT, Ledger
+from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.ledger.pieces import pack_fresh
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
+from cancellist.sandbox.references import reference
 from tests.contract import recorded
 from tests.servers import running
 
@@ -144,10 +144,12 @@ class Recorder:
     async def share_flow(self, account: str, breaker: Breaker) -> None:
         """Counters, and a state that they have led to."""
         now_ms = await self.ledger.now_ms()
-        state = FlowState(now_ms, limiter.start(LimiterPolicy(), 8, now_ms), breaker=breaker, seen={"drain1": COUNTERS})
-        seen = await flow.share(self.ledger, account, "drain1", COUNTERS)
+        state = FlowState(
+            now_ms, concurrency.start(LimiterPolicy(), 8, now_ms), breaker=breaker, seen={"drain1": COUNTERS}
+        )
+        seen = await flow_state.share(self.ledger, account, "drain1", COUNTERS)
         move = Move(seen.version, state, wording=Wording())
-        assert (await flow.share(self.ledger, account, move=move)).moved
+        assert (await flow_state.share(self.ledger, account, move=move)).moved
 
     async def what_came_by_the_intake(self) -> None:
         """A small job that an entry has become, an entry that a reader holds, and one that nobody has read."""

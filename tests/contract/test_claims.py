@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import claims, control, records
-from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder, JobState, Piece
-from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry
-from jobs.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, JobState, Piece
+from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 
 A = "default"
 TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=9000)

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import JobStateError, UnknownJobError
-from jobs.ledger import claims, control, intake, records
-from jobs.ledger.claims import Settlement, Share, Wait
-from jobs.ledger.intake import SmallJob
-from jobs.model import JobOrder, JobState
-from jobs.outcomes import Outcome
-from jobs.readings import Found
-from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
+from cancellist.jobs.errors import JobStateError, UnknownJobError
+from cancellist.jobs.ledger import claims, control, intake, records
+from cancellist.jobs.ledger.claims import Settlement, Share, Wait
+from cancellist.jobs.ledger.intake import SmallJob
+from cancellist.jobs.model import JobOrder, JobState
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
+from cancellist.jobs.responses.status_read import Found
 from tests.contract.test_claims import (
     AGAIN,
     READ,

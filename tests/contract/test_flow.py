@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.breaker import Breaker, Kind, Mode
-from jobs.flow import FlowState
-from jobs.ledger import claims, control, flow
-from jobs.ledger.claims import Claim, Wait
-from jobs.ledger.flow import Move
-from jobs.limiter import Limiter
-from jobs.listsize import ListSize
-from jobs.rate import Pacing
-from jobs.remedies import Wording
-from jobs.samples import Counters
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.flow.batch_size import ListSize
+from cancellist.jobs.flow.circuit_breaker import Breaker, Kind, Mode
+from cancellist.jobs.flow.concurrency import Limiter
+from cancellist.jobs.flow.controller import FlowState
+from cancellist.jobs.flow.counters import Counters
+from cancellist.jobs.flow.rate.state import Pacing
+from cancellist.jobs.ledger import claims, control, flow_state
+from cancellist.jobs.ledger.claims import Claim, Wait
+from cancellist.jobs.ledger.flow_state import Move
 from tests.contract.test_claims import (
     READ,
     TERMS,
@@ -36,9 +36,11 @@ MANY = replace(TERMS, limit=100, initial=100)
 
 async def moved(ledger, *, shut=False, explore=False, **parts):
     """Moves the account's state; answers what there is then."""
-    seen = await flow.share(ledger, A)
+    seen = await flow_state.share(ledger, A)
     state = seen.state or FlowState(seen.now_ms, Limiter(16.0))
-    after = await flow.share(ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, Wording()))
+    after = await flow_state.share(
+        ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, Wording())
+    )
     assert after.moved
     return after
 
@@ -53,17 +55,17 @@ async def opened(ledger, in_ms=60_000, kind=Kind.DENIED, **more):
 
 
 async def test_counters_that_a_drain_shares_are_there_for_whoever_moves(ledger):
-    await flow.share(ledger, A, "d1", Counters(accepted=3))
-    await flow.share(ledger, A, "d2", Counters(refused=1, why="HTTP 429"))
-    seen = await flow.share(ledger, A, "d1", Counters(accepted=5))
+    await flow_state.share(ledger, A, "d1", Counters(accepted=3))
+    await flow_state.share(ledger, A, "d2", Counters(refused=1, why="HTTP 429"))
+    seen = await flow_state.share(ledger, A, "d1", Counters(accepted=5))
     assert seen.drains == {"d1": Counters(accepted=5), "d2": Counters(refused=1, why="HTTP 429")}
     assert (seen.version, seen.state) == (0, None)
 
 
 async def test_of_two_moves_from_one_version_the_first_holds_and_the_second_learns_of_it(ledger):
     one, two = (FlowState(1, Limiter(limit)) for limit in (5.0, 7.0))
-    assert (await flow.share(ledger, A, move=Move(0, one))).moved
-    second = await flow.share(ledger, A, move=Move(0, two))
+    assert (await flow_state.share(ledger, A, move=Move(0, one))).moved
+    second = await flow_state.share(ledger, A, move=Move(0, two))
     assert not second.moved
     assert second.version == 1
     assert second.state == one
@@ -71,32 +73,32 @@ async def test_of_two_moves_from_one_version_the_first_holds_and_the_second_lear
 
 async def test_a_move_that_is_sent_twice_is_made_once_and_answers_the_same(ledger):
     move = Move(0, FlowState(1, Limiter(5.0)), shut=True)
-    answers = [await flow.share(ledger, A, move=move) for _ in range(2)]
+    answers = [await flow_state.share(ledger, A, move=move) for _ in range(2)]
     assert [(a.moved, a.version) for a in answers] == [(True, 1), (True, 1)]
     assert (await control.gate(ledger, A)).version == 1
 
 
 async def test_counters_are_only_told_where_a_move_is_due(ledger):
     await moved(ledger)
-    assert not (await flow.share(ledger, A, "d1", Counters(accepted=1), every_ms=60_000)).drains
-    assert (await flow.share(ledger, A, every_ms=0)).drains
+    assert not (await flow_state.share(ledger, A, "d1", Counters(accepted=1), every_ms=60_000)).drains
+    assert (await flow_state.share(ledger, A, every_ms=0)).drains
 
 
 async def test_counters_of_a_drain_that_is_gone_for_a_minute_are_forgotten(ledger):
-    await flow.share(ledger, A, "gone", Counters(accepted=1))
-    await flow.share(ledger, A, "here", Counters(accepted=1))
+    await flow_state.share(ledger, A, "gone", Counters(accepted=1))
+    await flow_state.share(ledger, A, "here", Counters(accepted=1))
     packed = (await ledger.redis.hget(key("flow"), "gone")).decode().split(" ", 1)[1]
     await ledger.redis.hset(key("flow"), "gone", f"{await ledger.now_ms() - 61_000} {packed}")
-    assert set((await flow.share(ledger, A)).drains) == {"here"}
+    assert set((await flow_state.share(ledger, A)).drains) == {"here"}
     assert await ledger.redis.hkeys(key("flow")) == [b"here"]
 
 
 async def test_calls_in_flight_are_told_with_it(ledger):
     await submit(ledger, refs(30))
     taken = [await claim(ledger, slots=n) for n in range(2)]
-    assert (await flow.share(ledger, A)).in_flight == 2
+    assert (await flow_state.share(ledger, A)).in_flight == 2
     await release(ledger, *taken)
-    assert (await flow.share(ledger, A)).in_flight == 0
+    assert (await flow_state.share(ledger, A)).in_flight == 0
 
 
 # the limit
@@ -130,8 +132,8 @@ async def test_a_limit_that_was_not_moved_for_a_minute_is_unknown(ledger):
 async def test_a_limit_is_known_for_as_long_as_the_settings_say_which_a_later_move_by_hand_leaves(ledger):
     await submit(ledger, refs(500))
     state = FlowState(await ledger.now_ms(), Limiter(2.0))
-    assert (await flow.share(ledger, A, move=Move(0, state, stale_ms=300_000))).moved
-    assert (await flow.share(ledger, A, move=Move(1, state))).moved
+    assert (await flow_state.share(ledger, A, move=Move(0, state, stale_ms=300_000))).moved
+    assert (await flow_state.share(ledger, A, move=Move(1, state))).moved
     terms = replace(TERMS, limit=100, initial=7)
     for silent_ms, limit, told in ((299_000, 2, 2), (301_000, 7, None)):
         await ledger.redis.hset(key("state"), "limit_at", await ledger.now_ms() - silent_ms)
@@ -274,15 +276,15 @@ async def test_a_probe_waits_for_a_slot_and_is_never_staged(ledger):
 async def test_probing_at_once_makes_the_next_probe_due(ledger):
     await submit(ledger, refs(50))
     await opened(ledger)
-    await flow.probe(ledger, A)
+    await flow_state.probe(ledger, A)
     assert (await claim(ledger)).probe
 
 
 async def test_probing_at_once_leaves_a_closed_breaker_as_it_is(ledger):
-    await flow.probe(ledger, A)
+    await flow_state.probe(ledger, A)
     await moved(ledger)
-    await flow.probe(ledger, A)
-    assert (await flow.share(ledger, A)).version == 1
+    await flow_state.probe(ledger, A)
+    assert (await flow_state.share(ledger, A)).version == 1
 
 
 async def test_why_it_is_open_and_what_to_do_stands_in_the_gate_since_it_opened(ledger):
@@ -336,9 +338,9 @@ async def test_a_part_filled_list_lingers_until_it_has_as_many_references_as_wer
 async def test_a_drain_that_lives_and_was_silent_for_a_minute_counts_on_from_where_it_was(ledger):
     await submit(ledger, refs(30))
     await claim(ledger, drain="alive")
-    await flow.share(ledger, A, "alive", Counters(accepted=40))
+    await flow_state.share(ledger, A, "alive", Counters(accepted=40))
     packed = (await ledger.redis.hget(key("flow"), "alive")).decode().split(" ", 1)[1]
     await ledger.redis.hset(key("flow"), "alive", f"{await ledger.now_ms() - 61_000} {packed}")
-    assert (await flow.share(ledger, A)).drains == {"alive": Counters(accepted=40)}
+    assert (await flow_state.share(ledger, A)).drains == {"alive": Counters(accepted=40)}
     await ledger.redis.zadd(key("drains"), {"alive": 1})
-    assert not (await flow.share(ledger, A)).drains
+    assert not (await flow_state.share(ledger, A)).drains

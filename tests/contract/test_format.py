@@ -10,17 +10,17 @@ import msgpack
 import orjson
 import pytest
 
-from jobs import intake as entries_
-from jobs.breaker import Breaker, Mode
-from jobs.errors import LedgerUnfitError
-from jobs.ledger import claims, control, flow, history, intake, lexicon, records, results
-from jobs.ledger.claims import Ask, Claim, Settlement, Terms, Wait
-from jobs.ledger.core import FORMAT, READS, Ledger
-from jobs.ledger.flow import Move
-from jobs.ledger.scripts import NAMES
-from jobs.model import JobOrder, JobState
-from jobs.samples import Counters
-from jobs.words import Meaning
+from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
+from cancellist.jobs.flow.counters import Counters
+from cancellist.jobs.ledger import claims, control, failed_calls, flow_state, intake, records, refusal_texts, results
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Terms, Wait
+from cancellist.jobs.ledger.core import FORMAT, READS, Ledger
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.ledger.scripts.loader import NAMES
+from cancellist.jobs.model import JobOrder, JobState
+from cancellist.jobs.parsing import intake_entry as entries_
+from cancellist.jobs.responses.refusal_texts import Meaning
 from tests.acceptance.stage import ROOT
 from tests.contract import recorded
 from tests.contract.test_claims import whole
@@ -28,9 +28,9 @@ from tests.contract.versions import grown, shrunk
 
 TERMS = Terms(limit=8, per_call=4, linger_ms=0)
 COMMANDS = {
-    "worker": ["-m", "cli", "worker", "--burst"],
-    "arq": ["-m", "arq", "worker.main.WorkerSettings", "--burst"],
-    "jobs": ["-m", "cli", "jobs"],
+    "worker": ["-m", "cancellist", "worker", "--burst"],
+    "arq": ["-m", "arq", "cancellist.worker.main.WorkerSettings", "--burst"],
+    "jobs": ["-m", "cancellist", "jobs"],
 }
 
 
@@ -125,14 +125,14 @@ async def test_what_a_later_version_adds_is_passed_over(ledger, recording):
     await replayed(ledger, [grown(command) for command in commands])
     _, counters = (await ledger.redis.hget("cancellist:account:default:flow", "drain1")).split(b" ", 1)
     await ledger.redis.hset("cancellist:account:default:flow", "drain1", b"%d %s" % (await ledger.now_ms(), counters))
-    seen = await flow.share(ledger, "default")
+    seen = await flow_state.share(ledger, "default")
     assert seen.state
     assert seen.drains["drain1"].accepted == 40
-    assert Meaning("manifested", 1) in (await lexicon.learnt(ledger, "default")).values()
+    assert Meaning("manifested", 1) in (await refusal_texts.learnt(ledger, "default")).values()
     (job,) = [job for job in await records.newest(ledger, 100) if job.order.requested_by == "j.doe"]
     assert job.samples
     tried = expected[job.id][2]
-    assert [call.status async for call in history.of_reference(ledger, "default", job.id, tried)] == [503]
+    assert [call.status async for call in failed_calls.of_reference(ledger, "default", job.id, tried)] == [503]
     await drained_to_the_end(ledger, expected)
 
 
@@ -149,7 +149,7 @@ async def test_what_a_later_version_noted_on_references_is_kept_where_they_are_p
 
 async def test_a_flow_that_a_later_version_moved_keeps_its_breaker_open(ledger, recording):
     await replayed(ledger, [grown(command) for command in recording[1]])
-    seen = await flow.share(ledger, "broken")
+    seen = await flow_state.share(ledger, "broken")
     assert seen.state
     assert seen.state.breaker.mode is Mode.OPEN
     assert seen.state.breaker.tries == 2
@@ -191,16 +191,16 @@ async def test_a_drain_whose_counters_are_not_understood_is_passed_over(ledger, 
     counters = orjson.dumps(Counters(accepted=3).packed()).decode()
     for drain, counted in {"of ours": counters, "strange": '{"accepted":1}', "broken": "["}.items():
         await ledger.redis.hset("cancellist:account:default:flow", drain, f"{now_ms} {counted}")
-    assert set((await flow.share(ledger, "default")).drains) == {"of ours"}
+    assert set((await flow_state.share(ledger, "default")).drains) == {"of ours"}
 
 
 async def test_what_an_earlier_version_did_not_write_is_not_missed(ledger, recording):
     expected, commands = recording
     await replayed(ledger, [lesser for command in commands if (lesser := shrunk(command))])
-    assert (await flow.share(ledger, "default")).state is None
+    assert (await flow_state.share(ledger, "default")).state is None
     assert await control.gate(ledger, "default")
     (job,) = [job for job in await records.newest(ledger, 100) if job.order.requested_by == "j.doe"]
-    assert [call async for call in history.of_reference(ledger, "default", job.id, expected[job.id][2])] == []
+    assert [call async for call in failed_calls.of_reference(ledger, "default", job.id, expected[job.id][2])] == []
     await drained_to_the_end(ledger, expected)
 
 
@@ -268,10 +268,10 @@ async def take_in(ledger):
 
 async def close_breaker(ledger, account):
     """As a probe that passed does."""
-    seen = await flow.share(ledger, account)
+    seen = await flow_state.share(ledger, account)
     if seen.state and not seen.state.breaker.closed:
         closed = replace(seen.state, breaker=Breaker())
-        assert (await flow.share(ledger, account, move=Move(seen.version, closed))).moved
+        assert (await flow_state.share(ledger, account, move=Move(seen.version, closed))).moved
 
 
 async def all_is_settled(ledger, expected, accounts):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.model import Piece, Priority
-from jobs.retry import CallAgain, ReadState
-from jobs.verdicts import NO_ANSWER, OF_THE_CALLER
+from cancellist.jobs.model import Piece, Priority
+from cancellist.jobs.responses.retry import CallAgain, ReadState
+from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER
 from tests.contract.test_claims import TERMS, claim, refs, settle, submit
 
 LONE, FIVE = replace(TERMS, per_call=1), replace(TERMS, per_call=5)

@@ -2,14 +2,14 @@ import asyncio
 
 import pytest
 
-from jobs.errors import IdempotencyConflictError, LedgerFullError
-from jobs.intake import parse_entry
-from jobs.ledger import intake, records
-from jobs.ledger.claims import Wait
-from jobs.ledger.intake import GROUP, SmallJob
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder, JobState, Priority
-from jobs.references import InvalidEntry
+from cancellist.jobs.errors import IdempotencyConflictError, LedgerFullError
+from cancellist.jobs.ledger import intake, records
+from cancellist.jobs.ledger.claims import Wait
+from cancellist.jobs.ledger.intake import GROUP, SmallJob
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.parsing.intake_entry import parse_entry
+from cancellist.jobs.parsing.references import InvalidEntry
 from tests.contract.test_claims import (
     TERMS,
     A,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import LedgerUnfitError
-from jobs.ledger import intake
-from jobs.ledger.intake import GROUP
+from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.ledger import intake
+from cancellist.jobs.ledger.intake import GROUP
 from tests.contract.test_claims import A, refs
 from tests.contract.test_intake import hand_in, large, left_over, read, rejected, seal, small
 

@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import claims, control, records
-from jobs.ledger.claims import Claim, Wait
-from jobs.model import JobState, Piece
-from jobs.outcomes import Outcome
-from jobs.readings import Found
-from jobs.retry import CallAgain, RetryPolicy, after_call, after_reading
-from jobs.verdicts import Unclear
+from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger.claims import Claim, Wait
+from cancellist.jobs.model import JobState, Piece
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, RetryPolicy, after_call, after_reading
+from cancellist.jobs.responses.status_read import Found
+from cancellist.jobs.responses.verdicts import Unclear
 from tests.contract.test_claims import (
     AGAIN,
     CANCELLED,

@@ -21,18 +21,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs.errors import IdempotencyConflictError, JobStateError
-from jobs.ledger import claims, control, records
-from jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.ledger.packing import unpack_piece
-from jobs.ledger.submission import Submission
-from jobs.listsize import Listed
-from jobs.model import JobOrder, JobState, Priority
-from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry
-from jobs.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.errors import IdempotencyConflictError, JobStateError
+from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.pieces import unpack_piece
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 from tests.servers import Server
 
 TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=60_000)

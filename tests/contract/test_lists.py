@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import control
-from jobs.listsize import Listed, ListSearch, ListSize
-from jobs.retry import CallAgain
+from cancellist.jobs.flow.batch_size import Listed, ListSearch, ListSize
+from cancellist.jobs.ledger import control
+from cancellist.jobs.responses.retry import CallAgain
 from tests.contract.test_claims import (
     CANCELLED,
     TERMS,

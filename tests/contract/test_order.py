@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import claims, control
-from jobs.ledger.claims import Claim
-from jobs.model import Priority
+from cancellist.jobs.ledger import claims, control
+from cancellist.jobs.ledger.claims import Claim
+from cancellist.jobs.model import Priority
 from tests.contract.test_claims import (
     READ,
     TERMS,

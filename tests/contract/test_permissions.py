@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.errors import LedgerRefusedError, LedgerUnfitError
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.ledger.scripts import NAMES, Script
+from cancellist.jobs.errors import LedgerRefusedError, LedgerUnfitError
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.scripts.loader import NAMES, Script
+from cancellist.jobs.ledger.server.connection import connect
 from tests.contract.test_claims import claim, new_ask, refs, settle, submit
 from tests.contract.test_settling import everything
 from tests.servers import Server

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.ledger import claims
-from jobs.ledger.claims import Claim, Wait
+from cancellist.jobs.ledger import claims
+from cancellist.jobs.ledger.claims import Claim, Wait
 from tests.contract.test_claims import (
     READ,
     TERMS,

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from jobs.ledger import claims, control, results
-from jobs.ledger.claims import Settlement, Share
-from jobs.model import Result
-from jobs.outcomes import Outcome
-from jobs.retry import Settle
+from cancellist.jobs.ledger import claims, control, results
+from cancellist.jobs.ledger.claims import Settlement, Share
+from cancellist.jobs.model import Result
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import Settle
 from tests.contract.test_claims import (
     AGAIN,
     CANCELLED,

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.errors import UnknownJobError
-from jobs.ledger import control, records, results
-from jobs.model import JobState
-from jobs.outcomes import Outcome
-from jobs.retry import Settle
+from cancellist.jobs.errors import UnknownJobError
+from cancellist.jobs.ledger import control, records, results
+from cancellist.jobs.model import JobState
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import Settle
 from tests.contract.test_claims import (
     TERMS,
     A,

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 from redis.exceptions import ResponseError
 
-from jobs.ledger import claims, control, history, records
-from jobs.ledger.claims import Claim, Settlement, Share, Wait
-from jobs.ledger.history import TroubledCall
-from jobs.model import JobState, Piece
-from jobs.outcomes import Outcome
-from jobs.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.ledger import claims, control, failed_calls, records
+from cancellist.jobs.ledger.claims import Claim, Settlement, Share, Wait
+from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.model import JobState, Piece
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 from tests.contract.test_claims import (
     AGAIN,
     CANCELLED,
@@ -557,7 +557,7 @@ async def test_what_was_tried_is_told_to_the_job_that_it_was_tried_for(ledger):
     await settle(ledger, taken, AGAIN, trouble=call)
     first, shared, last = refs(3)
     told = {
-        (job, reference): [t async for t in history.of_reference(ledger, A, job, reference)]
+        (job, reference): [t async for t in failed_calls.of_reference(ledger, A, job, reference)]
         for job in (one, two)
         for reference in (first, shared, last)
     }

@@ -5,17 +5,17 @@ import msgpack
 import orjson
 import pytest
 
-from jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnfitError
-from jobs.ledger import claims, control, records, submission
-from jobs.ledger.claims import Wait
-from jobs.ledger.core import FORMAT, Ledger
-from jobs.ledger.packing import pack_fresh, unpack_piece
-from jobs.ledger.room import BYTES_PER_UNSETTLED, reserved
-from jobs.ledger.submission import BATCH, Submission
-from jobs.model import JobOrder, JobState, Priority
-from jobs.outcomes import Outcome
-from jobs.references import InvalidEntry
-from jobs.retry import CallAgain, Settle
+from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnfitError
+from cancellist.jobs.ledger import claims, control, records, submission
+from cancellist.jobs.ledger.admission import BYTES_PER_UNSETTLED, reserved
+from cancellist.jobs.ledger.claims import Wait
+from cancellist.jobs.ledger.core import FORMAT, Ledger
+from cancellist.jobs.ledger.pieces import pack_fresh, unpack_piece
+from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import CallAgain, Settle
 from tests.contract.test_claims import (
     READ,
     TERMS,

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.ledger import records
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.ledger.embedded import EmbeddedServer
-from jobs.model import JobRecord
-from sandbox.consignments import OPEN, initial_state, parse_mix
-from sandbox.references import reference
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
+from cancellist.jobs.model import JobRecord
+from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.references import reference
 from tests.acceptance.stage import MIX, ROOT, SEED, Platform, platform
 
 TIMEOUT_S = 40
@@ -167,7 +167,7 @@ class Desk:
         return self.platform.record(references)
 
     def _command(self, arguments: Sequence[object]) -> list[str]:
-        return [sys.executable, "-m", "cli", *map(str, arguments)]
+        return [sys.executable, "-m", "cancellist", *map(str, arguments)]
 
     def environment(self, **settings: str) -> dict[str, str]:
         """What a command finds in its environment."""

@@ -73,6 +73,6 @@ def test_a_demo_whose_worker_dies_says_so_and_leaves_nothing(desk: Desk):
 
 
 def test_python_m_cli_is_the_command(desk: Desk):
-    done = subprocess.run([sys.executable, "-m", "cli"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "cancellist"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Usage: cancellist" in done.stdout + done.stderr

@@ -5,8 +5,8 @@ import json
 import pytest
 from redis import Redis
 
-from jobs.ledger.keys import Keys
-from jobs.times import parse_when_ms
+from cancellist.jobs.ledger.keys import Keys
+from cancellist.jobs.times import parse_when_ms
 from tests.integration.commands import Desk
 from tests.integration.commands import desk as a_desk
 

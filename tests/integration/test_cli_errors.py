@@ -7,8 +7,8 @@ import stat
 import pytest
 from redis import Redis
 
-from cli.main import COMMANDS
-from jobs.ledger.keys import Keys
+from cancellist.cli.main import COMMANDS
+from cancellist.jobs.ledger.keys import Keys
 from tests.integration.commands import Desk, Done
 from tests.integration.commands import desk as a_desk
 

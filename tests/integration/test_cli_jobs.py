@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from jobs.ledger.connection import connect
+from cancellist.jobs.ledger.server.connection import connect
 from tests.integration.commands import Desk
 from tests.integration.commands import desk as a_desk
 

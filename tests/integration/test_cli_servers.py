@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger.connection import connect
+from cancellist.jobs.ledger.server.connection import connect
 from tests.acceptance.stage import ROOT, Platform
 from tests.integration.commands import Desk
 from tests.servers import running
@@ -122,7 +122,8 @@ def test_the_program_says_what_it_can_and_which_version_it_is(desk: Desk):
 
 
 def test_help_is_quick_since_nothing_heavy_is_imported_for_it():
-    look = "import sys, cli.main; print(sorted({'aiohttp', 'arq', 'asyncio', 'pydantic', 'redis'} & set(sys.modules)))"
+    slow = "{'aiohttp', 'arq', 'asyncio', 'pydantic', 'redis'}"
+    look = f"import sys, cancellist.cli.main; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

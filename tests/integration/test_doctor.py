@@ -221,7 +221,7 @@ def test_the_embedded_server_is_started_examined_and_ended(quick: Desk, tmp_path
 
 
 def test_a_socket_that_others_may_use_is_named(tmp_path: Path) -> None:
-    from cli.examination import machine
+    from cancellist.cli.actions.doctor import machine
 
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs.findings import Verdict
-from jobs.ledger import rights
-from jobs.ledger.connection import connect
-from jobs.ledger.keys import Keys
-from jobs.ledger.probing import Probed, judged
-from jobs.ledger.standing import ABANDONED_MS, Readers, unread
-from jobs.roles import Role
+from cancellist.jobs.diagnostics.check_result import Verdict
+from cancellist.jobs.ledger.checks import acl
+from cancellist.jobs.ledger.checks.ledger import ABANDONED_MS, Readers, unread
+from cancellist.jobs.ledger.checks.probe_script import Probed, judged
+from cancellist.jobs.ledger.keys import Keys
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.roles import Role
 from tests.acceptance.stage import Platform, platform
 from tests.integration.commands import Desk
 from tests.servers import KINDS, Server, running
@@ -114,7 +114,7 @@ async def test_nothing_is_run_where_a_user_may_open_none(server: Server, admin: 
     admin.xadd("cancellist:results", {"job": "1"})
     login = allow(admin, "-multi")
     redis = await connect(server.url.replace("unix://", f"unix://{login}"))
-    assert await rights.lacking(redis, rights.needed(Role.WORKER, Keys())) is None
+    assert await acl.lacking(redis, acl.needed(Role.WORKER, Keys())) is None
     await redis.aclose()
     assert (admin.keys(), admin.xlen("cancellist:results")) == ([b"cancellist:results"], 1)
 

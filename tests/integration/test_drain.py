@@ -7,24 +7,24 @@ from typing import cast
 
 import pytest
 
-from jobs.flow import FlowPolicy
-from jobs.ledger import control, records
-from jobs.ledger.claims import Claim, Share, Terms
-from jobs.ledger.core import Ledger
-from jobs.limiter import LimiterPolicy
-from jobs.model import Priority
-from jobs.outcomes import Outcome
-from jobs.remedies import Wording
-from jobs.retry import ReadState, RetryPolicy, Settle
-from jobs.signs import Shown, Sign
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.flow.concurrency import LimiterPolicy
+from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger.claims import Claim, Share, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.model import Priority
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import ReadState, RetryPolicy, Settle
+from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.calls.flow_reporter import Flow
+from cancellist.worker.drain.drain import Drain
+from cancellist.worker.platform.client import PlatformClient
 from tests.contract.test_claims import A, claim, key, refs, submit
 from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
-from worker.attempt import Attempt
-from worker.drain import Drain
-from worker.ended import Ended
-from worker.flow import Flow
-from worker.platform.client import PlatformClient
 
 pytestmark = told_who_waits
 TERMS = Terms(limit=1, per_call=10, linger_ms=0)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
 
 QUEUE = "cancellist:drains"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from jobs.errors import LedgerUnavailableError
-from jobs.ledger import embedded, launching, valkey
-from jobs.ledger.embedded import EmbeddedServer
-from jobs.ledger.valkey import Files, is_alive, pid_of, socket_of
+from cancellist.jobs.errors import LedgerUnavailableError
+from cancellist.jobs.ledger.server import embedded, valkey_launch, valkey_process
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
+from cancellist.jobs.ledger.server.valkey_process import Files, is_alive, pid_of, socket_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 USER = """
 import sys
 from pathlib import Path
-from jobs.ledger.embedded import EmbeddedServer
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 with EmbeddedServer(Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     sys.stdin.read()
@@ -39,7 +39,7 @@ RESTLESS = """
 import random, sys, time
 from pathlib import Path
 from redis import Redis
-from jobs.ledger.embedded import EmbeddedServer
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 for _ in range(int(sys.argv[2])):
     with EmbeddedServer(Path(sys.argv[1])) as server:
         with Redis.from_url(server.url) as redis:
@@ -295,7 +295,7 @@ def test_a_file_in_place_of_the_folder_is_told_with_the_mend(tmp_path):
 
 def test_a_full_disk_is_told_before_anything_is_written(files, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(launching.shutil, "disk_usage", lambda _folder: usage)
+    monkeypatch.setattr(valkey_launch.shutil, "disk_usage", lambda _folder: usage)
     with pytest.raises(LedgerUnavailableError, match="no space is left"):
         EmbeddedServer(files.folder).start()
     assert not is_alive(files)
@@ -375,8 +375,8 @@ def test_a_running_server_is_made_safer_by_a_user_who_wants_it_but_never_less_sa
 
 
 def test_a_server_that_hangs_is_ended_by_the_last_user(files, monkeypatch):
-    monkeypatch.setattr(valkey, "STOP_S", 0.3)
-    monkeypatch.setattr(valkey, "ANSWER_S", 0.2)
+    monkeypatch.setattr(valkey_process, "STOP_S", 0.3)
+    monkeypatch.setattr(valkey_process, "ANSWER_S", 0.2)
     with EmbeddedServer(files.folder) as server:
         command(server, "SET", "key", "value")
         os.kill(server.pid, signal.SIGSTOP)
@@ -386,8 +386,8 @@ def test_a_server_that_hangs_is_ended_by_the_last_user(files, monkeypatch):
 
 
 def test_a_server_that_hangs_is_told_to_who_comes(files, monkeypatch):
-    monkeypatch.setattr(valkey, "ANSWER_S", 0.1)
-    monkeypatch.setattr(valkey, "STOP_S", 0.3)
+    monkeypatch.setattr(valkey_process, "ANSWER_S", 0.1)
+    monkeypatch.setattr(valkey_process, "STOP_S", 0.3)
     monkeypatch.setattr(embedded, "SILENCE_S", 0.3)
     with EmbeddedServer(files.folder) as server:
         os.kill(server.pid, signal.SIGSTOP)
@@ -408,7 +408,7 @@ def test_a_start_that_another_holds_up_is_told_and_bounded(files, monkeypatch):
 
 def test_the_log_does_not_grow_without_bound(files):
     files.folder.mkdir()
-    files.log.write_bytes(b"x" * (valkey.MAX_LOG_BYTES + 1))
+    files.log.write_bytes(b"x" * (valkey_process.MAX_LOG_BYTES + 1))
     with EmbeddedServer(files.folder):
         assert files.log.stat().st_size < 10_000
     assert files.log.with_suffix(".log.1").exists()

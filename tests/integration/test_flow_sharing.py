@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 
-from jobs.flow import FlowPolicy
-from jobs.flow import move as moved
-from jobs.ledger import flow
-from jobs.ledger.claims import Claim, Part
-from jobs.ledger.core import Ledger
-from jobs.ledger.flow import Move
-from jobs.model import Piece
-from jobs.signs import Shown, Sign
+from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.jobs.flow.controller import move as moved
+from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.ledger import flow_state
+from cancellist.jobs.ledger.claims import Claim, Part
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.model import Piece
+from cancellist.worker.calls.attempt import Ended
+from cancellist.worker.calls.flow_reporter import Flow
 from tests.contract.test_claims import A
 from tests.waiting import until
-from worker.attempt import Ended
-from worker.flow import Flow
 
 POLICY = FlowPolicy(ceiling=4)
 CALL = Claim("c1", "calls", (Part("j1", Piece(("EC-000-000-001",))),), True, 1e14, 0, 0, 0, False, 100, 0, 4)
@@ -22,14 +22,14 @@ CALL = Claim("c1", "calls", (Part("j1", Piece(("EC-000-000-001",))),), True, 1e1
 
 async def move_without_the_others(ledger: Ledger) -> None:
     """Moves the flow, as a drain that had read the counters before another shared its own."""
-    seen = await flow.share(ledger, A)
+    seen = await flow_state.share(ledger, A)
     state = moved(seen.state, {}, 0, POLICY, seen.now_ms, 0.5)
-    await flow.share(ledger, A, move=Move(seen.version, state))
+    await flow_state.share(ledger, A, move=Move(seen.version, state))
 
 
 async def counted(ledger: Ledger) -> int:
     """Accepted calls of the drain that the flow has been moved by."""
-    state = (await flow.share(ledger, A)).state
+    state = (await flow_state.share(ledger, A)).state
     return state.seen["d1"].accepted if state and "d1" in state.seen else 0
 
 

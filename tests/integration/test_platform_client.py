@@ -11,9 +11,9 @@ from time import monotonic, time
 
 import pytest
 
-from jobs.errors import SettingsError
-from jobs.outcomes import UNREADABLE, Answer, Failure
-from worker.platform.client import KEY_HEADER, PlatformClient
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
+from cancellist.worker.platform.client import KEY_HEADER, PlatformClient
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

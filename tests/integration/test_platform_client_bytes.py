@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcomes import UNREADABLE, Answer, Failure, judge
-from jobs.readings import Found, Unknown, Unread, judge_reading
-from jobs.verdicts import Confirmed, Unclear
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.verdicts import Confirmed, Unclear
+from cancellist.worker.platform.client import PlatformClient
 from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
 from tests.waiting import until
-from worker.platform.client import PlatformClient
 
 EXAMPLES = settings(max_examples=300, deadline=None)
 LISTED, ALONE = ["EC-000-000-001", "EC-000-000-002"], ["EC-000-000-001"]

@@ -8,9 +8,9 @@ from email.utils import formatdate
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.outcomes import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
+from cancellist.worker.platform.client import KEY_HEADER, VERSION_HEADER, PlatformClient
 from tests.integration.chatty import Asked, chatting, reply
-from worker.platform.client import KEY_HEADER, VERSION_HEADER, PlatformClient
 
 LISTED, ALONE = ["EC-000-000-001", "EC-000-000-002"], ["EC-000-000-001"]
 MADE_UP = 1_900_000_000

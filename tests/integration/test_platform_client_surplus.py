@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp.connector
 import pytest
 
-from jobs.outcomes import Answer, Failure, judge
-from jobs.readings import Found, judge_reading
-from jobs.verdicts import Confirmed, Refused
+from cancellist.jobs.responses.outcomes import Answer, Failure, judge
+from cancellist.jobs.responses.status_read import Found, judge_reading
+from cancellist.jobs.responses.verdicts import Confirmed, Refused
+from cancellist.worker.platform.client import PlatformClient
 from tests.integration.chatty import Asked, Chatty, certified, chatting, reply
-from worker.platform.client import PlatformClient
 
 FIRST, SECOND = ["EC-000-000-001", "EC-000-000-002"], ["EC-000-000-003", "EC-000-000-004"]
 ALONE = ["EC-000-000-009"]

@@ -8,8 +8,8 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 OPEN = "Allocated=1"
 SUCCESS = "Consignment cancellation completed successfully"

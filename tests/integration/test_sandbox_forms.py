@@ -7,9 +7,9 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.kinds import APPLIES, FORMS, FaultKind, Scope
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.kinds import APPLIES, FORMS, FaultKind, Scope
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 NAMES = 5
 SUCCESS = "Consignment cancellation completed successfully"

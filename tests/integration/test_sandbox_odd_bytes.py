@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sandbox.kinds import APPLIES, WIRES, FaultKind, Scope
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.kinds import APPLIES, WIRES, FaultKind, Scope
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 END = b"\r\n\r\n"
 

@@ -9,9 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.kinds import Acts, FaultKind, acts
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.kinds import Acts, FaultKind, acts
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 LATE = sorted(kind for kind in FaultKind if acts(kind) is Acts.LATE)
 LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, TimeoutError)

@@ -12,8 +12,8 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.kinds import FaultKind, meaning
-from sandbox.references import reference
+from cancellist.sandbox.kinds import FaultKind, meaning
+from cancellist.sandbox.references import reference
 
 ROOT = Path(__file__).parents[2]
 

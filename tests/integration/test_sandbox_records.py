@@ -7,8 +7,8 @@ from datetime import datetime
 import aiohttp
 import pytest
 
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 TEXT, MAYBE_TEXT, FLAG, NUMBER, LIST = str, (str, type(None)), bool, (int, float), list
 MONEY = {"Amount": NUMBER, "Currency": {"Name": MAYBE_TEXT, "IsoCode": TEXT}}

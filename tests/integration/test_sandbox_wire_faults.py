@@ -10,9 +10,9 @@ import aiohttp
 import orjson
 import pytest
 
-from sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
-from sandbox.options import SandboxOptions
-from sandbox.server import running
+from cancellist.sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
+from cancellist.sandbox.options import SandboxOptions
+from cancellist.sandbox.server import running
 
 NAMES = 10
 STATUSES = sorted(kind for kind in FaultKind if kind[:3].isdigit())

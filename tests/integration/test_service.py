@@ -3,9 +3,9 @@
 import asyncio
 from types import SimpleNamespace
 
-from jobs.errors import LedgerUnavailableError
-from worker.outage import Outage
-from worker.service import Service
+from cancellist.jobs.errors import LedgerUnavailableError
+from cancellist.worker.outage_log import Outage
+from cancellist.worker.service import Service
 
 
 async def test_a_background_task_outlives_a_server_that_cannot_be_brought_back_at_once() -> None:

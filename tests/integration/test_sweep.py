@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from config.settings import Settings
-from jobs.errors import LedgerUnavailableError
-from jobs.ledger import control
-from jobs.ledger.claims import Terms
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.retry import RetryPolicy
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import LedgerUnavailableError
+from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.worker import sweep as sweeping
+from cancellist.worker.sweep import Served, Sweep
 from tests.servers import running
 from tests.waiting import until
-from worker import sweep as sweeping
-from worker.sweep import Served, Sweep
 
 SERVED = Served(Terms(8, 0, 1, 100, 20, 9000), RetryPolicy(8, 0.25, 30.0, 30.0))
 

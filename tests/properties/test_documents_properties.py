@@ -9,13 +9,13 @@ import orjson
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from jobs.documents import Hints, Reader
-from jobs.documents.cells import bare
-from jobs.documents.columns import looks_like_reference
-from jobs.documents.json_text import BLANKS, JsonText, Number
-from jobs.errors import InputError
-from jobs.references import ReferencePattern, classify
-from sandbox.references import reference
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import Hints, Reader
+from cancellist.jobs.parsing.documents.cells import bare
+from cancellist.jobs.parsing.documents.columns import looks_like_reference
+from cancellist.jobs.parsing.documents.json_text import BLANKS, JsonText, Number
+from cancellist.jobs.parsing.references import ReferencePattern, classify
+from cancellist.sandbox.references import reference
 
 PATTERN = ReferencePattern()
 EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,8 +3,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.breaker import Mode
-from jobs.flow import Counters, FlowPolicy, FlowState, changes, move, probe_now
+from cancellist.jobs.flow.circuit_breaker import Mode
+from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, changes, move, probe_now
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 T0 = 1_795_456_800_000

@@ -3,9 +3,9 @@
 import os
 import random
 
-from jobs.outcomes import UNREADABLE, Answer, Failure, judge
-from jobs.readings import judge_reading
-from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.status_read import judge_reading
+from cancellist.jobs.responses.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
 
 ANSWERS = 100_000
 STATUSES = [100, 200, 201, 202, 204, 206, 301, 307, 400, 401, 403, 404, 405, 408, 409, 413, 415, 418, 422, 429, 500,

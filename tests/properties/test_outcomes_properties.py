@@ -1,9 +1,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcomes import UNREADABLE, Answer, Failure, judge, refused_by_gateway
-from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
-from jobs.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge, refused_by_gateway
+from cancellist.jobs.responses.status_read import Found, Standing, Unknown, Unread, judge_reading, standing
+from cancellist.jobs.responses.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 POOL = [f"EC-000-05D-1N{c}" for c in "ABCDEFGH"]

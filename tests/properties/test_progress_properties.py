@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.progress import Stops, clock_ms, progress
-from jobs.staircase import START, Sample
+from cancellist.jobs.progress.eta import Stops, clock_ms, progress
+from cancellist.jobs.progress.throughput import START, Sample
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 T0 = 1_795_456_800_000

@@ -6,12 +6,12 @@ import re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.chunking import Chunker, unpack
-from jobs.documents import Reader
-from jobs.documents import reader as reader_module
-from jobs.errors import InputError
-from jobs.ledger.deduplication import Deduplicator
-from jobs.references import DEFAULT_PATTERN, RawBatch, ReferencePattern, classify, normalise, shown
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.parsing.chunking import Chunker, unpack
+from cancellist.jobs.parsing.documents import Reader
+from cancellist.jobs.parsing.documents import reader as reader_module
+from cancellist.jobs.parsing.references import DEFAULT_PATTERN, RawBatch, ReferencePattern, classify, normalise, shown
 
 PATTERN = ReferencePattern()
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.model import Piece
-from jobs.outcomes import Outcome
-from jobs.readings import Found, Standing, Unknown, Unread, standing
-from jobs.retry import CallAgain, ReadState, RetryPolicy, Settle, after_call, after_reading, backoff
-from jobs.verdicts import Confirmed, Refused, Unclear, Untaken
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import (
+    CallAgain,
+    ReadState,
+    RetryPolicy,
+    Settle,
+    after_call,
+    after_reading,
+    backoff,
+)
+from cancellist.jobs.responses.status_read import Found, Standing, Unknown, Unread, standing
+from cancellist.jobs.responses.verdicts import Confirmed, Refused, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 REFERENCE = ("EC-000-05D-1NS",)

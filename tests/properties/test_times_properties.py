@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cli import words
-from jobs.intake import MalformedEntryError, parse_entry
-from jobs.times import FIRST_MS, LAST_MS, parse_span_s, parse_when_ms, rfc3339
+from cancellist.cli.output import wording
+from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry
+from cancellist.jobs.times import FIRST_MS, LAST_MS, parse_span_s, parse_when_ms, rfc3339
 
 NOW_MS = 1_795_456_800_123
 ADVICE = re.compile(r"(?:write such as|write|such as|or) (\+?[0-9][^\s,;]*|\+[^\s,;]+)")
@@ -85,7 +85,7 @@ def test_options_and_intake_agree_on_what_is_a_time(text):
 def test_any_stored_moment_is_shown_as_one_that_can_be_read(at_ms):
     shown = parse_when_ms(rfc3339(at_ms), now_ms=NOW_MS)
     assert shown == min(max(at_ms, FIRST_MS), LAST_MS)
-    assert words.clock(at_ms)
+    assert wording.clock(at_ms)
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
@@ -96,7 +96,7 @@ def test_a_moment_at_the_end_of_the_calendar_is_shown_in_any_zone(zone, monkeypa
     time.tzset()
     try:
         for at_ms in (FIRST_MS, LAST_MS, FIRST_MS - 1, LAST_MS + 1, 10**18, -(10**18), 10**30):
-            assert re.match(r"\d{4}-\d\d-\d\d", words.clock(at_ms))
+            assert re.match(r"\d{4}-\d\d-\d\d", wording.clock(at_ms))
     finally:
         monkeypatch.undo()
         time.tzset()

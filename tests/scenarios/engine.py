@@ -11,9 +11,9 @@ from itertools import count
 from math import floor
 from random import Random
 
-from jobs import flow
-from jobs.flow import FlowPolicy, FlowState
-from jobs.samples import Counters
+from cancellist.jobs.flow import controller
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState
+from cancellist.jobs.flow.counters import Counters
 from tests.scenarios.lists import Lists
 from tests.scenarios.platforms import Answered, Ending, Platform
 
@@ -96,7 +96,7 @@ class Engine:
         self.state: FlowState | None = None
         self.ended: list[Ended] = []
         self.limits: list[tuple[float, float]] = []
-        self.changes: list[tuple[float, flow.Change]] = []
+        self.changes: list[tuple[float, controller.Change]] = []
         self.most_at_once = 0
         self._random = random
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -129,7 +129,7 @@ class Engine:
 
     def resume(self) -> None:
         """A person resumes the account."""
-        self.state = flow.probe_now(self._flow, self._clock)
+        self.state = controller.probe_now(self._flow, self._clock)
         self._pump()
 
     @property
@@ -256,7 +256,7 @@ class Engine:
             # Until the flow has been told how a probe went there is no other.
             self._probing = self._probed = False
         self._moved_ms = self.now_ms
-        self.state = flow.move(
+        self.state = controller.move(
             before,
             self._posted,
             self._slots,
@@ -265,5 +265,5 @@ class Engine:
             self._random.random(),
             list_bound=self._lists.size,
         )
-        self.changes += [(self.now_ms, change) for change in flow.changes(before, self.state)]
+        self.changes += [(self.now_ms, change) for change in controller.changes(before, self.state)]
         self.limits.append((self.now_ms, self.state.limit))

@@ -7,7 +7,7 @@ from math import floor
 from pathlib import Path
 from random import Random
 
-from jobs.flow import FlowPolicy
+from cancellist.jobs.flow.controller import FlowPolicy
 from tests.scenarios.engine import LEASE_MS, Engine
 from tests.scenarios.platforms import ERROR_MS, ERRORS, Ending, Phase, Platform
 

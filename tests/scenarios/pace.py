@@ -1,6 +1,6 @@
 """A job in virtual time: calls that take their time, and the samples that the ledger would keep of their results.
 
-`Samples` is jobs/ledger/lua/shared/results.lua in Python.
+`Samples` is jobs/ledger/scripts/lua/shared/results.lua in Python.
 """
 
 import heapq
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from jobs.progress import Progress, progress
-from jobs.staircase import START, Sample
+from cancellist.jobs.progress.eta import Progress, progress
+from cancellist.jobs.progress.throughput import START, Sample
 
 GAP_MS, YOUNG, SAMPLES, HISTORY_MS = 50, 16, 32, 300_000
 PER_CALL = 100
@@ -104,7 +104,7 @@ def play(load: Load, look_every_ms: int) -> tuple[list[Seen], float]:
 
 
 class _Play:
-    """A worker that stages a call for each that is in flight, as worker/drain.py does, but not under a rate."""
+    """A worker that stages a call for each that is in flight, as worker/drain/drain.py does, but not under a rate."""
 
     def __init__(self, load: Load) -> None:
         self._load = load

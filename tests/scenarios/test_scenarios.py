@@ -5,7 +5,7 @@ from random import Random
 import orjson
 import pytest
 
-from jobs.flow import FlowPolicy, FlowState
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState
 from tests.scenarios.engine import Engine
 from tests.scenarios.loads import FOLDER, load, oracle, run
 from tests.scenarios.platforms import Phase, Platform

@@ -9,15 +9,16 @@ from urllib.parse import quote
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from jobs.findings import Verdict
-from jobs.ledger import claims, control, records, results, rights
-from jobs.ledger.claims import Ask, Terms
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
-from jobs.ledger.opening import open_ledger
-from jobs.model import JobState
-from jobs.roles import Role
-from sandbox.references import reference
+from cancellist.jobs.diagnostics.check_result import Verdict
+from cancellist.jobs.ledger import claims, control, records, results
+from cancellist.jobs.ledger.checks import acl
+from cancellist.jobs.ledger.claims import Ask, Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.opening import open_ledger
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.model import JobState
+from cancellist.jobs.roles import Role
+from cancellist.sandbox.references import reference
 from tests.acceptance.stage import ROOT, SEED, Platform, Stage, ended, platform, submit
 from tests.integration.commands import Desk
 from tests.servers import KINDS, Server, running
@@ -72,13 +73,13 @@ async def ledger_as(server: Server, name: str) -> AsyncIterator[Ledger]:
 @pytest.mark.parametrize("role", Role)
 async def test_the_document_gives_each_role_what_doctor_looks_for(server: Server, role: Role) -> None:
     async with ledger_as(server, role) as ledger:
-        found = await rights.permitted(ledger.redis, ledger.keys, role)
+        found = await acl.permitted(ledger.redis, ledger.keys, role)
     assert found.verdict is Verdict.OK, found
 
 
 async def test_what_a_role_lacks_is_named(server: Server) -> None:
     async with ledger_as(server, "reader") as ledger:
-        found = await rights.permitted(ledger.redis, ledger.keys, Role.PRODUCER)
+        found = await acl.permitted(ledger.redis, ledger.keys, Role.PRODUCER)
     assert found.verdict is Verdict.FAILED
     assert "EVAL cancellist:results" in found.found
 

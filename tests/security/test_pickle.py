@@ -12,10 +12,10 @@ from arq.constants import default_queue_name, job_key_prefix
 from arq.jobs import serialize_result
 from arq.worker import JobExecutionFailed
 
-from jobs.ledger.drains import arq_pool, deserialize, serialize
+from cancellist.jobs.ledger.drains import arq_pool, deserialize, serialize
+from cancellist.worker.main import WorkerSettings
 from tests.acceptance.stage import ROOT, Stage, ended, submit
 from tests.waiting import until
-from worker.main import WorkerSettings
 
 RUNS_CODE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
 SOURCES = sorted(

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from redis import Redis
 
-from config.settings import load
-from jobs.ledger.address import parse
+from cancellist.config.settings import load
+from cancellist.jobs.ledger.server.address import parse
+from cancellist.worker.platform.client import PlatformClient
 from tests.acceptance.stage import Stage, platform, wait_for
 from tests.integration.commands import Desk, Done
 from tests.servers import running
-from worker.platform.client import PlatformClient
 
 pytestmark = pytest.mark.acceptance
 KEY = "k3y-that-no-one-may-see"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.documents import Hints, read
-from jobs.errors import InputError
-from jobs.references import ReferencePattern, classify, normalise
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import Hints, read
+from cancellist.jobs.parsing.references import ReferencePattern, classify, normalise
 
 PATTERN = ReferencePattern()
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from jobs.answer_forms import field, is_error, items_of, letters
-from jobs.outcomes import UNREADABLE, Answer, judge
-from jobs.readings import Found, Unknown, Unread, judge_reading
-from jobs.verdicts import Confirmed, Refused
+from cancellist.jobs.responses.answer_forms import field, is_error, items_of, letters
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, judge
+from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.verdicts import Confirmed, Refused
 
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"
 ITEMS = [{"IsSuccess": True, "Message": "ok", "Data": A}, {"IsSuccess": False, "Message": "no", "Data": B}]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.listsize import Listed
-from worker.ended import Ended
+from cancellist.jobs.flow.batch_size import Listed
+from cancellist.worker.calls.attempt_result import Ended
 
 
 @pytest.mark.parametrize(

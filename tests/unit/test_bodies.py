@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.outcomes import UNREADABLE
-from worker.platform.bodies import decode
+from cancellist.jobs.responses.outcomes import UNREADABLE
+from cancellist.worker.platform.bodies import decode
 
 ITEMS = [{"IsSuccess": False, "Message": "Café 😀 fermé", "Data": "EC-000-05D-1NS", "ApiLinks": None}]
 PLAIN = json.dumps(ITEMS, ensure_ascii=False)

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.breaker import Breaker, BreakerPolicy, Kind, Mode, move, pause_ms, probe_now
-from jobs.samples import Counters, Sample
+from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Kind, Mode, move, pause_ms, probe_now
+from cancellist.jobs.flow.counters import Counters, Sample
 
 POLICY = BreakerPolicy()
 T0 = 1_000_000

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from jobs.breaker import BreakerPolicy
-from jobs.chance import Losses, move
-from jobs.limiter import Limiter, LimiterPolicy
-from jobs.retry import RetryPolicy
-from jobs.samples import Counters, Sample
+from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
+from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
+from cancellist.jobs.flow.counters import Counters, Sample
+from cancellist.jobs.flow.random_loss import Losses, move
+from cancellist.jobs.responses.retry import RetryPolicy
 
 POLICY = LimiterPolicy()
 T0 = 1_000_000

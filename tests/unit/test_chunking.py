@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.chunking import CHUNK_SIZE, Chunker, pack, unpack
+from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker, pack, unpack
 
 
 def test_chunks_come_out_full_and_the_rest_at_the_flush():

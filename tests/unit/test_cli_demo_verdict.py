@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.demonstration import export as exports
-from cli.demonstration import summary
-from cli.demonstration.export import Export
-from cli.demonstration.verdict import verify
-from jobs.documents import read
-from jobs.ledger.deduplication import Deduplicator
-from jobs.model import Result
-from jobs.outcomes import Outcome
-from jobs.patterns import ReferencePattern
-from jobs.references import classify
+from cancellist.cli.actions.demo import export as exports
+from cancellist.cli.actions.demo import summary
+from cancellist.cli.actions.demo.comparison import verify
+from cancellist.cli.actions.demo.export import Export
+from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.model import Result
+from cancellist.jobs.parsing.documents import read
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import classify
+from cancellist.jobs.responses.outcomes import Outcome
 
 EXPORT = Export(Path("export.csv"), ["A", "B", "C", "D"], malformed=1, duplicates=0, consignments=10)
 RECORD = {

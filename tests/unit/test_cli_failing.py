@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import failing
-from cli.arguments import job_id
-from jobs import errors
-from jobs.errors import CancellistError, InputError, UnknownJobError
-from sandbox.command import CannotListenError
+from cancellist.cli import error_report
+from cancellist.cli.arguments import job_id
+from cancellist.jobs import errors
+from cancellist.jobs.errors import CancellistError, InputError, UnknownJobError
+from cancellist.sandbox.command import CannotListenError
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def classes(of: type[CancellistError]) -> list[type[CancellistError]]:
 def test_each_code_is_documented_and_no_two_errors_share_one():
     rows = re.findall(r"^\| `(\w+)` \| (\d) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
     documented = dict(rows)
-    own = {one for one in classes(CancellistError) if one.__module__ in {errors.__name__, failing.__name__}}
+    own = {one for one in classes(CancellistError) if one.__module__ in {errors.__name__, error_report.__name__}}
     codes = sorted(one.code for one in own)
     assert len(set(codes)) == len(own)
     assert sorted(documented) == sorted({*codes, "usage", "system", "internal", CannotListenError.code})
@@ -41,7 +41,7 @@ def test_an_error_is_its_message_and_its_hint():
 
 
 def told(capsys, error, *arguments) -> tuple[int, str]:
-    status = failing.tell(error, arguments)
+    status = error_report.tell(error, arguments)
     return status, capsys.readouterr().err
 
 
@@ -99,7 +99,7 @@ def test_a_trace_that_cannot_be_kept_is_no_error_of_its_own(capsys, monkeypatch,
     ],
 )  # fmt: skip
 def test_json_is_wanted_where_it_is_an_option(arguments, wanted):
-    assert failing.wants_json(arguments) is wanted
+    assert error_report.wants_json(arguments) is wanted
 
 
 @pytest.mark.parametrize(

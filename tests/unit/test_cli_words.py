@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from cli import words
-from cli.forms import CsvLines, TableLines
-from cli.snapshots import Snapshot
-from jobs.forecast import Outlook
-from jobs.ledger.control import Gate
-from jobs.model import JobOrder, JobRecord, JobState, Result
-from jobs.outcomes import Outcome
-from jobs.printable import plain
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.output import wording
+from cancellist.cli.output.result_formats import CsvLines, TableLines
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.model import JobOrder, JobRecord, JobState, Result
+from cancellist.jobs.progress.forecast import Outlook
+from cancellist.jobs.responses.outcomes import Outcome
 
 GATE = Gate(
     version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, breaker_opened=0, limit=None, interval_us=0,
@@ -30,7 +30,7 @@ GATE = Gate(
     ],
 )  # fmt: skip
 def test_a_span_is_told_in_its_two_largest_units(seconds, text):
-    assert words.span(seconds) == text
+    assert wording.span(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_what_comes_too_late_is_told_in_round_numbers_with_its_time(number, pend
         order = JobOrder(deadline_ms=deadline_ms)
         record = JobRecord("j", order, JobState.QUEUED, 5000, 0, 0, pending, 0)
         snapshot = Snapshot(record, GATE, now_ms, Outlook(None, None, number))
-        assert re.fullmatch(text + by if text else "", words.at_risk(snapshot))
-        assert (text in words.line(snapshot)) is True
+        assert re.fullmatch(text + by if text else "", wording.at_risk(snapshot))
+        assert (text in wording.line(snapshot)) is True
 
 
 def test_a_hundred_percent_is_said_only_when_nothing_is_left():
-    assert [words.percent(n, 1000) for n in (0, 9, 999, 1000)] == ["0 %", "0 %", "99 %", "100 %"]
-    assert words.percent(0, 0) == "100 %"
+    assert [wording.percent(n, 1000) for n in (0, 9, 999, 1000)] == ["0 %", "0 %", "99 %", "100 %"]
+    assert wording.percent(0, 0) == "100 %"
 
 
 @pytest.mark.parametrize(

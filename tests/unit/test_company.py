@@ -1,7 +1,7 @@
 """Samples of jobs that share the calls of an account."""
 
-from jobs.company import merged
-from jobs.staircase import Sample
+from cancellist.jobs.progress.merged_samples import merged
+from cancellist.jobs.progress.throughput import Sample
 
 
 def test_one_job_alone_is_as_it_was():

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jobs.errors import SettingsError
-from jobs.ledger.address import SentinelAddress, TcpAddress, Tls, UnixAddress, parse, redacted
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.ledger.server.address import SentinelAddress, TcpAddress, Tls, UnixAddress, parse, redacted
 
 
 def test_a_plain_url_has_the_usual_port_and_database():

@@ -1,8 +1,8 @@
 import pytest
 
-from jobs.deallocation import is_allocated, judge_deallocation
-from jobs.outcomes import UNREADABLE, Answer, Failure, judge
-from jobs.verdicts import Confirmed, Unclear, Untaken
+from cancellist.jobs.responses.deallocation import is_allocated, judge_deallocation
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.verdicts import Confirmed, Unclear, Untaken
 
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"
 DONE_ITEM = {"IsSuccess": True, "Data": A}

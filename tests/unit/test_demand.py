@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from jobs.ledger.claims import Ask, Claim, Terms, Wait
-from worker.demand import Demand
+from cancellist.jobs.ledger.claims import Ask, Claim, Terms, Wait
+from cancellist.worker.drain.claim_planner import Demand
 
 TERMS = Terms(limit=8)
 

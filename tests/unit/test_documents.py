@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from jobs.documents import Reader, read
-from jobs.documents.lines import MAX_ENTRY
-from jobs.references import ReferencePattern
+from cancellist.jobs.parsing.documents import Reader, read
+from cancellist.jobs.parsing.documents.lines import MAX_ENTRY
+from cancellist.jobs.parsing.references import ReferencePattern
 from tests.unit.documents import PATTERN, A, B, C, entries, references, refusal
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.documents import read
-from jobs.errors import InputError
-from jobs.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import read
+from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 
 PATTERN = ReferencePattern(DEFAULT_PATTERN)
 A, B, C, D = (f"EC-VC4-FBM-8G{c}" for c in "ABCD")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.documents import listed, read
-from jobs.errors import InputError
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import listed, read
 from tests.unit.documents import PATTERN, A, B, C, entries, form, references, refusal
 
 D = "EC-000-05D-1NV"

@@ -1,8 +1,8 @@
 import pytest
 
-from jobs.documents import Reader, read
-from jobs.documents.reader import HEAD_BYTES
-from jobs.references import ReferencePattern
+from cancellist.jobs.parsing.documents import Reader, read
+from cancellist.jobs.parsing.documents.reader import HEAD_BYTES
+from cancellist.jobs.parsing.references import ReferencePattern
 from tests.unit.documents import PATTERN, A, B, C, entries, form, references, refusal
 
 

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from jobs.documents import Reader, read
-from jobs.errors import InputError
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import Reader, read
 from tests.unit.documents import PATTERN, A, B, entries, references, refusal
 
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.breaker import Mode
-from jobs.flow import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
-from jobs.limiter import Limiter, LimiterPolicy
-from jobs.rate import Pacing
-from jobs.roundtrips import RoundTrips
+from cancellist.jobs.flow.circuit_breaker import Mode
+from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
+from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
+from cancellist.jobs.flow.latency import RoundTrips
+from cancellist.jobs.flow.rate.state import Pacing
 
 POLICY = FlowPolicy(ceiling=32)
 T0 = 1_795_456_800_000

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.forecast import Account, Rival, at_risk, outlook, overall, until_its_end
-from jobs.model import JobOrder, JobRecord, JobState, Priority
-from jobs.outcomes import Outcome
-from jobs.progress import Stops
-from jobs.staircase import Sample
+from cancellist.jobs.model import JobOrder, JobRecord, JobState, Priority
+from cancellist.jobs.progress.eta import Stops
+from cancellist.jobs.progress.forecast import Account, Rival, at_risk, outlook, overall, until_its_end
+from cancellist.jobs.progress.throughput import Sample
+from cancellist.jobs.responses.outcomes import Outcome
 
 NOW = 1_795_000_100_000
 MINUTE = 60_000

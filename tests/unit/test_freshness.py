@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.platform.freshness import PlatformClock, age_s, unmodified_s
+from cancellist.worker.platform.freshness import PlatformClock, age_s, unmodified_s
 
 NOON = 1_800_000_000.0
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from jobs.ids import SERIALS, job_id
+from cancellist.jobs.ids import SERIALS, job_id
 
 NOW = 1_795_456_800_123
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from jobs.intake import MalformedEntryError, parse_entry
-from jobs.model import JobOrder, Priority
+from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry
 
 NOW = 1_795_456_800_000
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jobs.ledger.claims import Claim, Part
-from jobs.model import Piece
-from jobs.outcomes import UNREADABLE, Answer, Failure, judge
-from jobs.retry import RetryPolicy
-from worker.isolation import groups_of
+from cancellist.jobs.ledger.claims import Claim, Part
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.worker.calls.isolation import groups_of
 
 POLICY = RetryPolicy(max_attempts=8)
 REFERENCES = [f"EC-000-000-00{n}" for n in range(5)]

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from jobs.limiter import Limiter, LimiterPolicy, acquit, enough, move, resume, start, suspend
-from jobs.samples import Counters, Sample, Sized, bucket
+from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy, acquit, enough, move, resume, start, suspend
+from cancellist.jobs.flow.counters import Counters, Sample, Sized, bucket
 
 POLICY = LimiterPolicy()
 ROUND_MS = 100

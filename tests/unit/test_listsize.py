@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.listsize import Listed, ListSize, ListSizePolicy, listed, move
-from jobs.outcomes import UNREADABLE, Answer, Failure
-from jobs.samples import Counters, Sample, Sized, bucket
+from cancellist.jobs.flow.batch_size import Listed, ListSize, ListSizePolicy, listed, move
+from cancellist.jobs.flow.counters import Counters, Sample, Sized, bucket
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
 
 POLICY = ListSizePolicy()
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.outcomes import Answer
-from jobs.readings import Found, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.outcomes import Answer
+from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
 
 A = "EC-000-05D-1NS"
 ERROR = {"Code": "x", "Message": "no", "CorrelationId": "c"}

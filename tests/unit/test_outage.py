@@ -3,10 +3,10 @@
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.errors import LedgerFullError, LedgerRefusedError, LedgerUnavailableError, LedgerUnfitError
-from worker import outage as outages
-from worker.outage import REFUSED_EVERY_S, Outage, tell_refused
-from worker.telling import Telling
+from cancellist.jobs.errors import LedgerFullError, LedgerRefusedError, LedgerUnavailableError, LedgerUnfitError
+from cancellist.worker import outage_log as outages
+from cancellist.worker.calls.log_throttle import Telling
+from cancellist.worker.outage_log import REFUSED_EVERY_S, Outage, tell_refused
 
 AWAY, BACK = "server away, waiting for it", "server back"
 REFUSED = "the server refuses what is asked; it is tried again"
@@ -63,7 +63,7 @@ def test_a_second_absence_is_told_again(told):
 
 def test_what_a_server_refuses_is_told_once_a_minute_whoever_meets_it(told, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("worker.telling.monotonic", lambda: now[0])
+    monkeypatch.setattr("cancellist.worker.calls.log_throttle.monotonic", lambda: now[0])
     outage = Outage()
     for at in range(0, 120, 5):
         now[0] = at

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from jobs.outcomes import (
+from cancellist.jobs.parsing.references import normalise
+from cancellist.jobs.responses.outcomes import (
     DONE,
     REFUSED,
     UNFINISHED,
@@ -16,9 +17,8 @@ from jobs.outcomes import (
     refused_by_gateway,
     too_long,
 )
-from jobs.readings import Found, Standing, Unknown, Unread, judge_reading, standing
-from jobs.references import normalise
-from jobs.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken
+from cancellist.jobs.responses.status_read import Found, Standing, Unknown, Unread, judge_reading, standing
+from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
 ALL = [A, B, C]

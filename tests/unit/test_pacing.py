@@ -1,8 +1,8 @@
 import pytest
 
-from jobs.pacing import move, outdated
-from jobs.rate import Pacing, PacingPolicy
-from jobs.samples import Counters, Sample
+from cancellist.jobs.flow.counters import Counters, Sample
+from cancellist.jobs.flow.rate.learning import move, outdated
+from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 
 POLICY = PacingPolicy()
 T0 = 1_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.printable import plain, plain_cell, plain_json, plain_lines
+from cancellist.jobs.escaping import plain, plain_cell, plain_json, plain_lines
 
 EVIL = ["\x1b[31m", "\r", "\x9b2J", "\x7f", "\u202e", "\u2028", "\u200b", "\ufeff", "\U000e0041", "\x07", "\x00"]
 

@@ -1,7 +1,7 @@
 import pytest
 
-from jobs.progress import HOLD_MS, Progress, Stops, clock_ms, progress
-from jobs.staircase import Sample
+from cancellist.jobs.progress.eta import HOLD_MS, Progress, Stops, clock_ms, progress
+from cancellist.jobs.progress.throughput import Sample
 
 T0 = 1_795_000_000_000
 NEVER = Stops(0, 0, 0)

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from jobs.patterns import WHITE_SPACE
-from jobs.references import (
+from cancellist.jobs.parsing.patterns import WHITE_SPACE
+from cancellist.jobs.parsing.references import (
     DEFAULT_PATTERN,
     MAX_LENGTH,
     Batch,

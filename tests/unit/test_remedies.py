@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.breaker import Breaker, Kind, Mode
-from jobs.remedies import Wording, mend, opened_why, resume
+from cancellist.jobs.diagnostics.advice import Wording, mend, opened_why, resume
+from cancellist.jobs.flow.circuit_breaker import Breaker, Kind, Mode
 
 NORTH = Wording("north", "CANCELLIST_ACCOUNTS__NORTH__API_KEY", False, "CANCELLIST_ACCOUNTS__NORTH__API_URL")
 

@@ -2,10 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.model import Piece
-from jobs.outcomes import Outcome
-from jobs.readings import Found, Unknown, Unread
-from jobs.retry import (
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.responses.retry import (
     DEALLOCATED,
     CallAgain,
     ReadState,
@@ -19,7 +18,8 @@ from jobs.retry import (
     suspected,
     told_deallocated,
 )
-from jobs.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Unclear, Untaken
+from cancellist.jobs.responses.status_read import Found, Unknown, Unread
+from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Unclear, Untaken
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
 FRESH = Piece(("EC-000-05D-1NS",))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.platform.dates import seconds_of
-from worker.platform.retry_after import wait_s
+from cancellist.worker.platform.dates import seconds_of
+from cancellist.worker.platform.retry_after import wait_s
 
 SENT_AT = 784_111_777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110."""

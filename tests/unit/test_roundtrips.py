@@ -1,5 +1,5 @@
-from jobs.roundtrips import RoundTripPolicy, RoundTrips, move
-from jobs.samples import Counters, Sample, Timed
+from cancellist.jobs.flow.counters import Counters, Sample, Timed
+from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips, move
 
 POLICY = RoundTripPolicy()
 

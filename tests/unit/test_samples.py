@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.samples import Counters, Sized, Timed, bucket, sample
+from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket, sample
 
 
 def test_counting_an_attempt_of_each_kind():

@@ -5,11 +5,11 @@ from collections import Counter
 import orjson
 import pytest
 
-from sandbox.answers import Answer, Delivery, encode, error
-from sandbox.distortions import distort
-from sandbox.faults import Fault, decide, parse_faults
-from sandbox.kinds import APPLIES, Acts, FaultKind, Scope, acts, meaning
-from sandbox.references import reference
+from cancellist.sandbox.answers import Answer, Delivery, encode, error
+from cancellist.sandbox.distortions import distort
+from cancellist.sandbox.faults import Fault, decide, parse_faults
+from cancellist.sandbox.kinds import APPLIES, Acts, FaultKind, Scope, acts, meaning
+from cancellist.sandbox.references import reference
 
 ITEMS = [
     {"IsSuccess": index % 3 > 0, "Message": "m", "Data": reference(1, index), "ApiLinks": None} for index in range(30)

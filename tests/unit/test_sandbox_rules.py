@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.consignments import (
+from cancellist.sandbox.consignments import (
     PASSING,
     Rules,
     State,
@@ -13,13 +13,13 @@ from sandbox.consignments import (
     refuse_setting_back,
     state_named,
 )
-from sandbox.envelopes import camel, snake, spaced
-from sandbox.faults import parse_places
-from sandbox.kinds import FaultKind, Scope
-from sandbox.strictness import refuse_form
-from sandbox.style import Style
-from sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Refusal, refusal_words
-from sandbox.world import World
+from cancellist.sandbox.envelopes import camel, snake, spaced
+from cancellist.sandbox.faults import parse_places
+from cancellist.sandbox.kinds import FaultKind, Scope
+from cancellist.sandbox.strictness import refuse_form
+from cancellist.sandbox.style import Style
+from cancellist.sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Refusal, refusal_words
+from cancellist.sandbox.world import World
 
 NAME = "EC-000-000-001"
 GOOD = {"electio-api-version": "1.1", "Content-Type": "application/json"}

@@ -3,10 +3,10 @@ import inspect
 import pytest
 from pydantic import ValidationError
 
-from sandbox.command import sandbox
-from sandbox.options import SandboxOptions, Settings, changed, explain
-from sandbox.routes import Endpoint, Route, route
-from sandbox.traffic import Gate, Traffic
+from cancellist.sandbox.command import sandbox
+from cancellist.sandbox.options import SandboxOptions, Settings, changed, explain
+from cancellist.sandbox.routes import Endpoint, Route, route
+from cancellist.sandbox.traffic import Gate, Traffic
 
 
 @pytest.mark.parametrize(

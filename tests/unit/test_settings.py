@@ -10,12 +10,12 @@ import pytest
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from config.flow import FlowSettings
-from config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
-from jobs import chance, limiter, roundtrips
-from jobs.errors import SettingsError
-from jobs.flow import FlowPolicy
-from jobs.listsize import ListSearch
+from cancellist.config.flow_settings import FlowSettings
+from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.flow import concurrency, latency, random_loss
+from cancellist.jobs.flow.batch_size import ListSearch
+from cancellist.jobs.flow.controller import FlowPolicy
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {name: field for name, field in Settings.model_fields.items() if name != "accounts"}  # these are tables
@@ -279,9 +279,9 @@ def test_every_constant_of_the_search_for_the_longest_list_is_a_setting() -> Non
 
 MATHEMATICS = {
     # No matter of taste: what holds before anything is known, and the odds and errors of tests behind the settings.
-    limiter: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW", "_REFUSED_BEFORE", "_REFUSED_AMONG_CHANCE"},
-    roundtrips: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
-    chance: {
+    concurrency: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW", "_REFUSED_BEFORE", "_REFUSED_AMONG_CHANCE"},
+    latency: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
+    random_loss: {
         "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
         "_ONCE", "_CAPPED", "_OFTEN", "_RARE", "_MOST_PATIENT",
     },

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from config.account import AccountSettings
-from config.keys import is_open, read_key
-from config.settings import LOCAL_SANDBOX, Settings, load
-from jobs.errors import SettingsError
+from cancellist.config.account_settings import AccountSettings
+from cancellist.config.api_keys import is_open, read_key
+from cancellist.config.settings import LOCAL_SANDBOX, Settings, load
+from cancellist.jobs.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 KEY, OTHER_KEY = "q9-very-secret", "q9-also-secret"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.examination.platform import subscription
-from config.settings import load
-from jobs.errors import SettingsError
+from cancellist.cli.actions.doctor.platform import subscription
+from cancellist.config.settings import load
+from cancellist.jobs.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)

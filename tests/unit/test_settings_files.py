@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, load, odd_names
-from jobs.errors import SettingsError
+from cancellist.config.settings import Settings, load, odd_names
+from cancellist.jobs.errors import SettingsError
 
 SECRET = "q9-very-secret"
 LINE = "CANCELLIST_MAX_CALLS_PER_SECOND=5\n"
@@ -155,7 +155,7 @@ def test_a_file_that_may_not_be_read_is_refused_by_its_name(monkeypatch: pytest.
         raise PermissionError(13, "Permission denied")
 
     Path(".env").write_text(LINE, encoding="utf-8")
-    monkeypatch.setattr("config.texts.os.open", refused)
+    monkeypatch.setattr("cancellist.config.settings_files.os.open", refused)
     with pytest.raises(SettingsError, match=r"^\.env cannot be read: Permission denied$"):
         load()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, load
-from jobs.errors import SettingsError
+from cancellist.config.settings import Settings, load
+from cancellist.jobs.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 KEY = "q9-very-secret"
@@ -133,8 +133,8 @@ def test_a_home_folder_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPa
 def said_by(call: str, environment: dict[str, bytes], *before: str) -> "subprocess.CompletedProcess[bytes]":
     """What a process without HOME and other settings says."""
     program = (
-        "import sys\nfrom config.settings import load\nfrom jobs.errors import CancellistError\n"
-        "from jobs.ledger.embedded import EmbeddedServer\n"
+        "import sys\nfrom cancellist.config.settings import load\nfrom cancellist.jobs.errors import CancellistError\n"
+        "from cancellist.jobs.ledger.server.embedded import EmbeddedServer\n"
         f"try:\n    {call}\nexcept CancellistError as error:\n    sys.exit(f'{{type(error).__name__}}: {{error}}')"
     )
     own = {b"PYTHONPATH": os.fsencode(ROOT), b"PATH": os.fsencode(os.environ["PATH"])}
@@ -199,7 +199,7 @@ def test_what_only_looks_like_it_is_told(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_a_setting_whose_name_a_service_takes_keeps_its_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    from config import sources
+    from cancellist.config import sources
 
     monkeypatch.setenv("CANCELLIST_SERVE_PORT", "tcp://10.0.0.1:8088")  # of a service named `cancellist-serve`
     assert "serve_port" not in sources.read(None, ("serve_port",)).values

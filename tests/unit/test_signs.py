@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.outcomes import UNREADABLE, Answer, Failure
-from jobs.signs import Sign, shown_by
+from cancellist.jobs.flow.signals import Sign, shown_by
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
 
 PLATFORM = {"Code": "x", "Message": "no", "CorrelationId": "c"}
 GATEWAY = {"statusCode": 404, "message": "Resource not found"}

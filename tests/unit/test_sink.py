@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from config import sink as sinks
-from config.sink import MOST_LINES, Sink
+from cancellist.config import log_sink as sinks
+from cancellist.config.log_sink import MOST_LINES, Sink
 
 ROOT = Path(__file__).parents[2]
 PIPE_BYTES = 4096

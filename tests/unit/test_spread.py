@@ -1,8 +1,8 @@
-from jobs.flow import FlowPolicy, FlowState, move
-from jobs.limiter import Limiter
-from jobs.rate import Pacing, PacingPolicy
-from jobs.samples import Counters, Sized
-from jobs.spread import forget, spread_us
+from cancellist.jobs.flow.concurrency import Limiter
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState, move
+from cancellist.jobs.flow.counters import Counters, Sized
+from cancellist.jobs.flow.rate.spacing import forget, spread_us
+from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 
 POLICY = PacingPolicy(spread=1.25)
 T0 = 1_000_000

@@ -1,10 +1,10 @@
 """What a drain counts of its attempts, as it is shared."""
 
-from jobs.ledger.claims import Claim, Part
-from jobs.model import Piece
-from jobs.samples import bucket
-from jobs.signs import Shown, Sign
-from worker.flow import Tally
+from cancellist.jobs.flow.counters import bucket
+from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.ledger.claims import Claim, Part
+from cancellist.jobs.model import Piece
+from cancellist.worker.calls.flow_reporter import Tally
 
 
 def claim(count=1, *, size=100, kind="calls", probe=False):

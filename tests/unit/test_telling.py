@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker import telling
-from worker.telling import Telling
+from cancellist.worker.calls import log_throttle
+from cancellist.worker.calls.log_throttle import Telling
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(telling, "monotonic", clock)
+    monkeypatch.setattr(log_throttle, "monotonic", clock)
     return clock
 
 
@@ -32,12 +32,12 @@ def test_the_first_of_a_kind_is_told_at_once(clock, now_s):
 def test_what_follows_soon_is_counted_and_told_with_the_next_that_is_due(clock):
     told = Telling()
     told.due("HTTP 500")
-    clock.now_s += telling.EVERY_S / 2
+    clock.now_s += log_throttle.EVERY_S / 2
     assert [told.due("HTTP 500") for _ in range(3)] == [None, None, None]
-    clock.now_s += telling.EVERY_S / 2
+    clock.now_s += log_throttle.EVERY_S / 2
     assert told.due("HTTP 500") == 3
     assert told.due("HTTP 500") is None
-    clock.now_s += telling.EVERY_S
+    clock.now_s += log_throttle.EVERY_S
     assert told.due("HTTP 500") == 1
 
 

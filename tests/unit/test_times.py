@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.times import parse_span_s, parse_when_ms, rfc3339
+from cancellist.jobs.times import parse_span_s, parse_when_ms, rfc3339
 
 NOW = 1_795_456_800_123
 

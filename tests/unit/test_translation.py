@@ -5,14 +5,14 @@ from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, InvalidResponse, ResponseError, WatchError
 
-from jobs.errors import (
+from cancellist.jobs.errors import (
     LedgerError,
     LedgerFullError,
     LedgerRefusedError,
     LedgerUnavailableError,
     LedgerUnfitError,
 )
-from jobs.ledger.translation import MAX_TEXT, translate, translated, without_arguments
+from cancellist.jobs.ledger.server.redis_errors import MAX_TEXT, translate, translated, without_arguments
 
 SECRET = "EC-000-05D-1NS"
 GIVEN = f"'{SECRET}' '27' '{SECRET}' "

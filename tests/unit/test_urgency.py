@@ -5,8 +5,8 @@ from time import monotonic
 
 import pytest
 
-from jobs.ledger.claims import Claim
-from worker.urgency import Urgency
+from cancellist.jobs.ledger.claims import Claim
+from cancellist.worker.drain.urgent_calls import Urgency
 
 
 def a_claim(id_="u1", score=1e13, kind="calls"):

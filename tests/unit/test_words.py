@@ -2,12 +2,12 @@ import re
 
 import pytest
 
-from jobs.model import Piece
-from jobs.outcomes import LONGEST_MESSAGE, Outcome
-from jobs.readings import Found, Unknown, Unread
-from jobs.retry import Settle, after_known_refusal
-from jobs.verdicts import Refused
-from jobs.words import UNKNOWN, KnownWords, Observed, fingerprint, meant_by
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.outcomes import LONGEST_MESSAGE, Outcome
+from cancellist.jobs.responses.refusal_texts import UNKNOWN, KnownWords, Observed, fingerprint, meant_by
+from cancellist.jobs.responses.retry import Settle, after_known_refusal
+from cancellist.jobs.responses.status_read import Found, Unknown, Unread
+from cancellist.jobs.responses.verdicts import Refused
 
 A = "EC-000-05D-1NS"
 WORDS = f"Consignment {A} cannot be cancelled: it was manifested 3 days ago"

@@ -5,9 +5,9 @@ from time import monotonic, time
 import aiohttp
 import structlog
 
-from jobs.outcomes import UNREADABLE, Answer
-from worker.platform import bodies, freshness, retry_after
-from worker.platform.dates import seconds_of
+from cancellist.jobs.responses.outcomes import UNREADABLE, Answer
+from cancellist.worker.platform import bodies, freshness, retry_after
+from cancellist.worker.platform.dates import seconds_of
 
 log = structlog.get_logger()
 

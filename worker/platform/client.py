@@ -14,9 +14,9 @@ import orjson
 import structlog
 from yarl import URL
 
-from jobs.outcomes import Answer, Failure
-from worker.platform.answers import Answers
-from worker.platform.connections import (
+from cancellist.jobs.responses.outcomes import Answer, Failure
+from cancellist.worker.platform.answers import Answers
+from cancellist.worker.platform.connections import (
     LONGEST_HEAD,
     Call,
     Connector,
@@ -26,7 +26,7 @@ from worker.platform.connections import (
     WithheldError,
     current,
 )
-from worker.platform.key import Key
+from cancellist.worker.platform.key import Key
 
 __all__ = ["KEY_HEADER", "VERSION_HEADER", "MaySend", "PlatformClient"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from jobs.errors import SettingsError
+from cancellist.jobs.errors import SettingsError
 
 log = structlog.get_logger()
 

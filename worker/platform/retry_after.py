@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from worker.platform.dates import seconds_of
+from cancellist.worker.platform.dates import seconds_of
 
 _DATES = re.compile(
     r"(?:[a-z]{3,9},?\s+)?\d{1,2}[ -][a-z]{3}[ -]\d{2,4}\s+\d{1,2}:\d\d:\d\d(?:\s+(?:[a-z]{1,5}\b|[+-]\d{4}))?"

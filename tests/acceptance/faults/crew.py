@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from jobs.errors import LedgerError
-from jobs.ledger.core import Ledger
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.faults.rig import Rig
 from tests.acceptance.stage import Worker, log_lines
 

@@ -1,6 +1,6 @@
 """Just enough of the Redis protocol (RESP2) to know where a request or a reply ends, and what a request is."""
 
-from jobs.ledger.scripts import NAMES, Script
+from cancellist.jobs.ledger.scripts.loader import NAMES, Script
 
 _SCRIPTS = {Script(name).sha.encode(): name for name in NAMES}
 _CRLF = b"\r\n"

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.ledger.connection import connect
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import connect
 from tests.acceptance.faults.proxy import Proxy, proxied
 from tests.acceptance.stage import Platform, Stage, Worker, platform
 from tests.servers import Server, running

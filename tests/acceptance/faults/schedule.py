@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.errors import LedgerError
-from jobs.ledger import control, records
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
-from jobs.ledger.submission import Submission
-from jobs.model import JobOrder, JobRecord, JobState
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobOrder, JobRecord, JobState
 from tests.acceptance.faults.crew import Crew, steadily
 from tests.acceptance.faults.deck import Step, decks, hand
 from tests.acceptance.faults.proxy import Proxy

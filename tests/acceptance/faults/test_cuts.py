@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ledger import control, records
-from jobs.ledger.core import Ledger
-from jobs.ledger.drains import enqueue
-from jobs.model import JobState
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.model import JobState
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.faults.proxy import Aim, Cut
 from tests.acceptance.faults.rig import Rig, rigged, statuses
 from tests.acceptance.stage import agrees, all_results, ended, log_lines, settled, submit

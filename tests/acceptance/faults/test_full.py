@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import LedgerError
-from jobs.ledger import records
-from jobs.ledger.core import Ledger
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.faults.disk import Disk, mounted
 from tests.acceptance.faults.rig import Rig, rig_on, statuses
 from tests.acceptance.stage import agrees, all_results, ended, log_lines, platform, settled, submit

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.errors import UnknownJobError
-from jobs.ledger import records
-from jobs.ledger.core import Ledger
+from cancellist.jobs.errors import UnknownJobError
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.faults.crew import steadily
 from tests.acceptance.faults.rig import SETTINGS, Rig, rigged, statuses
 from tests.acceptance.faults.sentinels import watched

@@ -9,8 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from jobs.ledger import records
-from jobs.ledger.core import Ledger
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.faults.rig import Rig, statuses
 from tests.acceptance.stage import Worker, agrees, ended, log_lines, settled, submit
 

@@ -16,7 +16,7 @@ def refused_start(rig: Rig, **settings: object) -> tuple[int, str, float]:
     """Exit status, the words on standard error, and how long a worker took to say so."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "worker"], cwd=ROOT, env=rig.environment(**settings), capture_output=True,
+        [sys.executable, "-m", "cancellist", "worker"], cwd=ROOT, env=rig.environment(**settings), capture_output=True,
         text=True, timeout=40, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr, time.monotonic() - began

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.ledger import records
-from jobs.outcomes import Outcome
+from cancellist.jobs.ledger import records
+from cancellist.jobs.responses.outcomes import Outcome
 from tests.acceptance.faults.crew import CLAIMS
 from tests.acceptance.faults.rig import LEASE_S, Rig, statuses
 from tests.acceptance.stage import Worker, agrees, all_results, ended, log_lines, settled, submit
@@ -149,7 +149,17 @@ async def test_a_producer_whose_clock_is_an_hour_off_hands_in_by_the_time_of_the
     rig, references = valkey_rig, valkey_rig.platform.references(100)
     deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=30)
     rig.extra = rig.shifted_clock(seconds)
-    command = [sys.executable, "-m", "cli", "enqueue", "-", "--json", "--deadline", deadline.isoformat(), "--wait"]
+    command = [
+        sys.executable,
+        "-m",
+        "cancellist",
+        "enqueue",
+        "-",
+        "--json",
+        "--deadline",
+        deadline.isoformat(),
+        "--wait",
+    ]
     pipe = asyncio.subprocess.PIPE
     producer = await asyncio.create_subprocess_exec(
         *command, cwd=rig.folder, env=rig.environment(), stdin=pipe, stdout=pipe, stderr=pipe

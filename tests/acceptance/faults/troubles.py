@@ -7,8 +7,8 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from jobs.ledger import control
-from jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger.drains import enqueue
 from tests.acceptance.faults.crew import Crew, steadily
 from tests.acceptance.faults.proxy import Aim, Cut
 from tests.acceptance.faults.rig import LEASE_S

@@ -1,0 +1,5 @@
+"""`python -m cancellist` is `cancellist`."""
+
+from cancellist.cli.main import main
+
+main()

@@ -1,0 +1,136 @@
+"""What `cancellist pause`, `resume` and `abort` do."""
+
+import sys
+
+from cancellist.cli import session
+from cancellist.cli.actions import accounts, snapshots
+from cancellist.cli.actions.confirmation import agreed
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.error_report import DeclinedError
+from cancellist.cli.output import wording
+from cancellist.cli.terminal import emit, say
+from cancellist.config.settings import load
+from cancellist.jobs.diagnostics import advice
+from cancellist.jobs.ledger import control, drains, records
+from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.responses.outcomes import Outcome
+
+
+def pause(job: str | None, account: str, *, as_json: bool) -> None:
+    """Pauses a job, or an account."""
+    if job is None:
+        gate = session.run(_pause_account(account))
+        say(f"all of account {account} is paused, every job of it: `{advice.resume(account)}` lets it go on")
+        _show_account(account, gate, as_json=as_json)
+    else:
+        seen = session.run(_pause_job(job))
+        if seen.record.in_flight:
+            say(f"{wording.references(seen.record.in_flight)} in flight end as they end")
+        _show_job(seen, as_json=as_json)
+
+
+def resume(job: str | None, account: str, *, as_json: bool) -> None:
+    """Lets a job, or an account, go on."""
+    if job is None:
+        gate = session.run(_resume_account(account))
+        say(f"all of account {account} may go on, but for jobs that are paused one by one")
+        _show_account(account, gate, as_json=as_json)
+    else:
+        seen = session.run(_resume_job(job))
+        gate = seen.gate
+        if gate.paused:
+            say(f"its account is paused: `{advice.resume(seen.record.order.account)}` lets it go on")
+        _show_job(seen, as_json=as_json)
+    if gate.workers == 0:
+        say(wording.START_A_WORKER)
+
+
+def abort(job: str, *, sure: bool, as_json: bool) -> None:
+    """Aborts a job, once the user is sure."""
+    if not sure:
+        _make_sure(job)
+    seen = session.run(_abort(job))
+    if number := seen.outcomes.get(Outcome.ABORTED):
+        say(f"{wording.references(number)} aborted, never sent")
+    if left := seen.record.total - seen.record.settled:
+        say(f"{wording.references(left)} may have been sent: they end as they end, see `cancellist watch {job}`")
+    _show_job(seen, as_json=as_json)
+
+
+def _make_sure(job: str) -> None:
+    """Asks whether a job that goes on is to be aborted.
+
+    Raises:
+        DeclinedError: it is not.
+    """
+    seen = session.run(_look(job))
+    left = seen.record.total - seen.record.settled
+    if seen.record.state.ended:
+        return
+    try:
+        sure = agreed(f"Abort job {job}, {wording.references(left)} of {seen.record.total:,} left?")
+    except KeyboardInterrupt:
+        say("\nnothing was aborted")
+        raise
+    if not sure:
+        raise DeclinedError(f"nothing was aborted: job {job} is {seen.record.state} as before")
+
+
+async def _look(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _pause_job(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        await control.pause_job(opened.ledger, job)
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _resume_job(job: str) -> Snapshot:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        account = (await records.get(opened.ledger, job)).order.account
+        _, names = await control.resume_job(opened.ledger, job, settings.of(account).max_references_per_call)
+        seen = await snapshots.look(opened.ledger, job)
+        await drains.enqueue(opened.ledger, account, names)
+        return seen
+
+
+async def _abort(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        await control.abort_job(opened.ledger, job)
+        return await snapshots.look(opened.ledger, job)
+
+
+async def _pause_account(account: str) -> Gate:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        await session.check_account(opened.ledger, settings, account)
+        await control.pause_account(opened.ledger, account)
+        return await control.gate(opened.ledger, account)
+
+
+async def _resume_account(account: str) -> Gate:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        await session.check_account(opened.ledger, settings, account)
+        names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
+        await drains.enqueue(opened.ledger, account, names)
+        return await control.gate(opened.ledger, account)
+
+
+def _show_job(seen: Snapshot, *, as_json: bool) -> None:
+    if as_json:
+        emit(snapshots.document(seen))
+    else:
+        sys.stdout.write(f"{seen.record.state}\n")
+
+
+def _show_account(account: str, gate: Gate, *, as_json: bool) -> None:
+    state = accounts.state(gate)
+    if as_json:
+        calls, workers = gate.calls_in_flight, gate.workers
+        emit({"account": account, "state": state, "calls_in_flight": calls, "workers": workers})
+    else:
+        sys.stdout.write(f"{state}\n")

@@ -1,0 +1,86 @@
+"""What is checked on this machine: settings, disk and the embedded server's socket."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from cancellist.config import setting_names
+from cancellist.config.settings import Settings, load, odd_names
+from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped, warning
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.roles import Role
+
+_LEAST_FREE = 128 << 20
+_LITTLE_FREE = 1 << 30
+_PRIVATE = 0o077
+
+
+def settings(role: Role) -> tuple[Settings | None, Finding]:
+    """The settings of this process, where they can be read; only a worker wants a key."""
+    try:
+        found = load()
+        if role is Role.WORKER:
+            for name in found.account_names:
+                found.check_key(name)
+    except SettingsError as error:
+        return None, failed("settings", str(error), "no command starts", "mend the setting that is named")
+    except (OSError, UnicodeError) as error:
+        return None, failed("settings", f"they cannot be read ({type(error).__name__})", "no command starts",
+                            "see to the file .env here, and to the one that CANCELLIST_CONFIG names")  # fmt: skip
+    return found, ok("settings", "read from the environment" + "".join(f", {name}" for name in _files()))
+
+
+def unknown_names() -> Finding:
+    """Whether there are settings that nobody reads: misspelt ones are passed over."""
+    try:
+        strange = odd_names()
+    except SettingsError:
+        return skipped("names", "the settings cannot be read")
+    if not strange:
+        return ok("names", "every setting that is given is known")
+    return warning("names", "; ".join(strange), "they have no effect", "see docs/settings.md for the names")
+
+
+def disk(folder: Path, *, embedded: bool) -> Finding:
+    """Whether the embedded server has room for its append-only file."""
+    if not embedded:
+        return skipped("disk", "the server is not ours: free space of its disk cannot be seen from here")
+    there = next((part for part in (folder, *folder.parents) if part.is_dir()), Path("/"))
+    free = shutil.disk_usage(there).free
+    written = sum(file.stat().st_size for file in folder.rglob("*.aof") if file.is_file()) if folder.is_dir() else 0
+    found = f"{_mib(free)} free in {folder}, {_mib(written)} written"
+    if free < _LEAST_FREE:
+        return failed("disk", found, "the server refuses writes that it cannot save", "free some space")
+    if free < max(_LITTLE_FREE, 2 * written):
+        return warning("disk", found, "the file is rewritten now and then, beside the old one", "free some space")
+    return ok("disk", found)
+
+
+def socket(path: Path | None, tcp_port: int | None) -> Finding:
+    """Whether nobody but this user reaches the embedded server.
+
+    Args:
+        path: its socket; None where there is no embedded server.
+        tcp_port: where it listens on the network; 0 where it does not, None where that is unknown.
+    """
+    if path is None:
+        return skipped("socket", "the server is not ours")
+    facts = path.stat()
+    mode = stat.S_IMODE(facts.st_mode)
+    if tcp_port:
+        return failed("socket", f"the embedded server listens on port {tcp_port}", "others may reach it",
+                      "end it: it was not started by cancellist")  # fmt: skip
+    if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != os.getuid() or mode & _PRIVATE:
+        return failed("socket", f"{path} has mode {mode:o}", "other users of this machine may reach the server",
+                      f"chmod 700 {path}")  # fmt: skip
+    return ok("socket", f"{path}, mode {mode:o}, no port")
+
+
+def _files() -> list[str]:
+    path = os.environ.get(f"{setting_names.PREFIX}CONFIG")
+    return [*([".env"] if Path(".env").is_file() else []), *([path] if path else [])]
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"

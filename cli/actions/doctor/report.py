@@ -1,0 +1,72 @@
+"""Findings for people, and as JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.text import Text
+
+from cancellist.cli.terminal import cell, emit, heading, say
+from cancellist.cli.terminal import show as draw
+from cancellist.jobs.diagnostics.check_result import Finding, Verdict
+
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.FAILED: "bold red",
+    Verdict.SKIPPED: "dim",
+}
+
+
+def show(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Prints what was found."""
+    if as_json:
+        emit({"ok": not exit_status(findings), "checks": [_document(finding) for finding in findings]})
+        return
+    table = heading("", "check", "found", wrapped=["found"])
+    for (verdict, _), alike in groupby(findings, key=_alike):
+        first, *more = alike
+        name = f"{len(more) + 1} checks" if more else first.check
+        table.add_row(Text(verdict, style=_STYLES[verdict]), cell(name), _told(first))
+    draw(table)
+    say(_summary(findings))
+
+
+def exit_status(findings: Sequence[Finding]) -> int:
+    """1 where something must be mended."""
+    return int(any(finding.verdict is Verdict.FAILED for finding in findings))
+
+
+def _alike(finding: Finding) -> tuple[Verdict, str]:
+    """What is skipped in a row for one reason is one line."""
+    return finding.verdict, finding.found if finding.verdict is Verdict.SKIPPED else finding.check
+
+
+def _told(finding: Finding) -> Text:
+    """What was found, what it means and how to mend it, each in lines of its own."""
+    parts = [cell(finding.found, "dim" if finding.verdict is Verdict.SKIPPED else "")]
+    if finding.means:
+        parts.append(cell(finding.means))
+    if finding.mend:
+        parts.append(Text("→ ") + cell(finding.mend, "bold"))
+    return Text("\n").join(parts)
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.verdict for finding in findings)
+    warnings = counts[Verdict.WARNING]
+    noted = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
+    if counts[Verdict.FAILED]:
+        things = "1 thing" if counts[Verdict.FAILED] == 1 else f"{counts[Verdict.FAILED]} things"
+        return f"{things} must be mended{noted}"
+    return f"nothing must be mended{noted}"
+
+
+def _document(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict.value,
+        "found": finding.found,
+        "means": finding.means,
+        "mend": finding.mend,
+    }

@@ -1,0 +1,51 @@
+"""The whole examination, in the order in which one thing stands on another."""
+
+import asyncio
+
+from cancellist.cli import session
+from cancellist.cli.actions.doctor import machine, platform, server
+from cancellist.cli.actions.doctor.platform import Subscription
+from cancellist.config.settings import Settings
+from cancellist.jobs.diagnostics.check_result import Finding, failed, skipped
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.roles import Role
+
+_PLATFORM_S = 20.0
+
+
+def examine(role: Role) -> list[Finding]:
+    """Examines everything; whatever is wrong is a finding, never an error."""
+    settings, read = machine.settings(role)
+    names = machine.unknown_names() if settings else skipped("names", "the settings cannot be read")
+    if settings is None:
+        return [read, names, skipped("server", "the settings cannot be read"),
+                skipped("platform", "the settings cannot be read")]  # fmt: skip
+    return [read, names, *session.run(_examine(settings, role))]
+
+
+async def _examine(settings: Settings, role: Role) -> list[Finding]:
+    found, accounts = await asyncio.gather(
+        server.examine(settings, role, settings.account_names),
+        asyncio.gather(*(_account(settings, name, role) for name in settings.account_names)),
+    )
+    return [*found, *(finding for account in accounts for finding in account)]
+
+
+async def _account(settings: Settings, name: str, role: Role) -> list[Finding]:
+    try:
+        account = platform.subscription(settings, name)
+    except SettingsError as error:
+        return [failed(f"key {name}", str(error), "nothing is cancelled", "mend the setting that is named")]
+    found = [platform.transport(account), await _key(account, role)]
+    return [*found, platform.deallocation(name)] if settings.of(name).deallocate_first else found
+
+
+async def _key(account: Subscription, role: Role) -> Finding:
+    if role is not Role.WORKER:
+        return skipped(f"key {account.name}", f"a {role} does not call the platform")
+    try:
+        async with asyncio.timeout(_PLATFORM_S):
+            return await platform.key(account)
+    except TimeoutError:
+        return failed(f"key {account.name}", f"{account.url} does not answer within {_PLATFORM_S:.0f} s",
+                      "nothing is cancelled", "see to the network and its proxies")  # fmt: skip

@@ -1,0 +1,194 @@
+"""What is checked of the server: reached once, then one small check after the other."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cancellist.cli.actions.doctor import machine
+from cancellist.cli.terminal import say
+from cancellist.config.settings import Settings, is_loopback
+from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped, warning
+from cancellist.jobs.errors import CancellistError, LedgerRefusedError
+from cancellist.jobs.ledger.admission import reserved
+from cancellist.jobs.ledger.checks import acl, probe_script, server
+from cancellist.jobs.ledger.checks import ledger as standing
+from cancellist.jobs.ledger.checks.probe_script import Probed
+from cancellist.jobs.ledger.checks.server import Words
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.address import Address, TcpAddress, Tls, UnixAddress, parse
+from cancellist.jobs.ledger.server.connection import connect, redacted
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
+from cancellist.jobs.roles import Role
+
+START_S = 30.0
+REACH_S = 15.0
+CHECK_S = 10.0
+CHECKS = (
+    "probe", "version", "role", "persistence", "eviction", "memory", "clock", "latency", "permissions", "scripts",
+    "format", "keys", "workers", "intake", "rejected", "consumers",
+)  # fmt: skip
+
+
+async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> list[Finding]:
+    """All that is to be said of the server; where it is not reached, why, and what could not be looked at."""
+    own = None if settings.redis_url else EmbeddedServer(settings.data_dir, fsync=settings.fsync, on_wait=say)
+    disk = machine.disk(settings.data_dir, embedded=own is not None)
+    try:
+        url = settings.redis_url.get_secret_value() if settings.redis_url else await _started(own)
+        address = parse(url)
+        async with asyncio.timeout(REACH_S):
+            redis: Any = await connect(url, on_wait=say)
+    except TimeoutError:
+        where = redacted(settings.redis_url.get_secret_value()) if settings.redis_url else "the embedded server"
+        unready = failed("server", f"{where} is not ready in time", "no command works",
+                         "wait until it has loaded its data, or see its log")  # fmt: skip
+        return [unready, *_unseen(), disk]
+    except CancellistError as error:
+        found, _, mend = str(error).rpartition(": ")
+        return [failed("server", found or mend, "no command works", mend), *_unseen(), disk]
+    try:
+        reached = ok("server", f"{address.shown} answers" + (" (embedded)" if own else ""))
+        ledger = Ledger(redis, settings.namespace)
+        tried_first, probed = await _probed(ledger, role)
+        told, words = await _told(ledger, probed)
+        tried = await _tried(ledger, role, accounts)
+        socket = await _bounded("socket", lambda: _socket(address if own else None, words))
+        return [reached, encryption(address), tried_first, *told, *tried, disk, socket]
+    finally:
+        await redis.aclose()
+        if own:
+            await asyncio.to_thread(own.close)
+
+
+def encryption(address: Address) -> Finding:
+    """Whether what is said to the server is read by nobody else."""
+    match address:
+        case UnixAddress():
+            return ok("tls", "a socket on this machine")
+        case TcpAddress(tls=Tls(verified=True, check_hostname=True)):
+            return ok("tls", "TLS, the server's certificate is verified")
+        case TcpAddress(tls=Tls()):
+            return warning("tls", "TLS, but its certificate is not verified in full", "another may pose as the server",
+                           "leave ssl_cert_reqs and ssl_check_hostname out; give ssl_ca_certs")  # fmt: skip
+        case TcpAddress(host=host) if is_loopback(host):
+            return ok("tls", "none, on this machine")
+        case _:
+            return warning("tls", "none", "the password and every reference can be read on the way",
+                           "use rediss:// where the network is not private")  # fmt: skip
+
+
+async def _probed(ledger: Ledger, role: Role) -> tuple[Finding, Probed | None]:
+    """What a script shows that touches keys as the ledger's do; a reader runs none."""
+    probed: Probed | None = None
+
+    async def try_it() -> Finding:
+        nonlocal probed
+        probed = await probe_script.probe(ledger)
+        return probe_script.judged(probed)
+
+    if role is Role.READER:
+        return skipped(probe_script.CHECK, f"a {role} runs no scripts"), None
+    return await _bounded(probe_script.CHECK, try_it), probed
+
+
+async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[Finding], Words | None]:
+    """What the server says of itself."""
+    words: Words | None = None
+
+    async def ask() -> Finding:
+        nonlocal words
+        words = await server.look(ledger.redis)
+        return server.version(words, probed)
+
+    version = await _bounded("version", ask)
+    if words is None:
+        return [version], None
+    judges = (partial(server.role, probed=probed), server.persistence, server.eviction, server.clock)
+    told = words
+
+    async def weigh() -> Finding:
+        return server.memory(told, await reserved(ledger))
+
+    return [version, *(judge(words) for judge in judges), await _bounded("memory", weigh)], words
+
+
+async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Finding]:
+    """What has to be tried, or read from the ledger."""
+    checks: dict[str, Callable[[], Awaitable[Finding]]] = {
+        "latency": lambda: server.latency(ledger.redis),
+        "permissions": lambda: acl.permitted(ledger.redis, ledger.keys, role),
+        "scripts": lambda: server.scripts(ledger.redis),
+        "format": lambda: standing.written_format(ledger),
+        "keys": lambda: standing.kinds(ledger, accounts[0]),
+        "workers": lambda: standing.workers(ledger),
+        "intake": lambda: standing.intake(ledger),
+        "rejected": lambda: standing.rejected(ledger),
+        "consumers": lambda: standing.consumers(ledger),
+        **{f"account {name}": partial(standing.account, ledger, name) for name in accounts},
+    }
+    return [await _bounded(name, check) for name, check in checks.items()]
+
+
+async def _bounded(name: str, work: Callable[[], Awaitable[Finding]]) -> Finding:
+    """What a check finds, or that it could not be made: an examination goes on whatever one part of it meets."""
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await work()
+    except TimeoutError:
+        return failed(name, f"no answer within {CHECK_S:.0f} s", "the server is stuck or overloaded", "see its log")
+    except LedgerRefusedError as error:
+        return skipped(name, str(error))
+    except CancellistError as error:
+        found, _, mend = str(error).rpartition(": ")
+        return failed(name, found, "it could not be looked at", mend)
+    except Exception as error:  # noqa: BLE001 - what is strange is a finding too; its text may hold anything
+        return failed(name, f"it could not be looked at ({type(error).__name__})", "the server answers strangely",
+                      "is it a Redis or Valkey server, and is this namespace cancellist's?")  # fmt: skip
+
+
+async def _started(own: EmbeddedServer | None) -> str:
+    """Starts the embedded server, or joins it, in a thread that does not keep this process from ending.
+
+    Raises:
+        LedgerUnavailableError: it cannot be started.
+        TimeoutError: it takes longer.
+    """
+    if own is None:
+        raise TypeError(own)
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[str] = loop.create_future()
+
+    def tell(url: str | None, error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(url or "")
+
+    def start() -> None:
+        url: str | None = None
+        failure: BaseException | None = None
+        try:
+            url = own.start()
+        except CancellistError as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, url, failure)
+
+    threading.Thread(target=start, name="starting the embedded server", daemon=True).start()
+    async with asyncio.timeout(START_S):
+        return await outcome
+
+
+async def _socket(address: Address | None, words: Words | None) -> Finding:
+    path = Path(address.path) if isinstance(address, UnixAddress) else None
+    return machine.socket(path, words.info.get("tcp_port") if words else None)
+
+
+def _unseen() -> list[Finding]:
+    return [skipped(name, "the server is not reached") for name in CHECKS]

@@ -1,0 +1,144 @@
+"""What `cancellist enqueue` does."""
+
+import asyncio
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from cancellist.cli import session
+from cancellist.cli.actions import enqueue_report, snapshots
+from cancellist.cli.actions.enqueue_report import Submitted, Wanted
+from cancellist.cli.actions.input_file import Feed
+from cancellist.cli.actions.input_file import opened as opened_feed
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.output import progress_view, tables, wording
+from cancellist.cli.terminal import MESSAGES, emit, say
+from cancellist.config.settings import Settings, load
+from cancellist.jobs.diagnostics.advice import resume
+from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
+from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.shares import parse_limit
+from cancellist.jobs.responses.outcomes import exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is handed in, what the user says of how it is to be read, and how much of it may be malformed."""
+
+    paths: tuple[str, ...]
+    hints: Hints
+    max_invalid: str | None
+
+
+def enqueue(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
+    """Hands in files as one job, or only rehearses it; answers the exit status."""
+    settings = load()
+    if wanted.account in settings.account_names:
+        _check_key(settings, wanted.account)
+    enqueue_report.check_form(wanted)
+    if rehearse:
+        return session.run(_rehearse(files, wanted, settings, as_json=as_json))
+    return session.run(_enqueue(files, wanted, settings, wait=wait, as_json=as_json))
+
+
+def _check_key(settings: Settings, account: str) -> None:
+    """Tells a missing key before anything is handed in, not when the first worker starts.
+
+    Raises:
+        SettingsError: the platform that is named wants one.
+    """
+    try:
+        settings.check_key(account)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error}; or leave {settings.prefix(account)}API_URL unset here, if only workers are to know it"
+        ) from None
+
+
+def _opened(files: Files, wanted: Wanted, settings: Settings) -> AbstractContextManager[Feed]:
+    pattern = ReferencePattern(settings.of(wanted.account).reference_pattern)
+    limit = parse_limit(files.max_invalid or settings.max_invalid)
+    return opened_feed(files.paths, hints=files.hints, pattern=pattern, limit=limit)
+
+
+async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
+    if wanted.account not in settings.account_names:
+        async with session.ledger_of(settings) as opened:
+            await session.check_account(opened.ledger, settings, wanted.account)
+    with _opened(files, wanted, settings) as feed:
+        plan = await enqueue_report.dry_run(enqueue_report.order(wanted, enqueue_report.now_ms()), feed, settings)
+    if as_json:
+        emit(plan)
+    else:
+        tables.show_plan(plan)
+    return 0
+
+
+async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
+    with _opened(files, wanted, settings) as feed:
+        async with session.ledger_of(settings) as opened:
+            await session.check_account(opened.ledger, settings, wanted.account)
+            order = enqueue_report.order(wanted, await opened.ledger.now_ms())
+            submitted = await enqueue_report.submit(opened.ledger, order, feed, settings)
+            _tell(submitted, wait=wait, as_json=as_json)
+            await _hint(opened, submitted, wait=wait)
+            return await _wait(opened, submitted, as_json=as_json) if wait else 0
+
+
+def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
+    """Writes the job's id before anything is said of it: who never hears of it hands the file in again.
+
+    Raises:
+        OutputError: it cannot be written; the text has the id.
+    """
+    try:
+        if not as_json:
+            sys.stdout.write(f"{submitted.job}\n")
+            sys.stdout.flush()
+        elif not wait:
+            emit(submitted.document())
+    except OutputError as error:
+        mend = "do not hand it in again: `cancellist jobs` lists it"
+        raise OutputError(f"job {submitted.job} was handed in, but {error.message}", hint=mend) from error
+    enqueue_report.tell_submitted(submitted)
+    MESSAGES.release()
+
+
+async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
+    """Says what keeps it from going on, and how to look on; that this cannot be known is no error: it is handed in."""
+    try:
+        seen = await snapshots.look(opened.ledger, submitted.job)
+    except LedgerError as error:
+        say(f"job {submitted.job} is handed in; how it stands cannot be asked: {error}")
+        return
+    if seen.record.state.ended:
+        return
+    if seen.gate.workers == 0:
+        say(wording.START_A_WORKER)
+    if seen.gate.paused:
+        say(f"account {seen.record.order.account} is paused: `{resume(seen.record.order.account)}` lets it go on")
+    if not wait:
+        say(f"to look on: cancellist watch {submitted.job}")
+
+
+async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
+    """Waits until the job has ended; Ctrl-C ends only the waiting."""
+    try:
+        with progress_view.view(err=True) as view:
+            seen = await progress_view.follow(opened, submitted.job, view)
+    except asyncio.CancelledError:
+        say(f"job {submitted.job} goes on: `cancellist watch {submitted.job}` to look on, `cancellist abort "
+            f"{submitted.job}` to stop it")  # fmt: skip
+        if as_json:
+            emit(submitted.document())
+        raise
+    tables.show_outcomes(seen)
+    if as_json:
+        emit(_whole_document(submitted, seen))
+    return exit_status(seen.outcomes)
+
+
+def _whole_document(submitted: Submitted, seen: Snapshot) -> dict[str, object]:
+    return {**submitted.document(), **snapshots.document(seen)}

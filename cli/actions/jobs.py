@@ -1,0 +1,38 @@
+"""What `cancellist jobs` and `cancellist status` do."""
+
+from cancellist.cli import session
+from cancellist.cli.actions import snapshots
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.output import tables
+from cancellist.cli.terminal import emit, say
+from cancellist.config.settings import load
+
+
+def jobs(limit: int, *, as_json: bool) -> None:
+    """Lists the newest jobs."""
+    found = session.run(_newest(limit))
+    if as_json:
+        emit({"jobs": [snapshots.document(snapshot) for snapshot in found]})
+    elif found:
+        tables.show_jobs(found)
+    else:
+        say("there is no job yet: `cancellist enqueue FILE` hands one in")
+
+
+def status(job: str, *, as_json: bool) -> None:
+    """Shows one job."""
+    found = session.run(_look(job))
+    if as_json:
+        emit(snapshots.document(found))
+    else:
+        tables.show_status(found)
+
+
+async def _newest(limit: int) -> list[Snapshot]:
+    async with session.ledger_of(load()) as opened:
+        return await snapshots.newest(opened.ledger, limit)
+
+
+async def _look(job: str) -> Snapshot:
+    async with session.ledger_of(load()) as opened:
+        return await snapshots.look(opened.ledger, job)

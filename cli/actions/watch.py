@@ -1,0 +1,56 @@
+"""What `cancellist watch` does."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from cancellist.cli import session
+from cancellist.cli.actions import snapshots
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.output import progress_view
+from cancellist.cli.terminal import emit, say
+from cancellist.config.settings import load
+
+_RECKONED = frozenset({
+    "rate", "eta_seconds", "at_risk", "calls_in_flight", "workers", "account_limit", "account_calls_per_second",
+    "account_list_size",
+})  # fmt: skip
+"""What changes all the time and is no change of the job."""
+
+
+class Changes:
+    """A JSON object a line at each change of a job."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, dict[str, object]] = {}
+
+    def show(self, seen: Sequence[Snapshot]) -> None:
+        """Writes those that have changed."""
+        for snapshot in seen:
+            document = snapshots.document(snapshot)
+            essence = {name: value for name, value in document.items() if name not in _RECKONED}
+            if self._last.get(snapshot.record.id) != essence:
+                self._last[snapshot.record.id] = essence
+                emit(document, line=True)
+
+    def ended(self, seen: Snapshot) -> None:
+        """Writes how it ended."""
+        self.show([seen])
+
+
+def watch(job: str | None, *, as_json: bool) -> None:
+    """Watches one job, or all that are unfinished, until they have ended."""
+    session.run(_watch(job, as_json=as_json))
+
+
+async def _watch(job: str | None, *, as_json: bool) -> None:
+    async with session.ledger_of(load()) as opened:
+        if job is not None:
+            await snapshots.look(opened.ledger, job)
+        elif not await snapshots.unfinished(opened.ledger):
+            say("no job is unfinished; `cancellist jobs` lists those there are")
+            return
+        with nullcontext(Changes()) if as_json else progress_view.view(err=False) as view:
+            if job is None:
+                await progress_view.follow_all(opened, view)
+            else:
+                await progress_view.follow(opened, job, view)

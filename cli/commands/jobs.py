@@ -1,0 +1,31 @@
+"""`cancellist jobs` and `cancellist status`: what there is, and how it stands."""
+
+from typing import Annotated
+
+import typer
+
+from cancellist.cli.arguments import Job
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 20, as_json: _AsJson = False
+) -> None:
+    """List the jobs, newest first.
+
+    Example: cancellist jobs --limit 5
+    """
+    from cancellist.cli.actions import jobs as listing  # noqa: PLC0415 - only for this command; the others start sooner without it
+
+    listing.jobs(limit, as_json=as_json)
+
+
+def status(job: Job, as_json: _AsJson = False) -> None:
+    """Show how a job stands.
+
+    Example: cancellist status 6w4h0v2m1x3q --json
+    """
+    from cancellist.cli.actions import jobs as listing  # noqa: PLC0415 - as above
+
+    listing.status(job, as_json=as_json)

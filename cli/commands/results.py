@@ -1,0 +1,42 @@
+"""`cancellist results`: what became of each reference."""
+
+from typing import Annotated
+
+import typer
+
+from cancellist.cli import completion
+from cancellist.cli.arguments import Job, file_name, outcomes
+from cancellist.cli.output.format import Format
+from cancellist.jobs.responses.outcomes import Outcome
+
+
+def results(
+    job: Job,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="A table on a terminal, else jsonl, unless given.")
+    ] = None,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", autocompletion=completion.outcomes, help=f"Only these: {', '.join(Outcome)}."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            callback=file_name,
+            help="Write to this file; it is there when it is whole. - is standard output.",
+        ),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+) -> None:
+    """Print the results of a job, one for each reference, in the order in which they came.
+
+    Example: cancellist results 6w4h0v2m1x3q --outcome rejected,failed --format csv --output refused.csv
+    """
+    from cancellist.cli.actions import results as delivering  # noqa: PLC0415 - only for this command; the others start sooner without it
+
+    if as_json and form not in {None, Format.JSONL}:
+        raise typer.BadParameter(f"--json is --format jsonl, and --format {form} was given")
+    chosen = Format.JSONL if as_json else form
+    raise typer.Exit(delivering.results(job, chosen, outcomes(outcome), output, follow=follow))

@@ -1,0 +1,219 @@
+"""How errors are told: one line on standard error, or one JSON object under `--json`, and an exit status.
+
+What nobody foresaw is one line as well; its trace goes into a file among the temporary ones, for this user alone, which
+the line names. With `CANCELLIST_DEBUG=1` the trace of any error is on standard error. Neither holds a secret.
+"""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import typer
+
+from cancellist.cli import terminal
+from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.escaping import plain, plain_lines
+
+NAME: Final = "cancellist"
+DEBUG: Final = "CANCELLIST_DEBUG"
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_HINTS: Final = {
+    "input": "`cancellist enqueue --help` says what is read",
+    "no_references": "`cancellist enqueue --help` says what is read",
+    "output": "name another place with --output, or make room",
+    "settings": "`cancellist doctor` checks the settings",
+    "job_state": "`cancellist status JOB` shows how it stands",
+    "results_gone": "CANCELLIST_RESULTS_KEEP says how long they are kept",
+    "server": "`cancellist doctor` examines the server",
+    "server_unavailable": "`cancellist doctor` examines the server",
+    "server_refused": "`cancellist doctor` examines the server",
+    "server_unfit": "`cancellist doctor` examines the server",
+    "server_full": "wait until jobs have ended, or give the server more memory",
+    "declined": "--yes asks nothing",
+}
+"""What to do, by code, where an error does not say it apart."""
+_ELSE: Final = "`cancellist --help` lists the commands"
+_LONGEST: Final = 300
+"""Characters of an unforeseen error that are shown; it may repeat a whole request."""
+_LONGEST_TRACE: Final = 100_000
+_HIDDEN: Final = "***"
+_SHORTEST_SECRET: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An error as it is told; `hint` is None where the message says it all."""
+
+    status: int
+    code: str
+    message: str
+    hint: str | None
+
+
+class DeclinedError(CancellistError):
+    """The user was asked, and did not say yes."""
+
+    code = "declined"
+
+
+class UnansweredError(CancellistError):
+    """The user should be asked, and cannot be, or has given no answer that is one."""
+
+    code = "usage"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="answer y or n, or give --yes, which reads nothing")
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether these arguments ask for JSON, also where they cannot be understood otherwise."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tells an error, answers the exit status."""
+    error = _inmost(error)
+    debug = os.environ.get(DEBUG, "").strip().lower() not in {"", "0", "false", "no"}
+    told = _told(error, arguments)
+    if told is None:
+        told = _unforeseen(error, keep=not debug)
+    if debug:
+        sys.stderr.write(_trace(error))
+    if wants_json(arguments):
+        sys.stderr.write(_document(told, terminal.MESSAGES.take()))
+    else:
+        terminal.MESSAGES.release()
+        said = f"{told.message}; {told.hint}" if told.hint else told.message
+        sys.stderr.write(f"{NAME}: {plain(said)}\n")
+    return told.status
+
+
+def _inmost(error: BaseException) -> BaseException:
+    """What went wrong, where it came in a group of one or more."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
+    """A mistake that was foreseen; None for others."""
+    match error:
+        case UnansweredError():
+            return Told(USAGE, error.code, error.message, error.hint)
+        case CancellistError():
+            return Told(FAILED, error.code, error.message, error.hint)
+        case typer.TyperException() if error.exit_code == USAGE:
+            message = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
+            message = message.replace(": Value error, ", ": ", 1)
+            return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
+        case typer.TyperException():
+            code = getattr(error, "code", CancellistError.code)
+            return Told(error.exit_code, code, error.format_message(), getattr(error, "hint", None))
+        case typer.Abort():
+            return Told(FAILED, DeclinedError.code, "nothing was done", None)
+        case OSError() if error.strerror:
+            what = f": {error.filename}" if error.filename is not None else ""
+            return Told(FAILED, "system", f"this machine refuses: {error.strerror}{what}", None)
+        case _:
+            return None
+
+
+def _command(error: typer.TyperException, arguments: Sequence[str]) -> str:
+    """The command that was misused, as it is typed."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        return str(context.command_path)
+    return " ".join([NAME, *arguments[:1]])
+
+
+def _document(told: Told, notes: list[str]) -> str:
+    """The contract's document of an error; `notes` has what would have been said before it."""
+    import json  # noqa: PLC0415 - only for errors
+
+    hint = told.hint or _HINTS.get(told.code, _ELSE)
+    error: dict[str, object] = {"code": told.code, "message": plain(told.message), "hint": plain(hint)}
+    if notes:
+        error["notes"] = notes
+    return json.dumps({"error": error}) + "\n"
+
+
+def _unforeseen(error: BaseException, *, keep: bool) -> Told:
+    what = _without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0]
+    what = what if len(what) <= _LONGEST else what[: _LONGEST - 1] + "…"
+    path = _kept(error) if keep else None
+    hint = f"please report it with {path}" if path else f"{DEBUG}=1 shows where" if keep else None
+    return Told(FAILED, "internal", f"this is a fault of {NAME}: {what}", hint)
+
+
+def _kept(error: BaseException) -> str | None:
+    """Writes the trace to a file of its own; None where there is no room for it."""
+    import tempfile  # noqa: PLC0415 - only for errors
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix=f"{NAME}-", suffix=".log", delete=False, encoding="utf-8") as file:
+            file.write(_trace(error))
+            return file.name
+    except OSError:
+        return None
+
+
+def _trace(error: BaseException) -> str:
+    """The trace, without local variables and secrets, and harmless to a terminal."""
+    return plain_lines(_without_secrets("".join(traceback.format_exception(error))))[-_LONGEST_TRACE:]
+
+
+def _without_secrets(text: str) -> str:
+    for secret in sorted(set(_secrets()), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def _secrets() -> Iterator[str]:
+    """What no trace may hold: keys, tokens and the passwords in URLs, from wherever they are set."""
+    for name, value in os.environ.items():
+        if name.upper().startswith("CANCELLIST_") and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
+            yield from filter(None, (value, value.strip()))
+        yield from _passwords(value)
+    yield from _configured()
+
+
+def _passwords(url: str) -> Iterator[str]:
+    from urllib.parse import unquote  # noqa: PLC0415 - only for errors
+
+    for found in re.finditer(r"://([^/@\s]*):([^/@\s]+)@|[?&]password=([^&\s]+)", url):
+        secret = found[2] or found[3]
+        yield from (secret, unquote(secret))
+
+
+def _configured() -> Iterator[str]:
+    from pydantic import SecretStr  # noqa: PLC0415 - only for errors
+
+    from cancellist.config.settings import load  # noqa: PLC0415 - as above
+
+    def inside(value: object) -> Iterator[str]:
+        match value:
+            case SecretStr():
+                yield value.get_secret_value()
+                yield from _passwords(value.get_secret_value())
+            case dict():
+                for one in value.values():
+                    yield from inside(one)
+            case list() | tuple():
+                for one in value:
+                    yield from inside(one)
+
+    try:
+        settings = load(tell=lambda _: None)
+        yield from inside(settings.model_dump())
+        for account in settings.account_names:
+            yield settings.key(account) or ""
+    except Exception:  # noqa: BLE001 - settings that cannot be read hold no secret that was used
+        return

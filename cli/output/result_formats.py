@@ -1,0 +1,144 @@
+"""Results as JSON lines, CSV or a table: pages in, bytes out."""
+
+import csv
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import orjson
+
+from cancellist.cli.actions.snapshots import result_document
+from cancellist.cli.output.format import Format
+from cancellist.cli.output.wording import clock
+from cancellist.jobs.escaping import plain, plain_cell, plain_json
+from cancellist.jobs.model import Result
+from cancellist.jobs.responses.outcomes import Outcome
+
+Write = Callable[[Sequence[Result]], bytes]
+"""Turns a page into what is written for it; the first page brings the heading."""
+
+COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LEFT_OUT: Final = ("attempts", "at", "state")
+"""In this order, where there is no room for a message beside them."""
+_LEAST_WRAPPED: Final = 24
+_GAP: Final = 2
+_INDENT: Final = 4
+_SHOWN: Final = ("reference", "outcome", "attempts", "status", "at", "state", "message")
+
+
+def writer(form: Format, *, width: int | None) -> Write:
+    """What writes results in this form.
+
+    Args:
+        form: table, JSON lines or CSV.
+        width: columns of the terminal that a table is cut to; None where there is none.
+    """
+    match form:
+        case Format.JSONL:
+            return json_lines
+        case Format.CSV:
+            return CsvLines(drawn=width is not None)
+        case Format.TABLE:
+            return TableLines(width)
+
+
+def json_lines(page: Sequence[Result]) -> bytes:
+    """A JSON object a line."""
+    lines = b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
+    return lines if lines.isascii() else plain_json(lines.decode()).encode()
+
+
+class CsvLines:
+    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe.
+
+    What cannot be printed is escaped; the ends of lines within a cell are kept, but on a terminal.
+    """
+
+    def __init__(self, *, drawn: bool = False) -> None:
+        self._headed = False
+        self._plain = plain if drawn else plain_cell
+
+    def __call__(self, page: Sequence[Result]) -> bytes:
+        """The rows of a page."""
+        text = io.StringIO(newline="")
+        plainly = csv.writer(text, lineterminator="\n")
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        if not self._headed:
+            self._headed = True
+            plainly.writerow(COLUMNS)
+        for result in page:
+            # csv quotes no lone carriage return, at which readers end a row
+            rows = quoted if "\r" in (result.message or "") + result.reference else plainly
+            rows.writerow([self._safe(value) for value in result_document(result).values()])
+        return text.getvalue().encode(errors="backslashreplace")
+
+    def _safe(self, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return self._plain(f"'{value}" if value.startswith(_FORMULA) else value)
+
+
+class TableLines:
+    """A table that needs no more than a page in memory: its columns are as wide as its first page wants them.
+
+    On a narrow terminal columns are left out, and messages are wrapped; no reference, outcome or status is cut.
+    """
+
+    def __init__(self, width: int | None) -> None:
+        self._width = width
+        self._widths: list[int] = []
+        self._kept: list[int] = list(range(len(_SHOWN)))
+        self._below = False
+
+    def __call__(self, page: Sequence[Result]) -> bytes:
+        """The rows of a page."""
+        if not page:
+            return b""
+        rows = [_cells(result) for result in page]
+        lines: list[Sequence[str]] = []
+        if not self._widths:
+            self._widths = [max(map(len, column)) for column in zip(_SHOWN, *rows, strict=True)]
+            self._widths[1] = max(map(len, Outcome))
+            self._fit()
+            lines = [_SHOWN, ["-" * width for width in self._widths]]
+        return "".join(self._line(row) for row in [*lines, *rows]).encode(errors="backslashreplace")
+
+    def _fit(self) -> None:
+        """Leaves columns out until there is room for the message, which then gets what the others leave."""
+        if self._width is None:
+            return
+        message = len(_SHOWN) - 1
+        least = min(self._widths[message], _LEAST_WRAPPED)
+        for name in (*_LEFT_OUT, None):
+            room = self._width - sum(self._widths[place] + _GAP for place in self._kept if place != message)
+            if room >= least or name is None:
+                break
+            self._kept.remove(_SHOWN.index(name))
+        self._below = room < least
+        self._widths[message] = max(1, min(self._widths[message], self._width - _INDENT if self._below else room))
+
+    def _line(self, cells: Sequence[str]) -> str:
+        """A row, whose message may take several lines: beside the other cells, or below them."""
+        *first, message = self._kept
+        start = "".join(cells[place].ljust(self._widths[place]) + " " * _GAP for place in first)
+        pieces = [cells[message]]
+        if self._width is not None:
+            pieces = textwrap.wrap(cells[message], self._widths[message])
+        indent = " " * (_INDENT if self._below else len(start))
+        if self._below or not pieces:
+            pieces.insert(0, "")
+        return "".join(f"{indent if at else start}{piece}".rstrip() + "\n" for at, piece in enumerate(pieces))
+
+
+def _cells(result: Result) -> list[str]:
+    return [
+        plain(result.reference),
+        result.outcome.value,
+        str(result.attempts),
+        "" if result.status is None else str(result.status),
+        clock(result.at_ms)[:19],
+        plain(result.state or ""),
+        plain(result.message or ""),
+    ]

@@ -1,0 +1,172 @@
+"""Tables and cards for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from cancellist.cli.actions import accounts
+from cancellist.cli.actions.input_file import FORMS
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.cli.output import wording
+from cancellist.cli.terminal import cell, fitting, heading, say, show
+from cancellist.jobs.responses.outcomes import DONE, REFUSED, Outcome
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
+MEANING = {
+    Outcome.CANCELLED: "",
+    Outcome.ALREADY_CANCELLED: "found cancelled; not by this job",
+    Outcome.MANIFESTED: "refused: manifested or past that",
+    Outcome.NOT_FOUND: "refused: the platform does not know it",
+    Outcome.REJECTED: "refused for another reason",
+    Outcome.UNCONFIRMED: "may be cancelled; its state could not be read",
+    Outcome.FAILED: "given up: the platform never took it",
+    Outcome.INVALID: "not a reference; never sent",
+    Outcome.EXPIRED: "its deadline passed",
+    Outcome.ABORTED: "its job was aborted",
+}
+
+_COLUMNS = ("job", "state", "total", "done", "rate", "time left", "age", "outcomes")
+_NUMBERS = frozenset({"total", "done", "rate", "time left", "age"})
+_LEFT_OUT = ("rate", "age", "time left", "outcomes", "total", "done", "state")
+"""In this order, where there is no room for all columns of jobs."""
+_LEAST_WRAPPED = 12
+"""Columns that a text needs so that its lines can be read."""
+
+
+def show_outcomes(snapshot: Snapshot) -> None:
+    """Shows, on standard error, what became of a job's references."""
+    table = heading("outcome", "references", "", right=["references"])
+    for outcome, number in snapshot.outcomes.items():
+        name = Text(outcome.value, style=wording.outcome_style(outcome))
+        table.add_row(name, wording.count(number), Text(MEANING[outcome], style="dim"))
+    show(table, err=True)
+    if any(outcome not in DONE for outcome in snapshot.outcomes):
+        wanted = " ".join(f"--outcome {outcome}" for outcome in snapshot.outcomes if outcome not in DONE)
+        say(f"to see them: cancellist results {snapshot.record.id} {wanted}")
+
+
+def show_plan(plan: dict[str, Any]) -> None:
+    """Shows what a dry run found."""
+    several = len(plan["files"]) > 1
+    rows = {
+        **{one["file"] if several else "form": _form(one) for one in plan["files"]},
+        "references": wording.count(plan["total"] - plan["invalid"]),
+        "duplicates": f"{wording.count(plan['duplicates'])}, left out" if plan["duplicates"] else "0",
+        "malformed": f"{wording.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
+        "blank": f"{wording.count(plan['blank'])}, passed over" if plan["blank"] else "0",
+        "calls": wording.count(plan["calls"]),
+        "platform": plan["platform"],
+    }
+    named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
+    _show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
+    say("nothing was handed in: this was a dry run")
+
+
+def _form(one: dict[str, Any]) -> str:
+    """How a file is read."""
+    column = None
+    if one["column"]:
+        column = f"column '{one['column']}'"
+    elif one["column_number"]:
+        column = f"column {one['column_number']}"
+    delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
+    parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
+    return ", ".join(filter(None, parts))
+
+
+def show_status(snapshot: Snapshot) -> None:
+    """Shows all that is known of a job."""
+    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    done = f"{wording.count(record.settled)} of {wording.count(record.total)}"
+    progress = [
+        done,
+        f"({wording.percent(record.settled, record.total)})",
+        wording.rate(snapshot),
+        wording.time_left(snapshot),
+    ]
+    rows: dict[str, object] = {
+        "job": record.id,
+        "state": Text(wording.standing(snapshot), style=wording.state_style(record.state)),
+        "done": " ".join(filter(None, progress)),
+        "pending": wording.count(record.pending) if record.pending else None,
+        "in flight": wording.count(record.in_flight) if record.in_flight else None,
+    }
+    for outcome, number in snapshot.outcomes.items():
+        rows[outcome.value.replace("_", " ")] = Text(wording.count(number), style=wording.outcome_style(outcome))
+    rows |= {
+        "duplicates": f"{wording.count(record.duplicates)}, left out" if record.duplicates else None,
+        "created": wording.clock(record.created_at_ms),
+        "started": wording.clock(record.started_at_ms) if record.started_at_ms else None,
+        "finished": f"{wording.clock(record.finished_at_ms)}, {wording.took(snapshot)}"
+        if record.finished_at_ms
+        else None,
+        "start at": wording.clock(order.start_at_ms) if order.start_at_ms else None,
+        "deadline": wording.clock(order.deadline_ms) if order.deadline_ms else None,
+        "at risk": Text(late.partition(": ")[2], style="yellow") if (late := wording.at_risk(snapshot)) else None,
+        "priority": order.priority,
+        "reason": order.reason,
+        "requested by": order.requested_by,
+        "account": f"{order.account}: {wording.calls(gate)}, {wording.workers(gate)}",
+    }
+    _show_card(rows)
+
+
+def show_jobs(snapshots: Sequence[Snapshot]) -> None:
+    """Shows jobs, one a line; where the terminal is narrow columns are left out, and no id is ever cut."""
+    rows = [_row(snapshot) for snapshot in snapshots]
+    kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"outcomes": _LEAST_WRAPPED})
+    names = [_COLUMNS[place] for place in kept]
+    table = heading(*names, right=_NUMBERS, wrapped=["outcomes"])
+    for row in rows:
+        table.add_row(*(row[place] for place in kept))
+    show(table, least=max(snapshot_id.cell_len for snapshot_id, *_ in rows))
+    gates = {one.record.order.account: one.gate for one in snapshots if not one.record.state.ended}
+    for account, gate in gates.items():
+        if why := accounts.why(account, gate):
+            say(f"account {account} is {accounts.state(gate)}: {why}")
+
+
+def _row(snapshot: Snapshot) -> tuple[Text, ...]:
+    record = snapshot.record
+    return (
+        Text(record.id, style="bold"),
+        _state(snapshot),
+        Text(wording.count(record.total)),
+        Text(wording.percent(record.settled, record.total)),
+        Text(wording.rate(snapshot)),
+        Text(wording.time_left(snapshot).removesuffix(" left")),
+        Text(wording.age(max(0, snapshot.now_ms - record.created_at_ms) / 1000)),
+        _short(snapshot),
+    )
+
+
+def _state(snapshot: Snapshot) -> Text:
+    """Its state, and its account's where that keeps it from going on."""
+    state, account = snapshot.record.state, accounts.state(snapshot.gate)
+    stopped = "" if state.ended or account == accounts.RUNNING else f", account {account}"
+    return Text(f"{state.value}{stopped}", style=wording.state_style(state))
+
+
+def _short(snapshot: Snapshot) -> Text:
+    """Outcomes in three groups, done, refused, not done; and what comes too late."""
+    groups = {"done": 0, "refused": 0, "not done": 0}
+    for outcome, number in snapshot.outcomes.items():
+        groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
+    styles = {"done": "green", "refused": "yellow", "not done": "red"}
+    parts = [Text(f"{number:,} {name}", style=styles[name]) for name, number in groups.items() if number]
+    if late := wording.at_risk(snapshot):
+        parts.append(Text(late, style="yellow"))
+    return Text(" · ").join(parts)
+
+
+def _show_card(rows: dict[str, object]) -> None:
+    """Shows names and values, without those that are None."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value is not None:
+            grid.add_row(name, value if isinstance(value, Text) else cell(value))
+    show(grid)

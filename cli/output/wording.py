@@ -1,0 +1,163 @@
+"""Numbers, times and jobs in words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.model import JobState
+from cancellist.jobs.responses.outcomes import DONE, REFUSED, Outcome
+from cancellist.jobs.times import rfc3339
+
+START_A_WORKER = "no worker is running: start one with `cancellist worker`"
+
+_TWO_DIGITS = 10
+_UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+_STATE_STYLES = {
+    JobState.QUEUED: "cyan",
+    JobState.RUNNING: "cyan",
+    JobState.COMPLETED: "green",
+    JobState.ABORTED: "red",
+    JobState.HALTED: "red",
+}
+
+
+def count(number: int) -> str:
+    """A number with its thousands parted."""
+    return f"{number:,}"
+
+
+def references(number: int) -> str:
+    """So many references."""
+    return f"{number:,} reference" if number == 1 else f"{number:,} references"
+
+
+def span(seconds: float) -> str:
+    """A time span in its two largest units."""
+    for size, name, smaller, its_name in _UNITS:
+        if seconds >= size:
+            rest = int(seconds % size // smaller)
+            return f"{int(seconds // size)} {name}" + (f" {rest} {its_name}" if rest else "")
+    return f"{seconds:.0f} s" if isinstance(seconds, int) or seconds >= _TWO_DIGITS else f"{seconds:.1f} s"
+
+
+def age(seconds: float) -> str:
+    """A time span in its largest unit."""
+    return " ".join(span(int(seconds)).split(" ")[:2])
+
+
+def clock(at_ms: int) -> str:
+    """A moment in this machine's time zone; in UTC where that zone's calendar does not reach."""
+    at = _local(at_ms)
+    return f"{at.isoformat(' ', 'seconds')[:19]} {at:%z}" if at else str(rfc3339(at_ms))
+
+
+def _local(at_ms: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(at_ms / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999
+        return None
+
+
+def calls(gate: Gate) -> str:
+    """Calls in flight, over all workers."""
+    return f"{gate.calls_in_flight} {'call' if gate.calls_in_flight == 1 else 'calls'} in flight"
+
+
+def workers(gate: Gate) -> str:
+    """Workers that live, or what to do where there is none."""
+    if gate.workers == 0:
+        return START_A_WORKER
+    return f"{gate.workers} {'worker' if gate.workers == 1 else 'workers'}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share; 100 % only where nothing is left."""
+    return f"{100 * part // whole if whole else 100} %"
+
+
+def rate(snapshot: Snapshot) -> str:
+    """References a second."""
+    value = snapshot.outlook.rate
+    return "" if value is None else f"{value:,.0f}/s" if value >= _TWO_DIGITS else f"{value:.1f}/s"
+
+
+def time_left(snapshot: Snapshot) -> str:
+    """How long until its last result; nothing where it cannot be said."""
+    eta_s = snapshot.outlook.eta_s
+    return "" if snapshot.record.state.ended or eta_s is None else f"{span(eta_s)} left"
+
+
+def at_risk(snapshot: Snapshot) -> str:
+    """How many of its references will come too late, as `at risk: about 1,200 of 5,000 by 18:00`."""
+    number, deadline_ms = snapshot.outlook.at_risk, snapshot.record.order.deadline_ms
+    if not number or deadline_ms is None:
+        return ""
+    rounded = round(number, min(0, 2 - len(str(number))))
+    about = "" if rounded == snapshot.record.pending else "about "
+    return f"at risk: {about}{count(rounded)} of {count(snapshot.record.total)} by {_by(deadline_ms, snapshot.now_ms)}"
+
+
+def _by(at_ms: int, now_ms: int) -> str:
+    """A moment in this machine's time zone, with its day where that is not today."""
+    at, now = _local(at_ms), _local(now_ms)
+    if at is None or now is None:
+        return clock(at_ms)
+    return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """Its colour."""
+    return "green" if outcome in DONE else "yellow" if outcome in REFUSED else "red"
+
+
+def state_style(state: JobState) -> str:
+    """Its colour."""
+    return _STATE_STYLES.get(state, "yellow")
+
+
+def outcome(name: Outcome, number: int) -> str:
+    """Such as `24,000 cancelled`."""
+    return f"{number:,} {name.replace('_', ' ')}"
+
+
+def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
+    """Each of those that occurred."""
+    return [outcome(name, number) for name, number in counts.items() if number]
+
+
+def standing(snapshot: Snapshot) -> str:
+    """Its state, and what keeps it from going on."""
+    record = snapshot.record
+    if record.state is JobState.HELD and record.order.start_at_ms:
+        return f"held until {clock(record.order.start_at_ms)}"
+    if snapshot.gate.paused and not record.state.ended:
+        return f"{record.state}, its account is paused"
+    if snapshot.gate.breaker and not record.state.ended:
+        probe = clock(snapshot.gate.breaker.next_probe_ms)
+        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; probed next at {probe}"
+    if snapshot.gate.hold_until_ms and not record.state.ended:
+        until = clock(snapshot.gate.hold_until_ms)
+        return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
+    return str(record.state)
+
+
+def took(snapshot: Snapshot) -> str:
+    """How long an ended job took, and how fast it went."""
+    record = snapshot.record
+    begun_ms = record.started_at_ms or record.created_at_ms
+    pace = f", {rate(snapshot)}" if snapshot.outlook.rate else ""
+    return f"in {span(max(0, (record.finished_at_ms or snapshot.now_ms) - begun_ms) / 1000)}{pace}"
+
+
+def line(snapshot: Snapshot) -> str:
+    """A job's progress in one line, for where nothing can be drawn."""
+    record = snapshot.record
+    if record.state.ended:
+        return f"{record.id} {record.state} {took(snapshot)}: {', '.join(outcomes(snapshot.outcomes)) or 'nothing'}"
+    done = f"{count(record.settled)} of {count(record.total)} ({percent(record.settled, record.total)})"
+    going = [done, rate(snapshot), time_left(snapshot), at_risk(snapshot)]
+    parts = [*going, calls(snapshot.gate), *outcomes(snapshot.outcomes)]
+    idle = f"; {START_A_WORKER}" if snapshot.gate.workers == 0 else ""
+    return f"{record.id} {standing(snapshot)}: {', '.join(filter(None, parts))}{idle}"

@@ -1,5 +1,0 @@
-"""`cancellist sandbox`: the command is the sandbox's own, so that `python -m sandbox` is the same."""
-
-from sandbox.command import sandbox
-
-__all__ = ["sandbox"]

@@ -1,0 +1,182 @@
+"""What one platform subscription goes by: the top level of the settings, and each of its accounts."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from cancellist.config.api_keys import as_key
+from cancellist.config.sources import expanded
+from cancellist.jobs.parsing.references import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.times import parse_span_s
+
+SANDBOX_PORT = 8089
+LOCAL_SANDBOX = f"http://127.0.0.1:{SANDBOX_PORT}"
+KEY_SETTINGS = frozenset({"api_key", "api_key_file"})
+
+_LONGEST_VERSION = 100
+_PORTS = {"http": 80, "https": 443}
+
+
+def _span(value: Any) -> Any:
+    return parse_span_s(value) if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    if not value.isprintable() or " " in value:
+        raise ValueError("must be an http:// or https:// URL in one word")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL with a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must have no credentials, query or fragment; the key goes into CANCELLIST_API_KEY")
+    _ = parts.port  # raises ValueError where it is none
+    return value.rstrip("/")
+
+
+def _key(value: SecretStr) -> SecretStr:
+    return SecretStr(as_key(value.get_secret_value()))
+
+
+def _version(value: str) -> str:
+    value = value.strip()
+    if len(value) > _LONGEST_VERSION or not value.isascii() or not value.isprintable():
+        raise ValueError("must be a version such as 1.1, in printable ASCII, or empty: then none is named")
+    return value
+
+
+def _pattern(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("has blanks around it, which no reference has: write it without them")
+    ReferencePattern(value)
+    return value
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"must be a JSON object: {error}") from None
+
+
+def _words(value: dict[str, Any]) -> dict[str, Any]:
+    for pattern in value:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+    return value
+
+
+Span = Annotated[float, BeforeValidator(_span), Field(gt=0)]
+"""Seconds; written as a number or such as `30d`, `12h`, `1h30m`."""
+_Key = Annotated[SecretStr, AfterValidator(_key)]
+HomePath = Annotated[Path, AfterValidator(expanded)]
+"""A path that may begin with `~`."""
+_Words = dict[str, Literal["cancelled", "manifested", "unknown", "open"]]
+
+
+class AccountSettings(BaseModel):
+    """What may be set for each account; what one does not set it takes from the top level."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    api_url: Annotated[str, AfterValidator(_url)] = Field(LOCAL_SANDBOX, description="base URL of the platform")
+    api_key: _Key | None = Field(None, description="the subscription key; a secret")
+    api_key_file: HomePath | None = Field(
+        None, description="a file that holds the key instead; read again where the platform refuses the key"
+    )
+    api_version: Annotated[str, AfterValidator(_version)] = Field(
+        "1.1", description="the version of the platform's API that every call names; empty: none is named"
+    )
+    max_concurrent_calls: int = Field(8, ge=1, le=1000, description="calls in flight, over all workers together")
+    max_calls_per_second: float | None = Field(None, gt=0, le=10_000, description="over all workers together")
+    burst: int = Field(1, ge=1, le=1000, description="calls that may be made at once under MAX_CALLS_PER_SECOND")
+    max_references_per_call: int = Field(100, ge=1, le=1000, description="references in one call")
+    call_timeout: Span = Field(30.0, le=3600, description="seconds for one call")
+    max_attempts: int = Field(8, ge=1, le=100, description="counted calls before a reference is given up")
+    retry_base: Span = Field(0.25, le=60, description="seconds: upper bound of the first pause before a retry")
+    retry_cap: Span = Field(30.0, le=3600, description="seconds: upper bound of any pause before a retry")
+    deallocate_first: bool = Field(
+        False,
+        description="deallocate consignments before they are cancelled: a consignment whose cancelling then fails "
+        "is left without its carrier; a read for each reference, and two requests for each call",
+    )
+    refusal_words: Annotated[_Words, BeforeValidator(_object), AfterValidator(_words)] = Field(
+        default_factory=dict,
+        description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
+        "manifested, unknown or open",
+    )
+    linger_ms: int = Field(20, ge=0, le=10_000, description="how long a part-filled call waits for more references")
+    reference_pattern: Annotated[str, AfterValidator(_pattern)] = Field(
+        DEFAULT_PATTERN, description="what counts as a reference, once trimmed and upper case"
+    )
+
+    @property
+    def host(self) -> str:
+        """The platform's host, and its port where one is named."""
+        return urlsplit(self.api_url).netloc
+
+    @property
+    def requests_per_call(self) -> int:
+        """The most requests that one call takes: with `deallocate_first` a read for each reference and two more."""
+        return self.max_references_per_call + 2 if self.deallocate_first else 1
+
+    @property
+    def interval_us(self) -> int:
+        """Microseconds between calls, 0 without a rate."""
+        return round(1_000_000 / self.max_calls_per_second) if self.max_calls_per_second else 0
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is set, in one way or the other."""
+        return self.api_key is not None or self.api_key_file is not None
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether its host wants a key that is not set."""
+        parts = urlsplit(self.api_url)
+        return not self.has_key and parts.scheme == "https" and not is_loopback(parts.hostname or "")
+
+    def faults(self, prefix: str) -> Iterator[str]:
+        """What of it does not fit together, with the name of the setting, which begins with `prefix`."""
+        parts = urlsplit(self.api_url)
+        if self.api_key and self.api_key_file:
+            yield f"{prefix}API_KEY_FILE: API_KEY is set too; set one of them"
+        if self.has_key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            yield f"{prefix}API_URL: must be https:// where a key is set, which would travel in the clear"
+        if self.retry_cap < self.retry_base:
+            yield f"{prefix}RETRY_CAP: must not be below RETRY_BASE"
+
+    def joined(self, own: "AccountSettings | None") -> "AccountSettings":
+        """What an account goes by that sets `own`: the rest is from here, but no key for another host than ours."""
+        values = {name: getattr(self, name) for name in AccountSettings.model_fields}
+        if own is not None:
+            given = {name: getattr(own, name) for name in own.model_fields_set}
+            elsewhere = "api_url" in given and _origin(given["api_url"]) != _origin(self.api_url)
+            if elsewhere or given.keys() & KEY_SETTINGS:
+                values |= dict.fromkeys(KEY_SETTINGS)
+            values |= given
+        return AccountSettings.model_construct(**values)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -1,0 +1,297 @@
+"""How many calls may be in flight: additive up, multiplicative down, with a memory of where the platform refused.
+
+After Vector's adaptive request concurrency and the loss-based limit of Netflix's concurrency-limits. Refusals say where
+the limit is, so it is remembered: growth stops just below, and only calls that went well pay for a look beyond.
+"""
+
+from dataclasses import dataclass, replace
+from math import floor, log
+
+from cancellist.jobs.flow.counters import Sample
+
+UNKNOWN_ROUND_MS = 1_000.0
+"""A round trip of which nothing is known yet."""
+_LATELY = 5
+"""Round trips in which decreases follow from the same cause."""
+_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 0.5, 0.75, 0.625
+"""What a level brings with it, of the certainty that is needed, that was not in use before, or was refused before."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterPolicy:
+    """The constants of the limiter.
+
+    Attributes:
+        initial: the limit where none is known, if the ceiling allows it (1 to 1000).
+        stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
+        decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
+        growth: added for each round trip in which the limit was reached (0.1 to 10).
+        probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
+        tolerated: the share of losses that is taken for chance, at whatever level (0.0 to 0.05).
+        chance: the largest share that is, where it does not depend on the level (0.0 to 0.5).
+        used: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
+        debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
+            twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
+        rounds: round trips that a look lasts where none is lost by chance (1 to 20).
+        certain: the log of how much likelier a limit must be than chance before refusals lower it; a look among
+            losses by chance ends where half of that speaks for either (1.0 to 20).
+        margin: tolerated is so many times the share that was measured, which varies (1.0 to 3.0).
+        evidence: losses by which a share is known well enough for an experiment (3 to 100).
+        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
+        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
+            0.9).
+        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
+        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
+        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
+        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
+        lossy: some are known to be; not a setting.
+    """
+
+    initial: int = 16
+    stale_ms: int = 60_000
+    decrease: float = 0.9
+    growth: float = 1.0
+    probe_after: int = 100
+    tolerated: float = 0.01
+    chance: float = 0.25
+    used: float = 0.9
+    debt: float = 1.5
+    rounds: int = 2
+    certain: float = 4.0
+    margin: float = 1.25
+    evidence: int = 8
+    proof: float = 3.0
+    least: float = 0.5
+    memory: int = 2_000
+    window: int = 20
+    windows: int = 10
+    more: float = 1.5
+    lossy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limiter:
+    """The state of the limiter; times are 0 where it never happened.
+
+    Attributes:
+        limit: calls in flight allowed, enforced as its floor.
+        cap: the level at which calls were refused; 0: none is known.
+        credit: accepted calls that are not yet spent on looks at `cap`; less than 0 in debt.
+        round_ms: the mean round trip of late.
+        raised_ms: when the limit last reached a new whole number.
+        lowered_ms: when it was last lowered.
+        before: the limit before that.
+        refused: refusals in the round trip since.
+        suspicion: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
+        probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
+        passed: calls accepted in that trial.
+        regain: up to here growth is as steep as it can be: what held before an outage.
+        held: the limit before the latest decreases in close succession.
+        stride: the most that is added at once, doubled each time until the next refusal.
+        soft: `cap` is where more calls at once got no more done, not where they were refused.
+        failed: looks at `cap` in a row that were refused.
+    """
+
+    limit: float
+    cap: int = 0
+    credit: float = 0.0
+    round_ms: float = 0.0
+    raised_ms: int = 0
+    lowered_ms: int = 0
+    before: float = 0.0
+    refused: int = 0
+    suspicion: float = 0.0
+    probing_ms: int = 0
+    passed: int = 0
+    regain: float = 0.0
+    held: float = 0.0
+    stride: float = 0.0
+    soft: bool = False
+    failed: int = 0
+
+    @property
+    def round_trip_ms(self) -> float:
+        """The mean round trip, or a guess."""
+        return self.round_ms or UNKNOWN_ROUND_MS
+
+
+def start(policy: LimiterPolicy, ceiling: int, now_ms: int) -> Limiter:
+    """The limiter where nothing is known."""
+    return Limiter(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
+
+
+def used(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> bool:
+    """Whether the limit is what holds calls back."""
+    return sample.in_flight >= max(1.0, policy.used * floor(limiter.limit))
+
+
+def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, *, slowed: bool) -> Limiter:
+    """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
+    before = limiter.limit
+    limiter = _measure(limiter, sample, policy)
+    lost = sample.counts.refused + sample.counts.timed_out
+    if limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
+        after = _collect(limiter, sample, policy, lost)
+    else:
+        after = replace(limiter, refused=0)
+        after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
+    after = _fit(after, policy) if after.refused else after
+    limit = max(1.0, min(after.limit, float(ceiling)))
+    raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
+    return replace(after, limit=limit, raised_ms=raised_ms)
+
+
+def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter:
+    """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
+    counts = sample.counts
+    n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
+    if not n and counts.accepted and sample.in_flight and sample.span_ms:
+        n, ms = counts.accepted, float(sample.in_flight * sample.span_ms)
+    round_ms = limiter.round_ms
+    if n:
+        weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
+        round_ms += weight * (ms / n - round_ms)
+    passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
+    credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
+    # Counted in calls, not in time: while the account is held nothing speaks for chance.
+    rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
+    # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
+    least = -policy.certain if limiter.probing_ms and policy.lossy else 0.0
+    suspicion = max(least, limiter.suspicion - rounds)
+    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
+
+
+def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
+    """Losses by chance in a round trip, where a limit passed by one call refuses one more."""
+    return max(1e-6, policy.tolerated * limiter.limit)
+
+
+def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
+    return max(-policy.debt * policy.probe_after, limiter.credit - policy.probe_after * lost)
+
+
+def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+    """Within the round trip after a decrease: what is lost belongs to that decrease."""
+    before = max(limiter.before, float(sample.in_flight))
+    return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
+
+
+def _fit(limiter: Limiter, policy: LimiterPolicy) -> Limiter:
+    """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
+    too_many = limiter.refused - round(_by_chance(limiter, policy) + 0.25)
+    target = max(limiter.before / 2, limiter.before - too_many)
+    if floor(target) >= floor(limiter.limit):
+        return limiter
+    return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
+
+
+def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+    """Refusals or timeouts: lowers the limit, unless they may well be chance."""
+    weight = log(1 + 1 / _by_chance(limiter, policy))
+    suspicion = limiter.suspicion + lost * weight
+    new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
+    known = _NEW * policy.certain if new else 0.0
+    if limiter.probing_ms:
+        # Among losses by chance one alone says little, however few are to be expected.
+        known = _REFUSED_BEFORE * policy.certain
+        if policy.lossy:
+            known = min(_REFUSED_AMONG_CHANCE * policy.certain, policy.certain - 1.2 * weight)
+    if suspicion + known < policy.certain:
+        return replace(limiter, suspicion=suspicion)
+    at_once = _at_once(limiter, sample, lost)
+    lowered = replace(
+        limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
+        refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
+    )  # fmt: skip
+    if sample.in_flight > floor(limiter.limit):
+        # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
+        return lowered
+    if limiter.probing_ms:
+        # Looks that fail one after the other become rarer.
+        most = 2 * policy.debt if policy.lossy else policy.debt
+        debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
+        credit = min(lowered.credit, debt)
+        # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
+        limit = max(1.0, limiter.cap - 1.0)
+        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
+    cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
+    limit = limiter.limit * policy.decrease
+    return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+
+
+def _at_once(limiter: Limiter, sample: Sample, lost: int) -> int:
+    """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
+    return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
+
+
+def _held(limiter: Limiter, sample: Sample) -> float:
+    """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
+    lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
+    return limiter.held if lately else limiter.limit
+
+
+def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
+    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
+
+    Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
+    """
+    accepted = sample.counts.accepted
+    if not used(limiter, sample, policy) or slowed or not accepted:
+        return limiter
+    if limiter.probing_ms:
+        elapsed = sample.at_ms - limiter.probing_ms
+        if policy.lossy:
+            told = limiter.suspicion <= -policy.certain / 2
+        else:
+            told = limiter.passed >= policy.rounds * limiter.cap and elapsed >= policy.rounds * limiter.round_trip_ms
+        if told:
+            if limiter.soft:
+                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0, suspicion=0.0)
+            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0, suspicion=0.0)
+        return limiter
+    step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
+    most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
+    grown = limiter.limit + min(step, most)
+    if limiter.limit < limiter.regain:
+        grown = min(2 * limiter.limit, limiter.regain)
+    # No more than half the limit is ever added, and what grows for ever is no number that can be kept.
+    after = replace(limiter, stride=min(2 * limiter.stride, limiter.limit))
+    if not limiter.cap or grown < limiter.cap:
+        return replace(after, limit=grown)
+    if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
+        return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
+    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0, suspicion=0.0)
+
+
+def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:
+    """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
+    return replace(
+        limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
+        stride=1.0, soft=True,
+    )  # fmt: skip
+
+
+def acquit(limiter: Limiter) -> Limiter:
+    """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
+    return replace(
+        limiter, limit=max(limiter.limit, limiter.held), cap=0, credit=0.0, lowered_ms=0, refused=0, suspicion=0.0,
+        probing_ms=0, passed=0,
+    )  # fmt: skip
+
+
+def suspend(limiter: Limiter, now_ms: int) -> Limiter:
+    """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
+    if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
+        limit = max(limiter.limit, limiter.held)
+        cap = floor(limit) + 1 if limiter.cap else 0
+        return replace(limiter, limit=limit, cap=cap, lowered_ms=0, refused=0, suspicion=0.0)
+    return limiter
+
+
+def resume(limiter: Limiter, now_ms: int) -> Limiter:
+    """The limiter after an outage: half of what held before, and back to it as fast as it can be."""
+    return replace(
+        limiter, limit=max(1.0, limiter.limit / 2), regain=limiter.limit, raised_ms=now_ms, lowered_ms=0, refused=0,
+        suspicion=0.0, probing_ms=0, passed=0,
+    )  # fmt: skip

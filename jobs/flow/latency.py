@@ -1,0 +1,223 @@
+"""Whether round trips grow with the calls in flight: then fewer calls at once get as much done.
+
+Time tells only against what is usual, and only an experiment tells whose fault it is: the limit is lowered, and
+what the shorter or unchanged round trips say decides whether it stays. So neither noise of our own nor a
+platform that has become slower costs throughput. Source of the thresholds: Vector's adaptive request concurrency.
+"""
+
+from dataclasses import dataclass, replace
+from math import floor
+
+from cancellist.jobs.flow.counters import Sample, Timed
+
+_SMOOTH = 0.1
+_SAME = 0.03
+"""Round trips or throughput that differ by less do not differ."""
+_FEWEST = 5
+_SHORTEST_MS = 200
+"""A window is no shorter, and of no fewer calls."""
+_ERROR, _MOST = 0.03, 20
+"""The standard error of a window's mean, as its share, that is small enough; and how many round trips may go to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTripPolicy:
+    """The constants of the watch on round trips.
+
+    Attributes:
+        deviations: how many deviations above the usual a round trip is long (1.0 to 10.0).
+        growth: and by which share of it at least (0.02 to 1.0).
+        growth_ms: and by how many ms at least (0 to 1000).
+        windows: long windows in a row that begin an experiment (1 to 10).
+        trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
+        trial_most_ms: longest such pause (1000 to 3600000).
+        trial_rounds: round trips between unprovoked experiments at least (1 to 10000).
+        provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
+        unprovoked: what any other leaves (0.5 to 0.99).
+    """
+
+    deviations: float = 2.5
+    growth: float = 0.15
+    growth_ms: int = 10
+    windows: int = 2
+    trial_after_ms: int = 30_000
+    trial_most_ms: int = 240_000
+    trial_rounds: int = 50
+    provoked: float = 0.9
+    unprovoked: float = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """What is known of the round trips of full lists.
+
+    Attributes:
+        usual_ms: the mean of windows that were not long; 0: unknown.
+        deviation_ms: by how much such means differ from it.
+        level: the most calls in flight of which that is known to hold.
+        since_ms: when the present window began.
+        n: calls in it.
+        ms: the sum of their times.
+        squares: the sum of the squares of their times.
+        last_ms: the mean of the last window.
+        long: long windows in a row.
+        from_limit: the limit before the experiment under way; 0: none is.
+        from_ms: the mean round trip before it.
+        provoked: the experiment was begun by long windows.
+        descending: the one before it was kept.
+        next_ms: when the next unprovoked experiment is due; 0: not set.
+        pause_ms: the pause before the one after that.
+    """
+
+    usual_ms: float = 0.0
+    deviation_ms: float = 0.0
+    level: float = 0.0
+    since_ms: int = 0
+    n: int = 0
+    ms: float = 0.0
+    squares: float = 0.0
+    last_ms: float = 0.0
+    long: int = 0
+    from_limit: float = 0.0
+    from_ms: float = 0.0
+    provoked: bool = False
+    descending: bool = False
+    next_ms: int = 0
+    pause_ms: int = 0
+
+    @property
+    def slowed(self) -> bool:
+        """Whether more calls at once would gain nothing, as far as is known."""
+        return self.long > 0 or self.from_limit > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What round trips say of the limit.
+
+    Attributes:
+        limit: what it should be now.
+        enough: more calls at once than that are known to get no more done.
+    """
+
+    limit: float
+    enough: bool = False
+
+
+def move(
+    trips: RoundTrips, limit: float, sample: Sample, policy: RoundTripPolicy, *, used: bool
+) -> tuple[RoundTrips, Advice]:
+    """What is known after a sample, and what it says; `used`: the limit is what holds calls back."""
+    now_ms = sample.at_ms
+    if not used or not trips.since_ms:
+        # Fewer calls than the limit say nothing about it.
+        return replace(_anew(trips, now_ms), from_limit=0.0, long=0, descending=False), Advice(
+            max(limit, trips.from_limit)
+        )
+    trips = _collect(trips, sample.counts.full)
+    if trips.from_limit and limit != _lowered(trips, policy):
+        # Something else has moved the limit: the experiment is spoilt.
+        trips = replace(trips, from_limit=0.0, long=0, descending=False)
+    if not _complete(trips, limit, now_ms):
+        return trips, Advice(limit)
+    mean, first = trips.ms / trips.n, not trips.last_ms
+    after = replace(_anew(trips, now_ms), last_ms=mean)
+    if first:
+        # It holds calls from before the limit moved.
+        return after, Advice(limit)
+    if trips.from_limit:
+        return _conclude(after, mean, limit, policy, now_ms)
+    return _watch(after, mean, limit, policy, now_ms)
+
+
+def _anew(trips: RoundTrips, now_ms: int) -> RoundTrips:
+    return replace(trips, since_ms=now_ms, n=0, ms=0.0, squares=0.0)
+
+
+def _collect(trips: RoundTrips, full: Timed) -> RoundTrips:
+    return replace(trips, n=trips.n + full.n, ms=trips.ms + full.ms, squares=trips.squares + full.squares)
+
+
+def _complete(trips: RoundTrips, limit: float, now_ms: int) -> bool:
+    """Whether a window says enough: a round trip's calls, and as many as make its mean certain."""
+    fewest = max(_FEWEST, floor(limit))
+    if trips.n < fewest or now_ms - trips.since_ms < max(_SHORTEST_MS, trips.last_ms):
+        return False
+    mean = trips.ms / trips.n
+    variance = max(0.0, trips.squares / trips.n - mean * mean)
+    return trips.n >= _MOST * fewest or variance <= trips.n * (_ERROR * mean) ** 2
+
+
+def _lowered(trips: RoundTrips, policy: RoundTripPolicy) -> float:
+    share = policy.provoked if trips.provoked else policy.unprovoked
+    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * share))))
+
+
+def _long(trips: RoundTrips, mean: float, policy: RoundTripPolicy) -> bool:
+    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
+    return mean > trips.usual_ms + more
+
+
+def _watch(
+    trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
+) -> tuple[RoundTrips, Advice]:
+    """Compares a window with the usual, and begins an experiment where that is due."""
+    if not trips.usual_ms:
+        pause_ms = _pause_ms(mean, policy)
+        first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + pause_ms, pause_ms=pause_ms)
+        return first, Advice(limit)
+    if _long(trips, mean, policy):
+        trips = replace(trips, long=trips.long + 1)
+        return (
+            _begin(trips, limit, mean, policy, provoked=True)
+            if trips.long >= policy.windows
+            else (trips, Advice(limit))
+        )
+    trips = _learn(replace(trips, long=0), mean, limit)
+    return _begin(trips, limit, mean, policy, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
+
+
+def _pause_ms(mean: float, policy: RoundTripPolicy) -> int:
+    """The pause before an unprovoked experiment, which costs a few round trips at a lower limit."""
+    return max(policy.trial_after_ms, round(policy.trial_rounds * mean))
+
+
+def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
+    """Takes a window into the usual, but never what more calls in flight than ever may have added to it."""
+    off = mean - trips.usual_ms
+    if limit > trips.level and off > _SAME * trips.usual_ms:
+        return trips
+    deviation = trips.deviation_ms + _SMOOTH * (abs(off) - trips.deviation_ms)
+    return replace(
+        trips, usual_ms=trips.usual_ms + _SMOOTH * off, deviation_ms=deviation, level=max(trips.level, limit)
+    )
+
+
+def _begin(
+    trips: RoundTrips, limit: float, mean: float, policy: RoundTripPolicy, *, provoked: bool
+) -> tuple[RoundTrips, Advice]:
+    if floor(limit) <= 1:
+        return replace(trips, long=0, from_limit=0.0, next_ms=trips.next_ms + trips.pause_ms), Advice(limit)
+    begun = replace(trips, from_limit=limit, from_ms=mean, provoked=provoked, last_ms=0.0)
+    return begun, Advice(_lowered(begun, policy))
+
+
+def _conclude(
+    trips: RoundTrips, mean: float, limit: float, policy: RoundTripPolicy, now_ms: int
+) -> tuple[RoundTrips, Advice]:
+    """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
+    before, ratio = trips.from_limit, limit / floor(trips.from_limit)
+    done = replace(trips, from_limit=0.0, long=0, descending=False)
+    free = mean <= trips.from_ms * ratio * (1 + _SAME)
+    # Half of the fall that saturation would bring is enough where long windows point to it.
+    if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
+        pause_ms = _pause_ms(mean, policy)
+        kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
+        kept = replace(kept, descending=free)
+        further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))
+        return further, replace(advice, enough=True)
+    if trips.provoked:
+        return replace(done, usual_ms=mean, level=before), Advice(before)
+    pause_ms = max(trips.pause_ms, min(policy.trial_most_ms, 2 * trips.pause_ms))
+    # Below a level that was free to leave, this one is where less gets done: growth past it gains nothing.
+    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before, enough=trips.descending)

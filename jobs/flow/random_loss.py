@@ -1,0 +1,260 @@
+"""Which losses are chance: refusals and timeouts that come as often however few calls are in flight.
+
+A limit that refuses a share p of the calls lets through all of them at 1 - p of that many at once. So where the limit
+has been lowered for losses and they go on, they are counted, with the level held, until their share is known; then an
+experiment tells: well below what that points to they vanish if they were for the number of calls, and go on if they are
+chance. Then so many are tolerated, and what they have cost is undone. It is looked at again and again, since what is
+chance today may be a limit tomorrow.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil, floor, log, sqrt
+
+from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
+from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
+from cancellist.jobs.flow.counters import Sample
+
+_SHARES_APART, _APART = 2.0, 0.05
+"""An experiment is so many times as far below as the share of the losses says, or so much further where that is less;
+and it bears so many times that share."""
+_STEEP = 0.8
+"""Where no more is left of a limit it was far off: what is lost below is another matter."""
+_OFTEN = 0.65
+"""Losses by chance in a round trip, from which on a first decrease is enough to begin counting."""
+_FEWEST = 3
+"""Losses in an experiment that are worth being remembered as chance."""
+_AGAIN, _LONGEST = 0.55, 16.0
+"""An experiment tells once there are so many more losses, or fewer, than this share of those to be expected. That is
+Wald's test of the whole share against two fifths of it: it takes a limit for chance one time in twenty, chance for a
+limit less often."""
+_SPREADS_OVER, _SPREADS_UNDER = 1.0, 1.5
+"""Deviations by which more are lost than chance may take, or hardly any, so that no more need be counted."""
+_ONCE = 1.6
+"""What was shown before takes so many times as much to be refuted."""
+_CAPPED = 0.4
+"""Where a level is known at which calls were refused, experiments follow after this share of the windows."""
+_RARE, _MOST_PATIENT = 1e-9, 7
+"""A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
+be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What is known of the losses; an account's state has one beside its limiter.
+
+    Attributes:
+        chance: the share of calls that is lost whatever their number; 0: none is known.
+        level: the limit before it was lowered for the losses in question; 0: none are.
+        share: the share that is on trial by an experiment; 0: none is under way.
+        calls: calls that ended since it was lowered, the experiment began, or the window.
+        lost: those of them that were lost.
+        excused: timeouts that may yet come of calls that began before the experiment.
+        windows: windows since chance was last tried.
+        most: what it may be measured as at most, until it is tried again.
+        weighing: the losses are counted at a level that stays, since too few are known for an experiment.
+    """
+
+    chance: float = 0.0
+    level: float = 0.0
+    share: float = 0.0
+    calls: int = 0
+    lost: int = 0
+    excused: int = 0
+    windows: int = 0
+    most: float = 0.0
+    weighing: bool = False
+
+    @property
+    def tried(self) -> bool:
+        """Whether an experiment is under way or prepared, for which the limit has to stay where it is."""
+        return self.share > 0 or self.weighing
+
+    def tolerant(self, policy: LimiterPolicy) -> LimiterPolicy:
+        """The constants of the limiter, which has to take as many losses for chance as are now."""
+        tolerated = max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
+        return replace(policy, tolerated=tolerated, lossy=True) if tolerated > policy.tolerated else policy
+
+    def patient(self, policy: BreakerPolicy) -> BreakerPolicy:
+        """The constants of the breaker, which has to take no run for an outage that chance alone makes."""
+        chance = self.chance or (self.most if self.tried else 0.0)
+        if chance <= 0:
+            return policy
+        rare = ceil(log(_RARE) / log(min(0.5, chance)))
+        return replace(policy, threshold=max(policy.threshold, min(_MOST_PATIENT, rare)))
+
+
+def move(
+    losses: Losses, before: Limiter, limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, held: bool = False
+) -> tuple[Losses, Limiter]:
+    """What is known after a sample, and the limiter as that has it.
+
+    Args:
+        losses: what was known.
+        before: the limiter before the sample.
+        limiter: the limiter after it.
+        sample: what happened.
+        policy: the constants.
+        held: another experiment is under way.
+    """
+    if limiter.lowered_ms == sample.at_ms:
+        return _lowered(losses, before, limiter, sample, policy)
+    if before.probing_ms or limiter.probing_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
+        # These are for the level that is looked at, or for the one before.
+        return losses, limiter
+    losses = _collect(losses, sample)
+    if losses.weighing:
+        return _weigh(losses, limiter, policy)
+    if losses.tried:
+        return _conclude(losses, limiter, policy)
+    if losses.chance:
+        return _measure(losses, limiter, policy, held=held)
+    return (losses if losses.calls < policy.memory else acquit(losses)), limiter
+
+
+def _collect(losses: Losses, sample: Sample) -> Losses:
+    counts = sample.counts
+    excused = min(losses.excused, counts.timed_out)
+    lost = counts.refused + counts.timed_out - excused
+    calls = lost + counts.accepted + counts.failed
+    return replace(losses, calls=losses.calls + calls, lost=losses.lost + lost, excused=losses.excused - excused)
+
+
+def acquit(losses: Losses) -> Losses:
+    """What is known once the losses of late turn out to be neither for chance nor for a limit, or no longer matter."""
+    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, excused=0, weighing=False)
+
+
+def _lowered(
+    losses: Losses, before: Limiter, limiter: Limiter, sample: Sample, policy: LimiterPolicy
+) -> tuple[Losses, Limiter]:
+    """The limit was lowered for losses: the second time in succession an experiment is due."""
+    if before.probing_ms:
+        return losses, limiter
+    if not losses.level:
+        # What was lost until then is not for this level.
+        losses = acquit(losses)
+    far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
+    level = before.limit if far else max(losses.level, before.limit)
+    anew = replace(acquit(losses), level=before.limit)
+    # Where chance takes some in most round trips a look takes long to tell: better count at once.
+    if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
+        return anew, limiter
+    losses = _collect(losses, sample)
+    # The loss with which it was lowered would have come sooner or later.
+    lost, calls = max(0, losses.lost - 1), max(0, losses.calls - 1)
+    if _too_many(lost, calls, policy):
+        return anew, limiter
+    if far:
+        lost = calls = 0
+    return replace(acquit(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, suspicion=0.0)
+
+
+def _too_many(lost: int, calls: int, policy: LimiterPolicy) -> bool:
+    return lost - _SPREADS_OVER * sqrt(lost) > calls * policy.chance
+
+
+def _weigh(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+    """Counts the losses below where they lowered the limit, until it is known how many of how many calls they are."""
+    least, spread = losses.calls * policy.more * policy.tolerated, sqrt(losses.lost)
+    if _too_many(losses.lost, losses.calls, policy):
+        return acquit(losses), limiter
+    if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
+        # Where hardly any are tolerated, this would not end once there are none.
+        return losses if losses.calls < policy.memory else acquit(losses), limiter
+    share = (losses.lost - 1) / max(1, losses.calls - 1)
+    if share > policy.chance:
+        return acquit(losses), limiter
+    looking = replace(limiter, credit=max(limiter.credit, float(policy.probe_after)))
+    if share <= max(policy.more * policy.tolerated, losses.chance):
+        # So few may be lost at a limit, too, so it stays where it is, and a look is due.
+        few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * policy.tolerated)
+        if losses.lost < _FEWEST or policy.margin * few <= policy.tolerated:
+            return acquit(losses), limiter
+        return replace(acquit(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
+    if share <= policy.more * losses.chance:
+        # A limit that is passed by a call adds more to that, unless it is a high one.
+        chance = (losses.chance + share) / 2
+        return replace(acquit(losses), chance=chance, most=max(losses.most, chance)), looking
+    if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
+        # What is lost of these is for no number of calls.
+        return _accept(replace(losses, share=share), limiter, policy)
+    highest = (losses.lost + spread) / losses.calls
+    # So few as are tolerated without an experiment are not proven: they are on trial with the rest.
+    known = losses.chance if losses.chance > 2 * policy.tolerated else 0.0
+    return _begin(losses, limiter, limiter, share, highest, policy, known=known)
+
+
+def _begin(
+    losses: Losses,
+    before: Limiter,
+    limiter: Limiter,
+    share: float,
+    highest: float,
+    policy: LimiterPolicy,
+    *,
+    known: float,
+) -> tuple[Losses, Limiter]:
+    left = 1 - min(_SHARES_APART * highest, highest + _APART)
+    # Where chance is known an experiment is to confirm it, not to find a limit: it need not swing as far.
+    least = (1 + policy.least) / 2 * losses.level if losses.chance else policy.least * before.limit
+    level = min(before.limit - 1, max(left * before.limit, least))
+    limit = max(1.0, min(limiter.limit, float(floor(level))))
+    begun = replace(
+        losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False,
+        excused=ceil(share * before.limit),
+    )  # fmt: skip
+    return begun, replace(limiter, limit=limit, suspicion=0.0)
+
+
+def _conclude(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+    """Ends an experiment as soon as it tells: the losses go on, or enough calls went by without them."""
+    excess, expected = losses.lost - losses.calls * losses.chance, losses.calls * (losses.share - losses.chance)
+    more = _ONCE if losses.most and not losses.chance else 1.0
+    undecided = expected < more * _LONGEST
+    missing = excess <= _AGAIN * expected - (more * policy.proof * 4 / 3 if undecided else 0.0)
+    if undecided and not missing and excess < _AGAIN * expected + policy.proof:
+        return losses, limiter
+    if losses.lost - sqrt(losses.lost) > losses.calls * min(
+        policy.chance, max(_SHARES_APART * losses.share, 3 * _APART)
+    ):
+        # Chance takes no more of fewer calls: a limit that has come down meanwhile does.
+        return replace(acquit(losses), chance=0.0), limiter
+    if not missing:
+        return _accept(losses, limiter, policy)
+    # A limit it was: growth finds it from here.
+    spread = sqrt(losses.lost)
+    chance = (losses.lost + 0.75 * spread) / losses.calls
+    if losses.lost < _FEWEST:
+        chance = min(losses.most, (losses.lost + spread + 1) / losses.calls)
+    most = max(chance, (losses.lost + 1.5 * spread) / losses.calls)
+    return replace(
+        acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0, most=most
+    ), limiter
+
+
+def _accept(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+    """Takes what was lost for chance, and undoes what that has cost."""
+    # So few are not exact: better too many at first, which is measured on, than another experiment.
+    lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
+    spread = sqrt(lost)
+    chance, most = (min(policy.chance, (lost + more * spread) / calls) for more in (0.75, 1.5))
+    after = replace(acquit(losses), chance=chance, most=most)
+    cap = limiter.cap if limiter.cap > losses.level else 0
+    limit = max(limiter.limit, losses.level)
+    return after, replace(limiter, limit=limit, cap=cap, refused=0, suspicion=0.0, probing_ms=0, passed=0)
+
+
+def _measure(losses: Losses, limiter: Limiter, policy: LimiterPolicy, *, held: bool) -> tuple[Losses, Limiter]:
+    """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
+    if losses.calls * losses.chance < policy.window:
+        return losses, limiter
+    share = losses.lost / losses.calls
+    if share > policy.chance:
+        return replace(acquit(losses), chance=0.0), limiter
+    chance = (2 * losses.chance + min(share, losses.most)) / 3
+    more, due = share > policy.more * losses.chance, losses.windows >= (_CAPPED if limiter.cap else 1) * policy.windows
+    if (more or due) and not held:
+        share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
+        return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
+    after = replace(acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0)
+    return replace(after, windows=losses.windows + 1), limiter

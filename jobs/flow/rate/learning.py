@@ -1,0 +1,188 @@
+"""How often calls may be made, learnt where the platform allows so many a second or a window.
+
+What the platform accepted from one pardon to the next is its rate exactly, so the interval is set just above and only
+rarely tried shorter (`raises`). Which refusals are for a rate says `blame`.
+Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode for the slow growth.
+"""
+
+from dataclasses import replace
+
+from cancellist.jobs.flow.concurrency import UNKNOWN_ROUND_MS
+from cancellist.jobs.flow.counters import Sample
+from cancellist.jobs.flow.rate import attribution, increase
+from cancellist.jobs.flow.rate.state import CYCLE, CYCLE_MS, Pacing, PacingPolicy
+
+_IDLE_MS = 2_000
+"""A sample that is longer, and much longer than the interval, was taken over a time in which nobody called."""
+_LONGEST_SILENCE_MS = 600_000
+"""After a Retry-After that is longer the rate is learnt anew."""
+_WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
+"""Windows over which platforms count."""
+_TWICE = 2
+"""A cycle so many times a window holds more than one."""
+_EXHAUSTED = 8
+"""A pause of so many intervals means that a window is used up, not that the rate is a little too high: three in a row
+were refused, each after twice as long."""
+_APART = 60
+"""Refusals with as many accepted calls between them have nothing to do with each other."""
+_TOGETHER_MS = 250
+"""Refusals this close are one: of calls that were in flight together. As often workers post what they count."""
+_LATE_MS, _LATE_TOLD_MS = 300, 550
+"""How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
+_PAUSE_US = 25_000
+"""The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
+_FAR_ABOVE = 3
+"""A rate so many times what is done holds nothing back."""
+_FAR, _DOUBLINGS = 3, 3
+"""Refusals in close succession after which the rate may be far off, and is searched for anew; and how often what it is
+lowered by is doubled at most."""
+
+
+def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
+    """Whether a rate may have outlived its cause, since nobody has called for so long.
+
+    A slow rate, and a Retry-After, are silent for long by themselves.
+    """
+    own_ms = _LONGEST_SILENCE_MS if pacing.blocked_ms else 4 * pacing.in_force_us // 1000
+    return silent_ms > max(stale_ms, own_ms)
+
+
+def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float) -> Pacing:
+    """The rate after a sample.
+
+    Args:
+        pacing: the rate before.
+        sample: what happened.
+        policy: the constants.
+        floored: calls are made one at a time, so refusals are not for their number at once.
+        used: the limit of calls in flight is what holds calls back.
+        round_ms: the mean round trip; 0: unknown.
+    """
+    counts = sample.counts
+    pacing = _on_time(pacing, sample, policy)
+    pacing, by_rate = attribution.judge(pacing, sample, policy, floored=floored, round_ms=round_ms)
+    if counts.accepted:
+        pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
+    if by_rate:
+        return _refuse(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
+    return _drop(pacing, sample, policy, used=used)
+
+
+def _on_time(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+    """Leaves out of the cycle the time in which nobody called, and what was long ago."""
+    if not pacing.cycle_ms:
+        return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
+    if pacing.blocked_ms:
+        return pacing
+    idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
+    cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
+    if sample.at_ms - cycle_ms < policy.memory_ms:
+        return replace(pacing, cycle_ms=cycle_ms)
+    return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
+
+
+def _silent(pacing: Pacing, sample: Sample, round_ms: float, late_ms: int) -> bool:
+    """Whether the last refusal is so long ago that what is seen now began after it."""
+    return sample.at_ms - pacing.refused_ms > round_ms + late_ms
+
+
+def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
+    accepted = sample.counts.accepted
+    after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
+    if pacing.blocked_ms:
+        told = not pacing.pause_us
+        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if told else _LATE_MS)
+        if not fresh and not pacing.again_ms:
+            return after  # of calls from before the refusal
+        at_ms = sample.at_ms if fresh else pacing.again_ms
+        window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
+        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
+        after = replace(
+            after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
+            pardons=pacing.pardons + 1,
+        )  # fmt: skip
+        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > policy.recurring_ms:
+            # One overload that has passed tells no rate: what is accepted until the next one will.
+            return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
+        if exhausted or not pacing.interval_us:
+            return _learn(after, at_ms, accepted, policy)
+        if not fresh:
+            return after
+    if not attribution.cleared(after, policy):
+        return after  # whether what is in force lasts is not known yet
+    if after.credit >= _APART:
+        after = replace(after, misses=0)
+    return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
+
+
+def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> Pacing:
+    """The platform accepts again: what it accepted since it last did is its rate.
+
+    It has accepted again some time before that was seen, so if it counts over a usual window its rate is a little
+    higher: that is on trial first.
+    """
+    measured_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), at_ms, policy)
+    after = replace(pacing, credit=0, misses=0, safe_us=0)
+    if not measured_us:
+        return after
+    span_ms = (at_ms - pacing.cycle_ms) / pacing.pardons
+    window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
+    after = replace(
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms,
+        need=policy.search_after,
+    )  # fmt: skip
+    if pacing.interval_us or span_ms > _TWICE * window_ms:
+        return replace(after, step=2 * policy.step)
+    hoped_us = round(measured_us * window_ms / span_ms)
+    return replace(after, interval_us=hoped_us, safe_us=measured_us, step=policy.step)
+
+
+def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
+    """The interval by what was accepted in this cycle; 0 where that is too little to tell."""
+    span_ms = at_ms - pacing.cycle_ms
+    if span_ms < CYCLE_MS or pacing.cycle < CYCLE:
+        return 0
+    return min(policy.slowest_us, round(span_ms * 1000 / pacing.cycle / policy.margin))
+
+
+def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
+    """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
+    told, now_ms = bool(sample.counts.told), sample.at_ms
+    together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
+    after = attribution.punished(pacing, policy)
+    after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
+    if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
+        after = replace(after, again_ms=now_ms)
+    if not told:
+        pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
+        after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
+    if now_ms - pacing.learnt_ms < max(CYCLE_MS, pacing.window_ms):
+        return after  # the window still holds what was called before the rate was known
+    if pacing.safe_us:
+        return increase.take_back(after, policy)
+    if not pacing.interval_us or (together and pacing.refused_ms):
+        return after
+    misses = pacing.misses + 1
+    after = replace(after, misses=misses)
+    if not told and misses == 1:
+        return after  # the next one, or what is accepted after a pause, tells by how much
+    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, misses - 1)
+    longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
+    measured_us = _measured_us(pacing, now_ms, policy)
+    interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
+    if misses >= _FAR:
+        after = replace(after, need=policy.search_after, step=2 * policy.step)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
+
+
+def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
+    """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
+    if not pacing.interval_us or not used:
+        return replace(pacing, unbound_since_ms=0)
+    if not sample.counts.accepted:
+        return pacing  # calls that all take long say nothing of a rate
+    since_ms = pacing.unbound_since_ms or sample.at_ms
+    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * sample.counts.accepted
+    if sample.at_ms - since_ms < max(pacing.window_ms, CYCLE_MS if far else policy.unbound_ms):
+        return replace(pacing, unbound_since_ms=since_ms)
+    return Pacing(cycle_ms=sample.at_ms)

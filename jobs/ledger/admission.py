@@ -1,0 +1,60 @@
+"""Room on the server: what is queued grows as it becomes results, and must be able to."""
+
+from dataclasses import dataclass
+
+from cancellist.jobs.errors import LedgerFullError
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import check, translated
+
+BYTES_PER_UNSETTLED = 128
+"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a
+state that was read for it alone. The platform's words come on top, and are reckoned from the latest results."""
+_BYTES_BESIDE_VALUES = 70
+"""What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
+_LATEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What the server must have room for yet: references without a result, and bytes for each."""
+
+    references: int
+    bytes_each: int
+
+
+async def reserved(ledger: Ledger) -> Reserve:
+    """What is reserved now, for sealed jobs and for those on their way in.
+
+    Raises:
+        LedgerError: the server does not say.
+    """
+    with translated():
+        async with ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(ledger.keys.totals, ["unsettled", "unsealed"])
+            pipe.xrevrange(ledger.keys.results, count=_LATEST)
+            counts, latest = await pipe.execute()
+    sizes = [sum(map(len, fields.values())) * 21 // 20 + _BYTES_BESIDE_VALUES for _, fields in latest]
+    each = max(BYTES_PER_UNSETTLED, sum(sizes) // len(sizes) if sizes else 0)
+    return Reserve(sum(int(count or 0) for count in counts), each)
+
+
+async def admit(ledger: Ledger, more: int) -> None:
+    """Refuses what the server could take in but not drain.
+
+    Args:
+        ledger: where they shall go.
+        more: references that have not been sent to it yet.
+
+    Raises:
+        LedgerFullError: there is no room for `more` references to become results.
+    """
+    facts = await check(ledger.redis)
+    reserve = await reserved(ledger)
+    unsettled = reserve.references + more
+    need = reserve.bytes_each * unsettled
+    if facts.used_memory_bytes + need > facts.max_memory_bytes:
+        raise LedgerFullError(
+            f"the server has {facts.max_memory_bytes >> 20} MiB, holds {facts.used_memory_bytes >> 20} MiB and needs "
+            f"{need >> 20} MiB more to finish {unsettled} references; let workers drain, trim results "
+            "(CANCELLIST_RESULTS_KEEP) or raise its maxmemory"
+        )

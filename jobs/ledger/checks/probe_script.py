@@ -1,0 +1,63 @@
+"""Trying a server, where what it says of itself is not enough or not to be had, by a small script like all others."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError
+
+from cancellist.jobs.diagnostics.check_result import Finding, failed, ok
+from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import translated
+
+CHECK: Final = "probe"
+_BEHIND: Final = ":calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a server has shown as a script ran on it; its name and version are empty where it does not say.
+
+    Attributes:
+        asks_rights: a script can ask whether its user may run a command, so that none is stopped halfway.
+    """
+
+    name: str
+    version: str
+    asks_rights: bool
+
+
+async def probe(ledger: Ledger) -> Probed:
+    """Runs the script by its text and by its digest; nothing of it stays.
+
+    Raises:
+        LedgerRefusedError: this user may run no script, or not what it does.
+        LedgerUnfitError: the ledger's scripts cannot work there.
+    """
+    text = (files("cancellist.jobs.ledger.scripts") / "lua" / "probe.lua").read_text()
+    digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    words = (1, ledger.keys.job(f"doctor-{secrets.token_hex(8)}"), _BEHIND)
+    with translated():
+        try:
+            await ledger.redis.execute_command("EVALSHA", digest, *words)
+        except NoScriptError:
+            await ledger.redis.execute_command("EVAL", text, *words)
+        try:
+            reply: Any = await ledger.redis.execute_command("EVALSHA", digest, *words)
+        except NoScriptError:
+            raise LedgerUnfitError(
+                "the server does not keep scripts: check that nothing runs SCRIPT FLUSH in a loop"
+            ) from None
+    name, version, asks = reply
+    return Probed(name.decode(errors="replace"), version.decode(errors="replace"), bool(asks))
+
+
+def judged(probed: Probed) -> Finding:
+    """What it says of the server that it ran a script."""
+    if not probed.asks_rights:
+        return failed(CHECK, "its scripts cannot ask what their user may do (acl_check_cmd)",
+                      "no script of the ledger runs", "use Redis 7.0 or newer, or Valkey 8 or newer")  # fmt: skip
+    return ok(CHECK, "a script wrote and read a key that is declared and one that is not; both are gone again")

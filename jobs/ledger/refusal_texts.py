@@ -1,0 +1,16 @@
+"""What reads have found behind the words of refusal of an account's platform; nothing rests on it."""
+
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.responses.refusal_texts import Meaning
+
+
+async def learnt(ledger: Ledger, account: str) -> dict[str, Meaning]:
+    """Meanings by fingerprint."""
+    with translated():
+        rows = await ledger.redis.hgetall(ledger.keys.words(account))
+    meanings: dict[str, Meaning] = {}
+    for print_, value in rows.items():
+        standing, agreed = value.decode().split(" ")[:2]
+        meanings[print_.decode()] = Meaning(standing, int(agreed))
+    return meanings

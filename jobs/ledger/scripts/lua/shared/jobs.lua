@@ -1,0 +1,98 @@
+-- A job's passing from state to state, and where a reference goes that no call has settled.
+local job = {}
+local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- jobs/responses/retry.py
+
+-- Why nothing more of the job may be sent: 'aborted', 'expired', or nil.
+function job.ending(id)
+  local h = call('HMGET', K.job(id), 'state', 'deadline')
+  if h[1] == 'aborting' then return 'aborted' end
+  if h[2] and tonumber(h[2]) <= NOW then return 'expired' end
+  return nil
+end
+
+-- Ends the job where nothing of it is left.
+function job.finish_when_done(id)
+  local jk = K.job(id)
+  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone')
+  if not h[1] or h[1] == 'sealing' or h[1] == 'completed' or h[1] == 'aborted' then return false end
+  for i = 2, 7 do
+    if tonumber(h[i] or 0) ~= 0 then return false end
+  end
+  call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
+  call('ZREM', K.open, id)
+  call('ZADD', K.finished, ms(NOW), id)
+  call('ZREM', K.deadlines, id)
+  call('ZREM', K.held, id)
+  call('ZREM', K.slices, id)
+  return true
+end
+
+-- Puts references back that are not settled: for a call or a read, at once or at a time. In a job that is ending,
+-- what was never sent gets its result here, and what may have been sent is only read.
+--   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for at once   front whether before what is queued
+--   g the group, where it is to be called alone   seen {status, state} that a read has just found
+function job.put_back(id, p, kind, due, front, g, seen)
+  local ending = kind ~= 'reads' and job.ending(id)
+  if ending then
+    if p.m == 0 then
+      local verdict = { outcome = ending, status = seen and seen.status, state = seen and seen.state,
+        message = p.d and DEALLOCATED or nil }
+      result.write(id, p.refs, p.c, verdict, p.n)
+      return
+    end
+    kind, due, front = 'reads', math.max(due, p.m), false
+  end
+  if due <= NOW then
+    if kind == 'alone' then
+      group.add(id, g or group.new(), p)
+    else
+      order.add(id, kind, p, front)
+    end
+    return
+  end
+  local n = call('HINCRBY', K.job(id), 'pieces', 1)
+  p.k, p.g = kind, g
+  call('HSET', K.job_later(id), n, piece.encode(p))
+  call('ZADD', K.later, ms(due), id .. ':' .. n)
+  call('HINCRBY', K.job(id), 'later', p.c)
+end
+
+-- Makes ready what is due: at most `most` references of the account.
+function job.promote(most)
+  local due = call('ZRANGEBYSCORE', K.later, '-inf', ms(NOW), 'LIMIT', 0, 20)
+  for _, member in ipairs(due) do
+    local id, n = string.match(member, '^(.-):(.+)$')
+    local p = piece.decode(call('HGET', K.job_later(id), n))
+    if p.c > most then return end
+    most = most - p.c
+    call('ZREM', K.later, member)
+    call('HDEL', K.job_later(id), n)
+    call('HINCRBY', K.job(id), 'later', -p.c)
+    local kind, g, rear = p.k, p.g, p.b
+    p.k, p.g, p.b = nil, nil, nil
+    job.put_back(id, p, kind, 0, not rear, g)
+    job.finish_when_done(id)
+  end
+end
+
+-- Names drains to be enqueued so that ready work has as many as it can use, one a live worker at most. They count
+-- as live for a short while, so that others do not ask for them too.
+function job.drains_wanted(per_call)
+  local PENDING_MS, WORKER_MS = 2000, 4000
+  local h = call('HMGET', K.state, 'calls_ready', 'reads_ready', 'paused', 'hold_until', 'breaker', 'breaker_next')
+  local units = math.ceil(tonumber(h[1] or 0) / per_call) + tonumber(h[2] or 0) + call('ZCARD', K.alone)
+  if h[3] or units == 0 or tonumber(h[4] or 0) > NOW then return {} end
+  if h[5] then
+    if tonumber(h[6]) > NOW then return {} end
+    units = 1 -- a probe
+  end
+  local workers = math.max(1, call('ZCOUNT', K.workers, ms(NOW - WORKER_MS), '+inf'))
+  local live = call('ZCOUNT', K.drains, ms(NOW), '+inf')
+  local names = {}
+  for _ = live + 1, math.min(workers, units) do
+    local name = 'drain' .. call('HINCRBY', K.state, 'drain_turn', 1)
+    call('ZADD', K.drains, ms(NOW + PENDING_MS), name)
+    names[#names + 1] = name
+  end
+  return names
+end

@@ -1,0 +1,58 @@
+-- The ledger's fixed keys, declared by every script in this one order (jobs/ledger/keys.py builds the list), and the
+-- keys of jobs and claims found inside a script, built from ARGV[1], the namespace's prefix, here and nowhere else.
+--
+-- KEYS   1 results (stream)      one entry per result
+--        2 jobs (zset)           job -> created_at, ms; every job there is
+--        3 open (zset)           job -> created_at, ms; those not finished
+--        4 finished (zset)       job -> finished_at, ms
+--        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not sealed yet
+--        6 workers (zset)        worker -> last seen, ms
+--        7 accounts (set)        accounts that ever had a job
+--        8 intake (stream)       jobs handed in by other systems
+--        9 rejected (stream)     intake entries that were refused, with the reason
+--       10 state (hash)          the account's gate, counters and clocks
+--       11 calls (zset)          jobs with references ready for a call, in the order of the policy
+--       12 reads (zset)          jobs with references whose state is to be read, likewise
+--       13 later (zset)          "job:piece" -> due, ms
+--       14 claims (zset)         claim -> end of its lease, ms
+--       15 claimed (hash)        claim -> packed {v, kind, job, piece, job, piece, ...}
+--       16 slots (zset)          slot -> end of its lease, ms; its size is the number of calls in flight
+--       17 drains (zset)         drain -> until when it counts as live, ms
+--       18 held (zset)           job -> start_at, ms
+--       19 deadlines (zset)      job -> deadline, ms
+--       20 unsealed (zset)       job -> last batch, ms
+--       21 slices (zset)         jobs with work that goes in slices: invalid results, abort, expiry
+--       22 alone (zset)          groups of references that are called alone, in the order of the policy
+--       23 groups (hash)         group -> its pieces, "JOB/FIELD JOB/FIELD ..."
+--       24 words (hash)          fingerprint of a refusal's words -> "STANDING AGREED"
+--       25 trouble (stream)      calls that did not simply succeed, kept briefly
+--       26 flow (hash)           drain -> "AT COUNTERS", ms and what its attempts have shown (jobs/flow/controller.py)
+--       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
+-- ARGV   1 prefix   2 account
+local K = {
+  results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
+  accounts = KEYS[7], intake = KEYS[8], rejected = KEYS[9], state = KEYS[10], calls = KEYS[11], reads = KEYS[12],
+  later = KEYS[13], claims = KEYS[14], claimed = KEYS[15], slots = KEYS[16], drains = KEYS[17], held = KEYS[18],
+  deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21], alone = KEYS[22], groups = KEYS[23], words = KEYS[24],
+  trouble = KEYS[25], flow = KEYS[26], served = KEYS[27],
+}
+local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
+local FORMAT = 1
+
+function K.job(id) return PREFIX .. 'job:' .. id end
+function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
+function K.job_reads(id) return PREFIX .. 'job:' .. id .. ':reads' end
+function K.job_alone(id) return PREFIX .. 'job:' .. id .. ':alone' end
+function K.job_later(id) return PREFIX .. 'job:' .. id .. ':later' end
+function K.job_invalid(id) return PREFIX .. 'job:' .. id .. ':invalid' end
+function K.job_runs(id) return PREFIX .. 'job:' .. id .. ':runs' end
+function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. claim end
+function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
+local WAKE = PREFIX .. 'wake'
+
+local call = redis.call
+local time = call('TIME')
+local NOW = time[1] * 1000 + math.floor(time[2] / 1000)
+local NOW_US = time[1] * 1000000 + time[2]
+
+local function ms(value) return string.format('%.0f', value) end

@@ -1,0 +1,18 @@
+-- What the account's words of refusal have meant: "STANDING AGREED", the reads that agreed, or "mixed 0"
+-- once two have disagreed (jobs/responses/refusal_texts.py).
+local words = {}
+local MOST = 1000
+
+function words.learn(fingerprint, standing)
+  local known = call('HGET', K.words, fingerprint)
+  if not known and call('HLEN', K.words) >= MOST then return end
+  local meant, agreed, more = string.match(known or '', '^(%S+) (%d+)(.*)$')
+  if not meant then
+    agreed = 1
+  elseif meant == standing then
+    agreed = tonumber(agreed) + 1
+  else
+    standing, agreed = 'mixed', 0
+  end
+  call('HSET', K.words, fingerprint, standing .. ' ' .. agreed .. (more or ''))
+end

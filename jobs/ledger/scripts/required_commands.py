@@ -1,0 +1,95 @@
+"""What a script may run, asked before its first write.
+
+A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
+a settling would count references twice. So each script asks at its start for every command that it may come to, and
+is refused as a whole; likewise where the server does not have one (rename-command). Which these are is read from the
+scripts' own text. For the same reason each looks at its fixed keys: one that something else has written would stop it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from cancellist.jobs.ledger.keys import Keys
+
+_FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\((?:.* end$|(?:.|\n)*?^end$)", re.MULTILINE)
+_CALL = re.compile(r"\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?")
+_NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)?\b")
+_CONTAINERS = frozenset({"XINFO"})
+_OF_THE_INTAKE = frozenset({"intake", "rejected"})
+LENGTHS: Final = {
+    **dict.fromkeys(("results", "intake", "rejected", "trouble"), "XLEN"),
+    **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
+    "accounts": "SCARD",
+}
+"""What only a key of its kind answers, by the last word of its name; the others are sorted sets."""
+_CHANNELS = frozenset({"PUBLISH"})
+_KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
+"""Commands that take any further word for another key."""
+
+
+def functions(shared: Iterable[str]) -> dict[str, str]:
+    """The functions of shared parts by name; where two parts have one of the same name, both stand behind it."""
+    found: dict[str, str] = {}
+    for part in shared:
+        for match in _FUNCTION.finditer(part):
+            found[match[1]] = found.get(match[1], "") + match[0]
+    return found
+
+
+def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The commands that a script may come to, through whatever shared functions it may call, in order of name."""
+    commands: set[tuple[str, ...]] = set()
+    seen: set[str] = set()
+    waiting = [text]
+    while waiting:
+        body = waiting.pop()
+        for name, sub in _CALL.findall(body):
+            commands.add((name, sub) if name in _CONTAINERS else (name,))
+        for name in set(_NAME.findall(body)) - seen:
+            seen.add(name)
+            if name in shared:
+                waiting.append(shared[name])
+    return sorted(commands)
+
+
+def asking(commands: Iterable[tuple[str, ...]]) -> str:
+    """Lua that refuses the whole script where a command is off, or forbidden on the list of jobs or on the channel."""
+    lists = []
+    for words in commands:
+        on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
+        quoted = ", ".join(f"'{word}'" for word in words)
+        rest = "" if words[0] in _KEYS_ONLY else ", '0', '0'"
+        lists.append(f"{{ {quoted}, {on}{rest} }}")
+    return (
+        f"for _, command in ipairs({{ {', '.join(lists)} }}) do\n"
+        "  local known, allowed = pcall(redis.acl_check_cmd, unpack(command))\n"
+        "  if not known then\n"
+        '    return redis.error_reply("ERR unknown command \'" .. command[1] .. "\'")\n'
+        "  end\n"
+        "  if not allowed then\n"
+        '    return redis.error_reply("NOPERM this user has no permissions to run the \'"'
+        ' .. string.lower(command[1]) .. "\' command")\n'
+        "  end\n"
+        "end"
+    )
+
+
+def looking(commands: Iterable[tuple[str, ...]]) -> str:
+    """Lua that refuses the whole script where a fixed key holds another kind of value, and names it.
+
+    Streams are looked at by those who may write them: others need no right to do so. Those of the intake are not, since
+    whoever uses them looks for himself, and all other work goes on without them.
+    """
+    names = [key.decode().rpartition(":")[2] for key in Keys().of_account("")]
+    looked_at = {"ZCARD", "HLEN"} | ({"XLEN"} if ("XADD",) in set(commands) else set())
+    lengths = ["" if name in _OF_THE_INTAKE else LENGTHS.get(name, "ZCARD") for name in names]
+    asked = [f"'{length}'" if length in looked_at else "false" for length in lengths]
+    return (
+        f"for at, length in ipairs({{ {', '.join(asked)} }}) do\n"
+        "  local reply = length and redis.pcall(length, KEYS[at])\n"
+        "  if type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE', 1, true) then\n"
+        "    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' holds another kind of value')\n"
+        "  end\n"
+        "end"
+    )

@@ -1,0 +1,291 @@
+"""CSV, a record at a time, with quoted cells that may hold delimiters, quotes and newlines."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Final
+
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
+from cancellist.jobs.parsing.documents.columns import folded, looks_like_reference
+from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, questioned
+from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LineBuffer
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
+
+# Read after the last whole line. Where that ends a record, it is a record of its own; inside of a quoted cell it
+# closes that cell. So its place tells whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
+_SENTINEL: Final = '\0"'
+_NOTED: Final = 3
+_USUAL_NAMES: Final = ("reference", "consignment reference", "consignment_reference", "consignment", "ref")
+
+csv.field_size_limit(4 * MAX_ENTRY)  # ours is `MAX_ENTRY`, and says which line it is
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How the records of a table are to be read.
+
+    Attributes:
+        delimiter: what parts the cells.
+        position: which cell of a record is the reference.
+        width: how many cells a record has; in those of a longer one, nobody knows which is which.
+        header: the names of the columns; none where there is no header.
+    """
+
+    delimiter: str
+    position: int
+    width: int
+    header: tuple[str, ...] = ()
+
+
+class CsvParser:
+    """Reads the cells of one column.
+
+    Attributes:
+        swallowed: references within quoted cells of several lines, which are not taken.
+    """
+
+    column = None
+
+    def __init__(self, table: Table, pattern: ReferencePattern, line: int = 1) -> None:
+        self.swallowed = 0
+        self._table = table
+        self._pattern = pattern
+        self._buffer = LineBuffer(line)
+        self._cut_off = False
+        self._rows = Headings(table.position, table.width, pattern)
+        self._looked = False
+        self._spans: list[str] = []
+        self._more_spans = 0
+        self._again = 0
+        self._names = frozenset(folded(name) for name in table.header)
+        self._headings = _spellings(table.header) if table.header else frozenset[str]()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know."""
+        lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
+        again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
+        more = (f"and {self._more_spans:,} more quoted cells of that kind",) if self._more_spans else ()
+        return (*self._spans, *more, *again)
+
+    def parse(self, text: str, *, final: bool) -> list[RawBatch]:
+        """Take the next piece of text and give the entries that are whole.
+
+        Raises:
+            InputError: a quoted cell is malformed or never closed, or it cannot be known which cell is meant.
+        """
+        taken = self._buffer.take(text, final=final)
+        if not taken:
+            return []
+        if '"' in taken:
+            rows, lines = self._quoted(taken, final=final)
+            if rows and not self._rows.watching and set(map(len, rows)) == {self._table.width}:
+                values = [row[self._table.position] for row in rows]
+                return [self._clean(lines, values, rows) or self._each(lines, rows)]
+            return [self._each(lines, rows)]
+        whole = taken[:-1].split("\n")
+        lines = self._buffer.advance(len(whole))
+        delimiter, position = self._table.delimiter, self._table.position
+        if not self._rows.watching and set(map(str.count, whole, repeat(delimiter))) == {self._table.width - 1}:
+            upto = position + 1
+            values = [one.split(delimiter, upto)[position] for one in whole] if self._table.width > 1 else whole
+            if clean := self._clean(lines, values, whole):
+                return [clean]
+        return [self._each(lines, [one.split(delimiter) for one in whole])]
+
+    def _clean(
+        self, lines: Sequence[int], values: list[str], rows: Sequence[str] | Sequence[Sequence[str]]
+    ) -> RawBatch | None:
+        """Take the cells of records that are all as they should be; nothing where one is blank."""
+        if wrapped("".join(values)):
+            values = list(map(bare, values))
+        lines, values, blank = without_blanks(lines, values)
+        if blank or not self._headings.isdisjoint(values):
+            return None
+        self._cut_off = False
+        self._rows.seen = True
+        self._looked = False
+        return RawBatch(lines, values, rows=rows)
+
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
+        """Look at the malformed entries of a batch, and at what is around them.
+
+        Raises:
+            InputError: one of them is a heading or a remark, or holds a reference among other words.
+        """
+        for line, at in questioned(raw, invalid):
+            row = self._parted(raw.rows[at])
+            if filled(row) <= 1:
+                check_alone(line, row[self._table.position], self._pattern)
+            elif not self._looked:
+                for near in range(max(0, at - 2), len(raw.rows)):
+                    self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
+                    if near > at and not self._rows.watching:
+                        break
+
+    def _parted(self, row: str | Sequence[str]) -> Sequence[str]:
+        return row.split(self._table.delimiter) if isinstance(row, str) else row
+
+    def _quoted(self, taken: str, *, final: bool) -> tuple[list[list[str]], Sequence[int]]:
+        """Give the whole records and the lines on which they begin; hold back the last one if it is not whole."""
+        first = self._buffer.line
+        rows, held, fault = records(taken, self._table.delimiter, strict=True)
+        if fault:
+            raise InputError(f"line {first + held}: the CSV is malformed: {fault}")
+        count = taken.count("\n")
+        if held:
+            count -= held
+            if final:
+                raise InputError(f"line {first + count}: a quote is opened here and never closed")
+            parts = taken.rsplit("\n", held + 1)
+            rest = taken[len(parts[0]) + 1 :] if len(parts) == held + 2 else taken
+            if len(rest) > MAX_ENTRY:
+                raise InputError(
+                    f"line {first + count}: a quote is opened here and not closed within {MAX_ENTRY:,} characters"
+                )
+            self._buffer.put_back(rest)
+        lines: Sequence[int] = self._buffer.advance(count)
+        if len(rows) != count:
+            lines = _beginnings(rows, first)
+            for line, row in zip(lines, rows, strict=True):
+                self._look_within(line, row)
+        return rows, lines
+
+    def _look_within(self, line: int, row: list[str]) -> None:
+        """Tell of references in the lines of quoted cells: most likely a quote is missing, and they were rows."""
+        for cell in row:
+            lines = cell.split("\n")
+            if len(lines) > 1:
+                held = sum(self._holds_reference(one) for one in lines)
+                self.swallowed += held
+                if held and len(self._spans) < _NOTED:
+                    self._spans.append(
+                        f"a quoted cell spans lines {line} to {line + len(lines) - 1} and holds references; they are "
+                        "not taken: is a quote missing?"
+                    )
+                elif held:
+                    self._more_spans += 1
+                line += len(lines) - 1
+
+    def _holds_reference(self, line: str) -> bool:
+        return any(self._pattern.matches(normalise(bare(cell))) for cell in line.split(self._table.delimiter))
+
+    def _each(self, lines: Sequence[int], rows: list[list[str]]) -> RawBatch:
+        """Take the cells of records that may be blank, or longer or shorter than they should be."""
+        table = self._table
+        self._looked = True
+        kept: list[int] = []
+        whole: list[list[str]] = []
+        values: list[str] = []
+        invalid: list[InvalidEntry] = []
+        blank = 0
+        for line, row in zip(lines, rows, strict=True):
+            if not any(cell.strip(NOISE) for cell in row):
+                self._rows.part()
+                continue
+            if not self._headings.isdisjoint(map(bare, row)) and self._is_header(line, row):
+                self._rows.forget()
+                continue
+            self._rows.look(line, row)
+            if beyond(row, table.width) or len(row) <= table.position:
+                invalid.append(self._misshapen(line, row))
+            else:
+                if len(row) != table.width:
+                    self._check_shape(line, row)
+                if value := bare(row[table.position]):
+                    kept.append(line)
+                    values.append(value)
+                    whole.append(row)
+                else:
+                    blank += 1
+            self._cut_off = len(row) <= table.position
+        return RawBatch(kept, values, tuple(invalid), blank, whole)
+
+    def _is_header(self, line: int, row: list[str]) -> bool:
+        """Say whether a record is the header once more.
+
+        Raises:
+            InputError: it is another header, so that the records below it have other columns.
+        """
+        place = self._table.position
+        if len(row) > place and self._pattern.matches(normalise(bare(row[place]))):
+            return False
+        cells = [folded(cell) for cell in row if cell.strip(NOISE)]
+        known = sum(cell in self._names or looks_like_reference(cell) for cell in cells)
+        if 2 * known < len(cells) or known < min(2, self._table.width):
+            return False
+        if [folded(cell) for cell in row] != [folded(name) for name in self._table.header]:
+            raise InputError(f"line {line}: another header begins here; hand in the files apart, as several files")
+        self._again += 1
+        return True
+
+    def _misshapen(self, line: int, row: list[str]) -> InvalidEntry:
+        table = self._table
+        long = len(row) > table.width
+        number = last_filled(row) if long else len(row)
+        cells = "1 cell" if number == 1 else f"{number} cells"
+        wanted = f"the header has {len(table.header)}" if table.header else f"other rows have {table.width}"
+        return InvalidEntry(line, shown(table.delimiter.join(row).strip(NOISE)), f"{cells}, {wanted}")
+
+    def _check_shape(self, line: int, row: list[str]) -> None:
+        """Refuse a record whose cells may have moved, so that another column's reference could be taken.
+
+        A blank cell too many may come of a delimiter within another cell; too few, after a record that breaks off,
+        may be the rest of that.
+        """
+        cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+        if len(row) > self._table.width:
+            raise InputError(
+                f"line {line}: it has {cells} and others have {self._table.width}, though the last are blank: quote "
+                "cells that hold the delimiter, or take away what is too much at the line's end"
+            )
+        if self._cut_off:
+            raise InputError(
+                f"line {line}: it has {cells} and others have {self._table.width}, and so has the line above: were "
+                "they one, parted by a line's end in a cell? Quote such cells"
+            )
+
+
+def _spellings(names: Sequence[str]) -> frozenset[str]:
+    """Give how a header may be spelt where it is repeated: as it is, and in the usual letters."""
+    spelt = {bare(name) for name in names} | set(_USUAL_NAMES)
+    return frozenset(one for name in spelt if name for one in (name, name.lower(), name.upper(), name.title()))
+
+
+def records(text: str, delimiter: str, *, strict: bool) -> tuple[list[list[str]], int, str]:
+    r"""Part whole lines into records.
+
+    Returns:
+        The records that are whole; how many `\n` the last one holds that is not; and what is malformed, in which case
+        the second is the line, from 0.
+    """
+    reader = csv.reader(
+        io.StringIO(text + _SENTINEL, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=strict
+    )
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        return [], reader.line_num - 1, str(error)
+    last = rows.pop()
+    return rows, 0 if last == [_SENTINEL] else sum(cell.count("\n") for cell in last), ""
+
+
+def last_filled(row: Sequence[str]) -> int:
+    """Give the number of a record's last cell that is not blank, from 1."""
+    return next((number for number in range(len(row), 0, -1) if row[number - 1].strip(NOISE)), 0)
+
+
+def beyond(row: Sequence[str], width: int) -> bool:
+    """Say whether a cell that is not blank stands where the header has none."""
+    return len(row) > width and last_filled(row) > width
+
+
+def _beginnings(rows: list[list[str]], line: int) -> list[int]:
+    beginnings = []
+    for row in rows:
+        beginnings.append(line)
+        line += 1 + sum(cell.count("\n") for cell in row)
+    return beginnings

@@ -1,0 +1,102 @@
+r"""Bytes to text: which encoding it is, and lines that all end in `\n`."""
+
+import codecs
+import io
+import re
+from typing import Final
+
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.foreign_formats import refuse_binary
+
+_MARKS: Final = (
+    # UTF-32's mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
+_BINARY_SHARE: Final = 0.02
+_WIDE_SHARE: Final = 0.5
+_STRAY_SHARE: Final = 0.1
+# How files of DOS end, and what they are filled up with; what editors add may follow.
+_DOS_END: Final = re.compile(r"\x1a[\x1a \t\n]*\Z")
+_LONGEST_END: Final = 4096
+
+
+class Decoder:
+    """Decodes the pieces of one document, in order.
+
+    Its encoding is settled by `head`, the first piece, which is yet to be decoded. What then turns out not to be
+    UTF-8 is read as Windows-1252 where all before was ASCII, as spreadsheets on Windows write it; else what is
+    broken is replaced. Neither can make a reference of what is none, since references are ASCII.
+
+    Attributes:
+        encoding: the name that Python has for it.
+        warning: what the user should know of it, or nothing.
+
+    Raises:
+        InputError: it is not text.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        self.encoding, self._mark = _identify(head)
+        self.warning = ""
+        self._decoder = codecs.getincrementaldecoder(self.encoding)()
+        self._newlines = io.IncrementalNewlineDecoder(None, translate=True)
+        self._ascii = True
+        self._held = ""
+
+    def decode(self, piece: bytes, *, final: bool) -> str:
+        r"""Give the text that is whole so far, each line's end a `\n`.
+
+        Raises:
+            InputError: it is not text.
+        """
+        piece, self._mark = piece[self._mark :], 0
+        try:
+            text = self._decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            text = self._decode_otherwise(error, final=final)
+        if "\0" in text:
+            raise InputError("the input holds NUL bytes: it is not text, or damaged; hand in a text file")
+        self._ascii = self._ascii and text.isascii()
+        return self._without_end(self._newlines.decode(text, final), final=final)
+
+    def _without_end(self, text: str, *, final: bool) -> str:
+        """Hold back what may be the ^Z that closes the document, and drop it there."""
+        text, self._held = self._held + text, ""
+        if "\x1a" in text and (found := _DOS_END.search(text)) and len(found[0]) <= _LONGEST_END:
+            text, self._held = text[: found.start()], "" if final else found[0]
+        return text
+
+    def _decode_otherwise(self, error: UnicodeDecodeError, *, final: bool) -> str:
+        if self.encoding != "utf-8":
+            raise InputError(f"the input is not whole: it breaks its encoding, {self.encoding}") from error
+        good = error.object[: error.start].decode()
+        if self._ascii and good.isascii():
+            self.encoding = "cp1252"
+            self.warning = "the input is not UTF-8; it was read as Windows-1252"
+        else:
+            self.warning = "some characters of the input are not UTF-8; they were replaced"
+        self._decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
+        return good + self._decoder.decode(error.object[error.start :], final)
+
+
+def _identify(head: bytes) -> tuple[str, int]:
+    """Give the encoding and the length of its mark; refuse what is not text and say what it is."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding, len(mark)
+    refuse_binary(head)
+    half = len(head) // 2
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > half * _WIDE_SHARE and even <= half * _STRAY_SHARE:
+        return "utf-16-le", 0
+    if even > half * _WIDE_SHARE and odd <= half * _STRAY_SHARE:
+        return "utf-16-be", 0
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if even or odd or controls > len(head) * _BINARY_SHARE:
+        raise InputError("the input is not text: hand in CSV, JSON, or one reference a line")
+    return "utf-8", 0

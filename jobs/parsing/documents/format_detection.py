@@ -1,0 +1,121 @@
+"""What form a document has, judged by its first lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.columns import listing, quoted
+from cancellist.jobs.parsing.documents.csv_records import Table
+from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
+from cancellist.jobs.parsing.documents.headers import Row, delimiter_of, explicit, rows_of, table_of
+from cancellist.jobs.parsing.documents.hints import Hints
+from cancellist.jobs.parsing.documents.json_text import is_string
+from cancellist.jobs.parsing.documents.lines import plain
+from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+
+Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]
+
+_SAMPLE: Final = 200
+"""Lines by which the form is judged."""
+_LEAST: Final = 10
+"""Rows of a table without which more of it is wanted."""
+
+
+_LIST: Final = Table(",", position=0, width=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a document is to be read.
+
+    Attributes:
+        form: its kind.
+        table: of CSV: where its cells are.
+        column: of CSV: the name of the column with the references; None where there is no header.
+        above: of CSV: the lines above the first row.
+        notes: what the user should know of it.
+    """
+
+    form: Form
+    table: Table = _LIST
+    column: str | None = None
+    above: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def sniff(head: str, *, whole: bool, hints: Hints, pattern: ReferencePattern) -> Layout | None:
+    """Tell the form of a document.
+
+    Args:
+        head: its beginning.
+        whole: whether that is all of it.
+        hints: what the user says of it.
+        pattern: what a reference looks like.
+
+    Returns:
+        How it is to be read; None where more of it is wanted.
+
+    Raises:
+        InputError: it has none of the forms, or the column with the references cannot be told.
+    """
+    start = head.lstrip(NOISE)
+    if not start:
+        return Layout("lines") if whole else None
+    refuse_text(start)
+    if start.startswith(("[", "{")):
+        _refuse_table_hints(hints, "JSON")
+        return Layout("json")
+    # The last line may be cut off.
+    lines = _sample((head if whole else head[: head.rfind("\n") + 1]).split("\n"))
+    if not lines:
+        return None
+    text = "\n".join(lines) + "\n"
+    named, above = explicit(lines)
+    delimiter = hints.delimiter or named
+    if delimiter is None:
+        return _by_content(text, lines, whole=whole, hints=hints, pattern=pattern)
+    rows = rows_of(text, delimiter, above)
+    return _table(rows, delimiter, whole=whole, hints=hints, pattern=pattern)
+
+
+def _sample(lines: list[str]) -> list[str]:
+    """Give the first lines, up to so many that are not blank."""
+    filled = [at for at, line in enumerate(lines) if line.strip(NOISE)][:_SAMPLE]
+    return lines[: filled[-1] + 1] if filled else []
+
+
+def _by_content(
+    text: str, lines: Sequence[str], *, whole: bool, hints: Hints, pattern: ReferencePattern
+) -> Layout | None:
+    delimiter = delimiter_of(text, hints, pattern)
+    if delimiter is not None:
+        return _table(rows_of(text, delimiter), delimiter, whole=whole, hints=hints, pattern=pattern)
+    filled = [line for line in lines if line.strip(NOISE)]
+    if hints.column is not None:
+        if hints.column == "1" and not all(map(is_string, filled)):
+            return Layout("lines")
+        raise InputError(_no_column(hints.column, filled, pattern))
+    if all(map(is_string, filled)):
+        return Layout("json")
+    return Layout("lines")
+
+
+def _table(rows: list[Row], delimiter: str, *, whole: bool, hints: Hints, pattern: ReferencePattern) -> Layout | None:
+    if len(rows) < _LEAST and not whole:
+        return None
+    if not rows:
+        return Layout("lines")
+    found = table_of(rows, delimiter, hints, pattern)
+    return Layout("csv", found.table, found.column, found.above, found.notes)
+
+
+def _refuse_table_hints(hints: Hints, what: str) -> None:
+    if hints.delimiter is not None or not hints.header:
+        raise InputError(f"the input is {what}: leave --delimiter and --no-header out, they are for CSV")
+
+
+def _no_column(column: str, lines: Sequence[str], pattern: ReferencePattern) -> str:
+    if pattern.matches(normalise(plain(lines[0]))):
+        return f"there is no column {quoted(column)}: the input is one reference a line; leave --column out"
+    return f"there is no column {quoted(column)}; {listing([plain(lines[0])])}"

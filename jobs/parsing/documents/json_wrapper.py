@@ -1,0 +1,168 @@
+"""A JSON object that wraps one array, or is one record: read key by key, so that the array may be of any length."""
+
+from typing import Any, Final
+
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.columns import listing, quoted
+from cancellist.jobs.parsing.documents.json_items import Items
+from cancellist.jobs.parsing.documents.json_text import JsonText, Steps
+from cancellist.jobs.parsing.references import RawBatch, ReferencePattern, normalise
+
+_MOST_KEYS: Final = 10_000
+_DEEPEST: Final = 32
+
+
+class Wrapper:
+    """Reads one object and takes the references of the one array in it that is meant.
+
+    Without a column that is the only array. A column names an array, dotted where it is in inner objects; or an array
+    and the key in its objects; or that key alone, where there is one array.
+
+    Attributes:
+        column: what was taken, as it could be named.
+        arrays: the names of all that were found.
+    """
+
+    def __init__(self, text: JsonText, column: str | None, pattern: ReferencePattern, out: list[RawBatch]) -> None:
+        self.column: str | None = None
+        self.arrays: list[str] = []
+        self._text = text
+        self._wanted = column
+        self._pattern = pattern
+        self._out = out
+        self._named: list[str] = []
+        self._within: list[str] = []
+        self._loose: list[str] = []
+        self._record: tuple[Any, int] | None = None
+        self._keys = 0
+
+    def read(self) -> Steps[None]:
+        """Read the object, whose brace is the next character.
+
+        Raises:
+            InputError: it is malformed, or what is meant cannot be told.
+        """
+        self._text.at += 1
+        yield from self._object(())
+        if self.arrays:
+            self._judge()
+
+    def _object(self, path: tuple[str, ...]) -> Steps[None]:
+        if len(path) > _DEEPEST:
+            raise InputError(f"line {self._text.line()}: the JSON is nested too deeply")
+        if (yield from self._text.next()) == "}":
+            self._text.at += 1
+            return
+        keys: set[str] = set()
+        while True:
+            key = yield from self._key()
+            if key in keys:
+                raise InputError(f"line {self._text.line()}: the key {quoted(key)} is twice in one object")
+            keys.add(key)
+            yield from self._text.expect(":", "in place of a colon")
+            yield from self._member((*path, key))
+            if (yield from self._text.expect(",}", "in place of a comma")) == "}":
+                return
+
+    def _key(self) -> Steps[str]:
+        found = yield from self._text.next()
+        if found != '"':
+            raise self._text.fault(found, "in place of a key")
+        self._keys += 1
+        if self._keys > _MOST_KEYS:
+            raise InputError(f"the JSON object has more than {_MOST_KEYS:,} keys; hand in an array")
+        key: str = yield from self._text.value()
+        return key
+
+    def _member(self, path: tuple[str, ...]) -> Steps[None]:
+        found = yield from self._text.next()
+        self._look(path, path[-1])
+        match found:
+            case "[":
+                self._text.at += 1
+                yield from self._array(".".join(path))
+            case "{":
+                self._text.at += 1
+                yield from self._object(path)
+            case _:
+                line = self._text.line()
+                value = yield from self._text.value()
+                self._look(path, value)
+                if ".".join(path) == self._wanted:
+                    self._named.append(self._wanted)
+                    self._record = value, line
+
+    def _look(self, path: tuple[str, ...], value: Any) -> None:
+        """Remember references that are in no array."""
+        if isinstance(value, str) and self._pattern.matches(normalise(value)):
+            self._loose.append(".".join(path))
+
+    def _array(self, name: str) -> Steps[None]:
+        self.arrays.append(name)
+        items = self._items(name)
+        if items is None:
+            yield from self._text.elements(lambda _items, _lines: None)
+            return
+        yield from self._text.elements(items.take)
+        items.close()
+        if items.found and self._wanted and name not in self._named:
+            self._within.append(name)
+        if items.found:
+            self.column = f"{name}.{items.key}" if items.key else name
+
+    def _items(self, name: str) -> Items | None:
+        """Give what takes the elements of an array; nothing where they are not meant."""
+        wanted = self._wanted
+        if wanted is None:
+            return Items(None, self._pattern, self._out) if len(self.arrays) == 1 else None
+        if name == wanted or wanted.startswith(f"{name}."):
+            self._named.append(name)
+            return Items(wanted[len(name) + 1 :] or None, self._pattern, self._out)
+        return Items(wanted, self._pattern, self._out, optional=True) if self._record or not self._named else None
+
+    def _judge(self) -> None:
+        names = listing(self.arrays, "arrays")
+        if self._wanted is None:
+            if len(self.arrays) > 1:
+                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with --column; {names}")
+            if self._loose:
+                raise InputError(
+                    f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
+                    f"{quoted(self.arrays[0])}: name the one that is meant with --column"
+                )
+            return
+        if len(self._named) > 1 or (self._within and (self._named or len(self.arrays) > 1)):
+            places = [*self._named, *(f"{name}.{self._wanted}" for name in self._within)]
+            raise InputError(
+                f"{quoted(self._wanted)} may be meant in several places: give the whole name to --column, such as "
+                f"{quoted(places[0])}; {names}"
+            )
+        if not self._named and not self._within:
+            raise InputError(f"there is neither an array nor a key {quoted(self._wanted)}; {names}")
+        if self._record:
+            value, line = self._record
+            record = Items(None, self._pattern, self._out)
+            record.take([value], [line])
+            record.close()
+            self.column = self._wanted
+
+
+def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
+    """Say whether a lone object is surely a record: it holds a reference, and what arrays it has hold none.
+
+    An array that was named is meant all the same.
+    """
+    if not isinstance(item, dict):
+        return False
+    loose, listed, named = False, False, False
+    waiting: list[tuple[Any, str, bool]] = [(item, "", False)]
+    while waiting:
+        value, name, within = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(inner, f"{name}.{key}" if name else key, within) for key, inner in value.items()]
+        elif isinstance(value, list):
+            named = named or (not within and column is not None and f"{column}.".startswith(f"{name}."))
+            waiting += [(inner, name, True) for inner in value]
+        elif isinstance(value, str) and pattern.matches(normalise(value)):
+            loose, listed = loose or not within, listed or within
+    return loose and not listed and not named

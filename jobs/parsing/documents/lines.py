@@ -1,0 +1,142 @@
+"""One reference a line; and the cutting of text into whole lines, which the other forms share."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
+from cancellist.jobs.parsing.documents.headings import check_alone, questioned
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
+
+MAX_ENTRY: Final = 1_000_000
+"""Characters of a line, a record or an element, at most: what bounds the memory of reading."""
+
+COMMENTS: Final = ("#", "//")
+"""What lines begin with that are comments."""
+
+_SEPARATORS: Final = ",;"
+_CLEANED: Final = frozenset(_SEPARATORS)
+_SIGNS: Final = "[]{}<>():#/"
+# Brackets by themselves or beside quotes, what is opened or announced at a line's end, [sections] and <tags>.
+_STRUCTURE: Final = re.compile(
+    r"""^[\[{(]\s*["']|["']\s*[\]}][,;]*$|^[\[\]{}()<>"',;:\s]*[\[\]{}()<>][\[\]{}()<>"',;:\s]*$"""
+    r"""|[\[{(<:]["',;]*$|^\[[^\[\]]*\]$|^</?[a-z!?]""",
+    re.IGNORECASE,
+)
+
+
+class LineBuffer:
+    """Holds back what is not a whole line yet.
+
+    Attributes:
+        line: the number of the first line that was not taken yet, from 1.
+    """
+
+    def __init__(self, line: int = 1) -> None:
+        self.line = line
+        self._rest = ""
+
+    def take(self, text: str, *, final: bool) -> str:
+        r"""Give the whole lines so far, each with its `\n`; at the end all that is left.
+
+        Raises:
+            InputError: a line is longer than `MAX_ENTRY`.
+        """
+        text = self._rest + text
+        cut = len(text) if final else text.rfind("\n") + 1
+        self._rest = text[cut:]
+        if len(self._rest) > MAX_ENTRY:
+            self.line += text.count("\n", 0, cut)
+            raise too_long(self.line)
+        return text[:cut] + "\n" if final and text and not text.endswith("\n") else text[:cut]
+
+    def advance(self, lines: int) -> range:
+        """Count `lines` as taken and give their numbers."""
+        start, self.line = self.line, self.line + lines
+        return range(start, self.line)
+
+    def put_back(self, text: str) -> None:
+        """Hold back whole lines from the end of what was taken, which are no whole record yet."""
+        self._rest = text + self._rest
+        if len(self._rest) > MAX_ENTRY:
+            raise too_long(self.line)
+
+
+class LinesParser:
+    """Reads one reference a line; blank lines, quotes around it and a separator after it are noise.
+
+    Comments above the first entry are passed over. What shows that the text has a structure, such as brackets,
+    headings or comments further down, is refused: references of one part of it may not be meant.
+
+    Attributes:
+        notes: what the user should know.
+    """
+
+    swallowed = 0
+    column = None
+
+    def __init__(self, pattern: ReferencePattern, line: int = 1) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._pattern = pattern
+        self._buffer = LineBuffer(line)
+        self._begun = False
+        self._first = 0
+
+    def parse(self, text: str, *, final: bool) -> list[RawBatch]:
+        """Take the next piece of text and give the entries that are whole.
+
+        Raises:
+            InputError: it has a structure.
+        """
+        taken = self._buffer.take(text, final=final)
+        if not taken:
+            return []
+        values = taken[:-1].split("\n")
+        lines: Sequence[int] = self._buffer.advance(len(values))
+        if any(sign in taken for sign in _SIGNS) or not self._begun:
+            lines, values = self._listed(lines, values)
+        if not _CLEANED.isdisjoint(taken) or wrapped(taken):
+            values = list(map(plain, values))
+        # Blank lines are no entries, and are not counted.
+        lines, values, _ = without_blanks(lines, values)
+        if not self._first and lines:
+            self._first = lines[0]
+        return [RawBatch(lines, values)]
+
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
+        """Look at the malformed entries of a batch.
+
+        Raises:
+            InputError: one of them is a heading or a remark, or holds a reference among other words.
+        """
+        for line, at in questioned(raw, invalid):
+            check_alone(line, raw.values[at], self._pattern, first=line == self._first)
+
+    def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
+        """Leave out the comments at the beginning, and refuse what has a structure."""
+        above = 0
+        for at, (line, value) in enumerate(zip(lines, values, strict=True)):
+            text = value.strip(NOISE)
+            comment = text.startswith(COMMENTS)
+            if not self._begun and (comment or not text):
+                above = at + 1
+                self.notes = (f"comments were passed over, up to line {line}",) if comment else self.notes
+            elif text:
+                self._begun = True
+                if (comment or _STRUCTURE.search(text)) and not self._pattern.matches(normalise(plain(text))):
+                    raise InputError(
+                        f"line {line}: '{shown(text)}' shows that this is no plain list: hand in CSV, JSON, or one "
+                        "reference a line and nothing else"
+                    )
+        return lines[above:], values[above:]
+
+
+def plain(value: str) -> str:
+    """Take a separator off the end of a line, and what may stand around a cell."""
+    return bare(value.strip(NOISE).rstrip(_SEPARATORS))
+
+
+def too_long(line: int) -> InputError:
+    """Say that an entry exceeds `MAX_ENTRY`."""
+    return InputError(f"line {line}: an entry is longer than {MAX_ENTRY:,} characters; is this a list of references?")

@@ -1,0 +1,247 @@
+"""What an entry of the intake stream means: a job's order and its references, or why it cannot become one.
+
+An entry is taken whole or refused whole: whatever is not surely understood is refused, with a reason of bounded length.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder, Priority
+from cancellist.jobs.parsing.documents.headings import is_remark
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify, shown
+from cancellist.jobs.parsing.shares import Limit
+from cancellist.jobs.times import parse_when_ms, rfc3339
+
+MAX_BYTES: Final = 64_000_000
+"""What an entry may hold in all, names and values: about three million references."""
+MAX_REASON: Final = 500
+"""Characters of the reason for which an entry is refused."""
+
+_REFERENCES: Final = "references"
+_FIELDS: Final = frozenset(
+    {_REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key"}
+)
+_MAX_TEXT: Final = 500
+_SIFTED: Final = 10_000
+_SHOWN: Final = 60
+_MARK: Final = "\ufeff"
+_JSON_BEGINS: Final = frozenset('[{"')
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_GIVE: Final = "give a JSON array of strings, or one reference a line"
+
+
+class MalformedEntryError(ValueError):
+    """The entry cannot become a job; the text is the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…")
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeOrder:
+    """An order and its references as they came; blank ones are left out.
+
+    `lines` says that they came one a line: there a heading may part those that are meant from others.
+    """
+
+    order: JobOrder
+    references: list[str]
+    lines: bool = False
+
+
+def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: frozenset[str]) -> IntakeOrder:
+    """Reads an entry's fields.
+
+    Args:
+        pairs: names and values in their order, as they came; a name may stand there more than once.
+        now_ms: what a span such as `+2h` counts from.
+        accounts: those that are served.
+
+    Raises:
+        MalformedEntryError: a field is unknown, repeated, missing or malformed: none may be passed over.
+    """
+    held = size(pairs)
+    if held > MAX_BYTES:
+        raise MalformedEntryError(
+            f"the entry holds {held:,} bytes, and may hold {MAX_BYTES:,}: "
+            "hand it in as several entries, or as a file with `cancellist enqueue`"
+        )
+    given = _fields(pairs)
+    fields = {name: values[0] for name, values in given.items()}
+    account = fields.get("account") or DEFAULT_ACCOUNT
+    if account not in accounts:
+        raise MalformedEntryError(
+            f"no account {_quoted(account)} is configured; there is {', '.join(sorted(accounts))}"
+        )
+    references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text)]
+    if not references:
+        raise MalformedEntryError(f"field 'references' holds no reference; {_GIVE}")
+    for name in ("reason", "requested_by", "idempotency_key"):
+        if len(fields.get(name, "")) > _MAX_TEXT:
+            raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
+    deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
+    start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
+    _check_times(deadline_ms, start_at_ms, now_ms)
+    order = JobOrder(
+        account=account,
+        reason=fields.get("reason") or None,
+        requested_by=fields.get("requested_by") or None,
+        priority=_priority(fields.get("priority")),
+        deadline_ms=deadline_ms,
+        start_at_ms=start_at_ms,
+        idempotency_key=fields.get("idempotency_key") or None,
+    )
+    lines = any(not text.strip(NOISE).startswith("[") for text in given[_REFERENCES])
+    return IntakeOrder(order, references, lines)
+
+
+def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
+    """The bytes of an entry, names and values."""
+    return sum(len(name) + len(value) for name, value in pairs)
+
+
+def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit, lines: bool = False) -> list[Batch]:
+    """Parts an entry's references from what is malformed, in batches of bounded size.
+
+    Args:
+        references: as they came, without blank ones.
+        pattern: what a reference is.
+        most: how many may be malformed.
+        lines: whether they came one a line.
+
+    Raises:
+        MalformedEntryError: none is a reference, too many are none, one stands among other words, or words alone stand
+            among lines.
+    """
+    batches = []
+    for at in range(0, len(references), _SIFTED):
+        part = list(references[at : at + _SIFTED])
+        batch = classify(RawBatch(range(at + 1, at + 1 + len(part)), part), pattern)
+        _check_lines(references, batch, pattern)
+        batches.append(batch)
+    _check_share(sum(len(batch.valid) for batch in batches), sum(len(batch.invalid) for batch in batches), most)
+    if lines:
+        _check_headings(references, batches)
+    return batches
+
+
+def _check_headings(references: Sequence[str], batches: Sequence[Batch]) -> None:
+    """Refuses a list with headings: what stands below one may not be meant."""
+    for entry in (entry for batch in batches for entry in batch.invalid):
+        if is_remark(references[entry.line - 1][:_MAX_TEXT]):
+            raise MalformedEntryError(
+                f"line {entry.line:,} of 'references' stands among references as a heading or a remark; {_GIVE}"
+            )
+
+
+def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePattern) -> None:
+    """Refuses what is a table, or prose, and no list: there a reference stands among other words."""
+    for entry in batch.invalid:
+        text = references[entry.line - 1][:_MAX_TEXT]
+        if among_words(text, pattern):
+            raise MalformedEntryError(
+                f"entry {entry.line:,} of 'references' holds a reference among other words; {_GIVE}"
+            )
+
+
+def _check_share(valid: int, malformed: int, most: Limit) -> None:
+    total = valid + malformed
+    if not valid:
+        raise MalformedEntryError(f"none of the {total:,} entries of 'references' is a reference by the pattern")
+    if most.exceeded(malformed, total):
+        raise MalformedEntryError(
+            f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern, and at most "
+            f"{most} may be (CANCELLIST_MAX_INVALID)"
+        )
+
+
+def _fields(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """The values of each field in their order; only `references` may stand there more than once."""
+    given: dict[str, list[str]] = defaultdict(list)
+    for raw_name, raw_value in pairs:
+        name = _text(raw_name, "the name of a field")
+        if name not in _FIELDS:
+            known = ", ".join(sorted(_FIELDS))
+            raise MalformedEntryError(f"unknown field {_quoted(name)}{_meant(name)}; known are {known}")
+        given[name].append(_text(raw_value, f"field {name!r}").removeprefix(_MARK))
+        if len(given[name]) > 1 and name != _REFERENCES:
+            raise MalformedEntryError(f"field {name!r} is given twice: give it once")
+    return given
+
+
+def _text(raw: bytes, what: str) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedEntryError(f"{what} is not UTF-8 text (byte {error.start})") from None
+
+
+def _meant(name: str) -> str:
+    """What a misspelt name may be meant as."""
+    spelt = name.strip(NOISE).casefold()[:_SHOWN].replace("-", "_").replace(" ", "_")
+    near = get_close_matches(spelt, _FIELDS, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _references(text: str) -> Iterator[str]:
+    """What stands in one field, blank entries left out."""
+    content = text.strip(NOISE)
+    listed = _array(content) if content[:1] in _JSON_BEGINS else _LINE_END.split(text)
+    return (entry for entry in listed if entry.strip(NOISE))
+
+
+def _array(text: str) -> list[str]:
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedEntryError(f"field 'references' begins as JSON and is not JSON: {error}; {_GIVE}") from None
+    if not isinstance(listed, list):
+        what = "an object" if isinstance(listed, dict) else "a string"
+        raise MalformedEntryError(f"field 'references' is JSON, but {what} and no array; {_GIVE}")
+    if not all(isinstance(item, str) for item in listed):
+        raise MalformedEntryError(f"field 'references' must be an array of strings; {_GIVE}")
+    return listed
+
+
+def _priority(text: str | None) -> Priority:
+    try:
+        return Priority(text.strip().lower()) if text else Priority.NORMAL
+    except ValueError:
+        raise MalformedEntryError(f"priority {_quoted(text or '')} is none of {', '.join(Priority)}") from None
+
+
+def _when(name: str, text: str | None, now_ms: int) -> int | None:
+    if not text:
+        return None
+    if len(text) > _MAX_TEXT:
+        raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
+    try:
+        at_ms = parse_when_ms(text, now_ms=now_ms)
+        rfc3339(at_ms)  # what cannot be written back would break every listing of the job
+    except (ValueError, OverflowError) as error:
+        raise MalformedEntryError(f"field {name!r}: {error}") from None
+    return at_ms
+
+
+def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) -> None:
+    if deadline_ms is None:
+        return
+    if deadline_ms <= now_ms:
+        raise MalformedEntryError(f"the deadline, {rfc3339(deadline_ms)}, is past: give a later one")
+    if start_at_ms is not None and start_at_ms >= deadline_ms:
+        raise MalformedEntryError(
+            f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
+            "give an earlier 'start_at' or a later 'deadline'"
+        )
+
+
+def _quoted(text: str) -> str:
+    """A piece of what was handed in, cut, and with what cannot be printed escaped."""
+    cut = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return f"'{shown(cut)}'"

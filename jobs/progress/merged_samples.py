@@ -1,0 +1,41 @@
+"""The samples of jobs that share the calls of an account, as if they were one job's."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from cancellist.jobs.progress.throughput import START, Sample
+
+
+def merged(jobs: Iterable[tuple[Sequence[Sample], int]]) -> tuple[list[Sample], int]:
+    """All samples in the order of their times, and the time of now, on the clock that has run for longest.
+
+    Args:
+        jobs: of each its samples, oldest first, and the time of now, on its own clock.
+    """
+    known = list(jobs)
+    now_ms = max((clock for _, clock in known), default=0)
+    rises = [
+        (job, rise) for job, (samples, clock) in enumerate(known) for rise in _rises(samples, now_ms - clock)
+    ]  # fmt: skip
+    in_calls = [0] * len(known)
+    total, kept = START, []
+    for job, rise in sorted(rises, key=lambda one: one[1].at_ms):
+        in_calls[job] = rise.in_calls or in_calls[job]
+        if not rise.count:
+            continue
+        total = Sample(rise.at_ms, total.count + rise.count, total.sum_ms + rise.sum_ms, calls=total.calls + rise.calls)
+        kept.append(replace(total, in_calls=sum(in_calls)))
+    return kept, now_ms
+
+
+def _rises(samples: Sequence[Sample], later_ms: int) -> Iterable[Sample]:
+    """What each sample has more than the one before it, on a clock that shows so much more.
+
+    Before them stands what was in calls as the job began.
+    """
+    yield Sample(later_ms, 0, 0, next((sample.in_calls for sample in samples if sample.in_calls), 0))
+    for before, after in pairwise([START, *samples]):
+        count = after.count - before.count
+        sum_ms = after.sum_ms - before.sum_ms + count * later_ms
+        yield Sample(after.at_ms + later_ms, count, sum_ms, after.in_calls, max(0, after.calls - before.calls))

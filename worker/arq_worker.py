@@ -1,0 +1,314 @@
+"""arq's worker, made to outlive the server around it.
+
+What is changed, and why (arq 0.28):
+- A connection or watch error in a poll ends arq's process: here the poll is tried again, and the counters that the
+  error may have leaked are reckoned anew from the live tasks.
+- The key that marks a job as in progress lives as long as the longest job: after a crash it blocks the job as long.
+  Here it lives for seconds and is renewed while the job runs; so arq's own 'is it running here?' must be asked too.
+- Polling finds new work after half a poll delay on average: here a poll also follows a wake.
+- One worker may take all the drains of an account: here it takes one.
+- On a full server arq can neither queue a job nor mark one as running: here the drain runs without it.
+- It waits an hour for jobs when it is told to end: here as long as the server answers, and not much longer.
+- `arq --check` asks a server that it does not know for a key that lives an hour: here the worker's own heartbeat.
+- Its hooks, when they raise, end the process, and its signal handlers know nothing of our own tasks: both go through
+  the service (worker/service.py).
+"""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import sys
+from collections import Counter
+from functools import cached_property
+from signal import Signals
+from time import monotonic
+from typing import Any
+
+import arq.worker
+import structlog
+from arq.constants import in_progress_key_prefix, job_key_prefix
+from redis.exceptions import RedisError, ResponseError, WatchError
+
+from cancellist.config import logs
+from cancellist.config.settings import load
+from cancellist.jobs.errors import CancellistError, LedgerError
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.drains import account_of
+from cancellist.jobs.ledger.server.redis_errors import refuses_for_memory, translate
+from cancellist.worker import heartbeat
+from cancellist.worker.burst_standstill import Standstill
+from cancellist.worker.configuration import configured
+from cancellist.worker.outage_log import tell_refused
+from cancellist.worker.process_end import Deadline
+from cancellist.worker.service import Service
+
+log = structlog.get_logger()
+
+_IN_PROGRESS_S = 6.0
+_RENEW_S = 2.0
+_BURST_CHECK_S = 0.1
+_ENDS_WITHIN_S = 1.0
+_OUTAGE_S = (0.1, 1.0)
+_LOOK_EVERY_S = 1.0
+_STARTING_S, _WITHOUT_ANSWER_S = 5.0, 20.0
+"""Once told to end: how long a worker that is only starting may take, and how long one may whose server is silent."""
+_ASK_EVERY_S, _ANSWERS_WITHIN_S = 1.0, 3.0
+_LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
+"""Drains of an account that is not served here, and of all such, that stay in the queue for who does."""
+
+
+class ResilientWorker(arq.worker.Worker):
+    """arq's worker with the service of this process at its side."""
+
+    service: Service
+    _asking: "asyncio.Task[None] | None" = None
+    _beating: "asyncio.Task[None] | None" = None
+    raises = False
+    """Whether what a user can mend is raised, for a caller that tells it; else it is a line on standard error."""
+    _renewed_at = _looked_at = 0.0
+    _refused: str | None = None
+    """Why a burst has ended before its work was done."""
+
+    def run(self) -> None:
+        """Runs until it ends; what a user can mend is one line, not a traceback."""
+        logs.guard()
+        try:
+            super().run()
+        except CancellistError as error:
+            self._refuse(error)
+        if refused := self.burst and (self._refused or self.service.refused):
+            self._refuse(CancellistError(refused))
+
+    def _refuse(self, error: CancellistError) -> None:
+        if self.raises:
+            raise error
+        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
+        raise SystemExit(1) from None
+
+    @cached_property
+    def _deadline(self) -> Deadline:
+        return Deadline()
+
+    async def main(self) -> None:
+        """Runs until stopped, or in burst mode until nothing is left."""
+        self.in_progress_timeout_s = _IN_PROGRESS_S
+        self._unqueued: set[asyncio.Task[int]] = set()
+        settings = self.ctx.setdefault("settings", configured())
+        self._beating = asyncio.create_task(heartbeat.Heartbeat(settings).keep())
+        self.service = await Service.start(self.ctx)
+        self._pool = self.service.pool
+        self.queue_name = self.service.pool.default_queue_name
+        self.health_check_key = f"{self.queue_name}:health-check:{self.service.worker}"
+        self.ctx["service"] = self.service
+        pause_s, standstill = _OUTAGE_S[0], Standstill()
+        while True:
+            try:
+                if self.burst and (refused := await standstill.why(self.service.ledger)):
+                    self._refused = refused
+                    self.service.stop()
+                    return
+                await self._poll_iteration()
+                if self.burst and await self._burst_done():
+                    return
+                if await self._stopped():
+                    return
+            except (RedisError, LedgerError, OSError, TimeoutError) as error:
+                self._recount()
+                ours = error if isinstance(error, LedgerError) else translate(error)
+                self.service.outage.notice("poll", ours or type(error).__name__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(_OUTAGE_S[1], pause_s * 2)
+                continue
+            except Exception:  # whatever it is: this process must not end for it
+                log.exception("poll failed; it goes on")
+                self._recount()
+                await asyncio.sleep(_OUTAGE_S[1])
+                continue
+            self.service.outage.over("poll")
+            pause_s = _OUTAGE_S[0]
+            await self.service.woken(_BURST_CHECK_S if self.burst else self.poll_delay_s)
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await self._keep_in_progress()
+            await super()._poll_iteration()
+            self._drain_unqueued()
+        except WatchError:
+            self._recount()
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Starts drains, one an account and process; none that runs here already, nor of accounts that others serve."""
+        running = {account_of(job) for job, task in self.tasks.items() if not task.done()}
+        waiting: Counter[str] = Counter()
+        odd = []
+        for job_b in job_ids:
+            job = job_b.decode(errors="replace")
+            account = account_of(job)
+            if account is None or job.encode() != job_b:
+                odd.append(job_b)
+            elif account not in self.service.accounts:
+                waiting[account] += 1
+                if waiting[account] > _LEFT_TO_OTHERS or waiting.total() > _LEFT_IN_ALL:
+                    odd.append(job_b)
+            elif account not in running:
+                await super().start_jobs([job_b])
+                if job in self.tasks:
+                    running.add(account)
+        if odd:
+            await self._drop(odd)
+
+    async def _drop(self, job_ids: list[bytes]) -> None:
+        """Takes off the queue what is no drain, and drains that nobody takes: who serves them asks anew.
+
+        Arq reads the queue's first thousands only: what nobody takes would keep it from the rest.
+        """
+        log.warning("drains that nobody serves, or that are none, are dropped", number=len(job_ids))
+        pipe = self.pool.pipeline(transaction=False)
+        pipe.zrem(self.queue_name, *job_ids)
+        for job_b in job_ids:
+            pipe.delete(job_key_prefix.encode() + job_b)
+        await pipe.execute()
+
+    def _drain_unqueued(self) -> None:
+        """Runs the drains that a full server has no room to queue, without arq."""
+        unqueued = self.service.ledger.unqueued
+        while unqueued and self.allow_pick_jobs:
+            account = unqueued.pop()
+            task = asyncio.create_task(self.service.drain(account, f"unqueued-{secrets.token_hex(4)}"))
+            self._unqueued.add(task)
+            task.add_done_callback(self._unqueued.discard)
+
+    async def _keep_in_progress(self) -> None:
+        """Renews the marks of the jobs that run here."""
+        live = [job for job, task in self.tasks.items() if not task.done()]
+        if not live or monotonic() - self._renewed_at < _RENEW_S:
+            return
+        pipe = self.pool.pipeline(transaction=False)
+        for job in live:
+            pipe.psetex(in_progress_key_prefix + job, round(_IN_PROGRESS_S * 1000), b"1")
+        try:
+            await pipe.execute()
+        except ResponseError as error:
+            if not refuses_for_memory(error):  # a full server marks nothing, and is no reason to wait
+                raise
+        self._renewed_at = monotonic()
+
+    def _recount(self) -> None:
+        """Reckons the counter and the semaphore anew from the tasks that live: an error may have leaked both."""
+        self.job_counter = sum(not task.done() for task in self.tasks.values())
+        self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
+        for _ in range(self.job_counter):
+            self.sem._value -= 1  # noqa: SLF001 - a fresh semaphore cannot be told what is taken already
+
+    def _release_sem_dec_counter_on_complete(self) -> None:
+        self.job_counter = max(0, self.job_counter - 1)
+        with contextlib.suppress(ValueError):
+            self.sem.release()
+
+    async def run_job(self, job_id: str, score: int) -> None:
+        """Runs a drain; an error of the server beside it is the sweep's to mend, not the process's end."""
+        try:
+            await super().run_job(job_id, score)
+        except (RedisError, OSError, TimeoutError) as error:
+            if (ours := translate(error)) and tell_refused(ours, job=job_id):
+                return
+            log.warning("server away while a drain began or ended", job=job_id, error=type(error).__name__)
+
+    async def record_health(self) -> None:
+        """Says that this worker is well, to `arq --check`."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await super().record_health()
+
+    async def _stopped(self) -> bool:
+        """Whether arq should have ended us by now.
+
+        It cancels us once after the last task; on Python 3.11 `wait_for` loses a cancellation that comes with a wake.
+        """
+        if self.allow_pick_jobs or self.tasks or self._unqueued:
+            return False
+        await asyncio.sleep(_ENDS_WITHIN_S)
+        return True
+
+    async def _burst_done(self) -> bool:
+        """Whether nothing is left; a drain that waits for a refused key to be mended is not waited for."""
+        busy = bool(self._unqueued) or any(not task.done() for task in self.tasks.values())
+        if not busy:
+            return await self.service.nothing_left()
+        if monotonic() - self._looked_at < _LOOK_EVERY_S:
+            return False
+        self._looked_at = monotonic()
+        if not (await self.service.nothing_left() and self.service.refused):
+            return False
+        self.service.stop()
+        return True
+
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""
+        self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTING_S)
+        if self.service_started:
+            self.service.stop()
+            self._asking = self.loop.create_task(self._put_off())
+        super().handle_sig_wait_for_completion(signum)
+
+    async def _put_off(self) -> None:
+        """Puts the deadline off for as long as the server answers: then calls in flight can be settled."""
+        while True:
+            with contextlib.suppress(RedisError, LedgerError, OSError, TimeoutError):
+                await asyncio.wait_for(self.service.ledger.redis.ping(), _ANSWERS_WITHIN_S)
+                self._deadline.within(_WITHOUT_ANSWER_S)
+            await asyncio.sleep(_ASK_EVERY_S)
+
+    @property
+    def service_started(self) -> bool:
+        """Whether the service is there to be stopped."""
+        return "service" in self.__dict__
+
+    async def close(self) -> None:
+        """Ends the service and with it every connection."""
+        for task in (*self.tasks.values(), *getattr(self, "_unqueued", ())):
+            with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
+                await task
+        if self._asking:
+            self._asking.cancel()
+        if self.service_started:
+            await self.service.close()
+        if self._beating:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        self._pool = None
+        for signum in (signal.SIGINT, signal.SIGTERM):  # one that comes now would only spoil the exit status
+            signal.signal(signum, signal.SIG_IGN)
+
+
+def install() -> None:
+    """Makes arq's own entry points run this worker, and look whether it lives.
+
+    They are `arq cancellist.worker.main.WorkerSettings`, and the same with `--check`.
+    """
+    arq.worker.Worker = ResilientWorker  # type: ignore[misc]
+    if command := sys.modules.get("arq.cli"):
+        command.check_health = check_health  # type: ignore[attr-defined]
+
+
+def check_health(_settings_class: type) -> int:
+    """What `arq --check` answers: 0 where a worker lives on this machine."""
+    try:
+        found = heartbeat.look(load())
+    except CancellistError as error:
+        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
+        return 1
+    sys.stderr.write(f"cancellist: {heartbeat.told(found)}\n")
+    return 0 if any(pulse.alive for pulse in found) else 1
+
+
+def run(settings_class: type, *, burst: bool | None = None) -> None:
+    """Runs the worker until it ends.
+
+    Raises:
+        CancellistError: it could not start.
+    """
+    install()
+    ResilientWorker.raises = True
+    options: dict[str, Any] = {} if burst is None else {"burst": burst}
+    arq.worker.run_worker(settings_class, **options)

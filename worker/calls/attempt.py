@@ -1,0 +1,309 @@
+"""One attempt: a claim in, one call to the platform, and where each of its references goes."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from cancellist.jobs.flow.batch_size import listed
+from cancellist.jobs.flow.signals import Shown, Sign, shown_by
+from cancellist.jobs.ledger.claims import Claim, Part, Share
+from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.answer_forms import is_documented_status
+from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
+from cancellist.jobs.responses.outcomes import Answer, Failure, judge
+from cancellist.jobs.responses.refusal_texts import KnownWords, Observed, fingerprint, meant_by
+from cancellist.jobs.responses.retry import (
+    CallAgain,
+    ReadState,
+    RetryPolicy,
+    Step,
+    after_call,
+    after_known_refusal,
+    after_lone_probe,
+    after_reading,
+    suspected,
+    to_be_confirmed,
+    told_deallocated,
+)
+from cancellist.jobs.responses.status_read import Found, Reading, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Verdict
+from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.calls.deallocation import prepare
+from cancellist.worker.calls.failed_call import hold, trouble, unconfirmed
+from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
+from cancellist.worker.calls.log_throttle import Telling
+from cancellist.worker.platform.client import MaySend, PlatformClient
+
+log = structlog.get_logger()
+
+_TYPICAL_S, _SMOOTHING = 0.05, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What one call, and the deallocation before it, have brought.
+
+    Attributes:
+        answer: what came back at last.
+        judgement: what it says of each reference.
+        answered: whether it says something of what was asked.
+        sent: how many references the cancelling call named.
+        deallocation: what came of deallocating first.
+        before: what has stopped some of them before the cancelling call; None where nothing did.
+    """
+
+    answer: Answer | Failure
+    judgement: Judgement
+    answered: bool
+    sent: int = 0
+    deallocation: Deallocation = NOTHING
+    before: Answer | Failure | None = None
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what came has no body, and so names nothing."""
+        return isinstance(self.answer, Answer) and self.answer.body is None
+
+
+class Attempt:
+    """Makes calls for one account, one at a time as it is asked to."""
+
+    def __init__(
+        self,
+        client: PlatformClient,
+        policy: RetryPolicy,
+        *,
+        lease_s: float,
+        deallocate_first: bool = False,
+        known: KnownWords = KnownWords(),  # noqa: B008 - frozen
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._client = client
+        self._policy = policy
+        self._rest_s = min(policy.call_timeout_s, lease_s)
+        self._jitter = jitter
+        self._deallocate_first = deallocate_first
+        self._mean_s = _TYPICAL_S
+        self._telling = Telling()
+        self._known_words = known
+        self._observed = Observed()
+
+    async def __call__(self, claim: Claim, may_send: MaySend) -> Ended:
+        """Calls the platform for a claim and judges what came back.
+
+        Args:
+            claim: references to be named by one call.
+            may_send: whether a request may be sent under the claim's lease and the account's gate.
+        """
+        return await (self._read(claim, may_send) if claim.kind == "reads" else self._cancel(claim, may_send))
+
+    async def _cancel(self, claim: Claim, may_send: MaySend) -> Ended:
+        started, references = monotonic(), claim.references
+        called = await self._call(references, may_send)
+        answer, judgement = called.answer, called.judgement
+        if claim.probe:
+            judgement = judgement.uncounted()
+        took_s = monotonic() - started
+        shown = self._shown(answer, took_s, answered=called.answered)
+        self._note(claim, references, judgement)
+        self._log(claim, len(references), answer, took_s)
+        if fails_itself(claim, references, judgement, self._policy):
+            judgement = judgement.uncounted()
+        hold_s, hold_why = max(hold(answer), hold(called.before), key=lambda held: held[0])
+        own = not claim.probe and any(suspected(part.piece, judgement.common) for part in claim.parts)
+        wait_s = 0.0
+        if own:  # it says nothing of the account, since others do well: only these references wait
+            shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
+        wrong = unconfirmed(references, judgement)
+        shares = self._after_call(claim, replace(called, judgement=judgement), wait_s)
+        return Ended(
+            self._other_way(claim, shares, in_vain=in_vain(judgement)),
+            shown,
+            rest_s=self._rest_of(answer, shown),
+            hold_s=hold_s,
+            hold_why=hold_why,
+            slow_s=0.0 if own or claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
+            listed=listed(called.sent, answer),
+            trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
+        )
+
+    async def _call(self, references: Sequence[str], may_send: MaySend) -> Called:
+        """One cancelling call, with a deallocating one before it where the account wants that."""
+        if not self._deallocate_first:
+            return await self._call_for(references, may_send)
+        prepared = await prepare(self._client, references, may_send)
+        stopped = prepared.deallocation.stopped
+        left = [r for r in references if r not in stopped]
+        if not left and prepared.answer is not None:
+            judgement = Judgement(next(iter(stopped.values())), dict(stopped))
+            return Called(prepared.answer, judgement, prepared.answered, deallocation=prepared.deallocation)
+        called = await self._call_for(left, may_send)
+        judgement = prepared.deallocation.joined(called.judgement)
+        return replace(called, judgement=judgement, deallocation=prepared.deallocation, before=prepared.answer)
+
+    async def _call_for(self, references: Sequence[str], may_send: MaySend) -> Called:
+        answer = await self._client.cancel(references, may_send)
+        judgement = judge(references, answer, single=len(references) == 1)
+        return Called(answer, judgement, judgement.answered, len(references))
+
+    async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
+        started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
+        alone = piece.reads > 0
+        answer = await self._client.status(reference, may_send, alone=alone)
+        took_s = monotonic() - started
+        since_s = (claim.server_ms - piece.called_ms) / 1000 + took_s if piece.called_ms else 0.0
+        reading = judge_reading(reference, answer, since_call_s=since_s, doubted=piece.maybe_sent)
+        if isinstance(reading, Unknown) and not alone:
+            # A 404 names nothing: on a kept connection it may be another read's, one answer too late.
+            reading = Unread("HTTP 404, to be asked for on a connection of its own", reading.status, answered=True)
+        unread = isinstance(reading, Unread) and not reading.answered
+        in_vain = isinstance(reading, Unread) and unread and reading.counted
+        if claim.probe and isinstance(reading, Unread):
+            reading = replace(reading, counted=False)
+        self._log(claim, 1, answer, took_s)
+        if isinstance(reading, Found) and isinstance(answer, Answer) and not is_documented_status(answer.body):
+            self._tell_changed()
+        shown = shown_by(answer, took_s * 1000, answered=not unread)
+        hold_s, hold_why = hold(answer)
+        if isinstance(reading, Unread) and reading.alone_after and piece.reads_alone and not claim.probe:
+            shown, hold_s, hold_why = None, 0.0, None  # it says nothing of the account: others' reads do well
+        return Ended(
+            self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
+            shown,
+            rest_s=self._rest_of(answer, shown),
+            hold_s=hold_s,
+            hold_why=hold_why,
+            learnt=self._learnt(piece, reference, reading),
+            trouble=trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
+        )
+
+    def _shown(self, answer: Answer | Failure, took_s: float, *, answered: bool) -> Shown | None:
+        shown = shown_by(answer, took_s * 1000, answered=answered)
+        if shown and shown.sign is Sign.ACCEPTED:
+            self._mean_s += _SMOOTHING * (took_s - self._mean_s)
+        return shown
+
+    def _rest_of(self, answer: Answer | Failure, shown: Shown | None) -> float:
+        """How long the slot rests: the platform may still be at work, or has refused what it must not get at once."""
+        if isinstance(answer, Failure) and answer.written:
+            return self._rest_s
+        return min(self._rest_s, self._mean_s) if shown and shown.sign is Sign.REFUSED else 0.0
+
+    def _slow_s(self) -> float:
+        """The pause before retries once the budget for them is spent."""
+        return self._policy.cap_s * (1 + self._jitter()) / 2
+
+    def _after_call(self, claim: Claim, called: Called, wait_s: float) -> list[list[Share]]:
+        judgement, references = called.judgement, claim.references
+        groups = groups_of(claim, references, judgement, self._policy)
+        jitter = self._jitter()
+        shares = [self._shares(claim, part, called, groups, jitter) for part in claim.parts]
+        return [[_waiting(share, wait_s) for share in own] for own in shares] if wait_s else shares
+
+    def _shares(
+        self, claim: Claim, part: Part, called: Called, groups: Mapping[str, int], jitter: float
+    ) -> list[Share]:
+        piece, judgement, lone = part.piece, called.judgement, len(claim.references) == 1
+        left_s, deallocated = _unclear_left_s(piece, claim), called.deallocation.done
+        alike = not (judgement.others or groups or deallocated)
+        if alike and not isinstance(judgement.common, Refused):
+            step = self._step(piece, judgement.common, jitter, left_s, lone=lone, unnamed=called.unnamed)
+            return [Share(step, None, len(piece.references))]
+        shares: dict[Step, list[str]] = {}
+        for reference in piece.references:
+            of_it = replace(piece, deallocated=True) if reference in deallocated else piece
+            step = self._step(of_it, judgement.of(reference), jitter, left_s, lone=lone, unnamed=called.unnamed)
+            if isinstance(step, CallAgain) and groups:
+                step = replace(step, group=groups[reference])
+            shares.setdefault(step, []).append(reference)
+        return [Share(step, tuple(named), len(named)) for step, named in shares.items()]
+
+    def _step(self, piece: Piece, verdict: Verdict, jitter: float, left_s: float, *, lone: bool, unnamed: bool) -> Step:
+        """What is next for a reference; words that the user has explained stand for a read."""
+        step: Step | None = None
+        if unnamed and piece.in_trouble and isinstance(verdict, Confirmed):
+            step = to_be_confirmed(piece)
+        if isinstance(verdict, Refused):
+            meaning = self._known_words.meaning(verdict.message)
+            if meaning is not None:
+                step = after_known_refusal(replace(piece, named=piece.named + 1), verdict, meaning)
+        step = step or after_call(piece, verdict, self._policy, jitter, left_s, lone=lone)
+        return told_deallocated(step) if piece.deallocated else step
+
+    def _after_reading(self, claim: Claim, reading: Reading) -> list[list[Share]]:
+        shares: list[list[Share]] = []
+        for part in claim.parts:
+            left_s = _unclear_left_s(part.piece, claim)
+            step = after_reading(part.piece, reading, self._policy, self._jitter(), left_s)
+            shares.append([Share(told_deallocated(step) if part.piece.deallocated else step, None, 1)])
+        return shares
+
+    def _other_way(self, claim: Claim, shares: list[list[Share]], *, in_vain: bool) -> list[list[Share]]:
+        """Has a lone reference at which a probe was made in vain asked for by the other endpoint next."""
+        if not (claim.probe and in_vain and len(claim.references) == 1):
+            return shares
+        return [
+            [replace(share, step=after_lone_probe(part.piece, share.step, self._policy)) for share in own]
+            for part, own in zip(claim.parts, shares, strict=True)
+        ]
+
+    def _learnt(self, piece: Piece, reference: str, reading: Reading) -> tuple[str, str] | None:
+        """What a read found behind the words of the refusal that led to it, for `explain --words` to show."""
+        meant, said = meant_by(reading), piece.refusal_words
+        if piece.maybe_sent or not said or meant is None:  # what a call of ours has changed says nothing of the words
+            return None
+        print_ = fingerprint(said, reference)
+        return (print_, meant) if self._observed.worth_telling(print_, meant) else None
+
+    def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
+        if judgement.unasked:
+            log.warning(
+                "the platform named references that were not asked for",
+                claim=claim.id, asked=len(references), unasked=len(judgement.unasked),
+            )  # fmt: skip
+        if judgement.changed:
+            self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        if self._telling.due("changed") is not None:
+            log.warning("the platform's answers have another form than documented; they are read all the same")
+
+    def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
+        """The canonical line of a call: a warning for each kind of failure now and then."""
+        facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
+        match answer:
+            case Failure(reason=reason, written=written):
+                self._warn(claim, "call failed", reason, {"reason": reason, "written": written, **facts})
+            case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
+                self._warn(claim, "call refused", status, {"status": status, **facts})
+            case Answer(status=status):
+                log.debug("call", status=status, **facts)
+
+    def _warn(self, claim: Claim, event: str, why: str | int, facts: dict[str, Any]) -> None:
+        untold = None if claim.probe else self._telling.due((event, why))
+        if untold is None:
+            log.debug(event, **facts)
+        else:
+            log.warning(event, **facts, **({"like_it_before": untold} if untold else {}))
+
+
+def _waiting(share: Share, wait_s: float) -> Share:
+    """A share that goes on no sooner than then."""
+    match share.step:
+        case CallAgain(delay_s=delay_s) | ReadState(delay_s=delay_s):
+            return replace(share, step=replace(share.step, delay_s=max(delay_s, wait_s)))
+        case _:
+            return share
+
+
+def _unclear_left_s(piece: Piece, claim: Claim) -> float:
+    """For how long, when the call started, an earlier unclear call could still act, by the server's clock.
+
+    The claim may have been staged for a while since it was granted: that only makes this longer than need be.
+    """
+    return max(0.0, (piece.unclear_until_ms - claim.server_ms) / 1000) if piece.maybe_sent else 0.0

@@ -1,0 +1,69 @@
+"""How an attempt ended, and what the ledger is told of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.ledger.claims import Claim, Settlement, Share
+from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.responses.retry import Settle
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended.
+
+    Attributes:
+        parts: shares for each part of the claim.
+        rest_s: how long its slot rests.
+        hold_s: how long the account holds.
+        hold_why: and why.
+        listed: what the call has shown of the length of lists.
+        learnt: a fingerprint of words, and the standing that a read has found behind them.
+        trouble: what to remember of the call, where it did not simply succeed.
+        slow_s: the pause before retries once the account's retry budget is spent.
+        shown: what the attempt has shown of the platform; None where no request was made.
+    """
+
+    parts: Sequence[Sequence[Share]]
+    shown: Shown | None = None
+    rest_s: float = 0.0
+    hold_s: float = 0.0
+    hold_why: str | None = None
+    listed: Listed | None = None
+    learnt: tuple[str, str] | None = None
+    trouble: TroubledCall | None = None
+    slow_s: float = 0.0
+
+    @property
+    def too_long(self) -> bool:
+        """Whether its list was refused for its length."""
+        return self.listed is not None and not self.listed.taken
+
+    @property
+    def chains(self) -> bool:
+        """Whether what is staged may follow at once: its slot does not rest, and no list was too long, as that is."""
+        return not (self.rest_s or self.too_long)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether some of its references are to be read or called again."""
+        return any(not isinstance(share.step, Settle) for shares in self.parts for share in shares)
+
+    def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
+        """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""
+        rest = {slot: round(self.rest_s * 1000)} if self.rest_s else {}
+        return Settlement(
+            claim.id,
+            self.parts,
+            () if keep or rest else (slot,),
+            rest,
+            hold_ms=round(self.hold_s * 1000),
+            hold_why=self.hold_why,
+            listed=self.listed,
+            learnt=self.learnt,
+            trouble=self.trouble,
+            slow_s=self.slow_s,
+            well=self.shown is not None and self.shown.sign is Sign.ACCEPTED,
+        )

@@ -1,0 +1,199 @@
+"""Flow control of one drain: what its attempts show is shared, and the account's state moved in turn with others."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+import structlog
+
+from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.flow.controller import Change, FlowPolicy, changes, move, shuts
+from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket
+from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.ledger import flow_state
+from cancellist.jobs.ledger.claims import Claim
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.outage_log import tell_refused
+
+log = structlog.get_logger()
+
+_FAILING = frozenset({Sign.TIMED_OUT, Sign.FAILED})
+_SHARE_EVERY_S = 0.25
+_MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
+_TRIES = 3
+_AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.5
+_URGENT_EVERY_S = 0.02
+"""So soon again at most, however many attempts go wrong."""
+
+
+class Tally:
+    """Counts of a drain's attempts since it began."""
+
+    def __init__(self) -> None:
+        self._signs = dict.fromkeys(Sign, 0)
+        self._run = self._told = self._passed = self._failed = self._full = 0
+        self._full_ms = self._full_ms2 = 0.0
+        self._sizes: dict[int, tuple[int, int, float]] = {}
+        self._why = ""
+        self._denied = False
+
+    def add(self, claim: Claim, shown: Shown, *, timed: bool = True) -> None:
+        """Counts an attempt; `timed`: what it took tells what a list takes."""
+        self._signs[shown.sign] += 1
+        passed = shown.sign is Sign.ACCEPTED
+        if claim.probe:
+            self._passed += passed
+            self._failed += not passed
+        if not passed:
+            self._went_wrong(shown)
+            return
+        self._run = 0
+        if claim.kind == "calls" and timed:
+            self._time(len(claim.references), claim.size, shown.took_ms)
+
+    def _went_wrong(self, shown: Shown) -> None:
+        if shown.sign is Sign.DENIED or not self._denied:  # what is denied is told, whatever else goes wrong beside it
+            self._why = shown.why
+        self._denied = self._denied or shown.sign is Sign.DENIED
+        if shown.sign is Sign.REFUSED:
+            self._told += shown.told
+        if shown.sign in _FAILING or shown.overload:
+            self._run += 1
+
+    def _time(self, references: int, size: int, took_ms: float) -> None:
+        if references == size:
+            self._full += 1
+            self._full_ms += took_ms
+            self._full_ms2 += took_ms * took_ms
+        place = bucket(references)
+        calls, named, total_ms = self._sizes.get(place, (0, 0, 0.0))
+        self._sizes[place] = (calls + 1, named + references, total_ms + took_ms)
+
+    def told(self) -> None:
+        """Notes that all of it has been shared: what goes wrong next is told by itself."""
+        self._denied = False
+
+    def counters(self) -> Counters:
+        """As they are shared."""
+        s = self._signs
+        return Counters(
+            accepted=s[Sign.ACCEPTED], refused=s[Sign.REFUSED], timed_out=s[Sign.TIMED_OUT], failed=s[Sign.FAILED],
+            denied=s[Sign.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
+            run=self._run, full=Timed(self._full, self._full_ms, self._full_ms2),
+            sizes={place: Sized(*sums) for place, sums in self._sizes.items()}, why=self._why,
+        )  # fmt: skip
+
+
+class Flow:
+    """Shares what a drain's attempts show, four times a second, and at once where the platform refuses or fails."""
+
+    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, wording: Wording) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._drain = drain
+        self._policy = policy
+        self._wording = wording
+        self._tally = Tally()
+        self._noted = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._count = self._shared_count = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def note(self, claim: Claim, ended: Ended) -> None:
+        """Counts how an attempt ended."""
+        if ended.shown is None:
+            return
+        self._tally.add(claim, ended.shown, timed=not ended.too_long)
+        self._count += 1
+        self._noted.set()
+        if claim.probe or ended.shown.sign is not Sign.ACCEPTED:
+            self._urgent.set()
+
+    async def keep(self, busy: Callable[[], bool]) -> None:
+        """Shares whenever there is something to, and once a second while `busy`, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._noted.wait(), _IDLE_S)
+            if not (self._noted.is_set() or busy()):
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), _SHARE_EVERY_S)
+            began_at, urgent = monotonic(), self._urgent.is_set()
+            await self._share(urgent=urgent)
+            if urgent:
+                await asyncio.sleep(max(0.0, began_at + _URGENT_EVERY_S - monotonic()))
+
+    async def shared(self) -> None:
+        """Waits until what was noted has been shared, but not for long: the server may be away."""
+        noted, until = self._count, monotonic() + _TOLD_WITHIN_S
+        while self._shared_count < noted and monotonic() < until:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await asyncio.wait([turn], timeout=_TOLD_WITHIN_S)
+
+    async def finish(self) -> None:
+        """Shares what has not been shared yet."""
+        if self._noted.is_set():
+            await self._share(urgent=True)
+
+    async def _share(self, *, urgent: bool) -> None:
+        self._noted.clear()
+        self._urgent.clear()
+        count = self._count
+        try:
+            due = await self._post(0 if urgent else _MOVE_EVERY_MS)
+        except LedgerError as error:
+            self._noted.set()  # it is shared once the server is back
+            tell_refused(error, account=self._account)
+            log.debug("flow not shared", account=self._account, error=str(error))
+            await asyncio.sleep(_AWAY_S)
+            return
+        except Exception:  # whatever it is: without it an account has neither limit nor breaker
+            self._noted.set()
+            log.exception("flow not shared; it is tried again", account=self._account)
+            await asyncio.sleep(_AWAY_S)
+            return
+        if not due:
+            self._noted.set()  # else, if nothing follows for long, it would be moved with what comes after that
+        self._shared_count = count
+        if count == self._count:
+            self._tally.told()
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
+
+    async def _post(self, every_ms: int) -> bool:
+        """Shares the counters, and moves the state where that is due; again where another came first with less.
+
+        Returns:
+            Whether it was due.
+        """
+        for _ in range(_TRIES):
+            seen = await flow_state.share(
+                self._ledger, self._account, self._drain, self._tally.counters(), every_ms=every_ms
+            )
+            if not seen.drains:
+                return False
+            state = move(
+                seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random(),
+                list_bound=seen.list_size,
+            )  # fmt: skip
+            explore = state.explorations != (seen.state.explorations if seen.state else 0)
+            shut = shuts(seen.state, state, seen.in_flight)
+            step = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
+            if (await flow_state.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
+                self._tell(changes(seen.state, state, self._wording))
+                break
+        return True
+
+    def _tell(self, told: Sequence[Change]) -> None:
+        """Logs each change once: by whoever has moved the state."""
+        for change in told:
+            tell = log.warning if change.grave else log.debug if change.passing else log.info
+            tell(change.event, account=self._account, **change.facts)

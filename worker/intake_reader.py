@@ -1,0 +1,259 @@
+"""The reader of the intake stream, in every worker."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+from redis.asyncio import Redis
+
+from cancellist.config.settings import Settings
+from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnavailableError
+from cancellist.jobs.ledger import intake
+from cancellist.jobs.ledger.admission import admit
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.intake import GROUP, Entry, SmallJob
+from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder
+from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import Batch
+from cancellist.jobs.parsing.shares import parse_limit
+
+log = structlog.get_logger()
+
+_COUNT = 100
+_LARGE = 40_000
+"""Bytes from which an entry is taken in beside the others."""
+_MOST_ASIDE = 64_000_000
+"""Bytes that wait beside; beyond that nothing more is read."""
+_LONG = 200_000
+"""Bytes that are better parsed beside the event loop."""
+_BLOCK_MS = 4000
+_TAKE_OVER_EVERY_S = 4.0
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What an entry holds: its order, and its references in batches, checked."""
+
+    order: JobOrder
+    batches: list[Batch]
+
+    @property
+    def total(self) -> int:
+        """Its entries, repeated and malformed ones too."""
+        return sum(len(batch.valid) + len(batch.invalid) for batch in self.batches)
+
+
+class Intake:
+    """Turns entries into jobs: many small ones in one script, a large one in batches of its own.
+
+    Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        consumer: str,
+        settings: Settings,
+        blocking: Redis,
+    ) -> None:
+        self._ledger = ledger
+        self._consumer = consumer
+        self._settings = settings
+        own = {name: settings.of(name) for name in settings.account_names}
+        self._accounts = frozenset(own)
+        self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
+        self._per_call = {name: account.max_references_per_call for name, account in own.items()}
+        self._blocking = blocking
+        self._most = parse_limit(settings.max_invalid)
+        self._idle_ms = round(settings.lease_seconds * 1000)
+        self._looked_at = 0.0
+        self._prepared = False
+        self._lost = False
+        self._full = False
+        self._aside: dict[str, list[Entry]] = {}
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._in_hand: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Reads and deals with what there is, once."""
+        try:
+            await self._run()
+        except LedgerFullError as error:
+            if not self._full:
+                log.warning("no room for what is handed in: it waits", error=str(error))
+            self._full = True
+            raise
+        except LedgerUnavailableError:
+            self._lost = True
+            raise
+        except asyncio.CancelledError:
+            for lane in self._lanes.values():
+                lane.cancel()
+            await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+            raise
+
+    async def _run(self) -> None:
+        while sum(self._in_hand.values()) > _MOST_ASIDE:
+            await asyncio.wait(self._lanes.values(), timeout=_LOOK_S)
+        if not self._prepared:
+            await intake.prepare(self._ledger)
+            self._prepared = True
+        entries: list[Entry] = []
+        if self._lost:
+            # A reply was lost, perhaps with entries in it: they count as read by us, and are not told again.
+            entries = await intake.unfinished(self._ledger, self._consumer, count=_COUNT)
+            entries = [entry for entry in entries if entry.id not in self._in_hand]
+            self._lost = bool(entries)
+        if not entries and monotonic() - self._looked_at > _TAKE_OVER_EVERY_S:
+            self._looked_at = monotonic()
+            entries = await intake.take_over(self._ledger, self._consumer, idle_ms=self._idle_ms, count=_COUNT)
+        if not entries:
+            entries = await intake.read(self._ledger, self._blocking, self._consumer, count=_COUNT, block_ms=_BLOCK_MS)
+        if entries:
+            await self._accept(entries)
+
+    async def _accept(self, entries: Sequence[Entry]) -> None:
+        """Takes in what it can; one entry never stops the others, and what the server does not take waits."""
+        now_ms = await self._ledger.now_ms()
+        small: dict[str, list[SmallJob]] = {}
+        refusals: list[LedgerError] = []
+        for entry in entries:
+            if entry.size > _LARGE:
+                self._put_aside(entry)
+            else:
+                await _apart(self._accept_one(entry, now_ms, small), refusals)
+        for account, jobs in small.items():
+            await _apart(self._seal(account, jobs), refusals)
+        for refusal in refusals:
+            raise refusal
+        if self._full:
+            log.info("there is room again for what is handed in")
+            self._full = False
+
+    async def _accept_one(self, entry: Entry, now_ms: int, small: dict[str, list[SmallJob]]) -> None:
+        taken = await self._taken(entry, now_ms)
+        if taken is None:
+            return
+        if taken.total > BATCH:
+            await self._accept_large(entry, taken)
+        else:
+            await self._add_small(small, _small(entry, taken))
+
+    def _put_aside(self, entry: Entry) -> None:
+        if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's
+            return
+        account = entry.first(b"account")
+        account = account if account in self._accounts else DEFAULT_ACCOUNT
+        self._in_hand[entry.id] = entry.size
+        self._aside.setdefault(account, []).append(entry)
+        if account not in self._lanes:
+            self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
+
+    async def _take_in_turn(self, account: str) -> None:
+        """Takes in the large entries of an account.
+
+        Where the server is away or full, they are let go: they are taken over once their reader counts as dead.
+        """
+        waiting = self._aside[account]
+        try:
+            while waiting:
+                taken = await self._taken(waiting[0], await self._ledger.now_ms())
+                if taken:
+                    await self._accept_large(waiting[0], taken)
+                del self._in_hand[waiting.pop(0).id]
+        except LedgerError as error:
+            log.warning("intake entries wait", entries=[entry.id for entry in waiting], error=str(error))
+        except Exception:
+            log.exception("intake entry could not be taken in; it waits", entry=waiting[0].id)
+        finally:
+            for entry in waiting:
+                del self._in_hand[entry.id]
+            del self._lanes[account], self._aside[account]
+
+    async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:
+        """Gathers small jobs of an account until they fill a script."""
+        waiting = small.setdefault(job.order.account, [])
+        size = sum(len(j.references) + len(j.invalid) for j in waiting)
+        if size + len(job.references) + len(job.invalid) > BATCH:
+            small[job.order.account] = []
+            await self._seal(job.order.account, waiting)
+        small[job.order.account].append(job)
+
+    async def _taken(self, entry: Entry, now_ms: int) -> _Taken | None:
+        """What the entry holds; None where it was rejected. One entry never stops the others."""
+        try:
+            if entry.size > _LONG:
+                return await asyncio.to_thread(self._understood, entry, now_ms)
+            return self._understood(entry, now_ms)
+        except MalformedEntryError as error:
+            reason = str(error)
+        except Exception:
+            log.exception("intake entry could not be read", entry=entry.id)
+            reason = "it could not be read"
+        log.warning("intake entry rejected", entry=entry.id, reason=reason)
+        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason)
+        return None
+
+    def _understood(self, entry: Entry, now_ms: int) -> _Taken:
+        wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts)
+        pattern = self._patterns[wanted.order.account]
+        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most, lines=wanted.lines))
+
+    async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
+        if not jobs:
+            return
+        await admit(self._ledger, sum(len(job.references) + len(job.invalid) for job in jobs))
+        words, drains = await intake.seal_small(
+            self._ledger, account, jobs,
+            idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
+        )  # fmt: skip
+        log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
+        await enqueue(self._ledger, account, drains)
+
+    async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
+        await admit(self._ledger, taken.total)
+        submission = Submission(self._ledger, taken.order)
+        with Deduplicator() as deduplicator:
+            for batch in taken.batches:
+                await submission.add(deduplicator.unique(batch.valid), batch.invalid)
+            try:
+                sealed = await submission.seal(
+                    duplicates=deduplicator.duplicates, idempotency_keep_s=self._settings.idempotency_keep,
+                    per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
+                )  # fmt: skip
+            except IdempotencyConflictError as error:
+                log.warning("intake entry rejected", entry=entry.id, reason=str(error))
+                return
+            except LedgerFullError:
+                await submission.discard()  # the entry stays, and is tried again
+                raise
+        if sealed:
+            await enqueue(self._ledger, taken.order.account, sealed.drains)
+
+
+def _small(entry: Entry, taken: _Taken) -> SmallJob:
+    given = [reference for batch in taken.batches for reference in batch.valid]
+    valid = list(dict.fromkeys(given))
+    invalid = [malformed for batch in taken.batches for malformed in batch.invalid]
+    return SmallJob(entry.id, taken.order, valid, invalid, len(given) - len(valid))
+
+
+async def _apart(work: Awaitable[None], refusals: list[LedgerError]) -> None:
+    """Does a part of the work; what the server refuses of it is noted, and stops no other part.
+
+    Raises:
+        LedgerUnavailableError: the server is away.
+    """
+    try:
+        await work
+    except LedgerUnavailableError:
+        raise
+    except LedgerError as error:
+        refusals.append(error)
