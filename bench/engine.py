@@ -19,8 +19,7 @@ from cancellist.jobs.ledger import drains, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import opened_ledger
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRequest, Outcome
 
 BATCH = 10_000
 KEEP_S = 3600.0
@@ -90,9 +89,9 @@ async def worker(server: servers.Valkey, platform_url: str, **settings: str | in
         await servers.end(process)
 
 
-async def submit(book: Ledger, references: Sequence[str], order: JobOrder | None = None) -> str:
+async def submit(book: Ledger, references: Sequence[str], order: JobRequest | None = None) -> str:
     """Hand in references as one job, as `enqueue` does once it has read them; return the job's id."""
-    chosen = order or JobOrder()
+    chosen = order or JobRequest()
     submission = Submission(book, chosen)
     for at in range(0, len(references), BATCH):
         await submission.add(references[at : at + BATCH])

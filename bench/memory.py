@@ -19,8 +19,7 @@ from bench.table import Row
 from cancellist.jobs.ledger import claims, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.model import DEFAULT_ACCOUNT
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome
 from cancellist.jobs.responses.retry import Settle
 
 QUEUED_BYTES, SETTLED_BYTES, WORKER_MIB = 32, 70, 20

@@ -16,7 +16,7 @@ import time
 from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.session import ledger_of
 from cancellist.config.settings import load
-from cancellist.jobs.model import JobOrder
+from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.references import ReferencePattern
 
 
@@ -26,7 +26,7 @@ async def enqueue(path: str) -> dict[str, str | float]:
     async with ledger_of(settings) as opened:
         started = time.perf_counter()
         with input_file.opened([path], pattern=ReferencePattern(settings.reference_pattern)) as feed:
-            submitted = await enqueue_report.submit(opened.ledger, JobOrder(), feed, settings)
+            submitted = await enqueue_report.submit(opened.ledger, JobRequest(), feed, settings)
         seconds = time.perf_counter() - started
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return {

@@ -28,14 +28,13 @@ from bench.table import Row
 from cancellist.config import logs
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import IdempotencyConflictError
-from cancellist.jobs.ledger import claims, control
+from cancellist.jobs.ledger import claims, control, housekeeping
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script, Scripts
 from cancellist.jobs.ledger.submission import BATCH, Submission
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
 from cancellist.worker.intake_reader import Intake
 
@@ -97,7 +96,7 @@ class Stage:
 
     async def submit(self, count: int) -> str:
         """Queue a job of so many, and be told of a second that has its key and other content."""
-        order = JobOrder(idempotency_key="bench")
+        order = JobRequest(idempotency_key="bench")
         job = await engine.submit(self._book, references(count), order)
         try:
             await engine.submit(self._book, references(count, first=1), order)
@@ -107,7 +106,7 @@ class Stage:
 
     async def discard(self, count: int) -> None:
         """Hand in so many references, and drop them before they are sealed."""
-        submission = Submission(self._book, JobOrder())
+        submission = Submission(self._book, JobRequest())
         await submission.add(references(count, FIRST_SMALL))
         await submission.discard()
 
@@ -128,11 +127,11 @@ class Stage:
     async def reject(self) -> None:
         """Refuse an entry, and write the results of a job that has malformed lines only."""
         await self.take_in(1, 1, unknown="field")
-        submission = Submission(self._book, JobOrder())
+        submission = Submission(self._book, JobRequest())
         await submission.add([], [InvalidEntry(line, f"line {line}", "no reference") for line in range(BATCH)])
         sealed = await submission.seal(duplicates=0, idempotency_keep_s=60, per_call=TERMS.per_call)
         if sealed:
-            await control.slices(self._book, DEFAULT_ACCOUNT, sealed.job)
+            await housekeeping.slices(self._book, DEFAULT_ACCOUNT, sealed.job)
 
     async def claim(self, count: int, terms: Terms = TERMS) -> list[Claim]:
         """Claim so often, in slots."""
@@ -175,7 +174,7 @@ class Stage:
         await asyncio.sleep(wait_s)
         taken_over, more = 0, True
         while more:
-            swept = await control.sweep(self._book, DEFAULT_ACCOUNT, "bench", TERMS, CALL_TIMEOUT_S)
+            swept = await housekeeping.sweep(self._book, DEFAULT_ACCOUNT, "bench", TERMS, CALL_TIMEOUT_S)
             taken_over, more = taken_over + swept.taken_over, swept.more
         return taken_over
 
@@ -199,7 +198,7 @@ class Stage:
         await control.abort_job(self._book, job)
         trimmed = (1, 1)
         while any(trimmed):
-            trimmed = await control.trim(self._book, DEFAULT_ACCOUNT, results_keep_s=0, jobs_keep_s=0)
+            trimmed = await housekeeping.trim(self._book, DEFAULT_ACCOUNT, results_keep_s=0, jobs_keep_s=0)
 
     async def longest(self) -> dict[str, tuple[float, float]]:
         """Return the longest that each script took, in milliseconds: by the clock, and of the processor."""

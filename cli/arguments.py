@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from cancellist.cli import completion
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _AROUND: Final = "\ufeff\u200b"

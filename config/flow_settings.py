@@ -7,12 +7,12 @@ from pydantic import BaseModel, Field
 
 from cancellist.jobs.flow.batch_size import ListSearch, ListSizePolicy
 from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
-from cancellist.jobs.flow.concurrency import LimiterPolicy
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowPolicy
 from cancellist.jobs.flow.latency import RoundTripPolicy
 from cancellist.jobs.flow.rate.state import PacingPolicy
 
-_Policy = TypeVar("_Policy", LimiterPolicy, RoundTripPolicy, PacingPolicy, ListSizePolicy, BreakerPolicy)
+_Policy = TypeVar("_Policy", ConcurrencyPolicy, RoundTripPolicy, PacingPolicy, ListSizePolicy, BreakerPolicy)
 
 
 class FlowSettings(BaseModel):
@@ -285,7 +285,7 @@ class FlowSettings(BaseModel):
             ceiling=ceiling,
             max_references=max_references,
             interval_us=interval_us,
-            limiter=self._policy(LimiterPolicy, "limit_", "chance_"),
+            limiter=self._policy(ConcurrencyPolicy, "limit_", "chance_"),
             trips=self._policy(RoundTripPolicy, "round_", "trial_", ""),
             pacing=self._policy(PacingPolicy, "rate_"),
             list_size=self._policy(ListSizePolicy, "size_"),

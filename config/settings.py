@@ -33,7 +33,7 @@ from cancellist.config.account_settings import (
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
-from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.parsing.references import shown
@@ -149,13 +149,13 @@ class Settings(AccountSettings, FlowSettings):
             return setting_names.PREFIX
         return f"{setting_names.PREFIX}{setting_names.ACCOUNTS}{account.upper()}__"
 
-    def wording(self, account: str) -> Wording:
+    def wording(self, account: str) -> SettingNames:
         """How an account's settings are named where it takes them from."""
         own, given = self.of(account), self.accounts.get(account, AccountSettings()).model_fields_set
         mine, common = self.prefix(account), setting_names.PREFIX
         in_file = own.api_key_file is not None
         key = f"{mine if given & KEY_SETTINGS or not own.has_key else common}API_KEY{'_FILE' if in_file else ''}"
-        return Wording(account, key, in_file, f"{mine if 'api_url' in given else common}API_URL")
+        return SettingNames(account, key, in_file, f"{mine if 'api_url' in given else common}API_URL")
 
     def check_key(self, account: str = DEFAULT_ACCOUNT) -> None:
         """Checks that a host that wants a key is given one, and never that of another host.

@@ -4,10 +4,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from cancellist.jobs.progress.throughput import Sample
-from cancellist.jobs.responses.outcomes import Outcome
-
 DEFAULT_ACCOUNT = "default"
+
+
+class Outcome(StrEnum):
+    """The final answer for one reference of one job."""
+
+    CANCELLED = "cancelled"
+    ALREADY_CANCELLED = "already_cancelled"
+    MANIFESTED = "manifested"
+    NOT_FOUND = "not_found"
+    REJECTED = "rejected"
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
+    INVALID = "invalid"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+
+
+DONE = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
+REFUSED = frozenset({Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.INVALID})
+UNFINISHED = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSample:
+    """How many results there were at a time, the sum of the times at which they came, and how many were in calls.
+
+    `calls` is how many calls had brought them; 0 where that was not counted.
+    """
+
+    at_ms: int
+    count: int
+    sum_ms: int
+    in_calls: int = 0
+    calls: int = 0
+
+
+class BreakerCause(StrEnum):
+    """Why a breaker opened."""
+
+    DENIED = "denied"
+    """The key or the address is wrong: a person has to mend it."""
+    OUTAGE = "outage"
+    """The platform is away."""
 
 
 class Priority(StrEnum):
@@ -43,7 +83,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class JobOrder:
+class JobRequest:
     """What a producer asks for, apart from the references. Times are Unix milliseconds."""
 
     account: str = DEFAULT_ACCOUNT
@@ -125,7 +165,7 @@ class JobRecord:
     """
 
     id: str
-    order: JobOrder
+    order: JobRequest
     state: JobState
     total: int
     duplicates: int
@@ -136,7 +176,7 @@ class JobRecord:
     created_at_ms: int = 0
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[ResultSample, ...] = ()
     idle_ms: int = 0
     paused_at_ms: int | None = None
     intake_entry: str | None = None

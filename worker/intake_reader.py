@@ -17,7 +17,7 @@ from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.ledger.intake import GROUP, Entry, SmallJob
 from cancellist.jobs.ledger.submission import BATCH, Submission
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import Batch
@@ -41,7 +41,7 @@ _LOOK_S = 0.1
 class _Taken:
     """What an entry holds: its order, and its references in batches, checked."""
 
-    order: JobOrder
+    order: JobRequest
     batches: list[Batch]
 
     @property

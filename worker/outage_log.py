@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 
 from cancellist.jobs.errors import LedgerError, LedgerFullError, LedgerUnavailableError
-from cancellist.worker.calls.log_throttle import Telling
+from cancellist.worker.calls.log_throttle import LogThrottle
 
 log = structlog.get_logger()
 
 REFUSED_EVERY_S = 60.0
-_refusals = Telling(REFUSED_EVERY_S)
+_refusals = LogThrottle(REFUSED_EVERY_S)
 _BESIDE: Final = frozenset({"wake", "intake", "sweep", "keys"})
 """Tasks whose refusals hold up no reference by themselves."""
 _AGAIN_WITHIN_S = 3.0
@@ -57,7 +57,7 @@ def tell_refused(error: LedgerError, **who: str) -> bool:
     return True
 
 
-class Outage:
+class OutageLog:
     """Who waits for the server now."""
 
     def __init__(self) -> None:

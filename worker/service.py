@@ -15,12 +15,13 @@ import structlog
 from arq.connections import ArqRedis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
 from cancellist.jobs.flow.controller import FlowPolicy
-from cancellist.jobs.ledger import control, flow_state, records
+from cancellist.jobs.ledger import accounts as ledger_accounts
+from cancellist.jobs.ledger import flow_state, records
+from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.claims import Terms
-from cancellist.jobs.ledger.control import Gate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import arq_pool
 from cancellist.jobs.ledger.intake import leave
@@ -30,11 +31,11 @@ from cancellist.jobs.model import JobRecord, JobState
 from cancellist.jobs.responses.refusal_texts import KnownWords
 from cancellist.jobs.responses.retry import RetryPolicy
 from cancellist.worker.calls.attempt import Attempt
-from cancellist.worker.calls.flow_reporter import Flow
+from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
-from cancellist.worker.outage_log import Outage
+from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.platform.client import PlatformClient
 from cancellist.worker.sweep import Served, Sweep
 
@@ -54,7 +55,7 @@ class Account:
     terms: Terms
     policy: RetryPolicy
     flow: FlowPolicy
-    wording: Wording
+    wording: SettingNames
     client: PlatformClient
     attempt: Attempt
 
@@ -74,7 +75,7 @@ class Service:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
-        self.outage = Outage()
+        self.outage = OutageLog()
         self._unprobed = set(settings.account_names)
         self.refused = ""
 
@@ -128,7 +129,7 @@ class Service:
         served = self._accounts.get(account)
         if served is None or account in self._drains or self._stop.is_set():
             return 0
-        shared = Flow(self.ledger, account, name, served.flow, served.wording)
+        shared = FlowReporter(self.ledger, account, name, served.flow, served.wording)
         drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, shared, self._stop)
         self._drains[account] = drain
         try:
@@ -174,13 +175,13 @@ class Service:
     async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
         """Whether one of these jobs goes on by itself."""
         waiting = {JobState.QUEUED, JobState.RUNNING, JobState.ABORTING}
-        gates: dict[str, Gate] = {}
+        gates: dict[str, AccountGate] = {}
         refused_before_ms = await self.ledger.now_ms() - _SURELY_REFUSED_MS
         for job in jobs:
             account = job.order.account
             if job.state in waiting and account in self._accounts:
                 if account not in gates:
-                    gates[account] = await control.gate(self.ledger, account)
+                    gates[account] = await ledger_accounts.gate(self.ledger, account)
                 gate = gates[account]
                 breaker = gate.breaker
                 stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms

@@ -10,7 +10,7 @@ import structlog
 
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger import housekeeping
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
@@ -85,7 +85,7 @@ class Sweep:
     async def _sweep(self, account: str, served: Served) -> None:
         more = True
         while more:
-            swept = await control.sweep(
+            swept = await housekeeping.sweep(
                 self._ledger,
                 account,
                 self._worker,
@@ -102,14 +102,14 @@ class Sweep:
             elif swept.taken_over:
                 self._wake(account)
         until = monotonic() + PERIOD_S / 2
-        while swept.sliceable and monotonic() < until and await control.slice_oldest(self._ledger, account):
+        while swept.sliceable and monotonic() < until and await housekeeping.slice_oldest(self._ledger, account):
             pass
 
     async def _trim(self) -> None:
         keep = {"results_keep_s": self._settings.results_keep, "jobs_keep_s": self._settings.jobs_keep}
         trimmed = (1, 1)
         while any(trimmed):
-            trimmed = await control.trim(self._ledger, DEFAULT_ACCOUNT, **keep)
+            trimmed = await housekeeping.trim(self._ledger, DEFAULT_ACCOUNT, **keep)
 
 
 async def _apart(name: str, work: Callable[[], Awaitable[None]]) -> LedgerError | None:

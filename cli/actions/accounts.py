@@ -9,9 +9,9 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, emit, fitting, heading, show
 from cancellist.config.account_settings import AccountSettings
 from cancellist.config.settings import Settings, load
-from cancellist.jobs.diagnostics.advice import resume
-from cancellist.jobs.ledger import control
-from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.diagnostics.advice import resume_command
+from cancellist.jobs.ledger import accounts as ledger_accounts
+from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.times import rfc3339
 
@@ -34,7 +34,7 @@ class Standing:
 
     name: str
     settings: AccountSettings | None
-    gate: Gate
+    gate: AccountGate
     served: bool
 
     @property
@@ -57,7 +57,7 @@ def accounts(*, as_json: bool) -> None:
     show(table)
 
 
-def state(gate: Gate) -> str:
+def state(gate: AccountGate) -> str:
     """Whether an account's calls may start: `running`, `paused` by hand, `tripped` by its breaker, or `held`."""
     if gate.paused:
         return "paused"
@@ -98,13 +98,13 @@ async def _look() -> list[Standing]:
 
 
 async def _standings(ledger: Ledger, settings: Settings) -> list[Standing]:
-    served = await control.served(ledger)
-    names = sorted({*settings.account_names, *served, *await control.accounts(ledger)})
+    served = await ledger_accounts.served(ledger)
+    names = sorted({*settings.account_names, *served, *await ledger_accounts.known(ledger)})
     return [
         Standing(
             name,
             settings.of(name) if name in settings.account_names else None,
-            await control.gate(ledger, name),
+            await ledger_accounts.gate(ledger, name),
             served.get(name, False),
         )
         for name in names
@@ -131,10 +131,10 @@ def _calls(own: AccountSettings) -> str:
     return f"{own.max_concurrent_calls}{rate}"
 
 
-def why(account: str, gate: Gate) -> str:
+def why(account: str, gate: AccountGate) -> str:
     """What keeps an account from going on; nothing where it runs."""
     if gate.paused:
-        return f"`{resume(account)}` lets it go on"
+        return f"`{resume_command(account)}` lets it go on"
     if gate.breaker:
         return f"{gate.breaker.why}; probed next at {wording.clock(gate.breaker.next_probe_ms)}"
     return f"until {wording.clock(gate.hold_until_ms)}: {gate.hold_why}" if gate.hold_until_ms else ""

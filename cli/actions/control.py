@@ -11,16 +11,17 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import load
 from cancellist.jobs.diagnostics import advice
+from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import control, drains, records
-from cancellist.jobs.ledger.control import Gate
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.model import Outcome
 
 
 def pause(job: str | None, account: str, *, as_json: bool) -> None:
     """Pauses a job, or an account."""
     if job is None:
         gate = session.run(_pause_account(account))
-        say(f"all of account {account} is paused, every job of it: `{advice.resume(account)}` lets it go on")
+        say(f"all of account {account} is paused, every job of it: `{advice.resume_command(account)}` lets it go on")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_pause_job(job))
@@ -39,7 +40,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
         seen = session.run(_resume_job(job))
         gate = seen.gate
         if gate.paused:
-            say(f"its account is paused: `{advice.resume(seen.record.order.account)}` lets it go on")
+            say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` lets it go on")
         _show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(wording.START_A_WORKER)
@@ -103,21 +104,21 @@ async def _abort(job: str) -> Snapshot:
         return await snapshots.look(opened.ledger, job)
 
 
-async def _pause_account(account: str) -> Gate:
+async def _pause_account(account: str) -> AccountGate:
     settings = load()
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
         await control.pause_account(opened.ledger, account)
-        return await control.gate(opened.ledger, account)
+        return await ledger_accounts.gate(opened.ledger, account)
 
 
-async def _resume_account(account: str) -> Gate:
+async def _resume_account(account: str) -> AccountGate:
     settings = load()
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
         names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
         await drains.enqueue(opened.ledger, account, names)
-        return await control.gate(opened.ledger, account)
+        return await ledger_accounts.gate(opened.ledger, account)
 
 
 def _show_job(seen: Snapshot, *, as_json: bool) -> None:
@@ -127,7 +128,7 @@ def _show_job(seen: Snapshot, *, as_json: bool) -> None:
         sys.stdout.write(f"{seen.record.state}\n")
 
 
-def _show_account(account: str, gate: Gate, *, as_json: bool) -> None:
+def _show_account(account: str, gate: AccountGate, *, as_json: bool) -> None:
     state = accounts.state(gate)
     if as_json:
         calls, workers = gate.calls_in_flight, gate.workers

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, snapshots
 from cancellist.cli.actions.enqueue_report import Submitted, Wanted
+from cancellist.cli.actions.exit_status import exit_status
 from cancellist.cli.actions.input_file import Feed
 from cancellist.cli.actions.input_file import opened as opened_feed
 from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import progress_view, tables, wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.settings import Settings, load
-from cancellist.jobs.diagnostics.advice import resume
+from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.shares import parse_limit
-from cancellist.jobs.responses.outcomes import exit_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
     if seen.gate.paused:
-        say(f"account {seen.record.order.account} is paused: `{resume(seen.record.order.account)}` lets it go on")
+        account = seen.record.order.account
+        say(f"account {account} is paused: `{resume_command(account)}` lets it go on")
     if not wait:
         say(f"to look on: cancellist watch {submitted.job}")
 

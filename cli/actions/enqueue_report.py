@@ -14,10 +14,10 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import say
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
-from cancellist.jobs.ledger import control, drains, records
+from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.references import shown
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
@@ -74,7 +74,7 @@ def check_form(wanted: Wanted) -> None:
         parse_when_ms(when, now_ms=now_ms())
 
 
-def order(wanted: Wanted, at_ms: int) -> JobOrder:
+def order(wanted: Wanted, at_ms: int) -> JobRequest:
     """The order that a user asks for at this moment.
 
     Raises:
@@ -89,7 +89,7 @@ def order(wanted: Wanted, at_ms: int) -> JobOrder:
             f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
             "give an earlier --start-at or a later --deadline"
         )
-    return JobOrder(
+    return JobRequest(
         account=wanted.account,
         reason=wanted.reason or None,
         requested_by=wanted.requested_by or None,
@@ -100,7 +100,7 @@ def order(wanted: Wanted, at_ms: int) -> JobOrder:
     )
 
 
-async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Settings) -> Submitted:
+async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Settings) -> Submitted:
     """Hands in all that a file holds as one job, and wakes the workers.
 
     Raises:
@@ -130,14 +130,14 @@ async def submit(ledger: Ledger, wanted: JobOrder, feed: Feed, settings: Setting
         await drains.enqueue(ledger, wanted.account, sealed.drains)
         if feed.invalid and not sealed.same:
             with contextlib.suppress(LedgerRefusedError):  # who may write no results leaves these to the workers
-                await control.slices(ledger, wanted.account, sealed.job)
+                await housekeeping.slices(ledger, wanted.account, sealed.job)
             state = (await records.get(ledger, sealed.job)).state
     except LedgerError as error:  # it is handed in, and its id must be told: else a second attempt makes a second job
         say(f"job {sealed.job} is handed in; workers could not be told at once: {error}")
     return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, feed.blank, sealed.same)
 
 
-async def dry_run(wanted: JobOrder, feed: Feed, settings: Settings) -> dict[str, Any]:
+async def dry_run(wanted: JobRequest, feed: Feed, settings: Settings) -> dict[str, Any]:
     """Reads and checks all that a file holds, and says what would be handed in.
 
     Raises:

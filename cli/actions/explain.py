@@ -10,9 +10,8 @@ from cancellist.config.settings import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.ledger import failed_calls, records, refusal_texts, results
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.model import JobRecord, Result
+from cancellist.jobs.model import JobRecord, Outcome, Result
 from cancellist.jobs.parsing.references import normalise
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.refusal_texts import Meaning
 from cancellist.jobs.times import rfc3339
 

@@ -16,8 +16,7 @@ from cancellist.jobs.errors import ResultsGoneError
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger import results as ledger_results
 from cancellist.jobs.ledger.opening import Opened
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 
 _LOOK_EVERY_S = 0.3
 

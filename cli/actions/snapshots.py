@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cancellist.jobs.ledger import control, records
-from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.ledger import accounts as ledger_accounts
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.records import Moment
-from cancellist.jobs.model import JobRecord, JobState, Result
-from cancellist.jobs.progress.forecast import Account, Outlook, outlook
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRecord, JobState, Outcome, Result
+from cancellist.jobs.progress.forecast import AccountLoad, Estimate, estimate
 from cancellist.jobs.times import rfc3339
 
 
@@ -19,9 +19,9 @@ class Snapshot:
     """A job, the gate of its account, and how fast it goes, at one moment by the server's clock."""
 
     record: JobRecord
-    gate: Gate
+    gate: AccountGate
     now_ms: int
-    outlook: Outlook
+    estimate: Estimate
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
@@ -46,19 +46,19 @@ async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
     names = list(dict.fromkeys(record.order.account for record in found))
     moment = await records.moment(ledger, names, list(dict.fromkeys([*going, *(rivals or ())])))
     unfinished = None if rivals is None else [moment.jobs[job] for job in rivals if job in moment.jobs]
-    gates = {name: await control.gate(ledger, name) for name in names}
+    gates = {name: await ledger_accounts.gate(ledger, name) for name in names}
     accounts = {name: await _account(ledger, name, gates[name], moment, unfinished) for name in names}
     snapshots = []
     for known in found:
         record, name = moment.jobs.get(known.id, known), known.order.account
-        snapshots.append(Snapshot(record, gates[name], moment.at_ms, outlook(record, accounts[name], moment.at_ms)))
+        snapshots.append(Snapshot(record, gates[name], moment.at_ms, estimate(record, accounts[name], moment.at_ms)))
     return snapshots
 
 
 async def _account(
-    ledger: Ledger, name: str, gate: Gate, moment: Moment, unfinished: Sequence[JobRecord] | None
-) -> Account:
-    return Account(
+    ledger: Ledger, name: str, gate: AccountGate, moment: Moment, unfinished: Sequence[JobRecord] | None
+) -> AccountLoad:
+    return AccountLoad(
         open=not gate.paused and gate.breaker is None,
         hold_until_ms=gate.hold_until_ms,
         stops=await records.stops(ledger, name),
@@ -124,7 +124,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def breaker_document(gate: Gate) -> dict[str, Any] | None:
+def breaker_document(gate: AccountGate) -> dict[str, Any] | None:
     """An account's open breaker as JSON; null where it is closed."""
     if gate.breaker is None:
         return None

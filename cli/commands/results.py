@@ -7,7 +7,7 @@ import typer
 from cancellist.cli import completion
 from cancellist.cli.arguments import Job, file_name, outcomes
 from cancellist.cli.output.format import Format
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 
 
 def results(

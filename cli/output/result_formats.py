@@ -12,8 +12,7 @@ from cancellist.cli.actions.snapshots import result_document
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
 from cancellist.jobs.escaping import plain, plain_cell, plain_json
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
 """Turns a page into what is written for it; the first page brings the heading."""

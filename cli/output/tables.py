@@ -11,7 +11,7 @@ from cancellist.cli.actions.input_file import FORMS
 from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, fitting, heading, say, show
-from cancellist.jobs.responses.outcomes import DONE, REFUSED, Outcome
+from cancellist.jobs.model import DONE, REFUSED, Outcome
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
 MEANING = {

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.jobs.escaping import plain
-from cancellist.jobs.ledger.control import Gate
-from cancellist.jobs.model import JobState
-from cancellist.jobs.responses.outcomes import DONE, REFUSED, Outcome
+from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.model import DONE, REFUSED, JobState, Outcome
 from cancellist.jobs.times import rfc3339
 
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
@@ -60,12 +59,12 @@ def _local(at_ms: int) -> datetime | None:
         return None
 
 
-def calls(gate: Gate) -> str:
+def calls(gate: AccountGate) -> str:
     """Calls in flight, over all workers."""
     return f"{gate.calls_in_flight} {'call' if gate.calls_in_flight == 1 else 'calls'} in flight"
 
 
-def workers(gate: Gate) -> str:
+def workers(gate: AccountGate) -> str:
     """Workers that live, or what to do where there is none."""
     if gate.workers == 0:
         return START_A_WORKER

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from cancellist.jobs.escaping import plain
-from cancellist.jobs.flow.circuit_breaker import Breaker, Kind
-from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.model import DEFAULT_ACCOUNT, BreakerCause
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class SettingNames:
     """How an account's settings are named where it takes them from.
 
     Attributes:
@@ -24,26 +23,21 @@ class Wording:
     url: str = "CANCELLIST_API_URL"
 
 
-def resume(account: str) -> str:
+def resume_command(account: str) -> str:
     """The command that lets an account go on."""
     return "cancellist resume" + ("" if account == DEFAULT_ACCOUNT else f" --account {plain(account)}")
 
 
-def mend(kind: Kind | None, wording: Wording = Wording()) -> str:
+def advice(kind: BreakerCause | None, wording: SettingNames = SettingNames()) -> str:
     """What to do about an open breaker."""
     match kind:
-        case Kind.DENIED if wording.key_in_file:
+        case BreakerCause.DENIED if wording.key_in_file:
             how = f"check the key in the file that {wording.key} names, which is read again, and {wording.url}"
-            return f"{how}; `{resume(wording.account)}` tries at once"
-        case Kind.DENIED:
+            return f"{how}; `{resume_command(wording.account)}` tries at once"
+        case BreakerCause.DENIED:
             how = f"check {wording.key} and {wording.url}, and start workers anew where one was wrong"
-            return f"{how}; `{resume(wording.account)}` tries at once"
-        case Kind.OUTAGE:
+            return f"{how}; `{resume_command(wording.account)}` tries at once"
+        case BreakerCause.OUTAGE:
             return f"nothing: it is probed until it answers; if it lasts, check {wording.url}"
         case None:
             return ""
-
-
-def opened_why(breaker: Breaker, wording: Wording = Wording()) -> str:
-    """Why a breaker is open, and what to do, in words."""
-    return f"{breaker.why.rstrip('.')}; {mend(breaker.kind, wording)}"

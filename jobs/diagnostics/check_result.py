@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended; only `failed` must be mended."""
 
     OK = "ok"
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What one check found.
 
     Attributes:
@@ -24,27 +24,27 @@ class Finding:
     """
 
     check: str
-    verdict: Verdict
+    verdict: CheckStatus
     found: str
     means: str = ""
     mend: str = ""
 
 
-def ok(check: str, found: str) -> Finding:
+def ok(check: str, found: str) -> CheckResult:
     """All is well."""
-    return Finding(check, Verdict.OK, found)
+    return CheckResult(check, CheckStatus.OK, found)
 
 
-def warning(check: str, found: str, means: str, mend: str) -> Finding:
+def warning(check: str, found: str, means: str, mend: str) -> CheckResult:
     """It works, but something is to be known."""
-    return Finding(check, Verdict.WARNING, found, means, mend)
+    return CheckResult(check, CheckStatus.WARNING, found, means, mend)
 
 
-def failed(check: str, found: str, means: str, mend: str) -> Finding:
+def failed(check: str, found: str, means: str, mend: str) -> CheckResult:
     """It must be mended."""
-    return Finding(check, Verdict.FAILED, found, means, mend)
+    return CheckResult(check, CheckStatus.FAILED, found, means, mend)
 
 
-def skipped(check: str, why: str) -> Finding:
+def skipped(check: str, why: str) -> CheckResult:
     """It could not be, or need not be, looked at."""
-    return Finding(check, Verdict.SKIPPED, why)
+    return CheckResult(check, CheckStatus.SKIPPED, why)

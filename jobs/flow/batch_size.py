@@ -8,8 +8,9 @@ have shortened is not taken as found.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from cancellist.jobs.flow.counters import Sample, Sized, bucket
-from cancellist.jobs.responses.outcomes import CONFIRMING, Answer, Failure, too_long
+from cancellist.jobs.flow.counters import Sized, bucket
+from cancellist.jobs.flow.sample import FlowSample
+from cancellist.jobs.responses.answer import CONFIRMING, Answer, Failure, too_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ListSize:
         return self.size or self.bound
 
 
-def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) -> ListSize:
+def move(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int) -> ListSize:
     """The list size after a sample; `bound`: the most references that a call may name."""
     size = min(state.size or bound, bound)
     costs = _remember(state.costs, sample.counts.sizes, policy, bucket(size))
@@ -112,7 +113,7 @@ def move(state: ListSize, sample: Sample, policy: ListSizePolicy, bound: int) ->
     return replace(after, size=0) if after.size >= bound else after
 
 
-def _choose(after: ListSize, sample: Sample, policy: ListSizePolicy, tried: int) -> ListSize:
+def _choose(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried: int) -> ListSize:
     """The size to use and the one to look at; `tried`: the size that was explored, if such a list was answered."""
     if after.silent >= policy.evidence and after.size > 1:
         return _shorten(after, sample, policy, tried)
@@ -124,7 +125,7 @@ def _choose(after: ListSize, sample: Sample, policy: ListSizePolicy, tried: int)
     return _lengthen(after, policy) if after.pace else _explore(after, policy)
 
 
-def _shorten(after: ListSize, sample: Sample, policy: ListSizePolicy, tried: int) -> ListSize:
+def _shorten(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried: int) -> ListSize:
     """Where no list of the size in force was ever answered in time: the first shorter one that is answered is taken."""
     if tried:
         return replace(after, size=tried, silent=0, pace=policy.evidence)

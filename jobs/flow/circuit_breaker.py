@@ -7,7 +7,8 @@ growing intervals; one that is accepted closes it. Source: "Circuit Breaker", Mi
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cancellist.jobs.flow.counters import Sample
+from cancellist.jobs.flow.sample import FlowSample
+from cancellist.jobs.model import BreakerCause
 
 
 class Mode(StrEnum):
@@ -19,15 +20,6 @@ class Mode(StrEnum):
     """None before the next probe is due."""
     HALF_OPEN = "half_open"
     """One: the probe is due or under way."""
-
-
-class Kind(StrEnum):
-    """Why a breaker opened."""
-
-    DENIED = "denied"
-    """The key or the address is wrong: a person has to mend it."""
-    OUTAGE = "outage"
-    """The platform is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +64,7 @@ class Breaker:
     mode: Mode = Mode.CLOSED
     since_ms: int = 0
     next_probe_ms: int = 0
-    kind: Kind | None = None
+    kind: BreakerCause | None = None
     why: str = ""
     tries: int = 0
     run: int = 0
@@ -84,31 +76,31 @@ class Breaker:
         return self.mode is Mode.CLOSED
 
 
-def move(breaker: Breaker, sample: Sample, policy: BreakerPolicy, jitter: float) -> Breaker:
+def move(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float) -> Breaker:
     """The breaker after a sample; `jitter` in [0, 1) shortens the pause before a probe by up to half."""
     breaker = replace(breaker, run=_run(breaker, sample))
     counts, now_ms = sample.counts, sample.at_ms
     if breaker.closed:
         if counts.denied:
-            return _open(breaker, Kind.DENIED, sample, policy, jitter)
+            return _open(breaker, BreakerCause.DENIED, sample, policy, jitter)
         if breaker.run >= policy.threshold:
-            return _open(breaker, Kind.OUTAGE, sample, policy, jitter)
+            return _open(breaker, BreakerCause.OUTAGE, sample, policy, jitter)
         return _settled(breaker, sample, policy) if breaker.tries else breaker
     if counts.probes_passed:
         return replace(breaker, mode=Mode.CLOSED, since_ms=now_ms, next_probe_ms=0, run=0, passed=0)
     if counts.probes_failed:
-        kind = Kind.DENIED if counts.denied else breaker.kind or Kind.OUTAGE
+        kind = BreakerCause.DENIED if counts.denied else breaker.kind or BreakerCause.OUTAGE
         if not counts.denied and (counts.failed or counts.timed_out):
-            kind = Kind.OUTAGE
+            kind = BreakerCause.OUTAGE
         return _open(breaker, kind, sample, policy, jitter)
-    if counts.denied and breaker.kind is Kind.OUTAGE:
-        return replace(_open(breaker, Kind.DENIED, sample, policy, jitter), tries=breaker.tries)
+    if counts.denied and breaker.kind is BreakerCause.OUTAGE:
+        return replace(_open(breaker, BreakerCause.DENIED, sample, policy, jitter), tries=breaker.tries)
     if breaker.mode is Mode.OPEN and now_ms >= breaker.next_probe_ms:
         return replace(breaker, mode=Mode.HALF_OPEN, since_ms=now_ms)
     return breaker
 
 
-def _settled(breaker: Breaker, sample: Sample, policy: BreakerPolicy) -> Breaker:
+def _settled(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy) -> Breaker:
     """A closed breaker that has shown to stay so forgets its probes: what goes wrong next is something else."""
     passed = breaker.passed + sample.counts.accepted
     lasted = sample.at_ms - breaker.since_ms >= policy.settled_ms or passed >= policy.settled_calls
@@ -120,15 +112,15 @@ def probe_now(breaker: Breaker, now_ms: int) -> Breaker:
     return breaker if breaker.closed else replace(breaker, next_probe_ms=now_ms, tries=0)
 
 
-def pause_ms(kind: Kind, tries: int, policy: BreakerPolicy, jitter: float) -> int:
+def pause_ms(kind: BreakerCause, tries: int, policy: BreakerPolicy, jitter: float) -> int:
     """The pause before the probe after `tries` (from 0) that did not end well: doubling, never below half."""
     first, most = policy.outage_first_ms, policy.outage_most_ms
-    if kind is Kind.DENIED:
+    if kind is BreakerCause.DENIED:
         first, most = policy.denied_first_ms, policy.denied_most_ms
     return max(1, round(min(most, first * 2.0 ** min(tries, 30)) * (1 + jitter) / 2))
 
 
-def _open(breaker: Breaker, kind: Kind, sample: Sample, policy: BreakerPolicy, jitter: float) -> Breaker:
+def _open(breaker: Breaker, kind: BreakerCause, sample: FlowSample, policy: BreakerPolicy, jitter: float) -> Breaker:
     tries = breaker.tries if breaker.kind is kind else 0
     due_ms = sample.at_ms + pause_ms(kind, tries, policy, jitter)
     why = sample.counts.why or breaker.why
@@ -137,7 +129,7 @@ def _open(breaker: Breaker, kind: Kind, sample: Sample, policy: BreakerPolicy, j
     )
 
 
-def _run(breaker: Breaker, sample: Sample) -> int:
+def _run(breaker: Breaker, sample: FlowSample) -> int:
     """Failures since the last accepted call, as far as both the drains and the samples bear it out.
 
     The drains' own runs are late by up to a posting each, the samples' order within is unknown: the lesser is sure.

@@ -7,7 +7,7 @@ the limit is, so it is remembered: growth stops just below, and only calls that 
 from dataclasses import dataclass, replace
 from math import floor, log
 
-from cancellist.jobs.flow.counters import Sample
+from cancellist.jobs.flow.sample import FlowSample
 
 UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
@@ -18,7 +18,7 @@ _NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 0.5, 0.75, 0.625
 
 
 @dataclass(frozen=True, slots=True)
-class LimiterPolicy:
+class ConcurrencyPolicy:
     """The constants of the limiter.
 
     Attributes:
@@ -70,7 +70,7 @@ class LimiterPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Limiter:
+class ConcurrencyState:
     """The state of the limiter; times are 0 where it never happened.
 
     Attributes:
@@ -115,17 +115,19 @@ class Limiter:
         return self.round_ms or UNKNOWN_ROUND_MS
 
 
-def start(policy: LimiterPolicy, ceiling: int, now_ms: int) -> Limiter:
+def start(policy: ConcurrencyPolicy, ceiling: int, now_ms: int) -> ConcurrencyState:
     """The limiter where nothing is known."""
-    return Limiter(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
+    return ConcurrencyState(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
 
 
-def used(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> bool:
+def used(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> bool:
     """Whether the limit is what holds calls back."""
     return sample.in_flight >= max(1.0, policy.used * floor(limiter.limit))
 
 
-def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, *, slowed: bool) -> Limiter:
+def move(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, ceiling: int, *, slowed: bool
+) -> ConcurrencyState:
     """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
     before = limiter.limit
     limiter = _measure(limiter, sample, policy)
@@ -141,7 +143,7 @@ def move(limiter: Limiter, sample: Sample, policy: LimiterPolicy, ceiling: int, 
     return replace(after, limit=limit, raised_ms=raised_ms)
 
 
-def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter:
+def _measure(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
     counts = sample.counts
     n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
@@ -161,22 +163,22 @@ def _measure(limiter: Limiter, sample: Sample, policy: LimiterPolicy) -> Limiter
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 
-def _by_chance(limiter: Limiter, policy: LimiterPolicy) -> float:
+def _by_chance(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> float:
     """Losses by chance in a round trip, where a limit passed by one call refuses one more."""
     return max(1e-6, policy.tolerated * limiter.limit)
 
 
-def _charge(limiter: Limiter, policy: LimiterPolicy, lost: int) -> float:
+def _charge(limiter: ConcurrencyState, policy: ConcurrencyPolicy, lost: int) -> float:
     return max(-policy.debt * policy.probe_after, limiter.credit - policy.probe_after * lost)
 
 
-def _collect(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int) -> ConcurrencyState:
     """Within the round trip after a decrease: what is lost belongs to that decrease."""
     before = max(limiter.before, float(sample.in_flight))
     return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
 
 
-def _fit(limiter: Limiter, policy: LimiterPolicy) -> Limiter:
+def _fit(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
     too_many = limiter.refused - round(_by_chance(limiter, policy) + 0.25)
     target = max(limiter.before / 2, limiter.before - too_many)
@@ -185,7 +187,7 @@ def _fit(limiter: Limiter, policy: LimiterPolicy) -> Limiter:
     return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
 
 
-def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) -> Limiter:
+def _lose(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int) -> ConcurrencyState:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
     weight = log(1 + 1 / _by_chance(limiter, policy))
     suspicion = limiter.suspicion + lost * weight
@@ -220,18 +222,20 @@ def _lose(limiter: Limiter, sample: Sample, policy: LimiterPolicy, lost: int) ->
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
 
 
-def _at_once(limiter: Limiter, sample: Sample, lost: int) -> int:
+def _at_once(limiter: ConcurrencyState, sample: FlowSample, lost: int) -> int:
     """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
     return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
 
 
-def _held(limiter: Limiter, sample: Sample) -> float:
+def _held(limiter: ConcurrencyState, sample: FlowSample) -> float:
     """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
     lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
     return limiter.held if lately else limiter.limit
 
 
-def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bool) -> Limiter:
+def _grow(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool
+) -> ConcurrencyState:
     """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
 
     Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
@@ -264,7 +268,7 @@ def _grow(limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, slowed: bo
     return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0, suspicion=0.0)
 
 
-def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:
+def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
     return replace(
         limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
@@ -272,7 +276,7 @@ def enough(limiter: Limiter, limit: float, policy: LimiterPolicy) -> Limiter:
     )  # fmt: skip
 
 
-def acquit(limiter: Limiter) -> Limiter:
+def acquit(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
         limiter, limit=max(limiter.limit, limiter.held), cap=0, credit=0.0, lowered_ms=0, refused=0, suspicion=0.0,
@@ -280,7 +284,7 @@ def acquit(limiter: Limiter) -> Limiter:
     )  # fmt: skip
 
 
-def suspend(limiter: Limiter, now_ms: int) -> Limiter:
+def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
     if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
         limit = max(limiter.limit, limiter.held)
@@ -289,7 +293,7 @@ def suspend(limiter: Limiter, now_ms: int) -> Limiter:
     return limiter
 
 
-def resume(limiter: Limiter, now_ms: int) -> Limiter:
+def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter after an outage: half of what held before, and back to it as fast as it can be."""
     return replace(
         limiter, limit=max(1.0, limiter.limit / 2), regain=limiter.limit, raised_ms=now_ms, lowered_ms=0, refused=0,

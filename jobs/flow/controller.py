@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Any, Self
 
-from cancellist.jobs.diagnostics.advice import Wording, mend
 from cancellist.jobs.flow import batch_size, latency
 from cancellist.jobs.flow import circuit_breaker as breakers
 from cancellist.jobs.flow import concurrency as limiters
 from cancellist.jobs.flow import random_loss as chances
 from cancellist.jobs.flow.batch_size import ListSize, ListSizePolicy
-from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Kind, Mode
-from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
-from cancellist.jobs.flow.counters import Counters, Sample, Sized, sample
+from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
+from cancellist.jobs.flow.counters import Counters, Sized
 from cancellist.jobs.flow.encoding import numbers, restored
 from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips
 from cancellist.jobs.flow.random_loss import Losses
 from cancellist.jobs.flow.rate import learning, spacing
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
+from cancellist.jobs.flow.sample import FlowSample, sample
+from cancellist.jobs.model import BreakerCause
 
 VERSION = 1
 """Of the state. It rises with the format alone: else each of two versions would begin anew what the other moved."""
@@ -46,7 +47,7 @@ class FlowPolicy:
     ceiling: int
     max_references: int = 100
     interval_us: int = 0
-    limiter: LimiterPolicy = field(default_factory=LimiterPolicy)
+    limiter: ConcurrencyPolicy = field(default_factory=ConcurrencyPolicy)
     trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
     list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
@@ -69,7 +70,7 @@ class FlowState:
     """
 
     at_ms: int
-    limiter: Limiter
+    limiter: ConcurrencyState
     trips: RoundTrips = field(default_factory=RoundTrips)
     pacing: Pacing = field(default_factory=Pacing)
     lists: ListSize = field(default_factory=ListSize)
@@ -130,7 +131,7 @@ class FlowState:
             credit, silent, costs, bound, pace = (*lists, 0, 0)[:5]
             return cls(
                 int(document["at"]),
-                restored(Limiter, limiter),
+                restored(ConcurrencyState, limiter),
                 restored(RoundTrips, trips),
                 restored(Pacing, paced),
                 ListSize(
@@ -141,31 +142,14 @@ class FlowState:
                 ),
                 Breaker(
                     Mode(document["breaker"]), int(document["since"]), int(document["next_probe"]),
-                    Kind(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries), int(run),
-                    int(passed),
+                    BreakerCause(document["kind"]) if document["kind"] else None, str(document["why"]), int(tries),
+                    int(run), int(passed),
                 ),
                 restored(Losses, later[0] if later else ()),
                 {str(name): Counters.unpack(counters) for name, counters in document["seen"].items()},
             )  # fmt: skip
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that changed, worth a line in the log.
-
-    Attributes:
-        event: what changed, such as `breaker opened`.
-        facts: the figures and words that go with it.
-        grave: a person may have to do something.
-        passing: it comes with every probe: a line for the curious.
-    """
-
-    event: str
-    facts: Mapping[str, str | int | float]
-    grave: bool = False
-    passing: bool = False
 
 
 def move(
@@ -214,7 +198,7 @@ def move(
     return replace(moved, at_ms=now_ms, lists=lists, breaker=breaker, seen=dict(drains))
 
 
-def _steer(state: FlowState, what: Sample, policy: FlowPolicy) -> FlowState:
+def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     """Moves the limit and the rate while calls are made freely."""
     limiter = state.limiter
     used, floored = limiters.used(limiter, what, policy.limiter), limiter.limit < 2  # noqa: PLR2004 - one call at a time
@@ -261,40 +245,3 @@ def probe_now(state: FlowState, now_ms: int) -> FlowState:
 def due_ms(state: FlowState, now_ms: int) -> int | None:
     """In how many ms an open breaker lets a probe through; None where calls may be made freely."""
     return None if state.breaker.closed else max(0, state.breaker.next_probe_ms - now_ms)
-
-
-_DEFAULT = Wording()
-
-
-def changes(
-    before: FlowState | None,
-    after: FlowState,
-    wording: Wording = _DEFAULT,
-) -> tuple[Change, ...]:
-    """What a move has changed that is worth a line in the log."""
-    found = []
-    old = before.breaker if before else Breaker()
-    new = after.breaker
-    if new.mode is not old.mode:
-        facts: dict[str, str | int | float] = {"why": new.why, "kind": new.kind.value if new.kind else ""}
-        match new.mode:
-            case Mode.OPEN if old.mode is Mode.CLOSED:
-                facts |= {"do": mend(new.kind, wording), "probe_in_ms": new.next_probe_ms - after.at_ms}
-                found.append(Change("breaker opened", facts, grave=True))
-            case Mode.OPEN:
-                facts |= {"tries": new.tries, "probe_in_ms": new.next_probe_ms - after.at_ms}
-                found.append(Change("breaker still open", facts, passing=True))
-            case Mode.HALF_OPEN:
-                found.append(Change("breaker half open", facts | {"tries": new.tries}, passing=True))
-            case Mode.CLOSED:
-                found.append(Change("breaker closed", facts | {"tries": new.tries}))
-    was = before.lists.in_force if before else 0
-    if was and after.lists.in_force != was:
-        found.append(Change("list size changed", {"from": was, "to": after.lists.in_force}))
-    paced = before.pacing.interval_us if before else 0
-    if bool(after.pacing.interval_us) != bool(paced):
-        if after.pacing.interval_us:
-            found.append(Change("rate learned", {"calls_per_second": round(1e6 / after.pacing.interval_us, 2)}))
-        else:
-            found.append(Change("rate dropped", {"calls_per_second": round(1e6 / paced, 2)}))
-    return tuple(found)

@@ -5,18 +5,18 @@ from dataclasses import astuple, fields
 from math import isfinite
 from typing import Any, TypeVar
 
-from cancellist.jobs.flow.concurrency import Limiter
+from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.latency import RoundTrips
 from cancellist.jobs.flow.random_loss import Losses
 from cancellist.jobs.flow.rate.state import Pacing
 
 
-def numbers(part: Limiter | RoundTrips | Pacing | Losses) -> list[float | int]:
+def numbers(part: ConcurrencyState | RoundTrips | Pacing | Losses) -> list[float | int]:
     """The fields of a part in their order."""
     return [round(value, 3) if isinstance(value, float) else value for value in astuple(part)]
 
 
-_Part = TypeVar("_Part", Limiter, RoundTrips, Pacing, Losses)
+_Part = TypeVar("_Part", ConcurrencyState, RoundTrips, Pacing, Losses)
 
 
 def restored(kind: type[_Part], values: Sequence[Any]) -> _Part:

@@ -8,7 +8,8 @@ platform that has become slower costs throughput. Source of the thresholds: Vect
 from dataclasses import dataclass, replace
 from math import floor
 
-from cancellist.jobs.flow.counters import Sample, Timed
+from cancellist.jobs.flow.counters import Timed
+from cancellist.jobs.flow.sample import FlowSample
 
 _SMOOTH = 0.1
 _SAME = 0.03
@@ -105,7 +106,7 @@ class Advice:
 
 
 def move(
-    trips: RoundTrips, limit: float, sample: Sample, policy: RoundTripPolicy, *, used: bool
+    trips: RoundTrips, limit: float, sample: FlowSample, policy: RoundTripPolicy, *, used: bool
 ) -> tuple[RoundTrips, Advice]:
     """What is known after a sample, and what it says; `used`: the limit is what holds calls back."""
     now_ms = sample.at_ms

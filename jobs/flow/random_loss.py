@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, log, sqrt
 
 from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
-from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
-from cancellist.jobs.flow.counters import Sample
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
+from cancellist.jobs.flow.sample import FlowSample
 
 _SHARES_APART, _APART = 2.0, 0.05
 """An experiment is so many times as far below as the share of the losses says, or so much further where that is less;
@@ -69,7 +69,7 @@ class Losses:
         """Whether an experiment is under way or prepared, for which the limit has to stay where it is."""
         return self.share > 0 or self.weighing
 
-    def tolerant(self, policy: LimiterPolicy) -> LimiterPolicy:
+    def tolerant(self, policy: ConcurrencyPolicy) -> ConcurrencyPolicy:
         """The constants of the limiter, which has to take as many losses for chance as are now."""
         tolerated = max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
         return replace(policy, tolerated=tolerated, lossy=True) if tolerated > policy.tolerated else policy
@@ -84,8 +84,14 @@ class Losses:
 
 
 def move(
-    losses: Losses, before: Limiter, limiter: Limiter, sample: Sample, policy: LimiterPolicy, *, held: bool = False
-) -> tuple[Losses, Limiter]:
+    losses: Losses,
+    before: ConcurrencyState,
+    limiter: ConcurrencyState,
+    sample: FlowSample,
+    policy: ConcurrencyPolicy,
+    *,
+    held: bool = False,
+) -> tuple[Losses, ConcurrencyState]:
     """What is known after a sample, and the limiter as that has it.
 
     Args:
@@ -111,7 +117,7 @@ def move(
     return (losses if losses.calls < policy.memory else acquit(losses)), limiter
 
 
-def _collect(losses: Losses, sample: Sample) -> Losses:
+def _collect(losses: Losses, sample: FlowSample) -> Losses:
     counts = sample.counts
     excused = min(losses.excused, counts.timed_out)
     lost = counts.refused + counts.timed_out - excused
@@ -125,8 +131,8 @@ def acquit(losses: Losses) -> Losses:
 
 
 def _lowered(
-    losses: Losses, before: Limiter, limiter: Limiter, sample: Sample, policy: LimiterPolicy
-) -> tuple[Losses, Limiter]:
+    losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy
+) -> tuple[Losses, ConcurrencyState]:
     """The limit was lowered for losses: the second time in succession an experiment is due."""
     if before.probing_ms:
         return losses, limiter
@@ -149,11 +155,11 @@ def _lowered(
     return replace(acquit(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, suspicion=0.0)
 
 
-def _too_many(lost: int, calls: int, policy: LimiterPolicy) -> bool:
+def _too_many(lost: int, calls: int, policy: ConcurrencyPolicy) -> bool:
     return lost - _SPREADS_OVER * sqrt(lost) > calls * policy.chance
 
 
-def _weigh(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+def _weigh(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
     """Counts the losses below where they lowered the limit, until it is known how many of how many calls they are."""
     least, spread = losses.calls * policy.more * policy.tolerated, sqrt(losses.lost)
     if _too_many(losses.lost, losses.calls, policy):
@@ -186,14 +192,14 @@ def _weigh(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Los
 
 def _begin(
     losses: Losses,
-    before: Limiter,
-    limiter: Limiter,
+    before: ConcurrencyState,
+    limiter: ConcurrencyState,
     share: float,
     highest: float,
-    policy: LimiterPolicy,
+    policy: ConcurrencyPolicy,
     *,
     known: float,
-) -> tuple[Losses, Limiter]:
+) -> tuple[Losses, ConcurrencyState]:
     left = 1 - min(_SHARES_APART * highest, highest + _APART)
     # Where chance is known an experiment is to confirm it, not to find a limit: it need not swing as far.
     least = (1 + policy.least) / 2 * losses.level if losses.chance else policy.least * before.limit
@@ -206,7 +212,7 @@ def _begin(
     return begun, replace(limiter, limit=limit, suspicion=0.0)
 
 
-def _conclude(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
     """Ends an experiment as soon as it tells: the losses go on, or enough calls went by without them."""
     excess, expected = losses.lost - losses.calls * losses.chance, losses.calls * (losses.share - losses.chance)
     more = _ONCE if losses.most and not losses.chance else 1.0
@@ -232,7 +238,7 @@ def _conclude(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[
     ), limiter
 
 
-def _accept(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Losses, Limiter]:
+def _accept(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
     """Takes what was lost for chance, and undoes what that has cost."""
     # So few are not exact: better too many at first, which is measured on, than another experiment.
     lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
@@ -244,7 +250,9 @@ def _accept(losses: Losses, limiter: Limiter, policy: LimiterPolicy) -> tuple[Lo
     return after, replace(limiter, limit=limit, cap=cap, refused=0, suspicion=0.0, probing_ms=0, passed=0)
 
 
-def _measure(losses: Losses, limiter: Limiter, policy: LimiterPolicy, *, held: bool) -> tuple[Losses, Limiter]:
+def _measure(
+    losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy, *, held: bool
+) -> tuple[Losses, ConcurrencyState]:
     """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
     if losses.calls * losses.chance < policy.window:
         return losses, limiter

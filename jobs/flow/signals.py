@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, of_platform, refused_by_gateway, words_of
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, of_platform, refused_by_gateway, words_of
 
 _DENYING = frozenset({401, 403})
 _UNAVAILABLE = 503
@@ -13,7 +13,7 @@ _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 _LONGEST = 120
 
 
-class Sign(Enum):
+class Signal(Enum):
     """How the platform took an attempt."""
 
     ACCEPTED = "accepted"
@@ -24,7 +24,7 @@ class Sign(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AttemptSignal:
     """What an attempt showed.
 
     Attributes:
@@ -35,14 +35,14 @@ class Shown:
         why: words for people.
     """
 
-    sign: Sign
+    sign: Signal
     took_ms: float
     told: bool = False
     overload: bool = False
     why: str = ""
 
 
-def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True) -> Shown | None:
+def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True) -> AttemptSignal | None:
     """Reads what an attempt showed from how it ended; None where nothing was asked of the platform.
 
     Args:
@@ -55,22 +55,22 @@ def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True)
         case Failure(withheld=True):
             return None
         case Failure(timed_out=True, reason=reason):
-            return Shown(Sign.TIMED_OUT, took_ms, why=_cut(reason))
+            return AttemptSignal(Signal.TIMED_OUT, took_ms, why=_cut(reason))
         case Failure(reason=reason):
-            return Shown(Sign.FAILED, took_ms, why=_cut(reason))
+            return AttemptSignal(Signal.FAILED, took_ms, why=_cut(reason))
         case Answer(status=status, body=body, retry_after_s=retry_after_s):
             told = retry_after_s is not None
             words = words_of(body)
             why = _cut(f"HTTP {status}: {words}" if words else f"HTTP {status}")
             if status in _DENYING or refused_by_gateway(answer):
-                return Shown(Sign.DENIED, took_ms, told, why=why)
+                return AttemptSignal(Signal.DENIED, took_ms, told, why=why)
             if status in _OVERLOADED:
-                return Shown(Sign.REFUSED, took_ms, told, overload=status == _UNAVAILABLE, why=why)
+                return AttemptSignal(Signal.REFUSED, took_ms, told, overload=status == _UNAVAILABLE, why=why)
             if _of_platform(answer, answered=answered):
-                return Shown(Sign.ACCEPTED, took_ms, told, why=why)
+                return AttemptSignal(Signal.ACCEPTED, took_ms, told, why=why)
             if _OK <= status < _REDIRECTS:
                 why = _cut(f"{why}, but it does not say what was asked")
-            return Shown(Sign.FAILED, took_ms, told, why=why)
+            return AttemptSignal(Signal.FAILED, took_ms, told, why=why)
 
 
 def _of_platform(answer: Answer, *, answered: bool) -> bool:

@@ -6,11 +6,12 @@ from math import floor
 
 import orjson
 
-from cancellist.jobs.diagnostics.advice import Wording, opened_why
-from cancellist.jobs.flow.circuit_breaker import Kind
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow.controller import FlowState, probe_now
 from cancellist.jobs.flow.counters import Counters
+from cancellist.jobs.flow.events import opened_why
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.model import BreakerCause
 
 _TRIES = 20
 
@@ -55,7 +56,7 @@ class Move:
     state: FlowState
     shut: bool = False
     explore: bool = False
-    wording: Wording | None = None
+    wording: SettingNames | None = None
     stale_ms: int | None = None
 
 
@@ -112,7 +113,7 @@ def _packed(move: Move) -> bytes:
         "interval": state.interval_us or None,
         "spread": 1 if state.interval_us > state.pacing.in_force_us else None,
         "size": state.list_size,
-        "breaker": None if breaker.closed else (breaker.kind or Kind.OUTAGE).value,
+        "breaker": None if breaker.closed else (breaker.kind or BreakerCause.OUTAGE).value,
         "breaker_next": None if breaker.closed else breaker.next_probe_ms,
     }
     if breaker.closed:

@@ -14,7 +14,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
-from cancellist.jobs.model import JobOrder
+from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import size
 from cancellist.jobs.parsing.references import InvalidEntry
@@ -48,7 +48,7 @@ class SmallJob:
     """An entry that has become a job small enough to be made with many others in one script."""
 
     entry: str
-    order: JobOrder
+    order: JobRequest
     references: Sequence[str]
     invalid: Sequence[InvalidEntry]
     duplicates: int

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder, JobRecord, JobState, Priority
-from cancellist.jobs.progress.eta import Stops
-from cancellist.jobs.progress.throughput import Sample
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRecord, JobRequest, JobState, Outcome, Priority, ResultSample
+from cancellist.jobs.progress.eta import PauseHistory
 
 _OUTCOME = "outcome:"
 _MOST_RIVALS = 100
@@ -96,14 +94,14 @@ async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -
     )
 
 
-async def stops(ledger: Ledger, account: str) -> Stops:
+async def stops(ledger: Ledger, account: str) -> PauseHistory:
     """When the account stood still last."""
     names = ["paused", "paused_from", "paused_until", "hold_until"]
     with translated():
         paused, since, until, hold = await ledger.redis.hmget(ledger.keys.state(account), names)
     if paused is not None:
-        return Stops(int(paused), None, int(hold or 0))
-    return Stops(int(since or 0), int(until or 0), int(hold or 0))
+        return PauseHistory(int(paused), None, int(hold or 0))
+    return PauseHistory(int(since or 0), int(until or 0), int(hold or 0))
 
 
 async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
@@ -127,7 +125,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
     in_flight = _int(h.get("claimed")) or 0
     return JobRecord(
         id=job,
-        order=JobOrder(
+        order=JobRequest(
             account=h.get("account", DEFAULT_ACCOUNT),
             reason=h.get("reason"),
             requested_by=h.get("requested_by"),
@@ -153,15 +151,15 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
     )
 
 
-def _samples(h: Mapping[str, str]) -> tuple[Sample, ...]:
+def _samples(h: Mapping[str, str]) -> tuple[ResultSample, ...]:
     """Those that were kept, and the newest, which has beside it when the last one was kept, and its calls."""
     try:
-        kept = [Sample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
+        kept = [ResultSample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
         if not h.get("sampled"):
             return tuple(kept)
         newest, _, *rest = h["sampled"].split()
         calls = int(rest[0]) if rest else 0
-        return (*kept, replace(Sample(*map(int, newest.split(":")[:3])), calls=calls))
+        return (*kept, replace(ResultSample(*map(int, newest.split(":")[:3])), calls=calls))
     except (ValueError, TypeError):  # as another program may have written them: then no rate is known
         return ()
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 
 _PAGE_RUNS = 20
 _PAGE_RESULTS = 1000

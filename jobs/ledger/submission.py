@@ -18,7 +18,7 @@ from cancellist.jobs.ledger.admission import admit
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import NEWLINE, pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.model import JobOrder, JobState
+from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
 
@@ -59,7 +59,7 @@ def new_job_id() -> str:
     return job_id(time.time_ns() // 1_000_000, _serials.next())
 
 
-def order_fields(order: JobOrder) -> dict[str, str | int]:
+def order_fields(order: JobRequest) -> dict[str, str | int]:
     """The job's fields that come from the order."""
     fields: dict[str, str | int | None] = {
         "priority": order.priority.value,
@@ -85,7 +85,7 @@ class Content:
     Times are left out, since a span such as `+2h` means another instant when the same command is run again.
     """
 
-    def __init__(self, order: JobOrder) -> None:
+    def __init__(self, order: JobRequest) -> None:
         purpose = [order.account, order.priority.value, order.reason, order.requested_by]
         self._references = hashlib.sha256(orjson.dumps(purpose))
         self._malformed = hashlib.sha256()
@@ -106,7 +106,7 @@ class Content:
 class Submission:
     """One job on its way into the ledger. Nothing of it is visible before `seal` answers."""
 
-    def __init__(self, ledger: Ledger, order: JobOrder) -> None:
+    def __init__(self, ledger: Ledger, order: JobRequest) -> None:
         self._ledger = ledger
         self._order = order
         self._content = Content(order)

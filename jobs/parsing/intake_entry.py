@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
 from cancellist.jobs.parsing.documents.headings import is_remark
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify, shown
@@ -50,7 +50,7 @@ class IntakeOrder:
     `lines` says that they came one a line: there a heading may part those that are meant from others.
     """
 
-    order: JobOrder
+    order: JobRequest
     references: list[str]
     lines: bool = False
 
@@ -88,7 +88,7 @@ def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: 
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
     start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
     _check_times(deadline_ms, start_at_ms, now_ms)
-    order = JobOrder(
+    order = JobRequest(
         account=account,
         reason=fields.get("reason") or None,
         requested_by=fields.get("requested_by") or None,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Self
 
-from cancellist.jobs.progress.throughput import START, WINDOW_MS, Sample, rate_of, step_of
+from cancellist.jobs.model import ResultSample
+from cancellist.jobs.progress.throughput import START, WINDOW_MS, rate_of, step_of
 
 _EXPERIMENT_LAPS = 4
 """Calls that follow each other while the limit is lowered to see what comes of it."""
@@ -33,7 +34,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Stops:
+class PauseHistory:
     """When an account stood still last, by the server's clock: its pause, `until` None while it lasts, and its hold."""
 
     paused_from_ms: int
@@ -46,7 +47,7 @@ HOLD_MS = 5000
 
 
 def clock_ms(
-    *, started_at_ms: int, idle_ms: int, last_at_ms: int, paused_at_ms: int | None, stops: Stops, now_ms: int
+    *, started_at_ms: int, idle_ms: int, last_at_ms: int, paused_at_ms: int | None, stops: PauseHistory, now_ms: int
 ) -> int:
     """The job's clock: how long it has run, without the time in which it or its account stood still.
 
@@ -66,7 +67,7 @@ def clock_ms(
 def progress(
     *,
     left: int,
-    samples: Sequence[Sample],
+    samples: Sequence[ResultSample],
     in_calls: float,
     calls: int,
     now_ms: int,
@@ -87,7 +88,7 @@ def progress(
         unclaimed: references that are in none of them.
         limit: calls at once that are allowed now; None where that is not known.
     """
-    points: Sequence[Sample] = [START, *samples]
+    points: Sequence[ResultSample] = [START, *samples]
     if points[-1].count == 0:
         return Progress(None, None)
     points, in_calls = _that_bring(points, in_calls, calls, limit, now_ms)
@@ -142,8 +143,8 @@ class _Lists:
 
 
 def _that_bring(
-    points: Sequence[Sample], in_calls: float, calls: int, limit: int | None, now_ms: int
-) -> tuple[Sequence[Sample], float]:
+    points: Sequence[ResultSample], in_calls: float, calls: int, limit: int | None, now_ms: int
+) -> tuple[Sequence[ResultSample], float]:
     """The samples, and the references in calls now, with as many in calls as these bring results for.
 
     Lists that are refused bring none: each of their references is then read, and that brings one.
@@ -173,7 +174,7 @@ def _from_now_on(usual: float, lists: _Lists, calls: int, claims: int, limit: in
     return usual
 
 
-def _lists(points: Sequence[Sample], now_ms: int) -> _Lists | None:
+def _lists(points: Sequence[ResultSample], now_ms: int) -> _Lists | None:
     """The lists that have brought results lately; None where calls were not counted."""
     stretches = [
         (after.count - before.count, after.calls - before.calls)
@@ -187,7 +188,7 @@ def _lists(points: Sequence[Sample], now_ms: int) -> _Lists | None:
     return _Lists(max(1.0, mean), max(1.0, *(count / calls for count, calls in counted)))
 
 
-def _usually_in_calls(points: Sequence[Sample], step: float, now_ms: int) -> float:
+def _usually_in_calls(points: Sequence[ResultSample], step: float, now_ms: int) -> float:
     """References in calls on average lately, but for the last lap: in it they may have got fewer for want of more."""
     weighed = [
         (after.in_calls, after.at_ms - before.at_ms)
@@ -198,13 +199,13 @@ def _usually_in_calls(points: Sequence[Sample], step: float, now_ms: int) -> flo
     return sum(number * weight for number, weight in weighed) / lasted_ms if lasted_ms else step
 
 
-def _last_lap(points: Sequence[Sample], in_calls: float, call_ms: float) -> float:
+def _last_lap(points: Sequence[ResultSample], in_calls: float, call_ms: float) -> float:
     """References in calls while there were still more to follow, now that there are none."""
     since_ms = points[-1].at_ms - call_ms
     return max(in_calls, *(point.in_calls for point in points if point.at_ms >= since_ms))
 
 
-def _left_ms(points: Sequence[Sample], laps: _Laps, per_call: float, call_ms: float, now_ms: int) -> float:
+def _left_ms(points: Sequence[ResultSample], laps: _Laps, per_call: float, call_ms: float, now_ms: int) -> float:
     """How long until the last call ends, each beginning where one ended a lap before it.
 
     So calls end as they did in the last lap, a call's time later each lap, and what those that end together leave over
@@ -218,7 +219,7 @@ def _left_ms(points: Sequence[Sample], laps: _Laps, per_call: float, call_ms: fl
     return max(0.0, whole * call_ms - ahead_ms)
 
 
-def _end_of_call_ms(points: Sequence[Sample], back: float, per_call: float) -> float:
+def _end_of_call_ms(points: Sequence[ResultSample], back: float, per_call: float) -> float:
     """When the call ended that is so many before the last one.
 
     Calls between two samples ended evenly about the mean time of their results, the last of them at the later sample.

@@ -8,10 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cancellist.jobs.model import JobOrder, JobRecord, JobState
-from cancellist.jobs.progress.eta import HOLD_MS, Progress, Stops, clock_ms, progress
+from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome
+from cancellist.jobs.progress.eta import HOLD_MS, PauseHistory, Progress, clock_ms, progress
 from cancellist.jobs.progress.merged_samples import merged
-from cancellist.jobs.responses.outcomes import Outcome
 
 _NEVER_MS = 5 * 10**13
 """Where a job without a deadline stands, as lua/shared/orders.lua has it."""
@@ -21,7 +20,7 @@ _GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Estimate:
     """How fast a job goes, how long it will take, and what of it comes too late; None where it cannot be said."""
 
     rate: float | None
@@ -30,7 +29,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountLoad:
     """What the jobs of an account have in common.
 
     Attributes:
@@ -47,7 +46,7 @@ class Account:
 
     open: bool
     hold_until_ms: int
-    stops: Stops
+    stops: PauseHistory
     calls: int
     claims: int
     workers: int
@@ -57,27 +56,27 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class CompetingJob:
     """A job of the same account that may go on, and how many references of it are left, or are left to be taken."""
 
-    order: JobOrder
+    order: JobRequest
     left: int
 
 
-def outlook(record: JobRecord, account: Account, now_ms: int) -> Outlook:
+def estimate(record: JobRecord, account: AccountLoad, now_ms: int) -> Estimate:
     """What can be said of a job at this moment by the server's clock."""
     if record.state.ended:
         took_ms = (record.finished_at_ms or 0) - (record.started_at_ms or record.finished_at_ms or 0)
-        return Outlook(overall(record.settled, took_ms), 0.0, None if record.order.deadline_ms is None else 0)
+        return Estimate(overall(record.settled, took_ms), 0.0, None if record.order.deadline_ms is None else 0)
     own = _pace(record, account, now_ms)
     others = [] if account.unfinished is None else [j for j in account.unfinished if _contends(j, record)]
     moves = record.state in _GOES_ON and account.open
     goes_on = moves and not account.hold_until_ms
-    untaken = [Rival(other.order, other.pending) for other in others]
+    untaken = [CompetingJob(other.order, other.pending) for other in others]
     rate = _together(own, [_pace(other, account, now_ms) for other in others])
     if account.unfinished is None and record.started_at_ms is None:
         rate = None
-    return Outlook(
+    return Estimate(
         rate=0.0 if own.rate and not goes_on and record.in_flight == 0 else own.rate,
         eta_s=_eta_s(record, account, own, _by_pace_s(record, own, others, rate, account, now_ms), now_ms)
         if moves
@@ -91,7 +90,7 @@ def overall(results: int, took_ms: int) -> float | None:
     return results * 1000 / took_ms if took_ms > 0 else None
 
 
-def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
+def _pace(record: JobRecord, account: AccountLoad, now_ms: int) -> Progress:
     if record.started_at_ms is None:
         return Progress(None, None)
     left = _left(record)
@@ -107,7 +106,7 @@ def _pace(record: JobRecord, account: Account, now_ms: int) -> Progress:
     )
 
 
-def _clock_ms(record: JobRecord, account: Account, now_ms: int) -> int:
+def _clock_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int:
     return clock_ms(
         started_at_ms=record.started_at_ms or now_ms,
         idle_ms=record.idle_ms,
@@ -118,12 +117,12 @@ def _clock_ms(record: JobRecord, account: Account, now_ms: int) -> int:
     )
 
 
-def _sent(account: Account) -> float:
+def _sent(account: AccountLoad) -> float:
     """The share of what is claimed that is in calls, the rest being staged."""
     return min(1.0, account.calls / account.claims) if account.claims else 1.0
 
 
-def _shares(record: JobRecord, account: Account) -> bool:
+def _shares(record: JobRecord, account: AccountLoad) -> bool:
     """Whether calls of the account may be those of other jobs."""
     return account.unfinished is None or any(_contends(other, record) for other in account.unfinished)
 
@@ -142,7 +141,9 @@ def _together(own: Progress, others: Iterable[Progress]) -> float | None:
     return sum(rates) if rates else None
 
 
-def _eta_s(record: JobRecord, account: Account, own: Progress, by_pace_s: float | None, now_ms: int) -> float | None:
+def _eta_s(
+    record: JobRecord, account: AccountLoad, own: Progress, by_pace_s: float | None, now_ms: int
+) -> float | None:
     """Not before what waits for another try has had it, nor before a hold is over, if all goes well then."""
     due_ms = account.due_ms.get(record.id, 0)
     tried_s = None if due_ms <= now_ms else (due_ms - now_ms) / 1000 + (own.call_s or 0.0)
@@ -154,14 +155,14 @@ def _eta_s(record: JobRecord, account: Account, own: Progress, by_pace_s: float 
     return max(known) if known else None
 
 
-def _stands(record: JobRecord, account: Account) -> bool:
+def _stands(record: JobRecord, account: AccountLoad) -> bool:
     """Whether the account's hold is one that stops the clock of a job."""
     last_ms = (record.started_at_ms or 0) + record.idle_ms + (record.samples[-1].at_ms if record.samples else 0)
     return account.hold_until_ms - last_ms >= HOLD_MS
 
 
 def _by_pace_s(
-    record: JobRecord, own: Progress, others: Sequence[JobRecord], rate: float | None, account: Account, now_ms: int
+    record: JobRecord, own: Progress, others: Sequence[JobRecord], rate: float | None, account: AccountLoad, now_ms: int
 ) -> float | None:
     """By its own pace where it has one, and is alone or all of it is in calls, else by that of all jobs together."""
     if own.rate is not None and (not others or record.pending == 0):
@@ -186,11 +187,11 @@ def _by_pace_s(
     ).eta_s
 
 
-def _rivals(others: Iterable[JobRecord]) -> list[Rival]:
-    return [Rival(other.order, _left(other)) for other in others]
+def _rivals(others: Iterable[JobRecord]) -> list[CompetingJob]:
+    return [CompetingJob(other.order, _left(other)) for other in others]
 
 
-def _goes_on_at_ms(record: JobRecord, account: Account, now_ms: int) -> int | None:
+def _goes_on_at_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int | None:
     """When it may be taken from; None where somebody has to let it."""
     if not account.open or account.workers == 0:
         return None
@@ -199,7 +200,7 @@ def _goes_on_at_ms(record: JobRecord, account: Account, now_ms: int) -> int | No
     return max(now_ms, account.hold_until_ms) if record.state in _GOES_ON else None
 
 
-def until_its_end(own: JobOrder, left: int, rivals: Sequence[Rival], rate: float, now_ms: int) -> float:
+def until_its_end(own: JobRequest, left: int, rivals: Sequence[CompetingJob], rate: float, now_ms: int) -> float:
     """References that get their results until the last of a job has, all jobs together having this rate."""
     ahead, peers = _before(own, rivals, rate, now_ms)
     return ahead + sum(min(peer, left) for peer in peers) + left
@@ -215,7 +216,12 @@ def _claimed_until(record: JobRecord, others: Iterable[JobRecord]) -> int:
 
 
 def at_risk(
-    own: JobOrder, pending: int, rivals: Sequence[Rival], rate: float | None, now_ms: int, goes_on_at_ms: int | None
+    own: JobRequest,
+    pending: int,
+    rivals: Sequence[CompetingJob],
+    rate: float | None,
+    now_ms: int,
+    goes_on_at_ms: int | None,
 ) -> int | None:
     """How many references of a job will not have been taken by its deadline; None where it has none or no rate.
 
@@ -238,7 +244,7 @@ def at_risk(
     return max(0, math.ceil(pending - _share(budget, peers)))
 
 
-def _before(own: JobOrder, rivals: Iterable[Rival], rate: float, now_ms: int) -> tuple[float, list[float]]:
+def _before(own: JobRequest, rivals: Iterable[CompetingJob], rate: float, now_ms: int) -> tuple[float, list[float]]:
     """What goes before a job, and what each of those wants that take turns with it."""
     ahead, peers = 0.0, []
     for rival in sorted(rivals, key=lambda one: _place(one.order)):
@@ -252,7 +258,7 @@ def _before(own: JobOrder, rivals: Iterable[Rival], rate: float, now_ms: int) ->
     return ahead, peers
 
 
-def _place(order: JobOrder) -> tuple[int, int]:
+def _place(order: JobRequest) -> tuple[int, int]:
     return order.priority.rank, min(order.deadline_ms or _NEVER_MS, _NEVER_MS)
 
 

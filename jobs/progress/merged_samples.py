@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from cancellist.jobs.progress.throughput import START, Sample
+from cancellist.jobs.model import ResultSample
+from cancellist.jobs.progress.throughput import START
 
 
-def merged(jobs: Iterable[tuple[Sequence[Sample], int]]) -> tuple[list[Sample], int]:
+def merged(jobs: Iterable[tuple[Sequence[ResultSample], int]]) -> tuple[list[ResultSample], int]:
     """All samples in the order of their times, and the time of now, on the clock that has run for longest.
 
     Args:
@@ -24,18 +25,20 @@ def merged(jobs: Iterable[tuple[Sequence[Sample], int]]) -> tuple[list[Sample], 
         in_calls[job] = rise.in_calls or in_calls[job]
         if not rise.count:
             continue
-        total = Sample(rise.at_ms, total.count + rise.count, total.sum_ms + rise.sum_ms, calls=total.calls + rise.calls)
+        total = ResultSample(
+            rise.at_ms, total.count + rise.count, total.sum_ms + rise.sum_ms, calls=total.calls + rise.calls
+        )
         kept.append(replace(total, in_calls=sum(in_calls)))
     return kept, now_ms
 
 
-def _rises(samples: Sequence[Sample], later_ms: int) -> Iterable[Sample]:
+def _rises(samples: Sequence[ResultSample], later_ms: int) -> Iterable[ResultSample]:
     """What each sample has more than the one before it, on a clock that shows so much more.
 
     Before them stands what was in calls as the job began.
     """
-    yield Sample(later_ms, 0, 0, next((sample.in_calls for sample in samples if sample.in_calls), 0))
+    yield ResultSample(later_ms, 0, 0, next((sample.in_calls for sample in samples if sample.in_calls), 0))
     for before, after in pairwise([START, *samples]):
         count = after.count - before.count
         sum_ms = after.sum_ms - before.sum_ms + count * later_ms
-        yield Sample(after.at_ms + later_ms, count, sum_ms, after.in_calls, max(0, after.calls - before.calls))
+        yield ResultSample(after.at_ms + later_ms, count, sum_ms, after.in_calls, max(0, after.calls - before.calls))

@@ -8,8 +8,9 @@ moment however the steps are spread over the time between them.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from cancellist.jobs.model import ResultSample
 
 WINDOW_MS = 10_000
 """What is older than this says nothing about the present rate, unless there were few calls and no change since."""
@@ -18,30 +19,16 @@ ENOUGH_CALLS = 40
 _LEAST_DIFFERENCE, _DIFFERENCE_OF_ONE_CALL = 0.12, 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How many results there were at a time, the sum of the times at which they came, and how many were in calls.
-
-    `calls` is how many calls had brought them; 0 where that was not counted.
-    """
-
-    at_ms: int
-    count: int
-    sum_ms: int
-    in_calls: int = 0
-    calls: int = 0
+START = ResultSample(0, 0, 0)
 
 
-START = Sample(0, 0, 0)
-
-
-def step_of(points: Sequence[Sample], in_calls: float, now_ms: int) -> float:
+def step_of(points: Sequence[ResultSample], in_calls: float, now_ms: int) -> float:
     """References that end together where calls do: the most in calls lately, since at the end they get fewer."""
     lately = [point.in_calls for point in points if point.in_calls and now_ms - point.at_ms <= WINDOW_MS]
     return max(1.0, in_calls, *lately)
 
 
-def rate_of(points: Sequence[Sample], step: float, per_call: float, now_ms: int) -> float | None:
+def rate_of(points: Sequence[ResultSample], step: float, per_call: float, now_ms: int) -> float | None:
     """Results a second at present; nought where none has come for long, None where nothing can be said.
 
     Args:
@@ -75,7 +62,7 @@ def rate_of(points: Sequence[Sample], step: float, per_call: float, now_ms: int)
 
 
 def _from_its_calls(
-    points: Sequence[Sample], chosen: tuple[float, float, float], step: float, per_call: float
+    points: Sequence[ResultSample], chosen: tuple[float, float, float], step: float, per_call: float
 ) -> tuple[float, float, float]:
     """The rate since the first step, where it is another than since the start.
 
@@ -91,7 +78,7 @@ def _from_its_calls(
     return chosen if _agree(chosen[0], rate, count / per_call) else (rate, base_ms, count)
 
 
-def _bases(points: Sequence[Sample], now_ms: int) -> Sequence[tuple[Sample, bool]]:
+def _bases(points: Sequence[ResultSample], now_ms: int) -> Sequence[tuple[ResultSample, bool]]:
     """Where a stretch may begin: at the oldest sample within the window, or ever farther back; and whether it may."""
     inside = next((n for n, point in enumerate(points[:-1]) if now_ms - point.at_ms <= WINDOW_MS), len(points) - 2)
     return [(points[n], n > 0) for n in range(inside, -1, -1)]
@@ -103,7 +90,7 @@ def _agree(rate: float, recent: float, calls: float) -> bool:
     return abs(rate / recent - 1) <= allowed
 
 
-def _overdue(rate: float, base_ms: float, count: float, step: float, now_ms: int, newest: Sample) -> float:
+def _overdue(rate: float, base_ms: float, count: float, step: float, now_ms: int, newest: ResultSample) -> float:
     """The rate at most where the next results are overdue; nought where nothing has come for long."""
     waited_ms, expected_ms = now_ms - newest.at_ms, step * 1000 / rate
     if waited_ms > max(WINDOW_MS, 3 * expected_ms):
@@ -113,7 +100,7 @@ def _overdue(rate: float, base_ms: float, count: float, step: float, now_ms: int
     return rate
 
 
-def _mean_time(points: Sequence[Sample], count: float, step: float) -> float:
+def _mean_time(points: Sequence[ResultSample], count: float, step: float) -> float:
     """The mean time of the last `step` results up to this count."""
     step = min(step, count)
     if step <= 0:
@@ -121,7 +108,7 @@ def _mean_time(points: Sequence[Sample], count: float, step: float) -> float:
     return (_sum_at(points, count) - _sum_at(points, count - step)) / step
 
 
-def _sum_at(points: Sequence[Sample], count: float) -> float:
+def _sum_at(points: Sequence[ResultSample], count: float) -> float:
     """The sum of the times of the first so many results; those between two samples came at their mean."""
     for before, after in pairwise(points):
         if count <= after.count and after.count > before.count:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from cancellist.jobs.parsing.references import normalise
 from cancellist.jobs.responses import answer_forms
+from cancellist.jobs.responses.answer import CONFIRMING, Answer, Failure
 from cancellist.jobs.responses.answer_forms import items_of, letters
-from cancellist.jobs.responses.outcomes import CONFIRMING, Answer, Failure, judge_error
+from cancellist.jobs.responses.cancellation import judge_error
 from cancellist.jobs.responses.verdicts import Judgement, Refused, Unclear, Untaken, Verdict
 
 _ALLOCATED = frozenset({"allocated", "readytoship", "manifestfailed"})

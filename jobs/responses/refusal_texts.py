@@ -9,8 +9,8 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from cancellist.jobs.responses.outcomes import LONGEST_MESSAGE
-from cancellist.jobs.responses.status_read import Found, Reading, Standing, Unknown, standing
+from cancellist.jobs.responses.answer import LONGEST_MESSAGE
+from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, standing
 
 UNKNOWN = "unknown"
 """The standing of a reference that the platform does not know."""
@@ -74,7 +74,7 @@ def meant_by(reading: Reading) -> str | None:
     match reading:
         case Found(state=state):
             stands = standing(state)
-            return None if stands is Standing.PASSING else stands.value
+            return None if stands is StateClass.PASSING else stands.value
         case Unknown():
             return UNKNOWN
         case _:

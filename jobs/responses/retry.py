@@ -7,11 +7,10 @@ refusal of this job's call, and on a state that was read after the last call tha
 from dataclasses import dataclass, replace
 from math import ceil, log2
 
-from cancellist.jobs.model import Piece
+from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses import refusal_texts
 from cancellist.jobs.responses.answer_forms import letters
-from cancellist.jobs.responses.outcomes import Outcome
-from cancellist.jobs.responses.status_read import Found, Reading, Standing, Unknown, Unread, standing
+from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, Unread, standing
 from cancellist.jobs.responses.verdicts import NO_ANSWER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
@@ -62,8 +61,8 @@ class CallAgain:
 
     References with the same `group` are named together and with no other; None lets them join any call.
     `cleared` says that a read has shown that no call acted; `status` and `state` are what it found. `reads` were tried.
-    `alone_after` is that of the verdict (`cancellist.jobs.responses.verdicts.Untaken`), where it has one; `lone` says that the call named no
-    other reference: then the ledger burns an attempt once others have done well in between so often.
+    `alone_after` is that of the verdict (`verdicts.Untaken`), where it has one; `lone` says that the call named no other
+    reference: then the ledger burns an attempt once others have done well in between so often.
     """
 
     delay_s: float
@@ -247,11 +246,11 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
     if piece.maybe_sent:
         return None
     match meaning:
-        case Standing.CANCELLED.value:
+        case StateClass.CANCELLED.value:
             outcome = Outcome.ALREADY_CANCELLED
-        case Standing.MANIFESTED.value:
+        case StateClass.MANIFESTED.value:
             outcome = Outcome.MANIFESTED
-        case Standing.OPEN.value:
+        case StateClass.OPEN.value:
             outcome = Outcome.REJECTED
         case refusal_texts.UNKNOWN:
             outcome = Outcome.NOT_FOUND
@@ -285,10 +284,10 @@ def _after_found(
 ) -> Step:
     """What a state decides: Cancelled at once, all else only once no call can act any more, and after a refusal."""
     stands = standing(state)
-    if stands is Standing.CANCELLED:
+    if stands is StateClass.CANCELLED:
         outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
         return Settle(outcome, piece.named, status, piece.refusal_words, state)
-    if stands is Standing.PASSING and (piece.reads + 1 < policy.max_attempts or unclear_left_s > 0):
+    if stands is StateClass.PASSING and (piece.reads + 1 < policy.max_attempts or unclear_left_s > 0):
         reads = piece.reads + 1
         return _read_again(piece, max(policy.base_s, spaced(reads, policy, jitter)), reads)
     if unclear_left_s > 0:
@@ -296,9 +295,9 @@ def _after_found(
     if piece.refusal_status is None:
         return _unrefused(piece, status, state, policy, jitter)
     match stands:
-        case Standing.MANIFESTED:
+        case StateClass.MANIFESTED:
             return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
-        case Standing.PASSING | Standing.STRANGE if piece.maybe_sent or letters(state) == "cancelling":
+        case StateClass.PASSING | StateClass.STRANGE if piece.maybe_sent or letters(state) == "cancelling":
             return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state is {state}", state)
         case _:
             return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
@@ -309,7 +308,7 @@ def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy
 
     A state that says nothing of cancelling, or none, does not show either that no call has acted.
     """
-    shown = state is not None and standing(state) in {Standing.OPEN, Standing.MANIFESTED}
+    shown = state is not None and standing(state) in {StateClass.OPEN, StateClass.MANIFESTED}
     reads = 0 if shown else piece.reads + 1
     waits = piece.unanswered < policy.patience
     if piece.attempts < policy.max_attempts and reads < policy.max_attempts and waits:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cancellist.jobs.parsing.references import normalise
+from cancellist.jobs.responses.answer import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from cancellist.jobs.responses.answer_forms import REFERENCES, STATE, field, letters, record_of
-from cancellist.jobs.responses.outcomes import NOT_COUNTED, Answer, Failure, is_success, of_platform, refused_by_gateway
 from cancellist.jobs.responses.verdicts import OF_THE_CALLER
 
 
-class Standing(Enum):
+class StateClass(Enum):
     """What a state means for cancelling (platform's public guide, 'States')."""
 
     CANCELLED = "cancelled"
@@ -37,16 +37,16 @@ _MANIFESTED = frozenset(
 )  # fmt: skip
 
 
-def standing(state: str) -> Standing:
+def standing(state: str) -> StateClass:
     """What a state means for cancelling, compared by its letters; of one that is not known nothing is concluded."""
     folded = letters(state)
     if folded == "cancelled":
-        return Standing.CANCELLED
+        return StateClass.CANCELLED
     if folded in _PASSING:
-        return Standing.PASSING
+        return StateClass.PASSING
     if folded in _MANIFESTED:
-        return Standing.MANIFESTED
-    return Standing.OPEN if folded in _OPEN else Standing.STRANGE
+        return StateClass.MANIFESTED
+    return StateClass.OPEN if folded in _OPEN else StateClass.STRANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Unread:
     """The state could not be read.
 
     `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing;
-    `outage` that what came is no answer of the platform; `alone_after` as for `cancellist.jobs.responses.verdicts.Untaken`.
+    `outage` that what came is no answer of the platform; `alone_after` as for `verdicts.Untaken`.
     """
 
     reason: str
@@ -103,7 +103,7 @@ def judge_reading(
             return Unread(f"HTTP {status}", status, counted=False, alone_after=OF_THE_CALLER)
         case Answer(status=status, body=dict() | list() as body) if is_success(status):
             found = _found(reference, body, status)
-            if isinstance(found, Found) and standing(found.state) is not Standing.CANCELLED:  # Cancelled is final
+            if isinstance(found, Found) and standing(found.state) is not StateClass.CANCELLED:  # Cancelled is final
                 return _old(answer, since_call_s) or _unmodified(answer, found, since_call_s, doubted) or found
             return found
         case Answer(status=status) if is_success(status):
@@ -142,6 +142,6 @@ def _unmodified(answer: Answer, found: Found, since_call_s: float, doubted: bool
     unmodified_s = answer.unmodified_s
     if unmodified_s is None or unmodified_s <= since_call_s + _ROUNDING_S:
         return None
-    if standing(found.state) is Standing.MANIFESTED and not doubted:
+    if standing(found.state) is StateClass.MANIFESTED and not doubted:
         return None
     return Unread("the answer has not been modified since before our last call", answer.status, answered=True)

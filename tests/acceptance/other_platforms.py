@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
 from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, submit
 from tests.servers import running

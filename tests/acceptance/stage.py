@@ -19,8 +19,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobRecord, Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
 from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
 from cancellist.sandbox.references import reference
 from tests.servers import Server
@@ -182,14 +181,14 @@ def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **op
             process.stdout.close()
 
 
-async def submit(ledger: Ledger, references: Sequence[str], order: JobOrder | None = None) -> str:
+async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | None = None) -> str:
     """Submits a job as a producer does."""
-    submission = Submission(ledger, order or JobOrder())
+    submission = Submission(ledger, order or JobRequest())
     for at in range(0, len(references), 10_000):
         await submission.add(references[at : at + 10_000])
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
     assert sealed
-    await enqueue(ledger, (order or JobOrder()).account, sealed.drains)
+    await enqueue(ledger, (order or JobRequest()).account, sealed.drains)
     return sealed.job
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.model import JobOrder, JobRecord, JobState
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome
 from tests.acceptance.stage import Platform, Stage, agrees, all_results, ended, log_lines, platform, settled, submit
 from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
-NORTH = JobOrder(account="north")
+NORTH = JobRequest(account="north")
 SLOWED = 1.15
 """0.98 to 1.05 were seen, beside 700 calls a second too; a lap of calls more is 1.05."""
 
@@ -91,7 +90,7 @@ async def test_each_account_has_its_own_limit_list_size_and_pattern(valkey_stage
     worker = valkey_stage.worker(**{f"accounts__north__{name}": value for name, value in own.items()})
     references = north.references(2_000)
     async with valkey_stage.ledger() as ledger:
-        jobs = [await submit(ledger, references, order) for order in (JobOrder(), NORTH)]
+        jobs = [await submit(ledger, references, order) for order in (JobRequest(), NORTH)]
         for n, account in enumerate(("default", "north", "nort")):
             entry = {"references": json.dumps(["N-4711", references[n]]), "account": account, "idempotency_key": "k"}
             await ledger.redis.xadd("cancellist:intake", entry)
@@ -112,7 +111,7 @@ async def test_one_account_is_paused_while_the_other_goes_on(valkey_stage: Stage
     workers = [valkey_stage.worker() for _ in range(2)]
     references = north.references(10_000)
     async with valkey_stage.ledger() as ledger:
-        held, free = [await submit(ledger, references, order) for order in (NORTH, JobOrder())]
+        held, free = [await submit(ledger, references, order) for order in (NORTH, JobRequest())]
         await settled(ledger, held, 500)
         await control.pause_account(ledger, "north")
         await ended(ledger, free, 30)
@@ -138,12 +137,12 @@ async def test_a_mended_key_file_is_taken_up_without_a_restart(
     worker = valkey_stage.worker(accounts__north__api_key_file=file)
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references, NORTH)
-        await until(lambda: control.gate(ledger, "north"), lambda gate: gate.breaker is not None, 15)
+        await until(lambda: accounts.gate(ledger, "north"), lambda gate: gate.breaker is not None, 15)
         await asyncio.sleep(4)  # probes are some seconds apart by now
         file.write_text("right-and-secret", encoding="utf-8")
         await ended(ledger, job, 4)
         assert {result.attempts for result in await all_results(ledger, job)} <= {1, 2, 3, 4}
-        assert (await control.gate(ledger, "default")).breaker is None
+        assert (await accounts.gate(ledger, "default")).breaker is None
     assert worker.end() == 0
     told = {line["event"] for line in log_lines(worker)}
     assert {"the key has changed", "others than its owner can read the key's file: chmod 600"} <= told
@@ -160,7 +159,7 @@ async def test_a_worker_leaves_the_drains_of_an_account_that_it_does_not_serve_t
     others = [valkey_stage.worker() for _ in range(3)]
     valkey_stage.settings = settings
     async with valkey_stage.ledger() as ledger:
-        await until(lambda: control.gate(ledger, "north"), lambda gate: gate.workers == 4, 15)
+        await until(lambda: accounts.gate(ledger, "north"), lambda gate: gate.workers == 4, 15)
         for n in range(10):
             job = await submit(ledger, north.references(100 * (n + 1))[100 * n :], NORTH)
             await ended(ledger, job, 1.5)

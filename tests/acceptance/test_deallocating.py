@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from cancellist.jobs.responses.retry import DEALLOCATED
 from tests.acceptance.other_platforms import disagreeing
 from tests.acceptance.stage import Stage, all_results, ended, submit

@@ -7,7 +7,7 @@ from statistics import median
 
 import pytest
 
-from cancellist.jobs.ledger import control, flow_state
+from cancellist.jobs.ledger import accounts, control, flow_state
 from cancellist.jobs.ledger.core import Ledger
 from tests.acceptance.stage import Stage, ended, settled, submit
 from tests.waiting import until
@@ -25,7 +25,7 @@ async def two_workers(stage: Stage, ledger: Ledger) -> None:
     """Starts them, and waits until both stand ready."""
     for _ in range(2):
         stage.worker(max_concurrent_calls=CALLS_AT_ONCE)
-    await until(lambda: control.gate(ledger, "default"), lambda gate: gate.workers == 2, 15)
+    await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 15)
 
 
 async def longest_rest_ms(ledger: Ledger, watched_s: float) -> int:

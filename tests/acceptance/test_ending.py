@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.stage import ROOT, Stage, agrees, all_results, ended, log_lines, settled, submit, wait_for
 
 pytestmark = pytest.mark.acceptance

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from cancellist.jobs.ledger import control, records
-from cancellist.jobs.model import JobOrder, JobState, Priority
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import accounts, control, records
+from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from tests.acceptance.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
 from tests.waiting import until
 
@@ -94,7 +93,7 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
     references = valkey_stage.platform.references(8_000)
     workers = [valkey_stage.worker(), valkey_stage.worker()]
     async with valkey_stage.ledger() as ledger:
-        await until(lambda: control.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
+        await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
         job = await submit(ledger, references)
         await settled(ledger, job, 1_000)
     valkey_stage.server.process.send_signal(signal.SIGSTOP)
@@ -179,7 +178,7 @@ async def test_an_urgent_job_overtakes_a_backlog(valkey_stage: Stage) -> None:
     async with valkey_stage.ledger() as ledger:
         backlog = await submit(ledger, references[50:])
         await settled(ledger, backlog, 1_000)
-        urgent = await submit(ledger, references[:50], JobOrder(priority=Priority.URGENT))
+        urgent = await submit(ledger, references[:50], JobRequest(priority=Priority.URGENT))
         await ended(ledger, urgent, 10)
         assert (await records.get(ledger, backlog)).pending > 10_000
         await control.abort_job(ledger, backlog)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.ledger import control, flow_state, records
+from cancellist.jobs.ledger import accounts, control, flow_state, records
 from cancellist.jobs.ledger.flow_state import Move
-from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.model import JobRequest, Priority
 from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 from tests.waiting import until
@@ -122,7 +122,7 @@ async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_
         references = stage.platform.references(3_000)
         async with stage.ledger() as ledger:
             job = await submit(ledger, references)
-            gate = await until(lambda: control.gate(ledger, "default"), lambda g: g.breaker is not None, 10)
+            gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: g.breaker is not None, 10)
             assert gate.breaker
             assert "CANCELLIST_API_KEY" in gate.breaker.why
             await asyncio.sleep(8)
@@ -137,7 +137,7 @@ async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_
             assert time.monotonic() - began < 12
             outcomes = await agrees(stage, ledger, job, references)
             assert outcomes.total() == 3_000
-            assert (await control.gate(ledger, "default")).breaker is None
+            assert (await accounts.gate(ledger, "default")).breaker is None
         assert mended.end() == 0
 
 
@@ -156,7 +156,7 @@ async def test_urgent_jobs_behind_a_long_backlog_are_done_within_three_calls_tim
                 await settled(ledger, backlog, (await records.get(ledger, backlog)).settled + 1)
                 await asyncio.sleep(moment * latency_s)
                 began, first = time.monotonic(), 200_000 + 50 * n
-                urgent = await submit(ledger, references[first : first + 50], JobOrder(priority=Priority.URGENT))
+                urgent = await submit(ledger, references[first : first + 50], JobRequest(priority=Priority.URGENT))
                 await ended(ledger, urgent, 15)
                 took.append(time.monotonic() - began)
             assert max(took) <= 3 * latency_s + 0.3, took
@@ -192,7 +192,7 @@ async def test_the_earliest_deadline_goes_first_within_a_class(tmp_path: Path) -
         async with stage.ledger() as ledger:
             now_ms = await ledger.now_ms()
             late, none, soon = [
-                await submit(ledger, references[n * 2_000 : (n + 1) * 2_000], JobOrder(deadline_ms=deadline))
+                await submit(ledger, references[n * 2_000 : (n + 1) * 2_000], JobRequest(deadline_ms=deadline))
                 for n, deadline in enumerate((now_ms + 7_200_000, None, now_ms + 3_600_000))
             ]
             worker = stage.worker(max_concurrent_calls=4)
@@ -235,7 +235,7 @@ async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) ->
             job = await submit(ledger, references)
             await settled(ledger, job, 2_000)
             stage.platform.send("PUT", "/sandbox/settings", {"api_key": "another"})
-            gate = await until(lambda: control.gate(ledger, "default"), lambda g: g.breaker is not None, 5)
+            gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: g.breaker is not None, 5)
             assert gate.breaker
             opened = time.time()
             before = (await records.get(ledger, job)).settled
@@ -270,9 +270,9 @@ async def test_lists_get_shorter_where_long_ones_are_dear_and_longer_again_once_
         worker = stage.worker(max_concurrent_calls=16)
         async with stage.ledger() as ledger:
             job = await submit(ledger, stage.platform.open_references(200_000))
-            await until(lambda: control.gate(ledger, "default"), lambda g: (g.list_size or 100) <= 50, 12)
+            await until(lambda: accounts.gate(ledger, "default"), lambda g: (g.list_size or 100) <= 50, 12)
             stage.platform.send("PUT", "/sandbox/settings", {"list_knee": None})
-            await until(lambda: control.gate(ledger, "default"), lambda g: g.list_size is None, 20)
+            await until(lambda: accounts.gate(ledger, "default"), lambda g: g.list_size is None, 20)
             before = len(stage.platform.calls())
             await settled(ledger, job, (await records.get(ledger, job)).settled + 10_000)
             lengths = [call["references"] for call in stage.platform.calls()[before + 16 :]]

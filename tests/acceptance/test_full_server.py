@@ -8,7 +8,7 @@ from cancellist.jobs.ledger import control
 from cancellist.jobs.ledger.admission import reserved
 from cancellist.jobs.ledger.server.connection import check
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder
+from cancellist.jobs.model import JobRequest
 from cancellist.sandbox.references import reference
 from tests.acceptance.stage import SEED, Stage, agrees, ended, platform, submit
 from tests.servers import KINDS, running
@@ -33,7 +33,7 @@ async def submit_until_refused(ledger):
     jobs = {}
     while True:
         references = [reference(SEED, n) for n in range(len(jobs) * JOB, (len(jobs) + 1) * JOB)]
-        submission = Submission(ledger, JobOrder())
+        submission = Submission(ledger, JobRequest())
         try:
             await submission.add(references)
             sealed = await submission.seal(duplicates=0, idempotency_keep_s=60, per_call=100)

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from cancellist.jobs.ledger import records
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.stage import LEASE_S, Stage, all_results, ended
 from tests.waiting import until
 

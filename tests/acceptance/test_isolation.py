@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.stage import Stage, agrees, all_results, ended, submit
 
 pytestmark = pytest.mark.acceptance

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from cancellist.jobs.ledger import control, records
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import accounts, records
+from cancellist.jobs.model import Outcome
 from tests.acceptance.stage import Stage, agrees, all_results, ended, settled, submit
 from tests.waiting import until
 
@@ -54,7 +54,7 @@ async def test_a_refused_key_burns_nothing_and_a_mended_one_drains_all(valkey_st
     worker = valkey_stage.worker(api_key="wrong-and-secret")
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        gate = await until(lambda: control.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
+        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
         assert gate.breaker
         assert "CANCELLIST_API_KEY" in gate.breaker.why
         assert worker.end() == 0
@@ -87,7 +87,7 @@ async def test_a_wrong_base_path_burns_nothing_and_says_what_to_check(valkey_sta
     worker = valkey_stage.worker(api_url=valkey_stage.platform.url + "/v2")
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        gate = await until(lambda: control.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
+        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
         assert gate.breaker
         assert "CANCELLIST_API_URL" in gate.breaker.why
         assert worker.end() == 0

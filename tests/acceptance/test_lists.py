@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cancellist.jobs.ledger import control
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import accounts
+from cancellist.jobs.model import Outcome
 from tests.acceptance.stage import Stage, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance
@@ -32,7 +32,7 @@ async def test_a_platform_that_takes_lists_of_thirty_needs_hardly_more_calls_tha
         job = await submit(ledger, references)
         await ended(ledger, job, 60)
         outcomes = await agrees(valkey_stage, ledger, job, references)
-        gate = await control.gate(ledger, "default")
+        gate = await accounts.gate(ledger, "default")
     calls = lists(valkey_stage)
     refused = [call for call in calls if call["status"] == 413]
     print(f"{len(calls)} list calls, {len(refused)} of them refused; an oracle: {ORACLE}")
@@ -59,7 +59,7 @@ async def test_what_was_found_holds_for_the_next_job_until_the_limit_is_lifted(v
         job = await submit(ledger, references[5_000:])
         await ended(ledger, job, 30)
         await agrees(valkey_stage, ledger, job, references[5_000:])
-        gate = await control.gate(ledger, "default")
+        gate = await accounts.gate(ledger, "default")
         assert (gate.list_size, gate.list_refused) == (None, None)
     grown = lists(valkey_stage)[before + len(later) :]
     assert {call["status"] for call in grown} == {200}

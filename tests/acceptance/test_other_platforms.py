@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.other_platforms import UNDECIDED, disagreeing, drained, staged
 from tests.acceptance.stage import Stage, all_results, ended, submit
 

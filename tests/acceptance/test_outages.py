@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from cancellist.jobs.ledger import control, records
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import accounts, records
+from cancellist.jobs.model import Outcome
 from tests.acceptance.other_platforms import disagreeing
 from tests.acceptance.stage import Stage, all_results, ended, log_lines, submit
 from tests.waiting import until
@@ -30,8 +30,8 @@ async def test_an_outage_is_told_and_burns_nothing(valkey_stage: Stage, kind: st
     worker = valkey_stage.worker(max_attempts=3, call_timeout=2, breaker_outage_most_ms=500)
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        await until(lambda: control.gate(ledger, "default"), lambda gate: gate.breaker is not None, 10)
-        assert (await control.gate(ledger, "default")).breaker.why
+        await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.breaker is not None, 10)
+        assert (await accounts.gate(ledger, "default")).breaker.why
         before = await records.get(ledger, job)
         assert not {Outcome.FAILED, Outcome.UNCONFIRMED} & before.outcomes.keys()
         await until(ledger.now_ms, lambda now: now > before.created_at_ms + LASTS_S * 1000, LASTS_S + 5)

@@ -11,8 +11,7 @@ from cancellist.jobs.ledger import claims, control
 from cancellist.jobs.ledger.claims import Settlement, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
-from cancellist.jobs.model import JobOrder, Priority
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRequest, Outcome, Priority
 from tests.acceptance.stage import Stage, submit
 from tests.waiting import until
 
@@ -96,9 +95,9 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         first = await submit(ledger, references[:16_000])
         await until(lambda: snapshots.look(ledger, first), lambda s: s.record.settled >= 4000, 20)
         # Some 12,000 references go first, at 4,000 a second.
-        order = JobOrder(priority=Priority.BULK, deadline_ms=await ledger.now_ms() + 4000)
+        order = JobRequest(priority=Priority.BULK, deadline_ms=await ledger.now_ms() + 4000)
         too_late = await submit(ledger, references[16_000:24_000], order)
-        last = await submit(ledger, references[24_000:], JobOrder(priority=Priority.BULK))
+        last = await submit(ledger, references[24_000:], JobRequest(priority=Priority.BULK))
         told, last_told = await snapshots.look(ledger, too_late), await snapshots.look(ledger, last)
         assert (await snapshots.look(ledger, first)).outlook.eta_s == pytest.approx(3.0, rel=WITHIN)
         ended, last_ended = [[seen async for seen in watched(ledger, job, 40)][-1] for job in (too_late, last)]
@@ -114,7 +113,7 @@ async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
     valkey_stage.worker()
     references = valkey_stage.platform.open_references(32_000)
-    orders = (JobOrder(), JobOrder(), JobOrder(priority=Priority.BULK))
+    orders = (JobRequest(), JobRequest(), JobRequest(priority=Priority.BULK))
     async with valkey_stage.ledger() as ledger:
         parts = (references[:8_000], references[8_000:24_000], references[24_000:])
         jobs = [await submit(ledger, part, order) for part, order in zip(parts, orders, strict=True)]

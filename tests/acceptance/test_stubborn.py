@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.ledger import records
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.puppet import Cancelling, Part, Puppet, references, staged
 from tests.acceptance.stage import Stage, Worker, all_results, ended, settled, submit
 from tests.waiting import until

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.ledger import control
-from cancellist.jobs.model import JobOrder
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import accounts, control
+from cancellist.jobs.model import JobRequest, Outcome
 from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.servers import running
 
@@ -97,7 +96,7 @@ async def test_calls_and_reads_that_are_denied_now_and_then_cost_no_reference_it
         rough.platform.send("PUT", "/sandbox/settings", {"faults": {}})
         await ended(ledger, job, 60)
         outcomes = await agrees(rough, ledger, job, references)
-        assert (await control.gate(ledger, "default")).breaker is None
+        assert (await accounts.gate(ledger, "default")).breaker is None
     assert not UNDECIDED & outcomes.keys()
     answers = rough.platform.get("/sandbox/stats")["answers"]
     assert answers["401"] + answers["403"] > 10
@@ -153,7 +152,7 @@ async def test_jobs_that_end_while_calls_are_unclear_end_true(rough: Stage, endi
         other = await submit(ledger, shared)
         await settled(ledger, other, 100)
         deadline_ms = await ledger.now_ms() + 1_500 if ending == "deadline" else None
-        job = await submit(ledger, references, JobOrder(deadline_ms=deadline_ms))
+        job = await submit(ledger, references, JobRequest(deadline_ms=deadline_ms))
         if ending == "abort":
             await settled(ledger, job, 2_000)
             await control.abort_job(ledger, job)

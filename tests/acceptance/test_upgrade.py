@@ -9,6 +9,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import control, records
 from cancellist.jobs.ledger.core import READS
 from cancellist.jobs.model import JobState
@@ -27,7 +28,7 @@ async def test_workers_of_two_versions_drain_one_job_and_the_older_takes_over_fr
     workers = {"older": stage.worker(), "newer": stage.worker(source=a_later_version(tmp_path / "later"))}
     references = stage.platform.references(5_000)
     async with stage.ledger() as ledger:
-        await until(lambda: control.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
+        await until(lambda: ledger_accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
         job = await submit(ledger, references)
         await settled(ledger, job, 500)
         stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})

@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow import concurrency
 from cancellist.jobs.flow.batch_size import Listed
-from cancellist.jobs.flow.circuit_breaker import Breaker, Kind, Mode
-from cancellist.jobs.flow.concurrency import LimiterPolicy
+from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowState
 from cancellist.jobs.flow.counters import Counters, Sized, Timed
 from cancellist.jobs.ids import job_id
-from cancellist.jobs.ledger import claims, control, flow_state, intake, submission
+from cancellist.jobs.ledger import claims, control, flow_state, housekeeping, intake, submission
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
@@ -27,9 +27,8 @@ from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.model import BreakerCause, JobRequest, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
 from cancellist.sandbox.references import reference
 from tests.contract import recorded
@@ -63,7 +62,7 @@ class Recorder:
         """A sealed job."""
         references = self.references(count)
         texts = [f"bad {len(self.jobs)} {n}" for n in range(malformed)]
-        one = Submission(self.ledger, JobOrder(**order))  # type: ignore[arg-type]
+        one = Submission(self.ledger, JobRequest(**order))  # type: ignore[arg-type]
         await one.add(references, [InvalidEntry(n, text, "no reference") for n, text in enumerate(texts, 1)])
         sealed = await one.seal(duplicates=1, idempotency_keep_s=3600, per_call=TERMS.per_call)
         assert sealed
@@ -91,7 +90,7 @@ class Recorder:
     async def play(self) -> None:
         """Everything at once."""
         ledger = self.ledger
-        await control.sweep(ledger, "default", "host-1-0", TERMS, 30.0)
+        await housekeeping.sweep(ledger, "default", "host-1-0", TERMS, 30.0)
         await intake.prepare(ledger)
         await self.ending_jobs()
         await self.a_job_in_every_place()
@@ -145,17 +144,17 @@ class Recorder:
         """Counters, and a state that they have led to."""
         now_ms = await self.ledger.now_ms()
         state = FlowState(
-            now_ms, concurrency.start(LimiterPolicy(), 8, now_ms), breaker=breaker, seen={"drain1": COUNTERS}
+            now_ms, concurrency.start(ConcurrencyPolicy(), 8, now_ms), breaker=breaker, seen={"drain1": COUNTERS}
         )
         seen = await flow_state.share(self.ledger, account, "drain1", COUNTERS)
-        move = Move(seen.version, state, wording=Wording())
+        move = Move(seen.version, state, wording=SettingNames())
         assert (await flow_state.share(self.ledger, account, move=move)).moved
 
     async def what_came_by_the_intake(self) -> None:
         """A small job that an entry has become, an entry that a reader holds, and one that nobody has read."""
         await self.hand_in("entry-key", self.references(2))
         (entry,) = await intake.read(self.ledger, self.ledger.redis, "reader", count=1, block_ms=1000)
-        small = intake.SmallJob(entry.id, JobOrder(requested_by="erp"), self.references(2), [], 0)
+        small = intake.SmallJob(entry.id, JobRequest(requested_by="erp"), self.references(2), [], 0)
         words, _ = await intake.seal_small(self.ledger, "default", [small], idempotency_keep_s=3600, per_call=4)
         assert words == ["sealed"]
         (job,) = await self.ledger.redis.zrevrange(self.ledger.keys.jobs, 0, 0)
@@ -187,7 +186,7 @@ class Recorder:
         now_ms = await self.ledger.now_ms()
         await self.share_flow(
             "broken",
-            Breaker(Mode.OPEN, now_ms, now_ms + 30_000, Kind.OUTAGE, "503 Service Unavailable", tries=2, run=5),
+            Breaker(Mode.OPEN, now_ms, now_ms + 30_000, BreakerCause.OUTAGE, "503 Service Unavailable", tries=2, run=5),
         )
 
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobState, Piece
+from cancellist.jobs.model import JobRequest, JobState, Outcome, Piece
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 
 A = "default"
@@ -32,7 +31,7 @@ def key(name, account=A):
 
 async def submitted(ledger, references, *, malformed=0, keep_s=3600, per_call=TERMS.per_call, **order):
     """Submits and seals a job; answers what became of it."""
-    submission = Submission(ledger, JobOrder(**order))
+    submission = Submission(ledger, JobRequest(**order))
     await submission.add(references, [InvalidEntry(n, f"bad {n}", "no reference") for n in range(1, malformed + 1)])
     return await submission.seal(duplicates=0, idempotency_keep_s=keep_s, per_call=per_call)
 
@@ -84,7 +83,7 @@ async def drained(ledger, terms=TERMS):
 
 
 async def sweep(ledger, terms=TERMS, worker="w1", call_timeout_s=30.0):
-    return await control.sweep(ledger, A, worker, terms, call_timeout_s)
+    return await housekeeping.sweep(ledger, A, worker, terms, call_timeout_s)
 
 
 async def lease_passes(ledger, *claimed):

@@ -3,11 +3,10 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import JobStateError, UnknownJobError
-from cancellist.jobs.ledger import claims, control, intake, records
+from cancellist.jobs.ledger import accounts, claims, control, housekeeping, intake, records
 from cancellist.jobs.ledger.claims import Settlement, Share, Wait
 from cancellist.jobs.ledger.intake import SmallJob
-from cancellist.jobs.model import JobOrder, JobState
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobRequest, JobState, Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
 from cancellist.jobs.responses.status_read import Found
 from tests.contract.test_claims import (
@@ -53,11 +52,11 @@ def written(ledger, monkeypatch):
 
 
 async def gate_of(ledger):
-    return (await control.gate(ledger, A)).version
+    return (await accounts.gate(ledger, A)).version
 
 
 async def slice_all(ledger):
-    while await control.slice_oldest(ledger, A):
+    while await housekeeping.slice_oldest(ledger, A):
         pass
 
 
@@ -71,7 +70,7 @@ async def many_small_jobs(ledger, count, **order):
             pipe.xadd("cancellist:intake", {"references": "x"})
         await pipe.execute()
         taken = await intake.read(ledger, ledger.redis, "c", count=1000, block_ms=1)
-        jobs = [SmallJob(e.id, JobOrder(**order), refs(1, first + n), [], 0) for n, e in enumerate(taken)]
+        jobs = [SmallJob(e.id, JobRequest(**order), refs(1, first + n), [], 0) for n, e in enumerate(taken)]
         await intake.seal_small(ledger, A, jobs, idempotency_keep_s=60, per_call=10)
     made = await ledger.redis.zrange("cancellist:jobs", 0, -1)
     assert len(made) == count
@@ -105,10 +104,10 @@ async def test_nothing_of_a_paused_account_is_claimed(ledger):
     await control.pause_account(ledger, A)
     assert (await ask(ledger)).why == "paused"
     assert (await ask(ledger, mode="leave")).why == "left"
-    assert (await control.gate(ledger, A)).paused
+    assert (await accounts.gate(ledger, A)).paused
     await ledger.redis.delete(key("drains"))
     assert len(await control.resume_account(ledger, A, TERMS.per_call)) == 1
-    assert not (await control.gate(ledger, A)).paused
+    assert not (await accounts.gate(ledger, A)).paused
     assert (await claim(ledger)).references == refs(10)
 
 
@@ -369,7 +368,7 @@ async def test_a_long_job_is_aborted_in_slices_of_at_most_2000_references(ledger
 async def test_an_abort_whose_caller_died_is_finished_by_whoever_sweeps(ledger):
     job = await submit(ledger, refs(3000))
     await ledger.run("abort", A, job)
-    await ledger.run("slice", A, job, control.SLICE)
+    await ledger.run("slice", A, job, housekeeping.SLICE)
     assert (await sweep(ledger)).sliceable
     await slice_all(ledger)
     assert not (await sweep(ledger)).sliceable
@@ -398,7 +397,7 @@ async def test_a_slice_looks_at_no_more_than_2000_references_that_are_to_be_read
         await claims.settle(ledger, A, Settlement(taken.id, shares, (taken.id,)), None, terms)
     await ledger.run("abort", A, job)
     await ledger.redis.config_resetstat()
-    await ledger.run("slice", A, job, control.SLICE)
+    await ledger.run("slice", A, job, housekeeping.SLICE)
     pages = (await ledger.redis.info("commandstats")).get("cmdstat_hscan", {"calls": 0})["calls"]
     assert pages * 5 <= 2000
 
@@ -528,16 +527,16 @@ async def test_the_gates_version_rises_whenever_what_is_staged_must_not_start(le
         await act
         versions.append(await gate_of(ledger))
     assert versions == sorted(set(versions)), versions
-    assert await control.gate_version(ledger, A) == versions[-1]
+    assert await accounts.gate_version(ledger, A) == versions[-1]
 
 
 async def test_the_gate_tells_the_calls_in_flight_over_all_workers(ledger):
     await submit(ledger, refs(90))
     held = [await claim(ledger, drain=f"d{n}") for n in range(2)]
     await claim(ledger, mode="staged")
-    assert (await control.gate(ledger, A)).calls_in_flight == await slots(ledger) == 2
+    assert (await accounts.gate(ledger, A)).calls_in_flight == await slots(ledger) == 2
     await settle(ledger, held[0])
-    assert (await control.gate(ledger, A)).calls_in_flight == 1
+    assert (await accounts.gate(ledger, A)).calls_in_flight == 1
 
 
 @pytest.mark.parametrize("word", ["pause", "resume", "abort"])
@@ -572,7 +571,7 @@ async def test_an_abort_ends_though_what_may_have_been_sent_waits_to_be_read(led
         await settle(ledger, await claim(ledger, terms=terms), CallAgain(60.0, 1, 1, unclear_s=60.0), terms=terms)
     await ledger.run("abort", A, job)
     rounds = 0
-    while (await ledger.run("slice", A, job, control.SLICE))[1]:
+    while (await ledger.run("slice", A, job, housekeeping.SLICE))[1]:
         rounds += 1
         assert rounds < 100
     assert (await records.get(ledger, job)).pending == pieces * 100

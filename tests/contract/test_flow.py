@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow.batch_size import ListSize
-from cancellist.jobs.flow.circuit_breaker import Breaker, Kind, Mode
-from cancellist.jobs.flow.concurrency import Limiter
+from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
+from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.controller import FlowState
 from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.rate.state import Pacing
-from cancellist.jobs.ledger import claims, control, flow_state
+from cancellist.jobs.ledger import accounts, claims, flow_state
 from cancellist.jobs.ledger.claims import Claim, Wait
 from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.model import BreakerCause
 from tests.contract.test_claims import (
     READ,
     TERMS,
@@ -37,15 +38,15 @@ MANY = replace(TERMS, limit=100, initial=100)
 async def moved(ledger, *, shut=False, explore=False, **parts):
     """Moves the account's state; answers what there is then."""
     seen = await flow_state.share(ledger, A)
-    state = seen.state or FlowState(seen.now_ms, Limiter(16.0))
+    state = seen.state or FlowState(seen.now_ms, ConcurrencyState(16.0))
     after = await flow_state.share(
-        ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, Wording())
+        ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, SettingNames())
     )
     assert after.moved
     return after
 
 
-async def opened(ledger, in_ms=60_000, kind=Kind.DENIED, **more):
+async def opened(ledger, in_ms=60_000, kind=BreakerCause.DENIED, **more):
     now = await ledger.now_ms()
     breaker = Breaker(Mode.OPEN, now, now + in_ms, kind, "HTTP 401", 1, 0)
     return await moved(ledger, breaker=breaker, **more)
@@ -63,7 +64,7 @@ async def test_counters_that_a_drain_shares_are_there_for_whoever_moves(ledger):
 
 
 async def test_of_two_moves_from_one_version_the_first_holds_and_the_second_learns_of_it(ledger):
-    one, two = (FlowState(1, Limiter(limit)) for limit in (5.0, 7.0))
+    one, two = (FlowState(1, ConcurrencyState(limit)) for limit in (5.0, 7.0))
     assert (await flow_state.share(ledger, A, move=Move(0, one))).moved
     second = await flow_state.share(ledger, A, move=Move(0, two))
     assert not second.moved
@@ -72,10 +73,10 @@ async def test_of_two_moves_from_one_version_the_first_holds_and_the_second_lear
 
 
 async def test_a_move_that_is_sent_twice_is_made_once_and_answers_the_same(ledger):
-    move = Move(0, FlowState(1, Limiter(5.0)), shut=True)
+    move = Move(0, FlowState(1, ConcurrencyState(5.0)), shut=True)
     answers = [await flow_state.share(ledger, A, move=move) for _ in range(2)]
     assert [(a.moved, a.version) for a in answers] == [(True, 1), (True, 1)]
-    assert (await control.gate(ledger, A)).version == 1
+    assert (await accounts.gate(ledger, A)).version == 1
 
 
 async def test_counters_are_only_told_where_a_move_is_due(ledger):
@@ -114,37 +115,37 @@ async def test_where_no_limit_is_known_the_lesser_of_the_ceiling_and_the_initial
 
 async def test_the_limit_that_was_moved_holds_over_all_drains_and_never_passes_the_ceiling(ledger):
     await submit(ledger, refs(500))
-    await moved(ledger, limiter=Limiter(2.9))
+    await moved(ledger, limiter=ConcurrencyState(2.9))
     taken = [await ask(ledger, drain=f"d{n}", mode="slot", terms=MANY) for n in range(3)]
     assert [isinstance(one, Claim) for one in taken] == [True, True, False]
-    await moved(ledger, limiter=Limiter(50.0))
+    await moved(ledger, limiter=ConcurrencyState(50.0))
     assert (await ask(ledger, mode="slot")).limit == TERMS.limit
 
 
 async def test_a_limit_that_was_not_moved_for_a_minute_is_unknown(ledger):
     await submit(ledger, refs(500))
-    await moved(ledger, limiter=Limiter(2.0))
+    await moved(ledger, limiter=ConcurrencyState(2.0))
     await ledger.redis.hset(key("state"), "limit_at", await ledger.now_ms() - 61_000)
     assert (await ask(ledger, terms=replace(TERMS, limit=100, initial=7))).limit == 7
-    assert (await control.gate(ledger, A)).limit is None
+    assert (await accounts.gate(ledger, A)).limit is None
 
 
 async def test_a_limit_is_known_for_as_long_as_the_settings_say_which_a_later_move_by_hand_leaves(ledger):
     await submit(ledger, refs(500))
-    state = FlowState(await ledger.now_ms(), Limiter(2.0))
+    state = FlowState(await ledger.now_ms(), ConcurrencyState(2.0))
     assert (await flow_state.share(ledger, A, move=Move(0, state, stale_ms=300_000))).moved
     assert (await flow_state.share(ledger, A, move=Move(1, state))).moved
     terms = replace(TERMS, limit=100, initial=7)
     for silent_ms, limit, told in ((299_000, 2, 2), (301_000, 7, None)):
         await ledger.redis.hset(key("state"), "limit_at", await ledger.now_ms() - silent_ms)
         assert (await ask(ledger, terms=terms)).limit == limit
-        assert (await control.gate(ledger, A)).limit == told
+        assert (await accounts.gate(ledger, A)).limit == told
 
 
 async def test_after_a_lowered_limit_a_drain_is_told_to_give_each_slot_that_comes_free(ledger):
     await submit(ledger, refs(500))
     taken = [await claim(ledger, slots=n, terms=MANY) for n in range(6)]
-    await moved(ledger, limiter=Limiter(2.0), shut=True)
+    await moved(ledger, limiter=ConcurrencyState(2.0), shut=True)
     told = await ask(ledger, mode="slot", slots=6, terms=MANY)
     assert (told.why, told.give, told.gate_now) == ("limit", 6, 1)
     _, told = await settle(ledger, taken[0], then=new_ask(mode="slot", slots=5, terms=MANY))
@@ -156,7 +157,7 @@ async def test_once_there_are_no_more_slots_than_a_lowered_limit_allows_nobody_g
     await submit(ledger, refs(500))
     await ledger.redis.delete(key("drains"))
     taken = [await claim(ledger, drain=f"d{n}", terms=MANY) for n in range(3)]
-    await moved(ledger, limiter=Limiter(2.0))
+    await moved(ledger, limiter=ConcurrencyState(2.0))
     assert (await ask(ledger, drain="d0", mode="slot", slots=1, terms=MANY)).give == 1
     await settle(ledger, taken[0])
     told = await ask(ledger, drain="d1", mode="slot", slots=1, terms=MANY)
@@ -171,9 +172,9 @@ async def test_an_interval_at_which_slow_calls_are_spread_is_obeyed_and_told_as_
     await moved(ledger, pacing=Pacing(spread_us=60_000_000))
     await claim(ledger, terms=MANY)
     assert (await ask(ledger, terms=MANY)).why == "rate"
-    assert (await control.gate(ledger, A)).calls_per_second is None
+    assert (await accounts.gate(ledger, A)).calls_per_second is None
     await moved(ledger, pacing=Pacing(interval_us=50_000, spread_us=60_000_000))
-    assert (await control.gate(ledger, A)).calls_per_second == 20
+    assert (await accounts.gate(ledger, A)).calls_per_second == 20
 
 
 async def test_a_learnt_interval_holds_where_it_is_longer_than_the_configured_one(ledger):
@@ -187,7 +188,7 @@ async def test_a_learnt_interval_holds_where_it_is_longer_than_the_configured_on
 
 async def test_under_a_learnt_rate_nothing_is_staged(ledger):
     await submit(ledger, refs(500))
-    await moved(ledger, pacing=Pacing(interval_us=1000), limiter=Limiter(1.0))
+    await moved(ledger, pacing=Pacing(interval_us=1000), limiter=ConcurrencyState(1.0))
     await claim(ledger, terms=MANY)
     assert isinstance(await ask(ledger, mode="staged", slots=1, terms=MANY), Wait)
 
@@ -197,7 +198,7 @@ async def test_a_list_size_that_was_found_bounds_calls_and_is_told_as_a_full_one
     await moved(ledger, lists=ListSize(size=4))
     taken = await claim(ledger)
     assert (len(taken.references), taken.size) == (4, 4)
-    assert (await control.gate(ledger, A)).list_size == 4
+    assert (await accounts.gate(ledger, A)).list_size == 4
 
 
 async def test_a_size_to_explore_is_named_by_one_call(ledger):
@@ -248,7 +249,7 @@ async def test_after_a_probe_is_settled_no_other_follows_before_what_it_has_show
     assert told.why == "breaker"
     await moved(ledger, breaker=Breaker())
     assert not (await claim(ledger)).probe
-    assert (await control.gate(ledger, A)).breaker is None
+    assert (await accounts.gate(ledger, A)).breaker is None
 
 
 async def test_a_probe_whose_worker_died_is_followed_by_another_and_burns_no_attempt(ledger):
@@ -290,7 +291,7 @@ async def test_probing_at_once_leaves_a_closed_breaker_as_it_is(ledger):
 async def test_why_it_is_open_and_what_to_do_stands_in_the_gate_since_it_opened(ledger):
     first = await opened(ledger)
     await opened(ledger)
-    gate = await control.gate(ledger, A)
+    gate = await accounts.gate(ledger, A)
     breaker = gate.breaker
     assert gate.breaker_opened == 1
     assert "HTTP 401" in breaker.why

@@ -13,12 +13,23 @@ import pytest
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
 from cancellist.jobs.flow.counters import Counters
-from cancellist.jobs.ledger import claims, control, failed_calls, flow_state, intake, records, refusal_texts, results
+from cancellist.jobs.ledger import accounts as ledger_accounts
+from cancellist.jobs.ledger import (
+    claims,
+    control,
+    failed_calls,
+    flow_state,
+    housekeeping,
+    intake,
+    records,
+    refusal_texts,
+    results,
+)
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Terms, Wait
 from cancellist.jobs.ledger.core import FORMAT, READS, Ledger
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.ledger.scripts.loader import NAMES
-from cancellist.jobs.model import JobOrder, JobState
+from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing import intake_entry as entries_
 from cancellist.jobs.responses.refusal_texts import Meaning
 from tests.acceptance.stage import ROOT
@@ -109,8 +120,8 @@ async def test_a_recording_has_a_reference_in_every_place(ledger, recording):
     later = [piece for key in await ledger.redis.keys("*job:*:later") for piece in await ledger.redis.hvals(key)]
     assert {orjson.loads(piece.split(b"\n")[0])["k"] for piece in later} == {"calls", "alone", "reads"}
     assert await ledger.redis.xlen("cancellist:intake") == 2
-    assert (await control.gate(ledger, "paused")).paused
-    assert (await control.gate(ledger, "broken")).breaker
+    assert (await ledger_accounts.gate(ledger, "paused")).paused
+    assert (await ledger_accounts.gate(ledger, "broken")).breaker
 
 
 async def test_what_a_format_has_written_is_drained_with_one_result_each(ledger, recording):
@@ -181,7 +192,7 @@ async def test_a_settle_that_a_later_version_remembers_is_answered_as_settled(le
 
 async def test_an_entry_that_a_later_version_answered_makes_no_second_job(ledger, recording):
     await ledger.redis.set("cancellist:account:default:done:entry:1-1", "1 same added")
-    small = intake.SmallJob("1-1", JobOrder(), ["EC-000-000-000"], [], 0)
+    small = intake.SmallJob("1-1", JobRequest(), ["EC-000-000-000"], [], 0)
     words, _ = await intake.seal_small(ledger, "default", [small], idempotency_keep_s=60, per_call=4)
     assert words == ["same"]
 
@@ -198,7 +209,7 @@ async def test_what_an_earlier_version_did_not_write_is_not_missed(ledger, recor
     expected, commands = recording
     await replayed(ledger, [lesser for command in commands if (lesser := shrunk(command))])
     assert (await flow_state.share(ledger, "default")).state is None
-    assert await control.gate(ledger, "default")
+    assert await ledger_accounts.gate(ledger, "default")
     (job,) = [job for job in await records.newest(ledger, 100) if job.order.requested_by == "j.doe"]
     assert [call async for call in failed_calls.of_reference(ledger, "default", job.id, expected[job.id][2])] == []
     await drained_to_the_end(ledger, expected)
@@ -234,7 +245,7 @@ async def settle(ledger, taken, account="default", **more):
 
 async def drained_to_the_end(ledger, expected):
     """Does the work of workers, once what is paused goes on and every lease of the recording has passed."""
-    accounts = await control.accounts(ledger)
+    accounts = await ledger_accounts.known(ledger)
     for account in accounts:
         await ledger.redis.hset(f"cancellist:account:{account}:state", "swept_at", await ledger.now_ms())
         await control.resume_account(ledger, account, TERMS.per_call)
@@ -245,8 +256,8 @@ async def drained_to_the_end(ledger, expected):
     await take_in(ledger)
     for _ in range(100):
         for account in accounts:
-            await control.sweep(ledger, account, "w2", TERMS, 0.0)
-            while await control.slice_oldest(ledger, account):
+            await housekeeping.sweep(ledger, account, "w2", TERMS, 0.0)
+            while await housekeeping.slice_oldest(ledger, account):
                 pass
             while isinstance(taken := await ask(ledger, account), Claim) or taken.wait_ms == 0:
                 if isinstance(taken, Claim):

@@ -7,7 +7,7 @@ from cancellist.jobs.ledger import intake, records
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.ledger.intake import GROUP, SmallJob
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry
 from cancellist.jobs.parsing.references import InvalidEntry
 from tests.contract.test_claims import (
@@ -45,7 +45,7 @@ async def read(ledger, consumer="c1", count=500):
 def small(entry, references=None, malformed=0, duplicates=0, **order):
     invalid = [InvalidEntry(n, f"bad {n}", "no reference") for n in range(1, malformed + 1)]
     wanted = refs(1) if references is None else references
-    return SmallJob(entry.id, JobOrder(**order), wanted, invalid, duplicates)
+    return SmallJob(entry.id, JobRequest(**order), wanted, invalid, duplicates)
 
 
 async def seal(ledger, *jobs):
@@ -55,7 +55,7 @@ async def seal(ledger, *jobs):
 
 async def large(ledger, entry, references, **order):
     """Seals a large entry in batches of its own."""
-    one = Submission(ledger, JobOrder(**order))
+    one = Submission(ledger, JobRequest(**order))
     await one.add(references)
     return await one.seal(duplicates=0, idempotency_keep_s=3600, per_call=TERMS.per_call, intake=(GROUP, entry.id))
 
@@ -134,7 +134,7 @@ async def test_many_small_entries_become_jobs_in_one_script(ledger, monkeypatch)
 async def test_a_job_from_the_intake_is_as_any_other(ledger):
     await hand_in(ledger, references="x")
     (entry,) = await read(ledger)
-    order = JobOrder(A, "flood", "ops", Priority.URGENT, await ledger.now_ms() + 3_600_000, None, "k")
+    order = JobRequest(A, "flood", "ops", Priority.URGENT, await ledger.now_ms() + 3_600_000, None, "k")
     invalid = [InvalidEntry(4, "bad", "no reference")]
     words, _ = await seal(ledger, SmallJob(entry.id, order, refs(250), invalid, 3))
     assert words == ["sealed"]
@@ -233,7 +233,7 @@ async def test_an_entry_that_two_readers_hold_makes_one_job(ledger):
 
 async def test_an_entry_that_nobody_has_read_makes_no_job(ledger):
     entry = await hand_in(ledger, references="x")
-    words, _ = await seal(ledger, SmallJob(entry, JobOrder(), refs(1), [], 0))
+    words, _ = await seal(ledger, SmallJob(entry, JobRequest(), refs(1), [], 0))
     assert words == ["taken"]
     assert len(await read(ledger)) == 1
 
@@ -255,7 +255,7 @@ async def test_an_id_of_a_job_from_the_intake_is_not_used_by_a_submission(ledger
     (entry,) = await read(ledger)
     await seal(ledger, small(entry, refs(5)))
     (record,) = await records.newest(ledger)
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     one.job = record.id
     await one.add(refs(7, 50))
     sealed = await one.seal(duplicates=0, idempotency_keep_s=60, per_call=10)
@@ -269,7 +269,7 @@ async def test_an_id_of_a_job_from_the_intake_is_not_used_by_a_submission(ledger
 async def test_a_large_entry_is_acknowledged_only_when_its_job_is_sealed(ledger):
     await hand_in(ledger, references="x")
     (entry,) = await read(ledger)
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(20_000))
     await one._sent()
     assert await left_over(ledger) == (1, 1)
@@ -293,7 +293,7 @@ async def test_a_resent_seal_of_an_entry_answers_as_the_first_did(ledger, idempo
     await hand_in(ledger, references="x")
     (entry,) = await read(ledger)
     kept = {"duplicates": 0, "idempotency_keep_s": 60, "per_call": 10, "intake": (GROUP, entry.id)}
-    one, two = (Submission(ledger, JobOrder(idempotency_key=idempotency_key)) for _ in range(2))
+    one, two = (Submission(ledger, JobRequest(idempotency_key=idempotency_key)) for _ in range(2))
     await one.add(refs(30))
     await two.add(refs(30))
     first, again = await one.seal(**kept), await one.seal(**kept)

@@ -3,10 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger import accounts, claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Claim, Wait
-from cancellist.jobs.model import JobState, Piece
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobState, Outcome, Piece
 from cancellist.jobs.responses.retry import CallAgain, RetryPolicy, after_call, after_reading
 from cancellist.jobs.responses.status_read import Found
 from cancellist.jobs.responses.verdicts import Unclear
@@ -238,7 +237,7 @@ async def test_renewing_tells_the_gates_version(ledger):
     before, *_ = await claims.renew(ledger, A, "d1", TERMS, [], [])
     await control.pause_account(ledger, A)
     after, *_ = await claims.renew(ledger, A, "d1", TERMS, [], [])
-    assert after == before + 1 == (await control.gate(ledger, A)).version
+    assert after == before + 1 == (await accounts.gate(ledger, A)).version
 
 
 async def test_a_renewed_claim_is_not_taken_over(ledger):
@@ -367,22 +366,22 @@ async def test_a_sweep_shows_that_its_worker_lives(ledger):
     now = await ledger.now_ms()
     await sweep(ledger, worker="w7")
     assert await ledger.redis.zscore("cancellist:workers", "w7") >= now
-    assert (await control.gate(ledger, A)).workers == 1
+    assert (await accounts.gate(ledger, A)).workers == 1
 
 
 async def test_a_sweep_shows_which_account_is_served_and_a_trim_forgets_it_after_an_hour(ledger):
-    assert await control.served(ledger) == {}
+    assert await accounts.served(ledger) == {}
     await sweep(ledger)
-    await control.sweep(ledger, "north", "w1", TERMS, 30.0)
-    assert await control.served(ledger) == {A: True, "north": True}
+    await housekeeping.sweep(ledger, "north", "w1", TERMS, 30.0)
+    assert await accounts.served(ledger) == {A: True, "north": True}
     now = await ledger.now_ms()
     await ledger.redis.zadd("cancellist:served", {A: now - 5_000, "north": now - 3_500_000, "gone": now - 3_700_000})
-    await control.trim(ledger, A, results_keep_s=60, jobs_keep_s=60)
-    assert await control.served(ledger) == {A: False, "north": False}
+    await housekeeping.trim(ledger, A, results_keep_s=60, jobs_keep_s=60)
+    assert await accounts.served(ledger) == {A: False, "north": False}
 
 
 async def test_a_sweep_of_nothing_does_nothing(ledger):
-    assert await sweep(ledger) == control.Swept(more=False, taken_over=0, sliceable=False, drains=())
+    assert await sweep(ledger) == housekeeping.Swept(more=False, taken_over=0, sliceable=False, drains=())
     assert await drained(ledger) == []
 
 
@@ -421,5 +420,5 @@ async def test_renewing_tells_which_slots_are_lost(ledger):
 async def test_what_a_dead_worker_had_may_have_been_deallocated_where_calls_begin_so(ledger):
     await submit(ledger, refs(2))
     await lease_passes(ledger, await claim(ledger))
-    await control.sweep(ledger, A, "w1", TERMS, 30.0, deallocates=True)
+    await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, deallocates=True)
     assert (await claim(ledger)).parts[0].piece.deallocated

@@ -23,15 +23,14 @@ from hypothesis.stateful import (
 
 from cancellist.jobs.errors import IdempotencyConflictError, JobStateError
 from cancellist.jobs.flow.batch_size import Listed
-from cancellist.jobs.ledger import claims, control, records
+from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 from tests.servers import Server
 
@@ -94,7 +93,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not references and not malformed:
             return multiple()
         now = self.do(self.ledger.now_ms())
-        order = JobOrder(priority=priority, idempotency_key=key, start_at_ms=now + held if held else None)
+        order = JobRequest(priority=priority, idempotency_key=key, start_at_ms=now + held if held else None)
         submission = Submission(self.ledger, order)
         invalid = [InvalidEntry(n, f"bad {n}", "not a reference") for n in range(malformed)]
         self.do(submission.add(references, invalid))
@@ -243,7 +242,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claimed.pop(claim)
 
     async def sweep(self):
-        return await control.sweep(self.ledger, A, "w1", TERMS, 0.001)
+        return await housekeeping.sweep(self.ledger, A, "w1", TERMS, 0.001)
 
     @rule()
     def what_is_later_comes_due(self):
@@ -267,7 +266,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.do(self.redis.hset(f"cancellist:job:{job}", "deadline", 1))
             self.do(self.redis.zadd("cancellist:account:default:deadlines", {job: 1}))
             self.do(self.sweep())
-            while self.do(control.slice_oldest(self.ledger, A)):
+            while self.do(housekeeping.slice_oldest(self.ledger, A)):
                 pass
 
     # what an operator does
@@ -310,7 +309,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job=jobs)
     def slice(self, job):
-        self.do(control.slices(self.ledger, A, job))
+        self.do(housekeeping.slices(self.ledger, A, job))
 
     # what must hold
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.flow.batch_size import Listed, ListSearch, ListSize
-from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger import accounts
 from cancellist.jobs.responses.retry import CallAgain
 from tests.contract.test_claims import (
     CANCELLED,
@@ -48,7 +48,7 @@ async def lengths(ledger, longest, count):
 
 
 async def in_force(ledger):
-    gate = await control.gate(ledger, A)
+    gate = await accounts.gate(ledger, A)
     return gate.list_size, gate.list_refused
 
 
@@ -143,11 +143,11 @@ async def test_a_try_that_is_overtaken_by_a_refusal_of_what_is_in_force_holds_up
 
 async def test_a_shorter_size_lets_go_of_what_is_staged_and_a_try_in_vain_does_not(ledger):
     await submit(ledger, refs(1000))
-    before = (await control.gate(ledger, A)).version
+    before = (await accounts.gate(ledger, A)).version
     await lengths(ledger, 30, 2)
-    lowered = (await control.gate(ledger, A)).version
+    lowered = (await accounts.gate(ledger, A)).version
     await lengths(ledger, 30, 5)
-    assert (lowered, (await control.gate(ledger, A)).version) == (before + 2, before + 2)
+    assert (lowered, (await accounts.gate(ledger, A)).version) == (before + 2, before + 2)
 
 
 async def test_a_try_that_is_given_back_unsent_is_made_by_the_next_call(ledger):

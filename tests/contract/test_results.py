@@ -1,9 +1,8 @@
 from dataclasses import replace
 
-from cancellist.jobs.ledger import claims, control, results
+from cancellist.jobs.ledger import claims, control, housekeeping, results
 from cancellist.jobs.ledger.claims import Settlement, Share
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 from cancellist.jobs.responses.retry import Settle
 from tests.contract.test_claims import (
     AGAIN,
@@ -37,7 +36,7 @@ async def test_a_result_is_read_with_all_that_is_known_of_it(ledger):
     full = Settle(Outcome.MANIFESTED, 3, 200, "too late", "InTransit")
     shares = [[Share(full, (refs(2)[0],), 1), Share(CANCELLED, (refs(2)[1],), 1)]]
     await claims.settle(ledger, A, Settlement(taken.id, shares), None, TERMS)
-    await control.slices(ledger, A, job)
+    await housekeeping.slices(ledger, A, job)
     one, two, three = await collected(ledger, job)
     assert one == Result(job, refs(2)[0], Outcome.MANIFESTED, 200, 3, "too late", "InTransit", one.at_ms)
     assert two == Result(job, refs(2)[1], Outcome.CANCELLED, 200, 1, None, None, two.at_ms)
@@ -131,7 +130,7 @@ async def test_a_run_longer_than_a_page_is_read_whole(ledger):
 async def test_many_short_runs_are_read_in_order(ledger):
     job = await submit(ledger, refs(5), malformed=450)
     await drained(ledger)
-    await control.slices(ledger, A, job)
+    await housekeeping.slices(ledger, A, job)
     found = [result.reference for result in await collected(ledger, job)]
     assert found == refs(5) + [f"bad {n}" for n in range(1, 451)]
 
@@ -161,7 +160,7 @@ async def test_the_index_agrees_with_the_stream_for_every_job(ledger):
         if not await ledger.redis.zcard("cancellist:account:default:calls"):
             break
     await drained(ledger, WIDE)
-    while await control.slice_oldest(ledger, A):
+    while await housekeeping.slice_oldest(ledger, A):
         pass
     for job in jobs:
         indexed = {result.reference: str(result.outcome) for result in await collected(ledger, job)}

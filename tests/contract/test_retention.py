@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import UnknownJobError
-from cancellist.jobs.ledger import control, records, results
-from cancellist.jobs.model import JobState
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger import housekeeping, records, results
+from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.responses.retry import Settle
 from tests.contract.test_claims import (
     TERMS,
@@ -34,7 +33,7 @@ async def trim(ledger, results_keep_s=0, jobs_keep_s=KEPT_S):
     while await ledger.now_ms() <= now + 1:
         pass
     slices = []
-    while any(done := await control.trim(ledger, A, results_keep_s=results_keep_s, jobs_keep_s=jobs_keep_s)):
+    while any(done := await housekeeping.trim(ledger, A, results_keep_s=results_keep_s, jobs_keep_s=jobs_keep_s)):
         slices.append(done)
     return slices
 
@@ -200,7 +199,7 @@ async def test_a_key_that_outlives_its_job_still_answers_it(ledger):
 
 async def test_nothing_of_a_job_stays_behind_but_its_results(ledger):
     job = await submit(ledger, refs(30), malformed=2, idempotency_key="k", deadline_ms=await ledger.now_ms() + 10**7)
-    await control.slices(ledger, A, job)
+    await housekeeping.slices(ledger, A, job)
     await settle(ledger, await claim(ledger), Settle(Outcome.REJECTED, 1, 200, "no", "Allocated"))
     await drained(ledger)
     await ledger.redis.zadd("cancellist:finished", {job: 1})

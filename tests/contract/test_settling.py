@@ -3,11 +3,10 @@ from dataclasses import replace
 import pytest
 from redis.exceptions import ResponseError
 
-from cancellist.jobs.ledger import claims, control, failed_calls, records
+from cancellist.jobs.ledger import accounts, claims, control, failed_calls, housekeeping, records
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share, Wait
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.model import JobState, Piece
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobState, Outcome, Piece
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
 from tests.contract.test_claims import (
     AGAIN,
@@ -196,7 +195,7 @@ async def test_a_moment_tells_calls_claims_and_when_the_last_of_what_waits_for_i
 
 async def test_malformed_lines_are_no_part_of_the_pace(ledger):
     job = (await submitted(ledger, refs(20), malformed=30)).job
-    await control.slices(ledger, A, job)
+    await housekeeping.slices(ledger, A, job)
     await settle(ledger, await claim(ledger))
     assert [sample.count for sample in (await records.get(ledger, job)).samples] == [10]
 
@@ -465,11 +464,11 @@ async def test_the_slot_too_stays_where_a_settlement_does_not_cover_its_claim(le
 async def test_a_settle_may_hold_the_account_for_a_while(ledger):
     await submit(ledger, refs(40))
     first, second = await claim(ledger), await claim(ledger)
-    gate = (await control.gate(ledger, A)).version
+    gate = (await accounts.gate(ledger, A)).version
     _, answer = await settle(ledger, first, AGAIN, hold_ms=5000, then=new_ask())
     assert answer.why == "held"
     assert 4000 < answer.wait_ms <= 5000
-    assert (await control.gate(ledger, A)).version > gate
+    assert (await accounts.gate(ledger, A)).version > gate
     assert (await settle(ledger, second))[0]
     await ledger.redis.hset(key("state"), "hold_until", 1)
     assert (await claim(ledger)).references
@@ -575,5 +574,5 @@ async def test_what_a_call_has_taught_is_learnt_once_however_often_it_is_settled
     for _ in range(3):
         assert (await claims.settle(ledger, A, told, None, TERMS))[0]
     assert await ledger.redis.hget(key("words"), "no") == b"open 1"
-    gate = await control.gate(ledger, A)
+    gate = await accounts.gate(ledger, A)
     assert (gate.version, gate.hold_why) == (1, "asked to wait")

@@ -6,15 +6,14 @@ import orjson
 import pytest
 
 from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnfitError
-from cancellist.jobs.ledger import claims, control, records, submission
+from cancellist.jobs.ledger import claims, control, housekeeping, records, submission
 from cancellist.jobs.ledger.admission import BYTES_PER_UNSETTLED, reserved
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import pack_fresh, unpack_piece
 from cancellist.jobs.ledger.submission import BATCH, Submission
-from cancellist.jobs.model import JobOrder, JobState, Priority
+from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.outcomes import Outcome
 from cancellist.jobs.responses.retry import CallAgain, Settle
 from tests.contract.test_claims import (
     READ,
@@ -84,7 +83,7 @@ async def test_every_reference_is_queued_once_and_in_order(ledger, count):
 
 @pytest.mark.parametrize("sizes", [[1] * 30, [1999, 1, 1], [2000, 2000, 7], [3, 4100, 0, 250], [20_001]])
 async def test_it_does_not_matter_in_what_portions_references_are_handed_in(ledger, sizes):
-    one, first = Submission(ledger, JobOrder()), 0
+    one, first = Submission(ledger, JobRequest()), 0
     for size in sizes:
         await one.add(refs(size, first))
         first += size
@@ -92,7 +91,7 @@ async def test_it_does_not_matter_in_what_portions_references_are_handed_in(ledg
 
 
 async def test_batches_that_are_sent_twice_are_added_once(ledger):
-    one = Twice(ledger, JobOrder())
+    one = Twice(ledger, JobRequest())
     for first in range(0, 40_000, 10_000):
         await one.add(refs(10_000, first), bad(30, first))
     sealed = await seal(one)
@@ -109,7 +108,7 @@ async def test_no_batch_holds_more_than_2000_references(ledger, monkeypatch):
             sizes.extend(batch[2] + batch[3] for batch in batches)
             return await super()._trip(batches)
 
-    one = Noting(ledger, JobOrder())
+    one = Noting(ledger, JobRequest())
     await one.add(refs(9000), bad(4500))
     await seal(one)
     assert max(sizes) <= BATCH == 2000
@@ -118,7 +117,7 @@ async def test_no_batch_holds_more_than_2000_references(ledger, monkeypatch):
 
 async def test_what_the_producer_said_stands_in_the_record(ledger):
     now = await ledger.now_ms()
-    order = JobOrder(
+    order = JobRequest(
         "north", "flood, née ☃", "ops", Priority.BULK, now + 7_200_000, now + 3_600_000, "k 1/é",
     )  # fmt: skip
     one = Submission(ledger, order)
@@ -135,7 +134,7 @@ async def test_malformed_lines_become_results_with_their_line_and_are_never_sent
     job = await submit(ledger, refs(5), malformed=3)
     assert [taken.references for taken in await drained(ledger)] == [refs(5)]
     assert await state_of(ledger, job) is JobState.RUNNING
-    await control.slices(ledger, A, job)
+    await housekeeping.slices(ledger, A, job)
     assert await state_of(ledger, job) is JobState.COMPLETED
     wrong = [entry for entry in await entries(ledger) if entry["outcome"] == "invalid"]
     assert [(e["reference"], e["message"], e["attempts"], e["status"]) for e in wrong] == [
@@ -147,7 +146,7 @@ async def test_a_job_of_malformed_lines_alone_ends_without_a_call(ledger):
     job = await submit(ledger, [], malformed=2)
     assert isinstance(await ask(ledger), Wait)
     assert (await sweep(ledger)).sliceable
-    assert await control.slice_oldest(ledger, A)
+    assert await housekeeping.slice_oldest(ledger, A)
     assert await state_of(ledger, job) is JobState.COMPLETED
     assert await outcomes(ledger, job) == {"bad 1": "invalid", "bad 2": "invalid"}
 
@@ -163,7 +162,7 @@ async def test_jobs_are_listed_newest_first(ledger):
 
 
 async def test_half_a_job_is_neither_claimable_nor_counted(ledger):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(40_000), bad(10))
     await one._sent()
     assert await queued(ledger, one.job)
@@ -178,7 +177,7 @@ async def test_half_a_job_is_neither_claimable_nor_counted(ledger):
 
 
 async def unsealed_since(ledger, ms):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(20_000), bad(5))
     await one._sent()
     await ledger.redis.zincrby(key("unsealed"), -ms, one.job)
@@ -224,7 +223,7 @@ async def test_every_batch_starts_the_hour_anew(ledger):
 
 
 async def test_a_seal_that_is_sent_again_answers_the_same_and_makes_no_second_job(ledger):
-    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    one = Submission(ledger, JobRequest(idempotency_key="k"))
     await one.add(refs(15))
     first, again = await seal(one), await seal(one)
     assert (again.job, again.state, again.same) == (first.job, first.state, False)
@@ -234,7 +233,7 @@ async def test_a_seal_that_is_sent_again_answers_the_same_and_makes_no_second_jo
 
 
 async def test_a_seal_that_is_sent_again_after_the_job_has_run_answers_its_state(ledger):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(15))
     sealed = await seal(one)
     await claim(ledger)
@@ -246,7 +245,7 @@ async def test_a_seal_that_is_sent_again_after_the_job_has_run_answers_its_state
 
 
 async def test_a_resent_seal_names_drains_only_where_none_lives(ledger):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(15))
     assert len((await seal(one)).drains) == 1
     assert (await seal(one)).drains == ()
@@ -256,7 +255,7 @@ async def test_a_resent_seal_names_drains_only_where_none_lives(ledger):
 
 async def test_a_resent_seal_whose_first_answer_was_the_same_job_answers_that_job_again(ledger):
     first = await submitted(ledger, refs(15), idempotency_key="k")
-    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    one = Submission(ledger, JobRequest(idempotency_key="k"))
     await one.add(refs(15))
     for _ in range(2):
         sealed = await seal(one)
@@ -265,7 +264,7 @@ async def test_a_resent_seal_whose_first_answer_was_the_same_job_answers_that_jo
 
 async def test_a_resent_seal_whose_first_answer_was_a_conflict_is_one_again(ledger):
     await submitted(ledger, refs(15), idempotency_key="k")
-    one = Submission(ledger, JobOrder(idempotency_key="k"))
+    one = Submission(ledger, JobRequest(idempotency_key="k"))
     await one.add(refs(16))
     for _ in range(2):
         with pytest.raises(IdempotencyConflictError):
@@ -311,7 +310,7 @@ async def test_times_do_not_count_as_content_since_a_span_means_another_time_eac
 
 @pytest.mark.parametrize("cut", [1, 7, 30])
 async def test_the_same_content_in_other_portions_is_the_same_content(ledger, cut):
-    order = JobOrder(idempotency_key="k")
+    order = JobRequest(idempotency_key="k")
     one, two = Submission(ledger, order), Submission(ledger, order)
     await one.add(refs(30), bad(4))
     await two.add(refs(cut), bad(2))
@@ -384,7 +383,7 @@ async def test_a_full_server_refuses_a_submit_with_the_reason_and_keeps_nothing(
 
 
 async def test_a_server_that_fills_up_in_mid_submission_refuses_the_rest(ledger):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(20_000))
     await one._sent()
     async with memory_of(ledger, 1000):
@@ -410,7 +409,7 @@ async def test_several_producers_at_once_are_not_promised_the_same_room(ledger):
     async with memory_of(ledger, used + 16 * 2**20):
 
         async def produce(number):
-            one = Submission(ledger, JobOrder())
+            one = Submission(ledger, JobRequest())
             try:
                 for at in range(0, 40_000, 8000):
                     await one.add(refs(8000, number * 40_000 + at))
@@ -430,7 +429,7 @@ async def test_several_producers_at_once_are_not_promised_the_same_room(ledger):
 
 
 async def test_what_is_on_its_way_in_holds_its_room_until_it_is_sealed_or_dropped(ledger):
-    dropped, sealed = Submission(ledger, JobOrder()), Submission(ledger, JobOrder())
+    dropped, sealed = Submission(ledger, JobRequest()), Submission(ledger, JobRequest())
     for one in (dropped, sealed):
         await one.add(refs(20_000))
         await one._sent()
@@ -441,7 +440,7 @@ async def test_what_is_on_its_way_in_holds_its_room_until_it_is_sealed_or_droppe
 
 
 async def test_what_a_full_server_refuses_at_the_seal_leaves_nothing(ledger):
-    one = Submission(ledger, JobOrder())
+    one = Submission(ledger, JobRequest())
     await one.add(refs(17_000))
     await one._sent()
     async with memory_of(ledger, 1000):
@@ -474,8 +473,8 @@ async def test_on_a_full_server_all_that_drains_goes_on(ledger):
         await control.pause_job(ledger, job)
         await control.resume_job(ledger, job, TERMS.per_call)
         await control.abort_job(ledger, other)
-        await control.slices(ledger, A, job)
-        await control.trim(ledger, A, results_keep_s=0, jobs_keep_s=0)
+        await housekeeping.slices(ledger, A, job)
+        await housekeeping.trim(ledger, A, results_keep_s=0, jobs_keep_s=0)
         with pytest.raises(LedgerFullError):
             await submit(ledger, refs(1))
 
@@ -528,13 +527,13 @@ async def test_another_namespace_shares_nothing(ledger):
 
 
 async def test_a_discarded_submission_leaves_nothing_and_a_sealed_one_stays(ledger):
-    half = Submission(ledger, JobOrder())
+    half = Submission(ledger, JobRequest())
     await half.add(refs(5_000), [InvalidEntry(1, "bad", "not one")])
     await half.discard()
     await half.discard()
     assert await ledger.redis.keys("cancellist:job:*") == []
     assert await ledger.redis.zcard("cancellist:open") == 0
-    whole = Submission(ledger, JobOrder())
+    whole = Submission(ledger, JobRequest())
     await whole.add(refs(10))
     await whole.seal(duplicates=0, idempotency_keep_s=1, per_call=100)
     await whole.discard()

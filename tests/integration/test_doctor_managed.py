@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cancellist.jobs.diagnostics.check_result import Verdict
+from cancellist.jobs.diagnostics.check_result import CheckStatus
 from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.checks.ledger import ABANDONED_MS, Readers, unread
 from cancellist.jobs.ledger.checks.probe_script import Probed, judged
@@ -130,8 +130,8 @@ def test_the_probing_script_leaves_nothing_whatever_is_forbidden(
 
 
 def test_a_server_whose_scripts_cannot_ask_for_rights_is_unfit() -> None:
-    assert judged(Probed("dragonfly", "1.0", asks_rights=False)).verdict is Verdict.FAILED
-    assert judged(Probed("valkey", "9.0", asks_rights=True)).verdict is Verdict.OK
+    assert judged(Probed("dragonfly", "1.0", asks_rights=False)).verdict is CheckStatus.FAILED
+    assert judged(Probed("valkey", "9.0", asks_rights=True)).verdict is CheckStatus.OK
 
 
 def test_a_key_that_something_else_has_written_is_named_with_how_to_remove_it(
@@ -167,7 +167,7 @@ def test_groups_that_nobody_reads_are_named_with_what_they_hold_and_how_to_remov
 )
 def test_a_group_is_read_while_one_of_its_consumers_has_asked_within_a_day(idle_ms, gone) -> None:
     found = unread([Readers("shop", idle_ms, None, 7)], "cancellist:results")
-    assert (found.verdict is Verdict.WARNING) == gone
+    assert (found.verdict is CheckStatus.WARNING) == gone
     assert ("an unknown number of entries unread, 7 pending" in found.found) == gone
 
 

@@ -7,19 +7,18 @@ from typing import cast
 
 import pytest
 
-from cancellist.jobs.diagnostics.advice import Wording
-from cancellist.jobs.flow.concurrency import LimiterPolicy
+from cancellist.jobs.diagnostics.advice import SettingNames
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowPolicy
-from cancellist.jobs.flow.signals import Shown, Sign
-from cancellist.jobs.ledger import control, records
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
+from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.claims import Claim, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.model import Priority
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Priority
 from cancellist.jobs.responses.retry import ReadState, RetryPolicy, Settle
 from cancellist.worker.calls.attempt import Attempt
-from cancellist.worker.calls.attempt_result import Ended
-from cancellist.worker.calls.flow_reporter import Flow
+from cancellist.worker.calls.attempt_result import AttemptResult
+from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.platform.client import PlatformClient
 from tests.contract.test_claims import A, claim, key, refs, submit
@@ -36,7 +35,7 @@ async def draining(ledger: Ledger, port: int) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with PlatformClient(f"http://127.0.0.1:{port}", None, timeout_s=10) as client:
         attempt = Attempt(client, RetryPolicy(), lease_s=9)
-        flow = Flow(ledger, A, "d1", FlowPolicy(ceiling=1), Wording())
+        flow = FlowReporter(ledger, A, "d1", FlowPolicy(ceiling=1), SettingNames())
         drain = Drain(ledger, A, "d1", "w1", TERMS, attempt, flow, stop)
         work = asyncio.create_task(drain.run())
         try:
@@ -75,18 +74,18 @@ async def test_an_urgent_call_that_leaves_reads_is_followed_at_once_where_what_i
 ) -> None:
     stop, second = asyncio.Event(), asyncio.Event()
 
-    async def attempt(claim: Claim, _: object) -> Ended:
+    async def attempt(claim: Claim, _: object) -> AttemptResult:
         if claim.references[0] != refs(1)[0]:
             second.set()
-            return Ended([[Share(Settle(Outcome.CANCELLED, 1, 200), None, 10)]])
+            return AttemptResult([[Share(Settle(Outcome.CANCELLED, 1, 200), None, 10)]])
         await until(lambda: ledger.redis.zcard(key("claims")), lambda count: count == 2, 5)
         await ledger.redis.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")  # nothing is settled
-        return Ended([[Share(ReadState(0.0, 0, 1), None, 10)]])
+        return AttemptResult([[Share(ReadState(0.0, 0, 1), None, 10)]])
 
     await submit(ledger, refs(20), priority=Priority.URGENT)
     drain = Drain(
         ledger, A, "d1", "w1", TERMS, cast("Attempt", attempt),
-        Flow(ledger, A, "d1", FlowPolicy(ceiling=1), Wording()), stop,
+        FlowReporter(ledger, A, "d1", FlowPolicy(ceiling=1), SettingNames()), stop,
     )  # fmt: skip
     work = asyncio.create_task(drain.run())
     try:
@@ -98,11 +97,11 @@ async def test_an_urgent_call_that_leaves_reads_is_followed_at_once_where_what_i
 
 
 async def test_a_limit_that_a_drain_has_moved_is_known_for_as_long_as_its_settings_say(ledger: Ledger) -> None:
-    policy = FlowPolicy(ceiling=8, limiter=LimiterPolicy(stale_ms=300_000))
-    flow = Flow(ledger, A, "d1", policy, Wording())
+    policy = FlowPolicy(ceiling=8, limiter=ConcurrencyPolicy(stale_ms=300_000))
+    flow = FlowReporter(ledger, A, "d1", policy, SettingNames())
     await submit(ledger, refs(10))
-    flow.note(await claim(ledger), Ended((), shown=Shown(Sign.ACCEPTED, 50.0)))
+    flow.note(await claim(ledger), AttemptResult((), shown=AttemptSignal(Signal.ACCEPTED, 50.0)))
     await flow.finish()
     for silent_ms, limit in ((299_000, 8), (301_000, None)):
         await ledger.redis.hset(ledger.keys.state(A), "limit_at", await ledger.now_ms() - silent_ms)
-        assert (await control.gate(ledger, A)).limit == limit
+        assert (await accounts.gate(ledger, A)).limit == limit

@@ -5,14 +5,14 @@ import contextlib
 
 from cancellist.jobs.flow.controller import FlowPolicy
 from cancellist.jobs.flow.controller import move as moved
-from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger import flow_state
 from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.model import Piece
 from cancellist.worker.calls.attempt import Ended
-from cancellist.worker.calls.flow_reporter import Flow
+from cancellist.worker.calls.flow_reporter import FlowReporter
 from tests.contract.test_claims import A
 from tests.waiting import until
 
@@ -34,10 +34,10 @@ async def counted(ledger: Ledger) -> int:
 
 
 async def test_what_was_shared_while_others_moved_the_flow_moves_it_though_nothing_follows(ledger: Ledger) -> None:
-    drain = Flow(ledger, A, "d1", POLICY, "CANCELLIST_")
+    drain = FlowReporter(ledger, A, "d1", POLICY, "CANCELLIST_")
     keeping = asyncio.create_task(drain.keep(lambda: False))
     try:
-        drain.note(CALL, Ended((), Shown(Sign.ACCEPTED, 5.0)))
+        drain.note(CALL, Ended((), AttemptSignal(Signal.ACCEPTED, 5.0)))
         sharing = asyncio.create_task(drain.shared())
         while not sharing.done():
             await move_without_the_others(ledger)

@@ -12,7 +12,7 @@ from time import monotonic, time
 import pytest
 
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 from cancellist.worker.platform.client import KEY_HEADER, PlatformClient
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

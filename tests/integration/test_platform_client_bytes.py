@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
 from cancellist.jobs.responses.verdicts import Confirmed, Unclear
 from cancellist.worker.platform.client import PlatformClient

@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 from structlog.testing import capture_logs
 
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 from cancellist.worker.platform.client import KEY_HEADER, VERSION_HEADER, PlatformClient
 from tests.integration.chatty import Asked, chatting, reply
 

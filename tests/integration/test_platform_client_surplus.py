@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp.connector
 import pytest
 
-from cancellist.jobs.responses.outcomes import Answer, Failure, judge
+from cancellist.jobs.responses.answer import Answer, Failure
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.status_read import Found, judge_reading
 from cancellist.jobs.responses.verdicts import Confirmed, Refused
 from cancellist.worker.platform.client import PlatformClient

@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 from cancellist.jobs.errors import LedgerUnavailableError
-from cancellist.worker.outage_log import Outage
+from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.service import Service
 
 
@@ -23,7 +23,7 @@ async def test_a_background_task_outlives_a_server_that_cannot_be_brought_back_a
         raise LedgerUnavailableError("its folder is gone")
 
     task = asyncio.create_task(
-        Service._keep(SimpleNamespace(_opened=SimpleNamespace(revive=revive), outage=Outage()), "work", work)
+        Service._keep(SimpleNamespace(_opened=SimpleNamespace(revive=revive), outage=OutageLog()), "work", work)
     )
     await asyncio.wait_for(done.wait(), 10)
     assert not task.done()

@@ -6,7 +6,7 @@ import pytest
 
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import LedgerUnavailableError
-from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
@@ -41,7 +41,7 @@ async def test_what_goes_wrong_with_one_account_keeps_no_other_from_its_turns(le
 
     monkeypatch.setattr(ledger, "run", failing)
     await until(sweep_of(ledger).run, lambda _: min(map(turns.count, ("bad", "well"))) >= 3, 10)
-    assert await control.served(ledger) == {"well": True}
+    assert await accounts.served(ledger) == {"well": True}
 
 
 async def test_an_account_whose_turn_does_not_end_keeps_no_other_from_its_turns(ledger, sweep_of, monkeypatch):

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cancellist.jobs.flow.circuit_breaker import Mode
-from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, changes, move, probe_now
+from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, move, probe_now
+from cancellist.jobs.flow.events import changes
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 T0 = 1_795_456_800_000

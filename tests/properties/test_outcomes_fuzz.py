@@ -3,7 +3,8 @@
 import os
 import random
 
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.status_read import judge_reading
 from cancellist.jobs.responses.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
 

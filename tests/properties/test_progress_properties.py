@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cancellist.jobs.progress.eta import Stops, clock_ms, progress
-from cancellist.jobs.progress.throughput import START, Sample
+from cancellist.jobs.model import ResultSample
+from cancellist.jobs.progress.eta import PauseHistory, clock_ms, progress
+from cancellist.jobs.progress.throughput import START
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 T0 = 1_795_456_800_000
@@ -15,7 +16,7 @@ def story(ticks, rest_ms, left, in_calls, calls):
     last, samples = START, []
     for step_ms, results, then_in_calls in ticks:
         at = last.at_ms + step_ms
-        last = Sample(at, last.count + results, last.sum_ms + results * at, then_in_calls)
+        last = ResultSample(at, last.count + results, last.sum_ms + results * at, then_in_calls)
         samples.append(last)
     return {"samples": samples, "now_ms": last.at_ms + rest_ms, "left": left, "in_calls": in_calls, "calls": calls}
 
@@ -56,7 +57,7 @@ def test_a_steady_job_shows_its_steady_rate(results, step_ms, steps, rest):
 @EXAMPLES
 @given(st.integers(-(10**6), 10**6), *[st.integers(0, 10**6)] * 4, st.none() | st.integers(0, 10**6))
 def test_the_clock_of_a_job_never_runs_faster_than_time(now, idle, last, since, hold, until):
-    stops = Stops(T0 + since, None if until is None else T0 + since + until, T0 + hold)
+    stops = PauseHistory(T0 + since, None if until is None else T0 + since + until, T0 + hold)
     got = clock_ms(
         started_at_ms=T0, idle_ms=idle, last_at_ms=last, paused_at_ms=None, stops=stops, now_ms=T0 + now
     )  # fmt: skip

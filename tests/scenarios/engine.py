@@ -11,7 +11,7 @@ from itertools import count
 from math import floor
 from random import Random
 
-from cancellist.jobs.flow import controller
+from cancellist.jobs.flow import controller, events
 from cancellist.jobs.flow.controller import FlowPolicy, FlowState
 from cancellist.jobs.flow.counters import Counters
 from tests.scenarios.lists import Lists
@@ -96,7 +96,7 @@ class Engine:
         self.state: FlowState | None = None
         self.ended: list[Ended] = []
         self.limits: list[tuple[float, float]] = []
-        self.changes: list[tuple[float, controller.Change]] = []
+        self.changes: list[tuple[float, events.Change]] = []
         self.most_at_once = 0
         self._random = random
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -265,5 +265,5 @@ class Engine:
             self._random.random(),
             list_bound=self._lists.size,
         )
-        self.changes += [(self.now_ms, change) for change in controller.changes(before, self.state)]
+        self.changes += [(self.now_ms, change) for change in events.changes(before, self.state)]
         self.limits.append((self.now_ms, self.state.limit))

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from cancellist.jobs.model import ResultSample
 from cancellist.jobs.progress.eta import Progress, progress
-from cancellist.jobs.progress.throughput import START, Sample
+from cancellist.jobs.progress.throughput import START
 
 GAP_MS, YOUNG, SAMPLES, HISTORY_MS = 50, 16, 32, 300_000
 PER_CALL = 100
@@ -21,7 +22,7 @@ class Samples:
 
     def __init__(self) -> None:
         self.newest = START
-        self._kept: list[Sample] = []
+        self._kept: list[ResultSample] = []
         self._kept_at = 0
 
     def note(self, now_ms: int, results: int, in_calls: int) -> None:
@@ -32,9 +33,9 @@ class Samples:
             self._thin(now_ms)
         last = self.newest
         sum_ms = last.sum_ms + results * now_ms
-        self.newest = Sample(now_ms, last.count + results, sum_ms, calls=last.calls + 1)
+        self.newest = ResultSample(now_ms, last.count + results, sum_ms, calls=last.calls + 1)
 
-    def __call__(self) -> list[Sample]:
+    def __call__(self) -> list[ResultSample]:
         """All samples, oldest first."""
         return [*self._kept, self.newest] if self.newest.count else []
 
@@ -73,7 +74,7 @@ class Seen:
 
     now_ms: int
     left: int
-    samples: list[Sample]
+    samples: list[ResultSample]
     calls: int
     in_calls: int
     claims: int

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from cancellist.jobs.diagnostics.check_result import Verdict
-from cancellist.jobs.ledger import claims, control, records, results
+from cancellist.jobs.diagnostics.check_result import CheckStatus
+from cancellist.jobs.ledger import claims, control, housekeeping, records, results
 from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.claims import Ask, Terms
 from cancellist.jobs.ledger.core import Ledger
@@ -74,13 +74,13 @@ async def ledger_as(server: Server, name: str) -> AsyncIterator[Ledger]:
 async def test_the_document_gives_each_role_what_doctor_looks_for(server: Server, role: Role) -> None:
     async with ledger_as(server, role) as ledger:
         found = await acl.permitted(ledger.redis, ledger.keys, role)
-    assert found.verdict is Verdict.OK, found
+    assert found.verdict is CheckStatus.OK, found
 
 
 async def test_what_a_role_lacks_is_named(server: Server) -> None:
     async with ledger_as(server, "reader") as ledger:
         found = await acl.permitted(ledger.redis, ledger.keys, Role.PRODUCER)
-    assert found.verdict is Verdict.FAILED
+    assert found.verdict is CheckStatus.FAILED
     assert "EVAL cancellist:results" in found.found
 
 
@@ -122,7 +122,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
         async with ledger_as(server, "worker") as ledger:
             await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 2 and jobs[0].state.ended, 20)
             await until(lambda: ledger.redis.xlen(ledger.keys.rejected), lambda count: count == 1, 20)
-            await control.trim(ledger, "default", results_keep_s=86400, jobs_keep_s=86400)
+            await housekeeping.trim(ledger, "default", results_keep_s=86400, jobs_keep_s=86400)
             assert await control.abort_job(ledger, await submit(ledger, [reference(SEED, 3000)])) in JobState
         assert worker.end() == 0
         log = worker.log.read_text()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from cancellist.jobs.responses.answer import UNREADABLE, Answer
 from cancellist.jobs.responses.answer_forms import field, is_error, items_of, letters
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, judge
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
 from cancellist.jobs.responses.verdicts import Confirmed, Refused
 

@@ -3,16 +3,16 @@
 import pytest
 
 from cancellist.jobs.flow.batch_size import Listed
-from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.calls.attempt_result import AttemptResult
 
 
 @pytest.mark.parametrize(
     ("ended", "chains"),
     [
-        (Ended([]), True),
-        (Ended([], listed=Listed(100, taken=True)), True),
-        (Ended([], listed=Listed(100, taken=False)), False),
-        (Ended([], rest_s=0.05), False),
+        (AttemptResult([]), True),
+        (AttemptResult([], listed=Listed(100, taken=True)), True),
+        (AttemptResult([], listed=Listed(100, taken=False)), False),
+        (AttemptResult([], rest_s=0.05), False),
     ],
 )
 def test_what_is_staged_follows_at_once_but_for_a_slot_that_rests_and_a_list_that_was_too_long(ended, chains):

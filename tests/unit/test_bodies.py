@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancellist.jobs.responses.outcomes import UNREADABLE
+from cancellist.jobs.responses.answer import UNREADABLE
 from cancellist.worker.platform.bodies import decode
 
 ITEMS = [{"IsSuccess": False, "Message": "Café 😀 fermé", "Data": "EC-000-05D-1NS", "ApiLinks": None}]

@@ -2,20 +2,22 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Kind, Mode, move, pause_ms, probe_now
-from cancellist.jobs.flow.counters import Counters, Sample
+from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode, move, pause_ms, probe_now
+from cancellist.jobs.flow.counters import Counters
+from cancellist.jobs.flow.sample import FlowSample
+from cancellist.jobs.model import BreakerCause
 
 POLICY = BreakerPolicy()
 T0 = 1_000_000
 
 
 def after(breaker, counts, at_ms=T0, jitter=0.999999):
-    return move(breaker, Sample(at_ms, at_ms - 250, 4, counts), POLICY, jitter)
+    return move(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter)
 
 
 def test_a_denial_opens_at_once():
     got = after(Breaker(), Counters().accept().deny("HTTP 401"))
-    assert (got.mode, got.kind, got.why) == (Mode.OPEN, Kind.DENIED, "HTTP 401")
+    assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.DENIED, "HTTP 401")
     assert got.next_probe_ms == T0 + POLICY.denied_first_ms
 
 
@@ -25,7 +27,7 @@ def test_a_run_of_failures_opens_and_one_less_does_not():
         counts = counts.fail("Connect call failed")
     assert after(Breaker(), counts).closed
     got = after(Breaker(), counts.time_out("no answer in time"))
-    assert (got.mode, got.kind, got.why) == (Mode.OPEN, Kind.OUTAGE, "no answer in time")
+    assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.OUTAGE, "no answer in time")
 
 
 def test_a_run_goes_on_over_samples_and_an_accepted_call_ends_it():
@@ -50,7 +52,7 @@ def test_runs_of_many_drains_that_others_have_ended_meanwhile_open_nothing():
     assert after(Breaker(), Counters(accepted=40, failed=2, run=9)).closed
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Kind.OUTAGE, 3_000), (Kind.DENIED, 60_000)])
+@pytest.mark.parametrize(("kind", "most"), [(BreakerCause.OUTAGE, 3_000), (BreakerCause.DENIED, 60_000)])
 def test_pauses_double_up_to_the_longest_and_never_fall_below_half(kind, most):
     longest = [pause_ms(kind, tries, POLICY, 0.999999) for tries in range(40)]
     shortest = [pause_ms(kind, tries, POLICY, 0.0) for tries in range(40)]
@@ -88,7 +90,7 @@ def test_a_breaker_that_opens_again_soon_goes_on_with_longer_pauses():
 def test_an_outage_that_turns_out_to_be_a_denial_says_so():
     opened = after(Breaker(), Counters(failed=5, run=5, why="reset"))
     denied = after(opened, Counters().deny("HTTP 401"), T0 + 10)
-    assert (denied.kind, denied.why) == (Kind.DENIED, "HTTP 401")
+    assert (denied.kind, denied.why) == (BreakerCause.DENIED, "HTTP 401")
 
 
 def test_a_person_makes_the_next_probe_due():

@@ -1,12 +1,13 @@
 from dataclasses import replace
 
 from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
-from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
-from cancellist.jobs.flow.counters import Counters, Sample
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
+from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.random_loss import Losses, move
+from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.responses.retry import RetryPolicy
 
-POLICY = LimiterPolicy()
+POLICY = ConcurrencyPolicy()
 T0 = 1_000_000
 
 
@@ -15,7 +16,7 @@ class Story:
 
     def __init__(self, limit, losses=Losses(), policy=POLICY):  # noqa: B008 - frozen
         self.policy = policy
-        self.limiter = Limiter(limit, round_ms=100.0)
+        self.limiter = ConcurrencyState(limit, round_ms=100.0)
         self.losses = losses
         self.at_ms = T0
 
@@ -25,7 +26,7 @@ class Story:
         if lowered_to:
             self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, cap=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
-        sample = Sample(self.at_ms, self.at_ms - 200, int(before.limit), came)
+        sample = FlowSample(self.at_ms, self.at_ms - 200, int(before.limit), came)
         self.losses, self.limiter = move(self.losses, before, self.limiter, sample, self.policy, held=held)
         return self.losses
 
@@ -67,7 +68,7 @@ def test_losses_that_end_while_they_are_counted_are_for_a_limit():
 
 
 def test_losses_that_end_are_not_counted_for_ever_where_none_are_tolerated():
-    story = Story(20.0, policy=LimiterPolicy(tolerated=0.0))
+    story = Story(20.0, policy=ConcurrencyPolicy(tolerated=0.0))
     story.lowered_twice()
     assert story.losses.weighing
     for _ in range(POLICY.memory // 17 + 1):

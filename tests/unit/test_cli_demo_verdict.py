@@ -10,11 +10,10 @@ from cancellist.cli.actions.demo import summary
 from cancellist.cli.actions.demo.comparison import verify
 from cancellist.cli.actions.demo.export import Export
 from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.model import Result
+from cancellist.jobs.model import Outcome, Result
 from cancellist.jobs.parsing.documents import read
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import classify
-from cancellist.jobs.responses.outcomes import Outcome
 
 EXPORT = Export(Path("export.csv"), ["A", "B", "C", "D"], malformed=1, duplicates=0, consignments=10)
 RECORD = {

@@ -10,12 +10,11 @@ from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.output.result_formats import CsvLines, TableLines
 from cancellist.jobs.escaping import plain
-from cancellist.jobs.ledger.control import Gate
-from cancellist.jobs.model import JobOrder, JobRecord, JobState, Result
-from cancellist.jobs.progress.forecast import Outlook
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome, Result
+from cancellist.jobs.progress.forecast import Estimate
 
-GATE = Gate(
+GATE = AccountGate(
     version=0, paused=False, hold_until_ms=0, hold_why="", breaker=None, breaker_opened=0, limit=None, interval_us=0,
     list_size=None,
     calls_in_flight=0, workers=1,
@@ -43,9 +42,9 @@ def test_a_span_is_told_in_its_two_largest_units(seconds, text):
 def test_what_comes_too_late_is_told_in_round_numbers_with_its_time(number, pending, text):
     now_ms = 1_795_000_000_000
     for deadline_ms, by in ((now_ms + 60_000, r"\d\d:\d\d"), (now_ms + 86_400_000, r"\d{4}-\d\d-\d\d \d\d:\d\d")):
-        order = JobOrder(deadline_ms=deadline_ms)
+        order = JobRequest(deadline_ms=deadline_ms)
         record = JobRecord("j", order, JobState.QUEUED, 5000, 0, 0, pending, 0)
-        snapshot = Snapshot(record, GATE, now_ms, Outlook(None, None, number))
+        snapshot = Snapshot(record, GATE, now_ms, Estimate(None, None, number))
         assert re.fullmatch(text + by if text else "", wording.at_risk(snapshot))
         assert (text in wording.line(snapshot)) is True
 

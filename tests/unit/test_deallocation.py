@@ -1,7 +1,8 @@
 import pytest
 
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import is_allocated, judge_deallocation
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
 from cancellist.jobs.responses.verdicts import Confirmed, Unclear, Untaken
 
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"

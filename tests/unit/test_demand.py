@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from cancellist.jobs.ledger.claims import Ask, Claim, Terms, Wait
-from cancellist.worker.drain.claim_planner import Demand
+from cancellist.worker.drain.claim_planner import ClaimPlanner
 
 TERMS = Terms(limit=8)
 
 
 def told(terms=TERMS, *, slots=4, why="empty", limit=8, give=0):
     """A demand that has heard one answer."""
-    demand = Demand(terms)
+    demand = ClaimPlanner(terms)
     demand.learn(Ask("c1", "d1", "any", slots, terms), Wait(-1, why, 0, limit, give=give), 0)
     return demand
 

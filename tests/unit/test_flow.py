@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.flow.circuit_breaker import Mode
-from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy
-from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, changes, due_ms, move, probe_now
+from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
+from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, due_ms, move, probe_now
+from cancellist.jobs.flow.events import changes
 from cancellist.jobs.flow.latency import RoundTrips
 from cancellist.jobs.flow.rate.state import Pacing
 
@@ -38,7 +39,7 @@ def test_a_limit_that_nobody_has_moved_for_a_minute_is_unknown():
 
 
 def test_how_long_a_limit_is_known_is_a_setting():
-    policy = replace(POLICY, limiter=LimiterPolicy(stale_ms=300_000))
+    policy = replace(POLICY, limiter=ConcurrencyPolicy(stale_ms=300_000))
     state = replace(begun(), limiter=replace(begun().limiter, limit=2.0, cap=3))
     assert [move(state, {}, 0, policy, T0 + silent_ms, 0.5).limit for silent_ms in (299_000, 301_000)] == [2, 16]
 
@@ -152,5 +153,5 @@ def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
     assert FlowState.unpack(document | {"memory": more, "added": 1}) == FlowState.unpack(document)
     less = FlowState.unpack(document | {"memory": [limiter[:1], [], [], *others]})
     assert less
-    assert less.limiter == Limiter(state.limit)
+    assert less.limiter == ConcurrencyState(state.limit)
     assert less.trips == RoundTrips()

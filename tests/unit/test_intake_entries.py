@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cancellist.jobs.model import JobOrder, Priority
+from cancellist.jobs.model import JobRequest, Priority
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry
 
 NOW = 1_795_456_800_000
@@ -35,7 +35,7 @@ def test_references_are_a_json_array_or_one_a_line(text):
 
 def test_only_the_references_are_needed():
     parsed = parse_entry([(b"references", A.encode())], now_ms=NOW, accounts=ACCOUNTS)
-    assert parsed.order == JobOrder()
+    assert parsed.order == JobRequest()
     assert parsed.references == [A]
 
 
@@ -44,14 +44,14 @@ def test_all_fields_of_the_contract_are_read():
         reason="flood", requested_by="ops", priority="Urgent", deadline="+2h", start_at="2026-11-23T19:00:00Z",
         account="north", idempotency_key="k1",
     ).order  # fmt: skip
-    assert order == JobOrder("north", "flood", "ops", Priority.URGENT, NOW + 7_200_000, 1_795_460_400_000, "k1")
+    assert order == JobRequest("north", "flood", "ops", Priority.URGENT, NOW + 7_200_000, 1_795_460_400_000, "k1")
 
 
 def test_empty_fields_are_as_if_they_were_absent():
     empty = dict.fromkeys(
         ["reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key"], ""
     )
-    assert parse(**empty).order == JobOrder()
+    assert parse(**empty).order == JobRequest()
 
 
 def test_references_are_handed_on_as_they_came():

@@ -4,7 +4,8 @@ import pytest
 
 from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.model import Piece
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure, judge
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.retry import RetryPolicy
 from cancellist.worker.calls.isolation import groups_of
 

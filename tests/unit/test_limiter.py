@@ -1,9 +1,19 @@
 from dataclasses import replace
 
-from cancellist.jobs.flow.concurrency import Limiter, LimiterPolicy, acquit, enough, move, resume, start, suspend
-from cancellist.jobs.flow.counters import Counters, Sample, Sized, bucket
+from cancellist.jobs.flow.concurrency import (
+    ConcurrencyPolicy,
+    ConcurrencyState,
+    acquit,
+    enough,
+    move,
+    resume,
+    start,
+    suspend,
+)
+from cancellist.jobs.flow.counters import Counters, Sized, bucket
+from cancellist.jobs.flow.sample import FlowSample
 
-POLICY = LimiterPolicy()
+POLICY = ConcurrencyPolicy()
 ROUND_MS = 100
 T0 = 1_000_000
 CEILING = 32
@@ -19,13 +29,13 @@ class Story:
 
     def __init__(self, limit=8.0, policy=POLICY, **state):
         self.policy = policy
-        self.limiter = Limiter(limit, round_ms=float(ROUND_MS), **state)
+        self.limiter = ConcurrencyState(limit, round_ms=float(ROUND_MS), **state)
         self.at_ms = T0
 
     def step(self, span_ms=ROUND_MS, *, in_flight=None, slowed=False, **came):
         self.at_ms += span_ms
         in_flight = int(self.limiter.limit) if in_flight is None else in_flight
-        sample = Sample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
+        sample = FlowSample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
         self.limiter = move(self.limiter, sample, self.policy, CEILING, slowed=slowed)
         return self.limiter
 
@@ -168,7 +178,7 @@ def test_timeouts_lower_it_without_marking_a_level():
 
 
 def test_a_level_that_gains_nothing_is_as_good_as_refused():
-    got = enough(Limiter(12.0), 8.0, POLICY)
+    got = enough(ConcurrencyState(12.0), 8.0, POLICY)
     assert (got.limit, got.cap) == (8, 9)
     assert got.credit < 0
 
@@ -186,7 +196,7 @@ def test_an_outage_costs_nothing_of_the_limit_and_ends_at_half_that_grows_fast()
 
 
 def test_refusals_of_a_rate_are_not_held_against_the_limit():
-    got = acquit(replace(Limiter(1.0, cap=2), held=16.0))
+    got = acquit(replace(ConcurrencyState(1.0, cap=2), held=16.0))
     assert (got.limit, got.cap) == (16, 0)
 
 
@@ -211,5 +221,5 @@ def test_one_call_too_many_that_is_refused_again_and_again_in_a_sample_is_one():
     story = Story(7.0, raised_ms=T0)
     story.limiter = replace(story.limiter, round_ms=5.0)
     sizes = {bucket(100): Sized(20, 2000, 100.0)}
-    sample = Sample(T0 + 20, T0, 7, Counters(accepted=20, refused=4, sizes=sizes))
+    sample = FlowSample(T0 + 20, T0, 7, Counters(accepted=20, refused=4, sizes=sizes))
     assert move(story.limiter, sample, POLICY, CEILING, slowed=False).limit >= 6

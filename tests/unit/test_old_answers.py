@@ -2,7 +2,7 @@
 
 import pytest
 
-from cancellist.jobs.responses.outcomes import Answer
+from cancellist.jobs.responses.answer import Answer
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread, judge_reading
 
 A = "EC-000-05D-1NS"

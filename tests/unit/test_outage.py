@@ -5,8 +5,8 @@ from structlog.testing import capture_logs
 
 from cancellist.jobs.errors import LedgerFullError, LedgerRefusedError, LedgerUnavailableError, LedgerUnfitError
 from cancellist.worker import outage_log as outages
-from cancellist.worker.calls.log_throttle import Telling
-from cancellist.worker.outage_log import REFUSED_EVERY_S, Outage, tell_refused
+from cancellist.worker.calls.log_throttle import LogThrottle
+from cancellist.worker.outage_log import REFUSED_EVERY_S, OutageLog, tell_refused
 
 AWAY, BACK = "server away, waiting for it", "server back"
 REFUSED = "the server refuses what is asked; it is tried again"
@@ -14,7 +14,7 @@ REFUSED = "the server refuses what is asked; it is tried again"
 
 @pytest.fixture(autouse=True)
 def _nothing_told_before(monkeypatch):
-    monkeypatch.setattr(outages, "_refusals", Telling(REFUSED_EVERY_S))
+    monkeypatch.setattr(outages, "_refusals", LogThrottle(REFUSED_EVERY_S))
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def events(lines):
 
 
 def test_an_absence_is_told_once_with_who_found_it_first_and_why(told):
-    outage = Outage()
+    outage = OutageLog()
     for who in ("sweep", "poll", "sweep"):
         outage.notice(who, "ConnectionError")
     assert told == [{"event": AWAY, "task": "sweep", "error": "ConnectionError", "log_level": "warning"}]
 
 
 def test_the_return_is_told_once_when_the_last_has_found_it(told):
-    outage = Outage()
+    outage = OutageLog()
     for who in ("sweep", "poll"):
         outage.notice(who, "ConnectionError")
     outage.over("poll")
@@ -46,7 +46,7 @@ def test_the_return_is_told_once_when_the_last_has_found_it(told):
 
 
 def test_who_never_missed_it_tells_of_no_return(told):
-    outage = Outage()
+    outage = OutageLog()
     outage.over("intake")
     outage.notice("poll", "ConnectionError")
     outage.over("intake")
@@ -54,7 +54,7 @@ def test_who_never_missed_it_tells_of_no_return(told):
 
 
 def test_a_second_absence_is_told_again(told):
-    outage = Outage()
+    outage = OutageLog()
     for _ in range(2):
         outage.notice("poll", "ConnectionError")
         outage.over("poll")
@@ -64,7 +64,7 @@ def test_a_second_absence_is_told_again(told):
 def test_what_a_server_refuses_is_told_once_a_minute_whoever_meets_it(told, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("cancellist.worker.calls.log_throttle.monotonic", lambda: now[0])
-    outage = Outage()
+    outage = OutageLog()
     for at in range(0, 120, 5):
         now[0] = at
         outage.notice("sweep", LedgerRefusedError("it forbids evalsha: allow it"))
@@ -75,7 +75,7 @@ def test_what_a_server_refuses_is_told_once_a_minute_whoever_meets_it(told, monk
 
 
 def test_who_is_refused_has_found_the_server_back(told):
-    outage = Outage()
+    outage = OutageLog()
     outage.notice("sweep", LedgerUnavailableError("away"))
     outage.notice("sweep", LedgerRefusedError("no"))
     assert events(told) == [AWAY, REFUSED, BACK]

@@ -2,22 +2,12 @@ import re
 
 import pytest
 
+from cancellist.cli.actions.exit_status import exit_status
+from cancellist.jobs.model import DONE, REFUSED, UNFINISHED, Outcome
 from cancellist.jobs.parsing.references import normalise
-from cancellist.jobs.responses.outcomes import (
-    DONE,
-    REFUSED,
-    UNFINISHED,
-    UNREADABLE,
-    USUAL_SUCCESS,
-    Answer,
-    Failure,
-    Outcome,
-    exit_status,
-    judge,
-    refused_by_gateway,
-    too_long,
-)
-from cancellist.jobs.responses.status_read import Found, Standing, Unknown, Unread, judge_reading, standing
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, refused_by_gateway, too_long
+from cancellist.jobs.responses.cancellation import USUAL_SUCCESS, judge
+from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, judge_reading, standing
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
@@ -306,10 +296,10 @@ def test_a_reading_without_a_state_of_this_reference_is_counted_as_unread(body):
 
 
 PLATFORM_STATES = {
-    Standing.CANCELLED: "Cancelled",
-    Standing.PASSING: "Cancelling Allocating Manifesting",
-    Standing.OPEN: "Unallocated AllocationFailed Allocated ReadyToShip ManifestFailed",
-    Standing.MANIFESTED: (
+    StateClass.CANCELLED: "Cancelled",
+    StateClass.PASSING: "Cancelling Allocating Manifesting",
+    StateClass.OPEN: "Unallocated AllocationFailed Allocated ReadyToShip ManifestFailed",
+    StateClass.MANIFESTED: (
         "Manifested AtDropOffPoint Collected CollectionFailed InTransit InTransitWaiting Delayed OutForDelivery "
         "DeliveryFailed DeliveryFailedCardLeft Delivered PartiallyDelivered DeliveredDamaged AtCollectionPoint "
         "AtCustoms HeldByCarrier ReturnToSender ActionRequired ExchangeFailed CarrierUnableToCollect Missing Lost "
@@ -328,8 +318,8 @@ def test_every_state_of_the_guide_has_its_standing_however_it_is_written(state, 
 
 
 def test_of_a_state_that_is_not_known_nothing_is_concluded():
-    assert standing("Teleported") is Standing.STRANGE
-    assert standing("") is Standing.STRANGE
+    assert standing("Teleported") is StateClass.STRANGE
+    assert standing("") is StateClass.STRANGE
 
 
 def test_every_outcome_is_done_refused_or_unfinished():

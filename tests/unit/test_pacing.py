@@ -1,8 +1,9 @@
 import pytest
 
-from cancellist.jobs.flow.counters import Counters, Sample
+from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.rate.learning import move, outdated
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
+from cancellist.jobs.flow.sample import FlowSample
 
 POLICY = PacingPolicy()
 T0 = 1_000_000
@@ -11,7 +12,7 @@ T0 = 1_000_000
 def step(pacing, at_ms, *, floored=False, used=False, in_flight=1, **counts):
     return move(
         pacing,
-        Sample(at_ms, at_ms - 250, in_flight, Counters(**counts)),
+        FlowSample(at_ms, at_ms - 250, in_flight, Counters(**counts)),
         POLICY,
         floored=floored,
         used=used,
@@ -146,7 +147,7 @@ def test_a_slow_rate_is_tried_again_after_a_minute_or_five_however_often_it_was_
 
 
 def refused_all_at_once(in_flight, **counts):
-    sample = Sample(T0 + 1_030, T0 + 1_000, in_flight, Counters(**counts))
+    sample = FlowSample(T0 + 1_030, T0 + 1_000, in_flight, Counters(**counts))
     return move(Pacing(cycle_ms=T0), sample, POLICY, floored=False, used=True, round_ms=100.0)
 
 
@@ -200,7 +201,7 @@ def test_a_rate_outlives_the_silence_that_it_brings_with_it_but_no_longer_one(pa
 def test_a_rate_of_one_call_in_many_seconds_is_raised_though_samples_are_far_apart():
     pacing = Pacing(5_000_000, cycle_ms=T0, need=20, step=0.08)
     for n in range(1, 7):
-        sample = Sample(T0 + 5_000 * n, T0 + 5_000 * (n - 1), 1, Counters(accepted=1))
+        sample = FlowSample(T0 + 5_000 * n, T0 + 5_000 * (n - 1), 1, Counters(accepted=1))
         pacing = move(pacing, sample, POLICY, floored=True, used=True, round_ms=100.0)
     assert pacing.interval_us < 5_000_000
 
@@ -208,6 +209,6 @@ def test_a_rate_of_one_call_in_many_seconds_is_raised_though_samples_are_far_apa
 def test_a_rate_is_not_dropped_while_no_call_ends():
     pacing = Pacing(100_000, cycle_ms=T0, need=10_000, step=0.04)
     for n in range(1, 60):
-        sample = Sample(T0 + 1_000 * n, T0 + 1_000 * (n - 1), 16, Counters())
+        sample = FlowSample(T0 + 1_000 * n, T0 + 1_000 * (n - 1), 16, Counters())
         pacing = move(pacing, sample, POLICY, floored=False, used=True, round_ms=100.0)
     assert pacing.interval_us == 100_000

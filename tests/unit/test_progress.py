@@ -1,16 +1,17 @@
 import pytest
 
-from cancellist.jobs.progress.eta import HOLD_MS, Progress, Stops, clock_ms, progress
-from cancellist.jobs.progress.throughput import Sample
+from cancellist.jobs.model import ResultSample
+from cancellist.jobs.progress.eta import HOLD_MS, PauseHistory, Progress, clock_ms, progress
 
 T0 = 1_795_000_000_000
-NEVER = Stops(0, 0, 0)
+NEVER = PauseHistory(0, 0, 0)
 
 
 def staircase(steps, step_ms=1000, results=100):
     """Samples of calls that end together."""
     return [
-        Sample(n * step_ms, n * results, results * step_ms * n * (n + 1) // 2, results) for n in range(1, steps + 1)
+        ResultSample(n * step_ms, n * results, results * step_ms * n * (n + 1) // 2, results)
+        for n in range(1, steps + 1)
     ]
 
 
@@ -58,7 +59,7 @@ def test_calls_that_end_together_leave_over_what_takes_another_call():
 def apart(calls, each_ms=250):
     """Samples of calls of 100 references that end one after another, four of them at once."""
     ends = [each_ms * n for n in range(1, calls + 1)]
-    return [Sample(end, 100 * n, 100 * sum(ends[:n]), 400, n) for n, end in enumerate(ends, 1)]
+    return [ResultSample(end, 100 * n, 100 * sum(ends[:n]), 400, n) for n, end in enumerate(ends, 1)]
 
 
 def test_calls_that_end_one_after_another_leave_over_no_more_than_they_are():
@@ -72,11 +73,11 @@ def test_the_last_calls_end_as_long_after_those_before_them_as_a_call_takes():
 
 
 def test_what_follows_two_calls_that_ended_together_ends_with_what_follows_them_not_with_a_later_one():
-    newest, samples = Sample(0, 0, 0), []
+    newest, samples = ResultSample(0, 0, 0), []
     for n in range(1, 40):
         for at_ms, ended in ((1000 * n - 400, 2), (1000 * n, 1)):
             results = newest.count + 100 * ended
-            newest = Sample(at_ms, results, newest.sum_ms + 100 * ended * at_ms, 300, newest.calls + ended)
+            newest = ResultSample(at_ms, results, newest.sum_ms + 100 * ended * at_ms, 300, newest.calls + ended)
             samples.append(newest)
     # Of five calls that are left, three in flight, the last begins a call after the second of the two.
     got = progress(left=500, samples=samples, in_calls=300, calls=3, claims=5, now_ms=39_000)
@@ -86,7 +87,7 @@ def test_what_follows_two_calls_that_ended_together_ends_with_what_follows_them_
 @pytest.mark.parametrize(("left", "laps"), [(400, 1), (450, 2), (800, 2), (850, 3)])
 def test_a_list_that_is_not_full_is_a_call_too(left, laps):
     # Four calls at once that end together, and four that are staged, where there are so many.
-    samples = [Sample(1000 * n, 400 * n, 200_000 * n * (n + 1), 400, 4 * n) for n in range(1, 6)]
+    samples = [ResultSample(1000 * n, 400 * n, 200_000 * n * (n + 1), 400, 4 * n) for n in range(1, 6)]
     claims = min(8, -(-left // 100))
     got = progress(
         left=left, samples=samples, in_calls=400, calls=4, claims=claims, unclaimed=max(0, left - 800), now_ms=5000
@@ -129,23 +130,25 @@ def test_it_stands_while_the_job_is_paused_but_for_calls_that_still_end():
 
 
 def test_it_stands_while_the_account_is_paused_and_has_stood_when_it_goes_on():
-    assert clock(60, stops=Stops(T0 + 12_000, None, 0)) == 12_000
-    assert clock(60, stops=Stops(T0 + 12_000, T0 + 50_000, 0)) == 22_000
+    assert clock(60, stops=PauseHistory(T0 + 12_000, None, 0)) == 12_000
+    assert clock(60, stops=PauseHistory(T0 + 12_000, T0 + 50_000, 0)) == 22_000
 
 
 def test_a_pause_before_the_last_result_is_in_the_idle_time_already():
-    assert clock(12, stops=Stops(T0 + 1000, T0 + 5000, 0)) == 12_000
+    assert clock(12, stops=PauseHistory(T0 + 1000, T0 + 5000, 0)) == 12_000
 
 
 def test_it_stands_during_a_long_hold_and_runs_during_a_short_one():
-    assert clock(60, stops=Stops(0, 0, T0 + 70_000)) == 10_000
-    assert clock(60, stops=Stops(0, 0, T0 + 50_000)) == 20_000
-    assert clock(60, stops=Stops(0, 0, T0 + 10_000 + HOLD_MS - 1)) == 60_000
+    assert clock(60, stops=PauseHistory(0, 0, T0 + 70_000)) == 10_000
+    assert clock(60, stops=PauseHistory(0, 0, T0 + 50_000)) == 20_000
+    assert clock(60, stops=PauseHistory(0, 0, T0 + 10_000 + HOLD_MS - 1)) == 60_000
 
 
 @pytest.mark.parametrize("in_calls", [800, 404, 8])
 def test_where_lists_are_refused_and_each_reference_is_read_the_time_left_is_that_of_reads(in_calls):
-    read = [Sample(100 * n, 40 * n, 40 * 50 * n * n, 800, 40 * n) for n in range(1, 21)]  # 400 a second, one each call
+    read = [
+        ResultSample(100 * n, 40 * n, 40 * 50 * n * n, 800, 40 * n) for n in range(1, 21)
+    ]  # 400 a second, one each call
     got = progress(left=2000, samples=read, in_calls=in_calls, calls=8, now_ms=2000, claims=12, unclaimed=1900, limit=8)
     assert got.rate == pytest.approx(400, rel=0.1)
     assert got.eta_s == pytest.approx(5.0, rel=0.1)

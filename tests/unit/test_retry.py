@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.model import Piece
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.retry import (
     DEALLOCATED,
     CallAgain,

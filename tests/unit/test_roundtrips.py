@@ -1,5 +1,6 @@
-from cancellist.jobs.flow.counters import Counters, Sample, Timed
+from cancellist.jobs.flow.counters import Counters, Timed
 from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips, move
+from cancellist.jobs.flow.sample import FlowSample
 
 POLICY = RoundTripPolicy()
 
@@ -16,7 +17,7 @@ class Story:
             ms = round_ms(int(self.limit))
             n = max(1, round(self.limit * 250 / ms))
             counts = Counters(accepted=n, full=Timed(n, n * ms, n * ms * ms))
-            sample = Sample(self.at_ms, self.at_ms - 250, int(self.limit), counts)
+            sample = FlowSample(self.at_ms, self.at_ms - 250, int(self.limit), counts)
             self.trips, advice = move(self.trips, self.limit, sample, POLICY, used=used)
             self.limit = advice.limit
             self.limits.append(int(self.limit))

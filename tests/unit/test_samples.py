@@ -1,6 +1,7 @@
 import pytest
 
-from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket, sample
+from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket
+from cancellist.jobs.flow.sample import sample
 
 
 def test_counting_an_attempt_of_each_kind():

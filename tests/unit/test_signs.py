@@ -2,8 +2,8 @@
 
 import pytest
 
-from cancellist.jobs.flow.signals import Sign, shown_by
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer, Failure
+from cancellist.jobs.flow.signals import Signal, shown_by
+from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 
 PLATFORM = {"Code": "x", "Message": "no", "CorrelationId": "c"}
 GATEWAY = {"statusCode": 404, "message": "Resource not found"}
@@ -12,28 +12,28 @@ GATEWAY = {"statusCode": 404, "message": "Resource not found"}
 @pytest.mark.parametrize(
     ("answer", "sign"),
     [
-        (Answer(200, []), Sign.ACCEPTED),
-        (Answer(200), Sign.ACCEPTED),
-        (Answer(204), Sign.ACCEPTED),
-        (Answer(400, PLATFORM), Sign.ACCEPTED),
-        (Answer(404, PLATFORM), Sign.ACCEPTED),
-        (Answer(404), Sign.FAILED),
-        (Answer(400, {"Message": "no route"}), Sign.FAILED),
-        (Answer(413, UNREADABLE), Sign.ACCEPTED),
-        (Answer(429, GATEWAY), Sign.REFUSED),
-        (Answer(503, PLATFORM), Sign.REFUSED),
-        (Answer(401, GATEWAY), Sign.DENIED),
-        (Answer(403, PLATFORM), Sign.DENIED),
-        (Answer(404, GATEWAY), Sign.DENIED),
-        (Answer(404, UNREADABLE), Sign.FAILED),
-        (Answer(200, UNREADABLE), Sign.FAILED),
-        (Answer(408, PLATFORM), Sign.FAILED),
-        (Answer(302, PLATFORM), Sign.FAILED),
-        (Answer(500, PLATFORM), Sign.FAILED),
-        (Answer(520), Sign.FAILED),
-        (Failure("no answer in time", written=True, timed_out=True), Sign.TIMED_OUT),
-        (Failure("refused", written=False), Sign.FAILED),
-        (Failure("reset", written=True), Sign.FAILED),
+        (Answer(200, []), Signal.ACCEPTED),
+        (Answer(200), Signal.ACCEPTED),
+        (Answer(204), Signal.ACCEPTED),
+        (Answer(400, PLATFORM), Signal.ACCEPTED),
+        (Answer(404, PLATFORM), Signal.ACCEPTED),
+        (Answer(404), Signal.FAILED),
+        (Answer(400, {"Message": "no route"}), Signal.FAILED),
+        (Answer(413, UNREADABLE), Signal.ACCEPTED),
+        (Answer(429, GATEWAY), Signal.REFUSED),
+        (Answer(503, PLATFORM), Signal.REFUSED),
+        (Answer(401, GATEWAY), Signal.DENIED),
+        (Answer(403, PLATFORM), Signal.DENIED),
+        (Answer(404, GATEWAY), Signal.DENIED),
+        (Answer(404, UNREADABLE), Signal.FAILED),
+        (Answer(200, UNREADABLE), Signal.FAILED),
+        (Answer(408, PLATFORM), Signal.FAILED),
+        (Answer(302, PLATFORM), Signal.FAILED),
+        (Answer(500, PLATFORM), Signal.FAILED),
+        (Answer(520), Signal.FAILED),
+        (Failure("no answer in time", written=True, timed_out=True), Signal.TIMED_OUT),
+        (Failure("refused", written=False), Signal.FAILED),
+        (Failure("reset", written=True), Signal.FAILED),
     ],
 )
 def test_each_ending_of_an_attempt_has_its_sign(answer, sign):
@@ -44,7 +44,7 @@ def test_each_ending_of_an_attempt_has_its_sign(answer, sign):
 @pytest.mark.parametrize("body", [{"status": "maintenance"}, [], None])
 def test_a_success_that_answers_nothing_is_a_failure(body):
     shown = shown_by(Answer(200, body), 1, answered=False)
-    assert shown.sign is Sign.FAILED
+    assert shown.sign is Signal.FAILED
     assert "does not say" in shown.why
 
 

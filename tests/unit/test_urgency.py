@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from cancellist.jobs.ledger.claims import Claim
-from cancellist.worker.drain.urgent_calls import Urgency
+from cancellist.worker.drain.urgent_calls import UrgentCalls
 
 
 def a_claim(id_="u1", score=1e13, kind="calls"):
@@ -19,7 +19,7 @@ class Lane:
     def __init__(self, *, overtaken=False, began_at=None):
         self.overtaken = overtaken
         self.urgent_first = False
-        self.urgency = Urgency(lambda: self.overtaken)
+        self.urgency = UrgentCalls(lambda: self.overtaken)
         self.began_at = monotonic() - 1 if began_at is None else began_at
 
     def waits(self):

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from cancellist.jobs.model import Piece
-from cancellist.jobs.responses.outcomes import LONGEST_MESSAGE, Outcome
+from cancellist.jobs.model import Outcome, Piece
+from cancellist.jobs.responses.answer import LONGEST_MESSAGE
 from cancellist.jobs.responses.refusal_texts import UNKNOWN, KnownWords, Observed, fingerprint, meant_by
 from cancellist.jobs.responses.retry import Settle, after_known_refusal
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread

@@ -10,12 +10,13 @@ from typing import Any
 import structlog
 
 from cancellist.jobs.flow.batch_size import listed
-from cancellist.jobs.flow.signals import Shown, Sign, shown_by
+from cancellist.jobs.flow.signals import AttemptSignal, Signal, shown_by
 from cancellist.jobs.ledger.claims import Claim, Part, Share
 from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.answer_forms import is_documented_status
+from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
-from cancellist.jobs.responses.outcomes import Answer, Failure, judge
 from cancellist.jobs.responses.refusal_texts import KnownWords, Observed, fingerprint, meant_by
 from cancellist.jobs.responses.retry import (
     CallAgain,
@@ -32,11 +33,11 @@ from cancellist.jobs.responses.retry import (
 )
 from cancellist.jobs.responses.status_read import Found, Reading, Unknown, Unread, judge_reading
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Verdict
-from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.deallocation import prepare
 from cancellist.worker.calls.failed_call import hold, trouble, unconfirmed
 from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
-from cancellist.worker.calls.log_throttle import Telling
+from cancellist.worker.calls.log_throttle import LogThrottle
 from cancellist.worker.platform.client import MaySend, PlatformClient
 
 log = structlog.get_logger()
@@ -89,11 +90,11 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
-        self._telling = Telling()
+        self._telling = LogThrottle()
         self._known_words = known
         self._observed = Observed()
 
-    async def __call__(self, claim: Claim, may_send: MaySend) -> Ended:
+    async def __call__(self, claim: Claim, may_send: MaySend) -> AttemptResult:
         """Calls the platform for a claim and judges what came back.
 
         Args:
@@ -102,7 +103,7 @@ class Attempt:
         """
         return await (self._read(claim, may_send) if claim.kind == "reads" else self._cancel(claim, may_send))
 
-    async def _cancel(self, claim: Claim, may_send: MaySend) -> Ended:
+    async def _cancel(self, claim: Claim, may_send: MaySend) -> AttemptResult:
         started, references = monotonic(), claim.references
         called = await self._call(references, may_send)
         answer, judgement = called.answer, called.judgement
@@ -121,13 +122,13 @@ class Attempt:
             shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
         wrong = unconfirmed(references, judgement)
         shares = self._after_call(claim, replace(called, judgement=judgement), wait_s)
-        return Ended(
+        return AttemptResult(
             self._other_way(claim, shares, in_vain=in_vain(judgement)),
             shown,
             rest_s=self._rest_of(answer, shown),
             hold_s=hold_s,
             hold_why=hold_why,
-            slow_s=0.0 if own or claim.probe or shown is None or shown.sign is Sign.DENIED else self._slow_s(),
+            slow_s=0.0 if own or claim.probe or shown is None or shown.sign is Signal.DENIED else self._slow_s(),
             listed=listed(called.sent, answer),
             trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
         )
@@ -151,7 +152,7 @@ class Attempt:
         judgement = judge(references, answer, single=len(references) == 1)
         return Called(answer, judgement, judgement.answered, len(references))
 
-    async def _read(self, claim: Claim, may_send: MaySend) -> Ended:
+    async def _read(self, claim: Claim, may_send: MaySend) -> AttemptResult:
         started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
         alone = piece.reads > 0
         answer = await self._client.status(reference, may_send, alone=alone)
@@ -172,7 +173,7 @@ class Attempt:
         hold_s, hold_why = hold(answer)
         if isinstance(reading, Unread) and reading.alone_after and piece.reads_alone and not claim.probe:
             shown, hold_s, hold_why = None, 0.0, None  # it says nothing of the account: others' reads do well
-        return Ended(
+        return AttemptResult(
             self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
             shown,
             rest_s=self._rest_of(answer, shown),
@@ -182,17 +183,17 @@ class Attempt:
             trouble=trouble(claim, [reference], answer, took_s) if isinstance(reading, Unread) else None,
         )
 
-    def _shown(self, answer: Answer | Failure, took_s: float, *, answered: bool) -> Shown | None:
+    def _shown(self, answer: Answer | Failure, took_s: float, *, answered: bool) -> AttemptSignal | None:
         shown = shown_by(answer, took_s * 1000, answered=answered)
-        if shown and shown.sign is Sign.ACCEPTED:
+        if shown and shown.sign is Signal.ACCEPTED:
             self._mean_s += _SMOOTHING * (took_s - self._mean_s)
         return shown
 
-    def _rest_of(self, answer: Answer | Failure, shown: Shown | None) -> float:
+    def _rest_of(self, answer: Answer | Failure, shown: AttemptSignal | None) -> float:
         """How long the slot rests: the platform may still be at work, or has refused what it must not get at once."""
         if isinstance(answer, Failure) and answer.written:
             return self._rest_s
-        return min(self._rest_s, self._mean_s) if shown and shown.sign is Sign.REFUSED else 0.0
+        return min(self._rest_s, self._mean_s) if shown and shown.sign is Signal.REFUSED else 0.0
 
     def _slow_s(self) -> float:
         """The pause before retries once the budget for them is spent."""

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cancellist.jobs.flow.batch_size import Listed
-from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.responses.retry import Settle
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptResult:
     """How an attempt ended.
 
     Attributes:
@@ -27,7 +27,7 @@ class Ended:
     """
 
     parts: Sequence[Sequence[Share]]
-    shown: Shown | None = None
+    shown: AttemptSignal | None = None
     rest_s: float = 0.0
     hold_s: float = 0.0
     hold_why: str | None = None
@@ -65,5 +65,5 @@ class Ended:
             learnt=self.learnt,
             trouble=self.trouble,
             slow_s=self.slow_s,
-            well=self.shown is not None and self.shown.sign is Sign.ACCEPTED,
+            well=self.shown is not None and self.shown.sign is Signal.ACCEPTED,
         )

@@ -7,8 +7,8 @@ then fails it stays so. So each state is read before, and what is manifested or 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.deallocation import Deallocation, is_allocated, judge_deallocation
-from cancellist.jobs.responses.outcomes import Answer, Failure
 from cancellist.jobs.responses.status_read import Found, Unread, judge_reading
 from cancellist.jobs.responses.verdicts import NO_ANSWER, Untaken, Verdict
 from cancellist.worker.platform.client import MaySend, PlatformClient

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cancellist.jobs.ledger.claims import Claim
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.responses.outcomes import Answer, Failure, correlation_id, words_of
+from cancellist.jobs.responses.answer import Answer, Failure, correlation_id, words_of
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement
 
 

@@ -8,21 +8,22 @@ from time import monotonic
 
 import structlog
 
-from cancellist.jobs.diagnostics.advice import Wording
+from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.flow.controller import Change, FlowPolicy, changes, move, shuts
+from cancellist.jobs.flow.controller import FlowPolicy, move, shuts
 from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket
-from cancellist.jobs.flow.signals import Shown, Sign
+from cancellist.jobs.flow.events import Change, changes
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger import flow_state
 from cancellist.jobs.ledger.claims import Claim
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.flow_state import Move
-from cancellist.worker.calls.attempt_result import Ended
+from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.outage_log import tell_refused
 
 log = structlog.get_logger()
 
-_FAILING = frozenset({Sign.TIMED_OUT, Sign.FAILED})
+_FAILING = frozenset({Signal.TIMED_OUT, Signal.FAILED})
 _SHARE_EVERY_S = 0.25
 _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
 _TRIES = 3
@@ -35,17 +36,17 @@ class Tally:
     """Counts of a drain's attempts since it began."""
 
     def __init__(self) -> None:
-        self._signs = dict.fromkeys(Sign, 0)
+        self._signs = dict.fromkeys(Signal, 0)
         self._run = self._told = self._passed = self._failed = self._full = 0
         self._full_ms = self._full_ms2 = 0.0
         self._sizes: dict[int, tuple[int, int, float]] = {}
         self._why = ""
         self._denied = False
 
-    def add(self, claim: Claim, shown: Shown, *, timed: bool = True) -> None:
+    def add(self, claim: Claim, shown: AttemptSignal, *, timed: bool = True) -> None:
         """Counts an attempt; `timed`: what it took tells what a list takes."""
         self._signs[shown.sign] += 1
-        passed = shown.sign is Sign.ACCEPTED
+        passed = shown.sign is Signal.ACCEPTED
         if claim.probe:
             self._passed += passed
             self._failed += not passed
@@ -56,11 +57,13 @@ class Tally:
         if claim.kind == "calls" and timed:
             self._time(len(claim.references), claim.size, shown.took_ms)
 
-    def _went_wrong(self, shown: Shown) -> None:
-        if shown.sign is Sign.DENIED or not self._denied:  # what is denied is told, whatever else goes wrong beside it
+    def _went_wrong(self, shown: AttemptSignal) -> None:
+        if (
+            shown.sign is Signal.DENIED or not self._denied
+        ):  # what is denied is told, whatever else goes wrong beside it
             self._why = shown.why
-        self._denied = self._denied or shown.sign is Sign.DENIED
-        if shown.sign is Sign.REFUSED:
+        self._denied = self._denied or shown.sign is Signal.DENIED
+        if shown.sign is Signal.REFUSED:
             self._told += shown.told
         if shown.sign in _FAILING or shown.overload:
             self._run += 1
@@ -82,17 +85,18 @@ class Tally:
         """As they are shared."""
         s = self._signs
         return Counters(
-            accepted=s[Sign.ACCEPTED], refused=s[Sign.REFUSED], timed_out=s[Sign.TIMED_OUT], failed=s[Sign.FAILED],
-            denied=s[Sign.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
+            accepted=s[Signal.ACCEPTED], refused=s[Signal.REFUSED], timed_out=s[Signal.TIMED_OUT],
+            failed=s[Signal.FAILED],
+            denied=s[Signal.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
             run=self._run, full=Timed(self._full, self._full_ms, self._full_ms2),
             sizes={place: Sized(*sums) for place, sums in self._sizes.items()}, why=self._why,
         )  # fmt: skip
 
 
-class Flow:
+class FlowReporter:
     """Shares what a drain's attempts show, four times a second, and at once where the platform refuses or fails."""
 
-    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, wording: Wording) -> None:
+    def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, wording: SettingNames) -> None:
         self._ledger = ledger
         self._account = account
         self._drain = drain
@@ -104,14 +108,14 @@ class Flow:
         self._count = self._shared_count = 0
         self._waiting: list[asyncio.Future[None]] = []
 
-    def note(self, claim: Claim, ended: Ended) -> None:
+    def note(self, claim: Claim, ended: AttemptResult) -> None:
         """Counts how an attempt ended."""
         if ended.shown is None:
             return
         self._tally.add(claim, ended.shown, timed=not ended.too_long)
         self._count += 1
         self._noted.set()
-        if claim.probe or ended.shown.sign is not Sign.ACCEPTED:
+        if claim.probe or ended.shown.sign is not Signal.ACCEPTED:
             self._urgent.set()
 
     async def keep(self, busy: Callable[[], bool]) -> None:

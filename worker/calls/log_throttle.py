@@ -7,7 +7,7 @@ EVERY_S = 10.0
 _MOST = 100
 
 
-class Telling:
+class LogThrottle:
     """Says of each kind of event whether it is time to tell of it."""
 
     def __init__(self, every_s: float = EVERY_S) -> None:

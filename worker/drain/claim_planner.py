@@ -6,7 +6,7 @@ _UNBOUNDED = 2**31
 _AT_ONCE = 4
 
 
-class Demand:
+class ClaimPlanner:
     """What the ledger's answers have told of slots, and what there is to ask for with so many lanes and staged claims.
 
     Attributes:

@@ -13,18 +13,18 @@ from typing import Any
 
 import structlog
 
-from cancellist.jobs.flow.signals import Sign
+from cancellist.jobs.flow.signals import Signal
 from cancellist.jobs.ledger.claims import Ask, Claim, Mode, Terms, Wait
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.worker.calls.attempt import Attempt
-from cancellist.worker.calls.attempt_result import Ended
-from cancellist.worker.calls.flow_reporter import Flow
-from cancellist.worker.drain.claim_planner import Demand
-from cancellist.worker.drain.gate_watch import Gate
+from cancellist.worker.calls.attempt_result import AttemptResult
+from cancellist.worker.calls.flow_reporter import FlowReporter
+from cancellist.worker.drain.claim_planner import ClaimPlanner
+from cancellist.worker.drain.gate_watch import GateWatch
 from cancellist.worker.drain.leases import Leases
-from cancellist.worker.drain.ledger_requests import Requests
+from cancellist.worker.drain.ledger_requests import LedgerRequests
 from cancellist.worker.drain.staging import Staging
-from cancellist.worker.drain.urgent_calls import Urgency
+from cancellist.worker.drain.urgent_calls import UrgentCalls
 
 log = structlog.get_logger()
 
@@ -42,19 +42,19 @@ class Drain:
         worker: str,
         terms: Terms,
         attempt: Attempt,
-        flow: Flow,
+        flow: FlowReporter,
         stop: asyncio.Event,
     ) -> None:
         self._account = account
         self._attempt = attempt
         self._flow = flow
         self._stop = stop
-        self._requests = Requests(ledger, account, name, worker, terms, stop)
-        self._gate = Gate(ledger, account, self._spawn, self._drop_stale)
+        self._requests = LedgerRequests(ledger, account, name, worker, terms, stop)
+        self._gate = GateWatch(ledger, account, self._spawn, self._drop_stale)
         self._leases = Leases(ledger, account, name, terms, self._gate.learn)
         self._staging = Staging()
-        self._demand = Demand(terms)
-        self._urgency = Urgency(lambda: self._demand.overtaken)
+        self._demand = ClaimPlanner(terms)
+        self._urgency = UrgentCalls(lambda: self._demand.overtaken)
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._side: set[asyncio.Task[None]] = set()
         self._asking = 0
@@ -152,7 +152,7 @@ class Drain:
             while call:
                 began_at = monotonic()
                 ended = await self._end(call, claim)
-                if ended and ended.shown and ended.shown.sign is not Sign.ACCEPTED:
+                if ended and ended.shown and ended.shown.sign is not Signal.ACCEPTED:
                     await self._heed()
                 left = ended is not None and ended.leaves
                 self._urgency.end(claim, left=left)
@@ -189,7 +189,7 @@ class Drain:
         self._leases.drop_slot(slot)
         self._changed.set()
 
-    def _start(self, claim: Claim) -> "asyncio.Task[Ended] | None":
+    def _start(self, claim: Claim) -> "asyncio.Task[AttemptResult] | None":
         """Starts the call of a claim that is surely still ours."""
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
@@ -203,7 +203,7 @@ class Drain:
         """Whether a request of a call may go out: nothing was paused or aborted since, and the lease holds."""
         return await self._gate.stands(claim.gate) and self._leases.may_send(claim.id)
 
-    async def _end(self, call: "asyncio.Task[Ended]", claim: Claim) -> Ended | None:
+    async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:
         """How a call ended; None where it must not be settled: its claim passes, and is taken over as maybe sent."""
         try:
             ended = await call
@@ -239,7 +239,7 @@ class Drain:
         if stale:
             self._spawn(self._give_back(stale, []))
 
-    async def _settle(self, claim: Claim, ended: Ended, slot: str, *, keep: bool) -> None:
+    async def _settle(self, claim: Claim, ended: AttemptResult, slot: str, *, keep: bool) -> None:
         """Settles a claim, and places the one that this brings."""
         lanes, mode, overtakings = len(self._lanes), None, self._demand.overtakings
         if not self._stop.is_set():

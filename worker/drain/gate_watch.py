@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.ledger import control
+from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.core import Ledger
 
 FRESH_S = 0.4
@@ -15,7 +15,7 @@ FRESH_S = 0.4
 than half a second."""
 
 
-class Gate:
+class GateWatch:
     """The version as a drain has last heard of it, and when that was asked for, by this process's monotonic clock."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Gate:
         """Asks for the version; where the server is away nothing is learnt."""
         at = monotonic()
         with contextlib.suppress(LedgerError):
-            self.learn(await control.gate_version(self._ledger, self._account), at)
+            self.learn(await accounts.gate_version(self._ledger, self._account), at)
 
     async def heard(self) -> bool:
         """Whether there is fresh word; asks for it where there is none."""

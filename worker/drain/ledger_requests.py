@@ -25,7 +25,7 @@ _SETTLE_WITHIN_S = 10.0
 _RETRY_S = (0.05, 1.0)
 
 
-class Requests:
+class LedgerRequests:
     """Requests of one drain; answers come with when they were asked for, by this process's monotonic clock."""
 
     def __init__(

@@ -19,7 +19,7 @@ _MOMENT_S = 0.1
 """For how long at most to wait for the ledger."""
 
 
-class Urgency:
+class UrgentCalls:
     """The urgent calls of an account, as far as one drain knows of them."""
 
     def __init__(self, overtaken: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ from time import monotonic, time
 import aiohttp
 import structlog
 
-from cancellist.jobs.responses.outcomes import UNREADABLE, Answer
+from cancellist.jobs.responses.answer import UNREADABLE, Answer
 from cancellist.worker.platform import bodies, freshness, retry_after
 from cancellist.worker.platform.dates import seconds_of
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from cancellist.jobs.responses.outcomes import UNREADABLE
+from cancellist.jobs.responses.answer import UNREADABLE
 
 _BLANKS = " \t\r\n"
 _BOMS = (  # a longer one first: that of UTF-32 begins as that of UTF-16 does

@@ -14,7 +14,7 @@ import orjson
 import structlog
 from yarl import URL
 
-from cancellist.jobs.responses.outcomes import Answer, Failure
+from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.worker.platform.answers import Answers
 from cancellist.worker.platform.connections import (
     LONGEST_HEAD,

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cancellist.cli.actions.demo.export import Export
-from cancellist.jobs.model import Result
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome, Result
 
 _TOO_LATE = frozenset({"Manifested", "InTransit", "Delivered"})
 """States of the demo's own platform in which a consignment can no longer be cancelled."""

@@ -20,9 +20,9 @@ from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import progress_view, wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import Settings, load
-from cancellist.jobs.ledger import control, results
+from cancellist.jobs.ledger import accounts, results
 from cancellist.jobs.ledger.opening import Opened
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobOrder
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.patterns import ReferencePattern
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def _settings_of(settings: Settings, platform: Platform) -> dict[str, str]:
 async def _begun(opened: Opened) -> None:
     """Waits until a worker is there."""
     while True:
-        if (await control.gate(opened.ledger, DEFAULT_ACCOUNT)).workers:
+        if (await accounts.gate(opened.ledger, DEFAULT_ACCOUNT)).workers:
             return
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -107,7 +107,7 @@ async def _cancel(opened: Opened, export: Export, settings: Settings) -> Snapsho
     """Hands the file in, as `enqueue` does, and shows the progress until the job has ended."""
     pattern = ReferencePattern(settings.reference_pattern)
     with input_file.opened([str(export.path)], pattern=pattern, listed=_LISTED) as feed:
-        order = JobOrder(reason="demonstration", requested_by="cancellist demo")
+        order = JobRequest(reason="demonstration", requested_by="cancellist demo")
         submitted = await enqueue_report.submit(opened.ledger, order, feed, settings)
     enqueue_report.tell_submitted(submitted)
     with progress_view.view(err=True) as view:

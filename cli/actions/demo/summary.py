@@ -9,7 +9,7 @@ from cancellist.cli.actions.demo.export import Export
 from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import heading, show
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 
 _EXAMPLES = 10
 _CALLS = {"cancellist": "with lists", "cancel": "with one reference", "status": "to read a state"}
@@ -51,7 +51,8 @@ def tell(found: dict[str, Any]) -> None:
         agrees = Text("agrees", style="green") if row["agrees"] else Text("DISAGREES", style="bold red")
         style = wording.outcome_style(Outcome(name))
         table.add_row(Text(name, style=style), wording.count(row["results"]), wording.count(row["record"]), agrees)
-    pace = f"{found['total']:,} references in {wording.span(found['seconds'])}, {found['references_per_second']:,} a second"
+    took = wording.span(found["seconds"])
+    pace = f"{found['total']:,} references in {took}, {found['references_per_second']:,} a second"
     show(Text(), table, Text(), Text(pace), Text(_calls(found)), _conclusion(found))
 
 

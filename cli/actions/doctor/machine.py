@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cancellist.config import setting_names
 from cancellist.config.settings import Settings, load, odd_names
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped, warning
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.roles import Role
 
@@ -16,7 +16,7 @@ _LITTLE_FREE = 1 << 30
 _PRIVATE = 0o077
 
 
-def settings(role: Role) -> tuple[Settings | None, Finding]:
+def settings(role: Role) -> tuple[Settings | None, CheckResult]:
     """The settings of this process, where they can be read; only a worker wants a key."""
     try:
         found = load()
@@ -31,7 +31,7 @@ def settings(role: Role) -> tuple[Settings | None, Finding]:
     return found, ok("settings", "read from the environment" + "".join(f", {name}" for name in _files()))
 
 
-def unknown_names() -> Finding:
+def unknown_names() -> CheckResult:
     """Whether there are settings that nobody reads: misspelt ones are passed over."""
     try:
         strange = odd_names()
@@ -42,7 +42,7 @@ def unknown_names() -> Finding:
     return warning("names", "; ".join(strange), "they have no effect", "see docs/settings.md for the names")
 
 
-def disk(folder: Path, *, embedded: bool) -> Finding:
+def disk(folder: Path, *, embedded: bool) -> CheckResult:
     """Whether the embedded server has room for its append-only file."""
     if not embedded:
         return skipped("disk", "the server is not ours: free space of its disk cannot be seen from here")
@@ -57,7 +57,7 @@ def disk(folder: Path, *, embedded: bool) -> Finding:
     return ok("disk", found)
 
 
-def socket(path: Path | None, tcp_port: int | None) -> Finding:
+def socket(path: Path | None, tcp_port: int | None) -> CheckResult:
     """Whether nobody but this user reaches the embedded server.
 
     Args:

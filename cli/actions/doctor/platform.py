@@ -8,9 +8,9 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback
-from cancellist.jobs.diagnostics.advice import Wording
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, warning
-from cancellist.jobs.responses.outcomes import Answer, Failure, of_platform
+from cancellist.jobs.diagnostics.advice import SettingNames
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, warning
+from cancellist.jobs.responses.answer import Answer, Failure, of_platform
 from cancellist.worker.platform.client import PlatformClient
 
 _NOWHERE = "CANCELLIST-DOCTOR"
@@ -25,7 +25,7 @@ class Subscription:
 
     name: str
     url: str
-    wording: Wording
+    wording: SettingNames
     key: str | None = field(repr=False)
     version: str
 
@@ -40,7 +40,7 @@ def subscription(settings: Settings, name: str) -> Subscription:
     return Subscription(name, own.api_url, settings.wording(name), settings.key(name), own.api_version)
 
 
-def transport(account: Subscription) -> Finding:
+def transport(account: Subscription) -> CheckResult:
     """Whether what is said to the platform is read by nobody else."""
     check, parts = f"tls {account.name}", urlsplit(account.url)
     if parts.scheme == "https":
@@ -51,7 +51,7 @@ def transport(account: Subscription) -> Finding:
                    f"use https:// in {account.wording.url}")  # fmt: skip
 
 
-def deallocation(account: str) -> Finding:
+def deallocation(account: str) -> CheckResult:
     """What it means that consignments are deallocated first."""
     return warning(
         f"deallocating {account}",
@@ -62,13 +62,13 @@ def deallocation(account: str) -> Finding:
     )
 
 
-async def key(account: Subscription) -> Finding:
+async def key(account: Subscription) -> CheckResult:
     """Whether the platform answers, and takes the key."""
     async with PlatformClient(account.url, account.key, timeout_s=_ANSWER_S, version=account.version) as client:
         return judged(account, await client.status(_NOWHERE))
 
 
-def judged(account: Subscription, answer: Answer | Failure) -> Finding:
+def judged(account: Subscription, answer: Answer | Failure) -> CheckResult:
     """What the platform's answer says of the key."""
     check, mend_url = f"key {account.name}", f"mend {account.wording.url}"
     match answer:
@@ -99,7 +99,7 @@ def judged(account: Subscription, answer: Answer | Failure) -> Finding:
                           "a proxy or a gateway answers in its place: it would not be believed", mend_url)  # fmt: skip
 
 
-def _mend_key(wording: Wording) -> str:
+def _mend_key(wording: SettingNames) -> str:
     if wording.key_in_file:
         return f"write the subscription key of this host into the file that {wording.key} names"
     return f"set {wording.key} to the subscription key of this host"

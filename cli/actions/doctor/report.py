@@ -8,17 +8,17 @@ from rich.text import Text
 
 from cancellist.cli.terminal import cell, emit, heading, say
 from cancellist.cli.terminal import show as draw
-from cancellist.jobs.diagnostics.check_result import Finding, Verdict
+from cancellist.jobs.diagnostics.check_result import CheckResult, CheckStatus
 
 _STYLES = {
-    Verdict.OK: "green",
-    Verdict.WARNING: "yellow",
-    Verdict.FAILED: "bold red",
-    Verdict.SKIPPED: "dim",
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.FAILED: "bold red",
+    CheckStatus.SKIPPED: "dim",
 }
 
 
-def show(findings: Sequence[Finding], *, as_json: bool) -> None:
+def show(findings: Sequence[CheckResult], *, as_json: bool) -> None:
     """Prints what was found."""
     if as_json:
         emit({"ok": not exit_status(findings), "checks": [_document(finding) for finding in findings]})
@@ -32,19 +32,19 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     say(_summary(findings))
 
 
-def exit_status(findings: Sequence[Finding]) -> int:
+def exit_status(findings: Sequence[CheckResult]) -> int:
     """1 where something must be mended."""
-    return int(any(finding.verdict is Verdict.FAILED for finding in findings))
+    return int(any(finding.verdict is CheckStatus.FAILED for finding in findings))
 
 
-def _alike(finding: Finding) -> tuple[Verdict, str]:
+def _alike(finding: CheckResult) -> tuple[CheckStatus, str]:
     """What is skipped in a row for one reason is one line."""
-    return finding.verdict, finding.found if finding.verdict is Verdict.SKIPPED else finding.check
+    return finding.verdict, finding.found if finding.verdict is CheckStatus.SKIPPED else finding.check
 
 
-def _told(finding: Finding) -> Text:
+def _told(finding: CheckResult) -> Text:
     """What was found, what it means and how to mend it, each in lines of its own."""
-    parts = [cell(finding.found, "dim" if finding.verdict is Verdict.SKIPPED else "")]
+    parts = [cell(finding.found, "dim" if finding.verdict is CheckStatus.SKIPPED else "")]
     if finding.means:
         parts.append(cell(finding.means))
     if finding.mend:
@@ -52,17 +52,17 @@ def _told(finding: Finding) -> Text:
     return Text("\n").join(parts)
 
 
-def _summary(findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[CheckResult]) -> str:
     counts = Counter(finding.verdict for finding in findings)
-    warnings = counts[Verdict.WARNING]
+    warnings = counts[CheckStatus.WARNING]
     noted = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-    if counts[Verdict.FAILED]:
-        things = "1 thing" if counts[Verdict.FAILED] == 1 else f"{counts[Verdict.FAILED]} things"
+    if counts[CheckStatus.FAILED]:
+        things = "1 thing" if counts[CheckStatus.FAILED] == 1 else f"{counts[CheckStatus.FAILED]} things"
         return f"{things} must be mended{noted}"
     return f"nothing must be mended{noted}"
 
 
-def _document(finding: Finding) -> dict[str, str]:
+def _document(finding: CheckResult) -> dict[str, str]:
     return {
         "check": finding.check,
         "verdict": finding.verdict.value,

@@ -6,14 +6,14 @@ from cancellist.cli import session
 from cancellist.cli.actions.doctor import machine, platform, server
 from cancellist.cli.actions.doctor.platform import Subscription
 from cancellist.config.settings import Settings
-from cancellist.jobs.diagnostics.check_result import Finding, failed, skipped
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, skipped
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.roles import Role
 
 _PLATFORM_S = 20.0
 
 
-def examine(role: Role) -> list[Finding]:
+def examine(role: Role) -> list[CheckResult]:
     """Examines everything; whatever is wrong is a finding, never an error."""
     settings, read = machine.settings(role)
     names = machine.unknown_names() if settings else skipped("names", "the settings cannot be read")
@@ -23,7 +23,7 @@ def examine(role: Role) -> list[Finding]:
     return [read, names, *session.run(_examine(settings, role))]
 
 
-async def _examine(settings: Settings, role: Role) -> list[Finding]:
+async def _examine(settings: Settings, role: Role) -> list[CheckResult]:
     found, accounts = await asyncio.gather(
         server.examine(settings, role, settings.account_names),
         asyncio.gather(*(_account(settings, name, role) for name in settings.account_names)),
@@ -31,7 +31,7 @@ async def _examine(settings: Settings, role: Role) -> list[Finding]:
     return [*found, *(finding for account in accounts for finding in account)]
 
 
-async def _account(settings: Settings, name: str, role: Role) -> list[Finding]:
+async def _account(settings: Settings, name: str, role: Role) -> list[CheckResult]:
     try:
         account = platform.subscription(settings, name)
     except SettingsError as error:
@@ -40,7 +40,7 @@ async def _account(settings: Settings, name: str, role: Role) -> list[Finding]:
     return [*found, platform.deallocation(name)] if settings.of(name).deallocate_first else found
 
 
-async def _key(account: Subscription, role: Role) -> Finding:
+async def _key(account: Subscription, role: Role) -> CheckResult:
     if role is not Role.WORKER:
         return skipped(f"key {account.name}", f"a {role} does not call the platform")
     try:

@@ -11,13 +11,13 @@ from typing import Any
 from cancellist.cli.actions.doctor import machine
 from cancellist.cli.terminal import say
 from cancellist.config.settings import Settings, is_loopback
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped, warning
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import CancellistError, LedgerRefusedError
 from cancellist.jobs.ledger.admission import reserved
 from cancellist.jobs.ledger.checks import acl, probe_script, server
 from cancellist.jobs.ledger.checks import ledger as standing
 from cancellist.jobs.ledger.checks.probe_script import Probed
-from cancellist.jobs.ledger.checks.server import Words
+from cancellist.jobs.ledger.checks.server import ServerInfo
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.address import Address, TcpAddress, Tls, UnixAddress, parse
 from cancellist.jobs.ledger.server.connection import connect, redacted
@@ -33,7 +33,7 @@ CHECKS = (
 )  # fmt: skip
 
 
-async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> list[Finding]:
+async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> list[CheckResult]:
     """All that is to be said of the server; where it is not reached, why, and what could not be looked at."""
     own = None if settings.redis_url else EmbeddedServer(settings.data_dir, fsync=settings.fsync, on_wait=say)
     disk = machine.disk(settings.data_dir, embedded=own is not None)
@@ -64,7 +64,7 @@ async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> li
             await asyncio.to_thread(own.close)
 
 
-def encryption(address: Address) -> Finding:
+def encryption(address: Address) -> CheckResult:
     """Whether what is said to the server is read by nobody else."""
     match address:
         case UnixAddress():
@@ -81,11 +81,11 @@ def encryption(address: Address) -> Finding:
                            "use rediss:// where the network is not private")  # fmt: skip
 
 
-async def _probed(ledger: Ledger, role: Role) -> tuple[Finding, Probed | None]:
+async def _probed(ledger: Ledger, role: Role) -> tuple[CheckResult, Probed | None]:
     """What a script shows that touches keys as the ledger's do; a reader runs none."""
     probed: Probed | None = None
 
-    async def try_it() -> Finding:
+    async def try_it() -> CheckResult:
         nonlocal probed
         probed = await probe_script.probe(ledger)
         return probe_script.judged(probed)
@@ -95,11 +95,11 @@ async def _probed(ledger: Ledger, role: Role) -> tuple[Finding, Probed | None]:
     return await _bounded(probe_script.CHECK, try_it), probed
 
 
-async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[Finding], Words | None]:
+async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[CheckResult], ServerInfo | None]:
     """What the server says of itself."""
-    words: Words | None = None
+    words: ServerInfo | None = None
 
-    async def ask() -> Finding:
+    async def ask() -> CheckResult:
         nonlocal words
         words = await server.look(ledger.redis)
         return server.version(words, probed)
@@ -110,15 +110,15 @@ async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[Finding], W
     judges = (partial(server.role, probed=probed), server.persistence, server.eviction, server.clock)
     told = words
 
-    async def weigh() -> Finding:
+    async def weigh() -> CheckResult:
         return server.memory(told, await reserved(ledger))
 
     return [version, *(judge(words) for judge in judges), await _bounded("memory", weigh)], words
 
 
-async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Finding]:
+async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[CheckResult]:
     """What has to be tried, or read from the ledger."""
-    checks: dict[str, Callable[[], Awaitable[Finding]]] = {
+    checks: dict[str, Callable[[], Awaitable[CheckResult]]] = {
         "latency": lambda: server.latency(ledger.redis),
         "permissions": lambda: acl.permitted(ledger.redis, ledger.keys, role),
         "scripts": lambda: server.scripts(ledger.redis),
@@ -133,7 +133,7 @@ async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Fi
     return [await _bounded(name, check) for name, check in checks.items()]
 
 
-async def _bounded(name: str, work: Callable[[], Awaitable[Finding]]) -> Finding:
+async def _bounded(name: str, work: Callable[[], Awaitable[CheckResult]]) -> CheckResult:
     """What a check finds, or that it could not be made: an examination goes on whatever one part of it meets."""
     try:
         async with asyncio.timeout(CHECK_S):
@@ -185,10 +185,10 @@ async def _started(own: EmbeddedServer | None) -> str:
         return await outcome
 
 
-async def _socket(address: Address | None, words: Words | None) -> Finding:
+async def _socket(address: Address | None, words: ServerInfo | None) -> CheckResult:
     path = Path(address.path) if isinstance(address, UnixAddress) else None
     return machine.socket(path, words.info.get("tcp_port") if words else None)
 
 
-def _unseen() -> list[Finding]:
+def _unseen() -> list[CheckResult]:
     return [skipped(name, "the server is not reached") for name in CHECKS]

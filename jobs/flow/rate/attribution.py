@@ -8,8 +8,8 @@ all that is above it, chance ever so many of a hundred.
 from dataclasses import replace
 from math import log
 
-from cancellist.jobs.flow.counters import Sample
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
+from cancellist.jobs.flow.sample import FlowSample
 
 _ROW = 3
 _AT_ONCE_MS, _ALL = 40, 0.9
@@ -36,7 +36,7 @@ _UNKNOWN, _FEW = 100, 0.1
 
 
 def judge(
-    pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, round_ms: float
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, round_ms: float
 ) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
@@ -59,7 +59,7 @@ def punished(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     return replace(pacing, suspicion=0.0 if pacing.safe_us else min(_LEFT * policy.certain, pacing.suspicion))
 
 
-def _unserved(pacing: Pacing, sample: Sample, round_ms: float) -> bool:
+def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
     """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
     if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
         return False
@@ -68,7 +68,7 @@ def _unserved(pacing: Pacing, sample: Sample, round_ms: float) -> bool:
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
-def _suspect(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
     counts = sample.counts
     if counts.told:

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cancellist.jobs.flow.counters import Sample
 from cancellist.jobs.flow.rate.state import CYCLE, CYCLE_MS, Pacing, PacingPolicy
+from cancellist.jobs.flow.sample import FlowSample
 
 _SHOWN = 4
 """A raise of so many steps on trial, so many windows after a refusal, comes after some that have lasted."""
@@ -13,7 +13,7 @@ _RAREST = 4
 """Raises that fail one after the other become so many times rarer at most."""
 
 
-def due(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
+def due(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:
     """Whether enough has been accepted, for long enough, to pay for a raise."""
     if not pacing.interval_us or pacing.credit < _enough(pacing, policy) or not _settled(pacing, sample, policy):
         return False
@@ -21,7 +21,7 @@ def due(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
     return not gentle or sample.at_ms - pacing.refused_ms >= policy.rest_ms
 
 
-def raised(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     """The rate a step higher, on trial."""
     step, need = _next_step(pacing, sample, policy)
     interval_us = max(1, round(pacing.interval_us / (1 + step)))
@@ -48,7 +48,7 @@ def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     )  # fmt: skip
 
 
-def _next_step(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> tuple[float, int]:
+def _next_step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> tuple[float, int]:
     """The next raise, and the calls before the one after it, by how the last one went."""
     step, need = pacing.step or policy.step, pacing.need
     if not pacing.safe_us:
@@ -73,7 +73,7 @@ def _enough(pacing: Pacing, policy: PacingPolicy) -> int:
     return min(pacing.need, max(CYCLE, fewest, 1000 * policy.probe_ms // pacing.interval_us))
 
 
-def _settled(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> bool:
+def _settled(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:
     """Whether the last refusal and raise are long enough ago: what filled their windows no longer counts.
 
     Raises that have lasted for as many windows have shown that the limit has moved; what is too high shows at once.

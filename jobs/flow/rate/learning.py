@@ -8,9 +8,9 @@ Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode
 from dataclasses import replace
 
 from cancellist.jobs.flow.concurrency import UNKNOWN_ROUND_MS
-from cancellist.jobs.flow.counters import Sample
 from cancellist.jobs.flow.rate import attribution, increase
 from cancellist.jobs.flow.rate.state import CYCLE, CYCLE_MS, Pacing, PacingPolicy
+from cancellist.jobs.flow.sample import FlowSample
 
 _IDLE_MS = 2_000
 """A sample that is longer, and much longer than the interval, was taken over a time in which nobody called."""
@@ -47,7 +47,9 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
-def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float) -> Pacing:
+def move(
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float
+) -> Pacing:
     """The rate after a sample.
 
     Args:
@@ -68,7 +70,7 @@ def move(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, floored: bool,
     return _drop(pacing, sample, policy, used=used)
 
 
-def _on_time(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
+def _on_time(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     """Leaves out of the cycle the time in which nobody called, and what was long ago."""
     if not pacing.cycle_ms:
         return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
@@ -81,12 +83,12 @@ def _on_time(pacing: Pacing, sample: Sample, policy: PacingPolicy) -> Pacing:
     return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
 
 
-def _silent(pacing: Pacing, sample: Sample, round_ms: float, late_ms: int) -> bool:
+def _silent(pacing: Pacing, sample: FlowSample, round_ms: float, late_ms: int) -> bool:
     """Whether the last refusal is so long ago that what is seen now began after it."""
     return sample.at_ms - pacing.refused_ms > round_ms + late_ms
 
 
-def _accept(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
+def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     accepted = sample.counts.accepted
     after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if pacing.blocked_ms:
@@ -145,7 +147,7 @@ def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
     return min(policy.slowest_us, round(span_ms * 1000 / pacing.cycle / policy.margin))
 
 
-def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: float) -> Pacing:
+def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
     together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
@@ -175,7 +177,7 @@ def _refuse(pacing: Pacing, sample: Sample, policy: PacingPolicy, round_ms: floa
     return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
 
 
-def _drop(pacing: Pacing, sample: Sample, policy: PacingPolicy, *, used: bool) -> Pacing:
+def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, used: bool) -> Pacing:
     """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
     if not pacing.interval_us or not used:
         return replace(pacing, unbound_since_ms=0)

@@ -8,26 +8,26 @@ than they would end if they were spread evenly, and the limit is found anew.
 from dataclasses import replace
 from math import floor
 
-from cancellist.jobs.flow.concurrency import Limiter
+from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.rate.state import PacingPolicy
 
 _FORGOTTEN = 60
 """Round trips at the ceiling without a decrease after which a limit that was met is no longer there."""
 
 
-def spread_us(limiter: Limiter, policy: PacingPolicy) -> int:
+def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
     """Microseconds between two calls that begin; 0: they are fast, or nothing has limited them."""
     if not limiter.lowered_ms or limiter.round_ms < policy.spread_ms:
         return 0
     return round(limiter.round_ms * 1000 / (policy.spread * max(1, floor(limiter.limit))))
 
 
-def begin(limiter: Limiter) -> Limiter:
+def begin(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter as calls begin to be spread: where they were refused says nothing any more."""
     return replace(limiter, cap=0, stride=0.0)
 
 
-def forget(limiter: Limiter, ceiling: int, now_ms: int) -> Limiter:
+def forget(limiter: ConcurrencyState, ceiling: int, now_ms: int) -> ConcurrencyState:
     """The limiter once nothing has limited calls for long but the ceiling: else they would be spread for ever."""
     lasted_ms = now_ms - limiter.lowered_ms
     gone = limiter.lowered_ms and limiter.limit >= ceiling and lasted_ms >= _FORGOTTEN * limiter.round_trip_ms

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped
 from cancellist.jobs.ledger.intake import GROUP
 from cancellist.jobs.ledger.keys import Keys
 from cancellist.jobs.ledger.server.connection import translated
@@ -141,7 +141,7 @@ async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None
     return [_said(c) for c, reply in zip(commands, replies, strict=True) if _refused(reply)]
 
 
-async def permitted(redis: Redis, keys: Keys, role: Role) -> Finding:
+async def permitted(redis: Redis, keys: Keys, role: Role) -> CheckResult:
     """Whether this user may do the work of a role."""
     missing = await lacking(redis, needed(role, keys))
     if missing is None and role is Role.READER:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from cancellist.jobs.diagnostics.advice import resume
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, warning
+from cancellist.jobs.diagnostics.advice import resume_command
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, warning
 from cancellist.jobs.escaping import plain
-from cancellist.jobs.ledger import control
-from cancellist.jobs.ledger.control import Gate
+from cancellist.jobs.ledger import accounts
+from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import READS, Ledger, mend, reads
 from cancellist.jobs.ledger.intake import GROUP
 from cancellist.jobs.ledger.scripts.required_commands import LENGTHS
@@ -26,7 +26,7 @@ _NAMED: Final = 5
 _WORKER_MS: Final = 4000
 
 
-async def written_format(ledger: Ledger) -> Finding:
+async def written_format(ledger: Ledger) -> CheckResult:
     """Whether this version reads what is there."""
     with translated():
         found = await ledger.redis.get(ledger.keys.format)
@@ -38,7 +38,7 @@ async def written_format(ledger: Ledger) -> Finding:
     return failed("format", f"namespace {ledger.keys.namespace} holds format {text}", reads(), mend(text))
 
 
-async def kinds(ledger: Ledger, account: str) -> Finding:
+async def kinds(ledger: Ledger, account: str) -> CheckResult:
     """Whether each key of the ledger holds what it is to hold; what this user may not ask is passed over."""
     wrong = []
     with translated():
@@ -55,7 +55,7 @@ async def kinds(ledger: Ledger, account: str) -> Finding:
                   f"remove it (UNLINK {' '.join(wrong)}), or choose another CANCELLIST_NAMESPACE")  # fmt: skip
 
 
-async def workers(ledger: Ledger) -> Finding:
+async def workers(ledger: Ledger) -> CheckResult:
     """Whether anybody does the work."""
     now_ms = await ledger.now_ms()
     with translated():
@@ -67,7 +67,7 @@ async def workers(ledger: Ledger) -> Finding:
                    "start one with `cancellist worker`")  # fmt: skip
 
 
-async def intake(ledger: Ledger) -> Finding:
+async def intake(ledger: Ledger) -> CheckResult:
     """Whether what other systems hand in is taken up."""
     now_ms = await ledger.now_ms()
     with translated():
@@ -84,7 +84,7 @@ async def intake(ledger: Ledger) -> Finding:
                    "start workers, and see their log: a full server takes nothing in")  # fmt: skip
 
 
-async def rejected(ledger: Ledger) -> Finding:
+async def rejected(ledger: Ledger) -> CheckResult:
     """Whether other systems hand in what cannot become a job."""
     with translated():
         count = int(await ledger.redis.xlen(ledger.keys.rejected))
@@ -126,7 +126,7 @@ class Readers:
         return f"{plain(self.name)} ({who}, {unread} entries unread, {self.pending:,} pending)"
 
 
-async def consumers(ledger: Ledger) -> Finding:
+async def consumers(ledger: Ledger) -> CheckResult:
     """Whether somebody reads for each consumer group of the results."""
     redis, key = ledger.redis, ledger.keys.results
     found: list[Readers] = []
@@ -144,7 +144,7 @@ async def consumers(ledger: Ledger) -> Finding:
     return unread(found, key)
 
 
-def unread(groups: Sequence[Readers], key: str) -> Finding:
+def unread(groups: Sequence[Readers], key: str) -> CheckResult:
     """What is to be said of the groups of a stream."""
     gone = [group for group in groups if group.gone]
     if not gone:
@@ -156,12 +156,12 @@ def unread(groups: Sequence[Readers], key: str) -> Finding:
                    f"start what reads for it, or remove it with {remove}")  # fmt: skip
 
 
-async def account(ledger: Ledger, name: str) -> Finding:
+async def account(ledger: Ledger, name: str) -> CheckResult:
     """Whether an account's calls go out."""
-    gate = await control.gate(ledger, name)
+    gate = await accounts.gate(ledger, name)
     check = f"account {name}"
     if gate.paused:
-        return warning(check, "paused", "none of its jobs goes on", f"`{resume(name)}` lets it go on")
+        return warning(check, "paused", "none of its jobs goes on", f"`{resume_command(name)}` lets it go on")
     if gate.breaker:
         return warning(check, f"tripped since {rfc3339(gate.breaker.since_ms)}: {gate.breaker.why}",
                        "its platform is only probed now and then", "see to what it names")  # fmt: skip
@@ -172,7 +172,7 @@ async def account(ledger: Ledger, name: str) -> Finding:
     return ok(check, f"open, {gate.calls_in_flight} calls in flight{smaller}")
 
 
-def _refused(gate: Gate) -> str:
+def _refused(gate: AccountGate) -> str:
     return f", since the platform has refused {gate.list_refused} (HTTP 413)" if gate.list_refused else ""
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError
 
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
@@ -55,7 +55,7 @@ async def probe(ledger: Ledger) -> Probed:
     return Probed(name.decode(errors="replace"), version.decode(errors="replace"), bool(asks))
 
 
-def judged(probed: Probed) -> Finding:
+def judged(probed: Probed) -> CheckResult:
     """What it says of the server that it ran a script."""
     if not probed.asks_rights:
         return failed(CHECK, "its scripts cannot ask what their user may do (acl_check_cmd)",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from cancellist.jobs.diagnostics.check_result import Finding, failed, ok, skipped, warning
+from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
 from cancellist.jobs.ledger.admission import Reserve
 from cancellist.jobs.ledger.checks.probe_script import Probed
@@ -29,7 +29,7 @@ _UNSAID: Final = "it cannot be known: INFO is off here, or forbidden to this use
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ServerInfo:
     """What a server says of itself; what this user may not know is missing.
 
     Attributes:
@@ -44,7 +44,7 @@ class Words:
     ours_ms: int
 
 
-async def look(redis: Redis) -> Words:
+async def look(redis: Redis) -> ServerInfo:
     """Asks the server what it says of itself, in one round trip.
 
     Raises:
@@ -59,7 +59,7 @@ async def look(redis: Redis) -> Words:
             pipe.config_get("append*", "save", "maxmemory*")
             clock, info, config = await pipe.execute(raise_on_error=False)
     ours_ms = (began_ms + time.time() * 1000) / 2
-    return Words(
+    return ServerInfo(
         info=info if isinstance(info, dict) else {},
         config=config if isinstance(config, dict) else {},
         clock_ms=round(clock[0] * 1000 + clock[1] / 1000) if isinstance(clock, tuple) else None,
@@ -67,7 +67,7 @@ async def look(redis: Redis) -> Words:
     )
 
 
-def version(words: Words, probed: Probed | None = None) -> Finding:
+def version(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
     """Whether the server is new enough; a script can say it too."""
     if words.info:
         name = str(words.info.get("server_name", "redis"))
@@ -86,7 +86,7 @@ def version(words: Words, probed: Probed | None = None) -> Finding:
     return ok("version", f"{name} {number}")
 
 
-def role(words: Words, probed: Probed | None = None) -> Finding:
+def role(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
     """Whether it is one writable server."""
     if not words.info:
         return ok("role", "it takes what a script writes") if probed else _unread("role")
@@ -103,7 +103,7 @@ def role(words: Words, probed: Probed | None = None) -> Finding:
     return ok("role", "a primary" + (f" with {replicas} replicas" if replicas else ""))
 
 
-def persistence(words: Words) -> Finding:
+def persistence(words: ServerInfo) -> CheckResult:
     """Whether what is written survives the server."""
     name = "persistence"
     if not (words.info or words.config):
@@ -125,7 +125,7 @@ def persistence(words: Words) -> Finding:
                    "CONFIG SET appendfsync always (CANCELLIST_FSYNC=always for an embedded server)")  # fmt: skip
 
 
-def _without_aof(name: str, words: Words) -> Finding:
+def _without_aof(name: str, words: ServerInfo) -> CheckResult:
     mend = _setting(words, appendonly="yes", appendfsync="always")
     if not words.config:
         return warning(name, "no append-only file; whether snapshots are made cannot be known, since CONFIG is off",
@@ -135,7 +135,7 @@ def _without_aof(name: str, words: Words) -> Finding:
     return warning(name, "nothing is written to disk", "a restart loses all jobs", mend)
 
 
-def eviction(words: Words) -> Finding:
+def eviction(words: ServerInfo) -> CheckResult:
     """Whether the server keeps what it is given."""
     policy = words.info.get("maxmemory_policy") or words.config.get("maxmemory-policy")
     if policy is None:
@@ -146,7 +146,7 @@ def eviction(words: Words) -> Finding:
                   _setting(words, **{"maxmemory-policy": "noeviction"}))  # fmt: skip
 
 
-def memory(words: Words, reserve: Reserve) -> Finding:
+def memory(words: ServerInfo, reserve: Reserve) -> CheckResult:
     """Whether there is room for what is queued to become results."""
     if not words.info:
         return _unread("memory")
@@ -166,7 +166,7 @@ def memory(words: Words, reserve: Reserve) -> Finding:
     return ok("memory", found)
 
 
-def clock(words: Words) -> Finding:
+def clock(words: ServerInfo) -> CheckResult:
     """Whether this machine's clock agrees with the server's, by which leases and deadlines go."""
     if words.clock_ms is None:
         return skipped("clock", "it cannot be known: TIME is off here, or forbidden to this user")
@@ -178,7 +178,7 @@ def clock(words: Words) -> Finding:
     return ok("clock", found)
 
 
-async def latency(redis: Redis) -> Finding:
+async def latency(redis: Redis) -> CheckResult:
     """How long round trips take, and one script that does nothing."""
     client: Any = redis
     with translated():
@@ -197,7 +197,7 @@ async def latency(redis: Redis) -> Finding:
     return ok("latency", found)
 
 
-async def scripts(redis: Redis) -> Finding:
+async def scripts(redis: Redis) -> CheckResult:
     """Whether the server can compile what the ledger consists of."""
     client: Any = redis
     for name in NAMES:
@@ -220,11 +220,11 @@ async def _timed_ms(work: Any) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _unread(name: str) -> Finding:
+def _unread(name: str) -> CheckResult:
     return skipped(name, _UNSAID)
 
 
-def _setting(words: Words, **wanted: str) -> str:
+def _setting(words: ServerInfo, **wanted: str) -> str:
     """How a server gets other settings: one whose CONFIG may be read by CONFIG SET, a managed one by its provider."""
     if words.config:
         each = " and ".join(f"CONFIG SET {name} {value}" for name, value in wanted.items())

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger import accounts, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.ledger.submission import Submission
-from cancellist.jobs.model import JobOrder, JobRecord, JobState
+from cancellist.jobs.model import JobRecord, JobRequest, JobState
 from tests.acceptance.faults.crew import Crew, steadily
 from tests.acceptance.faults.deck import Step, decks, hand
 from tests.acceptance.faults.proxy import Proxy
@@ -73,7 +73,7 @@ class Handed:
         while not self.over:
             wanted = self.rig.platform.references(self.count + JOB)[self.count :]
             self.count += JOB
-            order = JobOrder(idempotency_key=f"job-{self.count}")
+            order = JobRequest(idempotency_key=f"job-{self.count}")
             job = await steadily(lambda order=order, wanted=wanted: _hand_in(ledger, order, wanted))
             self.jobs[job] = wanted
             await steadily(lambda: self._room(ledger))
@@ -90,7 +90,7 @@ class Handed:
         await until(lambda: records.unfinished(ledger), few, ENDS_WITHIN_S)
 
 
-async def _hand_in(ledger: Ledger, order: JobOrder, references: list[str]) -> str:
+async def _hand_in(ledger: Ledger, order: JobRequest, references: list[str]) -> str:
     submission = Submission(ledger, order)
     await submission.add(references)
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
@@ -149,7 +149,7 @@ def _cuts(proxy: Proxy, whose: str) -> Counter[str]:
 async def _describe(crew: Crew) -> None:
     """Prints how things stand where they went wrong."""
     with contextlib.suppress(LedgerError, TimeoutError):
-        print(await steadily(lambda: control.gate(crew.ledger, "default"), 5))
+        print(await steadily(lambda: accounts.gate(crew.ledger, "default"), 5))
         for job in await steadily(lambda: records.unfinished(crew.ledger), 5):
             print(job)
         for key in ("state", "claims", "slots", "drains", "later"):

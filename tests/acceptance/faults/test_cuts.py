@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.ledger import control, records
+from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
-from cancellist.jobs.model import JobState
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import JobState, Outcome
 from tests.acceptance.faults.proxy import Aim, Cut
 from tests.acceptance.faults.rig import Rig, rigged, statuses
 from tests.acceptance.stage import agrees, all_results, ended, log_lines, settled, submit
@@ -113,7 +112,7 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
         await settled(ledger, kept, 400)
         aims = [rig.proxy.aim(point, cut) for point in OPERATOR]
         await control.pause_account(producer, "default")
-        assert (await control.gate(ledger, "default")).paused
+        assert (await accounts.gate(ledger, "default")).paused
         await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 10)
         assert await control.abort_job(producer, dropped) in {JobState.ABORTING, JobState.ABORTED}
         drains = await control.resume_account(producer, "default", 100)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cancellist.jobs.ledger import records
-from cancellist.jobs.responses.outcomes import Outcome
+from cancellist.jobs.model import Outcome
 from tests.acceptance.faults.crew import CLAIMS
 from tests.acceptance.faults.rig import LEASE_S, Rig, statuses
 from tests.acceptance.stage import Worker, agrees, all_results, ended, log_lines, settled, submit

@@ -1,0 +1,65 @@
+"""The sweep, its slices, and the trimming of what is old: housekeeping that any worker does."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from cancellist.jobs.ledger.accounts import text
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.core import Ledger
+
+SLICE = 500
+"""References in one slice: a few milliseconds of the server's time."""
+UNSEALED_KEPT_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found: whether another is due at once, claims taken over, and drains to enqueue."""
+
+    more: bool
+    taken_over: int
+    sliceable: bool
+    drains: tuple[str, ...]
+
+
+async def slices(ledger: Ledger, account: str, job: str) -> None:
+    """Writes, slice by slice, what a job's malformed lines, abort or expiry leave to write."""
+    while (await ledger.run("slice", account, job, SLICE))[1]:
+        pass
+
+
+async def slice_oldest(ledger: Ledger, account: str) -> bool:
+    """Runs one slice of whichever job waits longest; answers whether there was one."""
+    return bool((await ledger.run("slice", account, "", SLICE))[0])
+
+
+async def sweep(
+    ledger: Ledger,
+    account: str,
+    worker: str,
+    terms: Terms,
+    call_timeout_s: float,
+    max_attempts: int = 8,
+    *,
+    deallocates: bool = False,
+) -> Swept:
+    """Runs the account's housekeeping once; harmless when many do.
+
+    `deallocates` says that calls of the account begin by deallocating: what a dead worker had may have been.
+    """
+    document = {
+        "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
+        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
+    }  # fmt: skip
+    if deallocates:
+        document["deallocates"] = 1
+    reply = await ledger.run("sweep", account, orjson.dumps(document))
+    drains = tuple(text(name) for name in reply[3:])
+    return Swept(bool(reply[0]), int(reply[1]), bool(reply[2]), drains)
+
+
+async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep_s: float) -> tuple[int, int]:
+    """Trims one slice of old results and records; answers how many of each."""
+    reply = await ledger.run("trim", account, round(results_keep_s * 1000), round(jobs_keep_s * 1000))
+    return int(reply[0]), int(reply[1])
