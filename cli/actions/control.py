@@ -3,17 +3,15 @@
 import sys
 
 from cancellist.cli import session
-from cancellist.cli.actions import accounts, snapshots
 from cancellist.cli.actions.confirmation import agreed
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import load
 from cancellist.jobs.diagnostics import advice
-from cancellist.jobs.ledger import accounts as ledger_accounts
-from cancellist.jobs.ledger import control, drains, records
+from cancellist.jobs.ledger import account_status, accounts, control, documents, drains, records, snapshots
 from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import Outcome
 
 
@@ -109,7 +107,7 @@ async def _pause_account(account: str) -> AccountGate:
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
         await control.pause_account(opened.ledger, account)
-        return await ledger_accounts.gate(opened.ledger, account)
+        return await accounts.gate(opened.ledger, account)
 
 
 async def _resume_account(account: str) -> AccountGate:
@@ -118,18 +116,18 @@ async def _resume_account(account: str) -> AccountGate:
         await session.check_account(opened.ledger, settings, account)
         names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
         await drains.enqueue(opened.ledger, account, names)
-        return await ledger_accounts.gate(opened.ledger, account)
+        return await accounts.gate(opened.ledger, account)
 
 
 def _show_job(seen: Snapshot, *, as_json: bool) -> None:
     if as_json:
-        emit(snapshots.document(seen))
+        emit(documents.job_document(seen))
     else:
         sys.stdout.write(f"{seen.record.state}\n")
 
 
 def _show_account(account: str, gate: AccountGate, *, as_json: bool) -> None:
-    state = accounts.state(gate)
+    state = account_status.state(gate)
     if as_json:
         calls, workers = gate.calls_in_flight, gate.workers
         emit({"account": account, "state": state, "calls_in_flight": calls, "workers": workers})

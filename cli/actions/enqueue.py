@@ -6,18 +6,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report, snapshots
+from cancellist.cli.actions import enqueue_report
 from cancellist.cli.actions.enqueue_report import Submitted, Wanted
 from cancellist.cli.actions.exit_status import exit_status
 from cancellist.cli.actions.input_file import Feed
 from cancellist.cli.actions.input_file import opened as opened_feed
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import progress_view, tables, wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.settings import Settings, load
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
+from cancellist.jobs.ledger import documents, snapshots
 from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.shares import parse_limit
@@ -32,7 +33,7 @@ class Files:
     max_invalid: str | None
 
 
-def enqueue(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
+def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
     """Hands in files as one job, or only rehearses it; answers the exit status."""
     settings = load()
     if wanted.account in settings.account_names:
@@ -142,4 +143,4 @@ async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
 
 
 def _whole_document(submitted: Submitted, seen: Snapshot) -> dict[str, object]:
-    return {**submitted.document(), **snapshots.document(seen)}
+    return {**submitted.document(), **documents.job_document(seen)}

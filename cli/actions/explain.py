@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cancellist.cli import session
-from cancellist.cli.actions.snapshots import result_document
 from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
 from cancellist.config.settings import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.ledger import failed_calls, records, refusal_texts, results
+from cancellist.jobs.ledger.documents import result_document
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.model import JobRecord, Outcome, Result
 from cancellist.jobs.parsing.references import normalise
@@ -39,7 +39,7 @@ class Account:
         }
 
 
-def reference(job: str, named: str, *, as_json: bool) -> None:
+def explain_reference(job: str, named: str, *, as_json: bool) -> None:
     """Shows what was tried for a reference, and how it ended."""
     found = session.run(_look(job, normalise(named)))
     if as_json:
@@ -57,7 +57,7 @@ def reference(job: str, named: str, *, as_json: bool) -> None:
     _say_result(found)
 
 
-def words(account: str, *, as_json: bool) -> None:
+def explain_texts(account: str, *, as_json: bool) -> None:
     """Shows what the platform's words of refusal have come to mean."""
     learnt = session.run(_learnt(account))
     if as_json:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from cancellist.cli.actions.input_source import STDIN, Source
+from cancellist.cli.output import wording
 from cancellist.cli.terminal import console, is_terminal, say
 from cancellist.jobs.errors import InputError, NoReferencesError
 from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.parsing.documents import Form, Hints, Reader
+from cancellist.jobs.parsing.documents import Hints, Reader
 from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, ReferencePattern, classify
 from cancellist.jobs.parsing.shares import Limit
 
@@ -20,13 +21,6 @@ LISTED: Final = 20
 MAX_INVALID: Final = Limit(percent=10)
 """The malformed entries of a file that are allowed, unless it is said otherwise."""
 _BAR_AFTER_S: Final = 0.7
-
-FORMS: Final[dict[Form, str]] = {
-    "csv": "CSV",
-    "json": "JSON",
-    "jsonl": "JSON lines",
-    "lines": "one reference a line",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +183,9 @@ def _nothing(reading: Reading) -> str:
     if not reading.invalid and not reading.blank:
         return "there is no reference in the input: hand in CSV, JSON, or one reference a line"
     column = (
-        f"column '{reader.column}' was read" if reader.column else f"it was read as {FORMS[reader.form or 'lines']}"
+        f"column '{reader.column}' was read"
+        if reader.column
+        else f"it was read as {wording.FORMS[reader.form or 'lines']}"
     )
     return f"no line holds a reference; {column}: is it the right file, and the right --column?"
 

@@ -1,29 +1,29 @@
 """What `cancellist jobs` and `cancellist status` do."""
 
 from cancellist.cli import session
-from cancellist.cli.actions import snapshots
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import tables
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import load
+from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger.snapshots import Snapshot
 
 
-def jobs(limit: int, *, as_json: bool) -> None:
+def show_jobs(limit: int, *, as_json: bool) -> None:
     """Lists the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
-        emit({"jobs": [snapshots.document(snapshot) for snapshot in found]})
+        emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
     elif found:
         tables.show_jobs(found)
     else:
         say("there is no job yet: `cancellist enqueue FILE` hands one in")
 
 
-def status(job: str, *, as_json: bool) -> None:
+def show_status(job: str, *, as_json: bool) -> None:
     """Shows one job."""
     found = session.run(_look(job))
     if as_json:
-        emit(snapshots.document(found))
+        emit(documents.job_document(found))
     else:
         tables.show_status(found)
 

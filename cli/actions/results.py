@@ -21,7 +21,9 @@ from cancellist.jobs.model import Outcome, Result
 _LOOK_EVERY_S = 0.3
 
 
-def results(job: str, form: Format | None, outcomes: frozenset[Outcome], output: str | None, *, follow: bool) -> int:
+def write_results(
+    job: str, form: Format | None, outcomes: frozenset[Outcome], output: str | None, *, follow: bool
+) -> int:
     """Writes a job's results; answers the exit status.
 
     Raises:

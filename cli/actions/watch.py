@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from cancellist.cli import session
-from cancellist.cli.actions import snapshots
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import progress_view
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import load
+from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger.snapshots import Snapshot
 
 _RECKONED = frozenset({
     "rate", "eta_seconds", "at_risk", "calls_in_flight", "workers", "account_limit", "account_calls_per_second",
@@ -26,7 +26,7 @@ class Changes:
     def show(self, seen: Sequence[Snapshot]) -> None:
         """Writes those that have changed."""
         for snapshot in seen:
-            document = snapshots.document(snapshot)
+            document = documents.job_document(snapshot)
             essence = {name: value for name, value in document.items() if name not in _RECKONED}
             if self._last.get(snapshot.record.id) != essence:
                 self._last[snapshot.record.id] = essence
@@ -37,7 +37,7 @@ class Changes:
         self.show([seen])
 
 
-def watch(job: str | None, *, as_json: bool) -> None:
+def watch_jobs(job: str | None, *, as_json: bool) -> None:
     """Watches one job, or all that are unfinished, until they have ended."""
     session.run(_watch(job, as_json=as_json))
 

@@ -12,6 +12,6 @@ def accounts(as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
 
     Example: cancellist accounts --json
     """
-    from cancellist.cli.actions import accounts as standings  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.accounts import show_accounts
 
-    standings.accounts(as_json=as_json)
+    show_accounts(as_json=as_json)

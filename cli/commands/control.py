@@ -33,7 +33,7 @@ def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) 
 
     Example: cancellist pause 6w4h0v2m1x3q
     """
-    from cancellist.cli.actions import control  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions import control
 
     control.pause(job, _of(job, account), as_json=as_json)
 
@@ -43,7 +43,7 @@ def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False)
 
     Example: cancellist resume 6w4h0v2m1x3q
     """
-    from cancellist.cli.actions import control  # noqa: PLC0415 - as above
+    from cancellist.cli.actions import control
 
     control.resume(job, _of(job, account), as_json=as_json)
 
@@ -61,7 +61,7 @@ def abort(
 
     Example: cancellist abort 6w4h0v2m1x3q --yes
     """
-    from cancellist.cli.actions import control  # noqa: PLC0415 - as above
+    from cancellist.cli.actions import control
 
     control.abort(job, sure=yes, as_json=as_json)
 

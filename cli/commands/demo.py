@@ -20,6 +20,6 @@ def demo(
 
     Exit status: 0 only where every result agrees with the record.
     """
-    from cancellist.cli.actions.demo import run  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.demo import run
 
     raise typer.Exit(run.demo(references, keep=keep, as_json=as_json))

@@ -18,7 +18,7 @@ def doctor(
 
     Example: cancellist doctor --json
     """
-    from cancellist.cli.actions.doctor import report, run  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.doctor import report, run
 
     findings = run.examine(role)
     report.show(findings, as_json=as_json)

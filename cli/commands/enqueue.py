@@ -115,14 +115,14 @@ def enqueue(
     Exit status with --wait: 0 all are cancelled, 3 some were refused, 4 some are failed, unconfirmed, expired or
     aborted.
     """
-    from cancellist.cli.actions import enqueue as enqueueing  # noqa: PLC0415 - only for this command; the others start sooner without it
-    from cancellist.cli.actions.enqueue_report import Wanted  # noqa: PLC0415 - as above
-    from cancellist.jobs.parsing.documents import Hints  # noqa: PLC0415 - as above
+    from cancellist.cli.actions.enqueue import Files, enqueue_files
+    from cancellist.cli.actions.enqueue_report import Wanted
+    from cancellist.jobs.parsing.documents import Hints
 
     wanted = Wanted(account, reason, requested_by, priority, deadline, start_at, idempotency_key)
     raise typer.Exit(
-        enqueueing.enqueue(
-            enqueueing.Files(tuple(files), Hints(column, delimiter, not no_header, skip_lines), max_invalid),
+        enqueue_files(
+            Files(tuple(files), Hints(column, delimiter, not no_header, skip_lines), max_invalid),
             wanted,
             rehearse=dry_run,
             wait=wait,

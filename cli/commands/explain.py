@@ -31,11 +31,11 @@ def explain(
 
     Example: cancellist explain 6w4h0v2m1x3q EC-000-05D-1NS
     """
-    from cancellist.cli.actions import explain as explaining  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.explain import explain_reference, explain_texts
 
     if words:
-        explaining.words(account, as_json=as_json)
+        explain_texts(account, as_json=as_json)
     elif job and reference:
-        explaining.reference(job, reference, as_json=as_json)
+        explain_reference(job, reference, as_json=as_json)
     else:
         raise typer.BadParameter("name a job and a reference, or ask for --words")

@@ -16,9 +16,9 @@ def jobs(
 
     Example: cancellist jobs --limit 5
     """
-    from cancellist.cli.actions import jobs as listing  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.jobs import show_jobs
 
-    listing.jobs(limit, as_json=as_json)
+    show_jobs(limit, as_json=as_json)
 
 
 def status(job: Job, as_json: _AsJson = False) -> None:
@@ -26,6 +26,6 @@ def status(job: Job, as_json: _AsJson = False) -> None:
 
     Example: cancellist status 6w4h0v2m1x3q --json
     """
-    from cancellist.cli.actions import jobs as listing  # noqa: PLC0415 - as above
+    from cancellist.cli.actions.jobs import show_status
 
-    listing.status(job, as_json=as_json)
+    show_status(job, as_json=as_json)

@@ -34,9 +34,9 @@ def results(
 
     Example: cancellist results 6w4h0v2m1x3q --outcome rejected,failed --format csv --output refused.csv
     """
-    from cancellist.cli.actions import results as delivering  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.results import write_results
 
     if as_json and form not in {None, Format.JSONL}:
         raise typer.BadParameter(f"--json is --format jsonl, and --format {form} was given")
     chosen = Format.JSONL if as_json else form
-    raise typer.Exit(delivering.results(job, chosen, outcomes(outcome), output, follow=follow))
+    raise typer.Exit(write_results(job, chosen, outcomes(outcome), output, follow=follow))

@@ -26,6 +26,6 @@ def watch(
 
     Example: cancellist watch 6w4h0v2m1x3q
     """
-    from cancellist.cli.actions import watch as watching  # noqa: PLC0415 - only for this command; the others start sooner without it
+    from cancellist.cli.actions.watch import watch_jobs
 
-    watching.watch(job, as_json=as_json)
+    watch_jobs(job, as_json=as_json)

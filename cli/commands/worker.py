@@ -29,8 +29,8 @@ def worker(
         raise typer.Exit(_check(as_json=as_json))
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
-    from cancellist.worker.arq_worker import run  # noqa: PLC0415 - as above
-    from cancellist.worker.main import WorkerSettings  # noqa: PLC0415 - only for this command; it sets up an event loop
+    from cancellist.worker.arq_worker import run
+    from cancellist.worker.main import WorkerSettings
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks
         signal.signal(signal.SIGHUP, _hang_up)
@@ -39,8 +39,8 @@ def worker(
 
 def _check(*, as_json: bool) -> int:
     """Whether a worker of these settings lives on this machine: 0, else 1."""
-    from cancellist.config.settings import load  # noqa: PLC0415 - as above
-    from cancellist.worker import heartbeat  # noqa: PLC0415 - as above
+    from cancellist.config.settings import load
+    from cancellist.worker import heartbeat
 
     found = heartbeat.look(load())
     alive = any(pulse.alive for pulse in found)

@@ -13,12 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cancellist.cli.actions import snapshots
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.session import patiently
 from cancellist.cli.terminal import console, is_terminal
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRecord, JobState
 
 LOOK_EVERY_S = 0.2

@@ -8,10 +8,10 @@ from typing import Final
 
 import orjson
 
-from cancellist.cli.actions.snapshots import result_document
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
 from cancellist.jobs.escaping import plain, plain_cell, plain_json
+from cancellist.jobs.ledger.documents import result_document
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]

@@ -6,11 +6,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cancellist.cli.actions import accounts
-from cancellist.cli.actions.input_file import FORMS
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, fitting, heading, say, show
+from cancellist.jobs.ledger import account_status
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, Outcome
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
@@ -72,7 +71,7 @@ def _form(one: dict[str, Any]) -> str:
     elif one["column_number"]:
         column = f"column {one['column_number']}"
     delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
-    parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
+    parts = [wording.FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
     return ", ".join(filter(None, parts))
 
 
@@ -124,8 +123,8 @@ def show_jobs(snapshots: Sequence[Snapshot]) -> None:
     show(table, least=max(snapshot_id.cell_len for snapshot_id, *_ in rows))
     gates = {one.record.order.account: one.gate for one in snapshots if not one.record.state.ended}
     for account, gate in gates.items():
-        if why := accounts.why(account, gate):
-            say(f"account {account} is {accounts.state(gate)}: {why}")
+        if why := wording.stopped_why(account, gate):
+            say(f"account {account} is {account_status.state(gate)}: {why}")
 
 
 def _row(snapshot: Snapshot) -> tuple[Text, ...]:
@@ -144,8 +143,8 @@ def _row(snapshot: Snapshot) -> tuple[Text, ...]:
 
 def _state(snapshot: Snapshot) -> Text:
     """Its state, and its account's where that keeps it from going on."""
-    state, account = snapshot.record.state, accounts.state(snapshot.gate)
-    stopped = "" if state.ended or account == accounts.RUNNING else f", account {account}"
+    state, account = snapshot.record.state, account_status.state(snapshot.gate)
+    stopped = "" if state.ended or account == account_status.RUNNING else f", account {account}"
     return Text(f"{state.value}{stopped}", style=wording.state_style(state))
 
 

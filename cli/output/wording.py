@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
-from cancellist.cli.actions.snapshots import Snapshot
+from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, JobState, Outcome
+from cancellist.jobs.parsing.documents import Form
 from cancellist.jobs.times import rfc3339
 
+FORMS: Final[Mapping[Form, str]] = {
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonl": "JSON lines",
+    "lines": "one reference a line",
+}
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10
@@ -78,19 +87,19 @@ def percent(part: int, whole: int) -> str:
 
 def rate(snapshot: Snapshot) -> str:
     """References a second."""
-    value = snapshot.outlook.rate
+    value = snapshot.estimate.rate
     return "" if value is None else f"{value:,.0f}/s" if value >= _TWO_DIGITS else f"{value:.1f}/s"
 
 
 def time_left(snapshot: Snapshot) -> str:
     """How long until its last result; nothing where it cannot be said."""
-    eta_s = snapshot.outlook.eta_s
+    eta_s = snapshot.estimate.eta_s
     return "" if snapshot.record.state.ended or eta_s is None else f"{span(eta_s)} left"
 
 
 def at_risk(snapshot: Snapshot) -> str:
     """How many of its references will come too late, as `at risk: about 1,200 of 5,000 by 18:00`."""
-    number, deadline_ms = snapshot.outlook.at_risk, snapshot.record.order.deadline_ms
+    number, deadline_ms = snapshot.estimate.at_risk, snapshot.record.order.deadline_ms
     if not number or deadline_ms is None:
         return ""
     rounded = round(number, min(0, 2 - len(str(number))))
@@ -146,7 +155,7 @@ def took(snapshot: Snapshot) -> str:
     """How long an ended job took, and how fast it went."""
     record = snapshot.record
     begun_ms = record.started_at_ms or record.created_at_ms
-    pace = f", {rate(snapshot)}" if snapshot.outlook.rate else ""
+    pace = f", {rate(snapshot)}" if snapshot.estimate.rate else ""
     return f"in {span(max(0, (record.finished_at_ms or snapshot.now_ms) - begun_ms) / 1000)}{pace}"
 
 
@@ -160,3 +169,12 @@ def line(snapshot: Snapshot) -> str:
     parts = [*going, calls(snapshot.gate), *outcomes(snapshot.outcomes)]
     idle = f"; {START_A_WORKER}" if snapshot.gate.workers == 0 else ""
     return f"{record.id} {standing(snapshot)}: {', '.join(filter(None, parts))}{idle}"
+
+
+def stopped_why(account: str, gate: AccountGate) -> str:
+    """What keeps an account from going on; nothing where it runs."""
+    if gate.paused:
+        return f"`{resume_command(account)}` lets it go on"
+    if gate.breaker:
+        return f"{gate.breaker.why}; probed next at {clock(gate.breaker.next_probe_ms)}"
+    return f"until {clock(gate.hold_until_ms)}: {gate.hold_why}" if gate.hold_until_ms else ""

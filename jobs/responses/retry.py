@@ -61,8 +61,8 @@ class CallAgain:
 
     References with the same `group` are named together and with no other; None lets them join any call.
     `cleared` says that a read has shown that no call acted; `status` and `state` are what it found. `reads` were tried.
-    `alone_after` is that of the verdict (`verdicts.Untaken`), where it has one; `lone` says that the call named no other
-    reference: then the ledger burns an attempt once others have done well in between so often.
+    `alone_after` is that of the verdict (`verdicts.Untaken`), where it has one; `lone` says that the call named no
+    other reference: then the ledger burns an attempt once others have done well in between so often.
     """
 
     delay_s: float

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cancellist.cli.actions import snapshots
-from cancellist.cli.actions.snapshots import Snapshot
-from cancellist.jobs.ledger import claims, control
+from cancellist.jobs.ledger import claims, control, snapshots
 from cancellist.jobs.ledger.claims import Settlement, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRequest, Outcome, Priority
 from tests.acceptance.stage import Stage, submit
 from tests.waiting import until
@@ -38,7 +37,7 @@ def check(looks: list[Snapshot], end_ms: int, latency_s: float) -> None:
     wrong = []
     for seen in looks:
         left_s = (end_ms - seen.now_ms) / 1000
-        eta_s, now = seen.outlook.eta_s, seen.outlook.rate
+        eta_s, now = seen.estimate.eta_s, seen.estimate.rate
         if now is None or eta_s is None or abs(now / rate - 1) > WITHIN or abs(eta_s - left_s) > WITHIN * left_s + 0.1:
             wrong.append((seen.record.settled, now, eta_s, left_s))
     assert len(looks) > 20
@@ -62,7 +61,7 @@ async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pau
         await until(lambda: snapshots.look(ledger, again), lambda s: s.record.settled >= total / 4, 20)
         await control.pause_job(ledger, again)
         paused = await until(lambda: snapshots.look(ledger, again), lambda s: s.record.in_flight == 0, 10)
-        assert (paused.outlook.rate, paused.outlook.eta_s) == (0.0, None)
+        assert (paused.estimate.rate, paused.estimate.eta_s) == (0.0, None)
         over_ms = paused.now_ms + 6000
         await until(ledger.now_ms, lambda now_ms: now_ms >= over_ms, 10)
         _, drains = await control.resume_job(ledger, again, PER_CALL)
@@ -99,14 +98,14 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         too_late = await submit(ledger, references[16_000:24_000], order)
         last = await submit(ledger, references[24_000:], JobRequest(priority=Priority.BULK))
         told, last_told = await snapshots.look(ledger, too_late), await snapshots.look(ledger, last)
-        assert (await snapshots.look(ledger, first)).outlook.eta_s == pytest.approx(3.0, rel=WITHIN)
+        assert (await snapshots.look(ledger, first)).estimate.eta_s == pytest.approx(3.0, rel=WITHIN)
         ended, last_ended = [[seen async for seen in watched(ledger, job, 40)][-1] for job in (too_late, last)]
         expired = ended.record.outcomes[Outcome.EXPIRED]
         assert 1000 < expired < 7000
-        assert told.outlook.at_risk == pytest.approx(expired, abs=WITHIN * 8000)
+        assert told.estimate.at_risk == pytest.approx(expired, abs=WITHIN * 8000)
         assert last_ended.record.finished_at_ms
         took_s = (last_ended.record.finished_at_ms - last_told.now_ms) / 1000
-        assert last_told.outlook.eta_s == pytest.approx(took_s, rel=WITHIN)
+        assert last_told.estimate.eta_s == pytest.approx(took_s, rel=WITHIN)
 
 
 async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey_stage: Stage) -> None:
@@ -129,7 +128,7 @@ async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey
         # The small one ends first; then the large one has all calls; what the bulk one tells is of both before it.
         known = [seen for seen in looks if seen[0].record.settled >= 800 and seen[1].record.settled < 16_000]
         told = [
-            (job, seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000)
+            (job, seen.estimate.eta_s, (end_ms - seen.now_ms) / 1000)
             for look in known
             for job, seen, end_ms in zip("abc", look, (small, large, bulk), strict=True)
             if not seen.record.state.ended
@@ -155,7 +154,7 @@ async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_wit
         looks = [seen async for seen in watched(ledger, job, 40)]
         end_ms = looks[-1].record.finished_at_ms
         assert end_ms
-        told = [(seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000) for seen in looks if seen.gate.hold_until_ms]
+        told = [(seen.estimate.eta_s, (end_ms - seen.now_ms) / 1000) for seen in looks if seen.gate.hold_until_ms]
         assert len(told) > 50
         wrong = [(eta_s, left_s) for eta_s, left_s in told if eta_s != pytest.approx(left_s, rel=WITHIN)]
         assert len(wrong) <= 0.1 * len(told), wrong
@@ -174,7 +173,7 @@ async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(val
         waiting = [seen for seen in looks if seen.gate.hold_until_ms]
         end_ms = looks[-1].record.finished_at_ms
         assert end_ms
-        told = [(seen.outlook.eta_s, (end_ms - seen.now_ms) / 1000) for seen in waiting]
+        told = [(seen.estimate.eta_s, (end_ms - seen.now_ms) / 1000) for seen in waiting]
         assert len(told) > 100
         wrong = [(eta_s, left_s) for eta_s, left_s in told if eta_s != pytest.approx(left_s, rel=WITHIN)]
         assert len(wrong) <= 0.1 * len(told), wrong

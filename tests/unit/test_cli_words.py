@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.output.result_formats import CsvLines, TableLines
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome, Result
 from cancellist.jobs.progress.forecast import Estimate
 

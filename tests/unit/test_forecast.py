@@ -60,7 +60,7 @@ def test_nothing_is_said_to_be_at_risk_where_no_rate_is_known():
     assert at_risk(SOON, 500, [], 0.0, NOW, NOW) == 500
 
 
-# outlook
+# estimate
 
 
 def running(job="a", *, settled=1000, total=2000, order=PLAIN, rate=100):

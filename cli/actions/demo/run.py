@@ -16,12 +16,12 @@ from cancellist.cli.actions.demo import processes, summary
 from cancellist.cli.actions.demo.comparison import verify
 from cancellist.cli.actions.demo.export import Export
 from cancellist.cli.actions.demo.processes import Platform, Worker
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import progress_view, wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.settings import Settings, load
 from cancellist.jobs.ledger import accounts, results
 from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.patterns import ReferencePattern
 

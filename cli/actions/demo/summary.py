@@ -6,9 +6,9 @@ from rich.text import Text
 
 from cancellist.cli.actions.demo.comparison import Verdict
 from cancellist.cli.actions.demo.export import Export
-from cancellist.cli.actions.snapshots import Snapshot
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import heading, show
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import Outcome
 
 _EXAMPLES = 10

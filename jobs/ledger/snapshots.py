@@ -1,17 +1,15 @@
-"""A job as it stands at one moment, and its JSON document."""
+"""Jobs as they stand at one moment: their records, the gates of their accounts, and how fast they go."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.records import Moment
-from cancellist.jobs.model import JobRecord, JobState, Outcome, Result
+from cancellist.jobs.model import JobRecord, JobState, Outcome
 from cancellist.jobs.progress.forecast import AccountLoad, Estimate, estimate
-from cancellist.jobs.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,68 +81,3 @@ async def unfinished(ledger: Ledger) -> list[Snapshot]:
 
 def _whole(found: Iterable[JobRecord]) -> list[JobRecord]:
     return [record for record in found if record.state is not JobState.SEALING]
-
-
-def document(snapshot: Snapshot) -> dict[str, Any]:
-    """The contract's document of a job."""
-    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
-    return {
-        "job": record.id,
-        "state": record.state,
-        "total": record.total,
-        "pending": record.pending,
-        "in_flight": record.in_flight,
-        "outcomes": {outcome.value: count for outcome, count in snapshot.outcomes.items()},
-        "created_at": rfc3339(record.created_at_ms),
-        "started_at": rfc3339(record.started_at_ms),
-        "finished_at": rfc3339(record.finished_at_ms),
-        "rate": _rounded(snapshot.outlook.rate),
-        "eta_seconds": _rounded(snapshot.outlook.eta_s),
-        "at_risk": snapshot.outlook.at_risk,
-        "duplicates": record.duplicates,
-        "invalid": record.invalid,
-        "account": order.account,
-        "priority": order.priority,
-        "reason": order.reason,
-        "requested_by": order.requested_by,
-        "deadline": rfc3339(order.deadline_ms),
-        "start_at": rfc3339(order.start_at_ms),
-        "idempotency_key": order.idempotency_key,
-        "intake_entry": record.intake_entry,
-        "account_paused": gate.paused,
-        "account_held_until": rfc3339(gate.hold_until_ms or None),
-        "account_held_because": gate.hold_why or None,
-        "account_breaker": breaker_document(gate),
-        "account_limit": gate.limit,
-        "account_calls_per_second": gate.calls_per_second,
-        "account_list_size": gate.list_size,
-        "account_list_refused": gate.list_refused,
-        "calls_in_flight": gate.calls_in_flight,
-        "workers": gate.workers,
-    }
-
-
-def breaker_document(gate: AccountGate) -> dict[str, Any] | None:
-    """An account's open breaker as JSON; null where it is closed."""
-    if gate.breaker is None:
-        return None
-    since, probe = rfc3339(gate.breaker.since_ms), rfc3339(gate.breaker.next_probe_ms)
-    return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
-
-
-def result_document(result: Result) -> dict[str, Any]:
-    """The contract's document of a result."""
-    return {
-        "job": result.job,
-        "reference": result.reference,
-        "outcome": result.outcome,
-        "message": result.message,
-        "status": result.status,
-        "state": result.state,
-        "attempts": result.attempts,
-        "at": rfc3339(result.at_ms),
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)

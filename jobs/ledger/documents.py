@@ -1,0 +1,99 @@
+"""The contract's JSON documents of jobs, accounts and results."""
+
+from typing import Any
+
+from cancellist.jobs.ledger.account_status import AccountStatus, state
+from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.model import Result
+from cancellist.jobs.times import rfc3339
+
+
+def job_document(snapshot: Snapshot) -> dict[str, Any]:
+    """The contract's document of a job."""
+    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    return {
+        "job": record.id,
+        "state": record.state,
+        "total": record.total,
+        "pending": record.pending,
+        "in_flight": record.in_flight,
+        "outcomes": {outcome.value: count for outcome, count in snapshot.outcomes.items()},
+        "created_at": rfc3339(record.created_at_ms),
+        "started_at": rfc3339(record.started_at_ms),
+        "finished_at": rfc3339(record.finished_at_ms),
+        "rate": _rounded(snapshot.estimate.rate),
+        "eta_seconds": _rounded(snapshot.estimate.eta_s),
+        "at_risk": snapshot.estimate.at_risk,
+        "duplicates": record.duplicates,
+        "invalid": record.invalid,
+        "account": order.account,
+        "priority": order.priority,
+        "reason": order.reason,
+        "requested_by": order.requested_by,
+        "deadline": rfc3339(order.deadline_ms),
+        "start_at": rfc3339(order.start_at_ms),
+        "idempotency_key": order.idempotency_key,
+        "intake_entry": record.intake_entry,
+        "account_paused": gate.paused,
+        "account_held_until": rfc3339(gate.hold_until_ms or None),
+        "account_held_because": gate.hold_why or None,
+        "account_breaker": breaker_document(gate),
+        "account_limit": gate.limit,
+        "account_calls_per_second": gate.calls_per_second,
+        "account_list_size": gate.list_size,
+        "account_list_refused": gate.list_refused,
+        "calls_in_flight": gate.calls_in_flight,
+        "workers": gate.workers,
+    }
+
+
+def breaker_document(gate: AccountGate) -> dict[str, Any] | None:
+    """An account's open breaker as JSON; null where it is closed."""
+    if gate.breaker is None:
+        return None
+    since, probe = rfc3339(gate.breaker.since_ms), rfc3339(gate.breaker.next_probe_ms)
+    return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """The contract's document of a result."""
+    return {
+        "job": result.job,
+        "reference": result.reference,
+        "outcome": result.outcome,
+        "message": result.message,
+        "status": result.status,
+        "state": result.state,
+        "attempts": result.attempts,
+        "at": rfc3339(result.at_ms),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def account_document(status: AccountStatus) -> dict[str, Any]:
+    """The contract's document of an account; what the settings at hand do not say is null."""
+    own, gate = status.configured, status.gate
+    return {
+        "account": status.name,
+        "state": state(gate),
+        "platform": own.platform if own else None,
+        "key": own.has_key if own else None,
+        "max_concurrent_calls": own.max_concurrent_calls if own else None,
+        "max_calls_per_second": own.max_calls_per_second if own else None,
+        "burst": own.burst if own else None,
+        "max_references_per_call": own.max_references_per_call if own else None,
+        "limit": gate.limit,
+        "calls_per_second": gate.calls_per_second,
+        "list_size": gate.list_size,
+        "list_refused": gate.list_refused,
+        "breaker": breaker_document(gate),
+        "breaker_opened": gate.breaker_opened,
+        "held_until": rfc3339(gate.hold_until_ms or None),
+        "held_because": gate.hold_why or None,
+        "calls_in_flight": gate.calls_in_flight,
+        "workers": status.workers,
+    }
