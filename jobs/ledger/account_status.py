@@ -34,7 +34,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """An account now; `configured` is None where the settings at hand do not name it, `served`: whether a worker does."""
+    """An account now; `configured` is None where the settings at hand do not name it, `served`: whether a worker is."""
 
     name: str
     configured: Configured | None

@@ -267,7 +267,7 @@ def test_every_constant_of_the_flows_policies_is_a_setting() -> None:
     most = {name: next(limit.le for limit in field.metadata if isinstance(limit, Le)) for name, field in fields}
     bounds_of = {"ceiling": 8, "max_references": 100, "interval_us": 0}
     low, high = (constants(FlowSettings(**values).flow_policy(**bounds_of)) for values in (least, most))
-    assert {name for name in low if low[name] == high[name]} == {"LimiterPolicy.lossy"}  # which is not for a person
+    assert {name for name in low if low[name] == high[name]} == {"ConcurrencyPolicy.lossy"}  # which is not for a person
     assert FlowSettings().flow_policy(**bounds_of) == FlowPolicy(8)  # as the scenarios are played
 
 
