@@ -55,8 +55,13 @@ def _is_item(value: object) -> bool:
 
 
 def _lists(body: Mapping[str, object], deepest: int) -> list[list[object]]:
-    """The lists within an object that hold items, down to some depth."""
+    """The lists within an object that hold items, down to some depth.
+
+    None is in an object that has a success of its own: what that says of its items is written nowhere.
+    """
     found: list[list[object]] = []
+    if has(body, "IsSuccess"):
+        return found
     for value in body.values():
         if isinstance(value, list) and any(map(_is_item, value)):
             found.append(value)

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterator
 
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 from cancellist.jobs.responses.cancellation import judge
@@ -52,14 +53,22 @@ def _answer(rng: random.Random) -> Answer | Failure:
 
 
 def _said(answer: Answer | Failure, reference: str) -> list[object]:
+    """What the items of an answer say of a reference; in an object, wherever they are in it."""
     if isinstance(answer, Failure) or answer.body is UNREADABLE:
         return []
-    items = answer.body if isinstance(answer.body, list) else [answer.body]
+    items = answer.body if isinstance(answer.body, list) else list(_within(answer.body))
     return [
         item.get("IsSuccess")
         for item in items
         if isinstance(item, dict) and isinstance(item.get("Data"), str) and item["Data"].strip().upper() == reference
     ]
+
+
+def _within(value: object) -> Iterator[object]:
+    yield value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _within(inner)
 
 
 def test_whatever_is_answered_every_reference_gets_one_verdict_and_none_is_confirmed_by_accident() -> None:

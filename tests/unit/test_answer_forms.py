@@ -63,6 +63,12 @@ def test_of_two_lists_in_one_object_none_is_chosen():
     assert items_of({"done": ITEMS, "failed": ITEMS}) is None
 
 
+@pytest.mark.parametrize("success", [True, False, None, ITEMS])
+def test_a_list_in_an_object_with_a_success_of_its_own_says_nothing(success):
+    assert not items_of({"items": ITEMS, "is_success": success})
+    assert not items_of({"data": {"items": ITEMS, "IsSuccess": success}})
+
+
 @pytest.mark.parametrize(
     "wrapped",
     [
