@@ -71,9 +71,8 @@ async def test_a_worker_drains_what_a_format_has_written(valkey_stage: Stage, nu
 
 def a_later_version(folder: Path) -> Path:
     """A copy of the sources of which every script has another digest, and which notes more in its claims."""
-    for package in ("cli", "config", "jobs", "sandbox", "worker"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    lua = folder / "jobs" / "ledger" / "lua"
+    shutil.copytree(ROOT / "cancellist", folder / "cancellist", ignore=shutil.ignore_patterns("__pycache__"))
+    lua = folder / "cancellist" / "jobs" / "ledger" / "scripts" / "lua"
     for script in lua.rglob("*.lua"):
         script.write_text(f"{script.read_text()}-- of a later version\n")
     granting = lua / "shared" / "claims.lua"

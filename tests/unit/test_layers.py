@@ -32,4 +32,4 @@ def test_a_module_of_a_job_needs_nothing_but_the_standard_library(path: Path) ->
 
 
 def test_there_are_such_modules() -> None:
-    assert {"model.py", "retry.py", "outcomes.py", "chunking.py"} <= {path.name for path in PURE}
+    assert {"model.py", "retry.py", "cancellation.py", "chunking.py"} <= {path.name for path in PURE}

@@ -10,7 +10,7 @@ from tests.acceptance.stage import ROOT
 PROGRAM = """
 import logging, sys
 import structlog
-from config import logs
+from cancellist.config import logs
 logs.configure(sys.argv[1], "debug")
 
 def fail():
