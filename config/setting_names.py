@@ -11,6 +11,66 @@ ACCOUNTS = "ACCOUNTS__"
 _OTHER = frozenset({"CONFIG", "DEBUG", "SANDBOX_KEY"})
 """Names in the environment that are no settings: where the TOML file is, whether errors are told with their trace, and
 the local platform's key."""
+REMOVED = frozenset(
+    [
+        "CHANCE_EVIDENCE",
+        "CHANCE_LEAST",
+        "CHANCE_MARGIN",
+        "CHANCE_MEMORY",
+        "CHANCE_MORE",
+        "CHANCE_PROOF",
+        "CHANCE_WINDOW",
+        "CHANCE_WINDOWS",
+        "LIMIT_CERTAIN",
+        "LIMIT_CHANCE",
+        "LIMIT_DEBT",
+        "LIMIT_DECREASE",
+        "LIMIT_GROWTH",
+        "LIMIT_PROBE_AFTER",
+        "LIMIT_ROUNDS",
+        "LIMIT_TOLERATED",
+        "LIMIT_USED",
+        "RATE_CERTAIN",
+        "RATE_CHANCE",
+        "RATE_DECREASE",
+        "RATE_MARGIN",
+        "RATE_MEMORY_MS",
+        "RATE_PROBE_AFTER",
+        "RATE_PROBE_MS",
+        "RATE_RECURRING_MS",
+        "RATE_REST_MS",
+        "RATE_SEARCH_AFTER",
+        "RATE_SEARCH_MS",
+        "RATE_SLOWEST_MS",
+        "RATE_SLOW_MS",
+        "RATE_SLOW_PROBE_AFTER",
+        "RATE_SLOW_PROBE_MS",
+        "RATE_SPREAD",
+        "RATE_SPREAD_MS",
+        "RATE_STEEPEST",
+        "RATE_STEP",
+        "RATE_TOLD_MS",
+        "RATE_TOLERATED",
+        "RATE_UNBOUND_MS",
+        "ROUND_DEVIATIONS",
+        "ROUND_GROWTH",
+        "ROUND_GROWTH_MS",
+        "ROUND_WINDOWS",
+        "SIZE_EVIDENCE",
+        "SIZE_GAIN",
+        "SIZE_MEMORY",
+        "SIZE_NEAR",
+        "SIZE_RAREST",
+        "SIZE_SLOW_MS",
+        "TRIAL_AFTER_MS",
+        "TRIAL_MOST_MS",
+        "TRIAL_PROVOKED",
+        "TRIAL_ROUNDS",
+        "TRIAL_UNPROVOKED",
+    ]
+)
+"""Settings of earlier versions: constants of flow control, which stand in `jobs/flow/` now."""
+_REMOVED = "is no setting any more and is passed over: it is a constant of flow control"
 _SERVICE = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR|START|END))?)", re.ASCII
 )
@@ -34,19 +94,26 @@ def is_of_a_service(name: str, value: str) -> bool:
 
 
 def odd(given: Mapping[str, str], fields: Iterable[str]) -> list[str]:
-    """A line for each name in the environment that begins as ours do and is none; those of accounts are not judged."""
+    """A line for each name in the environment that begins as ours do and is none; those of accounts are not judged.
+
+    What an earlier version had is named as such, not as misspelt.
+    """
     known = [field.upper() for field in fields]
     ours = {
         name for name, value in given.items() if name.upper().startswith(PREFIX) and not is_of_a_service(name, value)
     }
     return [
-        f"{shown(name)} is no setting and is passed over{suggestion(bare, known, PREFIX)}"
+        f"{shown(name)} {_REMOVED}"
+        if bare in REMOVED
+        else f"{shown(name)} is no setting and is passed over{suggestion(bare, known, PREFIX)}"
         for name in sorted(ours)
         if (bare := name.upper().removeprefix(PREFIX)) not in {*known, *_OTHER} and not bare.startswith(ACCOUNTS)
     ]
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """What is added to a message about an unknown name: the nearest of those that are known, if any is near."""
+    """What is added to a message about an unknown name: that it was removed, or the nearest that is known, if any."""
+    if name.upper() in REMOVED:
+        return " any more: it is a constant of flow control, take it out"
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {prefix}{near[0]}?" if near else ""

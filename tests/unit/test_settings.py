@@ -1,7 +1,7 @@
 """Settings: where they come from, what a wrong one is answered, and that the documents say the same as the code."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -11,7 +11,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from cancellist.config.flow_settings import FlowSettings
-from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format
+from cancellist.config.setting_names import REMOVED
+from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format, odd_names
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.flow import concurrency, latency, random_loss
 from cancellist.jobs.flow.batch_size import ListSearch
@@ -261,20 +262,57 @@ def constants(policy: FlowPolicy) -> dict[str, Any]:
     return {f"{type(part).__name__}.{name}": value for part in parts for name, value in asdict(part).items()}
 
 
-def test_every_constant_of_the_flows_policies_is_a_setting() -> None:
-    fields = FlowSettings.model_fields.items()
-    least = {name: next(limit.ge for limit in field.metadata if isinstance(limit, Ge)) for name, field in fields}
-    most = {name: next(limit.le for limit in field.metadata if isinstance(limit, Le)) for name, field in fields}
+def ranges(policy: type) -> dict[str, tuple[float, float]]:
+    """The ranges of a policy's constants, as its docstring states them."""
+    text = " ".join(str(policy.__doc__).split())
+    names = [field.name for field in fields(policy)]
+    parts = re.split(rf" ({'|'.join(names)}): ", text)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return {
+        name: (float(low), float(high))
+        for name, meaning in found.items()
+        for low, high in re.findall(r"\(([\d.]+) to ([\d.]+)\)", meaning)
+    }
+
+
+def test_every_constant_of_the_flows_policies_states_its_range_and_is_within_it() -> None:
+    policy = FlowPolicy(8)
+    for part in (policy.limiter, policy.trips, policy.pacing, policy.list_size, policy.breaker):
+        values = asdict(part)
+        values.pop("lossy", None)  # what is known of the losses, and no constant
+        stated = ranges(type(part))
+        assert stated.keys() == values.keys()
+        assert all(stated[name][0] <= value <= stated[name][1] for name, value in values.items())
+
+
+def test_each_setting_of_flow_control_changes_its_policy_alone_and_the_defaults_are_as_the_scenarios_are_played() -> (
+    None
+):
     bounds_of = {"ceiling": 8, "max_references": 100, "interval_us": 0}
-    low, high = (constants(FlowSettings(**values).flow_policy(**bounds_of)) for values in (least, most))
-    assert {name for name in low if low[name] == high[name]} == {"ConcurrencyPolicy.lossy"}  # which is not for a person
-    assert FlowSettings().flow_policy(**bounds_of) == FlowPolicy(8)  # as the scenarios are played
+    plain = FlowSettings()
+    assert plain.flow_policy(**bounds_of) == FlowPolicy(8)
+    before = constants(plain.flow_policy(**bounds_of))
+    for name, setting in FlowSettings.model_fields.items():
+        least = next(limit.ge for limit in setting.metadata if isinstance(limit, Ge))
+        after = constants(FlowSettings(**{name: least}).flow_policy(**bounds_of))
+        assert [value for one, value in after.items() if value != before[one]] == [least]
+    assert FlowSettings(size_explore_every=50).list_search == ListSearch(look_every=50)
 
 
-def test_every_constant_of_the_search_for_the_longest_list_is_a_setting() -> None:
-    chosen = FlowSettings(size_explore_every=50, size_near=0.1, size_rarest=2)
-    assert chosen.list_search == ListSearch(look_every=50, near=0.1, rarest=2)
-    assert FlowSettings().list_search == ListSearch()
+@pytest.mark.parametrize("name", sorted(REMOVED))
+def test_a_setting_that_was_removed_is_named_as_such(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert name.lower() not in FIELDS
+    monkeypatch.setenv(f"CANCELLIST_{name}", "1")
+    assert odd_names() == [
+        f"CANCELLIST_{name} is no setting any more and is passed over: it is a constant of flow control"
+    ]
+    file = tmp_path / "cancellist.toml"
+    file.write_text(f"{name.lower()} = 1\n")
+    monkeypatch.setenv("CANCELLIST_CONFIG", str(file))
+    with pytest.raises(SettingsError, match="is no setting any more: it is a constant of flow control, take it out"):
+        load()
 
 
 MATHEMATICS = {
