@@ -6,7 +6,7 @@ import pytest
 
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
-from tests.servers import KINDS, Server, running
+from tests.support.servers import KINDS, Server, running
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stage import LEASE_S, Stage, platform
-from tests.servers import KINDS, running
+from tests.support.servers import KINDS, running
+from tests.support.stage import LEASE_S, Stage, platform
 
 
 @pytest.fixture(params=KINDS)

@@ -19,8 +19,8 @@ from typing import Any
 
 from cancellist.jobs.model import Outcome, Result
 from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
-from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, submit
-from tests.servers import running
+from tests.support.servers import running
+from tests.support.stage import LEASE_S, Stage, all_results, ended, platform, submit
 
 PLATFORMS: Mapping[str, Mapping[str, object]] = {
     "generic words": {"refusal_words": "generic"},

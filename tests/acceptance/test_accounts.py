@@ -11,8 +11,8 @@ import pytest
 from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome
-from tests.acceptance.stage import Platform, Stage, agrees, all_results, ended, log_lines, platform, settled, submit
-from tests.waiting import until
+from tests.support.stage import Platform, Stage, agrees, all_results, ended, log_lines, platform, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 NORTH = JobRequest(account="north")

@@ -26,11 +26,12 @@ import yaml
 from cancellist.config.settings import Settings, load
 from cancellist.config.sources import MAY_BE_EMPTY
 from cancellist.jobs.times import parse_span_s
-from tests.servers import binary
+from tests.support import ROOT
+from tests.support.servers import binary
 
 pytestmark = pytest.mark.acceptance
 
-ROOT = Path(__file__).parents[2]
+
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.responses.retry import DEALLOCATED
 from tests.acceptance.other_platforms import disagreeing
-from tests.acceptance.stage import Stage, all_results, ended, submit
+from tests.support.stage import Stage, all_results, ended, submit
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,8 +9,8 @@ import pytest
 
 from cancellist.jobs.ledger import accounts, control, flow_state
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.stage import Stage, ended, settled, submit
-from tests.waiting import until
+from tests.support.stage import Stage, ended, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

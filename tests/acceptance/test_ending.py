@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from cancellist.jobs.model import Outcome
-from tests.acceptance.stage import ROOT, Stage, agrees, all_results, ended, log_lines, settled, submit, wait_for
+from tests.support.stage import ROOT, Stage, agrees, all_results, ended, log_lines, settled, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
 

@@ -8,8 +8,8 @@ import pytest
 
 from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
-from tests.acceptance.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
-from tests.waiting import until
+from tests.support.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

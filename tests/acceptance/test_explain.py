@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.acceptance.stage import ROOT, Stage, ended, submit
+from tests.support.stage import ROOT, Stage, ended, submit
 
 
 def explain(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":

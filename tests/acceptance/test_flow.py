@@ -13,9 +13,9 @@ import pytest
 from cancellist.jobs.ledger import accounts, control, flow_state, records
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.model import JobRequest, Priority
-from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
-from tests.servers import running
-from tests.waiting import until
+from tests.support.servers import running
+from tests.support.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,8 +9,8 @@ import pytest
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
 from tests.acceptance.other_platforms import UNDECIDED, disagreeing
-from tests.acceptance.stage import LEASE_S, Stage, all_results, ended, platform, settled, submit
-from tests.servers import running
+from tests.support.servers import running
+from tests.support.stage import LEASE_S, Stage, all_results, ended, platform, settled, submit
 
 pytestmark = pytest.mark.acceptance
 

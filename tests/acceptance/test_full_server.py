@@ -10,8 +10,8 @@ from cancellist.jobs.ledger.server.connection import check
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.sandbox.references import reference
-from tests.acceptance.stage import SEED, Stage, agrees, ended, platform, submit
-from tests.servers import KINDS, running
+from tests.support.servers import KINDS, running
+from tests.support.stage import SEED, Stage, agrees, ended, platform, submit
 
 pytestmark = pytest.mark.acceptance
 MAXMEMORY = 40 << 20

@@ -7,8 +7,8 @@ import pytest
 
 from cancellist.jobs.ledger import records
 from cancellist.jobs.model import Outcome
-from tests.acceptance.stage import LEASE_S, Stage, all_results, ended
-from tests.waiting import until
+from tests.support.stage import LEASE_S, Stage, all_results, ended
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 INTAKE = "cancellist:intake"

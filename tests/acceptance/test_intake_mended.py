@@ -7,8 +7,8 @@ import pytest
 
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.stage import Stage, ended, log_lines, submit
-from tests.waiting import until
+from tests.support.stage import Stage, ended, log_lines, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 INTAKE, REJECTED = "cancellist:intake", "cancellist:intake:rejected"

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from cancellist.jobs.model import Outcome
-from tests.acceptance.stage import Stage, agrees, all_results, ended, submit
+from tests.support.stage import Stage, agrees, all_results, ended, submit
 
 pytestmark = pytest.mark.acceptance
 

@@ -7,7 +7,7 @@ import pytest
 
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.model import Outcome
-from tests.acceptance.stage import Stage, agrees, ended, settled, submit
+from tests.support.stage import Stage, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.acceptance.stage import ROOT, Stage, Worker, agrees, ended, settled, submit
+from tests.support.stage import ROOT, Stage, Worker, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance
 

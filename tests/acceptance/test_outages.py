@@ -7,8 +7,8 @@ import pytest
 from cancellist.jobs.ledger import accounts, records
 from cancellist.jobs.model import Outcome
 from tests.acceptance.other_platforms import disagreeing
-from tests.acceptance.stage import Stage, all_results, ended, log_lines, submit
-from tests.waiting import until
+from tests.support.stage import Stage, all_results, ended, log_lines, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

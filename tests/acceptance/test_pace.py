@@ -11,8 +11,8 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRequest, Outcome, Priority
-from tests.acceptance.stage import Stage, submit
-from tests.waiting import until
+from tests.support.stage import Stage, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

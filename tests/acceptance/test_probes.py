@@ -12,7 +12,7 @@ import pytest
 
 from cancellist.jobs.ledger import control
 from cancellist.worker.heartbeat import ALIVE_S
-from tests.acceptance.stage import ROOT, Stage, Worker, log_lines, wait_for
+from tests.support.stage import ROOT, Stage, Worker, log_lines, wait_for
 
 pytestmark = pytest.mark.acceptance
 

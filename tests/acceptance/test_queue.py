@@ -4,8 +4,8 @@ import pytest
 from arq.constants import job_key_prefix
 
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.stage import Stage, all_results, ended, submit
-from tests.waiting import until
+from tests.support.stage import Stage, all_results, ended, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

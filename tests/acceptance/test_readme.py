@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import binary
+from tests.support import ROOT
+from tests.support.servers import binary
 
 pytestmark = pytest.mark.acceptance
 
-ROOT = Path(__file__).parents[2]
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\S*)( terminal)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HOSTS = ("apisandbox.electioapp.com", "api.electioapp.com")

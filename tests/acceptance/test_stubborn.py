@@ -9,9 +9,9 @@ import pytest
 
 from cancellist.jobs.ledger import records
 from cancellist.jobs.model import Outcome
-from tests.acceptance.puppet import Cancelling, Part, Puppet, references, staged
-from tests.acceptance.stage import Stage, Worker, all_results, ended, settled, submit
-from tests.waiting import until
+from tests.support.puppet import Cancelling, Part, Puppet, references, staged
+from tests.support.stage import Stage, Worker, all_results, ended, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

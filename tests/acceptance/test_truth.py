@@ -10,8 +10,8 @@ import pytest
 
 from cancellist.jobs.ledger import accounts, control
 from cancellist.jobs.model import JobRequest, Outcome
-from tests.acceptance.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
-from tests.servers import running
+from tests.support.servers import running
+from tests.support.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 
 pytestmark = pytest.mark.acceptance
 

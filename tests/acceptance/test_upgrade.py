@@ -13,9 +13,9 @@ from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import control, records
 from cancellist.jobs.ledger.core import READS
 from cancellist.jobs.model import JobState
-from tests.acceptance.stage import ROOT, Stage, agrees, all_results, ended, settled, submit
-from tests.contract import recorded
-from tests.waiting import until
+from tests.contract.format import recorded
+from tests.support.stage import ROOT, Stage, agrees, all_results, ended, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,7 +9,7 @@ from cancellist.jobs.ledger.intake import SmallJob
 from cancellist.jobs.model import JobRequest, JobState, Outcome
 from cancellist.jobs.responses.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
 from cancellist.jobs.responses.status_read import Found
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     AGAIN,
     READ,
     TERMS,

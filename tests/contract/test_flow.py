@@ -15,7 +15,7 @@ from cancellist.jobs.ledger import accounts, claims, flow_state
 from cancellist.jobs.ledger.claims import Claim, Wait
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.model import BreakerCause
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     READ,
     TERMS,
     A,

@@ -32,10 +32,10 @@ from cancellist.jobs.ledger.scripts.loader import NAMES
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing import intake_entry as entries_
 from cancellist.jobs.responses.refusal_texts import Meaning
-from tests.acceptance.stage import ROOT
-from tests.contract import recorded
-from tests.contract.test_claims import whole
-from tests.contract.versions import grown, shrunk
+from tests.contract.format import recorded
+from tests.contract.format.versions import grown, shrunk
+from tests.contract.steps import whole
+from tests.support.stage import ROOT
 
 TERMS = Terms(limit=8, per_call=4, linger_ms=0)
 COMMANDS = {

@@ -7,7 +7,7 @@ import pytest
 from cancellist.jobs.model import Piece, Priority
 from cancellist.jobs.responses.retry import CallAgain, ReadState
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER
-from tests.contract.test_claims import TERMS, claim, refs, settle, submit
+from tests.contract.steps import TERMS, claim, refs, settle, submit
 
 LONE, FIVE = replace(TERMS, per_call=1), replace(TERMS, per_call=5)
 

@@ -10,7 +10,7 @@ from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry
 from cancellist.jobs.parsing.references import InvalidEntry
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     TERMS,
     A,
     ask,

@@ -7,7 +7,7 @@ import pytest
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.intake import GROUP
-from tests.contract.test_claims import A, refs
+from tests.contract.steps import A, refs
 from tests.contract.test_intake import hand_in, large, left_over, read, rejected, seal, small
 
 INTAKE, REJECTED = "cancellist:intake", "cancellist:intake:rejected"

@@ -9,7 +9,7 @@ from cancellist.jobs.model import JobState, Outcome, Piece
 from cancellist.jobs.responses.retry import CallAgain, RetryPolicy, after_call, after_reading
 from cancellist.jobs.responses.status_read import Found
 from cancellist.jobs.responses.verdicts import Unclear
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     AGAIN,
     CANCELLED,
     READ,

@@ -32,7 +32,7 @@ from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
-from tests.servers import Server
+from tests.support.servers import Server
 
 TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=60_000)
 POOL = [f"EC-000-000-{n:03d}" for n in range(60)]

@@ -10,7 +10,7 @@ import pytest
 from cancellist.jobs.flow.batch_size import Listed, ListSearch, ListSize
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.responses.retry import CallAgain
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     CANCELLED,
     TERMS,
     A,
@@ -24,7 +24,7 @@ from tests.contract.test_claims import (
     sweep,
 )
 from tests.contract.test_flow import moved
-from tests.scenarios.lists import Lists
+from tests.scenarios.simulator.lists import Lists
 
 WIDE = replace(TERMS, per_call=100, limit=8, search=ListSearch(look_every=5))
 SHORTER = CallAgain(0.0, 0, 1)

@@ -6,7 +6,7 @@ import pytest
 from cancellist.jobs.ledger import claims, control
 from cancellist.jobs.ledger.claims import Claim
 from cancellist.jobs.model import Priority
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     READ,
     TERMS,
     A,

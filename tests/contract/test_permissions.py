@@ -8,9 +8,9 @@ from cancellist.jobs.errors import LedgerRefusedError, LedgerUnfitError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script
 from cancellist.jobs.ledger.server.connection import connect
-from tests.contract.test_claims import claim, new_ask, refs, settle, submit
+from tests.contract.steps import claim, new_ask, refs, settle, submit
 from tests.contract.test_settling import everything
-from tests.servers import Server
+from tests.support.servers import Server
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from cancellist.jobs.ledger import claims
 from cancellist.jobs.ledger.claims import Claim, Wait
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     READ,
     TERMS,
     A,

@@ -4,7 +4,7 @@ from cancellist.jobs.ledger import claims, control, housekeeping, results
 from cancellist.jobs.ledger.claims import Settlement, Share
 from cancellist.jobs.model import Outcome, Result
 from cancellist.jobs.responses.retry import Settle
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     AGAIN,
     CANCELLED,
     READ,

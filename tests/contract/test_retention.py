@@ -6,7 +6,7 @@ from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger import housekeeping, records, results
 from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.responses.retry import Settle
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     TERMS,
     A,
     ask,

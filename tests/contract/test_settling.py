@@ -8,7 +8,7 @@ from cancellist.jobs.ledger.claims import Claim, Settlement, Share, Wait
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.model import JobState, Outcome, Piece
 from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     AGAIN,
     CANCELLED,
     READ,

@@ -15,7 +15,7 @@ from cancellist.jobs.ledger.submission import BATCH, Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.retry import CallAgain, Settle
-from tests.contract.test_claims import (
+from tests.contract.steps import (
     READ,
     TERMS,
     A,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tests.acceptance.stage import platform
-from tests.integration.commands import Desk
-from tests.servers import Server, running
+from tests.support.commands import Desk
+from tests.support.servers import Server, running
+from tests.support.stage import platform
 
 USER = ("ACL", "SETUSER", "u")
 

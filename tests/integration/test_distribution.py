@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+
 ROOMS = ("cli", "config", "jobs", "sandbox", "worker")
 USED = ("config", "jobs", "worker")
 TEXT = "EC-000-05D-1NS\n"

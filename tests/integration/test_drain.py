@@ -21,9 +21,9 @@ from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.platform.client import PlatformClient
-from tests.contract.test_claims import A, claim, key, refs, submit
-from tests.integration.busy import a_full_queue, next_but, told_who_waits, waiting_at
-from tests.waiting import until
+from tests.contract.steps import A, claim, key, refs, submit
+from tests.support.busy import a_full_queue, next_but, told_who_waits, waiting_at
+from tests.support.waiting import until
 
 pytestmark = told_who_waits
 TERMS = Terms(limit=1, per_call=10, linger_ms=0)

@@ -11,10 +11,10 @@ from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.model import Piece
-from cancellist.worker.calls.attempt import Ended
+from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.flow_reporter import FlowReporter
-from tests.contract.test_claims import A
-from tests.waiting import until
+from tests.contract.steps import A
+from tests.support.waiting import until
 
 POLICY = FlowPolicy(ceiling=4)
 CALL = Claim("c1", "calls", (Part("j1", Piece(("EC-000-000-001",))),), True, 1e14, 0, 0, 0, False, 100, 0, 4)
@@ -37,7 +37,7 @@ async def test_what_was_shared_while_others_moved_the_flow_moves_it_though_nothi
     drain = FlowReporter(ledger, A, "d1", POLICY, "CANCELLIST_")
     keeping = asyncio.create_task(drain.keep(lambda: False))
     try:
-        drain.note(CALL, Ended((), AttemptSignal(Signal.ACCEPTED, 5.0)))
+        drain.note(CALL, AttemptResult((), AttemptSignal(Signal.ACCEPTED, 5.0)))
         sharing = asyncio.create_task(drain.shared())
         while not sharing.done():
             await move_without_the_others(ledger)

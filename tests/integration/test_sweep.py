@@ -13,8 +13,8 @@ from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.responses.retry import RetryPolicy
 from cancellist.worker import sweep as sweeping
 from cancellist.worker.sweep import Served, Sweep
-from tests.servers import running
-from tests.waiting import until
+from tests.support.servers import running
+from tests.support.waiting import until
 
 SERVED = Served(Terms(8, 0, 1, 100, 20, 9000), RetryPolicy(8, 0.25, 30.0, 30.0))
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from tests.scenarios.pace import PER_CALL, Load, even, play, steady, wrong
+from tests.scenarios.simulator.pace import PER_CALL, Load, even, play, steady, wrong
 
 LATENCIES_MS = (20, 100, 500, 2000, 5000)
 CONCURRENCIES = (1, 2, 7, 8, 32)

@@ -6,11 +6,11 @@ import orjson
 import pytest
 
 from cancellist.jobs.flow.controller import FlowPolicy, FlowState
-from tests.scenarios.engine import Engine
-from tests.scenarios.loads import FOLDER, load, oracle, run
-from tests.scenarios.platforms import Phase, Platform
+from tests.scenarios.simulator.engine import Engine
+from tests.scenarios.simulator.loads import FOLDER, load, oracle, run
+from tests.scenarios.simulator.platforms import Phase, Platform
 
-SCENARIOS = [load(path) for path in sorted(FOLDER.glob("*.toml"))]
+SCENARIOS = [load(path) for path in sorted(FOLDER.glob("*/*.toml"))]
 RUNS = [pytest.param(scenario, seed, id=f"{scenario.name}-{seed}") for scenario in SCENARIOS for seed in scenario.seeds]
 NOT_BEATEN = 1.03
 """Of the oracle's: more would mean that it knows less than it should."""
@@ -40,7 +40,7 @@ def test_the_flow_does_what_the_scenario_expects(scenario, seed):
 
 
 def test_the_same_seed_gives_the_same_run():
-    scenario = load(FOLDER / "random-errors.toml")
+    scenario = load(FOLDER / "loss" / "random-errors.toml")
     assert run(scenario, 7).phases == run(scenario, 7).phases
 
 

@@ -19,10 +19,10 @@ from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.model import JobState
 from cancellist.jobs.roles import Role
 from cancellist.sandbox.references import reference
-from tests.acceptance.stage import ROOT, SEED, Platform, Stage, ended, platform, submit
-from tests.integration.commands import Desk
-from tests.servers import KINDS, Server, running
-from tests.waiting import until
+from tests.support.commands import Desk
+from tests.support.servers import KINDS, Server, running
+from tests.support.stage import ROOT, SEED, Platform, Stage, ended, platform, submit
+from tests.support.waiting import until
 
 PASSWORD = "as-long-as-it-is-secret"
 DANGEROUS = [

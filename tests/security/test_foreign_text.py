@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.acceptance.stage import Platform, wait_for
-from tests.integration.commands import TIMEOUT_S, Desk
-from tests.servers import running
+from tests.support.commands import TIMEOUT_S, Desk
+from tests.support.servers import running
+from tests.support.stage import Platform, wait_for
 
 pytestmark = pytest.mark.acceptance
 EVIL = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202eevil\r\nforged line"

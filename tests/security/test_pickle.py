@@ -14,8 +14,8 @@ from arq.worker import JobExecutionFailed
 
 from cancellist.jobs.ledger.drains import arq_pool, deserialize, serialize
 from cancellist.worker.main import WorkerSettings
-from tests.acceptance.stage import ROOT, Stage, ended, submit
-from tests.waiting import until
+from tests.support.stage import ROOT, Stage, ended, submit
+from tests.support.waiting import until
 
 RUNS_CODE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
 SOURCES = sorted(

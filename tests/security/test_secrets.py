@@ -16,9 +16,9 @@ from redis import Redis
 from cancellist.config.settings import load
 from cancellist.jobs.ledger.server.address import parse
 from cancellist.worker.platform.client import PlatformClient
-from tests.acceptance.stage import Stage, platform, wait_for
-from tests.integration.commands import Desk, Done
-from tests.servers import running
+from tests.support.commands import Desk, Done
+from tests.support.servers import running
+from tests.support.stage import Stage, platform, wait_for
 
 pytestmark = pytest.mark.acceptance
 KEY = "k3y-that-no-one-may-see"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stage import platform
-from tests.integration.commands import Desk
-from tests.servers import running
+from tests.support import ROOT
+from tests.support.commands import Desk
+from tests.support.servers import running
+from tests.support.stage import platform
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -50,7 +51,7 @@ def certificates(tmp_path_factory) -> Certificates:
 @contextlib.contextmanager
 def behind_tls(port: int, certificates: Certificates) -> Iterator[int]:
     """The same server over TLS, at the port that this answers."""
-    command = [sys.executable, str(Path(__file__).with_name("terminator.py")), str(port), str(certificates.certificate),
+    command = [sys.executable, str(ROOT / "tests/support/terminator.py"), str(port), str(certificates.certificate),
                str(certificates.key)]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-AUDIT = Path(__file__).parents[2] / ".ci/audit"
+from tests.support import ROOT
+
+AUDIT = ROOT / ".ci/audit"
 SOUND = {"name": "arq", "version": "0.28.0", "vulns": []}
 FLAWED = {"name": "yarl", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": []}]}
 UNKNOWN = {"name": "redis", "skip_reason": "Dependency not found"}

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-JOBS = Path(__file__).parents[2] / "jobs"
+from tests.support import ROOT
+
+JOBS = ROOT / "jobs"
 PURE = sorted(path for path in JOBS.rglob("*.py") if "ledger" not in path.relative_to(JOBS).parts)
 
 

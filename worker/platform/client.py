@@ -167,7 +167,7 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
 
     aiohttp sends a PUT a second time, silently, when its connection closes after it was written (aiohttp/client.py,
     `_retry_connection`). A cancellation that may have been sent twice must be known to have been: here such an error
-    becomes one that is not retried. tests/integration/test_platform_client.py pins it, against a server that closes.
+    becomes one that is not retried. tests/integration/platform/test_client.py pins it, against a server that closes.
     """
     try:
         try:

@@ -7,7 +7,7 @@ the request is sent on a new one. A surplus that comes later is told from an ans
 a call whose success names nothing asks for a connection of its own (`Call.alone`).
 
 This goes by inner parts of aiohttp: `ResponseHandler`, `ClientRequest.send`, and `_factory`, `_get` and `_release` of
-its connectors. tests/integration/test_platform_client_surplus.py pins them.
+its connectors. tests/integration/platform/test_client_surplus.py pins them.
 """
 
 import asyncio

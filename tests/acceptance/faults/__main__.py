@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.acceptance.faults.rig import LEASE_S
-from tests.acceptance.faults.schedule import Report, play
-from tests.servers import KINDS
+from tests.acceptance.faults.harness.schedule import Report, play
+from tests.acceptance.faults.harness.system import LEASE_S
+from tests.support.servers import KINDS
 
 ROUND_S = 120.0
 

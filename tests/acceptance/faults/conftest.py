@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.faults.rig import Rig, rigged
+from tests.acceptance.faults.harness.system import Rig, rigged
 
 
 @pytest.fixture

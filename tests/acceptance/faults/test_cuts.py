@@ -11,10 +11,10 @@ from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.model import JobState, Outcome
-from tests.acceptance.faults.proxy import Aim, Cut
-from tests.acceptance.faults.rig import Rig, rigged, statuses
-from tests.acceptance.stage import agrees, all_results, ended, log_lines, settled, submit
-from tests.waiting import until
+from tests.acceptance.faults.harness.proxy import Aim, Cut
+from tests.acceptance.faults.harness.system import Rig, rigged, statuses
+from tests.support.stage import agrees, all_results, ended, log_lines, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

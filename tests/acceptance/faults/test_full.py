@@ -10,11 +10,11 @@ import pytest
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.faults.disk import Disk, mounted
-from tests.acceptance.faults.rig import Rig, rig_on, statuses
-from tests.acceptance.stage import agrees, all_results, ended, log_lines, platform, settled, submit
-from tests.servers import running
-from tests.waiting import until
+from tests.acceptance.faults.harness.disk import Disk, mounted
+from tests.acceptance.faults.harness.system import Rig, rig_on, statuses
+from tests.support.servers import running
+from tests.support.stage import agrees, all_results, ended, log_lines, platform, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 COUNT = 12_000

@@ -11,12 +11,12 @@ import pytest
 from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.faults.crew import steadily
-from tests.acceptance.faults.rig import SETTINGS, Rig, rigged, statuses
-from tests.acceptance.faults.sentinels import watched
-from tests.acceptance.stage import Stage, agrees, all_results, ended, log_lines, platform, settled, submit
-from tests.servers import KINDS
-from tests.waiting import until
+from tests.acceptance.faults.harness.sentinels import watched
+from tests.acceptance.faults.harness.system import SETTINGS, Rig, rigged, statuses
+from tests.acceptance.faults.harness.workers import steadily
+from tests.support.servers import KINDS
+from tests.support.stage import Stage, agrees, all_results, ended, log_lines, platform, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

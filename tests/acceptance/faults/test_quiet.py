@@ -11,8 +11,8 @@ import pytest
 
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.core import Ledger
-from tests.acceptance.faults.rig import Rig, statuses
-from tests.acceptance.stage import Worker, agrees, ended, log_lines, settled, submit
+from tests.acceptance.faults.harness.system import Rig, statuses
+from tests.support.stage import Worker, agrees, ended, log_lines, settled, submit
 
 pytestmark = pytest.mark.acceptance
 

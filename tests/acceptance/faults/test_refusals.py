@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.acceptance.stage import Stage, Worker, agrees, ended, log_lines, settled, submit, wait_for
+from tests.support.stage import Stage, Worker, agrees, ended, log_lines, settled, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
 

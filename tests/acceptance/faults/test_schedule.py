@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.faults.deck import EVERY_KIND, HANDS
-from tests.acceptance.faults.proxy import Cut
-from tests.acceptance.faults.rig import LEASE_S
-from tests.acceptance.faults.schedule import play
-from tests.servers import KINDS
+from tests.acceptance.faults.harness.mix import EVERY_KIND, HANDS
+from tests.acceptance.faults.harness.proxy import Cut
+from tests.acceptance.faults.harness.schedule import play
+from tests.acceptance.faults.harness.system import LEASE_S
+from tests.support.servers import KINDS
 
 pytestmark = pytest.mark.acceptance
 

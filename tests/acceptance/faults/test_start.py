@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.acceptance.faults.rig import Rig, statuses
-from tests.acceptance.stage import ROOT, agrees, ended, log_lines, submit, wait_for
+from tests.acceptance.faults.harness.system import Rig, statuses
+from tests.support.stage import ROOT, agrees, ended, log_lines, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
 

@@ -12,10 +12,10 @@ import pytest
 
 from cancellist.jobs.ledger import records
 from cancellist.jobs.model import Outcome
-from tests.acceptance.faults.crew import CLAIMS
-from tests.acceptance.faults.rig import LEASE_S, Rig, statuses
-from tests.acceptance.stage import Worker, agrees, all_results, ended, log_lines, settled, submit
-from tests.waiting import until
+from tests.acceptance.faults.harness.system import LEASE_S, Rig, statuses
+from tests.acceptance.faults.harness.workers import CLAIMS
+from tests.support.stage import Worker, agrees, all_results, ended, log_lines, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 

@@ -1,0 +1,297 @@
+"""A stage for acceptance tests: a real server, sandbox and workers, each a process that is ended by its pid."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from cancellist.jobs.ledger import records, results
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
+from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.references import reference
+from tests.support import ROOT
+from tests.support.servers import Server
+from tests.support.waiting import until
+
+SEED = 7
+LEASE_S = 3
+MIX = "Allocated=88,ReadyToShip=5,Manifested=4,Cancelled=3"
+
+
+@dataclass
+class Platform:
+    """The sandbox as a process."""
+
+    url: str
+    process: subprocess.Popen[str]
+    consignments: int
+    seed: int = SEED
+
+    def references(self, count: int, *, unknown: int = 0) -> list[str]:
+        """References of the world, and some that it does not know."""
+        return [reference(self.seed, n) for n in range(count)] + [
+            reference(self.seed, self.consignments + n) for n in range(unknown)
+        ]
+
+    def open_references(self, count: int) -> list[str]:
+        """References that are simply cancelled."""
+        mix = parse_mix(MIX)
+        found = [reference(SEED, n) for n in range(self.consignments) if initial_state(SEED, n, mix) in OPEN][:count]
+        assert len(found) == count
+        return found
+
+    def get(self, path: str) -> Any:
+        """A control document."""
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call that it has seen, oldest first."""
+        with urllib.request.urlopen(self.url + "/sandbox/calls", timeout=30) as answer:
+            return [json.loads(line) for line in answer.read().decode().splitlines()]
+
+    def send(self, method: str, path: str, body: object) -> Any:
+        """A control request."""
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def record(self, references: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What really happened to them."""
+        rows: list[dict[str, Any]] = []
+        for at in range(0, len(references), 5000):
+            rows += self.send("POST", "/sandbox/record", list(references[at : at + 5000]))
+        return dict(zip(references, rows, strict=True))
+
+
+@dataclass
+class Worker:
+    """A worker process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def end(self, signum: int = signal.SIGTERM, timeout: float = 40) -> int:
+        """Ends it and answers its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        return self.process.wait(timeout)
+
+
+@dataclass
+class Stage:
+    """What a test plays on."""
+
+    server: Server
+    platform: Platform
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+
+    def worker(
+        self,
+        *,
+        command: Sequence[str] = ("arq", "cancellist.worker.main.WorkerSettings"),
+        source: Path = ROOT,
+        **settings: object,
+    ) -> Worker:
+        """Starts a worker, from the sources in `source`."""
+        environment = self.environment(**settings)
+        environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(str(ROOT), str(source))
+        log = self.folder / f"worker{len(self.workers)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=source, env=environment, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        worker = Worker(process, log)
+        self.workers.append(worker)
+        return worker
+
+    def environment(self, **settings: object) -> dict[str, str]:
+        """The environment of the project's processes on this stage."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith("CANCELLIST_")}
+        named = {f"CANCELLIST_{k.upper()}": str(v) for k, v in {**self.settings, **settings}.items()}
+        return {
+            **own,
+            "PYTHONPATH": str(ROOT),
+            "CANCELLIST_REDIS_URL": self.server.url,
+            "CANCELLIST_API_URL": self.platform.url,
+            **named,
+        }
+
+    @contextlib.asynccontextmanager
+    async def ledger(self) -> AsyncIterator[Ledger]:
+        """The ledger, as a test looks into it."""
+        redis = await connect(self.server.url)
+        try:
+            ledger = Ledger(redis)
+            await ledger.open()
+            yield ledger
+        finally:
+            await redis.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGCONT)
+                worker.process.kill()
+                worker.process.wait(10)
+
+
+@contextlib.contextmanager
+def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **options: object) -> Iterator[Platform]:
+    """The sandbox as a process, ended with the block."""
+    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    with (folder / "sandbox.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cancellist.sandbox", "--json", "--port", "0", "--seed", str(seed), "--mix", MIX,
+             "--consignments", str(consignments), *flags],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+        )  # fmt: skip
+    try:
+        assert process.stdout
+        yield Platform(json.loads(process.stdout.readline())["url"], process, consignments, seed)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+        if process.stdout:
+            process.stdout.close()
+
+
+async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | None = None) -> str:
+    """Submits a job as a producer does."""
+    submission = Submission(ledger, order or JobRequest())
+    for at in range(0, len(references), 10_000):
+        await submission.add(references[at : at + 10_000])
+    sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
+    assert sealed
+    await enqueue(ledger, (order or JobRequest()).account, sealed.drains)
+    return sealed.job
+
+
+async def ended(ledger: Ledger, job: str, within_s: float) -> JobRecord:
+    """Waits until the job has ended."""
+    record = await until(lambda: records.get(ledger, job), lambda r: r.state.ended, within_s)
+    assert record.pending == record.in_flight == 0
+    assert record.settled == record.total
+    return record
+
+
+async def settled(ledger: Ledger, job: str, count: int, within_s: float = 30) -> JobRecord:
+    """Waits until so many references have their result."""
+    return await until(lambda: records.get(ledger, job), lambda r: r.settled >= count, within_s)
+
+
+async def all_results(ledger: Ledger, job: str) -> list[Result]:
+    """Every result of a job."""
+    return [result async for _, page in results.of_job(ledger, job) for result in page]
+
+
+TRUTH = {
+    "Manifested": {Outcome.MANIFESTED},
+    "Cancelled": {Outcome.ALREADY_CANCELLED},
+    "Allocated": {Outcome.CANCELLED},
+    "ReadyToShip": {Outcome.CANCELLED},
+    "Unallocated": {Outcome.CANCELLED},  # deallocated by us, and not cancelled: then it failed
+    None: {Outcome.NOT_FOUND},
+}
+
+
+async def agrees(
+    stage: Stage,
+    ledger: Ledger,
+    job: str,
+    references: Sequence[str],
+    *,
+    maybe: bool = False,
+    twice: bool = False,
+    also: frozenset[Outcome] = frozenset(),
+) -> Counter[Outcome]:
+    """Checks that every reference has exactly one result, and that it is what really happened.
+
+    Args:
+        stage: where it was played.
+        ledger: its ledger.
+        job: the job.
+        references: those that were submitted.
+        maybe: a call may have acted without anybody knowing (a worker was killed): then Cancelled means `cancelled`.
+        twice: another job names them too, and its call may have cancelled them.
+        also: outcomes that stand for a reference that was never cancelled (`aborted`).
+    """
+    found = await all_results(ledger, job)
+    assert Counter(r.reference for r in found) == Counter(references)
+    record = stage.platform.record(references)
+    wrong = wrong_results(found, record, maybe=maybe, twice=twice, also=also)
+    assert not wrong, (len(wrong), wrong[:3])
+    return Counter(r.outcome for r in found)
+
+
+def wrong_results(
+    found: Sequence[Result],
+    record: Mapping[str, dict[str, Any]],
+    *,
+    maybe: bool = False,
+    twice: bool = False,
+    also: frozenset[Outcome] = frozenset(),
+) -> list[tuple[Result, dict[str, Any]]]:
+    """Results that are not what really happened, each with the platform's record; see `agrees`."""
+    wrong = []
+    for result in found:
+        row = record[result.reference]
+        by_us = row["cancelled_by_call"] is not None
+        allowed = {Outcome.CANCELLED} if by_us else set(TRUTH[row["state"]])
+        if by_us and twice:
+            allowed.add(Outcome.ALREADY_CANCELLED)
+        if maybe and row["state"] == "Cancelled":
+            allowed.add(Outcome.CANCELLED)
+        if not by_us and row["state"] not in {"Cancelled", "Manifested", None}:
+            allowed = set(also)
+        elif not by_us:
+            allowed |= also
+        if row["state"] == "Cancelled":
+            allowed.discard(Outcome.FAILED)
+        if twice and (result.status is None or result.state in {"Allocated", "ReadyToShip"}):
+            allowed |= also  # no call of this job was taken, or it was read back as open before the other job's call
+        if result.outcome not in allowed:
+            wrong.append((result, row))
+    return wrong
+
+
+def log_lines(worker: Worker) -> list[dict[str, Any]]:
+    """What a worker has logged."""
+    lines = []
+    for line in worker.log.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def wait_for(condition: Callable[[], bool], within_s: float) -> None:
+    """Waits until it holds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.02)
