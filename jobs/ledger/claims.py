@@ -7,6 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.ledger.pieces import unpack_piece
@@ -49,7 +50,7 @@ class Terms:
     @property
     def live_ms(self) -> int:
         """For how long a drain counts as live after it was last heard of."""
-        return min(self.lease_ms, 4000)
+        return min(self.lease_ms, LIVE_MS)
 
 
 @dataclass(frozen=True, slots=True)
