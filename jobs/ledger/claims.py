@@ -19,7 +19,7 @@ Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
 """References in one request to give back; with what else a script touches, never more than 2,000."""
 _URGENT_BELOW = 1e14
-"""Scores of the class `urgent` (lua/shared/orders.lua)."""
+"""Scores of the class `urgent` (lua/shared/queues.lua)."""
 Kind = Literal["calls", "alone", "reads"]
 
 

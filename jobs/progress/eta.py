@@ -56,7 +56,7 @@ def clock_ms(
 ) -> int:
     """The job's clock: how long it has run, without the time in which it or its account stood still.
 
-    What it stood before its last result is in `idle_ms` already, as lua/shared/results.lua has reckoned it.
+    What it stood before its last result is in `idle_ms` already, as lua/shared/progress_samples.lua has reckoned it.
     """
     zero = started_at_ms + idle_ms
     last = zero + last_at_ms

@@ -13,7 +13,7 @@ from cancellist.jobs.progress.eta import PauseHistory, Progress, clock_ms, progr
 from cancellist.jobs.progress.merged_samples import merged
 
 _NEVER_MS = 5 * 10**13
-"""Where a job without a deadline stands, as lua/shared/orders.lua has it."""
+"""Where a job without a deadline stands, as lua/shared/queues.lua has it."""
 
 
 _GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
