@@ -26,6 +26,7 @@ class JsonParser:
 
     notes: tuple[str, ...] = ()
     swallowed = 0
+    span = None
 
     def __init__(self, column: str | None, pattern: ReferencePattern, line: int = 1) -> None:
         self._column = column

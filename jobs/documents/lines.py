@@ -74,6 +74,7 @@ class LinesParser:
     """
 
     swallowed = 0
+    span = None
     column = None
 
     def __init__(self, pattern: ReferencePattern, line: int = 1) -> None:

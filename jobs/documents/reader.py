@@ -27,8 +27,10 @@ _GROWTH: Final = 4
 
 
 class _Parser(Protocol):
-    swallowed: int
-
+    @property
+    def swallowed(self) -> int: ...
+    @property
+    def span(self) -> tuple[int, str] | None: ...
     @property
     def column(self) -> str | None: ...
     @property
@@ -104,8 +106,13 @@ class Reader:
 
     @property
     def swallowed(self) -> int:
-        """References within quoted cells of several lines, which are not taken."""
+        """References in rows that a quoted cell has swallowed, which are not taken."""
         return self._parser.swallowed if self._parser else 0
+
+    @property
+    def span(self) -> tuple[int, str] | None:
+        """The line of the first such cell, and what is to be said of it."""
+        return self._parser.span if self._parser else None
 
     @property
     def warnings(self) -> tuple[str, ...]:

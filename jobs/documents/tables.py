@@ -11,13 +11,13 @@ from jobs.documents.cells import bare, without_blanks, wrapped
 from jobs.documents.columns import folded, looks_like_reference
 from jobs.documents.headings import Headings, check_alone, filled, questioned
 from jobs.documents.lines import MAX_ENTRY, LineBuffer
+from jobs.documents.spans import Spans
 from jobs.errors import InputError
 from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
 # Read after the last whole line. Where that ends a record, it is a record of its own; inside of a quoted cell it
 # closes that cell. So its place tells whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
 _SENTINEL: Final = '\0"'
-_NOTED: Final = 3
 _USUAL_NAMES: Final = ("reference", "consignment reference", "consignment_reference", "consignment", "ref")
 
 csv.field_size_limit(4 * MAX_ENTRY)  # ours is `MAX_ENTRY`, and says which line it is
@@ -41,35 +41,38 @@ class Table:
 
 
 class CsvParser:
-    """Reads the cells of one column.
-
-    Attributes:
-        swallowed: references within quoted cells of several lines, which are not taken.
-    """
+    """Reads the cells of one column."""
 
     column = None
 
     def __init__(self, table: Table, pattern: ReferencePattern, line: int = 1) -> None:
-        self.swallowed = 0
         self._table = table
         self._pattern = pattern
         self._buffer = LineBuffer(line)
         self._cut_off = False
         self._rows = Headings(table.position, table.width, pattern)
         self._looked = False
-        self._spans: list[str] = []
-        self._more_spans = 0
+        self._spans = Spans(table.delimiter, table.position, table.width, pattern)
         self._again = 0
         self._names = frozenset(folded(name) for name in table.header)
         self._headings = _spellings(table.header) if table.header else frozenset[str]()
+
+    @property
+    def swallowed(self) -> int:
+        """References in rows that a quoted cell has swallowed, which are not taken."""
+        return self._spans.swallowed
+
+    @property
+    def span(self) -> tuple[int, str] | None:
+        """The line of the first such cell, and what is to be said of it."""
+        return self._spans.first
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know."""
         lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
         again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
-        more = (f"and {self._more_spans:,} more quoted cells of that kind",) if self._more_spans else ()
-        return (*self._spans, *more, *again)
+        return (*self._spans.notes, *again)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
         """Take the next piece of text and give the entries that are whole.
@@ -151,27 +154,8 @@ class CsvParser:
         if len(rows) != count:
             lines = _beginnings(rows, first)
             for line, row in zip(lines, rows, strict=True):
-                self._look_within(line, row)
+                self._spans.look(line, row)
         return rows, lines
-
-    def _look_within(self, line: int, row: list[str]) -> None:
-        """Tell of references in the lines of quoted cells: most likely a quote is missing, and they were rows."""
-        for cell in row:
-            lines = cell.split("\n")
-            if len(lines) > 1:
-                held = sum(self._holds_reference(one) for one in lines)
-                self.swallowed += held
-                if held and len(self._spans) < _NOTED:
-                    self._spans.append(
-                        f"a quoted cell spans lines {line} to {line + len(lines) - 1} and holds references; they are "
-                        "not taken: is a quote missing?"
-                    )
-                elif held:
-                    self._more_spans += 1
-                line += len(lines) - 1
-
-    def _holds_reference(self, line: str) -> bool:
-        return any(self._pattern.matches(normalise(bare(cell))) for cell in line.split(self._table.delimiter))
 
     def _each(self, lines: Sequence[int], rows: list[list[str]]) -> RawBatch:
         """Take the cells of records that may be blank, or longer or shorter than they should be."""
