@@ -136,18 +136,22 @@ class Items:
         if kinds != {str}:
             self._one_by_one(items, lines)
             return
+        if without_blanks(lines, values)[2]:
+            self._one_by_one(items, lines)
+            return
         self.found += len(values)
-        self._out.append(RawBatch(*_parted(without_blanks(lines, values))))
+        self._out.append(RawBatch(lines, values, rows=items))
 
     def _one_by_one(self, items: list[Any], lines: Sequence[int]) -> None:
         kept: list[int] = []
         values: list[str] = []
         invalid: list[InvalidEntry] = []
-        blank = 0
+        whole: list[Any] = []
+        without: list[Any] = []
         for line, item in zip(lines, items, strict=True):
             value = self._of(item, line)
             if value is _MISSING:
-                blank += 1
+                without.append(item)
                 continue
             self.found += 1
             if not isinstance(value, str):
@@ -155,9 +159,10 @@ class Items:
             elif value.strip(NOISE):
                 kept.append(line)
                 values.append(str(value))
+                whole.append(item)
             else:
-                blank += 1
-        self._out.append(RawBatch(kept, values, tuple(invalid), blank))
+                without.append(item)
+        self._out.append(RawBatch(kept, values, tuple(invalid), len(without), whole, without))
 
     def _of(self, item: Any, line: int) -> Any:
         """Give the value that ought to be a reference.
@@ -189,11 +194,6 @@ class Items:
         return f"{what}{where}" if where or not self._path else "no object"
 
 
-def _parted(parts: tuple[Sequence[int], list[str], int]) -> tuple[Sequence[int], list[str], tuple[()], int]:
-    lines, values, blank = parts
-    return lines, values, (), blank
-
-
 def _kind(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "an array"
 
@@ -214,6 +214,13 @@ def _reach(item: dict[str, Any], path: Sequence[str]) -> Any:
             return _MISSING
         value = value[name]
     return value
+
+
+def places(item: object, pattern: ReferencePattern) -> Iterator[str]:
+    """Give the keys of an object, dotted where they are of inner ones, that hold a reference."""
+    for path, value in _leaves(item) if isinstance(item, dict) else ():
+        if isinstance(value, str) and pattern.matches(normalise(value)):
+            yield ".".join(path)
 
 
 def _other_spelling(item: dict[str, Any], path: Sequence[str]) -> str | None:

@@ -114,6 +114,10 @@ class LinesParser:
         for line, at in questioned(raw, invalid):
             check_alone(line, raw.values[at], self._pattern, first=line == self._first)
 
+    def places(self, _row: object) -> tuple[str, ...]:
+        """Give the names of columns with references: a line has none."""
+        return ()
+
     def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
         """Leave out the comments at the beginning, and refuse what has a structure."""
         above = 0

@@ -1,13 +1,14 @@
 """The way from blocks of bytes to batches of entries, by feed and flush, without I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from jobs.documents.columns import plainly
 from jobs.documents.decoding import Decoder
 from jobs.documents.hints import Hints
 from jobs.documents.json_reader import JsonParser
 from jobs.documents.lines import MAX_ENTRY, LinesParser
+from jobs.documents.rivals import Rivals
 from jobs.documents.sniffing import Form, Layout, sniff
 from jobs.documents.tables import CsvParser
 from jobs.documents.unpacking import Unpacker
@@ -36,6 +37,7 @@ class _Parser(Protocol):
     @property
     def notes(self) -> tuple[str, ...]: ...
     def parse(self, text: str, *, final: bool) -> list[RawBatch]: ...
+    def places(self, row: Any, /) -> Iterable[str]: ...
 
 
 class Reader:
@@ -70,6 +72,7 @@ class Reader:
         self._layout: Layout | None = None
         self._parser: _Parser | None = None
         self._holds = False
+        self._rivals = Rivals(pattern)
 
     @property
     def form(self) -> Form | None:
@@ -119,7 +122,8 @@ class Reader:
         """What the user should know."""
         of_layout = self._layout.notes if self._layout else ()
         of_encoding = self._decoder.warning if self._decoder else ""
-        return tuple(filter(None, (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()))))
+        of_others = self._rivals.note(self.column or f"column {self.position}")
+        return tuple(filter(None, (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()), of_others)))
 
     def feed(self, block: bytes) -> Iterator[RawBatch]:
         """Take the next block, of any length, and give the batches that are whole.
@@ -143,11 +147,13 @@ class Reader:
         yield from self._read(piece, final=True)
 
     def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the malformed entries of the batch that came last, before the next one is taken.
+        """Look at the batch that came last, and its malformed entries, before the next one is taken.
 
         Raises:
             InputError: one of them shows that references around it may not be meant.
         """
+        if self._parser and self._hints.column is None:
+            self._rivals.count(raw, invalid, self._parser.places)
         self._holds = self._holds or len(invalid) < len(raw.values) + len(raw.invalid)
         if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
             self._parser.examine(raw, invalid)

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Final
 
 from jobs.documents.cells import bare, without_blanks, wrapped
 from jobs.documents.columns import folded, looks_like_reference
-from jobs.documents.headings import Headings, check_alone, filled, questioned
+from jobs.documents.headings import Headings, check_alone, filled, places, questioned
 from jobs.documents.lines import MAX_ENTRY, LineBuffer
 from jobs.documents.spans import Spans
 from jobs.errors import InputError
@@ -129,6 +129,12 @@ class CsvParser:
                     if near > at and not self._rows.watching:
                         break
 
+    def places(self, row: str | Sequence[str]) -> Iterator[str]:
+        """Give the names of the columns of a row that hold a reference."""
+        header = self._table.header
+        for at in places(self._parted(row), self._pattern):
+            yield (header[at] if at < len(header) else "") or f"column {at + 1}"
+
     def _parted(self, row: str | Sequence[str]) -> Sequence[str]:
         return row.split(self._table.delimiter) if isinstance(row, str) else row
 
@@ -163,9 +169,9 @@ class CsvParser:
         self._looked = True
         kept: list[int] = []
         whole: list[list[str]] = []
+        without: list[list[str]] = []
         values: list[str] = []
         invalid: list[InvalidEntry] = []
-        blank = 0
         for line, row in zip(lines, rows, strict=True):
             if not any(cell.strip(NOISE) for cell in row):
                 self._rows.part()
@@ -184,9 +190,9 @@ class CsvParser:
                     values.append(value)
                     whole.append(row)
                 else:
-                    blank += 1
+                    without.append(row)
             self._cut_off = len(row) <= table.position
-        return RawBatch(kept, values, tuple(invalid), blank, whole)
+        return RawBatch(kept, values, tuple(invalid), len(without), whole, without)
 
     def _is_header(self, line: int, row: list[str]) -> bool:
         """Say whether a record is the header once more.

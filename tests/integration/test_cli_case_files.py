@@ -120,3 +120,13 @@ def test_where_most_rows_were_swallowed_the_first_is_named_and_what_to_do(desk: 
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
         assert "(the first: a quoted cell spans lines 2 to 5 and holds references" in done.err
         assert "is a quote missing?): mend them" in done.err
+
+
+def test_a_column_that_turns_out_to_hold_more_references_is_told(desk: Desk):
+    rows = "".join(f"EC-{number:03d}-AAA-AAA,\n" for number in range(210))
+    rows += "".join(f",EC-{number:03d}-BBB-BBB\n" for number in range(390))
+    done = desk.ok("enqueue", desk.file("late.csv", f"reference,old\n{rows}"), "--dry-run", "--json")
+    assert (done.document["total"], done.document["blank"]) == (210, 390)
+    (note,) = done.document["files"][0]["notes"]
+    assert note.startswith("'old' holds more references than 'reference', 390 at least and 210")
+    assert f"note: {note}" in done.err
