@@ -21,6 +21,7 @@ _PARTING: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that say which references are meant."""
+_WORD_ENDS: Final = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _SET_OFF: Final = re.compile(r"([=\-*#~_+])\1|.*[:;]$", re.DOTALL)
 """Words between lines of signs, or before a colon."""
 _PAIR: Final = 2
@@ -63,6 +64,11 @@ def is_remark(text: str) -> bool:
     references is merely malformed.
     """
     return is_words(text) and bool(_PARTING.search(text) or _SET_OFF.match(bare(text)))
+
+
+def says_which(name: str) -> bool:
+    """Say whether a name, such as `toCancel` or `kept_ones`, says which references are meant."""
+    return bool(_PARTING.search(_WORD_ENDS.sub(" ", name)))
 
 
 def says_nothing(text: str) -> bool:
