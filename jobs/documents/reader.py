@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 from jobs.documents.columns import plainly
 from jobs.documents.decoding import Decoder
+from jobs.documents.headings import Titles
 from jobs.documents.hints import Hints
 from jobs.documents.json_reader import JsonParser
 from jobs.documents.lines import MAX_ENTRY, LinesParser
@@ -73,6 +74,7 @@ class Reader:
         self._parser: _Parser | None = None
         self._holds = False
         self._rivals = Rivals(pattern)
+        self._titles = Titles(pattern)
 
     @property
     def form(self) -> Form | None:
@@ -154,9 +156,12 @@ class Reader:
         """
         if self._parser and self._hints.column is None:
             self._rivals.count(raw, invalid, self._parser.places)
-        self._holds = self._holds or len(invalid) < len(raw.values) + len(raw.invalid)
+        holds = len(invalid) < len(raw.values) + len(raw.invalid)
+        self._holds = self._holds or holds
+        alone: list[tuple[int, str]] = []
         if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
-            self._parser.examine(raw, invalid)
+            alone = self._parser.examine(raw, invalid)
+        self._titles.look(raw, alone, holds=holds)
 
     def _cut(self, piece: bytes) -> Iterator[RawBatch]:
         self._held += piece

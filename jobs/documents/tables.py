@@ -113,21 +113,27 @@ class CsvParser:
         self._looked = False
         return RawBatch(lines, values, rows=rows)
 
-    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the malformed entries of a batch, and at what is around them.
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> list[tuple[int, str]]:
+        """Look at the malformed entries of a batch, and at what is around them; give those that stand alone in a row.
 
         Raises:
             InputError: one of them is a heading or a remark, or holds a reference among other words.
         """
+        alone = []
         for line, at in questioned(raw, invalid):
             row = self._parted(raw.rows[at])
             if filled(row) <= 1:
-                check_alone(line, row[self._table.position], self._pattern)
+                alone.append((line, row[self._table.position]))
+                check_alone(*alone[-1], self._pattern)
             elif not self._looked:
-                for near in range(max(0, at - 2), len(raw.rows)):
-                    self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
-                    if near > at and not self._rows.watching:
-                        break
+                self._look_near(raw, at)
+        return alone
+
+    def _look_near(self, raw: RawBatch, at: int) -> None:
+        for near in range(max(0, at - 2), len(raw.rows)):
+            self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
+            if near > at and not self._rows.watching:
+                break
 
     def places(self, row: str | Sequence[str]) -> Iterator[str]:
         """Give the names of the columns of a row that hold a reference."""
