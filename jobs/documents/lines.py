@@ -125,18 +125,21 @@ class LinesParser:
         above = 0
         for at, (line, value) in enumerate(zip(lines, values, strict=True)):
             text = value.strip(NOISE)
-            comment = text.startswith(COMMENTS)
+            comment = text.startswith(COMMENTS) and not self._refers(text)
             if not self._begun and (comment or not text):
                 above = at + 1
                 self.notes = (f"comments were passed over, up to line {line}",) if comment else self.notes
             elif text:
                 self._begun = True
-                if (comment or _STRUCTURE.search(text)) and not self._pattern.matches(normalise(plain(text))):
+                if (comment or _STRUCTURE.search(text)) and not self._refers(text):
                     raise InputError(
-                        f"line {line}: '{shown(text)}' shows that this is no plain list: hand in CSV, JSON, or one "
-                        "reference a line and nothing else"
+                        f"line {line}: '{shown(text)}' shows that this is no plain list (a heading, a remark or "
+                        "brackets): hand in CSV, JSON, or one reference a line and nothing else"
                     )
         return lines[above:], values[above:]
+
+    def _refers(self, text: str) -> bool:
+        return self._pattern.matches(normalise(plain(text)))
 
 
 def header_of(lines: Sequence[str], pattern: ReferencePattern) -> int | None:

@@ -5,15 +5,16 @@ from typing import Any, Final, Protocol
 
 from jobs.documents.columns import plainly
 from jobs.documents.decoding import Decoder
+from jobs.documents.foreign import refuse_text
 from jobs.documents.headings import Titles
 from jobs.documents.hints import Hints
 from jobs.documents.json_reader import JsonParser
-from jobs.documents.lines import MAX_ENTRY, LinesParser
+from jobs.documents.lines import MAX_ENTRY, LinesParser, header_of
 from jobs.documents.rivals import Rivals
 from jobs.documents.sniffing import Form, Layout, sniff
 from jobs.documents.tables import CsvParser
 from jobs.documents.unpacking import Unpacker
-from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern
+from jobs.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, classify
 
 HEAD_BYTES: Final = 32 * 1024
 """What the encoding is judged by."""
@@ -250,5 +251,19 @@ def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n\t ")
     start = text.lstrip(NOISE)
-    parser: _Parser = JsonParser(None, pattern) if start.startswith(("[", "{")) else LinesParser(pattern)
-    return [batch for batch in parser.parse(text, final=True) if batch.values or batch.invalid or batch.blank]
+    refuse_text(start)
+    if start.startswith(("[", "{")):
+        return _filled(JsonParser(None, pattern).parse(text, final=True))
+    above = header_of(text.split("\n"), pattern)
+    if above is not None:
+        text = text.split("\n", above + 1)[-1]
+    lines, titles = LinesParser(pattern, 1 if above is None else above + 2), Titles(pattern)
+    batches = _filled(lines.parse(text, final=True))
+    for raw in batches:
+        judged = classify(raw, pattern)
+        titles.look(raw, lines.examine(raw, judged.invalid) if judged.valid else (), holds=bool(judged.valid))
+    return batches
+
+
+def _filled(batches: Iterable[RawBatch]) -> list[RawBatch]:
+    return [batch for batch in batches if batch.values or batch.invalid or batch.blank]

@@ -3,6 +3,7 @@
 import pytest
 
 from jobs.documents.columns import plainly
+from jobs.references import ReferencePattern
 from tests.unit.documents import A, B, C, entries, references, refusal
 
 D = "EC-000-05D-1NV"
@@ -160,3 +161,9 @@ def test_what_is_no_name_above_references_is_malformed(first):
 )  # fmt: skip
 def test_what_a_file_is_is_known_behind_blanks_and_marks_in_any_encoding(begins, what, blanks, encoding):
     assert f"the input is {what}, not a list" in refusal(f"{blanks}{begins}{A}\n{B}\n".encode(encoding))
+
+
+@pytest.mark.parametrize("pattern", [r"#[0-9]+", r"//[0-9]+", r"#[0-9]+:"])
+def test_references_that_begin_as_comments_do_are_no_comments(pattern):
+    ones = [pattern.replace("[0-9]+", str(number)) for number in (1001, 1002, 1003)]
+    assert references("\n".join(ones), pattern=ReferencePattern(pattern)) == ones
