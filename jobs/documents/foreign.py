@@ -25,6 +25,8 @@ _FOREIGN: Final = (
     (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
     (b"MSCF", "a cabinet archive", _UNPACK),
     (b"%PDF", "a PDF", "hand in the list it was made from, as CSV or text"),
+    (b"%!PS", "a PostScript file", "hand in the list it was made from, as CSV or text"),
+    (b"BEGIN:V", "a calendar or a contact", _LIST),
     (b"{\\rtf", "an RTF document", "save it as plain text"),
     (b"PAR1", "a Parquet file", _EXPORT),
     (b"ARROW1", "an Arrow file", _EXPORT),

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from jobs.documents.cells import bare
 from jobs.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
-from jobs.documents.headings import is_words
+from jobs.documents.headings import is_decoration, is_words
 from jobs.documents.hints import BEYOND, Hints
 from jobs.documents.lines import COMMENTS
 from jobs.documents.tables import Table, beyond, last_filled, records
@@ -134,7 +134,7 @@ def _check_below(
         if _holds(row, pattern):
             return
         cells = [bare(cell) for cell in row.cells]
-        if _may_name(cells, position, [bare(cell) for cell in header]):
+        if not is_decoration(cells) and _may_name(cells, position, [bare(cell) for cell in header]):
             raise InputError(
                 f"line {row.line + hints.skip_lines} may be the header as well as the line with "
                 f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "

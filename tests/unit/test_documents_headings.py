@@ -157,6 +157,7 @@ def test_what_is_no_name_above_references_is_malformed(first):
     [
         ("%PDF-1.7\n", "a PDF"), ("{\\rtf1\\ansi\n", "an RTF document"), ("<!DOCTYPE html>\n", "a web page"),
         ("<?xml version='1.0'?>\n", "XML"), ("PK\x03\x04\n", "a zip archive"), ("From: a@b\nSubject: x\n", "a mail"),
+        ("%!PS-Adobe-3.0\n", "a PostScript file"), ("BEGIN:VCALENDAR\n", "a calendar or a contact"),
     ],
 )  # fmt: skip
 def test_what_a_file_is_is_known_behind_blanks_and_marks_in_any_encoding(begins, what, blanks, encoding):
