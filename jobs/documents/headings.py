@@ -166,18 +166,15 @@ class Titles:
         """
         if self._title and holds:
             raise remark(*self._title)
-        for line, text in alone:
-            if is_title(text):
-                self._place(raw, line, text)
+        titles = [one for one in alone if is_title(one[1])]
+        if titles and holds:
+            held = [line for line, value in zip(raw.lines, raw.values, strict=True) if self._refers(value)]
+            titles = [one for one in titles if self._begun or one[0] > held[0]]
+            if titles and titles[0][0] < held[-1]:
+                raise remark(*titles[0])
+        if titles and not self._title and (self._begun or holds):
+            self._title = titles[0]
         self._begun = self._begun or holds
-
-    def _place(self, raw: RawBatch, line: int, text: str) -> None:
-        at = bisect_left(raw.lines, line)
-        if any(map(self._refers, raw.values[at + 1 :])):
-            if self._begun or any(map(self._refers, raw.values[:at])):
-                raise remark(line, text)
-        elif not self._title and (self._begun or any(map(self._refers, raw.values[:at]))):
-            self._title = line, text
 
     def _refers(self, value: str) -> bool:
         return self._pattern.matches(normalise(value))

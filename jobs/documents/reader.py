@@ -9,7 +9,7 @@ from jobs.documents.foreign import refuse_text
 from jobs.documents.headings import Titles
 from jobs.documents.hints import Hints
 from jobs.documents.json_reader import JsonParser
-from jobs.documents.lines import MAX_ENTRY, LinesParser, header_of
+from jobs.documents.lines import MAX_ENTRY, LinesParser
 from jobs.documents.rivals import Rivals
 from jobs.documents.sniffing import Form, Layout, sniff
 from jobs.documents.tables import CsvParser
@@ -246,6 +246,8 @@ def read(
 def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
     """Give the entries of a text that is JSON, or else one reference a line, but no table; read whole, or refused.
 
+    A header is a table's: words above the references are a malformed entry here.
+
     Raises:
         InputError: it is malformed, or it cannot be told what is meant.
     """
@@ -254,10 +256,7 @@ def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
     refuse_text(start)
     if start.startswith(("[", "{")):
         return _filled(JsonParser(None, pattern).parse(text, final=True))
-    above = header_of(text.split("\n"), pattern)
-    if above is not None:
-        text = text.split("\n", above + 1)[-1]
-    lines, titles = LinesParser(pattern, 1 if above is None else above + 2), Titles(pattern)
+    lines, titles = LinesParser(pattern), Titles(pattern)
     batches = _filled(lines.parse(text, final=True))
     for raw in batches:
         judged = classify(raw, pattern)

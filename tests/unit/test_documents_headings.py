@@ -1,10 +1,13 @@
 """Headings, remarks, other tables and references among words: what shows that not all references are meant."""
 
+import time
+
 import pytest
 
+from jobs.documents import listed
 from jobs.documents.columns import plainly
 from jobs.references import ReferencePattern
-from tests.unit.documents import A, B, C, entries, references, refusal
+from tests.unit.documents import PATTERN, A, B, C, entries, references, refusal
 
 D = "EC-000-05D-1NV"
 MANY = "".join(f"{number},EC-{number:03}-AAA-AAA\n" for number in range(100, 400))
@@ -168,3 +171,12 @@ def test_what_a_file_is_is_known_behind_blanks_and_marks_in_any_encoding(begins,
 def test_references_that_begin_as_comments_do_are_no_comments(pattern):
     ones = [pattern.replace("[0-9]+", str(number)) for number in (1001, 1002, 1003)]
     assert references("\n".join(ones), pattern=ReferencePattern(pattern)) == ones
+
+
+def test_many_words_below_a_list_take_no_more_time_than_lines_do():
+    words = "".join(f"row {number} of many\n" for number in range(50_000))
+    begun = time.process_time()
+    for batch in listed(f"{A}\n{words}", PATTERN):
+        assert len(batch.values) == 50_001
+    assert references(f"{A}\n{words}") == [A]
+    assert time.process_time() - begun < 20

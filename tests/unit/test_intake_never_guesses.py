@@ -132,8 +132,7 @@ def test_references_in_another_form_refuse_all_of_the_entry(text, words):
 @pytest.mark.parametrize(
     "text",
     [
-        f"{A},\n{B},", f"# returns of today\n{A}\n{B}", f"// by us\n\n{A};\n{B};\n", f"reference\n{A}\n{B}",
-        f"Sendung\n{A}\n{B}",
+        f"{A},\n{B},", f"# returns of today\n{A}\n{B}", f"// by us\n\n{A};\n{B};\n",
         f"'{A}'\n'{B}'", f'"{A}"\n"{B}"', f'"{A}",\n"{B}",\n', f'="{A}"\n="{B}"',
         f"{A}\n{B}\x1a", json.dumps([A, B], indent=1),
         f"{BOM}# x\n{A}\n\n{B}", f" {A.lower()}\n\t{B}\u00a0",
@@ -143,6 +142,15 @@ def test_the_field_is_read_as_a_file_of_lines_or_json_is(text):
     reader = Reader(pattern=PATTERN)
     in_file = [one for raw in (*reader.feed(text.encode()), *reader.flush()) for one in classify(raw, PATTERN).valid]
     assert read(("references", text)) == in_file == [A, B]
+
+
+@pytest.mark.parametrize("header", ["reference", "Sendung", "not one"])
+def test_words_above_the_references_are_a_malformed_entry(header):
+    pairs = [(b"references", f"{header}\n{A}\n{B}".encode())]
+    wanted = parse_entry(pairs, now_ms=NOW, accounts=frozenset({"default"}))
+    assert wanted.references == [header, A, B]
+    (batch,) = sift(wanted.references, PATTERN, most=TENTH)
+    assert (batch.valid, [entry.text for entry in batch.invalid]) == ([A, B], [header])
 
 
 def test_the_pattern_of_the_account_decides_on_what_has_a_structure():
