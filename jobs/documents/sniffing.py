@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from jobs.documents.cells import bare
 from jobs.documents.columns import listing, quoted
 from jobs.documents.foreign import refuse_text
 from jobs.documents.headers import Row, delimiter_of, explicit, rows_of, table_of
 from jobs.documents.hints import Hints
 from jobs.documents.json_text import is_string
-from jobs.documents.lines import plain
+from jobs.documents.lines import header_of, plain
 from jobs.documents.tables import Table
 from jobs.errors import InputError
 from jobs.references import NOISE, ReferencePattern, normalise
@@ -98,6 +99,11 @@ def _by_content(
         raise InputError(_no_column(hints.column, filled, pattern))
     if all(map(is_string, filled)):
         return Layout("json")
+    at = header_of(lines, pattern) if hints.header else None
+    if at is not None:
+        name = bare(lines[at])
+        notes = (f"the first {at} lines were passed over: the list begins below",) if at and any(lines[:at]) else ()
+        return Layout("csv", Table(",", position=0, width=1, header=(name,)), name, at + 1, notes)
     return Layout("lines")
 
 
