@@ -161,10 +161,9 @@ class Feed:
         of = reading.references + reading.invalid + swallowed
         if not self._limit.exceeded(lost, of):
             return
-        first = f"line {reading.first.line}: {why(reading.first)}" if reading.first else reading.reader.warnings[-1]
         raise InputError(
-            f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: {first}): "
-            "mend them, or allow more with --max-invalid"
+            f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: "
+            f"{_first(reading)}): mend them, or allow more with --max-invalid"
         )
 
 
@@ -176,6 +175,13 @@ async def _raw(reading: Reading, moved: Callable[[int], None]) -> AsyncIterator[
         moved(len(block))
     for raw in reading.reader.flush():
         yield raw
+
+
+def _first(reading: Reading) -> str:
+    """What was lost first: a malformed entry, or rows that a quoted cell has swallowed."""
+    entry, span = reading.first, reading.reader.span
+    malformed = (entry.line, f"line {entry.line}: {why(entry)}") if entry else None
+    return min(filter(None, (malformed, span)))[1]
 
 
 def _nothing(reading: Reading) -> str:
