@@ -2,22 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, JobState, Outcome
-from cancellist.jobs.parsing.documents import Form
 from cancellist.jobs.times import rfc3339
 
-FORMS: Final[Mapping[Form, str]] = {
-    "csv": "CSV",
-    "json": "JSON",
-    "jsonl": "JSON lines",
-    "lines": "one reference a line",
-}
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10

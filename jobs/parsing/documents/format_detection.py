@@ -1,6 +1,6 @@
 """What form a document has, judged by its first lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -16,6 +16,10 @@ from cancellist.jobs.parsing.documents.lines import header_of, plain
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
 Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]
+FORMS: Final[Mapping[Form, str]] = {
+    "csv": "CSV", "json": "JSON", "jsonl": "JSON lines", "lines": "one reference a line",
+}  # fmt: skip
+"""What each is called."""
 
 _SAMPLE: Final = 200
 """Lines by which the form is judged."""
