@@ -88,7 +88,7 @@ def show_status(snapshot: Snapshot) -> None:
     ]
     rows: dict[str, object] = {
         "job": record.id,
-        "state": Text(wording.standing(snapshot), style=wording.state_style(record.state)),
+        "state": Text(wording.job_state(snapshot), style=wording.state_style(record.state)),
         "done": " ".join(filter(None, progress)),
         "pending": wording.count(record.pending) if record.pending else None,
         "in flight": wording.count(record.in_flight) if record.in_flight else None,

@@ -127,7 +127,7 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
     return [outcome(name, number) for name, number in counts.items() if number]
 
 
-def standing(snapshot: Snapshot) -> str:
+def job_state(snapshot: Snapshot) -> str:
     """Its state, and what keeps it from going on."""
     record = snapshot.record
     if record.state is JobState.HELD and record.order.start_at_ms:
@@ -160,7 +160,7 @@ def line(snapshot: Snapshot) -> str:
     going = [done, rate(snapshot), time_left(snapshot), at_risk(snapshot)]
     parts = [*going, calls(snapshot.gate), *outcomes(snapshot.outcomes)]
     idle = f"; {START_A_WORKER}" if snapshot.gate.workers == 0 else ""
-    return f"{record.id} {standing(snapshot)}: {', '.join(filter(None, parts))}{idle}"
+    return f"{record.id} {job_state(snapshot)}: {', '.join(filter(None, parts))}{idle}"
 
 
 def stopped_why(account: str, gate: AccountGate) -> str:

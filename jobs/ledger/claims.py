@@ -159,7 +159,7 @@ class Settlement:
         hold_ms: for how long the account makes no call.
         hold_why: what to tell people about it.
         listed: what the call has shown of the length of lists.
-        learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
+        learnt: a fingerprint of words of refusal, and the class of state that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
         well: whether the platform has answered what was asked: that shows what fails meanwhile in another light.

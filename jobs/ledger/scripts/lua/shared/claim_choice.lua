@@ -101,7 +101,7 @@ local function choose(ask, slot)
   elseif h[3] then
     call('HDEL', K.state, 'part_since')
   end
-  local alone = group_first(ready) and not (ask.probe and ready > 0) -- a culprit may be why the breaker is open
+  local alone = group_first(ready) and not (ask.probe and ready > 0) -- what it names may be why the breaker is open
   local calls = ready > 0 or alone
   if ask.probe and calls then reads = false end -- a read that goes well says little of calls
   if reads and calls and not ask.probe then
