@@ -6,7 +6,6 @@ No server is started for it and none is waited for, and no error is ever told: i
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.model import Outcome
 
 if TYPE_CHECKING:
@@ -45,8 +44,9 @@ async def _jobs(ledger: "Ledger", _: "Settings") -> Iterable[tuple[str, str]]:
 
 
 async def _accounts(ledger: "Ledger", settings: "Settings") -> Iterable[tuple[str, str]]:
+    from cancellist.jobs.ledger.accounts import served  # noqa: PLC0415 - only for completion
 
-    return [(name, "") for name in sorted({*settings.account_names, *await ledger_accounts.served(ledger)})]
+    return [(name, "") for name in sorted({*settings.account_names, *await served(ledger)})]
 
 
 def _asked(look: Callable[["Ledger", "Settings"], Coroutine[Any, Any, Iterable[tuple[str, str]]]]) -> Offered:

@@ -182,6 +182,11 @@ class JobRecord:
     intake_entry: str | None = None
 
     @property
+    def last_at_ms(self) -> int:
+        """When its last result came, on its clock; 0 where none has."""
+        return self.samples[-1].at_ms if self.samples else 0
+
+    @property
     def settled(self) -> int:
         """References that have their result."""
         return sum(self.outcomes.values())

@@ -202,9 +202,9 @@ class Intake:
         return None
 
     def _understood(self, entry: Entry, now_ms: int) -> _Taken:
-        wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts)
+        wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts, patterns=self._patterns)
         pattern = self._patterns[wanted.order.account]
-        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most, lines=wanted.lines))
+        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most))
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:

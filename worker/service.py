@@ -28,7 +28,7 @@ from cancellist.jobs.ledger.intake import leave
 from cancellist.jobs.ledger.opening import Opened, open_ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import JobRecord, JobState
-from cancellist.jobs.responses.refusal_texts import KnownWords
+from cancellist.jobs.responses.refusal_texts import RefusalTexts
 from cancellist.jobs.responses.retry import RetryPolicy
 from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.calls.flow_reporter import FlowReporter
@@ -236,7 +236,7 @@ class Service:
         await self._stack.enter_async_context(client)
         known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
         attempt = Attempt(
-            client, policy, lease_s=lease_s, known=KnownWords(known), deallocate_first=own.deallocate_first
+            client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first
         )
         flow_policy = self.settings.flow_policy(
             ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us

@@ -2,21 +2,21 @@
 
 import asyncio
 import sys
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report
-from cancellist.cli.actions.enqueue_report import Submitted, Wanted
+from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.actions.exit_status import exit_status
-from cancellist.cli.actions.input_file import Feed
-from cancellist.cli.actions.input_file import opened as opened_feed
 from cancellist.cli.output import progress_view, tables, wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.settings import Settings, load
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
-from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger import documents, enqueue, snapshots
+from cancellist.jobs.ledger.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.input_feed import Feed
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.parsing.documents import Hints
@@ -38,7 +38,7 @@ def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, a
     settings = load()
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
-    enqueue_report.check_form(wanted)
+    enqueue.check_form(wanted, time.time_ns() // 1_000_000)
     if rehearse:
         return session.run(_rehearse(files, wanted, settings, as_json=as_json))
     return session.run(_enqueue(files, wanted, settings, wait=wait, as_json=as_json))
@@ -61,7 +61,7 @@ def _check_key(settings: Settings, account: str) -> None:
 def _opened(files: Files, wanted: Wanted, settings: Settings) -> AbstractContextManager[Feed]:
     pattern = ReferencePattern(settings.of(wanted.account).reference_pattern)
     limit = parse_limit(files.max_invalid or settings.max_invalid)
-    return opened_feed(files.paths, hints=files.hints, pattern=pattern, limit=limit)
+    return input_file.opened(files.paths, hints=files.hints, pattern=pattern, limit=limit)
 
 
 async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json: bool) -> int:
@@ -69,7 +69,10 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
     with _opened(files, wanted, settings) as feed:
-        plan = await enqueue_report.dry_run(enqueue_report.order(wanted, enqueue_report.now_ms()), feed, settings)
+        request = enqueue.request_of(wanted, time.time_ns() // 1_000_000)
+        own = settings.of(wanted.account)
+        plan = await enqueue.dry_run(request, feed, per_call=own.max_references_per_call, platform=own.api_url)
+        input_file.tell(feed)
     if as_json:
         emit(plan)
     else:
@@ -81,8 +84,8 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
     with _opened(files, wanted, settings) as feed:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
-            order = enqueue_report.order(wanted, await opened.ledger.now_ms())
-            submitted = await enqueue_report.submit(opened.ledger, order, feed, settings)
+            request = enqueue.request_of(wanted, await opened.ledger.now_ms())
+            submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
             _tell(submitted, wait=wait, as_json=as_json)
             await _hint(opened, submitted, wait=wait)
             return await _wait(opened, submitted, as_json=as_json) if wait else 0

@@ -61,7 +61,7 @@ def explain_texts(account: str, *, as_json: bool) -> None:
     """Shows what the platform's words of refusal have come to mean."""
     learnt = session.run(_learnt(account))
     if as_json:
-        rows = [{"words": w, "meaning": m.standing, "agreed": m.agreed} for w, m in learnt.items()]
+        rows = [{"words": w, "meaning": m.state_class, "agreed": m.agreed} for w, m in learnt.items()]
         emit({"account": account, "words": rows})
         return
     if not learnt:
@@ -69,7 +69,7 @@ def explain_texts(account: str, *, as_json: bool) -> None:
         return
     table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"], wrapped=["words"])
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
-        table.add_row(cell(text), meaning.standing, str(meaning.agreed))
+        table.add_row(cell(text), meaning.state_class, str(meaning.agreed))
     show(table)
     say("no result rests on these: each refusal is read. CANCELLIST_REFUSAL_WORDS says which words you vouch for")
 

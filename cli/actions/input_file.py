@@ -1,193 +1,19 @@
-"""A user's files of references on their way into a job: read by blocks, checked, judged, each reference once."""
+"""A user's files, opened to be read into a job: a progress bar while that takes long, and what is said of them."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from typing import Final
 
 from cancellist.cli.actions.input_source import STDIN, Source
-from cancellist.cli.output import wording
 from cancellist.cli.terminal import console, is_terminal, say
-from cancellist.jobs.errors import InputError, NoReferencesError
-from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.parsing.documents import Hints, Reader
-from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, ReferencePattern, classify
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger.input_feed import LISTED, MAX_INVALID, Feed
+from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.references import ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
 
-LISTED: Final = 20
-"""Malformed lines that are listed; the rest is counted."""
-MAX_INVALID: Final = Limit(percent=10)
-"""The malformed entries of a file that are allowed, unless it is said otherwise."""
 _BAR_AFTER_S: Final = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A malformed entry that is shown, and the file that it is in."""
-
-    file: str
-    entry: InvalidEntry
-
-
-class Reading:
-    """One file: how it was read, and what was in it.
-
-    Attributes:
-        references: those in it, duplicates included.
-        invalid: malformed entries.
-        blank: cells without anything where a reference could have been.
-        first: the first malformed entry.
-    """
-
-    def __init__(self, source: Source, reader: Reader) -> None:
-        self.source = source
-        self.reader = reader
-        self.references = 0
-        self.invalid = 0
-        self.blank = 0
-        self.first: InvalidEntry | None = None
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.source.name
-
-
-class Feed:
-    """The references of files, in order, each once, and their malformed entries.
-
-    Attributes:
-        readings: the files that were read, or begun.
-        valid: distinct references so far.
-        listed: the first few malformed entries.
-    """
-
-    def __init__(
-        self, sources: Sequence[Source], *, hints: Hints, pattern: ReferencePattern, listed: int, limit: Limit
-    ) -> None:
-        self.readings: list[Reading] = []
-        self.valid = 0
-        self.listed: list[Listed] = []
-        self._sources = sources
-        self._hints = hints
-        self._pattern = pattern
-        self._most = listed
-        self._limit = limit
-        self._deduplicator = Deduplicator()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._deduplicator.close()
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one file."""
-        return len(self._sources) > 1
-
-    @property
-    def pattern(self) -> str:
-        """What references look like."""
-        return self._pattern.pattern
-
-    @property
-    def invalid(self) -> int:
-        """Malformed entries so far."""
-        return sum(one.invalid for one in self.readings)
-
-    @property
-    def blank(self) -> int:
-        """Blank cells so far."""
-        return sum(one.blank for one in self.readings)
-
-    @property
-    def duplicates(self) -> int:
-        """References left out so far, because they were named before."""
-        return self._deduplicator.duplicates
-
-    @property
-    def total(self) -> int:
-        """What will get a result: distinct references and malformed entries."""
-        return self.valid + self.invalid
-
-    async def batches(self) -> AsyncIterator[tuple[list[str], list[InvalidEntry]]]:
-        """Reads them all, and judges each at its end.
-
-        Raises:
-            InputError: one cannot be read, holds no reference, or more malformed entries than are allowed.
-        """
-        sizes = [source.size for source in self._sources]
-        with _bar(None if None in sizes else sum(filter(None, sizes))) as moved:
-            for source in self._sources:
-                reading = Reading(source, Reader(hints=self._hints, pattern=self._pattern))
-                self.readings.append(reading)
-                try:
-                    async for raw in _raw(reading, moved):
-                        yield self._check(reading, raw)
-                    self._judge(reading)
-                except InputError as error:
-                    if not self.several:
-                        raise
-                    raise type(error)(f"{source.name}: {error}") from error
-
-    def _check(self, reading: Reading, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
-        checked = classify(raw, self._pattern)
-        reading.reader.examine(raw, checked.invalid)
-        fresh = self._deduplicator.unique(checked.valid)
-        invalid = checked.invalid
-        self.valid += len(fresh)
-        reading.references += len(checked.valid)
-        reading.invalid += len(invalid)
-        reading.first = reading.first or next(iter(invalid), None)
-        reading.blank += raw.blank
-        self.listed += [Listed(reading.name, entry) for entry in invalid[: self._most - len(self.listed)]]
-        if self.several:
-            invalid = [replace(entry, reason=f"{entry.reason}, in {reading.name}") for entry in invalid]
-        return fresh, invalid
-
-    def _judge(self, reading: Reading) -> None:
-        """Judges a file that was read to its end.
-
-        Raises:
-            InputError: it is not to be handed in.
-        """
-        if not reading.references:
-            raise NoReferencesError(_nothing(reading))
-        swallowed = reading.reader.swallowed
-        lost = (self.invalid if self._limit.number is not None else reading.invalid) + swallowed
-        of = reading.references + reading.invalid + swallowed
-        if not self._limit.exceeded(lost, of):
-            return
-        first = f"line {reading.first.line}: {why(reading.first)}" if reading.first else reading.reader.warnings[-1]
-        raise InputError(
-            f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: {first}): "
-            "mend them, or allow more with --max-invalid"
-        )
-
-
-async def _raw(reading: Reading, moved: Callable[[int], None]) -> AsyncIterator[RawBatch]:
-    async for block in reading.source.blocks():
-        for raw in reading.reader.feed(block):
-            yield raw
-            await asyncio.sleep(0)  # little may become much, once it is unpacked; a signal is to be heard
-        moved(len(block))
-    for raw in reading.reader.flush():
-        yield raw
-
-
-def _nothing(reading: Reading) -> str:
-    reader = reading.reader
-    if not reading.invalid and not reading.blank:
-        return "there is no reference in the input: hand in CSV, JSON, or one reference a line"
-    column = (
-        f"column '{reader.column}' was read"
-        if reader.column
-        else f"it was read as {wording.FORMS[reader.form or 'lines']}"
-    )
-    return f"no line holds a reference; {column}: is it the right file, and the right --column?"
 
 
 @contextmanager
@@ -207,7 +33,10 @@ def opened(
     if paths.count(STDIN) > 1:
         raise InputError("standard input can be read once: give - once")
     sources = [Source(path) for path in paths]
-    with Feed(sources, hints=hints or Hints(), pattern=pattern, listed=listed, limit=limit) as feed:
+    sizes = [source.size for source in sources]
+    bar = _Bar(None if None in sizes else sum(filter(None, sizes)))
+    watched = [_Watched(source, bar) for source in sources]
+    with Feed(watched, hints=hints or Hints(), pattern=pattern, listed=listed, limit=limit) as feed:
         yield feed
 
 
@@ -228,22 +57,47 @@ def tell(feed: Feed) -> None:
         say(f"  and {feed.invalid - len(feed.listed):,} more")
 
 
-def why(entry: InvalidEntry) -> str:
-    """A malformed entry and what is wrong with it."""
-    return ": ".join(filter(None, (f"'{entry.text}'", entry.reason)))
+class _Bar:
+    """A progress bar on standard error, for files that take a while; nothing where there is no terminal."""
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size
+        self._begun_at = time.monotonic()
+        self._done = 0
+
+    @contextmanager
+    def shown(self) -> Iterator[Callable[[int], None]]:
+        """Shows it while a file is read; what is given takes how many bytes were read."""
+        if not self._size or not is_terminal(err=True):
+            yield lambda _: None
+            return
+        from rich.progress import Progress  # noqa: PLC0415 - slow to import, and most files need no bar
+
+        with Progress(console=console(err=True), transient=True) as progress:
+            task = progress.add_task("reading", total=self._size, completed=self._done, visible=False)
+
+            def moved(size: int) -> None:
+                self._done += size
+                visible = time.monotonic() - self._begun_at > _BAR_AFTER_S
+                progress.update(task, advance=size, visible=visible, refresh=False)
+
+            yield moved
 
 
-@contextmanager
-def _bar(size: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, for files that take a while; does nothing where there is no terminal."""
-    if not size or not is_terminal(err=True):
-        yield lambda _: None
-        return
-    from rich.progress import Progress  # noqa: PLC0415 - slow to import, and most files need no bar
+class _Watched:
+    """A file whose reading a bar shows."""
 
-    begun_at = time.monotonic()
-    with Progress(console=console(err=True), transient=True) as progress:
-        task = progress.add_task("reading", total=size, visible=False)
-        yield lambda moved: progress.update(
-            task, advance=moved, visible=time.monotonic() - begun_at > _BAR_AFTER_S, refresh=False
-        )
+    def __init__(self, source: Source, bar: _Bar) -> None:
+        self._source = source
+        self._bar = bar
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        with self._bar.shown() as moved:
+            async with aclosing(self._source.blocks()) as blocks:
+                async for block in blocks:
+                    yield block
+                    moved(len(block))

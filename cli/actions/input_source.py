@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, TypeVar
 
 from cancellist.cli.terminal import say
@@ -45,7 +45,7 @@ class Source:
         if stat.S_ISREG(about.st_mode):
             self.size = about.st_size
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Reads it, in threads which do not keep the process from ending while they wait for a pipe.
 
         Raises:

@@ -116,7 +116,7 @@ def enqueue(
     aborted.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
-    from cancellist.cli.actions.enqueue_report import Wanted
+    from cancellist.jobs.ledger.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
     wanted = Wanted(account, reason, requested_by, priority, deadline, start_at, idempotency_key)

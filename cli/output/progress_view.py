@@ -142,7 +142,7 @@ def _progress(record: JobRecord, width: int) -> ProgressBar:
 
 
 def _detail(snapshot: Snapshot) -> Text:
-    text = Text("  ").append(wording.standing(snapshot), style=wording.state_style(snapshot.record.state))
+    text = Text("  ").append(wording.job_state(snapshot), style=wording.state_style(snapshot.record.state))
     if late := wording.at_risk(snapshot):
         text.append(" · ").append(late, style="yellow")
     for outcome, number in snapshot.outcomes.items():

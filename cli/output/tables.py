@@ -11,6 +11,7 @@ from cancellist.cli.terminal import cell, fitting, heading, say, show
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, Outcome
+from cancellist.jobs.parsing.documents import FORMS
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
 MEANING = {
@@ -71,7 +72,7 @@ def _form(one: dict[str, Any]) -> str:
     elif one["column_number"]:
         column = f"column {one['column_number']}"
     delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
-    parts = [wording.FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
+    parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
     return ", ".join(filter(None, parts))
 
 
@@ -87,7 +88,7 @@ def show_status(snapshot: Snapshot) -> None:
     ]
     rows: dict[str, object] = {
         "job": record.id,
-        "state": Text(wording.standing(snapshot), style=wording.state_style(record.state)),
+        "state": Text(wording.job_state(snapshot), style=wording.state_style(record.state)),
         "done": " ".join(filter(None, progress)),
         "pending": wording.count(record.pending) if record.pending else None,
         "in flight": wording.count(record.in_flight) if record.in_flight else None,

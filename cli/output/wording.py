@@ -2,22 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, JobState, Outcome
-from cancellist.jobs.parsing.documents import Form
 from cancellist.jobs.times import rfc3339
 
-FORMS: Final[Mapping[Form, str]] = {
-    "csv": "CSV",
-    "json": "JSON",
-    "jsonl": "JSON lines",
-    "lines": "one reference a line",
-}
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10
@@ -135,7 +127,7 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
     return [outcome(name, number) for name, number in counts.items() if number]
 
 
-def standing(snapshot: Snapshot) -> str:
+def job_state(snapshot: Snapshot) -> str:
     """Its state, and what keeps it from going on."""
     record = snapshot.record
     if record.state is JobState.HELD and record.order.start_at_ms:
@@ -168,7 +160,7 @@ def line(snapshot: Snapshot) -> str:
     going = [done, rate(snapshot), time_left(snapshot), at_risk(snapshot)]
     parts = [*going, calls(snapshot.gate), *outcomes(snapshot.outcomes)]
     idle = f"; {START_A_WORKER}" if snapshot.gate.workers == 0 else ""
-    return f"{record.id} {standing(snapshot)}: {', '.join(filter(None, parts))}{idle}"
+    return f"{record.id} {job_state(snapshot)}: {', '.join(filter(None, parts))}{idle}"
 
 
 def stopped_why(account: str, gate: AccountGate) -> str:

@@ -53,7 +53,7 @@ class ListSizePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ListSearch:
-    """The constants of the search for the longest list that the platform takes (lua/shared/lists.lua).
+    """The constants of the search for the longest list that the platform takes (lua/shared/batch_limit.lua).
 
     Attributes:
         look_every: full lists that pay for one look at a length that was refused (50 to 100000).

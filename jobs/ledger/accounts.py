@@ -9,7 +9,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 
 LIVE_MS = 4000
-"""A worker that has not swept for so long is not counted as live."""
+"""A worker that has not swept for so long is not counted as live (lua/shared/jobs.lua too)."""
 _USUAL_STALE_MS = 60_000
 _GATE = (
     "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "limit_stale",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.ledger.pieces import unpack_piece
@@ -18,7 +19,7 @@ Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
 """References in one request to give back; with what else a script touches, never more than 2,000."""
 _URGENT_BELOW = 1e14
-"""Scores of the class `urgent` (lua/shared/orders.lua)."""
+"""Scores of the class `urgent` (lua/shared/queues.lua)."""
 Kind = Literal["calls", "alone", "reads"]
 
 
@@ -49,7 +50,7 @@ class Terms:
     @property
     def live_ms(self) -> int:
         """For how long a drain counts as live after it was last heard of."""
-        return min(self.lease_ms, 4000)
+        return min(self.lease_ms, LIVE_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Settlement:
         hold_ms: for how long the account makes no call.
         hold_why: what to tell people about it.
         listed: what the call has shown of the length of lists.
-        learnt: a fingerprint of words of refusal, and the standing that a read has found behind them.
+        learnt: a fingerprint of words of refusal, and the class of state that a read has found behind them.
         trouble: what to remember of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
         well: whether the platform has answered what was asked: that shows what fails meanwhile in another light.

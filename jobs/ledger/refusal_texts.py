@@ -11,6 +11,6 @@ async def learnt(ledger: Ledger, account: str) -> dict[str, Meaning]:
         rows = await ledger.redis.hgetall(ledger.keys.words(account))
     meanings: dict[str, Meaning] = {}
     for print_, value in rows.items():
-        standing, agreed = value.decode().split(" ")[:2]
-        meanings[print_.decode()] = Meaning(standing, int(agreed))
+        state_class, agreed = value.decode().split(" ")[:2]
+        meanings[print_.decode()] = Meaning(state_class, int(agreed))
     return meanings

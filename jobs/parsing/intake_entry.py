@@ -3,16 +3,16 @@
 An entry is taken whole or refused whole: whatever is not surely understood is refused, with a reason of bounded length.
 """
 
-import json
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final
 
+from cancellist.jobs.errors import InputError
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
-from cancellist.jobs.parsing.documents.headings import is_remark
+from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify, shown
 from cancellist.jobs.parsing.shares import Limit
@@ -31,8 +31,6 @@ _MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
 _SHOWN: Final = 60
 _MARK: Final = "\ufeff"
-_JSON_BEGINS: Final = frozenset('[{"')
-_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _GIVE: Final = "give a JSON array of strings, or one reference a line"
 
 
@@ -45,23 +43,26 @@ class MalformedEntryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IntakeOrder:
-    """An order and its references as they came; blank ones are left out.
-
-    `lines` says that they came one a line: there a heading may part those that are meant from others.
-    """
+    """An order and its references as they came; blank ones are left out."""
 
     order: JobRequest
     references: list[str]
-    lines: bool = False
 
 
-def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: frozenset[str]) -> IntakeOrder:
+def parse_entry(
+    pairs: Sequence[tuple[bytes, bytes]],
+    *,
+    now_ms: int,
+    accounts: frozenset[str],
+    patterns: Mapping[str, ReferencePattern] = MappingProxyType({}),
+) -> IntakeOrder:
     """Reads an entry's fields.
 
     Args:
         pairs: names and values in their order, as they came; a name may stand there more than once.
         now_ms: what a span such as `+2h` counts from.
         accounts: those that are served.
+        patterns: what a reference of an account looks like, where that is not the usual.
 
     Raises:
         MalformedEntryError: a field is unknown, repeated, missing or malformed: none may be passed over.
@@ -79,7 +80,8 @@ def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: 
         raise MalformedEntryError(
             f"no account {_quoted(account)} is configured; there is {', '.join(sorted(accounts))}"
         )
-    references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text)]
+    pattern = patterns.get(account) or ReferencePattern()
+    references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text, pattern)]
     if not references:
         raise MalformedEntryError(f"field 'references' holds no reference; {_GIVE}")
     for name in ("reason", "requested_by", "idempotency_key"):
@@ -97,8 +99,7 @@ def parse_entry(pairs: Sequence[tuple[bytes, bytes]], *, now_ms: int, accounts: 
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
     )
-    lines = any(not text.strip(NOISE).startswith("[") for text in given[_REFERENCES])
-    return IntakeOrder(order, references, lines)
+    return IntakeOrder(order, references)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
@@ -106,18 +107,16 @@ def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) for name, value in pairs)
 
 
-def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit, lines: bool = False) -> list[Batch]:
+def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -> list[Batch]:
     """Parts an entry's references from what is malformed, in batches of bounded size.
 
     Args:
         references: as they came, without blank ones.
         pattern: what a reference is.
         most: how many may be malformed.
-        lines: whether they came one a line.
 
     Raises:
-        MalformedEntryError: none is a reference, too many are none, one stands among other words, or words alone stand
-            among lines.
+        MalformedEntryError: none is a reference, too many are none, or one stands among other words.
     """
     batches = []
     for at in range(0, len(references), _SIFTED):
@@ -126,18 +125,7 @@ def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit, l
         _check_lines(references, batch, pattern)
         batches.append(batch)
     _check_share(sum(len(batch.valid) for batch in batches), sum(len(batch.invalid) for batch in batches), most)
-    if lines:
-        _check_headings(references, batches)
     return batches
-
-
-def _check_headings(references: Sequence[str], batches: Sequence[Batch]) -> None:
-    """Refuses a list with headings: what stands below one may not be meant."""
-    for entry in (entry for batch in batches for entry in batch.invalid):
-        if is_remark(references[entry.line - 1][:_MAX_TEXT]):
-            raise MalformedEntryError(
-                f"line {entry.line:,} of 'references' stands among references as a heading or a remark; {_GIVE}"
-            )
 
 
 def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePattern) -> None:
@@ -189,24 +177,19 @@ def _meant(name: str) -> str:
     return f", did you mean {near[0]!r}?" if near else ""
 
 
-def _references(text: str) -> Iterator[str]:
-    """What stands in one field, blank entries left out."""
-    content = text.strip(NOISE)
-    listed = _array(content) if content[:1] in _JSON_BEGINS else _LINE_END.split(text)
-    return (entry for entry in listed if entry.strip(NOISE))
-
-
-def _array(text: str) -> list[str]:
+def _references(text: str, pattern: ReferencePattern) -> Iterator[str]:
+    """What stands in one field, read as a file of lines or of JSON is; blank entries are left out."""
+    begins = text.lstrip(NOISE)[:1]
+    if begins == "{":
+        raise MalformedEntryError(f"field 'references' is JSON, but an object and no array; {_GIVE}")
     try:
-        listed = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedEntryError(f"field 'references' begins as JSON and is not JSON: {error}; {_GIVE}") from None
-    if not isinstance(listed, list):
-        what = "an object" if isinstance(listed, dict) else "a string"
-        raise MalformedEntryError(f"field 'references' is JSON, but {what} and no array; {_GIVE}")
-    if not all(isinstance(item, str) for item in listed):
-        raise MalformedEntryError(f"field 'references' must be an array of strings; {_GIVE}")
-    return listed
+        batches = listed(text, pattern)
+    except InputError as error:
+        raise MalformedEntryError(f"field 'references': {error}{f'; {_GIVE}' if begins == '[' else ''}") from None
+    for batch in batches:
+        if batch.invalid or not all(type(item) is str for item in batch.rows):
+            raise MalformedEntryError(f"field 'references' must be an array of strings; {_GIVE}")
+        yield from batch.values
 
 
 def _priority(text: str | None) -> Priority:

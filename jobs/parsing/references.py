@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, MAX_LENGTH, WHITE_SPACE, ReferencePattern
 
@@ -61,14 +61,16 @@ class RawBatch:
         values: the entries, unchecked.
         invalid: what the document's own form shows to be no entry, such as a row with more cells than the header.
         blank: cells that hold nothing, where a reference could have been; they are no entries.
-        rows: of a table: the whole rows that `values` were taken from, parted into cells or not.
+        rows: the whole rows of a table, parted into cells or not, or the objects, that `values` were taken from.
+        without: the rows or objects in which that is blank.
     """
 
     lines: Sequence[int]
     values: list[str]
     invalid: tuple[InvalidEntry, ...] = ()
     blank: int = 0
-    rows: Sequence[str] | Sequence[Sequence[str]] = ()
+    rows: Sequence[Any] = ()
+    without: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

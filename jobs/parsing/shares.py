@@ -6,6 +6,7 @@ from typing import Final
 
 _WRITTEN: Final = re.compile(r"\s*(\d{1,9})(?:(\.\d{1,6})?\s*(%))?\s*", re.ASCII)
 _ALL: Final = 100
+_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def parse_limit(text: str) -> Limit:
     """
     found = _WRITTEN.fullmatch(text)
     if found is None or (found[3] and float(f"{found[1]}{found[2] or ''}") > _ALL):
-        raise ValueError(f"'{text}' is neither a number such as 20 nor a share such as 10%")
+        cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise ValueError(f"'{cut}' is neither a number such as 20 nor a share such as 10%")
     if found[3]:
         return Limit(percent=float(f"{found[1]}{found[2] or ''}"))
     return Limit(number=int(found[1]))

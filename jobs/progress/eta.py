@@ -46,12 +46,17 @@ HOLD_MS = 5000
 """A hold at least this long is no part of a job's pace; shorter ones are how a platform's limit shows."""
 
 
+def stops_clock(hold_until_ms: int, last_ms: int) -> bool:
+    """Whether a hold stops the clock of a job whose last result came at `last_ms`, both by the server's clock."""
+    return hold_until_ms - last_ms >= HOLD_MS
+
+
 def clock_ms(
     *, started_at_ms: int, idle_ms: int, last_at_ms: int, paused_at_ms: int | None, stops: PauseHistory, now_ms: int
 ) -> int:
     """The job's clock: how long it has run, without the time in which it or its account stood still.
 
-    What it stood before its last result is in `idle_ms` already, as lua/shared/results.lua has reckoned it.
+    What it stood before its last result is in `idle_ms` already, as lua/shared/progress_samples.lua has reckoned it.
     """
     zero = started_at_ms + idle_ms
     last = zero + last_at_ms
@@ -59,7 +64,7 @@ def clock_ms(
     stood = [0, until - max(last, stops.paused_from_ms)]
     if paused_at_ms is not None:
         stood.append(now_ms - max(last, paused_at_ms))
-    if stops.hold_until_ms - last >= HOLD_MS:
+    if stops_clock(stops.hold_until_ms, last):
         stood.append(min(now_ms, stops.hold_until_ms) - last)
     return now_ms - zero - max(stood)
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cancellist.jobs.model import JobRecord, JobRequest, JobState, Outcome
-from cancellist.jobs.progress.eta import HOLD_MS, PauseHistory, Progress, clock_ms, progress
+from cancellist.jobs.progress.eta import PauseHistory, Progress, clock_ms, progress, stops_clock
 from cancellist.jobs.progress.merged_samples import merged
 
 _NEVER_MS = 5 * 10**13
-"""Where a job without a deadline stands, as lua/shared/orders.lua has it."""
+"""Where a job without a deadline stands, as lua/shared/queues.lua has it."""
 
 
 _GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
@@ -110,7 +110,7 @@ def _clock_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int:
     return clock_ms(
         started_at_ms=record.started_at_ms or now_ms,
         idle_ms=record.idle_ms,
-        last_at_ms=record.samples[-1].at_ms if record.samples else 0,
+        last_at_ms=record.last_at_ms,
         paused_at_ms=record.paused_at_ms,
         stops=account.stops,
         now_ms=now_ms,
@@ -157,8 +157,7 @@ def _eta_s(
 
 def _stands(record: JobRecord, account: AccountLoad) -> bool:
     """Whether the account's hold is one that stops the clock of a job."""
-    last_ms = (record.started_at_ms or 0) + record.idle_ms + (record.samples[-1].at_ms if record.samples else 0)
-    return account.hold_until_ms - last_ms >= HOLD_MS
+    return stops_clock(account.hold_until_ms, (record.started_at_ms or 0) + record.idle_ms + record.last_at_ms)
 
 
 def _by_pace_s(

@@ -10,10 +10,10 @@ import zlib
 from dataclasses import dataclass
 
 from cancellist.jobs.responses.answer import LONGEST_MESSAGE
-from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, standing
+from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, state_class
 
 UNKNOWN = "unknown"
-"""The standing of a reference that the platform does not know."""
+"""The class of state of a reference that the platform does not know."""
 _TOLD_AT_FIRST, _THEN_EVERY, _MOST = 20, 64, 1000
 
 _TOKEN = re.compile(
@@ -28,18 +28,21 @@ _LONGEST = 200
 class Meaning:
     """What reads have found behind some words, and how many in a row have agreed."""
 
-    standing: str
+    state_class: str
     agreed: int
 
 
 @dataclass(frozen=True, slots=True)
-class KnownWords:
-    """What the user has said of the platform's words: patterns, and the standing that each means."""
+class RefusalTexts:
+    """What the user has said of the platform's words: patterns, and the class of state that each means."""
 
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def meaning(self, words: str | None) -> str | None:
-        """The standing that these words mean; None where the user has not said so. What was cut is not known whole."""
+        """The class of state that these words mean; None where the user has not said so.
+
+        What was cut is not known whole.
+        """
         if not words or len(words) >= LONGEST_MESSAGE:
             return None
         meant = {meant for pattern, meant in self.patterns if pattern.search(words)}
@@ -73,7 +76,7 @@ def meant_by(reading: Reading) -> str | None:
     """What a reading teaches about the words that led to it; None where it teaches nothing."""
     match reading:
         case Found(state=state):
-            stands = standing(state)
+            stands = state_class(state)
             return None if stands is StateClass.PASSING else stands.value
         case Unknown():
             return UNKNOWN

@@ -10,7 +10,7 @@ from math import ceil, log2
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses import refusal_texts
 from cancellist.jobs.responses.answer_forms import letters
-from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, Unread, standing
+from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, Unread, state_class
 from cancellist.jobs.responses.verdicts import NO_ANSWER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
@@ -237,7 +237,7 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
     Args:
         piece: its history, the refusing call included.
         refused: the refusal.
-        meaning: the standing that the words mean (`cancellist.jobs.responses.refusal_texts`).
+        meaning: the class of state that the words mean (`cancellist.jobs.responses.refusal_texts`).
 
     Returns:
         Its result, without a state, since none was read; None where only a read can tell, since an earlier call of the
@@ -283,7 +283,7 @@ def _after_found(
     piece: Piece, state: str, status: int, policy: RetryPolicy, jitter: float, unclear_left_s: float
 ) -> Step:
     """What a state decides: Cancelled at once, all else only once no call can act any more, and after a refusal."""
-    stands = standing(state)
+    stands = state_class(state)
     if stands is StateClass.CANCELLED:
         outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
         return Settle(outcome, piece.named, status, piece.refusal_words, state)
@@ -308,7 +308,7 @@ def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy
 
     A state that says nothing of cancelling, or none, does not show either that no call has acted.
     """
-    shown = state is not None and standing(state) in {StateClass.OPEN, StateClass.MANIFESTED}
+    shown = state is not None and state_class(state) in {StateClass.OPEN, StateClass.MANIFESTED}
     reads = 0 if shown else piece.reads + 1
     waits = piece.unanswered < policy.patience
     if piece.attempts < policy.max_attempts and reads < policy.max_attempts and waits:

@@ -37,7 +37,7 @@ _MANIFESTED = frozenset(
 )  # fmt: skip
 
 
-def standing(state: str) -> StateClass:
+def state_class(state: str) -> StateClass:
     """What a state means for cancelling, compared by its letters; of one that is not known nothing is concluded."""
     folded = letters(state)
     if folded == "cancelled":
@@ -103,7 +103,7 @@ def judge_reading(
             return Unread(f"HTTP {status}", status, counted=False, alone_after=OF_THE_CALLER)
         case Answer(status=status, body=dict() | list() as body) if is_success(status):
             found = _found(reference, body, status)
-            if isinstance(found, Found) and standing(found.state) is not StateClass.CANCELLED:  # Cancelled is final
+            if isinstance(found, Found) and state_class(found.state) is not StateClass.CANCELLED:  # Cancelled is final
                 return _old(answer, since_call_s) or _unmodified(answer, found, since_call_s, doubted) or found
             return found
         case Answer(status=status) if is_success(status):
@@ -142,6 +142,6 @@ def _unmodified(answer: Answer, found: Found, since_call_s: float, doubted: bool
     unmodified_s = answer.unmodified_s
     if unmodified_s is None or unmodified_s <= since_call_s + _ROUNDING_S:
         return None
-    if standing(found.state) is StateClass.MANIFESTED and not doubted:
+    if state_class(found.state) is StateClass.MANIFESTED and not doubted:
         return None
     return Unread("the answer has not been modified since before our last call", answer.status, answered=True)

@@ -247,5 +247,6 @@ def test_the_image_is_built_from_every_package_and_from_no_secret() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     let_in = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines
-    assert let_in >= set(DISTRIBUTION["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    wheel = DISTRIBUTION["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert let_in >= {path.partition("/")[0] for path in (*wheel["force-include"], *wheel["only-include"])}
     assert not {name for name in let_in if name.startswith(".")}

@@ -399,7 +399,7 @@ async def test_room_is_kept_for_the_results_of_all_that_is_unsettled(ledger):
     async with memory_of(ledger, used + room):
         await ledger.redis.hset("cancellist:totals", "unsettled", room // BYTES_PER_UNSETTLED - 20_000)
         assert await submit(ledger, refs(10))
-        await ledger.redis.hset("cancellist:totals", "unsettled", room // BYTES_PER_UNSETTLED)
+        await ledger.redis.hset("cancellist:totals", "unsettled", room // BYTES_PER_UNSETTLED + 20_000)
         with pytest.raises(LedgerFullError, match="let workers drain"):
             await submit(ledger, refs(10))
 

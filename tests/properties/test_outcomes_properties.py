@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, refused_by_gateway
 from cancellist.jobs.responses.cancellation import judge
-from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, judge_reading, standing
+from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, judge_reading, state_class
 from cancellist.jobs.responses.verdicts import Confirmed, Refused, Suspect, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
@@ -140,4 +140,4 @@ def test_whatever_is_answered_to_a_reading_it_is_one_of_three(reference, answer)
 @EXAMPLES
 @given(st.text())
 def test_every_state_has_a_standing_and_only_cancelled_counts_as_cancelled(state):
-    assert (standing(state) is StateClass.CANCELLED) == (state.strip().lower() == "cancelled")
+    assert (state_class(state) is StateClass.CANCELLED) == (state.strip().lower() == "cancelled")

@@ -15,7 +15,7 @@ from cancellist.jobs.responses.retry import (
     after_reading,
     backoff,
 )
-from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, standing
+from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, state_class
 from cancellist.jobs.responses.verdicts import Confirmed, Refused, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
@@ -112,7 +112,7 @@ class Life:
                 self.may_act_until_ms = self.now_ms + round(self.policy.call_timeout_s * 1000)
 
     def note_reading(self, reading, at_ms):
-        meaning = standing(reading.state) if isinstance(reading, Found) else None
+        meaning = state_class(reading.state) if isinstance(reading, Found) else None
         self.seen_cancelled |= meaning is StateClass.CANCELLED
         if meaning in {StateClass.OPEN, StateClass.MANIFESTED} and at_ms >= self.may_act_until_ms:
             self.doubted = False
@@ -257,7 +257,7 @@ def test_while_an_unclear_call_may_act_only_cancelled_is_final(piece, reading, p
     step = after_reading(piece, reading, policy, jitter, 3.0)
     if isinstance(step, Settle):
         assert isinstance(reading, Found)
-        assert standing(reading.state) is StateClass.CANCELLED
+        assert state_class(reading.state) is StateClass.CANCELLED
 
 
 @EXAMPLES
@@ -268,7 +268,7 @@ def test_the_doubt_is_cleared_only_by_a_state_that_is_not_cancelled_after_the_la
     step = after_reading(piece, Found(state, 200), policy, jitter, left_s)
     if isinstance(step, CallAgain):
         assert left_s == 0.0
-        assert step.cleared == (standing(state) in {StateClass.OPEN, StateClass.MANIFESTED})
+        assert step.cleared == (state_class(state) in {StateClass.OPEN, StateClass.MANIFESTED})
 
 
 @EXAMPLES
@@ -281,7 +281,7 @@ def test_a_negative_outcome_rests_on_a_refusal_and_on_what_was_read(piece, readi
         assert isinstance(reading, Unknown) == (step.outcome is Outcome.NOT_FOUND)
         if isinstance(reading, Found):
             assert step.state == reading.state
-            assert (standing(reading.state) is StateClass.MANIFESTED) == (step.outcome is Outcome.MANIFESTED)
+            assert (state_class(reading.state) is StateClass.MANIFESTED) == (step.outcome is Outcome.MANIFESTED)
 
 
 TEXTS = st.one_of(
@@ -313,7 +313,7 @@ def test_whatever_texts_stand_for_whatever_states_in_any_order_each_result_is_wh
         assert isinstance(step, ReadState)
         piece = Piece(REFERENCE, named=step.named, refusal_status=200, refusal_words=step.refusal_words)
         found = after_reading(piece, Found(state, 200), policy, 0.5, 0.0)
-        meaning = standing(state)
+        meaning = state_class(state)
         if meaning is StateClass.PASSING:
             assert isinstance(found, ReadState) or found.outcome in {Outcome.REJECTED, Outcome.UNCONFIRMED}
         else:

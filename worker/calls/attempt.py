@@ -17,7 +17,7 @@ from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.answer_forms import is_documented_status
 from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
-from cancellist.jobs.responses.refusal_texts import KnownWords, Observed, fingerprint, meant_by
+from cancellist.jobs.responses.refusal_texts import Observed, RefusalTexts, fingerprint, meant_by
 from cancellist.jobs.responses.retry import (
     CallAgain,
     ReadState,
@@ -81,7 +81,7 @@ class Attempt:
         *,
         lease_s: float,
         deallocate_first: bool = False,
-        known: KnownWords = KnownWords(),  # noqa: B008 - frozen
+        known: RefusalTexts = RefusalTexts(),  # noqa: B008 - frozen
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._client = client

@@ -20,7 +20,7 @@ class AttemptResult:
         hold_s: how long the account holds.
         hold_why: and why.
         listed: what the call has shown of the length of lists.
-        learnt: a fingerprint of words, and the standing that a read has found behind them.
+        learnt: a fingerprint of words, and the class of state that a read has found behind them.
         trouble: what to remember of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
         shown: what the attempt has shown of the platform; None where no request was made.

@@ -13,7 +13,7 @@ _FOR_LONG = 6
 def groups_of(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> dict[str, int]:
     """Which references go on together, and with no other: the halves of a list that was refused whole.
 
-    What was called alone stays alone: the culprit may still be in it.
+    What was called alone stays alone: what spoils the list may still be in it.
     """
     halved = fails_itself(claim, references, judgement, policy)
     match judgement.common:

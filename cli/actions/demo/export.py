@@ -89,16 +89,16 @@ def _quotas(rows: int) -> dict[str, int]:
 
 
 def _seeded(open_ones: int, quotas: dict[str, int]) -> Iterator[str]:
-    """References of the platform's own consignments, as many of each standing as are wanted."""
+    """References of the platform's own consignments, as many in each class of state as are wanted."""
     mix: Mix = parse_mix(MIX)
     left = {"open": open_ones, "manifested": quotas["manifested"], "cancelled": quotas["cancelled"]}
     for index in range(consignments(open_ones + sum(quotas.values()))):
         if not any(left.values()):
             return
         state = initial_state(SEED, index, mix)
-        standing = "manifested" if state in _MANIFESTED else "cancelled" if state == "Cancelled" else "open"
-        if left[standing]:
-            left[standing] -= 1
+        state_class = "manifested" if state in _MANIFESTED else "cancelled" if state == "Cancelled" else "open"
+        if left[state_class]:
+            left[state_class] -= 1
             yield reference(SEED, index)
 
 

@@ -15,7 +15,7 @@ from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, sk
 from cancellist.jobs.errors import CancellistError, LedgerRefusedError
 from cancellist.jobs.ledger.admission import reserved
 from cancellist.jobs.ledger.checks import acl, probe_script, server
-from cancellist.jobs.ledger.checks import ledger as standing
+from cancellist.jobs.ledger.checks import ledger as ledger_checks
 from cancellist.jobs.ledger.checks.probe_script import Probed
 from cancellist.jobs.ledger.checks.server import ServerInfo
 from cancellist.jobs.ledger.core import Ledger
@@ -122,13 +122,13 @@ async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Ch
         "latency": lambda: server.latency(ledger.redis),
         "permissions": lambda: acl.permitted(ledger.redis, ledger.keys, role),
         "scripts": lambda: server.scripts(ledger.redis),
-        "format": lambda: standing.written_format(ledger),
-        "keys": lambda: standing.kinds(ledger, accounts[0]),
-        "workers": lambda: standing.workers(ledger),
-        "intake": lambda: standing.intake(ledger),
-        "rejected": lambda: standing.rejected(ledger),
-        "consumers": lambda: standing.consumers(ledger),
-        **{f"account {name}": partial(standing.account, ledger, name) for name in accounts},
+        "format": lambda: ledger_checks.written_format(ledger),
+        "keys": lambda: ledger_checks.kinds(ledger, accounts[0]),
+        "workers": lambda: ledger_checks.workers(ledger),
+        "intake": lambda: ledger_checks.intake(ledger),
+        "rejected": lambda: ledger_checks.rejected(ledger),
+        "consumers": lambda: ledger_checks.consumers(ledger),
+        **{f"account {name}": partial(ledger_checks.account, ledger, name) for name in accounts},
     }
     return [await _bounded(name, check) for name, check in checks.items()]
 

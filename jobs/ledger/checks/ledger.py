@@ -11,7 +11,7 @@ from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, warning
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger import accounts
-from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.accounts import LIVE_MS, AccountGate
 from cancellist.jobs.ledger.core import READS, Ledger, mend, reads
 from cancellist.jobs.ledger.intake import GROUP
 from cancellist.jobs.ledger.scripts.required_commands import LENGTHS
@@ -23,7 +23,6 @@ ABANDONED_MS: Final = 86_400_000
 """For so long no consumer of a group has asked for anything: nobody reads it."""
 _GROUPS: Final = 100
 _NAMED: Final = 5
-_WORKER_MS: Final = 4000
 
 
 async def written_format(ledger: Ledger) -> CheckResult:
@@ -59,7 +58,7 @@ async def workers(ledger: Ledger) -> CheckResult:
     """Whether anybody does the work."""
     now_ms = await ledger.now_ms()
     with translated():
-        live = int(await ledger.redis.zcount(ledger.keys.workers, now_ms - _WORKER_MS, "+inf"))
+        live = int(await ledger.redis.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf"))
         left = int(await ledger.redis.zcard(ledger.keys.open))
     if live:
         return ok("workers", f"{live} live")

@@ -15,7 +15,10 @@ from redis.exceptions import NoScriptError
 from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of, functions, looking
 from cancellist.jobs.ledger.server.connection import translated
 
-_SHARED = ("keys", "pieces", "orders", "results", "jobs", "leases", "flow", "lists", "claims", "sealing", "words")
+_SHARED = (
+    "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "leases", "flow", "batch_limit",
+    "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
+)  # fmt: skip
 _ADMITS = frozenset({"submit", "intake"})
 """Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Final
@@ -10,14 +10,14 @@ from typing import Final
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
 from cancellist.jobs.parsing.documents.columns import folded, looks_like_reference
-from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, questioned
+from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, places, questioned
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LineBuffer
+from cancellist.jobs.parsing.documents.spans import Spans
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
 # Read after the last whole line. Where that ends a record, it is a record of its own; inside of a quoted cell it
 # closes that cell. So its place tells whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
 _SENTINEL: Final = '\0"'
-_NOTED: Final = 3
 _USUAL_NAMES: Final = ("reference", "consignment reference", "consignment_reference", "consignment", "ref")
 
 csv.field_size_limit(4 * MAX_ENTRY)  # ours is `MAX_ENTRY`, and says which line it is
@@ -41,35 +41,38 @@ class Table:
 
 
 class CsvParser:
-    """Reads the cells of one column.
-
-    Attributes:
-        swallowed: references within quoted cells of several lines, which are not taken.
-    """
+    """Reads the cells of one column."""
 
     column = None
 
     def __init__(self, table: Table, pattern: ReferencePattern, line: int = 1) -> None:
-        self.swallowed = 0
         self._table = table
         self._pattern = pattern
         self._buffer = LineBuffer(line)
         self._cut_off = False
         self._rows = Headings(table.position, table.width, pattern)
         self._looked = False
-        self._spans: list[str] = []
-        self._more_spans = 0
+        self._spans = Spans(table.delimiter, table.position, table.width, pattern)
         self._again = 0
         self._names = frozenset(folded(name) for name in table.header)
         self._headings = _spellings(table.header) if table.header else frozenset[str]()
+
+    @property
+    def swallowed(self) -> int:
+        """References in rows that a quoted cell has swallowed, which are not taken."""
+        return self._spans.swallowed
+
+    @property
+    def span(self) -> tuple[int, str] | None:
+        """The line of the first such cell, and what is to be said of it."""
+        return self._spans.first
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know."""
         lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
         again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
-        more = (f"and {self._more_spans:,} more quoted cells of that kind",) if self._more_spans else ()
-        return (*self._spans, *more, *again)
+        return (*self._spans.notes, *again)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
         """Take the next piece of text and give the entries that are whole.
@@ -110,21 +113,33 @@ class CsvParser:
         self._looked = False
         return RawBatch(lines, values, rows=rows)
 
-    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the malformed entries of a batch, and at what is around them.
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> list[tuple[int, str]]:
+        """Look at the malformed entries of a batch, and at what is around them; give those that stand alone in a row.
 
         Raises:
             InputError: one of them is a heading or a remark, or holds a reference among other words.
         """
+        alone = []
         for line, at in questioned(raw, invalid):
             row = self._parted(raw.rows[at])
             if filled(row) <= 1:
-                check_alone(line, row[self._table.position], self._pattern)
+                alone.append((line, row[self._table.position]))
+                check_alone(*alone[-1], self._pattern)
             elif not self._looked:
-                for near in range(max(0, at - 2), len(raw.rows)):
-                    self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
-                    if near > at and not self._rows.watching:
-                        break
+                self._look_near(raw, at)
+        return alone
+
+    def _look_near(self, raw: RawBatch, at: int) -> None:
+        for near in range(max(0, at - 2), len(raw.rows)):
+            self._rows.look(raw.lines[near], self._parted(raw.rows[near]))
+            if near > at and not self._rows.watching:
+                break
+
+    def places(self, row: str | Sequence[str]) -> Iterator[str]:
+        """Give the names of the columns of a row that hold a reference."""
+        header = self._table.header
+        for at in places(self._parted(row), self._pattern):
+            yield (header[at] if at < len(header) else "") or f"column {at + 1}"
 
     def _parted(self, row: str | Sequence[str]) -> Sequence[str]:
         return row.split(self._table.delimiter) if isinstance(row, str) else row
@@ -151,27 +166,8 @@ class CsvParser:
         if len(rows) != count:
             lines = _beginnings(rows, first)
             for line, row in zip(lines, rows, strict=True):
-                self._look_within(line, row)
+                self._spans.look(line, row)
         return rows, lines
-
-    def _look_within(self, line: int, row: list[str]) -> None:
-        """Tell of references in the lines of quoted cells: most likely a quote is missing, and they were rows."""
-        for cell in row:
-            lines = cell.split("\n")
-            if len(lines) > 1:
-                held = sum(self._holds_reference(one) for one in lines)
-                self.swallowed += held
-                if held and len(self._spans) < _NOTED:
-                    self._spans.append(
-                        f"a quoted cell spans lines {line} to {line + len(lines) - 1} and holds references; they are "
-                        "not taken: is a quote missing?"
-                    )
-                elif held:
-                    self._more_spans += 1
-                line += len(lines) - 1
-
-    def _holds_reference(self, line: str) -> bool:
-        return any(self._pattern.matches(normalise(bare(cell))) for cell in line.split(self._table.delimiter))
 
     def _each(self, lines: Sequence[int], rows: list[list[str]]) -> RawBatch:
         """Take the cells of records that may be blank, or longer or shorter than they should be."""
@@ -179,9 +175,9 @@ class CsvParser:
         self._looked = True
         kept: list[int] = []
         whole: list[list[str]] = []
+        without: list[list[str]] = []
         values: list[str] = []
         invalid: list[InvalidEntry] = []
-        blank = 0
         for line, row in zip(lines, rows, strict=True):
             if not any(cell.strip(NOISE) for cell in row):
                 self._rows.part()
@@ -200,9 +196,9 @@ class CsvParser:
                     values.append(value)
                     whole.append(row)
                 else:
-                    blank += 1
+                    without.append(row)
             self._cut_off = len(row) <= table.position
-        return RawBatch(kept, values, tuple(invalid), blank, whole)
+        return RawBatch(kept, values, tuple(invalid), len(without), whole, without)
 
     def _is_header(self, line: int, row: list[str]) -> bool:
         """Say whether a record is the header once more.

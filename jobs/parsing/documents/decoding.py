@@ -88,6 +88,8 @@ def _identify(head: bytes) -> tuple[str, int]:
     """Give the encoding and the length of its mark; refuse what is not text and say what it is."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
+            if encoding == "utf-8":
+                refuse_binary(head)
             return encoding, len(mark)
     refuse_binary(head)
     half = len(head) // 2

@@ -1,6 +1,7 @@
 """What is no list of references, named for what it is, with what to do."""
 
 import re
+from codecs import BOM_UTF8
 from typing import Final
 
 from cancellist.jobs.errors import InputError
@@ -23,7 +24,9 @@ _FOREIGN: Final = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
     (b"MSCF", "a cabinet archive", _UNPACK),
-    (b"%PDF-", "a PDF", "hand in the list it was made from, as CSV or text"),
+    (b"%PDF", "a PDF", "hand in the list it was made from, as CSV or text"),
+    (b"%!PS", "a PostScript file", "hand in the list it was made from, as CSV or text"),
+    (b"BEGIN:V", "a calendar or a contact", _LIST),
     (b"{\\rtf", "an RTF document", "save it as plain text"),
     (b"PAR1", "a Parquet file", _EXPORT),
     (b"ARROW1", "an Arrow file", _EXPORT),
@@ -62,16 +65,22 @@ _MAIL: Final = re.compile(
     r"(?:[ \t].*\n)*[a-z-]+\s*: ",
     re.IGNORECASE,
 )
+_BLANKS: Final = b" \t\r\n\v\f"
 _MARKUP_SEEN: Final = 4096
 _CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
 
 
 def refuse_binary(head: bytes) -> None:
-    """Refuse what is no text, by its first bytes.
+    """Refuse what is no text, by its first bytes, or by the first that are no blanks.
 
     Raises:
         InputError: it is a file of a known other kind.
     """
+    for start in dict.fromkeys((head, head.removeprefix(BOM_UTF8).lstrip(_BLANKS))):
+        _refuse_magic(start)
+
+
+def _refuse_magic(head: bytes) -> None:
     if head.startswith(b"PK\x03\x04"):
         for sign, name, mend in _ZIPPED:
             if sign in head:
@@ -88,8 +97,9 @@ def refuse_text(start: str) -> None:
     """Refuse text that is no list, by its first characters that are not blank.
 
     Raises:
-        InputError: it is a page, XML or a mail.
+        InputError: it is a page, XML or a mail, or what begins as a file of another kind.
     """
+    _refuse_magic(start[:_MARKUP_SEEN].encode("latin-1", "replace"))
     if _MARKUP.match(start):
         seen = start[:_MARKUP_SEEN].lower()
         if any(sign in seen for sign in _SHEET_XML):

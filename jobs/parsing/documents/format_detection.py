@@ -1,20 +1,25 @@
 """What form a document has, judged by its first lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import listing, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table
 from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
 from cancellist.jobs.parsing.documents.headers import Row, delimiter_of, explicit, rows_of, table_of
 from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_text import is_string
-from cancellist.jobs.parsing.documents.lines import plain
+from cancellist.jobs.parsing.documents.lines import header_of, plain
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
 Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]
+FORMS: Final[Mapping[Form, str]] = {
+    "csv": "CSV", "json": "JSON", "jsonl": "JSON lines", "lines": "one reference a line",
+}  # fmt: skip
+"""What each is called."""
 
 _SAMPLE: Final = 200
 """Lines by which the form is judged."""
@@ -98,6 +103,11 @@ def _by_content(
         raise InputError(_no_column(hints.column, filled, pattern))
     if all(map(is_string, filled)):
         return Layout("json")
+    at = header_of(lines, pattern) if hints.header else None
+    if at is not None:
+        name = bare(lines[at])
+        notes = (f"the first {at} lines were passed over: the list begins below",) if at and any(lines[:at]) else ()
+        return Layout("csv", Table(",", position=0, width=1, header=(name,)), name, at + 1, notes)
     return Layout("lines")
 
 

@@ -10,8 +10,8 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled, records
-from cancellist.jobs.parsing.documents.headings import is_words
-from cancellist.jobs.parsing.documents.hints import Hints
+from cancellist.jobs.parsing.documents.headings import is_decoration, is_words
+from cancellist.jobs.parsing.documents.hints import BEYOND, Hints
 from cancellist.jobs.parsing.documents.lines import COMMENTS
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
@@ -134,7 +134,7 @@ def _check_below(
         if _holds(row, pattern):
             return
         cells = [bare(cell) for cell in row.cells]
-        if _may_name(cells, position, [bare(cell) for cell in header]):
+        if not is_decoration(cells) and _may_name(cells, position, [bare(cell) for cell in header]):
             raise InputError(
                 f"line {row.line + hints.skip_lines} may be the header as well as the line with "
                 f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "
@@ -195,7 +195,7 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
     holding = next((at for at, row in enumerate(rows) if _holds(row, pattern)), None)
     usual = _usual(rows[holding or 0 :])
     above = rows[:holding]
-    if hints.column is not None and not hints.column.isdecimal():
+    if hints.column is not None and hints.number is None:
         names = next((row.cells for row in above if len(row.cells) == usual), rows[0].cells)
         if holding == 0:
             raise InputError(
@@ -219,7 +219,7 @@ def _named(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> int 
     if not hints.header:
         return None
     # A number may be a cell of any row.
-    column = None if hints.column is None or hints.column.isdecimal() else hints.column
+    column = hints.column if hints.number is None else None
     found = _candidates(rows, column, pattern)
     usual = [at for at in found if len(rows[at].cells) == _usual(rows[at + 1 :])]
     return next(iter([*usual, *found]), None)
@@ -261,8 +261,8 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
     column = hints.column
     if column is not None:
         place = locate(header, column) if header is not None else None
-        if column.isdecimal():
-            return _numbered(int(column), place, header, len(held))
+        if hints.number is not None:
+            return _numbered(hints.number, place, header, len(held))
         if place is None:
             raise InputError(f"there is no header: give the number of the column, from 1, not {quoted(column)}")
         return place
@@ -292,7 +292,8 @@ def _numbered(number: int, named: int | None, header: Sequence[str] | None, widt
             return named
         raise InputError(f"column {number} and the column named '{number}' may both be meant: rename the latter")
     if not 1 <= number <= width:
-        raise InputError(f"there is no column {number}: rows have {width} cells")
+        shown_as = str(number) if number < BEYOND else "of so high a number"
+        raise InputError(f"there is no column {shown_as}: rows have {width} cells")
     return number - 1
 
 

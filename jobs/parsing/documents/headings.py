@@ -29,6 +29,17 @@ _PARTING: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that say which references are meant."""
+_KEEPING: Final = re.compile(
+    r"\b(keep|kept|retain(ed)?|hold|held|exclud(e|es|ed|ing)|except|ignored?|skip(ped)?|do\s+not|don.?t|but\s+not|"
+    r"never)\b",
+    re.IGNORECASE,
+)
+"""Those of them that say which are not."""
+_WORD: Final = re.compile(r"[\W_]*[^\W\d_]{2,}[\W_]*|[^\W\d_]*[^\x00-\x7f\W\d_][^\W\d_]*")
+"""Two letters or more, or one that is not ASCII, which may be a word by itself."""
+_LABEL: Final = re.compile(r"[^\W\d_][^:\uff1a\n]{0,60}(?::\s+|\uff1a\s*)\S|[^\W\d_][^:\n]{0,60}:.*@", re.DOTALL)
+"""A line such as those above a mail, in any language: a word, a colon, and a text."""
+_WORD_ENDS: Final = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _SET_OFF: Final = re.compile(r"([=\-*#~_+])\1|.*[:;]$", re.DOTALL)
 """Words between lines of signs, or before a colon."""
 _PAIR: Final = 2
@@ -45,18 +56,24 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
         first: whether it may be the list's header.
 
     Raises:
-        InputError: it is a heading or a remark, or holds a reference among other words.
+        InputError: it is a heading or a remark, or holds a reference among other words. Above a list only what says
+            that it is not meant is.
     """
     if among_words(text, pattern):
         raise InputError(
             f"line {line}: '{shown(text.strip(NOISE))}' holds a reference among other words: leave one reference on "
             "each line and nothing else, or hand in CSV with a header"
         )
-    if not first and is_remark(text):
-        raise InputError(
-            f"line {line}: '{shown(text.strip(NOISE))}' stands among references as a heading or a remark: take it "
-            "out, and leave only references that are to be cancelled"
-        )
+    if _LABEL.match(bare(text)) or (_keeps(text) if first else is_remark(text)):
+        raise remark(line, text)
+
+
+def remark(line: int, text: str) -> InputError:
+    """Say that a text may part references that are meant from others."""
+    return InputError(
+        f"line {line}: '{shown(text.strip(NOISE))}' stands among references as a heading or a remark: take it out, and "
+        "leave only references that are to be cancelled"
+    )
 
 
 def is_words(text: str) -> bool:
@@ -67,10 +84,40 @@ def is_words(text: str) -> bool:
 def is_remark(text: str) -> bool:
     """Say whether words or decoration may part references that are meant from others.
 
-    Words that say what is to be done with them do, and words that are set off by signs. Any other word among
-    references is merely malformed.
+    Words that say what is to be done with them do, and words that are set off by signs, or follow a label. Any other
+    word among references is merely malformed.
     """
-    return is_words(text) and bool(_PARTING.search(text) or _SET_OFF.match(bare(text)))
+    cell = bare(text)
+    if says_nothing(text) or not cell.isprintable():
+        return False
+    return bool(_PARTING.search(cell) or _SET_OFF.match(cell) or _LABEL.match(cell))
+
+
+def is_title(text: str) -> bool:
+    """Say whether a text is several words, with digits or without: among references it may be a heading.
+
+    A reference that blanks have broken is not: it has no word of letters alone.
+    """
+    words = [word for word in text.split() if any(map(str.isalnum, word))]
+    return len(words) > 1 and any(map(_WORD.fullmatch, words))
+
+
+def may_head(text: str) -> bool:
+    """Say whether a text, above a list, may be its header: words alone, and none that say what is not meant."""
+    return (
+        is_words(text)
+        and bare(text)[:1].isalpha()
+        and not (_keeps(text) or _SET_OFF.match(bare(text)) or _LABEL.match(bare(text)))
+    )
+
+
+def _keeps(text: str) -> bool:
+    return not says_nothing(text) and bool(_KEEPING.search(text))
+
+
+def says_which(name: str) -> bool:
+    """Say whether a name, such as `toCancel` or `kept_ones`, says which references are meant."""
+    return bool(_PARTING.search(_WORD_ENDS.sub(" ", name)))
 
 
 def says_nothing(text: str) -> bool:
@@ -104,6 +151,41 @@ def questioned(raw: RawBatch, invalid: Sequence[InvalidEntry]) -> Iterator[tuple
         at = bisect_left(raw.lines, entry.line)
         if at < len(raw.lines) and raw.lines[at] == entry.line:
             yield entry.line, at
+
+
+class Titles:
+    """Watches a list for several words in a line that stand between references, and so may part them."""
+
+    def __init__(self, pattern: ReferencePattern) -> None:
+        self._pattern = pattern
+        self._begun = False
+        self._title: tuple[int, str] | None = None
+
+    def look(self, raw: RawBatch, alone: Sequence[tuple[int, str]], *, holds: bool) -> None:
+        """Look at a batch.
+
+        Args:
+            raw: its entries.
+            alone: its malformed entries that have nothing beside them, and their lines.
+            holds: whether it has a reference.
+
+        Raises:
+            InputError: references stand above such words, and below them.
+        """
+        if self._title and holds:
+            raise remark(*self._title)
+        titles = [one for one in alone if is_title(one[1])]
+        if titles and holds:
+            held = [line for line, value in zip(raw.lines, raw.values, strict=True) if self._refers(value)]
+            titles = [one for one in titles if self._begun or one[0] > held[0]]
+            if titles and titles[0][0] < held[-1]:
+                raise remark(*titles[0])
+        if titles and not self._title and (self._begun or holds):
+            self._title = titles[0]
+        self._begun = self._begun or holds
+
+    def _refers(self, value: str) -> bool:
+        return self._pattern.matches(normalise(value))
 
 
 class Headings:

@@ -1,6 +1,11 @@
 """What a user says of a document, where it is not to be found out."""
 
 from dataclasses import dataclass
+from typing import Final
+
+_DIGITS: Final = 9
+BEYOND: Final = 10**_DIGITS
+"""More columns than any table has: what a longer number stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +24,11 @@ class Hints:
     delimiter: str | None = None
     header: bool = True
     skip_lines: int = 0
+
+    @property
+    def number(self) -> int | None:
+        """The number of the column, where it is one."""
+        if self.column is None or not self.column.isdecimal():
+            return None
+        digits = self.column.lstrip("0") or "0"
+        return int(digits) if len(digits) <= _DIGITS else BEYOND

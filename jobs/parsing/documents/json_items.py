@@ -103,6 +103,7 @@ class Items:
         elsewhere = {".".join(path): number for path, number in held.items() if len(path) > 1}
         self._path = (names[choose(names, counts, len(objects), elsewhere)],)
         self.key = self._path[0]
+        self._refuse_arrays(objects)
 
     def _name(self, column: str, objects: list[dict[str, Any]], names: Sequence[str]) -> None:
         """Settle on the key that was named, which need not be in the sample."""
@@ -113,16 +114,28 @@ class Items:
             raise InputError(f"both a key {quoted(column)} and keys within one another have that name: rename one")
         self._path = path if len(path) > 1 and not plain else (column,)
         if not plain and not reached:
-            found = alike(names, column)
+            found = [(names[one],) for one in alike(names, column)] + _alike_within(objects, path)
             if len(found) > 1:
-                spelt_so = ", ".join(quoted(names[one]) for one in found)
+                spelt_so = ", ".join(quoted(".".join(one)) for one in found)
                 raise InputError(f"several keys are like {quoted(column)}: name one of {spelt_so}")
             if found:
-                self._path = (names[found[0]],)
+                self._path = found[0]
             elif self._optional:
                 self._kind = type(None)
                 return
         self.key = ".".join(self._path)
+        if not self._optional:
+            self._refuse_arrays(objects)
+
+    def _refuse_arrays(self, objects: list[dict[str, Any]]) -> None:
+        """Refuse objects that hold arrays where references are looked for, and nothing else there."""
+        values = [_reach(item, self._path) for item in objects]
+        array = next(filter(None, (_array_on(item, self._path) for item in objects)), None)
+        if array and not any(isinstance(value, str) for value in values):
+            raise InputError(
+                f"{quoted(array)} holds an array within each object, where references are not looked for: hand in one "
+                "array of all that is in them, or one object for each consignment"
+            )
 
     def _emit(self, items: list[Any], lines: Sequence[int]) -> None:
         kinds = set(map(type, items))
@@ -136,18 +149,22 @@ class Items:
         if kinds != {str}:
             self._one_by_one(items, lines)
             return
+        if without_blanks(lines, values)[2]:
+            self._one_by_one(items, lines)
+            return
         self.found += len(values)
-        self._out.append(RawBatch(*_parted(without_blanks(lines, values))))
+        self._out.append(RawBatch(lines, values, rows=items))
 
     def _one_by_one(self, items: list[Any], lines: Sequence[int]) -> None:
         kept: list[int] = []
         values: list[str] = []
         invalid: list[InvalidEntry] = []
-        blank = 0
+        whole: list[Any] = []
+        without: list[Any] = []
         for line, item in zip(lines, items, strict=True):
             value = self._of(item, line)
             if value is _MISSING:
-                blank += 1
+                without.append(item)
                 continue
             self.found += 1
             if not isinstance(value, str):
@@ -155,9 +172,10 @@ class Items:
             elif value.strip(NOISE):
                 kept.append(line)
                 values.append(str(value))
+                whole.append(item)
             else:
-                blank += 1
-        self._out.append(RawBatch(kept, values, tuple(invalid), blank))
+                without.append(item)
+        self._out.append(RawBatch(kept, values, tuple(invalid), len(without), whole, without))
 
     def _of(self, item: Any, line: int) -> Any:
         """Give the value that ought to be a reference.
@@ -176,7 +194,7 @@ class Items:
         value = _reach(item, self._path)
         if value is _MISSING and (other := _other_spelling(item, self._path)):
             raise InputError(
-                f"line {line}: a key is spelt {quoted(other)} here and {quoted(self._path[-1])} elsewhere: "
+                f"line {line}: a key is spelt {quoted(other[0])} here and {quoted(other[1])} elsewhere: "
                 "which is meant cannot be known; spell it in one way"
             )
         return value
@@ -187,11 +205,6 @@ class Items:
         what = "null" if value is None else "true or false" if isinstance(value, bool) else _kind(value)
         where = f" under {quoted('.'.join(self._path))}" if isinstance(item, dict) and self._path else ""
         return f"{what}{where}" if where or not self._path else "no object"
-
-
-def _parted(parts: tuple[Sequence[int], list[str], int]) -> tuple[Sequence[int], list[str], tuple[()], int]:
-    lines, values, blank = parts
-    return lines, values, (), blank
 
 
 def _kind(value: Any) -> str:
@@ -216,11 +229,44 @@ def _reach(item: dict[str, Any], path: Sequence[str]) -> Any:
     return value
 
 
-def _other_spelling(item: dict[str, Any], path: Sequence[str]) -> str | None:
-    """Give the key that is `path`'s in other letters, in an object that has not got that."""
+def places(item: object, pattern: ReferencePattern) -> Iterator[str]:
+    """Give the keys of an object, dotted where they are of inner ones, that hold a reference."""
+    for path, value in _leaves(item) if isinstance(item, dict) else ():
+        if isinstance(value, str) and pattern.matches(normalise(value)):
+            yield ".".join(path)
+
+
+def _array_on(item: dict[str, Any], path: Sequence[str]) -> str | None:
+    """Give the key on the way of `path`, whatever its case and blanks, that holds an array in an object."""
+    value: Any = item
+    way: list[str] = []
+    for name in path:
+        key = name if name in value else next((other for other in value if folded(other) == folded(name)), None)
+        if key is None:
+            return None
+        way.append(key)
+        value = value[key]
+        if isinstance(value, list):
+            return ".".join(way)
+        if not isinstance(value, dict):
+            return None
+    return None
+
+
+def _alike_within(objects: list[dict[str, Any]], path: Sequence[str]) -> list[tuple[str, ...]]:
+    """Give the ways into inner objects that are `path` whatever its case and blanks."""
+    if len(path) == 1:
+        return []
+    wanted = tuple(map(folded, path))
+    ways = dict.fromkeys(way[: len(path)] for item in objects for way, _ in _leaves(item) if len(way) >= len(path))
+    return [way for way in ways if tuple(map(folded, way)) == wanted]
+
+
+def _other_spelling(item: dict[str, Any], path: Sequence[str]) -> tuple[str, str] | None:
+    """Give the key that is one of `path` in other letters, and that one, in an object that has not got that."""
     for name in path:
         if name not in item:
-            return next((other for other in item if folded(other) == folded(name)), None)
+            return next(((other, name) for other in item if folded(other) == folded(name)), None)
         value = item[name]
         if not isinstance(value, dict):
             return None

@@ -1,9 +1,10 @@
 """JSON, read whole: an array, values that follow one another (as JSON lines do), or an object around an array."""
 
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.parsing.documents.json_items import Items
+from cancellist.jobs.parsing.documents.json_items import Items, places
 from cancellist.jobs.parsing.documents.json_text import BLANKS, JsonText, Steps, skip
 from cancellist.jobs.parsing.documents.json_wrapper import Wrapper, is_record
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, too_long
@@ -26,6 +27,7 @@ class JsonParser:
 
     notes: tuple[str, ...] = ()
     swallowed = 0
+    span = None
 
     def __init__(self, column: str | None, pattern: ReferencePattern, line: int = 1) -> None:
         self._column = column
@@ -53,6 +55,10 @@ class JsonParser:
         batches = self._out[:]
         self._out.clear()
         return batches
+
+    def places(self, item: object) -> Iterator[str]:
+        """Give the keys of an object that hold a reference."""
+        return places(item, self._pattern)
 
     def _document(self) -> Steps[None]:
         first = yield from self._text.next(BLANKS)

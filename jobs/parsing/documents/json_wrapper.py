@@ -1,22 +1,28 @@
 """A JSON object that wraps one array, or is one record: read key by key, so that the array may be of any length."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.parsing.documents.columns import listing, quoted
+from cancellist.jobs.parsing.documents.columns import folded, listing, looks_like_reference, quoted
+from cancellist.jobs.parsing.documents.headings import says_which
 from cancellist.jobs.parsing.documents.json_items import Items
-from cancellist.jobs.parsing.documents.json_text import JsonText, Steps
+from cancellist.jobs.parsing.documents.json_text import JsonText, Steps, Take
 from cancellist.jobs.parsing.references import RawBatch, ReferencePattern, normalise
 
 _MOST_KEYS: Final = 10_000
 _DEEPEST: Final = 32
+_MOST_HELD: Final = 200_000
+"""References that are put aside at most, so that memory is bounded."""
 
 
 class Wrapper:
     """Reads one object and takes the references of the one array in it that is meant.
 
-    Without a column that is the only array. A column names an array, dotted where it is in inner objects; or an array
-    and the key in its objects; or that key alone, where there is one array.
+    Without a column that is the only array that is not empty, unless an empty one may be meant. A column names an
+    array, dotted where it is in inner objects; or an array and the key in its objects; or that key alone, where there
+    is one array. A name as it is spelt goes before one that differs in case or blanks: what that one holds is put aside
+    until the end.
 
     Attributes:
         column: what was taken, as it could be named.
@@ -31,6 +37,10 @@ class Wrapper:
         self._pattern = pattern
         self._out = out
         self._named: list[str] = []
+        self._full: list[str] = []
+        self._alike: list[str] = []
+        self._aside: list[RawBatch] = []
+        self._aside_column: str | None = None
         self._within: list[str] = []
         self._loose: list[str] = []
         self._record: tuple[Any, int] | None = None
@@ -88,9 +98,17 @@ class Wrapper:
                 line = self._text.line()
                 value = yield from self._text.value()
                 self._look(path, value)
-                if ".".join(path) == self._wanted:
-                    self._named.append(self._wanted)
-                    self._record = value, line
+                self._loose_value(".".join(path), value, line)
+
+    def _loose_value(self, name: str, value: Any, line: int) -> None:
+        """Remember a value that is no array, where it was named."""
+        if name == self._wanted:
+            self._named.append(name)
+            self._record = value, line
+        elif self._wanted is not None and folded(name) == folded(self._wanted):
+            self._alike.append(name)
+            self._aside_column = name
+            _take_alone(value, line, self._pattern, self._aside)
 
     def _look(self, path: tuple[str, ...], value: Any) -> None:
         """Remember references that are in no array."""
@@ -99,39 +117,68 @@ class Wrapper:
 
     def _array(self, name: str) -> Steps[None]:
         self.arrays.append(name)
+        if (yield from self._text.next()) == "]":
+            self._text.at += 1
+            if self._wanted is not None and _begins(name, self._wanted):
+                self._named.append(name)
+            return
+        self._full.append(name)
         items = self._items(name)
         if items is None:
             yield from self._text.elements(lambda _items, _lines: None)
             return
-        yield from self._text.elements(items.take)
+        aside = bool(self._alike) and self._alike[-1] == name
+        yield from self._text.elements(self._held(items, name) if aside else items.take)
         items.close()
-        if items.found and self._wanted and name not in self._named:
+        if items.found and self._wanted and name not in (*self._named, *self._alike):
             self._within.append(name)
-        if items.found:
+        if items.found and aside:
+            self._aside_column = f"{name}.{items.key}" if items.key else name
+        elif items.found:
             self.column = f"{name}.{items.key}" if items.key else name
+
+    def _held(self, items: Items, name: str) -> Take:
+        """Give what takes elements that are put aside, and refuses more than can be held."""
+        held = 0
+
+        def take(values: list[Any], lines: Sequence[int]) -> None:
+            nonlocal held
+            held += len(values)
+            if held > _MOST_HELD:
+                raise InputError(f"the array {quoted(name)} is long: name it to --column as it is spelt")
+            items.take(values, lines)
+
+        return take
 
     def _items(self, name: str) -> Items | None:
         """Give what takes the elements of an array; nothing where they are not meant."""
         wanted = self._wanted
         if wanted is None:
-            return Items(None, self._pattern, self._out) if len(self.arrays) == 1 else None
-        if name == wanted or wanted.startswith(f"{name}."):
+            return Items(None, self._pattern, self._out) if len(self._full) == 1 else None
+        if _begins(name, wanted):
             self._named.append(name)
             return Items(wanted[len(name) + 1 :] or None, self._pattern, self._out)
+        if _begins(folded(name), folded(wanted)):
+            if self._named:
+                return None
+            self._alike.append(name)
+            rest = ".".join(wanted.split(".")[name.count(".") + 1 :])
+            return Items(rest or None, self._pattern, self._aside)
         return Items(wanted, self._pattern, self._out, optional=True) if self._record or not self._named else None
 
     def _judge(self) -> None:
         names = listing(self.arrays, "arrays")
         if self._wanted is None:
-            if len(self.arrays) > 1:
+            if len(self._full) > 1 or (self._full and self._telling()):
                 raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with --column; {names}")
             if self._loose:
                 raise InputError(
                     f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
-                    f"{quoted(self.arrays[0])}: name the one that is meant with --column"
+                    f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with --column"
                 )
             return
-        if len(self._named) > 1 or (self._within and (self._named or len(self.arrays) > 1)):
+        self._take_alike(self._wanted)
+        if len(self._named) > 1 or (self._within and (self._named or len(self._full) > 1)):
             places = [*self._named, *(f"{name}.{self._wanted}" for name in self._within)]
             raise InputError(
                 f"{quoted(self._wanted)} may be meant in several places: give the whole name to --column, such as "
@@ -140,11 +187,39 @@ class Wrapper:
         if not self._named and not self._within:
             raise InputError(f"there is neither an array nor a key {quoted(self._wanted)}; {names}")
         if self._record:
-            value, line = self._record
-            record = Items(None, self._pattern, self._out)
-            record.take([value], [line])
-            record.close()
+            _take_alone(*self._record, self._pattern, self._out)
             self.column = self._wanted
+
+    def _telling(self) -> bool:
+        """Say whether an array that is empty may be the one that is meant, by the names of all."""
+        empty = [name for name in self.arrays if name not in self._full]
+        meant = any(looks_like_reference(name.rpartition(".")[2]) for name in empty)
+        return bool(empty) and (meant or any(map(says_which, self.arrays)))
+
+    def _take_alike(self, wanted: str) -> None:
+        """Take what was put aside, where nothing is spelt as it was named.
+
+        Raises:
+            InputError: several may be meant.
+        """
+        if self._named or not self._alike:
+            return
+        if len(self._alike) > 1:
+            names = ", ".join(map(quoted, self._alike))
+            raise InputError(f"several arrays or keys are like {quoted(wanted)}: name one of {names}")
+        self._named, self.column = self._alike, self._aside_column
+        self._out += self._aside
+
+
+def _take_alone(value: Any, line: int, pattern: ReferencePattern, out: list[RawBatch]) -> None:
+    record = Items(None, pattern, out)
+    record.take([value], [line])
+    record.close()
+
+
+def _begins(name: str, wanted: str) -> bool:
+    """Say whether a dotted name is `wanted`, or leads to it."""
+    return f"{wanted}.".startswith(f"{name}.")
 
 
 def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
@@ -161,7 +236,7 @@ def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
         if isinstance(value, dict):
             waiting += [(inner, f"{name}.{key}" if name else key, within) for key, inner in value.items()]
         elif isinstance(value, list):
-            named = named or (not within and column is not None and f"{column}.".startswith(f"{name}."))
+            named = named or (not within and column is not None and _begins(folded(name), folded(column)))
             waiting += [(inner, name, True) for inner in value]
         elif isinstance(value, str) and pattern.matches(normalise(value)):
             loose, listed = loose or not within, listed or within

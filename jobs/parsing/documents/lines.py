@@ -6,7 +6,7 @@ from typing import Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
-from cancellist.jobs.parsing.documents.headings import check_alone, questioned
+from cancellist.jobs.parsing.documents.headings import check_alone, may_head, questioned
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
 MAX_ENTRY: Final = 1_000_000
@@ -74,6 +74,7 @@ class LinesParser:
     """
 
     swallowed = 0
+    span = None
     column = None
 
     def __init__(self, pattern: ReferencePattern, line: int = 1) -> None:
@@ -104,32 +105,52 @@ class LinesParser:
             self._first = lines[0]
         return [RawBatch(lines, values)]
 
-    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the malformed entries of a batch.
+    def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> list[tuple[int, str]]:
+        """Look at the malformed entries of a batch, and give them with their lines.
 
         Raises:
             InputError: one of them is a heading or a remark, or holds a reference among other words.
         """
-        for line, at in questioned(raw, invalid):
-            check_alone(line, raw.values[at], self._pattern, first=line == self._first)
+        alone = [(line, raw.values[at]) for line, at in questioned(raw, invalid)]
+        for line, text in alone:
+            check_alone(line, text, self._pattern, first=line == self._first)
+        return alone
+
+    def places(self, _row: object) -> tuple[str, ...]:
+        """Give the names of columns with references: a line has none."""
+        return ()
 
     def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
         """Leave out the comments at the beginning, and refuse what has a structure."""
         above = 0
         for at, (line, value) in enumerate(zip(lines, values, strict=True)):
             text = value.strip(NOISE)
-            comment = text.startswith(COMMENTS)
+            comment = text.startswith(COMMENTS) and not self._refers(text)
             if not self._begun and (comment or not text):
                 above = at + 1
                 self.notes = (f"comments were passed over, up to line {line}",) if comment else self.notes
             elif text:
                 self._begun = True
-                if (comment or _STRUCTURE.search(text)) and not self._pattern.matches(normalise(plain(text))):
+                if (comment or _STRUCTURE.search(text)) and not self._refers(text):
                     raise InputError(
-                        f"line {line}: '{shown(text)}' shows that this is no plain list: hand in CSV, JSON, or one "
-                        "reference a line and nothing else"
+                        f"line {line}: '{shown(text)}' shows that this is no plain list (a heading, a remark or "
+                        "brackets): hand in CSV, JSON, or one reference a line and nothing else"
                     )
         return lines[above:], values[above:]
+
+    def _refers(self, text: str) -> bool:
+        return self._pattern.matches(normalise(plain(text)))
+
+
+def header_of(lines: Sequence[str], pattern: ReferencePattern) -> int | None:
+    """Give the place of a list's header: words alone, above lines that are all references; None where it has none."""
+    filled = [at for at, line in enumerate(lines) if line.strip(NOISE)]
+    while filled and lines[filled[0]].strip(NOISE).startswith(COMMENTS):
+        filled.pop(0)
+    if not filled or not may_head(lines[filled[0]]) or _STRUCTURE.search(lines[filled[0]].strip(NOISE)):
+        return None
+    below = filled[1:]
+    return filled[0] if below and all(pattern.matches(normalise(bare(lines[at]))) for at in below) else None
 
 
 def plain(value: str) -> str:

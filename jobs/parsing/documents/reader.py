@@ -1,17 +1,20 @@
 """The way from blocks of bytes to batches of entries, by feed and flush, without I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from cancellist.jobs.parsing.documents.columns import plainly
 from cancellist.jobs.parsing.documents.csv_records import CsvParser
 from cancellist.jobs.parsing.documents.decoding import Decoder
+from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
 from cancellist.jobs.parsing.documents.format_detection import Form, Layout, sniff
+from cancellist.jobs.parsing.documents.headings import Titles
 from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_reader import JsonParser
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LinesParser
+from cancellist.jobs.parsing.documents.rivals import Rivals
 from cancellist.jobs.parsing.documents.unpacking import Unpacker
-from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, classify
 
 HEAD_BYTES: Final = 32 * 1024
 """What the encoding is judged by."""
@@ -27,13 +30,16 @@ _GROWTH: Final = 4
 
 
 class _Parser(Protocol):
-    swallowed: int
-
+    @property
+    def swallowed(self) -> int: ...
+    @property
+    def span(self) -> tuple[int, str] | None: ...
     @property
     def column(self) -> str | None: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
     def parse(self, text: str, *, final: bool) -> list[RawBatch]: ...
+    def places(self, row: Any, /) -> Iterable[str]: ...
 
 
 class Reader:
@@ -68,6 +74,8 @@ class Reader:
         self._layout: Layout | None = None
         self._parser: _Parser | None = None
         self._holds = False
+        self._rivals = Rivals(pattern)
+        self._titles = Titles(pattern)
 
     @property
     def form(self) -> Form | None:
@@ -104,15 +112,21 @@ class Reader:
 
     @property
     def swallowed(self) -> int:
-        """References within quoted cells of several lines, which are not taken."""
+        """References in rows that a quoted cell has swallowed, which are not taken."""
         return self._parser.swallowed if self._parser else 0
+
+    @property
+    def span(self) -> tuple[int, str] | None:
+        """The line of the first such cell, and what is to be said of it."""
+        return self._parser.span if self._parser else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know."""
         of_layout = self._layout.notes if self._layout else ()
         of_encoding = self._decoder.warning if self._decoder else ""
-        return tuple(filter(None, (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()))))
+        of_others = self._rivals.note(self.column or f"column {self.position}")
+        return tuple(filter(None, (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()), of_others)))
 
     def feed(self, block: bytes) -> Iterator[RawBatch]:
         """Take the next block, of any length, and give the batches that are whole.
@@ -136,14 +150,19 @@ class Reader:
         yield from self._read(piece, final=True)
 
     def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the malformed entries of the batch that came last, before the next one is taken.
+        """Look at the batch that came last, and its malformed entries, before the next one is taken.
 
         Raises:
             InputError: one of them shows that references around it may not be meant.
         """
-        self._holds = self._holds or len(invalid) < len(raw.values) + len(raw.invalid)
+        if self._parser and self._hints.column is None:
+            self._rivals.count(raw, invalid, self._parser.places)
+        holds = len(invalid) < len(raw.values) + len(raw.invalid)
+        self._holds = self._holds or holds
+        alone: list[tuple[int, str]] = []
         if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
-            self._parser.examine(raw, invalid)
+            alone = self._parser.examine(raw, invalid)
+        self._titles.look(raw, alone, holds=holds)
 
     def _cut(self, piece: bytes) -> Iterator[RawBatch]:
         self._held += piece
@@ -227,10 +246,23 @@ def read(
 def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
     """Give the entries of a text that is JSON, or else one reference a line, but no table; read whole, or refused.
 
+    A header is a table's: words above the references are a malformed entry here.
+
     Raises:
         InputError: it is malformed, or it cannot be told what is meant.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n\t ")
     start = text.lstrip(NOISE)
-    parser: _Parser = JsonParser(None, pattern) if start.startswith(("[", "{")) else LinesParser(pattern)
-    return [batch for batch in parser.parse(text, final=True) if batch.values or batch.invalid or batch.blank]
+    refuse_text(start)
+    if start.startswith(("[", "{")):
+        return _filled(JsonParser(None, pattern).parse(text, final=True))
+    lines, titles = LinesParser(pattern), Titles(pattern)
+    batches = _filled(lines.parse(text, final=True))
+    for raw in batches:
+        judged = classify(raw, pattern)
+        titles.look(raw, lines.examine(raw, judged.invalid) if judged.valid else (), holds=bool(judged.valid))
+    return batches
+
+
+def _filled(batches: Iterable[RawBatch]) -> list[RawBatch]:
+    return [batch for batch in batches if batch.values or batch.invalid or batch.blank]

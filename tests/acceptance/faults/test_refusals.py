@@ -41,13 +41,16 @@ async def test_another_kind_of_value_under_a_key_is_told_and_mended(slow_stage: 
         await settled(ledger, job, 100)
         name, kept = f"cancellist:{key}", "cancellist:kept"
         moved = await ledger.redis.exists(name)
-        if moved:
-            await ledger.redis.rename(name, kept)
-        await ledger.redis.set(name, "another's")
+        async with ledger.redis.pipeline(transaction=True) as pipe:  # else a result may be written in between
+            if moved:
+                pipe.rename(name, kept)
+            await pipe.set(name, "another's").execute()
         wait_for(lambda: any("WRONGTYPE" in line for line in told(worker)), 15)
-        await ledger.redis.delete(name)
-        if moved:
-            await ledger.redis.rename(kept, name)
+        async with ledger.redis.pipeline(transaction=True) as pipe:
+            pipe.delete(name)
+            if moved:
+                pipe.rename(kept, name)
+            await pipe.execute()
         slow_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 1})
         await ended(ledger, job, 30)
         await agrees(slow_stage, ledger, job, references, maybe=True)

@@ -104,3 +104,29 @@ def test_a_quoted_cell_that_has_swallowed_rows_is_told(desk: Desk):
     assert refused.status == 1
     assert "lines 22 to 43" in refused.err
     assert json.dumps(refused.out) == '""'
+
+
+def test_cells_of_several_lines_that_are_one_reference_or_a_note_are_taken_as_they_are(desk: Desk):
+    rows = "".join(f'"see {ALL[4]}\nand\n{ALL[3]}","EC-{number:03d}-AAA-AAA\n"\n' for number in range(40))
+    done = desk.ok("enqueue", desk.file("cells.csv", f"Note,Reference\n{rows}"), "--dry-run", "--json")
+    assert (done.document["total"], done.document["invalid"], done.document["files"][0]["notes"]) == (40, 0, [])
+
+
+def test_where_most_rows_were_swallowed_the_first_is_named_and_what_to_do(desk: Desk):
+    cell = f'"x\n{ALL[1]},1\n{ALL[2]},2\ny"'
+    rows = "".join(f"EC-{number:03d}-AAA-AAA,{cell}\n" for number in range(40))
+    for options in ((), ("--column", "Reference")):
+        done = desk.run("enqueue", desk.file("rows.csv", f"Reference,Note\n{rows}"), *options)
+        assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "(the first: a quoted cell spans lines 2 to 5 and holds references" in done.err
+        assert "is a quote missing?): mend them" in done.err
+
+
+def test_a_column_that_turns_out_to_hold_more_references_is_told(desk: Desk):
+    rows = "".join(f"EC-{number:03d}-AAA-AAA,\n" for number in range(210))
+    rows += "".join(f",EC-{number:03d}-BBB-BBB\n" for number in range(390))
+    done = desk.ok("enqueue", desk.file("late.csv", f"reference,old\n{rows}"), "--dry-run", "--json")
+    assert (done.document["total"], done.document["blank"]) == (210, 390)
+    (note,) = done.document["files"][0]["notes"]
+    assert note.startswith("'old' holds more references than 'reference', 390 at least and 210")
+    assert f"note: {note}" in done.err

@@ -125,7 +125,7 @@ def test_what_nobody_foresaw_is_one_line_and_its_trace_is_kept_without_secrets(d
     trace = kept.read_text()
     for text in (trace, shown.err):
         assert text.startswith("Traceback")
-        assert "control.py" in text
+        assert "accounts.py" in text
     assert json.loads(shown.err.splitlines()[-1])["error"]["code"] == "internal"
     for text in (trace, done.err, shown.err):
         assert SECRET not in text

@@ -1,4 +1,4 @@
-"""The search for the longest list after a 413, as the ledger does it (lua/shared/lists.lua).
+"""The search for the longest list after a 413, as the ledger does it (lua/shared/batch_limit.lua).
 
 `tests/contract/test_lists.py` holds the two to be the same.
 """

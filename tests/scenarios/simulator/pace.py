@@ -1,6 +1,6 @@
 """A job in virtual time: calls that take their time, and the samples that the ledger would keep of their results.
 
-`Samples` is jobs/ledger/scripts/lua/shared/results.lua in Python.
+`Samples` is jobs/ledger/scripts/lua/shared/progress_samples.lua in Python.
 """
 
 import heapq

@@ -38,8 +38,10 @@ def test_a_padded_title_or_a_second_header_row_refuses_the_table(above):
         (f"Order,Reference\n1,pending\n2,{A}\n", ["pending", A]),
         (f"Name,Reference\nSmith,n/a\nJones,{A}\n", ["n/a", A]),
         (f"Order,Reference,Town\n1,{A},Leeds\n", [A]),
+        (f"| Old | Reference |\n|:--|--:|\n| {A} | {B} |\n", ["--:", B]),
+        (f"Old | Reference\n----|----------\n{A} | {B}\n", ["----------", B]),
         (f"Report of today\n\nOrder,Reference\n1,{A}\n", [A]),
     ],
 )
 def test_an_honest_header_is_taken(text, wanted):
-    assert [value for value in references(text) if value.strip()] == wanted
+    assert [value.strip() for value in references(text) if value.strip()] == wanted

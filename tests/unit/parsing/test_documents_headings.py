@@ -1,8 +1,13 @@
 """Headings, remarks, other tables and references among words: what shows that not all references are meant."""
 
+import time
+
 import pytest
 
-from tests.support.documents import A, B, C, references, refusal
+from cancellist.jobs.parsing.documents import listed
+from cancellist.jobs.parsing.documents.columns import plainly
+from cancellist.jobs.parsing.references import ReferencePattern
+from tests.support.documents import PATTERN, A, B, C, entries, references, refusal
 
 D = "EC-000-05D-1NV"
 MANY = "".join(f"{number},EC-{number:03}-AAA-AAA\n" for number in range(100, 400))
@@ -11,8 +16,10 @@ MANY = "".join(f"{number},EC-{number:03}-AAA-AAA\n" for number in range(100, 400
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (f"keep\n{A}\ncancel\n{B}\n", 3),
-        (f"== keep ==\n{A}\n== cancel ==\n{B}\n", 3),
+        (f"keep\n{A}\ncancel\n{B}\n", 1),
+        (f"ours\n{A}\ncancel\n{B}\n", 3),
+        (f"== keep ==\n{A}\n== cancel ==\n{B}\n", 1),
+        (f"== ours ==\n{A}\n== cancel ==\n{B}\n", 3),
         (f"{A}\n-- cancelled --\n{B}\n", 2),
         (f"{A}\n-----\n{B}\n", 2),
         (f"{A}\n\nDO NOT CANCEL\n{B}\n", 3),
@@ -86,3 +93,90 @@ def test_honest_files_are_read(text):
 
 def test_words_alone_are_no_headings_where_there_is_no_reference():
     assert references("foo\nbar\nbaz\n") == []
+
+
+OTHERS = "".join(f"EC-{number:03}-AAA-AAA\n" for number in range(300, 700))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Batch 2", "Keep 14", "keep-14", "== 3 ==", "Second delivery", "14 to be kept", "Von: x1@y", "a: 2", "(3 rows)",
+        "EC-000 (recall)", "not 1", "Зона 7", "第二 批", "Sent:x@y", "备注\uff1a保留2", '"Batch 2"', "Batch\u00a02",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("header", ["", "reference\n", "Sendung\n"])
+def test_words_between_references_refuse_the_list_with_digits_or_without(words, header):
+    at = header.count("\n")
+    assert f"line {at + 2}: " in refusal(f"{header}{A}\n{words}\n{B}\n")
+    if "\n" in header or not words.startswith("=="):
+        assert f"line {at + 402}: " in refusal(f"{header}{OTHERS}\n{words}\n{OTHERS}")
+    with_head = f"{header}{OTHERS * 40}{words}\n{OTHERS * 40}"
+    assert f"line {at + 16_001}: " in refusal(with_head)
+
+
+@pytest.mark.parametrize("words", ["Batch 2", "(3 rows)", "3 rows selected", "End of the export 1", "EC-000 (recall)"])
+def test_words_above_or_below_all_references_part_nothing(words):
+    assert references(f"{words}\n{A}\n{B}\n") == [A, B]
+    assert references(f"{A}\n{B}\n{words}\n") == [A, B]
+    assert references(f"{OTHERS * 40}{words}\n") == OTHERS.split() * 40
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        "Von: x@y\n", "De : Jean\nObjet : annuler\n\n", "Betreff: 12\n",
+        "Oggetto:\u00a0annullare\n", "发件人\uff1a王\n", "От: a@b\n\n", "Gesendet am: 3. Mai\n", "To:<x@y.z>\n",
+        "Keep 14\n", "do not cancel\n", "keep\n", "DON'T CANCEL\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("above", ["", "\ufeff", "\n \n"])
+def test_a_mail_or_words_that_keep_above_a_list_refuse_it(mail, above):
+    assert f"line {1 + above.count(chr(10))}: " in refusal(f"{above}{mail}{A}\n{B}\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["Sendung", "Our numbers", "Consignments to cancel", "N\u00famero", "\u53f7\u7801", '"Sendung"']
+)
+@pytest.mark.parametrize("above", ["", "\ufeff", "\n\n", "# by us\n"])
+def test_words_above_references_alone_are_the_header_of_a_list(name, above):
+    document, valid, invalid = entries(f"{above}{name}\n{A}\n{B}\n")
+    assert ([value for _, value in valid], invalid) == ([A, B], {})
+    assert valid[0][0] == 2 + above.count("\n")
+    assert (document.form, document.column) == ("csv", plainly(name))
+    assert references(f"{above}{name}\n{A}\n{B}\n", name) == [A, B]
+
+
+@pytest.mark.parametrize("first", ["EC-12X-4Z", "n/a", "R-77", "-", "12", "%PD"])
+def test_what_is_no_name_above_references_is_malformed(first):
+    assert list(entries(f"{first}\n{A}\n{B}\n")[2].values()) == [first]
+    assert list(entries(f"Sendung\n{A}\n{first}\n{B}\n")[2].values()) == ["Sendung", first]
+
+
+@pytest.mark.parametrize("blanks", ["", " ", "\n \r\n\t", "\ufeff", "\ufeff \n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("begins", "what"),
+    [
+        ("%PDF-1.7\n", "a PDF"), ("{\\rtf1\\ansi\n", "an RTF document"), ("<!DOCTYPE html>\n", "a web page"),
+        ("<?xml version='1.0'?>\n", "XML"), ("PK\x03\x04\n", "a zip archive"), ("From: a@b\nSubject: x\n", "a mail"),
+        ("%!PS-Adobe-3.0\n", "a PostScript file"), ("BEGIN:VCALENDAR\n", "a calendar or a contact"),
+    ],
+)  # fmt: skip
+def test_what_a_file_is_is_known_behind_blanks_and_marks_in_any_encoding(begins, what, blanks, encoding):
+    assert f"the input is {what}, not a list" in refusal(f"{blanks}{begins}{A}\n{B}\n".encode(encoding))
+
+
+@pytest.mark.parametrize("pattern", [r"#[0-9]+", r"//[0-9]+", r"#[0-9]+:"])
+def test_references_that_begin_as_comments_do_are_no_comments(pattern):
+    ones = [pattern.replace("[0-9]+", str(number)) for number in (1001, 1002, 1003)]
+    assert references("\n".join(ones), pattern=ReferencePattern(pattern)) == ones
+
+
+def test_many_words_below_a_list_take_no_more_time_than_lines_do():
+    words = "".join(f"row {number} of many\n" for number in range(50_000))
+    begun = time.process_time()
+    for batch in listed(f"{A}\n{words}", PATTERN):
+        assert len(batch.values) == 50_001
+    assert references(f"{A}\n{words}") == [A]
+    assert time.process_time() - begun < 20

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cancellist.jobs.parsing.documents import Reader
 from cancellist.jobs.parsing.intake_entry import MAX_BYTES, MAX_REASON, MalformedEntryError, parse_entry, sift
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.parsing.references import classify
 from cancellist.jobs.parsing.shares import parse_limit
 
 NOW = 1_795_456_800_000
@@ -21,11 +23,7 @@ def read(*pairs: tuple[str | bytes, str | bytes]) -> list[str]:
     """The references of an entry as they are handed in."""
     raw = [tuple(word if isinstance(word, bytes) else word.encode() for word in pair) for pair in pairs]
     wanted = parse_entry(raw, now_ms=NOW, accounts=frozenset({"default"}))
-    return [
-        reference
-        for batch in sift(wanted.references, PATTERN, most=TENTH, lines=wanted.lines)
-        for reference in batch.valid
-    ]
+    return [reference for batch in sift(wanted.references, PATTERN, most=TENTH) for reference in batch.valid]
 
 
 def refusal(*pairs: tuple[str | bytes, str | bytes]) -> str:
@@ -98,13 +96,11 @@ def test_what_is_not_surely_understood_refuses_all_of_the_entry(pairs, words):
         (json.dumps([A, None]), "array of strings"),
         (json.dumps([A, 5]), "array of strings"),
         (json.dumps([A, [B]]), "array of strings"),
-        (json.dumps(A), "a string and no array"),
-        (f'"{A}"\n"{B}"', "begins as JSON and is not JSON"),
-        (f'{{"reference": "{A}"}}\n{{"reference": "{B}"}}', "begins as JSON and is not JSON"),
-        (f'["{A}"]["{B}"]', "begins as JSON and is not JSON"),
-        (f'["{A}", "{B}"', "begins as JSON and is not JSON"),
-        (f"['{A}', '{B}']", "begins as JSON and is not JSON"),
-        ("[" * 200_000, "begins as JSON and is not JSON"),
+        (f'{{"reference": "{A}"}}\n{{"reference": "{B}"}}', "an object and no array"),
+        (f'["{A}"]["{B}"]', "something follows the JSON array"),
+        (f'["{A}", "{B}"', "the JSON breaks off"),
+        (f"['{A}', '{B}']", "the JSON is malformed"),
+        ("[" * 200_000, "nested too deeply"),
         (f"{A},{B}", "holds a reference among other words"),
         (f"{A};keep\n{B};cancel", "holds a reference among other words"),
         (f"{A}\t{B}", "holds a reference among other words"),
@@ -115,7 +111,13 @@ def test_what_is_not_surely_understood_refuses_all_of_the_entry(pairs, words):
         (f"{A} # keep\n{B}", "holds a reference among other words"),
         (f"{A} (urgent)\n{B}", "holds a reference among other words"),
         (json.dumps([A, f"{B}:x"]), "holds a reference among other words"),
-        ("<html><body>sign in</body></html>", "none of the 1 entries"),
+        ("<html><body>sign in</body></html>", "a web page"),
+        (f"Order,Reference\n1,{A}\n", "holds a reference among other words"),
+        (f"%PDF-1.4\n{A}\n", "a PDF"),
+        (f"Subject: x\n{A}\n", "a heading or a remark"),
+        (f"{A}\nBatch 2\n{B}\n", "a heading or a remark"),
+        (f"{A}\n# keep\n{B}\n", "no plain list"),
+        (json.dumps([{"reference": A}, {"reference": B}]), "array of strings"),
         ("\x00\x01\x02", "none of the 1 entries"),
         ("x" * 1_000_000, "none of the 1 entries"),
         ("", "holds no reference"),
@@ -125,6 +127,39 @@ def test_what_is_not_surely_understood_refuses_all_of_the_entry(pairs, words):
 )
 def test_references_in_another_form_refuse_all_of_the_entry(text, words):
     assert words in refusal(("references", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{A},\n{B},", f"# returns of today\n{A}\n{B}", f"// by us\n\n{A};\n{B};\n",
+        f"'{A}'\n'{B}'", f'"{A}"\n"{B}"', f'"{A}",\n"{B}",\n', f'="{A}"\n="{B}"',
+        f"{A}\n{B}\x1a", json.dumps([A, B], indent=1),
+        f"{BOM}# x\n{A}\n\n{B}", f" {A.lower()}\n\t{B}\u00a0",
+    ],
+)  # fmt: skip
+def test_the_field_is_read_as_a_file_of_lines_or_json_is(text):
+    reader = Reader(pattern=PATTERN)
+    in_file = [one for raw in (*reader.feed(text.encode()), *reader.flush()) for one in classify(raw, PATTERN).valid]
+    assert read(("references", text)) == in_file == [A, B]
+
+
+@pytest.mark.parametrize("header", ["reference", "Sendung", "not one"])
+def test_words_above_the_references_are_a_malformed_entry(header):
+    pairs = [(b"references", f"{header}\n{A}\n{B}".encode())]
+    wanted = parse_entry(pairs, now_ms=NOW, accounts=frozenset({"default"}))
+    assert wanted.references == [header, A, B]
+    (batch,) = sift(wanted.references, PATTERN, most=TENTH)
+    assert (batch.valid, [entry.text for entry in batch.invalid]) == ([A, B], [header])
+
+
+def test_the_pattern_of_the_account_decides_on_what_has_a_structure():
+    pattern = ReferencePattern(r"#[0-9]+:")
+    wanted = parse_entry(
+        [(b"references", b"#1:\n#2:"), (b"account", b"north")],
+        now_ms=NOW, accounts=frozenset({"north"}), patterns={"north": pattern},
+    )  # fmt: skip
+    assert [one for batch in sift(wanted.references, pattern, most=TENTH) for one in batch.valid] == ["#1:", "#2:"]
 
 
 @pytest.mark.parametrize("text", [json.dumps({"references": [A]}), f"{A},{B}", json.dumps([1]), b"\xff"])

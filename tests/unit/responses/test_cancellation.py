@@ -7,7 +7,7 @@ from cancellist.jobs.model import DONE, REFUSED, UNFINISHED, Outcome
 from cancellist.jobs.parsing.references import normalise
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, refused_by_gateway, too_long
 from cancellist.jobs.responses.cancellation import USUAL_SUCCESS, judge
-from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, judge_reading, standing
+from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, judge_reading, state_class
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Suspect, Unclear, Untaken
 
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
@@ -314,12 +314,12 @@ PLATFORM_STATES = {
 def test_every_state_of_the_guide_has_its_standing_however_it_is_written(state, expected):
     words = re.sub("(?<=[a-z])(?=[A-Z])", " - ", state)
     for written in (state, f" {state.upper()} ", words, words.replace(" - ", "_")):
-        assert standing(written) is expected
+        assert state_class(written) is expected
 
 
 def test_of_a_state_that_is_not_known_nothing_is_concluded():
-    assert standing("Teleported") is StateClass.STRANGE
-    assert standing("") is StateClass.STRANGE
+    assert state_class("Teleported") is StateClass.STRANGE
+    assert state_class("") is StateClass.STRANGE
 
 
 def test_every_outcome_is_done_refused_or_unfinished():

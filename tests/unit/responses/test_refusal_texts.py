@@ -4,7 +4,7 @@ import pytest
 
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.answer import LONGEST_MESSAGE
-from cancellist.jobs.responses.refusal_texts import UNKNOWN, KnownWords, Observed, fingerprint, meant_by
+from cancellist.jobs.responses.refusal_texts import UNKNOWN, Observed, RefusalTexts, fingerprint, meant_by
 from cancellist.jobs.responses.retry import Settle, after_known_refusal
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread
 from cancellist.jobs.responses.verdicts import Refused
@@ -31,20 +31,20 @@ PATTERNS = ((re.compile("manifested"), "manifested"), (re.compile("gone|lost"), 
 
 
 def test_words_mean_what_the_user_has_said_and_nothing_else():
-    known = KnownWords(PATTERNS)
+    known = RefusalTexts(PATTERNS)
     assert known.meaning(WORDS) == "manifested"
     assert known.meaning("it is gone") == "unknown"
     assert known.meaning("Consignment cancellation failed") is None
-    assert KnownWords().meaning(WORDS) is None
+    assert RefusalTexts().meaning(WORDS) is None
 
 
 def test_words_that_two_patterns_read_in_two_ways_are_read():
-    assert KnownWords(PATTERNS).meaning("it is lost, or manifested") is None
+    assert RefusalTexts(PATTERNS).meaning("it is lost, or manifested") is None
 
 
 @pytest.mark.parametrize("words", [None, ""])
 def test_a_refusal_without_words_is_always_read(words):
-    assert KnownWords(((re.compile(""), "manifested"),)).meaning(words) is None
+    assert RefusalTexts(((re.compile(""), "manifested"),)).meaning(words) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_long_words_that_differ_only_at_their_end_are_kept_apart():
 
 
 def test_words_that_were_cut_are_always_read():
-    assert KnownWords(((re.compile("x"), "manifested"),)).meaning("x" * LONGEST_MESSAGE) is None
+    assert RefusalTexts(((re.compile("x"), "manifested"),)).meaning("x" * LONGEST_MESSAGE) is None
 
 
 def test_what_reads_find_behind_words_is_told_at_first_and_then_now_and_then():

@@ -4,7 +4,7 @@
 --       3 JSON {claim, drain, live, mode, slots, limit, initial, interval_us, burst, per_call, search, linger, lease}: the new
 --         claim's id; the drain's and for how long it counts as live; slots it holds; calls in flight allowed over all
 --         workers, and the limit to begin with where flow control knows none; microseconds between calls (0: no rate)
---         and burst; references a call; how the longest list is searched for after a 413 (shared/lists.lua); ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
+--         and burst; references a call; how the longest list is searched for after a 413 (shared/batch_limit.lua); ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
 --         staged, 'slot' only with a slot, 'staged' only without, 'leave' as 'slot', and where nothing is in sight the
 --         drain ends here
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,

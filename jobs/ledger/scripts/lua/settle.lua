@@ -3,7 +3,7 @@
 -- ARGV  1 prefix  2 account
 --       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, well?, parts [[group, ...], ...]}: the claim; for how
 --         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
---         renews them; ms to hold the account, and why; search: see shared/lists.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
+--         renews them; ms to hold the account, and why; search: see shared/batch_limit.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
 --         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
 --         before retries once the retry budget is spent, 0 where they cost nothing; well? 1: the platform has answered what was asked; for every part of the claim, in its order, groups that share its
 --         references out. A group: refs ('*' or newline-joined), count, and either
@@ -160,17 +160,6 @@ local function hold()
   call('HINCRBY', K.state, 'gate', 1)
 end
 
--- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them. A call
--- went well where it has an answer for each of its references, be it a refusal, which is read (and has a status, s).
-local EARNED, FIRST, MOST = 0.2, 10, 100
-local function pay(retries)
-  local left = tonumber(call('HGET', K.state, 'retry_budget') or FIRST)
-  left = retries and left - 1 or math.min(MOST, left + EARNED)
-  if left < 0 then return false end
-  call('HSET', K.state, 'retry_budget', string.format('%.1f', left))
-  return true
-end
-
 local function slow_down()
   local retries, well = false, book.kind ~= 'reads'
   for _, groups in ipairs(doc.parts) do
@@ -180,10 +169,10 @@ local function slow_down()
     end
   end
   if not retries then
-    if well then pay(false) end
+    if well then budget.pay(false) end
     return
   end
-  if doc.slow == 0 or pay(true) then return end
+  if doc.slow == 0 or budget.pay(true) then return end
   for _, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
       if g.back == 'calls' and g.delay > 0 then g.delay = math.max(g.delay, doc.slow) end

@@ -1,0 +1,121 @@
+-- Which work is next, and the references for it, in the order of the policy.
+local MOST_PARTS, MOST_PASSED = 250, 100
+local LIMIT_WAIT_MS = 50
+
+-- How long until the next slot may be free by itself: its lease passes.
+local function slot_wait()
+  local first = call('ZRANGE', K.slots, 0, 0, 'WITHSCORES')[2]
+  return first and math.max(1, math.min(LIMIT_WAIT_MS, tonumber(first) - NOW)) or 1
+end
+
+-- Takes up to `want` references of the given kind in the order of the policy.
+local function take(kind, want)
+  local parts, count, score, passed = {}, 0, nil, 0
+  while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
+    local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
+    if not head[1] then break end
+    local id = string.sub(head[1], 15)
+    local jk = K.job(id)
+    if kind == 'calls' and job.ending(id) then
+      order.leave(id, kind)
+      call('ZADD', K.slices, ms(NOW), id)
+      passed = passed + 1
+    else
+      local list = order.list(kind, id)
+      local p = piece.decode(call('LPOP', list))
+      if p.c > want - count then
+        local rest
+        p, rest = piece.split(p, want - count)
+        call('LPUSH', list, piece.encode(rest))
+      end
+      order.leave(id, kind)
+      call('HINCRBY', jk, kind, -p.c)
+      order.enter(id, kind)
+      call('HINCRBY', jk, 'claimed', p.c)
+      if call('HGET', jk, 'state') == 'queued' then
+        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
+      end
+      parts[#parts + 1] = id
+      parts[#parts + 1] = piece.encode(p)
+      count = count + p.c
+      score = score or head[2]
+    end
+  end
+  return parts, count, score
+end
+
+-- Takes the group that is next; what of it may not go on now waits for its job.
+local function take_group()
+  local parts, count = {}, 0
+  while count == 0 do
+    local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
+    local g = head[1]
+    if not g then return parts, 0, nil end
+    local rest = {}
+    for id, field in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/(%S+)') do
+      if call('HEXISTS', K.job_alone(id), field) == 1 then
+        if job.ending(id) then
+          call('ZADD', K.slices, ms(NOW), id)
+          rest[#rest + 1] = id .. '/' .. field
+        elseif order.runnable(call('HGET', K.job(id), 'state'), 'calls') then
+          local p = group.take(id, field)
+          call('HINCRBY', K.job(id), 'claimed', p.c)
+          parts[#parts + 1] = id
+          parts[#parts + 1] = piece.encode(p)
+          count = count + p.c
+        else
+          rest[#rest + 1] = id .. '/' .. field
+        end
+      end
+    end
+    call('ZREM', K.alone, g)
+    if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
+    if count > 0 then return parts, count, head[2] end
+  end
+end
+
+-- Whether a group goes before whatever else is ready.
+local function group_first(ready)
+  local g = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
+  if not g[1] then return false end
+  if ready == 0 then return true end
+  local head = call('ZRANGE', K.calls, 0, 0, 'WITHSCORES')
+  return not head[1] or tonumber(g[2]) <= tonumber(head[2])
+end
+
+-- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
+-- while calls wait. Urgent reads before calls go to whoever has a slot first, and are staged nowhere; but while a
+-- job has more of them than there are slots, each lane has one staged, so that none waits for the ledger between two.
+local function choose(ask, slot)
+  local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
+  local reads = call('ZCARD', K.reads) > 0
+  local ready, wait_ms = tonumber(h[2] or 0), -1
+  if ready > 0 and ready < ask.size and ask.linger > 0 then
+    if not h[3] then
+      call('HSET', K.state, 'part_since', ms(NOW))
+      wait_ms = ask.linger
+    else
+      wait_ms = tonumber(h[3]) + ask.linger - NOW
+    end
+    if wait_ms > 0 then ready = 0 end
+  elseif h[3] then
+    call('HDEL', K.state, 'part_since')
+  end
+  local alone = group_first(ready) and not (ask.probe and ready > 0) -- what it names may be why the breaker is open
+  local calls = ready > 0 or alone
+  if ask.probe and calls then reads = false end -- a read that goes well says little of calls
+  if reads and calls and not ask.probe then
+    local read, called = order.class_of(K.reads), order.class_of(alone and K.alone or K.calls)
+    if read < called then
+      if slot or read > 0 or order.ready_first('reads') > ask.limit then return 'reads', 0 end
+      return nil, slot_wait(), 'limit'
+    end
+    reads = read == called
+  end
+  local most = math.max(1, math.floor(ask.limit / 2))
+  if ask.limit == 1 and h[4] == 'reads' then most = 0 end
+  if reads and (not calls or tonumber(h[1] or 0) < most) then return 'reads', 0 end
+  if alone then return 'alone', 0 end
+  if ready > 0 then return 'calls', 0 end
+  return nil, wait_ms
+end

@@ -1,0 +1,53 @@
+-- A group is what one call names alone: pieces of one job or several that no other reference may join.
+local group = {}
+
+local function score_of(id)
+  local h = call('HMGET', K.job(id), 'class', 'deadline')
+  return score(h[1], h[2])
+end
+
+function group.new() return ms(call('HINCRBY', K.state, 'groups', 1)) end
+
+function group.add(id, g, p)
+  local field = g .. ':' .. call('HINCRBY', K.job(id), 'pieces', 1)
+  p.k, p.g = nil, nil
+  call('HSET', K.job_alone(id), field, piece.encode(p))
+  call('HINCRBY', K.job(id), 'alone', p.c)
+  local pieces = call('HGET', K.groups, g)
+  call('HSET', K.groups, g, (pieces and pieces .. ' ' or '') .. id .. '/' .. field)
+  call('ZADD', K.alone, score_of(id), g)
+end
+
+-- Takes a piece off its group's list; a group of which nothing is left ends.
+function group.forget(id, field)
+  local g, rest = string.match(field, '^%d+'), {}
+  for entry in string.gmatch(call('HGET', K.groups, g) or '', '%S+') do
+    if entry ~= id .. '/' .. field then rest[#rest + 1] = entry end
+  end
+  if #rest > 0 then
+    call('HSET', K.groups, g, table.concat(rest, ' '))
+  else
+    call('HDEL', K.groups, g)
+    call('ZREM', K.alone, g)
+  end
+end
+
+-- Takes a piece out of the job; its group's list is the caller's to mend.
+function group.take(id, field)
+  local text = call('HGET', K.job_alone(id), field)
+  if not text then return nil end
+  local p = piece.decode(text)
+  call('HDEL', K.job_alone(id), field)
+  call('HINCRBY', K.job(id), 'alone', -p.c)
+  return p
+end
+
+-- Puts the groups of a job that may go on back into the order.
+function group.enter(id)
+  for _, field in ipairs(call('HKEYS', K.job_alone(id))) do
+    call('ZADD', K.alone, score_of(id), string.match(field, '^%d+'))
+  end
+end
+
+function order.enter_all(id) order.enter(id, 'calls') order.enter(id, 'reads') group.enter(id) end
+function order.leave_all(id) order.leave(id, 'calls') order.leave(id, 'reads') end

@@ -1,0 +1,76 @@
+"""Quoted cells of several lines that were most likely rows: a quote is missing, and it has swallowed them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cancellist.jobs.parsing.documents.cells import bare
+from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+
+_NOTED: Final = 3
+
+
+class Spans:
+    """Looks into quoted cells of several lines for rows of the table.
+
+    A line is a row where it has as many cells as rows have, and a reference in the column of references. The cell's
+    first line is the end of a row, and its last line is the beginning of one. A cell that is one reference is just
+    that, and a reference within a note is no row.
+
+    Attributes:
+        swallowed: the references in such rows, which are not taken.
+        first: the line of the first such cell, and what is to be said of it.
+    """
+
+    def __init__(self, delimiter: str, position: int, width: int, pattern: ReferencePattern) -> None:
+        self.swallowed = 0
+        self.first: tuple[int, str] | None = None
+        self._delimiter = delimiter
+        self._position = position
+        self._width = width
+        self._pattern = pattern
+        self._noted: list[str] = []
+        self._more = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know."""
+        more = f"and {self._more:,} more quoted cell{'s' if self._more > 1 else ''} of that kind"
+        return (*self._noted, more) if self._more else tuple(self._noted)
+
+    def look(self, line: int, row: Sequence[str]) -> None:
+        """Look into the cells of a record that begins on a line."""
+        for at, cell in enumerate(row):
+            upto = line + cell.count("\n")
+            if "\n" in cell.strip(NOISE) and (held := self._rows(cell.split("\n"), at, len(row))):
+                self.swallowed += held
+                self._note(line, upto)
+            line = upto
+
+    def _note(self, line: int, upto: int) -> None:
+        words = (
+            f"a quoted cell spans lines {line} to {upto} and holds references; they are not taken: is a quote missing?"
+        )
+        self.first = self.first or (line, words)
+        if len(self._noted) < _NOTED:
+            self._noted.append(words)
+        else:
+            self._more += 1
+
+    def _rows(self, lines: Sequence[str], at: int, cells: int) -> int:
+        """Count the rows with a reference in the lines of one cell, which stands at a place in a record of cells."""
+        begun = self._fits(lines[0], self._width - at)
+        ended = self._fits(lines[-1], self._width - (cells - at - 1))
+        whole = sum(self._fits(line, self._width) and self._refers(line, self._position) for line in lines[1:-1])
+        if not whole and not (begun and ended):
+            return 0
+        first = begun and self._position >= at and self._refers(lines[0], self._position - at)
+        return whole + first + (ended and self._refers(lines[-1], self._position))
+
+    def _fits(self, line: str, width: int) -> bool:
+        """Say whether a line has so many cells, whatever blank ones follow."""
+        cells = line.split(self._delimiter)
+        return len(cells) >= width and not any(cell.strip(NOISE) for cell in cells[max(width, 0) :])
+
+    def _refers(self, line: str, position: int) -> bool:
+        cells = line.split(self._delimiter, position + 1)
+        return position < len(cells) and self._pattern.matches(normalise(bare(cells[position])))
