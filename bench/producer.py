@@ -15,7 +15,7 @@ import time
 
 from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.session import ledger_of
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.references import ReferencePattern
 

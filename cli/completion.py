@@ -63,7 +63,7 @@ async def _look(
 ) -> Iterable[tuple[str, str]]:
     import asyncio  # noqa: PLC0415 - only for completion
 
-    from cancellist.config.settings import load  # noqa: PLC0415 - as above
+    from cancellist.config.loading import load  # noqa: PLC0415 - as above
     from cancellist.jobs.ledger.core import Ledger  # noqa: PLC0415 - as above
     from cancellist.jobs.ledger.server.connection import connect  # noqa: PLC0415 - as above
     from cancellist.jobs.ledger.server.embedded import EmbeddedServer  # noqa: PLC0415 - as above

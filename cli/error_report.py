@@ -196,7 +196,7 @@ def _passwords(url: str) -> Iterator[str]:
 def _configured() -> Iterator[str]:
     from pydantic import SecretStr  # noqa: PLC0415 - only for errors
 
-    from cancellist.config.settings import load  # noqa: PLC0415 - as above
+    from cancellist.config.loading import load  # noqa: PLC0415 - as above
 
     def inside(value: object) -> Iterator[str]:
         match value:

@@ -4,8 +4,6 @@ Read only by entry points. Checked once, at start, across fields, naming the set
 """
 
 import sys
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +15,6 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
@@ -36,7 +33,6 @@ from cancellist.config.flow_settings import FlowSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.model import DEFAULT_ACCOUNT
-from cancellist.jobs.parsing.references import shown
 from cancellist.jobs.parsing.shares import parse_limit
 
 __all__ = [
@@ -45,12 +41,10 @@ __all__ = [
     "AccountSettings",
     "Settings",
     "is_loopback",
-    "load",
     "log_format",
-    "odd_names",
 ]
 
-_ENV_FILE = ".env"
+ENV_FILE = ".env"
 AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -87,7 +81,7 @@ class Settings(AccountSettings, FlowSettings):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     def __init__(
-        self, *, _env_file: Path | str | None = _ENV_FILE, _given: sources.Given | None = None, **overrides: Any
+        self, *, _env_file: Path | str | None = ENV_FILE, _given: sources.Given | None = None, **overrides: Any
     ) -> None:
         given = _given or sources.read(_env_file, type(self).model_fields)
         super().__init__(**{**given.values, **overrides})
@@ -180,58 +174,6 @@ class Settings(AccountSettings, FlowSettings):
         if own.api_key_file is None:
             return own.api_key.get_secret_value() if own.api_key else None
         return read_key(own.api_key_file, self.wording(account).key)
-
-
-@cache
-def _tell(line: str) -> None:
-    sys.stderr.write(f"cancellist: {line}\n")
-
-
-def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
-    """The settings of this process.
-
-    Args:
-        tell: is given a line for each name in the environment that is nearly one of ours; on standard error, once,
-            unless it is given.
-        overrides: what wins over all else.
-
-    Raises:
-        SettingsError: one is wrong; the text names it and says what is wanted, and never holds a value that is secret.
-    """
-    env_file = overrides.pop("_env_file", _ENV_FILE)
-    given = sources.read(env_file, Settings.model_fields)
-    for line in setting_names.odd(given.named, Settings.model_fields):
-        tell(line)
-    try:
-        return Settings(_given=given, **overrides)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_say(e) for e in error.errors(include_input=False, include_url=False))) from None
-
-
-def odd_names() -> list[str]:
-    """A line for each name in the environment or in `.env` that is nearly one of ours.
-
-    Raises:
-        SettingsError: `.env` or the TOML file cannot be read.
-    """
-    return setting_names.odd(sources.read(_ENV_FILE, Settings.model_fields).named, Settings.model_fields)
-
-
-def _say(error: Any) -> str:
-    where = [shown(str(part)) for part in error["loc"] if part != "[key]"]
-    of_account = where[:1] == ["accounts"]
-    name = setting_names.PREFIX + ("__" if of_account else ".").join(where).upper()
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if not where:
-        return text
-    if where == ["accounts"]:
-        return f"{name}: {sources.NO_TABLES}"
-    if error["type"] == "extra_forbidden":
-        known = map(str.upper, AccountSettings.model_fields)
-        return f"{name}: no such setting{setting_names.suggestion(where[-1].upper(), known)}"
-    if of_account and error["loc"][-1] == "[key]":
-        return f"{name}: an account's name has 1 to 32 letters, digits, _ and -, and begins with a letter or digit"
-    return f"{name}: {text}"
 
 
 def log_format(settings: Settings) -> str:

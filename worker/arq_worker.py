@@ -31,7 +31,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from cancellist.config import logs
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError, LedgerError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.drains import account_of

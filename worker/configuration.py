@@ -4,7 +4,8 @@ import structlog
 
 from cancellist.config import logs
 from cancellist.config.api_keys import is_open
-from cancellist.config.settings import Settings, load, log_format
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings, log_format
 
 log = structlog.get_logger()
 

@@ -3,61 +3,38 @@
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import structlog
 from arq.connections import ArqRedis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
-from cancellist.jobs.flow.controller import FlowPolicy
 from cancellist.jobs.ledger import accounts as ledger_accounts
-from cancellist.jobs.ledger import flow_state, records
+from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import AccountGate
-from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import arq_pool
 from cancellist.jobs.ledger.intake import leave
 from cancellist.jobs.ledger.opening import Opened, open_ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import JobRecord, JobState
-from cancellist.jobs.responses.refusal_texts import RefusalTexts
-from cancellist.jobs.responses.retry import RetryPolicy
-from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.accounts import Account, KeyWatch, open_account
 from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
-from cancellist.worker.platform.client import PlatformClient
 from cancellist.worker.sweep import Served, Sweep
 
 log = structlog.get_logger()
 
 _OUTAGE_S = (0.1, 1.0)
-_KEYS_EVERY_S = 1.0
 _SURELY_REFUSED_MS = 3000
 """For so long a key was refused, by more than one call: a burst does not wait for it to be mended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One platform subscription as this process serves it."""
-
-    name: str
-    terms: Terms
-    policy: RetryPolicy
-    flow: FlowPolicy
-    wording: SettingNames
-    client: PlatformClient
-    attempt: Attempt
 
 
 class Service:
@@ -76,7 +53,6 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
         self.outage = OutageLog()
-        self._unprobed = set(settings.account_names)
         self.refused = ""
 
     @classmethod
@@ -108,14 +84,15 @@ class Service:
 
     async def _begin(self) -> None:
         for name in self.settings.account_names:
-            await self._open_account(name)
+            self._accounts[name] = await open_account(self.settings, name, self._stack)
         served = {
             name: Served(account.terms, account.policy, self.settings.of(name).deallocate_first)
             for name, account in self._accounts.items()
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
-        beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": self._watch_keys}
+        keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
+        beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": keys.run}
         for name, work in beside.items():
             self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
@@ -211,41 +188,6 @@ class Service:
         await self._opened.close()
         log.info("worker stopped", worker=self.worker)
 
-    async def _open_account(self, name: str) -> None:
-        """Opens an account with what is its own: nothing of it is shared with another."""
-        own, lease_s = self.settings.of(name), self.settings.lease_seconds
-        terms = Terms(
-            limit=own.max_concurrent_calls,
-            initial=self.settings.limit_initial,
-            interval_us=own.interval_us * own.requests_per_call,
-            burst=own.burst,
-            per_call=own.max_references_per_call,
-            linger_ms=own.linger_ms,
-            lease_ms=round(lease_s * 1000),
-            search=self.settings.list_search,
-        )
-        policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
-        read_key = partial(self.settings.key, name)
-        client = PlatformClient(
-            own.api_url,
-            read_key(),
-            timeout_s=own.call_timeout,
-            read_key=read_key if own.api_key_file else None,
-            version=own.api_version,
-        )
-        await self._stack.enter_async_context(client)
-        known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
-        attempt = Attempt(
-            client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first
-        )
-        flow_policy = self.settings.flow_policy(
-            ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
-        )
-        self._accounts[name] = Account(name, terms, policy, flow_policy, self.settings.wording(name), client, attempt)
-        log.info(
-            "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
-        )
-
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a background task for as long as the process lives; an outage is waited out."""
         away, pause_s = False, _OUTAGE_S[0]
@@ -267,20 +209,6 @@ class Service:
             if away:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
-
-    async def _watch_keys(self) -> None:
-        """Has an account probe at once where its key, which was refused, may have been mended; then waits for a while.
-
-        Whoever starts a worker may have done so, and so may whoever has written the key's file anew.
-        """
-        for name, account in self._accounts.items():
-            if await account.client.mended():
-                self._unprobed.add(name)
-        for name in sorted(self._unprobed):
-            await flow_state.probe(self.ledger, name)
-            self._unprobed.discard(name)
-            self.wake_all(name)
-        await asyncio.sleep(_KEYS_EVERY_S)
 
     async def _listen(self) -> None:
         """Waits for wakes that others publish; returns when the connection must be made anew."""

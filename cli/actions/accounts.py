@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from cancellist.cli import session
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, emit, fitting, heading, show
-from cancellist.config.settings import Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.account_status import RUNNING, AccountStatus, Configured
 from cancellist.jobs.ledger.documents import account_document

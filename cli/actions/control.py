@@ -7,7 +7,7 @@ from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.diagnostics import advice
 from cancellist.jobs.ledger import account_status, accounts, control, documents, drains, records, snapshots
 from cancellist.jobs.ledger.accounts import AccountGate

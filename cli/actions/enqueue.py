@@ -11,7 +11,8 @@ from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.actions.exit_status import exit_status
 from cancellist.cli.output import progress_view, tables, wording
 from cancellist.cli.terminal import MESSAGES, emit, say
-from cancellist.config.settings import Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
 from cancellist.jobs.ledger import documents, enqueue, snapshots

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cancellist.cli import session
 from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.ledger import failed_calls, records, refusal_texts, results
 from cancellist.jobs.ledger.documents import result_document

@@ -3,7 +3,7 @@
 from cancellist.cli import session
 from cancellist.cli.output import tables
 from cancellist.cli.terminal import emit, say
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.ledger import documents, snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 

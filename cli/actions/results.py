@@ -11,7 +11,7 @@ from cancellist.cli.output.format import Format
 from cancellist.cli.output.result_formats import Write, writer
 from cancellist.cli.session import patiently
 from cancellist.cli.terminal import is_terminal, say
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.errors import ResultsGoneError
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger import results as ledger_results

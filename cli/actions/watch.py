@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from cancellist.cli import session
 from cancellist.cli.output import progress_view
 from cancellist.cli.terminal import emit, say
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.ledger import documents, snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 

@@ -39,7 +39,7 @@ def worker(
 
 def _check(*, as_json: bool) -> int:
     """Whether a worker of these settings lives on this machine: 0, else 1."""
-    from cancellist.config.settings import load
+    from cancellist.config.loading import load
     from cancellist.worker import heartbeat
 
     found = heartbeat.look(load())

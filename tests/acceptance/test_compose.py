@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cancellist.config.settings import Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
 from cancellist.config.sources import MAY_BE_EMPTY
 from cancellist.jobs.times import parse_span_s
 from tests.support import ROOT

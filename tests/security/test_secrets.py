@@ -13,7 +13,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.ledger.server.address import parse
 from cancellist.worker.platform.client import PlatformClient
 from tests.support.commands import Desk, Done

@@ -18,7 +18,8 @@ from cancellist.cli.actions.demo.export import Export
 from cancellist.cli.actions.demo.processes import Platform, Worker
 from cancellist.cli.output import progress_view, wording
 from cancellist.cli.terminal import emit, say
-from cancellist.config.settings import Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
 from cancellist.jobs.ledger import accounts, results
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot

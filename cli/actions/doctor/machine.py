@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 
 from cancellist.config import setting_names
-from cancellist.config.settings import Settings, load, odd_names
+from cancellist.config.loading import load, odd_names
+from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.roles import Role

@@ -11,8 +11,9 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from cancellist.config.flow_settings import FlowSettings
+from cancellist.config.loading import load, odd_names
 from cancellist.config.setting_names import REMOVED
-from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, load, log_format, odd_names
+from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, log_format
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.flow import concurrency, latency, random_loss
 from cancellist.jobs.flow.batch_size import ListSearch

@@ -8,7 +8,8 @@ import pytest
 
 from cancellist.config.account_settings import AccountSettings
 from cancellist.config.api_keys import is_open, read_key
-from cancellist.config.settings import LOCAL_SANDBOX, Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import LOCAL_SANDBOX, Settings
 from cancellist.jobs.errors import SettingsError
 from tests.support import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.cli.actions.doctor.platform import subscription
-from cancellist.config.settings import load
+from cancellist.config.loading import load
 from cancellist.jobs.errors import SettingsError
 
 

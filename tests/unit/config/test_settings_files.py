@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.config.settings import Settings, load, odd_names
+from cancellist.config.loading import load, odd_names
+from cancellist.config.settings import Settings
 from cancellist.jobs.errors import SettingsError
 
 SECRET = "q9-very-secret"

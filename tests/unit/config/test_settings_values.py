@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.config.settings import Settings, load
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
 from cancellist.jobs.errors import SettingsError
 from tests.support import ROOT
 
@@ -133,7 +134,7 @@ def test_a_home_folder_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPa
 def said_by(call: str, environment: dict[str, bytes], *before: str) -> "subprocess.CompletedProcess[bytes]":
     """What a process without HOME and other settings says."""
     program = (
-        "import sys\nfrom cancellist.config.settings import load\nfrom cancellist.jobs.errors import CancellistError\n"
+        "import sys\nfrom cancellist.config.loading import load\nfrom cancellist.jobs.errors import CancellistError\n"
         "from cancellist.jobs.ledger.server.embedded import EmbeddedServer\n"
         f"try:\n    {call}\nexcept CancellistError as error:\n    sys.exit(f'{{type(error).__name__}}: {{error}}')"
     )

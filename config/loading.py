@@ -1,0 +1,66 @@
+"""Loading the settings of a process: read, judged as a whole, and told in words where they are wrong."""
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from cancellist.config import setting_names, sources
+from cancellist.config.account_settings import AccountSettings
+from cancellist.config.settings import ENV_FILE, Settings
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.parsing.references import shown
+
+
+@cache
+def _tell(line: str) -> None:
+    sys.stderr.write(f"cancellist: {line}\n")
+
+
+def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        tell: is given a line for each name in the environment that is nearly one of ours; on standard error, once,
+            unless it is given.
+        overrides: what wins over all else.
+
+    Raises:
+        SettingsError: one is wrong; the text names it and says what is wanted, and never holds a value that is secret.
+    """
+    env_file = overrides.pop("_env_file", ENV_FILE)
+    given = sources.read(env_file, Settings.model_fields)
+    for line in setting_names.odd(given.named, Settings.model_fields):
+        tell(line)
+    try:
+        return Settings(_given=given, **overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_say(e) for e in error.errors(include_input=False, include_url=False))) from None
+
+
+def odd_names() -> list[str]:
+    """A line for each name in the environment or in `.env` that is nearly one of ours.
+
+    Raises:
+        SettingsError: `.env` or the TOML file cannot be read.
+    """
+    return setting_names.odd(sources.read(ENV_FILE, Settings.model_fields).named, Settings.model_fields)
+
+
+def _say(error: Any) -> str:
+    where = [shown(str(part)) for part in error["loc"] if part != "[key]"]
+    of_account = where[:1] == ["accounts"]
+    name = setting_names.PREFIX + ("__" if of_account else ".").join(where).upper()
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if not where:
+        return text
+    if where == ["accounts"]:
+        return f"{name}: {sources.NO_TABLES}"
+    if error["type"] == "extra_forbidden":
+        known = map(str.upper, AccountSettings.model_fields)
+        return f"{name}: no such setting{setting_names.suggestion(where[-1].upper(), known)}"
+    if of_account and error["loc"][-1] == "[key]":
+        return f"{name}: an account's name has 1 to 32 letters, digits, _ and -, and begins with a letter or digit"
+    return f"{name}: {text}"

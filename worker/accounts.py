@@ -1,0 +1,96 @@
+"""The accounts that a worker serves: each with what is its own, of which nothing is shared with another."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from cancellist.config.settings import Settings
+from cancellist.jobs.diagnostics.advice import SettingNames
+from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.jobs.ledger import flow_state
+from cancellist.jobs.ledger.claims import Terms
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.responses.refusal_texts import RefusalTexts
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.platform.client import PlatformClient
+
+log = structlog.get_logger()
+
+_KEYS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One platform subscription as this process serves it."""
+
+    name: str
+    terms: Terms
+    policy: RetryPolicy
+    flow: FlowPolicy
+    wording: SettingNames
+    client: PlatformClient
+    attempt: Attempt
+
+
+async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
+    """Opens an account; its connections are closed with the stack."""
+    own, lease_s = settings.of(name), settings.lease_seconds
+    terms = Terms(
+        limit=own.max_concurrent_calls,
+        initial=settings.limit_initial,
+        interval_us=own.interval_us * own.requests_per_call,
+        burst=own.burst,
+        per_call=own.max_references_per_call,
+        linger_ms=own.linger_ms,
+        lease_ms=round(lease_s * 1000),
+        search=settings.list_search,
+    )
+    policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
+    read_key = partial(settings.key, name)
+    client = PlatformClient(
+        own.api_url,
+        read_key(),
+        timeout_s=own.call_timeout,
+        read_key=read_key if own.api_key_file else None,
+        version=own.api_version,
+    )
+    await stack.enter_async_context(client)
+    known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
+    attempt = Attempt(client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first)
+    flow_policy = settings.flow_policy(
+        ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
+    )
+    log.info(
+        "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
+    )
+    return Account(name, terms, policy, flow_policy, settings.wording(name), client, attempt)
+
+
+class KeyWatch:
+    """Has an account probe at once where its key, which was refused, may have been mended.
+
+    Whoever starts a worker may have done so, and so may whoever has written the key's file anew.
+    """
+
+    def __init__(self, ledger: Ledger, accounts: Iterable[Account], wake: Callable[[str], None]) -> None:
+        self._ledger = ledger
+        self._accounts = tuple(accounts)
+        self._unprobed = {account.name for account in self._accounts}
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Looks once, and waits for a while."""
+        for account in self._accounts:
+            if await account.client.mended():
+                self._unprobed.add(account.name)
+        for name in sorted(self._unprobed):
+            await flow_state.probe(self._ledger, name)
+            self._unprobed.discard(name)
+            self._wake(name)
+        await asyncio.sleep(_KEYS_EVERY_S)
