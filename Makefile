@@ -1,13 +1,15 @@
 # Everything is done in a virtual environment in .venv, which is set up anew when what it is made of has changed.
 # Only make and Python 3.11 or newer need to be there. `make test ARGS='-k name'` hands arguments on,
-# `make test PARALLEL=` runs one test at a time.
+# `make test PARALLEL= PARALLEL_TIMED=` runs one test at a time.
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS :=
-# Most tests wait for what is slow on purpose: three at a time keep a machine of two cores about busy.
-PARALLEL := -n 3 --dist worksteal
+# Most tests wait for what is slow on purpose: five at a time keep a machine of two cores about busy. Those that go by the
+# clock come after them.
+PARALLEL := -n 5 --dist worksteal
+PARALLEL_TIMED := -n 2 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -24,7 +26,7 @@ run: $(READY) ## set up, then cancel a realistic file against the local platform
 
 test: $(READY) ## set up, then run all tests
 	@.ci/need-redis-server
-	@$(BIN)/pytest $(PARALLEL) $(ARGS)
+	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' .ci/run-tests $(ARGS)
 
 check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check

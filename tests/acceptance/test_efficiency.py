@@ -12,7 +12,7 @@ from cancellist.jobs.ledger.core import Ledger
 from tests.support.stage import Stage, ended, settled, submit
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
 
 CALLS_AT_ONCE, PER_CALL, CALLS = 8, 100, 400
 LATENCY_MS, SLOW_MS = 200, 3_000

@@ -17,7 +17,7 @@ from tests.support.servers import running
 from tests.support.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
 
 LATENCY_S = 0.1
 PHASES = (4, 12, 4)

@@ -10,7 +10,7 @@ from cancellist.jobs.model import Outcome
 from tests.support.stage import Stage, agrees, all_results, ended, settled, submit
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
 
 
 async def test_four_workers_never_pass_the_limit_through_start_kills_and_takeovers(valkey_stage: Stage) -> None:

@@ -9,7 +9,7 @@ from cancellist.jobs.ledger import accounts
 from cancellist.jobs.model import Outcome
 from tests.support.stage import Stage, agrees, ended, settled, submit
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
 
 LANES = 8
 LONGEST, REFERENCES = 30, 20_000

@@ -14,7 +14,7 @@ from cancellist.jobs.model import JobRequest, Outcome, Priority
 from tests.support.stage import Stage, submit
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
 
 CALLS, PER_CALL = 8, 100
 WITHIN = 0.2
