@@ -1,4 +1,4 @@
-"""What an operator can have a reason to change of flow control; docs/settings.md has them in one table.
+"""What an operator can have a reason to change of flow control; docs/reference/settings.md has them in one table.
 
 All else of it are constants, which stand with their ranges beside the policies in `jobs/flow/`.
 """

@@ -1,4 +1,4 @@
-"""What a user of the server is there for; docs/acl.md has the rights of each."""
+"""What a user of the server is there for; docs/reference/acl.md has the rights of each."""
 
 from enum import StrEnum
 

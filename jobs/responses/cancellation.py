@@ -45,7 +45,7 @@ _REFUSING = frozenset({400, 404, 409, TOO_LONG_STATUS, 422})
 
 
 def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) -> Judgement:
-    """Says what became of each reference of one cancelling call (docs/truth.md).
+    """Says what became of each reference of one cancelling call (docs/explanation/truth.md).
 
     Args:
         references: the references that the call named, upper case, each once.

@@ -1,7 +1,7 @@
 """Verdict and history in, what happens next out: a result, or back into the queue for a call or a read.
 
-docs/truth.md says what each outcome is evidence of; here is where that is decided. A negative outcome rests on a
-refusal of this job's call, and on a state that was read after the last call that could still act.
+docs/explanation/truth.md says what each outcome is evidence of; here is where that is decided. A negative outcome
+rests on a refusal of this job's call, and on a state that was read after the last call that could still act.
 """
 
 from dataclasses import dataclass, replace

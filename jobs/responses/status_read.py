@@ -86,7 +86,7 @@ Reading = Found | Unknown | Unread
 def judge_reading(
     reference: str, answer: Answer | Failure, *, since_call_s: float = math.inf, doubted: bool = False
 ) -> Reading:
-    """Says what one Get Consignment Status told about a reference (docs/truth.md).
+    """Says what one Get Consignment Status told about a reference (docs/explanation/truth.md).
 
     Args:
         reference: the one that was asked for, upper case.

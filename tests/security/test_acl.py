@@ -1,4 +1,4 @@
-"""The rights that docs/acl.md gives: each role can do its whole work with them, and not what it must not."""
+"""The rights that docs/reference/acl.md gives: each role can do its whole work with them, and not what it must not."""
 
 import contextlib
 import re
@@ -34,7 +34,7 @@ DANGEROUS = [
 
 def written(name: str) -> list[str]:
     """The words of a role's line, as the document has them."""
-    text = (ROOT / "docs/acl.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/acl.md").read_text(encoding="utf-8")
     found = re.search(rf"^```acl {name}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, name
     line = " ".join(found[1].split()).replace("PASSWORD", PASSWORD)

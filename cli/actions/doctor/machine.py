@@ -40,7 +40,7 @@ def unknown_names() -> CheckResult:
         return skipped("names", "the settings cannot be read")
     if not strange:
         return ok("names", "every setting that is given is known")
-    return warning("names", "; ".join(strange), "they have no effect", "see docs/settings.md for the names")
+    return warning("names", "; ".join(strange), "they have no effect", "see docs/reference/settings.md for the names")
 
 
 def disk(folder: Path, *, embedded: bool) -> CheckResult:

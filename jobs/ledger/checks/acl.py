@@ -40,7 +40,7 @@ class _Places:
 
 
 def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Command]:
-    """The commands of a role, on keys of the kinds that it uses them on; docs/acl.md allows no more than these."""
+    """The commands of a role, on keys of the kinds that it uses them on; docs/reference/acl.md allows no more."""
     places = _Places.of(keys, account)
     match role:
         case Role.PRODUCER:
@@ -153,7 +153,8 @@ async def permitted(redis: Redis, keys: Keys, role: Role) -> CheckResult:
     shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
     return failed("permissions", f"this user may not, or the server does not have: {shown}",
                   f"it cannot do the work of a {role}",
-                  "give it the rights of its role in docs/acl.md, have switched on what is off, or say --role",
+                  "give it the rights of its role in docs/reference/acl.md, have switched on what is off, "
+                  "or say --role",
     )  # fmt: skip
 
 

@@ -233,7 +233,7 @@ def test_no_error_holds_a_secret(monkeypatch: pytest.MonkeyPatch, wrong: dict[st
 
 
 def bounds(field: FieldInfo) -> str:
-    """What a setting may be, as docs/settings.md has it."""
+    """What a setting may be, as docs/reference/settings.md has it."""
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
     literal = next((kind for kind in (field.annotation, *kinds) if get_origin(kind) is Literal), None)
     if literal:
@@ -251,8 +251,8 @@ def example_entries() -> list[tuple[str, str, str]]:
 
 
 def reference_rows() -> list[tuple[str, str, str, str]]:
-    """(name, default, range, meaning) of docs/settings.md."""
-    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    """(name, default, range, meaning) of docs/reference/settings.md."""
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
     return [(name, default.strip(), limits.strip(), meaning.strip()) for name, default, limits, meaning in rows]
 

@@ -314,7 +314,7 @@ def test_it_is_told_once_on_standard_error_where_nobody_else_takes_it(
 
 
 def section() -> str:
-    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     return text.split("## Several accounts")[1].split("\n## ")[0]
 
 
@@ -331,7 +331,7 @@ def test_the_references_toml_example_is_accepted(monkeypatch: pytest.MonkeyPatch
     assert (settings.of("south").host, settings.of("south").max_calls_per_second) == ("other.example", 10)
 
 
-@pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])
+@pytest.mark.parametrize("document", ["docs/reference/settings.md", ".env.example"])
 def test_the_examples_of_the_environment_are_accepted(monkeypatch: pytest.MonkeyPatch, document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     lines = re.findall(r"^(?:# )?(CANCELLIST_ACCOUNTS__\S+=\S+)$", text, re.MULTILINE)
