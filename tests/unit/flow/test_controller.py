@@ -5,20 +5,24 @@ import pytest
 
 from cancellist.jobs.flow.circuit_breaker import Mode
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
-from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, due_ms, move, probe_now
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState, due_ms, move, probe_now
+from cancellist.jobs.flow.counters import Counters, Tally
 from cancellist.jobs.flow.events import changes
 from cancellist.jobs.flow.latency import RoundTrips
 from cancellist.jobs.flow.rate.state import Pacing
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 
 POLICY = FlowPolicy(ceiling=32)
 T0 = 1_795_456_800_000
 
 
-def busy(calls, counters=None, *, took_ms=100.0, references=100):
-    counters = counters or Counters()
-    for _ in range(calls):
-        counters = counters.accept(took_ms, references, full=True)
-    return counters
+def busy(calls, *, took_ms=100.0, sizes=(100,)):
+    """So many calls of each size."""
+    tally = Tally()
+    for size in sizes:
+        for _ in range(calls):
+            tally.add(AttemptSignal(Signal.ACCEPTED, took_ms), references=size, size=size)
+    return tally.counters()
 
 
 def begun(**drains):
@@ -83,14 +87,14 @@ def test_calls_of_all_drains_count_and_each_once():
 
 def test_while_the_breaker_is_open_the_limit_stays_as_it_was():
     state = begun()
-    opened = move(state, {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    opened = move(state, {"a": Counters(denied=1, why="HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
     assert opened.breaker.mode is Mode.OPEN
-    later = move(opened, {"a": Counters().deny("HTTP 401").refuse("HTTP 429")}, 16, POLICY, T0 + 300, 0.5)
+    later = move(opened, {"a": Counters(denied=1, refused=1, why="HTTP 401")}, 16, POLICY, T0 + 300, 0.5)
     assert later.limit == state.limit
 
 
 def test_a_probe_is_due_when_the_breaker_says_so_or_a_person():
-    opened = move(begun(), {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    opened = move(begun(), {"a": Counters(denied=1, why="HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
     assert due_ms(opened, T0 + 250) == opened.breaker.next_probe_ms - T0 - 250
     assert due_ms(probe_now(opened, T0 + 300), T0 + 300) == 0
     assert due_ms(begun(), T0) is None
@@ -98,12 +102,12 @@ def test_a_probe_is_due_when_the_breaker_says_so_or_a_person():
 
 def test_changes_are_told_once_with_the_reason_and_what_to_do():
     before = begun()
-    opened = move(before, {"a": Counters().deny("HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
+    opened = move(before, {"a": Counters(denied=1, why="HTTP 401")}, 16, POLICY, T0 + 250, 0.5)
     [change] = changes(before, opened)
     assert (change.event, change.grave, change.facts["why"]) == ("breaker opened", True, "HTTP 401")
     assert "CANCELLIST_API_KEY" in str(change.facts["do"])
-    assert changes(opened, move(opened, {"a": Counters().deny("HTTP 401")}, 0, POLICY, T0 + 300, 0.5)) == ()
-    counters = Counters().deny("HTTP 401").accept(90.0, 50).probe(passed=True)
+    assert changes(opened, move(opened, {"a": Counters(denied=1, why="HTTP 401")}, 0, POLICY, T0 + 300, 0.5)) == ()
+    counters = Counters(denied=1, accepted=1, probes_passed=1, why="HTTP 401")
     closed = move(opened, {"a": counters}, 1, POLICY, T0 + 2_000, 0.5)
     assert [change.event for change in changes(opened, closed)] == ["breaker closed"]
 
@@ -132,7 +136,7 @@ def test_a_clock_that_goes_back_does_no_harm():
 
 
 def test_it_is_small_enough_to_be_written_often():
-    drains = {f"drain-{n}": busy(3, busy(2, references=40)) for n in range(16)}
+    drains = {f"drain-{n}": busy(3, sizes=(40, 100)) for n in range(16)}
     assert len(json.dumps(begun(**drains).packed(), separators=(",", ":"))) < 3_000
 
 
