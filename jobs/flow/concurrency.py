@@ -4,7 +4,7 @@ After Vector's adaptive request concurrency and the loss-based limit of Netflix'
 the limit is, so it is remembered: growth stops just below, and only calls that went well pay for a look beyond.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor, log
 
 from cancellist.jobs.flow.sample import FlowSample
@@ -87,7 +87,7 @@ class ConcurrencyState:
         passed: calls accepted in that trial.
         regain: up to here growth is as steep as it can be: what held before an outage.
         held: the limit before the latest decreases in close succession.
-        stride: the most that is added at once, doubled each time until the next refusal.
+        reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
         soft: `cap` is where more calls at once got no more done, not where they were refused.
         failed: looks at `cap` in a row that were refused.
     """
@@ -105,7 +105,7 @@ class ConcurrencyState:
     passed: int = 0
     regain: float = 0.0
     held: float = 0.0
-    stride: float = 0.0
+    reserved_stride: float = field(default=0.0, init=False)
     soft: bool = False
     failed: int = 0
 
@@ -204,7 +204,7 @@ def _lose(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPoli
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
         refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
-        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
+        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False, regain=0.0,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
@@ -255,24 +255,23 @@ def _grow(
             return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0, suspicion=0.0)
         return limiter
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
-    most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
+    # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
+    most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
     grown = limiter.limit + min(step, most)
     if limiter.limit < limiter.regain:
         grown = min(2 * limiter.limit, limiter.regain)
-    # No more than half the limit is ever added, and what grows for ever is no number that can be kept.
-    after = replace(limiter, stride=min(2 * limiter.stride, limiter.limit))
     if not limiter.cap or grown < limiter.cap:
-        return replace(after, limit=grown)
+        return replace(limiter, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
-        return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
-    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0, suspicion=0.0)
+        return replace(limiter, limit=max(limiter.limit, limiter.cap - 1.0))
+    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, suspicion=0.0)
 
 
 def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
     return replace(
         limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
-        stride=1.0, soft=True,
+        soft=True,
     )  # fmt: skip
 
 

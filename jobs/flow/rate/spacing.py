@@ -24,7 +24,7 @@ def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
 
 def begin(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter as calls begin to be spread: where they were refused says nothing any more."""
-    return replace(limiter, cap=0, stride=0.0)
+    return replace(limiter, cap=0)
 
 
 def forget(limiter: ConcurrencyState, ceiling: int, now_ms: int) -> ConcurrencyState:

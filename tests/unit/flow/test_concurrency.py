@@ -55,12 +55,9 @@ def test_it_grows_by_one_a_round_trip_where_it_was_reached_up_to_the_ceiling():
     assert story.limiter.limit == CEILING
 
 
-def test_one_that_was_refused_once_and_is_reached_for_hours_since_stays_a_number():
-    story = Story(8.0, stride=1.0)
-    for _ in range(1_500):
-        story.step(accepted=10)
-    assert story.limiter.limit == CEILING
-    assert story.limiter.stride <= CEILING
+def test_it_grows_by_a_quarter_a_move_at_most_and_by_one_once_it_was_refused():
+    assert Story(8.0).step(1_000, accepted=80).limit == 10
+    assert Story(8.0, lowered_ms=T0 - 60_000).step(1_000, accepted=80).limit == 9
 
 
 def test_it_does_not_grow_where_calls_are_few_or_take_longer():
@@ -162,7 +159,7 @@ def test_a_look_among_losses_by_chance_fails_where_more_are_lost_in_each_round_t
     assert (story.limiter.limit, story.limiter.cap) == (19, 20)
 
 
-def test_a_look_that_goes_well_forgets_the_level_and_growth_doubles():
+def test_a_look_that_goes_well_forgets_the_level_and_growth_goes_on():
     story = Story(4.0, cap=5, credit=float(POLICY.probe_after))
     story.step(accepted=4)
     levels = [int(story.step(250, accepted=12).limit) for _ in range(6)]

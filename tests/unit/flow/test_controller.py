@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -159,3 +159,16 @@ def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
     assert less
     assert less.limiter == ConcurrencyState(state.limit)
     assert less.trips == RoundTrips()
+
+
+def test_a_number_that_only_earlier_versions_go_by_keeps_its_place_and_is_passed_over():
+    document = begun(a=busy(10)).packed()
+    for part, kind in enumerate((ConcurrencyState, RoundTrips, Pacing)):
+        for place, field in enumerate(fields(kind)):
+            if not field.init:
+                memory = [list(values) for values in document["memory"]]
+                assert memory[part][place] == 0
+                memory[part][place] = 7
+                got = FlowState.unpack(document | {"memory": memory})
+                assert got
+                assert got.packed() == document
