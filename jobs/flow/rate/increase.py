@@ -27,24 +27,19 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     interval_us = max(1, round(pacing.interval_us / (1 + step)))
     return replace(
         pacing, interval_us=interval_us, safe_us=pacing.interval_us, credit=0, misses=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, pardons=0, doubted=0 if pacing.safe_us else pacing.doubted,
+        cycle_ms=sample.at_ms, cycle=0, pardons=0,
     )  # fmt: skip
 
 
 def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer.
-
-    One that was refused without a Retry-After, perhaps by chance, is tried once more.
-    """
+    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer."""
     tried = pacing.safe_us / pacing.interval_us - 1
     step, need = max(policy.step, tried / 2), policy.probe_after
     if tried < _GENTLE * policy.step:
         need = min(_RAREST * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
-    elif not pacing.told_ms and not pacing.doubted and pacing.interval_us <= 1000 * policy.slow_ms:
-        step, need = tried, policy.search_after
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        pardons=0, doubted=0 if need > policy.search_after else 1,
+        pardons=0,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A rate that is learnt: its state, and the constants by which it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CYCLE_MS = 1_000
 CYCLE = 3
@@ -95,7 +95,7 @@ class Pacing:
             logarithm.
         strays: refusals that were taken for chance, of late.
         calls: accepted calls among which they came.
-        doubted: whether the raise that was last taken back may have been refused by chance.
+        reserved_doubt: earlier versions tried a raise once more by it; written as 0, and passed over.
         spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
     """
 
@@ -122,7 +122,7 @@ class Pacing:
     suspicion: float = 0.0
     strays: float = 0.0
     calls: float = 0.0
-    doubted: int = 0
+    reserved_doubt: int = field(default=0, init=False)
     spread_us: int = 0
 
     @property
