@@ -25,8 +25,6 @@ _EXHAUSTED = 8
 were refused, each after twice as long."""
 _APART = 60
 """Refusals with as many accepted calls between them have nothing to do with each other."""
-_TOGETHER_MS = 250
-"""Refusals this close are one: of calls that were in flight together. As often workers post what they count."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
@@ -150,7 +148,6 @@ def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
 def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     told, now_ms = bool(sample.counts.told), sample.at_ms
-    together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
     after = attribution.punished(pacing, policy)
     after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
     if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
@@ -162,7 +159,7 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         return after  # the window still holds what was called before the rate was known
     if pacing.safe_us:
         return increase.take_back(after, policy)
-    if not pacing.interval_us or (together and pacing.refused_ms):
+    if not pacing.interval_us:
         return after
     misses = pacing.misses + 1
     after = replace(after, misses=misses)

@@ -117,11 +117,6 @@ def test_one_plain_refusal_takes_back_the_raise_of_a_slow_rate_and_two_that_of_a
     assert step(once, T0 + 1_000, refused=1, accepted=8).interval_us == 50_000
 
 
-def test_refusals_of_calls_that_were_in_flight_together_are_one():
-    pacing = step(Pacing(100_000, cycle_ms=T0, need=50, step=0.04), T0 + 500, refused=1, told=1)
-    assert step(pacing, T0 + 510, refused=1, told=1).interval_us == pacing.interval_us
-
-
 def test_a_rate_that_holds_nothing_back_is_dropped():
     pacing = Pacing(1_000, cycle_ms=T0, need=10_000, step=0.04)
     for at_ms in range(T0, T0 + POLICY.unbound_ms + 500, 250):
