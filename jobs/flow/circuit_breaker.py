@@ -76,14 +76,22 @@ class Breaker:
         return self.mode is Mode.CLOSED
 
 
-def move(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float) -> Breaker:
-    """The breaker after a sample; `jitter` in [0, 1) shortens the pause before a probe by up to half."""
+def move(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float, *, chance_run: int = 0) -> Breaker:
+    """The breaker after a sample.
+
+    Args:
+        breaker: the breaker before.
+        sample: what happened.
+        policy: the constants.
+        jitter: in [0, 1); it shortens the pause before a probe by up to half.
+        chance_run: the longest run of failures that chance alone makes; 0: none is known.
+    """
     breaker = replace(breaker, run=_run(breaker, sample))
     counts, now_ms = sample.counts, sample.at_ms
     if breaker.closed:
         if counts.denied:
             return _open(breaker, BreakerCause.DENIED, sample, policy, jitter)
-        if breaker.run >= policy.threshold:
+        if breaker.run >= max(policy.threshold, chance_run):
             return _open(breaker, BreakerCause.OUTAGE, sample, policy, jitter)
         return _settled(breaker, sample, policy) if breaker.tries else breaker
     if counts.probes_passed:

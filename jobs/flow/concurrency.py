@@ -27,24 +27,13 @@ class ConcurrencyPolicy:
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
         probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
-        tolerated: the share of losses that is taken for chance, at whatever level (0.0 to 0.05).
-        chance: the largest share that is, where it does not depend on the level (0.0 to 0.5).
+        tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         used: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
         debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
             twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
         rounds: round trips that a look lasts where none is lost by chance (1 to 20).
         certain: the log of how much likelier a limit must be than chance before refusals lower it; a look among
             losses by chance ends where half of that speaks for either (1.0 to 20).
-        margin: tolerated is so many times the share that was measured, which varies (1.0 to 3.0).
-        evidence: losses by which a share is known well enough for an experiment (3 to 100).
-        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
-        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
-            0.9).
-        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
-        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
-        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
-        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
-        lossy: some are known to be; not a setting.
     """
 
     initial: int = 16
@@ -53,20 +42,10 @@ class ConcurrencyPolicy:
     growth: float = 1.0
     probe_after: int = 100
     tolerated: float = 0.01
-    chance: float = 0.25
     used: float = 0.9
     debt: float = 1.5
     rounds: int = 2
     certain: float = 4.0
-    margin: float = 1.25
-    evidence: int = 8
-    proof: float = 3.0
-    least: float = 0.5
-    memory: int = 2_000
-    window: int = 20
-    windows: int = 10
-    more: float = 1.5
-    lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +105,46 @@ def used(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolic
 
 
 def move(
-    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, ceiling: int, *, slowed: bool
+    limiter: ConcurrencyState,
+    sample: FlowSample,
+    policy: ConcurrencyPolicy,
+    ceiling: int,
+    *,
+    slowed: bool,
+    by_chance: float = 0.0,
 ) -> ConcurrencyState:
-    """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
+    """The limiter after a sample.
+
+    Args:
+        limiter: the limiter before.
+        sample: what happened.
+        policy: the constants.
+        ceiling: the highest limit allowed.
+        slowed: round trips have grown, so that more calls at once would gain nothing.
+        by_chance: the share of calls that is known to be lost at whatever level; 0: none is.
+    """
     before = limiter.limit
-    limiter = _measure(limiter, sample, policy)
+    tolerated = max(policy.tolerated, by_chance)
+    lossy = tolerated > policy.tolerated
+    limiter = _measure(limiter, sample, policy, lossy=lossy)
     lost = sample.counts.refused + sample.counts.timed_out
     if limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
         after = _collect(limiter, sample, policy, lost)
     else:
         after = replace(limiter, refused=0)
-        after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
-    after = _fit(after, policy) if after.refused else after
+        if lost:
+            after = _lose(after, sample, policy, lost, tolerated)
+        else:
+            after = _grow(after, sample, policy, slowed=slowed, lossy=lossy)
+    after = _fit(after, tolerated) if after.refused else after
     limit = max(1.0, min(after.limit, float(ceiling)))
     raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
     return replace(after, limit=limit, raised_ms=raised_ms)
 
 
-def _measure(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def _measure(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, lossy: bool
+) -> ConcurrencyState:
     """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
     counts = sample.counts
     n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
@@ -158,14 +159,14 @@ def _measure(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
     # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
-    least = -policy.certain if limiter.probing_ms and policy.lossy else 0.0
+    least = -policy.certain if limiter.probing_ms and lossy else 0.0
     suspicion = max(least, limiter.suspicion - rounds)
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
 
 
-def _by_chance(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> float:
+def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
     """Losses by chance in a round trip, where a limit passed by one call refuses one more."""
-    return max(1e-6, policy.tolerated * limiter.limit)
+    return max(1e-6, tolerated * limiter.limit)
 
 
 def _charge(limiter: ConcurrencyState, policy: ConcurrencyPolicy, lost: int) -> float:
@@ -178,25 +179,28 @@ def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
     return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
 
 
-def _fit(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def _fit(limiter: ConcurrencyState, tolerated: float) -> ConcurrencyState:
     """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
-    too_many = limiter.refused - round(_by_chance(limiter, policy) + 0.25)
+    too_many = limiter.refused - round(_by_chance(limiter, tolerated) + 0.25)
     target = max(limiter.before / 2, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
         return limiter
     return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
 
 
-def _lose(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int) -> ConcurrencyState:
+def _lose(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int, tolerated: float
+) -> ConcurrencyState:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
-    weight = log(1 + 1 / _by_chance(limiter, policy))
+    weight = log(1 + 1 / _by_chance(limiter, tolerated))
+    lossy = tolerated > policy.tolerated
     suspicion = limiter.suspicion + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
     known = _NEW * policy.certain if new else 0.0
     if limiter.probing_ms:
         # Among losses by chance one alone says little, however few are to be expected.
         known = _REFUSED_BEFORE * policy.certain
-        if policy.lossy:
+        if lossy:
             known = min(_REFUSED_AMONG_CHANCE * policy.certain, policy.certain - 1.2 * weight)
     if suspicion + known < policy.certain:
         return replace(limiter, suspicion=suspicion)
@@ -211,7 +215,7 @@ def _lose(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPoli
         return lowered
     if limiter.probing_ms:
         # Looks that fail one after the other become rarer.
-        most = 2 * policy.debt if policy.lossy else policy.debt
+        most = 2 * policy.debt if lossy else policy.debt
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
         # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
@@ -234,7 +238,7 @@ def _held(limiter: ConcurrencyState, sample: FlowSample) -> float:
 
 
 def _grow(
-    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool, lossy: bool
 ) -> ConcurrencyState:
     """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
 
@@ -245,7 +249,7 @@ def _grow(
         return limiter
     if limiter.probing_ms:
         elapsed = sample.at_ms - limiter.probing_ms
-        if policy.lossy:
+        if lossy:
             told = limiter.suspicion <= -policy.certain / 2
         else:
             told = limiter.passed >= policy.rounds * limiter.cap and elapsed >= policy.rounds * limiter.round_trip_ms

@@ -19,7 +19,7 @@ from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.counters import Counters, Sized
 from cancellist.jobs.flow.encoding import numbers, restored
 from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips
-from cancellist.jobs.flow.random_loss import Losses
+from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy
 from cancellist.jobs.flow.rate import learning, spacing
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 from cancellist.jobs.flow.sample import FlowSample, sample
@@ -38,6 +38,7 @@ class FlowPolicy:
         max_references: references a call may name at most.
         interval_us: microseconds between calls as configured; 0: no rate is.
         limiter: the constants of the limit of calls in flight.
+        random_loss: by which losses are told from a limit.
         trips: of the watch on round trips.
         pacing: of the learned rate.
         list_size: of the list size.
@@ -48,6 +49,7 @@ class FlowPolicy:
     max_references: int = 100
     interval_us: int = 0
     limiter: ConcurrencyPolicy = field(default_factory=ConcurrencyPolicy)
+    random_loss: RandomLossPolicy = field(default_factory=RandomLossPolicy)
     trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
     list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
@@ -182,7 +184,7 @@ def move(
         rate = Pacing() if learning.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
         state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
-    breaker = breakers.move(state.breaker, what, state.losses.patient(policy.breaker), jitter)
+    breaker = breakers.move(state.breaker, what, policy.breaker, jitter, chance_run=state.losses.longest_run)
     moved = state
     if breaker.closed and state.breaker.closed:
         moved = _steer(state, what, policy)
@@ -213,9 +215,13 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     before = limiter
     if not (what.counts.refused and paced.in_force_us and (not used or not paced.interval_us)):
         # Else it is the rate that has refused.
-        tolerant = losses.tolerant(policy.limiter)
-        limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
-        losses, limiter = chances.move(losses, before, limiter, what, policy.limiter, held=trips.from_limit > 0)
+        limiter = limiters.move(
+            limiter, what, policy.limiter, policy.ceiling,
+            slowed=trips.slowed or losses.tried, by_chance=losses.tolerated(policy.random_loss),
+        )  # fmt: skip
+        losses, limiter = chances.move(
+            losses, before, limiter, what, policy.random_loss, policy.limiter, held=trips.from_limit > 0
+        )
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)

@@ -10,7 +10,6 @@ chance today may be a limit tomorrow.
 from dataclasses import dataclass, replace
 from math import ceil, floor, log, sqrt
 
-from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.sample import FlowSample
 
@@ -33,9 +32,37 @@ _ONCE = 1.6
 """What was shown before takes so many times as much to be refuted."""
 _CAPPED = 0.4
 """Where a level is known at which calls were refused, experiments follow after this share of the windows."""
-_RARE, _MOST_PATIENT = 1e-9, 7
+_RARE, _LONGEST_RUN = 1e-9, 7
 """A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
 be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomLossPolicy:
+    """The constants by which losses are told from a limit.
+
+    Attributes:
+        chance: the largest share of calls that is taken to be lost by chance (0.0 to 0.5).
+        margin: the limit tolerates so many times the share that was measured, which varies (1.0 to 3.0).
+        evidence: losses by which a share is known well enough for an experiment (3 to 100).
+        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
+        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
+            0.9).
+        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
+        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
+        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
+        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
+    """
+
+    chance: float = 0.25
+    margin: float = 1.25
+    evidence: int = 8
+    proof: float = 3.0
+    least: float = 0.5
+    memory: int = 2_000
+    window: int = 20
+    windows: int = 10
+    more: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +96,15 @@ class Losses:
         """Whether an experiment is under way or prepared, for which the limit has to stay where it is."""
         return self.share > 0 or self.weighing
 
-    def tolerant(self, policy: ConcurrencyPolicy) -> ConcurrencyPolicy:
-        """The constants of the limiter, which has to take as many losses for chance as are now."""
-        tolerated = max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
-        return replace(policy, tolerated=tolerated, lossy=True) if tolerated > policy.tolerated else policy
+    def tolerated(self, policy: RandomLossPolicy) -> float:
+        """The share of calls whose loss the limit has to take for chance now; 0: none."""
+        return max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
 
-    def patient(self, policy: BreakerPolicy) -> BreakerPolicy:
-        """The constants of the breaker, which has to take no run for an outage that chance alone makes."""
+    @property
+    def longest_run(self) -> int:
+        """The longest run of failures that chance alone makes, which is no outage; 0: none is known."""
         chance = self.chance or (self.most if self.tried else 0.0)
-        if chance <= 0:
-            return policy
-        rare = ceil(log(_RARE) / log(min(0.5, chance)))
-        return replace(policy, threshold=max(policy.threshold, min(_MOST_PATIENT, rare)))
+        return min(_LONGEST_RUN, ceil(log(_RARE) / log(min(0.5, chance)))) if chance > 0 else 0
 
 
 def move(
@@ -88,7 +112,8 @@ def move(
     before: ConcurrencyState,
     limiter: ConcurrencyState,
     sample: FlowSample,
-    policy: ConcurrencyPolicy,
+    policy: RandomLossPolicy,
+    limits: ConcurrencyPolicy,
     *,
     held: bool = False,
 ) -> tuple[Losses, ConcurrencyState]:
@@ -100,6 +125,7 @@ def move(
         limiter: the limiter after it.
         sample: what happened.
         policy: the constants.
+        limits: the constants of the limiter.
         held: another experiment is under way.
     """
     if limiter.lowered_ms == sample.at_ms:
@@ -109,11 +135,11 @@ def move(
         return losses, limiter
     losses = _collect(losses, sample)
     if losses.weighing:
-        return _weigh(losses, limiter, policy)
+        return _weigh(losses, limiter, policy, limits)
     if losses.tried:
-        return _conclude(losses, limiter, policy)
+        return _conclude(losses, limiter, policy, limits)
     if losses.chance:
-        return _measure(losses, limiter, policy, held=held)
+        return _measure(losses, limiter, policy, limits, held=held)
     return (losses if losses.calls < policy.memory else acquit(losses)), limiter
 
 
@@ -131,7 +157,7 @@ def acquit(losses: Losses) -> Losses:
 
 
 def _lowered(
-    losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy
+    losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: RandomLossPolicy
 ) -> tuple[Losses, ConcurrencyState]:
     """The limit was lowered for losses: the second time in succession an experiment is due."""
     if before.probing_ms:
@@ -155,13 +181,15 @@ def _lowered(
     return replace(acquit(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, suspicion=0.0)
 
 
-def _too_many(lost: int, calls: int, policy: ConcurrencyPolicy) -> bool:
+def _too_many(lost: int, calls: int, policy: RandomLossPolicy) -> bool:
     return lost - _SPREADS_OVER * sqrt(lost) > calls * policy.chance
 
 
-def _weigh(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _weigh(
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy
+) -> tuple[Losses, ConcurrencyState]:
     """Counts the losses below where they lowered the limit, until it is known how many of how many calls they are."""
-    least, spread = losses.calls * policy.more * policy.tolerated, sqrt(losses.lost)
+    least, spread = losses.calls * policy.more * limits.tolerated, sqrt(losses.lost)
     if _too_many(losses.lost, losses.calls, policy):
         return acquit(losses), limiter
     if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
@@ -170,11 +198,11 @@ def _weigh(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy)
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
         return acquit(losses), limiter
-    looking = replace(limiter, credit=max(limiter.credit, float(policy.probe_after)))
-    if share <= max(policy.more * policy.tolerated, losses.chance):
+    looking = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
+    if share <= max(policy.more * limits.tolerated, losses.chance):
         # So few may be lost at a limit, too, so it stays where it is, and a look is due.
-        few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * policy.tolerated)
-        if losses.lost < _FEWEST or policy.margin * few <= policy.tolerated:
+        few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
+        if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
             return acquit(losses), limiter
         return replace(acquit(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
     if share <= policy.more * losses.chance:
@@ -186,7 +214,7 @@ def _weigh(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy)
         return _accept(replace(losses, share=share), limiter, policy)
     highest = (losses.lost + spread) / losses.calls
     # So few as are tolerated without an experiment are not proven: they are on trial with the rest.
-    known = losses.chance if losses.chance > 2 * policy.tolerated else 0.0
+    known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
     return _begin(losses, limiter, limiter, share, highest, policy, known=known)
 
 
@@ -196,7 +224,7 @@ def _begin(
     limiter: ConcurrencyState,
     share: float,
     highest: float,
-    policy: ConcurrencyPolicy,
+    policy: RandomLossPolicy,
     *,
     known: float,
 ) -> tuple[Losses, ConcurrencyState]:
@@ -212,7 +240,9 @@ def _begin(
     return begun, replace(limiter, limit=limit, suspicion=0.0)
 
 
-def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _conclude(
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy
+) -> tuple[Losses, ConcurrencyState]:
     """Ends an experiment as soon as it tells: the losses go on, or enough calls went by without them."""
     excess, expected = losses.lost - losses.calls * losses.chance, losses.calls * (losses.share - losses.chance)
     more = _ONCE if losses.most and not losses.chance else 1.0
@@ -234,11 +264,11 @@ def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPoli
         chance = min(losses.most, (losses.lost + spread + 1) / losses.calls)
     most = max(chance, (losses.lost + 1.5 * spread) / losses.calls)
     return replace(
-        acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0, most=most
+        acquit(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0, most=most
     ), limiter
 
 
-def _accept(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy) -> tuple[Losses, ConcurrencyState]:
     """Takes what was lost for chance, and undoes what that has cost."""
     # So few are not exact: better too many at first, which is measured on, than another experiment.
     lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
@@ -251,7 +281,7 @@ def _accept(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy
 
 
 def _measure(
-    losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy, *, held: bool
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy, *, held: bool
 ) -> tuple[Losses, ConcurrencyState]:
     """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
     if losses.calls * losses.chance < policy.window:
@@ -264,5 +294,5 @@ def _measure(
     if (more or due) and not held:
         share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
         return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
-    after = replace(acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0)
+    after = replace(acquit(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)
     return replace(after, windows=losses.windows + 1), limiter

@@ -11,8 +11,8 @@ POLICY = BreakerPolicy()
 T0 = 1_000_000
 
 
-def after(breaker, counts, at_ms=T0, jitter=0.999999):
-    return move(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter)
+def after(breaker, counts, at_ms=T0, jitter=0.999999, **known):
+    return move(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter, **known)
 
 
 def test_a_denial_opens_at_once():
@@ -26,6 +26,12 @@ def test_a_run_of_failures_opens_and_one_less_does_not():
     assert after(Breaker(), Counters(failed=less, run=less)).closed
     got = after(Breaker(), Counters(failed=less, timed_out=1, run=less + 1, why="no answer in time"))
     assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.OUTAGE, "no answer in time")
+
+
+def test_a_run_that_chance_makes_opens_nothing_and_the_next_failure_does():
+    assert after(Breaker(), Counters(failed=7, run=7), chance_run=8).closed
+    assert not after(Breaker(), Counters(failed=8, run=8), chance_run=8).closed
+    assert not after(Breaker(), Counters(failed=5, run=5), chance_run=3).closed
 
 
 def test_a_run_goes_on_over_samples_and_an_accepted_call_ends_it():

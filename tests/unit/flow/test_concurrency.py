@@ -27,8 +27,8 @@ def counts(accepted=0, refused=0, timed_out=0):
 class Story:
     """A limiter in steps of time; calls in flight are as many as the limit allows unless told."""
 
-    def __init__(self, limit=8.0, policy=POLICY, **state):
-        self.policy = policy
+    def __init__(self, limit=8.0, by_chance=0.0, **state):
+        self.by_chance = by_chance
         self.limiter = ConcurrencyState(limit, round_ms=float(ROUND_MS), **state)
         self.at_ms = T0
 
@@ -36,7 +36,7 @@ class Story:
         self.at_ms += span_ms
         in_flight = int(self.limiter.limit) if in_flight is None else in_flight
         sample = FlowSample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
-        self.limiter = move(self.limiter, sample, self.policy, CEILING, slowed=slowed)
+        self.limiter = move(self.limiter, sample, POLICY, CEILING, slowed=slowed, by_chance=self.by_chance)
         return self.limiter
 
 
@@ -133,7 +133,7 @@ def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
     assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
 
 
-LOSSY = replace(POLICY, tolerated=0.1, lossy=True)
+LOSSY = 0.1
 
 
 def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
