@@ -13,8 +13,8 @@ UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
-_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 0.5, 0.75, 0.625
-"""What a level brings with it, of the certainty that is needed, that was not in use before, or was refused before."""
+_NEW = 0.5
+"""What a level brings with it that was not in use before, of the certainty that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +197,6 @@ def _lose(
     suspicion = limiter.suspicion + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
     known = _NEW * policy.certain if new else 0.0
-    if limiter.probing_ms:
-        # Among losses by chance one alone says little, however few are to be expected.
-        known = _REFUSED_BEFORE * policy.certain
-        if lossy:
-            known = min(_REFUSED_AMONG_CHANCE * policy.certain, policy.certain - 1.2 * weight)
     if suspicion + known < policy.certain:
         return replace(limiter, suspicion=suspicion)
     at_once = _at_once(limiter, sample, lost)

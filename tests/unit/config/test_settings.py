@@ -316,7 +316,7 @@ def test_a_setting_that_was_removed_is_named_as_such(
 
 MATHEMATICS = {
     # No matter of taste: what holds before anything is known, and the odds and errors of tests behind the settings.
-    concurrency: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW", "_REFUSED_BEFORE", "_REFUSED_AMONG_CHANCE"},
+    concurrency: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW"},
     latency: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
     random_loss: {
         "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
