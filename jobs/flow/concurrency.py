@@ -64,7 +64,7 @@ class ConcurrencyState:
         suspicion: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
         probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
         passed: calls accepted in that trial.
-        regain: up to here growth is as steep as it can be: what held before an outage.
+        reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
         held: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
         soft: `cap` is where more calls at once got no more done, not where they were refused.
@@ -82,7 +82,7 @@ class ConcurrencyState:
     suspicion: float = 0.0
     probing_ms: int = 0
     passed: int = 0
-    regain: float = 0.0
+    reserved_regain: float = field(default=0.0, init=False)
     held: float = 0.0
     reserved_stride: float = field(default=0.0, init=False)
     soft: bool = False
@@ -203,7 +203,7 @@ def _lose(
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
         refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
-        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False, regain=0.0,
+        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
         # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
@@ -257,8 +257,6 @@ def _grow(
     # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
     most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
     grown = limiter.limit + min(step, most)
-    if limiter.limit < limiter.regain:
-        grown = min(2 * limiter.limit, limiter.regain)
     if not limiter.cap or grown < limiter.cap:
         return replace(limiter, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
@@ -292,8 +290,7 @@ def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
 
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
-    """The limiter after an outage: half of what held before, and back to it as fast as it can be."""
+    """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
     return replace(
-        limiter, limit=max(1.0, limiter.limit / 2), regain=limiter.limit, raised_ms=now_ms, lowered_ms=0, refused=0,
-        suspicion=0.0, probing_ms=0, passed=0,
+        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, suspicion=0.0, probing_ms=0, passed=0,
     )  # fmt: skip
