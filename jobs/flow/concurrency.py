@@ -199,10 +199,9 @@ def _lose(
     known = _NEW * policy.certain if new else 0.0
     if suspicion + known < policy.certain:
         return replace(limiter, suspicion=suspicion)
-    at_once = _at_once(limiter, sample, lost)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
+        refused=lost, suspicion=0.0, probing_ms=0, passed=0,
         credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False,
     )  # fmt: skip
     if sample.in_flight > floor(limiter.limit):
@@ -215,15 +214,10 @@ def _lose(
         credit = min(lowered.credit, debt)
         # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
         limit = max(1.0, limiter.cap - 1.0)
-        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
+        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, lost - 2))
     cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
     return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
-
-
-def _at_once(limiter: ConcurrencyState, sample: FlowSample, lost: int) -> int:
-    """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
-    return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
 
 
 def _held(limiter: ConcurrencyState, sample: FlowSample) -> float:

@@ -212,11 +212,3 @@ def test_slow_calls_raise_it_by_one_a_round_trip_though_it_is_moved_more_often()
             story.step(ROUND_MS // 10)
         story.step(ROUND_MS // 10, accepted=int(story.limiter.limit))
     assert 10.5 <= story.limiter.limit <= 11
-
-
-def test_one_call_too_many_that_is_refused_again_and_again_in_a_sample_is_one():
-    story = Story(7.0, raised_ms=T0)
-    story.limiter = replace(story.limiter, round_ms=5.0)
-    sizes = {bucket(100): Sized(20, 2000, 100.0)}
-    sample = FlowSample(T0 + 20, T0, 7, Counters(accepted=20, refused=4, sizes=sizes))
-    assert move(story.limiter, sample, POLICY, CEILING, slowed=False).limit >= 6
