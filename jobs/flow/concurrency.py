@@ -180,9 +180,9 @@ def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
 
 
 def _fit(limiter: ConcurrencyState, tolerated: float) -> ConcurrencyState:
-    """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
+    """Down at once by what was lost in this round trip: no more fit than were in flight beside it."""
     too_many = limiter.refused - round(_by_chance(limiter, tolerated) + 0.25)
-    target = max(limiter.before / 2, limiter.before - too_many)
+    target = max(1.0, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
         return limiter
     return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)

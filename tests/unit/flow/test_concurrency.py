@@ -87,10 +87,10 @@ def test_calls_refused_beside_others_of_which_nothing_is_known_yet_show_at_once_
     assert story.step(20, refused=4, in_flight=16).limit == 8
 
 
-def test_it_falls_by_half_at_most_in_a_round_trip():
+def test_it_falls_to_what_fits_in_a_round_trip():
     story = Story(12.0, raised_ms=T0)
-    story.step(2, refused=11)
-    assert story.step(ROUND_MS, in_flight=12, accepted=1).limit == 6
+    story.step(2, refused=9)
+    assert story.step(ROUND_MS, in_flight=12, accepted=1).limit == 3
 
 
 def test_calls_from_before_a_decrease_say_nothing_of_the_new_limit_until_their_round_trip_is_over():
