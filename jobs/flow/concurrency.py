@@ -204,9 +204,6 @@ def _lose(
         refused=lost, suspicion=0.0, probing_ms=0, passed=0,
         credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False,
     )  # fmt: skip
-    if sample.in_flight > floor(limiter.limit):
-        # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
-        return lowered
     if limiter.probing_ms:
         # Looks that fail one after the other become rarer.
         most = 2 * policy.debt if lossy else policy.debt

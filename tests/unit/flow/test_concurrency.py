@@ -93,13 +93,6 @@ def test_it_falls_to_what_fits_in_a_round_trip():
     assert story.step(ROUND_MS, in_flight=12, accepted=1).limit == 3
 
 
-def test_calls_from_before_a_decrease_say_nothing_of_the_new_limit_until_their_round_trip_is_over():
-    story = Story(12.0, raised_ms=T0)
-    story.step(2, refused=11)
-    halved = story.step(ROUND_MS, in_flight=12).limit
-    assert story.step(1, in_flight=12, refused=1).limit == halved
-
-
 def test_one_refusal_at_a_level_that_was_long_in_use_may_be_chance():
     story = Story(16.0)
     assert story.step(refused=1, accepted=15, in_flight=8).limit == 16
