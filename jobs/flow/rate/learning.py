@@ -29,8 +29,6 @@ _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
 """The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
-_FAR_ABOVE = 3
-"""A rate so many times what is done holds nothing back."""
 _FAR, _DOUBLINGS = 3, 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew; and how often what it is
 lowered by is doubled at most."""
@@ -175,13 +173,12 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
 
 
 def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, used: bool) -> Pacing:
-    """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
+    """Lets go of a rate that has held nothing back for long."""
     if not pacing.interval_us or not used:
         return replace(pacing, unbound_since_ms=0)
     if not sample.counts.accepted:
         return pacing  # calls that all take long say nothing of a rate
     since_ms = pacing.unbound_since_ms or sample.at_ms
-    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * sample.counts.accepted
-    if sample.at_ms - since_ms < max(pacing.window_ms, CYCLE_MS if far else policy.unbound_ms):
+    if sample.at_ms - since_ms < max(pacing.window_ms, policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)
