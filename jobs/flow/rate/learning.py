@@ -23,8 +23,6 @@ _TWICE = 2
 _EXHAUSTED = 8
 """A pause of so many intervals means that a window is used up, not that the rate is a little too high: three in a row
 were refused, each after twice as long."""
-_APART = 60
-"""Refusals with as many accepted calls between them have nothing to do with each other."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
@@ -108,8 +106,6 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
             return after
     if not attribution.cleared(after, policy):
         return after  # whether what is in force lasts is not known yet
-    if after.credit >= _APART:
-        after = replace(after, misses=0)
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
 
