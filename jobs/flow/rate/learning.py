@@ -161,8 +161,7 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         return after  # the next one, or what is accepted after a pause, tells by how much
     decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, misses - 1)
     longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
-    measured_us = _measured_us(pacing, now_ms, policy)
-    interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
+    interval_us = round(longer)
     if misses >= _FAR:
         after = replace(after, need=policy.search_after, step=2 * policy.step)
     return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
