@@ -20,9 +20,6 @@ _WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
 """Windows over which platforms count."""
 _TWICE = 2
 """A cycle so many times a window holds more than one."""
-_EXHAUSTED = 8
-"""A pause of so many intervals means that a window is used up, not that the rate is a little too high: three in a row
-were refused, each after twice as long."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
@@ -92,7 +89,6 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
             return after  # of calls from before the refusal
         at_ms = sample.at_ms if fresh else pacing.again_ms
         window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
-        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
         after = replace(
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
             pardons=pacing.pardons + 1,
@@ -100,7 +96,7 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
             return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
-        if exhausted or not pacing.interval_us:
+        if not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
