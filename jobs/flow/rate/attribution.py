@@ -12,8 +12,6 @@ from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 from cancellist.jobs.flow.sample import FlowSample
 
 _ROW = 3
-_AT_ONCE_MS, _ALL = 40, 0.9
-"""A slot rests for longer after a refusal: as many refusals as slots, or nearly, are of all of them."""
 _UNSERVED = 1.5
 """Round trips in which nothing was accepted: no call that was is still worked on."""
 _RAISED = 0.625
@@ -63,8 +61,6 @@ def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
     """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
     if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
         return False
-    if sample.span_ms <= _AT_ONCE_MS and sample.counts.refused >= _ALL * sample.in_flight:
-        return not sample.counts.accepted
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
