@@ -26,11 +26,7 @@ calls than a tenth."""
 _APART = 1.5
 """A share that is to be told from chance is so many times as large at least, whatever is set."""
 _RARE = 0.001
-"""Of a slow rate so few are taken for chance, until more are known: each that is not is dear."""
-_MEMORY = 2_000
-"""Accepted calls after which the share of chance is half forgotten."""
-_UNKNOWN, _FEW = 100, 0.1
-"""As if so many calls before the first had had so many refusals by chance."""
+"""Of a slow rate so few are taken for chance: each that is not is dear."""
 
 
 def judge(
@@ -76,11 +72,7 @@ def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing
     chance = _chance(pacing, policy)
     excess = max(_APART * chance, _excess(pacing, policy))
     cleared = max(0.0, pacing.suspicion - counts.accepted * max(0.0, excess - chance))
-    after = replace(pacing, suspicion=cleared + counts.refused * max(0.0, log(excess / chance)))
-    if pacing.safe_us or pacing.blocked_ms or _guilty(after, policy):
-        return after
-    fade = 0.5 if pacing.calls > _MEMORY else 1.0
-    return replace(after, strays=fade * (pacing.strays + counts.refused), calls=fade * (pacing.calls + counts.accepted))
+    return replace(pacing, suspicion=cleared + counts.refused * max(0.0, log(excess / chance)))
 
 
 def _excess(pacing: Pacing, policy: PacingPolicy) -> float:
@@ -94,8 +86,7 @@ def _chance(pacing: Pacing, policy: PacingPolicy) -> float:
     """The share that is refused by chance, or for any other cause where a rate has a Retry-After."""
     if pacing.told_ms:
         return _OTHERS
-    least = _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
-    return min(policy.chance, max(least, (pacing.strays + _FEW) / (pacing.calls + _UNKNOWN)))
+    return _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
 
 
 def _guilty(pacing: Pacing, policy: PacingPolicy) -> bool:

@@ -121,7 +121,7 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
         after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms,
         need=policy.search_after,
     )  # fmt: skip
-    if pacing.interval_us or span_ms > _TWICE * window_ms:
+    if span_ms > _TWICE * window_ms:
         return replace(after, step=2 * policy.step)
     hoped_us = round(measured_us * window_ms / span_ms)
     return replace(after, interval_us=hoped_us, safe_us=measured_us, step=policy.step)

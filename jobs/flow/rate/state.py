@@ -30,8 +30,7 @@ class PacingPolicy:
         memory_ms: what was accepted longer ago counts half (10000 to 3600000).
         recurring_ms: overloads this far apart have nothing to do with each other (1000 to 3600000).
         told_ms: for so long after a Retry-After a few refusals without one are for another cause (0 to 3600000).
-        tolerated: the share of refusals that may be chance, however few there were (0.001 to 0.05).
-        chance: and the largest share that is taken for it (0.001 to 0.05).
+        tolerated: the share of refusals that may be chance (0.001 to 0.05).
         spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
         spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
         certain: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
@@ -55,7 +54,6 @@ class PacingPolicy:
     recurring_ms: int = 120_000
     told_ms: int = 300_000
     tolerated: float = 0.01
-    chance: float = 0.02
     spread_ms: int = 1_000
     spread: float = 1.08
     certain: float = 4.0
@@ -93,8 +91,8 @@ class Pacing:
         told_ms: when a Retry-After was last seen: for a while refusals without one are then for another cause.
         suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
             logarithm.
-        strays: refusals that were taken for chance, of late.
-        calls: accepted calls among which they came.
+        reserved_refusals: earlier versions counted here what chance refused; written as 0, and passed over.
+        reserved_calls: and here among how many calls; likewise.
         reserved_doubt: earlier versions tried a raise once more by it; written as 0, and passed over.
         spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
     """
@@ -120,8 +118,8 @@ class Pacing:
     again_ms: int = 0
     told_ms: int = 0
     suspicion: float = 0.0
-    strays: float = 0.0
-    calls: float = 0.0
+    reserved_refusals: float = field(default=0.0, init=False)
+    reserved_calls: float = field(default=0.0, init=False)
     reserved_doubt: int = field(default=0, init=False)
     spread_us: int = 0
 
