@@ -20,9 +20,6 @@ _CLEARED = 0.25
 """Of what makes certain, the share up to which nothing speaks against a raise."""
 _LEFT = 0.75
 """And the share that is left once a rate was lowered: it may be too high still."""
-_MANY, _OTHERS = 0.5, 0.1
-"""Where refusals of the rate have a Retry-After, those without one are for it only where they are nearer half of all
-calls than a tenth."""
 _APART = 1.5
 """A share that is to be told from chance is so many times as large at least, whatever is set."""
 _RARE = 0.001
@@ -45,7 +42,7 @@ def judge(
 
 def cleared(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether nothing speaks against the rate in force."""
-    return bool(pacing.told_ms) or pacing.suspicion <= _CLEARED * policy.certain
+    return pacing.suspicion <= _CLEARED * policy.certain
 
 
 def punished(pacing: Pacing, policy: PacingPolicy) -> Pacing:
@@ -64,9 +61,7 @@ def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing
     """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
     counts = sample.counts
     if counts.told:
-        return replace(pacing, told_ms=sample.at_ms, suspicion=0.0)
-    if sample.at_ms - pacing.told_ms > policy.told_ms:
-        pacing = replace(pacing, told_ms=0)
+        return replace(pacing, suspicion=0.0)
     if not pacing.interval_us:
         return pacing
     chance = _chance(pacing, policy)
@@ -77,15 +72,11 @@ def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing
 
 def _excess(pacing: Pacing, policy: PacingPolicy) -> float:
     """The share that is refused where the rate is too high by what was tried, or by the least that it is lowered."""
-    if pacing.told_ms:
-        return _MANY
     return max(policy.tolerated, 1 - pacing.interval_us / pacing.safe_us) if pacing.safe_us else policy.decrease
 
 
 def _chance(pacing: Pacing, policy: PacingPolicy) -> float:
-    """The share that is refused by chance, or for any other cause where a rate has a Retry-After."""
-    if pacing.told_ms:
-        return _OTHERS
+    """The share that is refused by chance."""
     return _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
 
 
@@ -93,7 +84,5 @@ def _guilty(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether refusals without a Retry-After are for the rate in force."""
     if not pacing.interval_us:
         return False
-    if pacing.told_ms:
-        return pacing.suspicion >= policy.certain
     known = _RAISED * policy.certain if pacing.safe_us else 0.0
     return bool(pacing.blocked_ms) or pacing.suspicion + known >= policy.certain

@@ -29,7 +29,6 @@ class PacingPolicy:
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
         memory_ms: what was accepted longer ago counts half (10000 to 3600000).
         recurring_ms: overloads this far apart have nothing to do with each other (1000 to 3600000).
-        told_ms: for so long after a Retry-After a few refusals without one are for another cause (0 to 3600000).
         tolerated: the share of refusals that may be chance (0.001 to 0.05).
         spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
         spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
@@ -52,7 +51,6 @@ class PacingPolicy:
     unbound_ms: int = 10_000
     memory_ms: int = 120_000
     recurring_ms: int = 120_000
-    told_ms: int = 300_000
     tolerated: float = 0.01
     spread_ms: int = 1_000
     spread: float = 1.08
@@ -88,7 +86,7 @@ class Pacing:
         learnt_ms: when the rate was last learnt.
         pardons: how often the platform has accepted again in this cycle.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
-        told_ms: when a Retry-After was last seen: for a while refusals without one are then for another cause.
+        reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
         suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
             logarithm.
         reserved_refusals: earlier versions counted here what chance refused; written as 0, and passed over.
@@ -116,7 +114,7 @@ class Pacing:
     learnt_ms: int = 0
     pardons: int = 0
     again_ms: int = 0
-    told_ms: int = 0
+    reserved_told_ms: int = field(default=0, init=False)
     suspicion: float = 0.0
     reserved_refusals: float = field(default=0.0, init=False)
     reserved_calls: float = field(default=0.0, init=False)

@@ -94,20 +94,6 @@ def test_plain_refusals_that_are_far_apart_are_chance_and_hold_nothing_up():
         assert pacing.in_force_us == 10_000
 
 
-def test_a_plain_refusal_is_for_another_cause_where_those_of_the_rate_have_a_retry_after():
-    pacing = step(Pacing(100_000, cycle_ms=T0, need=50), T0 + 500, refused=1, told=1)
-    lowered = step(pacing, T0 + 3_000, accepted=5)
-    for n in range(1, 10):
-        assert step(lowered, T0 + 3_000 + 500 * n, refused=1, accepted=1).in_force_us == lowered.interval_us
-
-
-def test_many_plain_refusals_are_for_the_rate_though_there_was_a_retry_after():
-    pacing = Pacing(100_000, cycle_ms=T0, need=50, told_ms=T0)
-    for n in range(1, 6):
-        pacing = step(pacing, T0 + 1_000 * n, refused=2, accepted=1)
-    assert pacing.in_force_us > 100_000
-
-
 def test_one_plain_refusal_takes_back_the_raise_of_a_slow_rate_and_two_that_of_a_fast_one():
     slow = Pacing(4_800_000, cycle_ms=T0, safe_us=5_000_000, need=100)
     assert step(slow, T0 + 5_000, refused=1).interval_us == 5_000_000
