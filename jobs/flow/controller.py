@@ -227,7 +227,6 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
         limiter, losses = limiters.acquit(limiter), chances.acquit(losses)
-    limiter = spacing.forget(limiter, policy.ceiling, what.at_ms)
     spread_us = spacing.spread_us(limiter, policy.pacing)
     if spread_us and not state.pacing.spread_us:
         limiter = spacing.begin(limiter)

@@ -11,9 +11,6 @@ from math import floor
 from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.rate.state import PacingPolicy
 
-_FORGOTTEN = 60
-"""Round trips at the ceiling without a decrease after which a limit that was met is no longer there."""
-
 
 def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
     """Microseconds between two calls that begin; 0: they are fast, or nothing has limited them."""
@@ -25,10 +22,3 @@ def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
 def begin(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter as calls begin to be spread: where they were refused says nothing any more."""
     return replace(limiter, cap=0)
-
-
-def forget(limiter: ConcurrencyState, ceiling: int, now_ms: int) -> ConcurrencyState:
-    """The limiter once nothing has limited calls for long but the ceiling: else they would be spread for ever."""
-    lasted_ms = now_ms - limiter.lowered_ms
-    gone = limiter.lowered_ms and limiter.limit >= ceiling and lasted_ms >= _FORGOTTEN * limiter.round_trip_ms
-    return replace(limiter, lowered_ms=0) if gone else limiter

@@ -1,7 +1,7 @@
 from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.controller import FlowPolicy, FlowState, move
 from cancellist.jobs.flow.counters import Counters, Sized
-from cancellist.jobs.flow.rate.spacing import forget, spread_us
+from cancellist.jobs.flow.rate.spacing import spread_us
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 
 POLICY = PacingPolicy(spread=1.25)
@@ -31,18 +31,3 @@ def test_the_limit_is_found_anew_as_calls_begin_to_be_spread_and_kept_while_they
 
 def test_a_rate_that_is_known_goes_before_the_spread():
     assert after(Pacing(interval_us=300_000)).interval_us == 300_000
-
-
-def test_a_limit_that_was_met_is_forgotten_once_only_the_ceiling_has_held_calls_back_for_long():
-    limiter, ceiling, long_ms = ConcurrencyState(32.0, round_ms=2_000.0, lowered_ms=T0), 32, 60 * 2_000
-    assert spread_us(forget(limiter, ceiling, T0 + long_ms), POLICY) == 0
-    assert forget(limiter, ceiling, T0 + long_ms - 1) == limiter
-    assert forget(limiter, ceiling + 1, T0 + long_ms) == limiter
-
-
-def test_slow_calls_are_spread_no_longer_once_the_limit_that_was_met_is_gone():
-    counters = Counters(accepted=10, sizes={0: Sized(10, 10, 20_000.0)})
-    limiter = ConcurrencyState(32.0, round_ms=2_000.0, lowered_ms=T0 - 130_000)
-    state = FlowState(T0, limiter, pacing=Pacing(spread_us=58_000))
-    assert move(state, {"d": counters}, 32, FlowPolicy(32), T0 + 250, 0.5).interval_us == 0
-    assert move(state, {"d": counters}, 32, FlowPolicy(33), T0 + 250, 0.5).interval_us > 0
