@@ -52,7 +52,7 @@ def move(
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
-    pacing = _on_time(pacing, sample, policy)
+    pacing = _on_time(pacing, sample)
     pacing, by_rate = attribution.judge(pacing, sample, policy, floored=floored, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
@@ -61,17 +61,15 @@ def move(
     return _drop(pacing, sample, policy, used=used)
 
 
-def _on_time(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
-    """Leaves out of the cycle the time in which nobody called, and what was long ago."""
+def _on_time(pacing: Pacing, sample: FlowSample) -> Pacing:
+    """Leaves out of the cycle the time in which nobody called."""
     if not pacing.cycle_ms:
         return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
     if pacing.blocked_ms:
         return pacing
     idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
     cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
-    if sample.at_ms - cycle_ms < policy.memory_ms:
-        return replace(pacing, cycle_ms=cycle_ms)
-    return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
+    return replace(pacing, cycle_ms=cycle_ms)
 
 
 def _silent(pacing: Pacing, sample: FlowSample, round_ms: float, late_ms: int) -> bool:

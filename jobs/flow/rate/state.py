@@ -27,7 +27,7 @@ class PacingPolicy:
         slow_ms: from this interval on a rate is slow, and each refusal weighs heavily (10 to 60000).
         slowest_ms: the longest interval while nothing is accepted (100 to 60000).
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
-        memory_ms: what was accepted longer ago counts half (10000 to 3600000).
+        memory_ms: a slower rate than three calls in it cannot be measured (10000 to 3600000).
         recurring_ms: overloads this far apart have nothing to do with each other (1000 to 3600000).
         tolerated: the share of refusals that may be chance (0.001 to 0.05).
         spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
