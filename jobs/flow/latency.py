@@ -32,7 +32,6 @@ class RoundTripPolicy:
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
         trial_most_ms: longest such pause (1000 to 3600000).
-        trial_rounds: round trips between unprovoked experiments at least (1 to 10000).
         provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
         unprovoked: what any other leaves (0.5 to 0.99).
     """
@@ -43,7 +42,6 @@ class RoundTripPolicy:
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
-    trial_rounds: int = 50
     provoked: float = 0.9
     unprovoked: float = 0.85
 
@@ -164,7 +162,7 @@ def _watch(
 ) -> tuple[RoundTrips, Advice]:
     """Compares a window with the usual, and begins an experiment where that is due."""
     if not trips.usual_ms:
-        pause_ms = _pause_ms(mean, policy)
+        pause_ms = policy.trial_after_ms
         first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + pause_ms, pause_ms=pause_ms)
         return first, Advice(limit)
     if _long(trips, mean, policy):
@@ -176,11 +174,6 @@ def _watch(
         )
     trips = _learn(replace(trips, long=0), mean, limit)
     return _begin(trips, limit, mean, policy, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
-
-
-def _pause_ms(mean: float, policy: RoundTripPolicy) -> int:
-    """The pause before an unprovoked experiment, which costs a few round trips at a lower limit."""
-    return max(policy.trial_after_ms, round(policy.trial_rounds * mean))
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
@@ -212,7 +205,7 @@ def _conclude(
     free = mean <= trips.from_ms * ratio * (1 + _SAME)
     # Half of the fall that saturation would bring is enough where long windows point to it.
     if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
-        pause_ms = _pause_ms(mean, policy)
+        pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
         kept = replace(kept, descending=free)
         further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))
