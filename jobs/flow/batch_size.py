@@ -97,7 +97,7 @@ class ListSize:
         return self.size or self.bound
 
 
-def move(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int) -> ListSize:
+def step(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int) -> ListSize:
     """The list size after a sample; `bound`: the most references that a call may name."""
     size = min(state.size or bound, bound)
     costs = _remember(state.costs, sample.counts.sizes, policy, bucket(size))

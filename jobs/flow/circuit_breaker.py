@@ -76,7 +76,7 @@ class Breaker:
         return self.mode is Mode.CLOSED
 
 
-def move(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float, *, chance_run: int = 0) -> Breaker:
+def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float, *, chance_run: int = 0) -> Breaker:
     """The breaker after a sample.
 
     Args:

@@ -28,11 +28,11 @@ class ConcurrencyPolicy:
         growth: added for each round trip in which the limit was reached (0.1 to 10).
         probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
-        used: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
+        saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
         debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
             twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
         rounds: round trips that a look lasts where none is lost by chance (1 to 20).
-        certain: the log of how much likelier a limit must be than chance before refusals lower it; a look among
+        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a look among
             losses by chance ends where half of that speaks for either (1.0 to 20).
     """
 
@@ -42,10 +42,10 @@ class ConcurrencyPolicy:
     growth: float = 1.0
     probe_after: int = 100
     tolerated: float = 0.01
-    used: float = 0.9
+    saturated: float = 0.9
     debt: float = 1.5
     rounds: int = 2
-    certain: float = 4.0
+    log_odds_needed: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +54,38 @@ class ConcurrencyState:
 
     Attributes:
         limit: calls in flight allowed, enforced as its floor.
-        cap: the level at which calls were refused; 0: none is known.
-        credit: accepted calls that are not yet spent on looks at `cap`; less than 0 in debt.
+        refused_at: the level at which calls were refused; 0: none is known.
+        credit: accepted calls that are not yet spent on looks at `refused_at`; less than 0 in debt.
         round_ms: the mean round trip of late.
         raised_ms: when the limit last reached a new whole number.
         lowered_ms: when it was last lowered.
         before: the limit before that.
         refused: refusals in the round trip since.
-        suspicion: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
-        probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
+        log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
+        probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
         passed: calls accepted in that trial.
         reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
-        held: the limit before the latest decreases in close succession.
+        limit_before_decreases: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
-        soft: `cap` is where more calls at once got no more done, not where they were refused.
-        failed: looks at `cap` in a row that were refused.
+        latency_bound: `refused_at` is where more calls at once got no more done, not where they were refused.
+        failed: looks at `refused_at` in a row that were refused.
     """
 
     limit: float
-    cap: int = 0
+    refused_at: int = 0
     credit: float = 0.0
     round_ms: float = 0.0
     raised_ms: int = 0
     lowered_ms: int = 0
     before: float = 0.0
     refused: int = 0
-    suspicion: float = 0.0
+    log_odds: float = 0.0
     probing_ms: int = 0
     passed: int = 0
     reserved_regain: float = field(default=0.0, init=False)
-    held: float = 0.0
+    limit_before_decreases: float = 0.0
     reserved_stride: float = field(default=0.0, init=False)
-    soft: bool = False
+    latency_bound: bool = False
     failed: int = 0
 
     @property
@@ -99,12 +99,12 @@ def start(policy: ConcurrencyPolicy, ceiling: int, now_ms: int) -> ConcurrencySt
     return ConcurrencyState(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
 
 
-def used(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> bool:
+def saturated(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> bool:
     """Whether the limit is what holds calls back."""
-    return sample.in_flight >= max(1.0, policy.used * floor(limiter.limit))
+    return sample.in_flight >= max(1.0, policy.saturated * floor(limiter.limit))
 
 
-def move(
+def step(
     limiter: ConcurrencyState,
     sample: FlowSample,
     policy: ConcurrencyPolicy,
@@ -159,9 +159,9 @@ def _measure(
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
     # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
-    least = -policy.certain if limiter.probing_ms and lossy else 0.0
-    suspicion = max(least, limiter.suspicion - rounds)
-    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
+    least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
+    log_odds = max(least, limiter.log_odds - rounds)
+    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, log_odds=log_odds)
 
 
 def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
@@ -185,7 +185,7 @@ def _fit(limiter: ConcurrencyState, tolerated: float) -> ConcurrencyState:
     target = max(1.0, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
         return limiter
-    return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
+    return replace(limiter, limit=target, refused_at=max(2, floor(target) + 1) if limiter.refused_at else 0)
 
 
 def _lose(
@@ -194,15 +194,16 @@ def _lose(
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
     weight = log(1 + 1 / _by_chance(limiter, tolerated))
     lossy = tolerated > policy.tolerated
-    suspicion = limiter.suspicion + lost * weight
+    log_odds = limiter.log_odds + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
-    known = _NEW * policy.certain if new else 0.0
-    if suspicion + known < policy.certain:
-        return replace(limiter, suspicion=suspicion)
+    known = _NEW * policy.log_odds_needed if new else 0.0
+    if log_odds + known < policy.log_odds_needed:
+        return replace(limiter, log_odds=log_odds)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=lost, suspicion=0.0, probing_ms=0, passed=0,
-        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), soft=False,
+        refused=lost, log_odds=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost), latency_bound=False,
+        limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
     if limiter.probing_ms:
         # Looks that fail one after the other become rarer.
@@ -210,78 +211,81 @@ def _lose(
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
         # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
-        limit = max(1.0, limiter.cap - 1.0)
+        limit = max(1.0, limiter.refused_at - 1.0)
         return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, lost - 2))
-    cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
     limit = limiter.limit * policy.decrease
-    return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+    level = floor(limiter.limit) if sample.counts.refused else limiter.refused_at
+    if not level:
+        return replace(lowered, limit=limit)
+    return replace(lowered, limit=min(limit, level - 1.0), refused_at=max(2, level))
 
 
-def _held(limiter: ConcurrencyState, sample: FlowSample) -> float:
+def _limit_before_decreases(limiter: ConcurrencyState, sample: FlowSample) -> float:
     """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
     lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
-    return limiter.held if lately else limiter.limit
+    return limiter.limit_before_decreases if lately else limiter.limit
 
 
 def _grow(
     limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool, lossy: bool
 ) -> ConcurrencyState:
-    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
+    """Up while the limit is what holds calls back: freely below `refused_at`, to it as a trial, past it after that.
 
     Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
     """
     accepted = sample.counts.accepted
-    if not used(limiter, sample, policy) or slowed or not accepted:
+    if not saturated(limiter, sample, policy) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
-        elapsed = sample.at_ms - limiter.probing_ms
+        calls, span_ms = policy.rounds * limiter.refused_at, policy.rounds * limiter.round_trip_ms
+        ended = limiter.passed >= calls and sample.at_ms - limiter.probing_ms >= span_ms
         if lossy:
-            told = limiter.suspicion <= -policy.certain / 2
-        else:
-            told = limiter.passed >= policy.rounds * limiter.cap and elapsed >= policy.rounds * limiter.round_trip_ms
-        if told:
-            if limiter.soft:
-                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0, suspicion=0.0)
-            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0, suspicion=0.0)
+            ended = limiter.log_odds <= -policy.log_odds_needed / 2
+        if ended:
+            if limiter.latency_bound:
+                return replace(
+                    limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, passed=0, log_odds=0.0
+                )
+            return replace(limiter, refused_at=0, probing_ms=0, passed=0, failed=0, log_odds=0.0)
         return limiter
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
     most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
     grown = limiter.limit + min(step, most)
-    if not limiter.cap or grown < limiter.cap:
+    if not limiter.refused_at or grown < limiter.refused_at:
         return replace(limiter, limit=grown)
-    if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
-        return replace(limiter, limit=max(limiter.limit, limiter.cap - 1.0))
-    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, suspicion=0.0)
+    if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
+        return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
+    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, passed=0, log_odds=0.0)
 
 
 def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
     return replace(
-        limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
-        soft=True,
+        limiter, limit=limit, refused_at=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
+        latency_bound=True,
     )  # fmt: skip
 
 
-def acquit(limiter: ConcurrencyState) -> ConcurrencyState:
+def clear(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
-        limiter, limit=max(limiter.limit, limiter.held), cap=0, credit=0.0, lowered_ms=0, refused=0, suspicion=0.0,
-        probing_ms=0, passed=0,
+        limiter, limit=max(limiter.limit, limiter.limit_before_decreases), refused_at=0, credit=0.0, lowered_ms=0,
+        refused=0, log_odds=0.0, probing_ms=0, passed=0,
     )  # fmt: skip
 
 
 def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
     if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
-        limit = max(limiter.limit, limiter.held)
-        cap = floor(limit) + 1 if limiter.cap else 0
-        return replace(limiter, limit=limit, cap=cap, lowered_ms=0, refused=0, suspicion=0.0)
+        limit = max(limiter.limit, limiter.limit_before_decreases)
+        refused_at = floor(limit) + 1 if limiter.refused_at else 0
+        return replace(limiter, limit=limit, refused_at=refused_at, lowered_ms=0, refused=0, log_odds=0.0)
     return limiter
 
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
     return replace(
-        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, suspicion=0.0, probing_ms=0, passed=0,
+        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0, passed=0,
     )  # fmt: skip

@@ -70,7 +70,7 @@ class Counters:
         timed_out: without an answer in time.
         failed: other 5xx, resets, connections that did not come about.
         denied: answered 401 or 403, or by a gateway in the platform's place.
-        told: of `refused`, those with a Retry-After.
+        with_retry_after: of `refused`, those with a Retry-After.
         probes_passed: calls let through by an open breaker that were accepted.
         probes_failed: those that were not.
         run: failed, timed out or answered 503 in a row since the last accepted one; not a sum.
@@ -84,7 +84,7 @@ class Counters:
     timed_out: int = 0
     failed: int = 0
     denied: int = 0
-    told: int = 0
+    with_retry_after: int = 0
     probes_passed: int = 0
     probes_failed: int = 0
     run: int = 0
@@ -96,7 +96,7 @@ class Counters:
     def tally(self) -> tuple[int, ...]:
         """The plain sums, in the order of the fields."""
         return (
-            self.accepted, self.refused, self.timed_out, self.failed, self.denied, self.told,
+            self.accepted, self.refused, self.timed_out, self.failed, self.denied, self.with_retry_after,
             self.probes_passed, self.probes_failed,
         )  # fmt: skip
 
@@ -154,16 +154,16 @@ class _Named(TypedDict):
     timed_out: int
     failed: int
     denied: int
-    told: int
+    with_retry_after: int
     probes_passed: int
     probes_failed: int
 
 
 def _named(tally: Iterable[int]) -> _Named:
-    accepted, refused, timed_out, failed, denied, told, passed, missed = tally
+    accepted, refused, timed_out, failed, denied, with_retry_after, passed, missed = tally
     return _Named(
-        accepted=accepted, refused=refused, timed_out=timed_out, failed=failed, denied=denied, told=told,
-        probes_passed=passed, probes_failed=missed,
+        accepted=accepted, refused=refused, timed_out=timed_out, failed=failed, denied=denied,
+        with_retry_after=with_retry_after, probes_passed=passed, probes_failed=missed,
     )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._signs = dict.fromkeys(Signal, 0)
-        self._run = self._told = self._passed = self._failed = self._full = 0
+        self._run = self._with_retry_after = self._passed = self._failed = self._full = 0
         self._full_ms = self._full_ms2 = 0.0
         self._sizes: dict[int, tuple[int, int, float]] = {}
         self._why = ""
@@ -216,7 +216,7 @@ class Tally:
             self._why = shown.why
         self._denied = self._denied or shown.sign is Signal.DENIED
         if shown.sign is Signal.REFUSED:
-            self._told += shown.told
+            self._with_retry_after += shown.with_retry_after
         if shown.sign in _FAILING or shown.overload:
             self._run += 1
 
@@ -238,7 +238,8 @@ class Tally:
         s = self._signs
         return Counters(
             accepted=s[Signal.ACCEPTED], refused=s[Signal.REFUSED], timed_out=s[Signal.TIMED_OUT],
-            failed=s[Signal.FAILED], denied=s[Signal.DENIED], told=self._told, probes_passed=self._passed,
-            probes_failed=self._failed, run=self._run, full=Timed(self._full, self._full_ms, self._full_ms2),
+            failed=s[Signal.FAILED], denied=s[Signal.DENIED], with_retry_after=self._with_retry_after,
+            probes_passed=self._passed, probes_failed=self._failed, run=self._run,
+            full=Timed(self._full, self._full_ms, self._full_ms2),
             sizes={place: Sized(*sums) for place, sums in self._sizes.items()}, why=self._why,
         )  # fmt: skip

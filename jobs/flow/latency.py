@@ -103,12 +103,12 @@ class Advice:
     enough: bool = False
 
 
-def move(
-    trips: RoundTrips, limit: float, sample: FlowSample, policy: RoundTripPolicy, *, used: bool
+def step(
+    trips: RoundTrips, limit: float, sample: FlowSample, policy: RoundTripPolicy, *, saturated: bool
 ) -> tuple[RoundTrips, Advice]:
-    """What is known after a sample, and what it says; `used`: the limit is what holds calls back."""
+    """What is known after a sample, and what it says; `saturated`: the limit is what holds calls back."""
     now_ms = sample.at_ms
-    if not used or not trips.since_ms:
+    if not saturated or not trips.since_ms:
         # Fewer calls than the limit say nothing about it.
         return replace(_anew(trips, now_ms), from_limit=0.0, long=0, descending=False), Advice(
             max(limit, trips.from_limit)

@@ -75,7 +75,7 @@ class Losses:
         share: the share that is on trial by an experiment; 0: none is under way.
         calls: calls that ended since it was lowered, the experiment began, or the window.
         lost: those of them that were lost.
-        excused: timeouts that may yet come of calls that began before the experiment.
+        late_timeouts: timeouts that may yet come of calls that began before the experiment.
         windows: windows since chance was last tried.
         most: what it may be measured as at most, until it is tried again.
         weighing: the losses are counted at a level that stays, since too few are known for an experiment.
@@ -86,7 +86,7 @@ class Losses:
     share: float = 0.0
     calls: int = 0
     lost: int = 0
-    excused: int = 0
+    late_timeouts: int = 0
     windows: int = 0
     most: float = 0.0
     weighing: bool = False
@@ -107,7 +107,7 @@ class Losses:
         return min(_LONGEST_RUN, ceil(log(_RARE) / log(min(0.5, chance)))) if chance > 0 else 0
 
 
-def move(
+def step(
     losses: Losses,
     before: ConcurrencyState,
     limiter: ConcurrencyState,
@@ -115,7 +115,7 @@ def move(
     policy: RandomLossPolicy,
     limits: ConcurrencyPolicy,
     *,
-    held: bool = False,
+    other_trial: bool = False,
 ) -> tuple[Losses, ConcurrencyState]:
     """What is known after a sample, and the limiter as that has it.
 
@@ -126,7 +126,7 @@ def move(
         sample: what happened.
         policy: the constants.
         limits: the constants of the limiter.
-        held: another experiment is under way.
+        other_trial: another experiment is under way.
     """
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
@@ -139,21 +139,23 @@ def move(
     if losses.tried:
         return _conclude(losses, limiter, policy, limits)
     if losses.chance:
-        return _measure(losses, limiter, policy, limits, held=held)
-    return (losses if losses.calls < policy.memory else acquit(losses)), limiter
+        return _measure(losses, limiter, policy, limits, other_trial=other_trial)
+    return (losses if losses.calls < policy.memory else clear(losses)), limiter
 
 
 def _collect(losses: Losses, sample: FlowSample) -> Losses:
     counts = sample.counts
-    excused = min(losses.excused, counts.timed_out)
-    lost = counts.refused + counts.timed_out - excused
+    late_timeouts = min(losses.late_timeouts, counts.timed_out)
+    lost = counts.refused + counts.timed_out - late_timeouts
     calls = lost + counts.accepted + counts.failed
-    return replace(losses, calls=losses.calls + calls, lost=losses.lost + lost, excused=losses.excused - excused)
+    return replace(
+        losses, calls=losses.calls + calls, lost=losses.lost + lost, late_timeouts=losses.late_timeouts - late_timeouts
+    )
 
 
-def acquit(losses: Losses) -> Losses:
+def clear(losses: Losses) -> Losses:
     """What is known once the losses of late turn out to be neither for chance nor for a limit, or no longer matter."""
-    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, excused=0, weighing=False)
+    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, late_timeouts=0, weighing=False)
 
 
 def _lowered(
@@ -164,10 +166,10 @@ def _lowered(
         return losses, limiter
     if not losses.level:
         # What was lost until then is not for this level.
-        losses = acquit(losses)
+        losses = clear(losses)
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
-    anew = replace(acquit(losses), level=before.limit)
+    anew = replace(clear(losses), level=before.limit)
     # Where chance takes some in most round trips a look takes long to tell: better count at once.
     if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
         return anew, limiter
@@ -178,7 +180,7 @@ def _lowered(
         return anew, limiter
     if far:
         lost = calls = 0
-    return replace(acquit(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, suspicion=0.0)
+    return replace(clear(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, log_odds=0.0)
 
 
 def _too_many(lost: int, calls: int, policy: RandomLossPolicy) -> bool:
@@ -191,24 +193,24 @@ def _weigh(
     """Counts the losses below where they lowered the limit, until it is known how many of how many calls they are."""
     least, spread = losses.calls * policy.more * limits.tolerated, sqrt(losses.lost)
     if _too_many(losses.lost, losses.calls, policy):
-        return acquit(losses), limiter
+        return clear(losses), limiter
     if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
         # Where hardly any are tolerated, this would not end once there are none.
-        return losses if losses.calls < policy.memory else acquit(losses), limiter
+        return losses if losses.calls < policy.memory else clear(losses), limiter
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
-        return acquit(losses), limiter
+        return clear(losses), limiter
     looking = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
     if share <= max(policy.more * limits.tolerated, losses.chance):
         # So few may be lost at a limit, too, so it stays where it is, and a look is due.
         few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
         if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
-            return acquit(losses), limiter
-        return replace(acquit(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
+            return clear(losses), limiter
+        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
     if share <= policy.more * losses.chance:
         # A limit that is passed by a call adds more to that, unless it is a high one.
         chance = (losses.chance + share) / 2
-        return replace(acquit(losses), chance=chance, most=max(losses.most, chance)), looking
+        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), looking
     if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
         # What is lost of these is for no number of calls.
         return _accept(replace(losses, share=share), limiter, policy)
@@ -235,9 +237,9 @@ def _begin(
     limit = max(1.0, min(limiter.limit, float(floor(level))))
     begun = replace(
         losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False,
-        excused=ceil(share * before.limit),
+        late_timeouts=ceil(share * before.limit),
     )  # fmt: skip
-    return begun, replace(limiter, limit=limit, suspicion=0.0)
+    return begun, replace(limiter, limit=limit, log_odds=0.0)
 
 
 def _conclude(
@@ -254,7 +256,7 @@ def _conclude(
         policy.chance, max(_SHARES_APART * losses.share, 3 * _APART)
     ):
         # Chance takes no more of fewer calls: a limit that has come down meanwhile does.
-        return replace(acquit(losses), chance=0.0), limiter
+        return replace(clear(losses), chance=0.0), limiter
     if not missing:
         return _accept(losses, limiter, policy)
     # A limit it was: growth finds it from here.
@@ -264,7 +266,7 @@ def _conclude(
         chance = min(losses.most, (losses.lost + spread + 1) / losses.calls)
     most = max(chance, (losses.lost + 1.5 * spread) / losses.calls)
     return replace(
-        acquit(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0, most=most
+        clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0, most=most
     ), limiter
 
 
@@ -274,25 +276,28 @@ def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy)
     lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
     spread = sqrt(lost)
     chance, most = (min(policy.chance, (lost + more * spread) / calls) for more in (0.75, 1.5))
-    after = replace(acquit(losses), chance=chance, most=most)
-    cap = limiter.cap if limiter.cap > losses.level else 0
+    after = replace(clear(losses), chance=chance, most=most)
+    refused_at = limiter.refused_at if limiter.refused_at > losses.level else 0
     limit = max(limiter.limit, losses.level)
-    return after, replace(limiter, limit=limit, cap=cap, refused=0, suspicion=0.0, probing_ms=0, passed=0)
+    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0, passed=0)
 
 
 def _measure(
-    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy, *, held: bool
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy, *, other_trial: bool
 ) -> tuple[Losses, ConcurrencyState]:
     """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
     if losses.calls * losses.chance < policy.window:
         return losses, limiter
     share = losses.lost / losses.calls
     if share > policy.chance:
-        return replace(acquit(losses), chance=0.0), limiter
+        return replace(clear(losses), chance=0.0), limiter
     chance = (2 * losses.chance + min(share, losses.most)) / 3
-    more, due = share > policy.more * losses.chance, losses.windows >= (_CAPPED if limiter.cap else 1) * policy.windows
-    if (more or due) and not held:
+    more, due = (
+        share > policy.more * losses.chance,
+        losses.windows >= (_CAPPED if limiter.refused_at else 1) * policy.windows,
+    )
+    if (more or due) and not other_trial:
         share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
         return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
-    after = replace(acquit(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)
+    after = replace(clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)
     return replace(after, windows=losses.windows + 1), limiter

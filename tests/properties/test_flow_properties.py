@@ -3,8 +3,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cancellist.jobs.flow import controller
 from cancellist.jobs.flow.circuit_breaker import Mode
-from cancellist.jobs.flow.controller import FlowPolicy, FlowState, move, probe_now
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState, probe_now
 from cancellist.jobs.flow.counters import Counters, Tally
 from cancellist.jobs.flow.events import changes
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
@@ -13,7 +14,12 @@ EXAMPLES = settings(max_examples=150, deadline=None)
 T0 = 1_795_456_800_000
 words = st.text(max_size=120)
 shown = st.builds(
-    AttemptSignal, st.sampled_from(Signal), st.floats(0, 600_000), told=st.booleans(), overload=st.booleans(), why=words
+    AttemptSignal,
+    st.sampled_from(Signal),
+    st.floats(0, 600_000),
+    with_retry_after=st.booleans(),
+    overload=st.booleans(),
+    why=words,
 )
 attempts = st.fixed_dictionaries(
     {
@@ -59,7 +65,7 @@ def test_whatever_happens_the_flow_stays_within_its_bounds_and_survives_being_pa
         drains = {name: tally.counters() for name, tally in tallies.items()}
         if twist == "resumed" and state:
             state = probe_now(state, now_ms)
-        before, state = state, move(state, drains, in_flight, policy, now_ms, jitter, list_bound=bound)
+        before, state = state, controller.step(state, drains, in_flight, policy, now_ms, jitter, list_bound=bound)
         changes(before, state)
         holds(state, policy, bound, now_ms)
         state = kept(state)

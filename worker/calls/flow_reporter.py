@@ -10,7 +10,8 @@ import structlog
 
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.flow.controller import FlowPolicy, move, shuts
+from cancellist.jobs.flow import controller
+from cancellist.jobs.flow.controller import FlowPolicy
 from cancellist.jobs.flow.counters import Tally
 from cancellist.jobs.flow.events import Change, changes
 from cancellist.jobs.flow.signals import Signal
@@ -125,14 +126,14 @@ class FlowReporter:
             )
             if not seen.drains:
                 return False
-            state = move(
+            state = controller.step(
                 seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random(),
                 list_bound=seen.list_size,
             )  # fmt: skip
             explore = state.explorations != (seen.state.explorations if seen.state else 0)
-            shut = shuts(seen.state, state, seen.in_flight)
-            step = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
-            if (await flow_state.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
+            shut = controller.shuts(seen.state, state, seen.in_flight)
+            move = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
+            if (await flow_state.share(self._ledger, self._account, every_ms=_NEVER_MS, move=move)).moved:
                 self._tell(changes(seen.state, state, self._wording))
                 break
         return True

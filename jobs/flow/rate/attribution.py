@@ -27,7 +27,7 @@ _RARE = 0.001
 
 
 def judge(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, round_ms: float
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, round_ms: float
 ) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
@@ -35,19 +35,20 @@ def judge(
     row = counts.refused + (0 if counts.accepted else pacing.row)
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
-    alone = row >= _ROW and (floored or _unserved(pacing, sample, round_ms))
+    alone = row >= _ROW and (at_floor or _unserved(pacing, sample, round_ms))
     pacing = _suspect(pacing, sample, policy)
-    return pacing, bool(counts.told) or (bool(counts.refused) and (alone or _guilty(pacing, policy)))
+    plain = bool(counts.refused) and (alone or _is_rate_refusal(pacing, policy))
+    return pacing, bool(counts.with_retry_after) or plain
 
 
-def cleared(pacing: Pacing, policy: PacingPolicy) -> bool:
+def may_increase(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether nothing speaks against the rate in force."""
-    return pacing.suspicion <= _CLEARED * policy.certain
+    return pacing.log_odds <= _CLEARED * policy.log_odds_needed
 
 
-def punished(pacing: Pacing, policy: PacingPolicy) -> Pacing:
+def after_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     """After a refusal for the rate: what was on trial is judged, what had held stays suspect."""
-    return replace(pacing, suspicion=0.0 if pacing.safe_us else min(_LEFT * policy.certain, pacing.suspicion))
+    return replace(pacing, log_odds=0.0 if pacing.safe_us else min(_LEFT * policy.log_odds_needed, pacing.log_odds))
 
 
 def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
@@ -60,14 +61,14 @@ def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
 def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
     counts = sample.counts
-    if counts.told:
-        return replace(pacing, suspicion=0.0)
+    if counts.with_retry_after:
+        return replace(pacing, log_odds=0.0)
     if not pacing.interval_us:
         return pacing
     chance = _chance(pacing, policy)
     excess = max(_APART * chance, _excess(pacing, policy))
-    cleared = max(0.0, pacing.suspicion - counts.accepted * max(0.0, excess - chance))
-    return replace(pacing, suspicion=cleared + counts.refused * max(0.0, log(excess / chance)))
+    lower = max(0.0, pacing.log_odds - counts.accepted * max(0.0, excess - chance))
+    return replace(pacing, log_odds=lower + counts.refused * max(0.0, log(excess / chance)))
 
 
 def _excess(pacing: Pacing, policy: PacingPolicy) -> float:
@@ -80,9 +81,9 @@ def _chance(pacing: Pacing, policy: PacingPolicy) -> float:
     return _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
 
 
-def _guilty(pacing: Pacing, policy: PacingPolicy) -> bool:
+def _is_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether refusals without a Retry-After are for the rate in force."""
     if not pacing.interval_us:
         return False
-    known = _RAISED * policy.certain if pacing.safe_us else 0.0
-    return bool(pacing.blocked_ms) or pacing.suspicion + known >= policy.certain
+    known = _RAISED * policy.log_odds_needed if pacing.safe_us else 0.0
+    return bool(pacing.blocked_ms) or pacing.log_odds + known >= policy.log_odds_needed

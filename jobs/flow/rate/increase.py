@@ -26,8 +26,8 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     step, need = _next_step(pacing, sample, policy)
     interval_us = max(1, round(pacing.interval_us / (1 + step)))
     return replace(
-        pacing, interval_us=interval_us, safe_us=pacing.interval_us, credit=0, misses=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, pardons=0,
+        pacing, interval_us=interval_us, safe_us=pacing.interval_us, credit=0, refusal_streak=0, step=step, need=need,
+        cycle_ms=sample.at_ms, cycle=0, recoveries=0,
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
         need = min(_RAREST * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        pardons=0,
+        recoveries=0,
     )  # fmt: skip
 
 

@@ -38,8 +38,8 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
-def move(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float
+def step(
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, saturated: bool, round_ms: float
 ) -> Pacing:
     """The rate after a sample.
 
@@ -47,18 +47,18 @@ def move(
         pacing: the rate before.
         sample: what happened.
         policy: the constants.
-        floored: calls are made one at a time, so refusals are not for their number at once.
-        used: the limit of calls in flight is what holds calls back.
+        at_floor: calls are made one at a time, so refusals are not for their number at once.
+        saturated: the limit of calls in flight is what holds calls back.
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
-    pacing, by_rate = attribution.judge(pacing, sample, policy, floored=floored, round_ms=round_ms)
+    pacing, by_rate = attribution.judge(pacing, sample, policy, at_floor=at_floor, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
         return _refuse(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
-    return _drop(pacing, sample, policy, used=used)
+    return _drop(pacing, sample, policy, saturated=saturated)
 
 
 def _on_time(pacing: Pacing, sample: FlowSample) -> Pacing:
@@ -81,24 +81,24 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
     accepted = sample.counts.accepted
     after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if pacing.blocked_ms:
-        told = not pacing.pause_us
-        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if told else _LATE_MS)
+        with_retry_after = not pacing.pause_us
+        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if with_retry_after else _LATE_MS)
         if not fresh and not pacing.again_ms:
             return after  # of calls from before the refusal
         at_ms = sample.at_ms if fresh else pacing.again_ms
         window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
         after = replace(
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
-            pardons=pacing.pardons + 1,
+            recoveries=pacing.recoveries + 1,
         )  # fmt: skip
-        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > policy.recurring_ms:
+        if with_retry_after and not pacing.interval_us and at_ms - pacing.first_recovery_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
-            return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
+            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted, recoveries=0)
         if not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
-    if not attribution.cleared(after, policy):
+    if not attribution.may_increase(after, policy):
         return after  # whether what is in force lasts is not known yet
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
@@ -110,13 +110,13 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
     higher: that is on trial first.
     """
     measured_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), at_ms, policy)
-    after = replace(pacing, credit=0, misses=0, safe_us=0)
+    after = replace(pacing, credit=0, refusal_streak=0, safe_us=0)
     if not measured_us:
         return after
-    span_ms = (at_ms - pacing.cycle_ms) / pacing.pardons
+    span_ms = (at_ms - pacing.cycle_ms) / pacing.recoveries
     window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
     after = replace(
-        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms,
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, recoveries=0, learnt_ms=at_ms,
         need=policy.search_after,
     )  # fmt: skip
     if span_ms > _TWICE * window_ms:
@@ -135,12 +135,12 @@ def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
 
 def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
-    told, now_ms = bool(sample.counts.told), sample.at_ms
-    after = attribution.punished(pacing, policy)
+    with_retry_after, now_ms = bool(sample.counts.with_retry_after), sample.at_ms
+    after = attribution.after_rate_refusal(pacing, policy)
     after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
-    if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
+    if with_retry_after and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
         after = replace(after, again_ms=now_ms)
-    if not told:
+    if not with_retry_after:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
     if now_ms - pacing.learnt_ms < max(CYCLE_MS, pacing.window_ms):
@@ -149,21 +149,21 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         return increase.take_back(after, policy)
     if not pacing.interval_us:
         return after
-    misses = pacing.misses + 1
-    after = replace(after, misses=misses)
-    if not told and misses == 1:
+    refusal_streak = pacing.refusal_streak + 1
+    after = replace(after, refusal_streak=refusal_streak)
+    if not with_retry_after and refusal_streak == 1:
         return after  # the next one, or what is accepted after a pause, tells by how much
-    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, misses - 1)
+    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, refusal_streak - 1)
     longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
     interval_us = round(longer)
-    if misses >= _FAR:
+    if refusal_streak >= _FAR:
         after = replace(after, need=policy.search_after, step=2 * policy.step)
-    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, recoveries=0)
 
 
-def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, used: bool) -> Pacing:
+def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool) -> Pacing:
     """Lets go of a rate that has held nothing back for long."""
-    if not pacing.interval_us or not used:
+    if not pacing.interval_us or not saturated:
         return replace(pacing, unbound_since_ms=0)
     if not sample.counts.accepted:
         return pacing  # calls that all take long say nothing of a rate

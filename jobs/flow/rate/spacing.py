@@ -21,4 +21,4 @@ def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
 
 def begin(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter as calls begin to be spread: where they were refused says nothing any more."""
-    return replace(limiter, cap=0)
+    return replace(limiter, refused_at=0)

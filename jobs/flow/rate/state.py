@@ -32,7 +32,7 @@ class PacingPolicy:
         tolerated: the share of refusals that may be chance (0.001 to 0.05).
         spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
         spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
-        certain: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
+        log_odds_needed: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
     """
 
     margin: float = 0.96
@@ -54,7 +54,7 @@ class PacingPolicy:
     tolerated: float = 0.01
     spread_ms: int = 1_000
     spread: float = 1.08
-    certain: float = 4.0
+    log_odds_needed: float = 4.0
 
     @property
     def slowest_us(self) -> int:
@@ -78,16 +78,16 @@ class Pacing:
         credit: accepted since the last raise or refusal.
         need: accepted calls before the next raise.
         step: the next raise.
-        misses: refusals in close succession.
-        pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
+        refusal_streak: refusals in close succession.
+        first_recovery_ms: when the platform first accepted again; a rate is learnt from then to the next time.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
         row: refusals in a row, as far as samples tell.
         accepted_ms: when a call was last accepted.
         learnt_ms: when the rate was last learnt.
-        pardons: how often the platform has accepted again in this cycle.
+        recoveries: how often the platform has accepted again in this cycle.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
         reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
-        suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
+        log_odds: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
             logarithm.
         reserved_refusals: earlier versions counted here what chance refused; written as 0, and passed over.
         reserved_calls: and here among how many calls; likewise.
@@ -106,16 +106,16 @@ class Pacing:
     credit: int = 0
     need: int = 0
     step: float = 0.0
-    misses: int = 0
-    pardoned_ms: int = 0
+    refusal_streak: int = 0
+    first_recovery_ms: int = 0
     unbound_since_ms: int = 0
     row: int = 0
     accepted_ms: int = 0
     learnt_ms: int = 0
-    pardons: int = 0
+    recoveries: int = 0
     again_ms: int = 0
     reserved_told_ms: int = field(default=0, init=False)
-    suspicion: float = 0.0
+    log_odds: float = 0.0
     reserved_refusals: float = field(default=0.0, init=False)
     reserved_calls: float = field(default=0.0, init=False)
     reserved_doubt: int = field(default=0, init=False)

@@ -258,7 +258,7 @@ class Engine:
             # Until the flow has been told how a probe went there is no other.
             self._probing = self._probed = False
         self._moved_ms = self.now_ms
-        self.state = controller.move(
+        self.state = controller.step(
             before,
             self._posted,
             self._slots,

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode, move, pause_ms, probe_now
+from cancellist.jobs.flow import circuit_breaker
+from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode, pause_ms, probe_now
 from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.model import BreakerCause
@@ -12,7 +13,7 @@ T0 = 1_000_000
 
 
 def after(breaker, counts, at_ms=T0, jitter=0.999999, **known):
-    return move(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter, **known)
+    return circuit_breaker.step(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter, **known)
 
 
 def test_a_denial_opens_at_once():

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
+from cancellist.jobs.flow import concurrency
 from cancellist.jobs.flow.concurrency import (
     ConcurrencyPolicy,
     ConcurrencyState,
-    acquit,
+    clear,
     enough,
-    move,
     resume,
     start,
     suspend,
@@ -36,7 +36,7 @@ class Story:
         self.at_ms += span_ms
         in_flight = int(self.limiter.limit) if in_flight is None else in_flight
         sample = FlowSample(self.at_ms, self.at_ms - span_ms, in_flight, counts(**came))
-        self.limiter = move(self.limiter, sample, POLICY, CEILING, slowed=slowed, by_chance=self.by_chance)
+        self.limiter = concurrency.step(self.limiter, sample, POLICY, CEILING, slowed=slowed, by_chance=self.by_chance)
         return self.limiter
 
 
@@ -106,21 +106,21 @@ def test_refusals_that_go_on_are_not_chance():
     for _ in range(6):
         story.step(refused=1, accepted=15, in_flight=16)
     assert story.limiter.limit < 16
-    assert story.limiter.cap
+    assert story.limiter.refused_at
 
 
 def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_look():
-    story = Story(4.0, cap=5)
+    story = Story(4.0, refused_at=5)
     for _ in range(POLICY.probe_after // 4 - 1):
         assert story.step(accepted=4).limit == 4
     assert story.step(accepted=4).limit == 5
     failed = story.step(5, refused=1)
-    assert (failed.limit, failed.cap) == (4, 5)
+    assert (failed.limit, failed.refused_at) == (4, 5)
     assert failed.credit <= 0
 
 
 def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
-    story = Story(7.0, cap=8, credit=float(POLICY.probe_after))
+    story = Story(7.0, refused_at=8, credit=float(POLICY.probe_after))
     assert story.step(accepted=7).limit == 8
     assert story.step(5, refused=2).limit == 7
     assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
@@ -130,7 +130,7 @@ LOSSY = 0.1
 
 
 def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
-    story = Story(19.0, LOSSY, cap=20, credit=float(POLICY.probe_after))
+    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.probe_after))
     assert story.step(accepted=19).limit == 20
     rounds = 0
     while story.limiter.probing_ms:
@@ -138,25 +138,25 @@ def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
         rounds += 1
         assert rounds < 20
     assert rounds > 2
-    assert (story.limiter.cap, story.limiter.suspicion) == (0, 0)
+    assert (story.limiter.refused_at, story.limiter.log_odds) == (0, 0)
 
 
 def test_a_look_among_losses_by_chance_fails_where_more_are_lost_in_each_round_trip():
-    story = Story(19.0, LOSSY, cap=20, credit=float(POLICY.probe_after))
+    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.probe_after))
     story.step(accepted=19)
     rounds = 0
     while story.limiter.probing_ms:
         story.step(accepted=16, refused=4)
         rounds += 1
         assert rounds < 20
-    assert (story.limiter.limit, story.limiter.cap) == (19, 20)
+    assert (story.limiter.limit, story.limiter.refused_at) == (19, 20)
 
 
 def test_a_look_that_goes_well_forgets_the_level_and_growth_goes_on():
-    story = Story(4.0, cap=5, credit=float(POLICY.probe_after))
+    story = Story(4.0, refused_at=5, credit=float(POLICY.probe_after))
     story.step(accepted=4)
     levels = [int(story.step(250, accepted=12).limit) for _ in range(6)]
-    assert story.limiter.cap == 0
+    assert story.limiter.refused_at == 0
     assert levels[-1] >= 12
 
 
@@ -164,12 +164,12 @@ def test_timeouts_lower_it_without_marking_a_level():
     story = Story(8.0, raised_ms=T0)
     lowered = story.step(timed_out=3)
     assert lowered.limit < 8
-    assert lowered.cap == 0
+    assert lowered.refused_at == 0
 
 
 def test_a_level_that_gains_nothing_is_as_good_as_refused():
     got = enough(ConcurrencyState(12.0), 8.0, POLICY)
-    assert (got.limit, got.cap) == (8, 9)
+    assert (got.limit, got.refused_at) == (8, 9)
     assert got.credit < 0
 
 
@@ -186,8 +186,8 @@ def test_an_outage_costs_nothing_of_the_limit():
 
 
 def test_refusals_of_a_rate_are_not_held_against_the_limit():
-    got = acquit(replace(ConcurrencyState(1.0, cap=2), held=16.0))
-    assert (got.limit, got.cap) == (16, 0)
+    got = clear(replace(ConcurrencyState(1.0, refused_at=2), limit_before_decreases=16.0))
+    assert (got.limit, got.refused_at) == (16, 0)
 
 
 def test_it_does_not_grow_while_no_call_ends():

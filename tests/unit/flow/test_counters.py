@@ -28,10 +28,10 @@ def test_attempts_are_counted_by_their_sign_and_runs_end_with_one_that_is_accept
 
 def test_a_429_is_no_failure_in_a_row_and_a_503_is():
     tally = Tally()
-    tally.add(AttemptSignal(Signal.REFUSED, 5.0, told=True))
+    tally.add(AttemptSignal(Signal.REFUSED, 5.0, with_retry_after=True))
     tally.add(AttemptSignal(Signal.REFUSED, 5.0, overload=True))
     counters = tally.counters()
-    assert (counters.refused, counters.told, counters.run) == (2, 1, 1)
+    assert (counters.refused, counters.with_retry_after, counters.run) == (2, 1, 1)
 
 
 def test_only_full_lists_are_timed_as_such_and_all_lists_by_their_length():

@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+from cancellist.jobs.flow import random_loss
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.counters import Counters
-from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy, move
+from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.responses.retry import RetryPolicy
 
@@ -19,14 +20,16 @@ class Story:
         self.losses = losses
         self.at_ms = T0
 
-    def step(self, *, lowered_to=None, held=False, accepted=0, refused=0, timed_out=0):
+    def step(self, *, lowered_to=None, other_trial=False, accepted=0, refused=0, timed_out=0):
         self.at_ms += 200
         before = self.limiter
         if lowered_to:
-            self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, cap=int(before.limit))
+            self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, refused_at=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
         sample = FlowSample(self.at_ms, self.at_ms - 200, int(before.limit), came)
-        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, POLICY, self.limits, held=held)
+        self.losses, self.limiter = random_loss.step(
+            self.losses, before, self.limiter, sample, POLICY, self.limits, other_trial=other_trial
+        )
         return self.losses
 
     def lowered_twice(self):
@@ -99,7 +102,7 @@ def test_one_call_at_a_time_loses_by_chance_alone():
     for _ in range(8):
         story.step(accepted=9, refused=1)
     assert 0.08 <= story.losses.chance <= 0.15
-    assert (story.limiter.limit, story.limiter.cap, story.losses.tried) == (2, 0, False)
+    assert (story.limiter.limit, story.limiter.refused_at, story.losses.tried) == (2, 0, False)
 
 
 def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit_and_a_look_follows():
@@ -119,7 +122,7 @@ def test_a_look_and_another_experiment_put_off_the_next_one():
     story.step(accepted=190, refused=20)
     assert not story.losses.tried
     story.limiter = replace(story.limiter, probing_ms=0)
-    story.step(held=True, accepted=190, refused=20)
+    story.step(other_trial=True, accepted=190, refused=20)
     assert not story.losses.tried
     story.step(accepted=190, refused=20)
     assert story.losses.tried
@@ -141,7 +144,7 @@ def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undo
     for _ in range(3):
         story.step(accepted=36, refused=4)
     assert 0.1 <= story.losses.chance <= 0.15
-    assert (story.limiter.limit, story.limiter.cap, story.losses.tried) == (20, 0, False)
+    assert (story.limiter.limit, story.limiter.refused_at, story.losses.tried) == (20, 0, False)
     assert story.losses.tolerated(POLICY) > 0.1
 
 
@@ -187,8 +190,8 @@ def test_most_calls_lost_are_never_chance():
 
 def test_timeouts_of_calls_from_before_the_experiment_prove_nothing():
     story = tried()
-    excused = story.losses.excused
-    story.step(timed_out=excused)
+    late_timeouts = story.losses.late_timeouts
+    story.step(timed_out=late_timeouts)
     assert story.losses.lost == 0
     story.step(timed_out=1)
     assert story.losses.lost == 1
