@@ -1,7 +1,12 @@
 """When to stop calling a platform at all, and how to find out that it is back.
 
-Denied calls and a run of failures open the breaker. While it is open one call at a time, a probe, is let through at
-growing intervals; one that is accepted closes it. Source: "Circuit Breaker", Microsoft's cloud design patterns.
+    open where  a call was denied  or  failures in a row >= max(threshold, the longest run of chance)
+    pause before probe n = min(most, first * 2 ** n) * (1 + jitter) / 2
+    close where a probe is accepted
+
+While the breaker is open one call at a time, a probe, is let through after each pause.
+
+Source: "Circuit Breaker", Microsoft's cloud design patterns.
 """
 
 from dataclasses import dataclass, replace

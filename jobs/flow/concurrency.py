@@ -1,7 +1,18 @@
-"""How many calls may be in flight: additive up, multiplicative down, with a memory of where the platform refused.
+"""How many calls may be in flight: additive increase, multiplicative decrease, and a memory of the refused level.
 
-After Vector's adaptive request concurrency and the loss-based limit of Netflix's concurrency-limits. Refusals say where
-the limit is, so it is remembered: growth stops just below, and only calls that went well pay for a look beyond.
+Increase, while the limit is what holds calls back (`saturated`: in flight >= 0.9 * limit):
+
+    limit += growth * max(time / round trip, accepted / limit)
+
+Decrease, once refusals are likelier a limit than chance (Wald's sequential test):
+
+    log_odds += lost * ln(1 + 1 / (tolerated * limit)) - round trips
+    log_odds >= log_odds_needed:  refused_at = limit;  limit = min(decrease * limit, refused_at - 1)
+
+Growth stops below `refused_at`. `probe_after` accepted calls pay for one probe of that level. A probe that goes well
+forgets the level. A probe that fails goes into debt, so that the next one is rarer.
+
+Sources: Vector's adaptive request concurrency; the loss-based limit of Netflix's concurrency-limits.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,14 +37,14 @@ class ConcurrencyPolicy:
         stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
-        probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
+        probe_after: accepted calls that pay for one probe of a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
-        debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
-            twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
-        rounds: round trips that a look lasts where none is lost by chance (1 to 20).
-        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a look among
-            losses by chance ends where half of that speaks for either (1.0 to 20).
+        debt: probes of a refused level that are owed at most; twice as many among losses by chance, where a probe takes
+            longer to fail (0.0 to 20). The scenario `errors-at-capacity` fails without it.
+        rounds: round trips that a probe lasts where none is lost by chance (1 to 20).
+        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
+            among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
 
     initial: int = 16
@@ -55,7 +66,7 @@ class ConcurrencyState:
     Attributes:
         limit: calls in flight allowed, enforced as its floor.
         refused_at: the level at which calls were refused; 0: none is known.
-        credit: accepted calls that are not yet spent on looks at `refused_at`; less than 0 in debt.
+        credit: accepted calls that are not yet spent on probes of `refused_at`; less than 0 in debt.
         round_ms: the mean round trip of late.
         raised_ms: when the limit last reached a new whole number.
         lowered_ms: when it was last lowered.
@@ -68,7 +79,7 @@ class ConcurrencyState:
         limit_before_decreases: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
         latency_bound: `refused_at` is where more calls at once got no more done, not where they were refused.
-        failed: looks at `refused_at` in a row that were refused.
+        failed: probes of `refused_at` in a row that were refused.
     """
 
     limit: float
@@ -158,7 +169,7 @@ def _measure(
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
+    # A probe among losses by chance weighs one cause against the other until it tells: either may be ahead.
     least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
     log_odds = max(least, limiter.log_odds - rounds)
     return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, log_odds=log_odds)
@@ -206,7 +217,7 @@ def _lose(
         limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
     if limiter.probing_ms:
-        # Looks that fail one after the other become rarer.
+        # Probes that fail one after the other become rarer.
         most = 2 * policy.debt if lossy else policy.debt
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)

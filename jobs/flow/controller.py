@@ -1,7 +1,9 @@
 """An account's flow: one state that whichever worker comes first moves, from what all drains have counted.
 
-Limit, learned rate, list size and breaker each have a module; this one joins them, packs them for the ledger, and says
-what has changed in words.
+    state after = step(state before, what happened since, calls in flight, policy, now)
+
+Limit, rate, batch size and breaker each have a module. This one joins them and packs them for the ledger. The breaker
+goes first. While it is closed the rate says which refusals are its own, and the rest move the limit.
 """
 
 from collections.abc import Mapping

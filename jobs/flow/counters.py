@@ -1,7 +1,8 @@
 """What a drain counts of its attempts: `Tally` counts, `Counters` are a reading of it.
 
-Counters only grow while a drain lives, so a reading that is lost or read twice changes nothing: what happened is the
-difference to what was last seen.
+    what happened = reading now - reading last seen
+
+Counters only grow while a drain lives, so a reading that is lost or read twice changes nothing.
 """
 
 from collections.abc import Iterable, Mapping

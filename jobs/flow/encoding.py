@@ -1,4 +1,7 @@
-"""Packs the parts of a flow's memory as lists of numbers, which versions of one format may lengthen."""
+"""Packs the parts of a flow's memory as lists of numbers, which versions of one format may lengthen.
+
+packed = the fields in their order, floats to three places
+"""
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields

@@ -1,8 +1,15 @@
 """Whether round trips grow with the calls in flight: then fewer calls at once get as much done.
 
-Time tells only against what is usual, and only an experiment tells whose fault it is: the limit is lowered, and
-what the shorter or unchanged round trips say decides whether it stays. So neither noise of our own nor a
-platform that has become slower costs throughput. Source of the thresholds: Vector's adaptive request concurrency.
+A window is long where its mean round trip is far above the usual one. Long windows begin an experiment, and so does
+time (`unprovoked`): the limit is lowered for a window, and Little's law says whether that cost throughput.
+
+    lowered limit = limit * unprovoked (or provoked)
+    keep it where  round trip below <= round trip above * lowered limit / limit
+    else go back
+
+So neither noise of our own nor a platform that has become slower costs throughput.
+
+Source of the thresholds: Vector's adaptive request concurrency.
 """
 
 from dataclasses import dataclass, replace
@@ -31,6 +38,7 @@ class RoundTripPolicy:
         growth_ms: and by how many ms at least (0 to 1000).
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
+            The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
         trial_most_ms: longest such pause (1000 to 3600000).
         provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
         unprovoked: what any other leaves (0.5 to 0.99).

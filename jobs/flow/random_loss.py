@@ -1,10 +1,16 @@
 """Which losses are chance: refusals and timeouts that come as often however few calls are in flight.
 
-A limit that refuses a share p of the calls lets through all of them at 1 - p of that many at once. So where the limit
-has been lowered for losses and they go on, they are counted, with the level held, until their share is known; then an
-experiment tells: well below what that points to they vanish if they were for the number of calls, and go on if they are
-chance. Then so many are tolerated, and what they have cost is undone. It is looked at again and again, since what is
-chance today may be a limit tomorrow.
+Losses that go on after the limit was lowered for them are counted at a level that stays, until their share is known.
+Then an experiment tells. A limit that refuses a share p of the calls lets all through at 1 - p of that many at once:
+
+    share = lost / calls
+    level of the experiment = limit * (1 - min(2 * share, share + 0.05))
+    excess = lost - calls * chance,  expected = calls * (share - chance)
+    excess >= 0.55 * expected + proof:          the losses go on, so they are chance
+    excess <= 0.55 * expected - proof * 4 / 3:  they are missing, so a limit refused them
+
+The limit then tolerates `margin * chance`, and what chance has cost is undone. Chance is measured on, window by window,
+and tried again now and then: what is chance today may be a limit tomorrow.
 """
 
 from dataclasses import dataclass, replace
@@ -131,7 +137,7 @@ def step(
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
     if before.probing_ms or limiter.probing_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
-        # These are for the level that is looked at, or for the one before.
+        # These are for the level that is probed, or for the one before.
         return losses, limiter
     losses = _collect(losses, sample)
     if losses.weighing:
@@ -170,7 +176,7 @@ def _lowered(
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
     anew = replace(clear(losses), level=before.limit)
-    # Where chance takes some in most round trips a look takes long to tell: better count at once.
+    # Where chance takes some in most round trips a probe takes long to tell: better count at once.
     if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
         return anew, limiter
     losses = _collect(losses, sample)
@@ -200,17 +206,17 @@ def _weigh(
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
         return clear(losses), limiter
-    looking = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
+    probing = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
     if share <= max(policy.more * limits.tolerated, losses.chance):
-        # So few may be lost at a limit, too, so it stays where it is, and a look is due.
+        # So few may be lost at a limit, too, so it stays where it is, and a probe is due.
         few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
         if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
             return clear(losses), limiter
-        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
+        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), probing
     if share <= policy.more * losses.chance:
         # A limit that is passed by a call adds more to that, unless it is a high one.
         chance = (losses.chance + share) / 2
-        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), looking
+        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), probing
     if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
         # What is lost of these is for no number of calls.
         return _accept(replace(losses, share=share), limiter, policy)

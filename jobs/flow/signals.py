@@ -1,4 +1,8 @@
-"""What one attempt shows of the platform's health and load, whatever it says of the references."""
+"""What one attempt shows of the platform's health and load, whatever it says of the references.
+
+no answer in time: timed out · 401, 403, a gateway's refusal: denied · 429, 503: refused
+the platform's own answer: accepted · anything else: failed
+"""
 
 from dataclasses import dataclass
 from enum import Enum

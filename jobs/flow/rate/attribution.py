@@ -1,8 +1,12 @@
 """Which refusals are for a rate, and not for the number of calls at once or by chance.
 
-A Retry-After, one call at a time that is refused again and again, or all calls in flight while none is worked on. Once
-a rate is known, refusals without a Retry-After are weighed (Wald's sequential test): a rate that is too high refuses
-all that is above it, chance ever so many of a hundred.
+A Retry-After is for a rate. So are refusals one call at a time, again and again, and refusals of all calls in flight
+while none is worked on. Once a rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
+
+    log_odds += refused * ln(excess / chance) - accepted * (excess - chance)
+    log_odds >= log_odds_needed: they are for the rate
+
+`excess` is the share that a rate refuses which is too high, `chance` the share that chance refuses of any.
 """
 
 from dataclasses import replace

@@ -1,4 +1,9 @@
-"""When a learnt rate is raised, by how much, and what comes of a raise that is refused."""
+"""When a learnt rate is raised, by how much, and what comes of a raise that is refused.
+
+interval /= 1 + step          after `need` accepted calls, on trial
+refused:   the interval that lasted, step / 2; at the gentlest step twice the calls before the next raise
+lasted:    after two in a row the limit has moved, and the step doubles, up to `steepest`
+"""
 
 from dataclasses import replace
 
@@ -6,7 +11,8 @@ from cancellist.jobs.flow.rate.state import CYCLE, CYCLE_MS, Pacing, PacingPolic
 from cancellist.jobs.flow.sample import FlowSample
 
 _SHOWN = 4
-"""A raise of so many steps on trial, so many windows after a refusal, comes after some that have lasted."""
+"""A raise of so many steps on trial, so many windows after a refusal, comes after some that have lasted: the next one
+waits for no window. The scenario `slow-rate-lifted-minute` fails without it."""
 _GENTLE = 1.5
 """A raise of fewer steps is one at its gentlest."""
 _RAREST = 4

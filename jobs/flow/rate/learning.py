@@ -1,7 +1,15 @@
 """How often calls may be made, learnt where the platform allows so many a second or a window.
 
-What the platform accepted from one pardon to the next is its rate exactly, so the interval is set just above and only
-rarely tried shorter (`raises`). Which refusals are for a rate says `blame`.
+What the platform accepted from one recovery to the next is its rate exactly, so the interval is set just above:
+
+    interval = time of the cycle / accepted in it / margin
+
+A refusal of a rate that had held lowers it, further refusals in close succession by twice as much each:
+
+    interval /= 1 - decrease * 2 ** min(3, refusal_streak - 1)
+
+`attribution` says which refusals are for a rate, and `increase` tries a shorter interval now and then.
+
 Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode for the slow growth.
 """
 

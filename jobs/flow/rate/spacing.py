@@ -1,5 +1,7 @@
 """Slow calls one after the other: many that begin at once, end at once and begin again at once look like a lower limit.
 
+    interval = round trip / (spread * limit)
+
 Where a platform allows ten calls a second and each takes two, twenty may be in flight; but of twenty that begin within
 the same second ten are refused. So once calls in flight were found to be limited, slow ones are begun hardly more often
 than they would end if they were spread evenly, and the limit is found anew.

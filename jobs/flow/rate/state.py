@@ -1,4 +1,7 @@
-"""A rate that is learnt: its state, and the constants by which it is."""
+"""A rate that is learnt: its state, and the constants by which it is.
+
+interval in force = max(interval learnt, pause while nothing is accepted)
+"""
 
 from dataclasses import dataclass, field
 
