@@ -18,7 +18,7 @@ def classes(of: type[CancellistError]) -> list[type[CancellistError]]:
 
 
 def test_each_code_is_documented_and_no_two_errors_share_one():
-    rows = re.findall(r"^\| `(\w+)` \| (\d) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (\d) \|", (ROOT / "docs" / "reference" / "errors.md").read_text(), re.MULTILINE)
     documented = dict(rows)
     own = {one for one in classes(CancellistError) if one.__module__ in {errors.__name__, error_report.__name__}}
     codes = sorted(one.code for one in own)
