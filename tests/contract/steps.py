@@ -3,8 +3,14 @@
 import itertools
 from dataclasses import replace
 
-from cancellist.jobs.ledger import claims, housekeeping, records
+from cancellist.jobs.diagnostics.advice import SettingNames
+from cancellist.jobs.flow.concurrency import ConcurrencyState
+from cancellist.jobs.flow.controller import FlowState
+from cancellist.jobs.ledger import claims, flow_state, housekeeping, intake, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from cancellist.jobs.ledger.flow_state import Move
+from cancellist.jobs.ledger.intake import SmallJob
+from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
@@ -136,3 +142,61 @@ async def linger_passes(ledger):
 
 async def live_drains(ledger):
     return {name.decode() for name in await ledger.redis.zrange(key("drains"), 0, -1)}
+
+
+HOUR_MS = 3_600_000
+
+
+async def many_small_jobs(ledger, count, **order):
+    """Jobs of one reference each, made in few scripts."""
+    await intake.prepare(ledger)
+    made = []
+    for first in range(0, count, 1000):
+        pipe = ledger.redis.pipeline(transaction=False)
+        for _ in range(first, min(count, first + 1000)):
+            pipe.xadd("cancellist:intake", {"references": "x"})
+        await pipe.execute()
+        taken = await intake.read(ledger, ledger.redis, "c", count=1000, block_ms=1)
+        jobs = [SmallJob(e.id, JobRequest(**order), refs(1, first + n), [], 0) for n, e in enumerate(taken)]
+        await intake.seal_small(ledger, A, jobs, idempotency_keep_s=60, per_call=10)
+    made = await ledger.redis.zrange("cancellist:jobs", 0, -1)
+    assert len(made) == count
+    return [job.decode() for job in made]
+
+
+def bad(count, first=1):
+    return [InvalidEntry(n, f"bad {n}", "no reference") for n in range(first, first + count)]
+
+
+async def seal(of, **options):
+    return await of.seal(**{"duplicates": 0, "idempotency_keep_s": 3600, "per_call": TERMS.per_call} | options)
+
+
+async def add_and_seal(of, references):
+    await of.add(references)
+    return await seal(of)
+
+
+async def queued(ledger, job):
+    """The references of a job that wait for a call, in order."""
+    packed = await ledger.redis.lrange(f"cancellist:job:{job}:calls", 0, -1)
+    return [reference for text in packed for reference in unpack_piece(text).references]
+
+
+async def everything(ledger):
+    """All that the server holds, but for clocks and the scripts' cache."""
+    found = {}
+    for name in await ledger.redis.keys("*"):
+        found[name] = await ledger.redis.dump(name)
+    return found
+
+
+async def moved(ledger, *, shut=False, explore=False, **parts):
+    """Moves the account's state; answers what there is then."""
+    seen = await flow_state.share(ledger, A)
+    state = seen.state or FlowState(seen.now_ms, ConcurrencyState(16.0))
+    after = await flow_state.share(
+        ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, SettingNames())
+    )
+    assert after.moved
+    return after

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow.batch_size import ListSize
 from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
 from cancellist.jobs.flow.concurrency import ConcurrencyState
@@ -23,6 +22,7 @@ from tests.contract.steps import (
     claim,
     key,
     lease_passes,
+    moved,
     new_ask,
     refs,
     release,
@@ -33,17 +33,6 @@ from tests.contract.steps import (
 )
 
 MANY = replace(TERMS, limit=100, initial=100)
-
-
-async def moved(ledger, *, shut=False, explore=False, **parts):
-    """Moves the account's state; answers what there is then."""
-    seen = await flow_state.share(ledger, A)
-    state = seen.state or FlowState(seen.now_ms, ConcurrencyState(16.0))
-    after = await flow_state.share(
-        ledger, A, move=Move(seen.version, replace(state, **parts), shut, explore, SettingNames())
-    )
-    assert after.moved
-    return after
 
 
 async def opened(ledger, in_ms=60_000, kind=BreakerCause.DENIED, **more):

@@ -7,8 +7,8 @@ import pytest
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.intake import GROUP
+from tests.contract.intake_steps import hand_in, large, left_over, read, rejected, seal, small
 from tests.contract.steps import A, refs
-from tests.contract.test_intake import hand_in, large, left_over, read, rejected, seal, small
 
 INTAKE, REJECTED = "cancellist:intake", "cancellist:intake:rejected"
 

@@ -17,13 +17,13 @@ from tests.contract.steps import (
     claim,
     key,
     lease_passes,
+    moved,
     refs,
     release,
     settle,
     submit,
     sweep,
 )
-from tests.contract.test_flow import moved
 from tests.scenarios.simulator.lists import Lists
 
 WIDE = replace(TERMS, per_call=100, limit=8, search=ListSearch(look_every=5))

@@ -8,8 +8,7 @@ from cancellist.jobs.errors import LedgerRefusedError, LedgerUnfitError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script
 from cancellist.jobs.ledger.server.connection import connect
-from tests.contract.steps import claim, new_ask, refs, settle, submit
-from tests.contract.test_settling import everything
+from tests.contract.steps import claim, everything, new_ask, refs, settle, submit
 from tests.support.servers import Server
 
 
