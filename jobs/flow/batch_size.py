@@ -1,8 +1,11 @@
 """How many references a call should name: as many as make a reference cheapest.
 
-What is known comes from lists of the size in force, from shorter ones as they happen, and from rare calls of another
-size. A size an octave away is taken where a reference is clearly cheaper there. Timeouts may be an outage's: what they
-have shortened is not taken as found.
+    cost of a size = ms of its lists / references of its lists
+    take half or double the size where  cost there < (1 - gain) * cost here
+
+Costs come from lists of the size in force, from shorter ones as they happen, and from rare calls of another size. Where
+no list of a size is answered in time, the first shorter one that is answered is taken. An outage may have been behind
+the timeouts, so what they have shortened is doubled again as longer lists are answered.
 """
 
 from collections.abc import Mapping
@@ -40,7 +43,7 @@ class ListSizePolicy:
         gain: how much cheaper a reference must be for another size to be taken (0.01 to 0.5).
         evidence: calls of another size before it is judged (1 to 100).
         explore_every: list calls for each of another size, or again of one that was refused (50 to 100000).
-        slow_ms: lists that take longer are worth ten times as many looks (1 to 600000).
+        slow_ms: lists that take longer are worth ten times as many probes (1 to 600000).
         memory: calls of the size in force by which it is judged (10 to 10000).
     """
 
@@ -56,10 +59,10 @@ class ListSearch:
     """The constants of the search for the longest list that the platform takes (lua/shared/batch_limit.lua).
 
     Attributes:
-        look_every: full lists that pay for one look at a length that was refused (50 to 100000).
+        look_every: full lists that pay for one probe of a length that was refused (50 to 100000).
         near: by what share of the longest list taken the shortest refused is longer, at most, once the search between
             the two is over (0.001 to 1).
-        rarest: times as many lists as `look_every` for a look, at most, while looks are in vain (1 to 1024).
+        rarest: times as many lists as `look_every` for a probe, at most, while probes are in vain (1 to 1024).
     """
 
     look_every: int = 200
@@ -97,7 +100,7 @@ class ListSize:
         return self.size or self.bound
 
 
-def move(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int) -> ListSize:
+def step(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int) -> ListSize:
     """The list size after a sample; `bound`: the most references that a call may name."""
     size = min(state.size or bound, bound)
     costs = _remember(state.costs, sample.counts.sizes, policy, bucket(size))
@@ -114,7 +117,7 @@ def move(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int
 
 
 def _choose(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried: int) -> ListSize:
-    """The size to use and the one to look at; `tried`: the size that was explored, if such a list was answered."""
+    """The size to use and the one to probe; `tried`: the size that was explored, if such a list was answered."""
     if after.silent >= policy.evidence and after.size > 1:
         return _shorten(after, sample, policy, tried)
     if after.pace and tried > after.size:
@@ -137,7 +140,7 @@ def _shorten(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried:
 def _lengthen(after: ListSize, policy: ListSizePolicy) -> ListSize:
     """What timeouts have shortened is doubled as soon as a longer list is answered: the length may not be to blame.
 
-    As long as none is, looks become rarer, until they are as rare as ever.
+    As long as none is, probes become rarer, until they are as rare as ever.
     """
     longer = [other for other in _neighbours(after) if other > after.size]
     if not longer or after.pace >= _price(after, policy):

@@ -1,7 +1,12 @@
 """When to stop calling a platform at all, and how to find out that it is back.
 
-Denied calls and a run of failures open the breaker. While it is open one call at a time, a probe, is let through at
-growing intervals; one that is accepted closes it. Source: "Circuit Breaker", Microsoft's cloud design patterns.
+    open where  a call was denied  or  failures in a row >= max(threshold, the longest run of chance)
+    pause before probe n = min(most, first * 2 ** n) * (1 + jitter) / 2
+    close where a probe is accepted
+
+While the breaker is open one call at a time, a probe, is let through after each pause.
+
+Source: "Circuit Breaker", Microsoft's cloud design patterns.
 """
 
 from dataclasses import dataclass, replace
@@ -76,14 +81,22 @@ class Breaker:
         return self.mode is Mode.CLOSED
 
 
-def move(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float) -> Breaker:
-    """The breaker after a sample; `jitter` in [0, 1) shortens the pause before a probe by up to half."""
+def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float, *, chance_run: int = 0) -> Breaker:
+    """The breaker after a sample.
+
+    Args:
+        breaker: the breaker before.
+        sample: what happened.
+        policy: the constants.
+        jitter: in [0, 1); it shortens the pause before a probe by up to half.
+        chance_run: the longest run of failures that chance alone makes; 0: none is known.
+    """
     breaker = replace(breaker, run=_run(breaker, sample))
     counts, now_ms = sample.counts, sample.at_ms
     if breaker.closed:
         if counts.denied:
             return _open(breaker, BreakerCause.DENIED, sample, policy, jitter)
-        if breaker.run >= policy.threshold:
+        if breaker.run >= max(policy.threshold, chance_run):
             return _open(breaker, BreakerCause.OUTAGE, sample, policy, jitter)
         return _settled(breaker, sample, policy) if breaker.tries else breaker
     if counts.probes_passed:

@@ -1,10 +1,21 @@
-"""How many calls may be in flight: additive up, multiplicative down, with a memory of where the platform refused.
+"""How many calls may be in flight: additive increase, multiplicative decrease, and a memory of the refused level.
 
-After Vector's adaptive request concurrency and the loss-based limit of Netflix's concurrency-limits. Refusals say where
-the limit is, so it is remembered: growth stops just below, and only calls that went well pay for a look beyond.
+Increase, while the limit is what holds calls back (`saturated`: in flight >= 0.9 * limit):
+
+    limit += growth * max(time / round trip, accepted / limit)
+
+Decrease, once refusals are likelier a limit than chance (Wald's sequential test):
+
+    log_odds += lost * ln(1 + 1 / (tolerated * limit)) - round trips
+    log_odds >= log_odds_needed:  refused_at = limit;  limit = min(decrease * limit, refused_at - 1)
+
+Growth stops below `refused_at`. `probe_after` accepted calls pay for one probe of that level. A probe that goes well
+forgets the level. A probe that fails goes into debt, so that the next one is rarer.
+
+Sources: Vector's adaptive request concurrency; the loss-based limit of Netflix's concurrency-limits.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor, log
 
 from cancellist.jobs.flow.sample import FlowSample
@@ -13,8 +24,8 @@ UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _LATELY = 5
 """Round trips in which decreases follow from the same cause."""
-_NEW, _REFUSED_BEFORE, _REFUSED_AMONG_CHANCE = 0.5, 0.75, 0.625
-"""What a level brings with it, of the certainty that is needed, that was not in use before, or was refused before."""
+_NEW = 0.5
+"""What a level brings with it that was not in use before, of the certainty that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +37,14 @@ class ConcurrencyPolicy:
         stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
-        probe_after: accepted calls that pay for one look at a level that was refused (10 to 10000).
-        tolerated: the share of losses that is taken for chance, at whatever level (0.0 to 0.05).
-        chance: the largest share that is, where it does not depend on the level (0.0 to 0.5).
-        used: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
-        debt: looks at a refused level that are owed at most, so that a limit that has risen is found before long;
-            twice as many among losses by chance, where a look takes longer to fail (0.0 to 20).
-        rounds: round trips that a look lasts where none is lost by chance (1 to 20).
-        certain: the log of how much likelier a limit must be than chance before refusals lower it; a look among
-            losses by chance ends where half of that speaks for either (1.0 to 20).
-        margin: tolerated is so many times the share that was measured, which varies (1.0 to 3.0).
-        evidence: losses by which a share is known well enough for an experiment (3 to 100).
-        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
-        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
-            0.9).
-        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
-        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
-        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
-        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
-        lossy: some are known to be; not a setting.
+        probe_after: accepted calls that pay for one probe of a level that was refused (10 to 10000).
+        tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
+        saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
+        debt: probes of a refused level that are owed at most; twice as many among losses by chance, where a probe takes
+            longer to fail (0.0 to 20). The scenario `errors-at-capacity` fails without it.
+        rounds: round trips that a probe lasts where none is lost by chance (1 to 20).
+        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
+            among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
 
     initial: int = 16
@@ -53,20 +53,10 @@ class ConcurrencyPolicy:
     growth: float = 1.0
     probe_after: int = 100
     tolerated: float = 0.01
-    chance: float = 0.25
-    used: float = 0.9
+    saturated: float = 0.9
     debt: float = 1.5
     rounds: int = 2
-    certain: float = 4.0
-    margin: float = 1.25
-    evidence: int = 8
-    proof: float = 3.0
-    least: float = 0.5
-    memory: int = 2_000
-    window: int = 20
-    windows: int = 10
-    more: float = 1.5
-    lossy: bool = False
+    log_odds_needed: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +65,38 @@ class ConcurrencyState:
 
     Attributes:
         limit: calls in flight allowed, enforced as its floor.
-        cap: the level at which calls were refused; 0: none is known.
-        credit: accepted calls that are not yet spent on looks at `cap`; less than 0 in debt.
+        refused_at: the level at which calls were refused; 0: none is known.
+        credit: accepted calls that are not yet spent on probes of `refused_at`; less than 0 in debt.
         round_ms: the mean round trip of late.
         raised_ms: when the limit last reached a new whole number.
         lowered_ms: when it was last lowered.
         before: the limit before that.
         refused: refusals in the round trip since.
-        suspicion: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
-        probing_ms: since when the level `cap` is in use as a trial; 0: it is not.
+        log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
+        probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
         passed: calls accepted in that trial.
-        regain: up to here growth is as steep as it can be: what held before an outage.
-        held: the limit before the latest decreases in close succession.
-        stride: the most that is added at once, doubled each time until the next refusal.
-        soft: `cap` is where more calls at once got no more done, not where they were refused.
-        failed: looks at `cap` in a row that were refused.
+        reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
+        limit_before_decreases: the limit before the latest decreases in close succession.
+        reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
+        latency_bound: `refused_at` is where more calls at once got no more done, not where they were refused.
+        failed: probes of `refused_at` in a row that were refused.
     """
 
     limit: float
-    cap: int = 0
+    refused_at: int = 0
     credit: float = 0.0
     round_ms: float = 0.0
     raised_ms: int = 0
     lowered_ms: int = 0
     before: float = 0.0
     refused: int = 0
-    suspicion: float = 0.0
+    log_odds: float = 0.0
     probing_ms: int = 0
     passed: int = 0
-    regain: float = 0.0
-    held: float = 0.0
-    stride: float = 0.0
-    soft: bool = False
+    reserved_regain: float = field(default=0.0, init=False)
+    limit_before_decreases: float = 0.0
+    reserved_stride: float = field(default=0.0, init=False)
+    latency_bound: bool = False
     failed: int = 0
 
     @property
@@ -120,30 +110,52 @@ def start(policy: ConcurrencyPolicy, ceiling: int, now_ms: int) -> ConcurrencySt
     return ConcurrencyState(float(max(1, min(policy.initial, ceiling))), raised_ms=now_ms)
 
 
-def used(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> bool:
+def saturated(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> bool:
     """Whether the limit is what holds calls back."""
-    return sample.in_flight >= max(1.0, policy.used * floor(limiter.limit))
+    return sample.in_flight >= max(1.0, policy.saturated * floor(limiter.limit))
 
 
-def move(
-    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, ceiling: int, *, slowed: bool
+def step(
+    limiter: ConcurrencyState,
+    sample: FlowSample,
+    policy: ConcurrencyPolicy,
+    ceiling: int,
+    *,
+    slowed: bool,
+    by_chance: float = 0.0,
 ) -> ConcurrencyState:
-    """The limiter after a sample; `slowed`: round trips have grown, so that more calls at once would gain nothing."""
+    """The limiter after a sample.
+
+    Args:
+        limiter: the limiter before.
+        sample: what happened.
+        policy: the constants.
+        ceiling: the highest limit allowed.
+        slowed: round trips have grown, so that more calls at once would gain nothing.
+        by_chance: the share of calls that is known to be lost at whatever level; 0: none is.
+    """
     before = limiter.limit
-    limiter = _measure(limiter, sample, policy)
+    tolerated = max(policy.tolerated, by_chance)
+    lossy = tolerated > policy.tolerated
+    limiter = _measure(limiter, sample, policy, lossy=lossy)
     lost = sample.counts.refused + sample.counts.timed_out
     if limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
         after = _collect(limiter, sample, policy, lost)
     else:
         after = replace(limiter, refused=0)
-        after = _lose(after, sample, policy, lost) if lost else _grow(after, sample, policy, slowed=slowed)
-    after = _fit(after, policy) if after.refused else after
+        if lost:
+            after = _lose(after, sample, policy, lost, tolerated)
+        else:
+            after = _grow(after, sample, policy, slowed=slowed, lossy=lossy)
+    after = _fit(after, tolerated) if after.refused else after
     limit = max(1.0, min(after.limit, float(ceiling)))
     raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
     return replace(after, limit=limit, raised_ms=raised_ms)
 
 
-def _measure(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def _measure(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, lossy: bool
+) -> ConcurrencyState:
     """Takes in how long calls took; where no list calls tell, what is in flight and what came out does."""
     counts = sample.counts
     n, ms = sum(s.n for s in counts.sizes.values()), sum(s.ms for s in counts.sizes.values())
@@ -157,15 +169,15 @@ def _measure(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    # A look among losses by chance weighs one cause against the other until it tells: either may be ahead.
-    least = -policy.certain if limiter.probing_ms and policy.lossy else 0.0
-    suspicion = max(least, limiter.suspicion - rounds)
-    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, suspicion=suspicion)
+    # A probe among losses by chance weighs one cause against the other until it tells: either may be ahead.
+    least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
+    log_odds = max(least, limiter.log_odds - rounds)
+    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, log_odds=log_odds)
 
 
-def _by_chance(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> float:
+def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
     """Losses by chance in a round trip, where a limit passed by one call refuses one more."""
-    return max(1e-6, policy.tolerated * limiter.limit)
+    return max(1e-6, tolerated * limiter.limit)
 
 
 def _charge(limiter: ConcurrencyState, policy: ConcurrencyPolicy, lost: int) -> float:
@@ -178,124 +190,113 @@ def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
     return replace(limiter, before=before, refused=limiter.refused + lost, credit=_charge(limiter, policy, lost))
 
 
-def _fit(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
-    """Down at once by what was lost in this round trip, at most by half: no more fit than were in flight beside it."""
-    too_many = limiter.refused - round(_by_chance(limiter, policy) + 0.25)
-    target = max(limiter.before / 2, limiter.before - too_many)
+def _fit(limiter: ConcurrencyState, tolerated: float) -> ConcurrencyState:
+    """Down at once by what was lost in this round trip: no more fit than were in flight beside it."""
+    too_many = limiter.refused - round(_by_chance(limiter, tolerated) + 0.25)
+    target = max(1.0, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
         return limiter
-    return replace(limiter, limit=target, cap=max(2, floor(target) + 1) if limiter.cap else 0)
+    return replace(limiter, limit=target, refused_at=max(2, floor(target) + 1) if limiter.refused_at else 0)
 
 
-def _lose(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int) -> ConcurrencyState:
+def _lose(
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int, tolerated: float
+) -> ConcurrencyState:
     """Refusals or timeouts: lowers the limit, unless they may well be chance."""
-    weight = log(1 + 1 / _by_chance(limiter, policy))
-    suspicion = limiter.suspicion + lost * weight
+    weight = log(1 + 1 / _by_chance(limiter, tolerated))
+    lossy = tolerated > policy.tolerated
+    log_odds = limiter.log_odds + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
-    known = _NEW * policy.certain if new else 0.0
-    if limiter.probing_ms:
-        # Among losses by chance one alone says little, however few are to be expected.
-        known = _REFUSED_BEFORE * policy.certain
-        if policy.lossy:
-            known = min(_REFUSED_AMONG_CHANCE * policy.certain, policy.certain - 1.2 * weight)
-    if suspicion + known < policy.certain:
-        return replace(limiter, suspicion=suspicion)
-    at_once = _at_once(limiter, sample, lost)
+    known = _NEW * policy.log_odds_needed if new else 0.0
+    if log_odds + known < policy.log_odds_needed:
+        return replace(limiter, log_odds=log_odds)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=at_once, suspicion=0.0, probing_ms=0, passed=0,
-        credit=_charge(limiter, policy, lost), held=_held(limiter, sample), stride=1.0, soft=False, regain=0.0,
+        refused=lost, log_odds=0.0, probing_ms=0, passed=0,
+        credit=_charge(limiter, policy, lost), latency_bound=False,
+        limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
-    if sample.in_flight > floor(limiter.limit):
-        # These calls began under a higher limit: what they say of this one shows at the end of the round trip.
-        return lowered
     if limiter.probing_ms:
-        # Looks that fail one after the other become rarer.
-        most = 2 * policy.debt if policy.lossy else policy.debt
+        # Probes that fail one after the other become rarer.
+        most = 2 * policy.debt if lossy else policy.debt
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
         # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
-        limit = max(1.0, limiter.cap - 1.0)
-        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, at_once - 2))
-    cap = floor(limiter.limit) if sample.counts.refused else limiter.cap
+        limit = max(1.0, limiter.refused_at - 1.0)
+        return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, lost - 2))
     limit = limiter.limit * policy.decrease
-    return replace(lowered, limit=min(limit, cap - 1.0) if cap else limit, cap=max(2, cap) if cap else 0)
+    level = floor(limiter.limit) if sample.counts.refused else limiter.refused_at
+    if not level:
+        return replace(lowered, limit=limit)
+    return replace(lowered, limit=min(limit, level - 1.0), refused_at=max(2, level))
 
 
-def _at_once(limiter: ConcurrencyState, sample: FlowSample, lost: int) -> int:
-    """How many calls too many that shows: where calls are fast, one is refused again and again in a sample."""
-    return max(1, round(lost * min(1.0, limiter.round_trip_ms / max(1, sample.span_ms))))
-
-
-def _held(limiter: ConcurrencyState, sample: FlowSample) -> float:
+def _limit_before_decreases(limiter: ConcurrencyState, sample: FlowSample) -> float:
     """The limit before the decreases of the last moments, which an outage may turn out to be behind."""
     lately = limiter.lowered_ms and sample.at_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms
-    return limiter.held if lately else limiter.limit
+    return limiter.limit_before_decreases if lately else limiter.limit
 
 
 def _grow(
-    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool
+    limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool, lossy: bool
 ) -> ConcurrencyState:
-    """Up while the limit is what holds calls back: freely below `cap`, to it as a trial, past it after that.
+    """Up while the limit is what holds calls back: freely below `refused_at`, to it as a trial, past it after that.
 
     Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
     """
     accepted = sample.counts.accepted
-    if not used(limiter, sample, policy) or slowed or not accepted:
+    if not saturated(limiter, sample, policy) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
-        elapsed = sample.at_ms - limiter.probing_ms
-        if policy.lossy:
-            told = limiter.suspicion <= -policy.certain / 2
-        else:
-            told = limiter.passed >= policy.rounds * limiter.cap and elapsed >= policy.rounds * limiter.round_trip_ms
-        if told:
-            if limiter.soft:
-                return replace(limiter, cap=limiter.cap + 1, credit=0.0, probing_ms=0, passed=0, suspicion=0.0)
-            return replace(limiter, cap=0, probing_ms=0, passed=0, failed=0, suspicion=0.0)
+        calls, span_ms = policy.rounds * limiter.refused_at, policy.rounds * limiter.round_trip_ms
+        ended = limiter.passed >= calls and sample.at_ms - limiter.probing_ms >= span_ms
+        if lossy:
+            ended = limiter.log_odds <= -policy.log_odds_needed / 2
+        if ended:
+            if limiter.latency_bound:
+                return replace(
+                    limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, passed=0, log_odds=0.0
+                )
+            return replace(limiter, refused_at=0, probing_ms=0, passed=0, failed=0, log_odds=0.0)
         return limiter
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
-    most = max(1.0, min(limiter.stride or limiter.limit / 4, limiter.limit / 2))
+    # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
+    most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
     grown = limiter.limit + min(step, most)
-    if limiter.limit < limiter.regain:
-        grown = min(2 * limiter.limit, limiter.regain)
-    # No more than half the limit is ever added, and what grows for ever is no number that can be kept.
-    after = replace(limiter, stride=min(2 * limiter.stride, limiter.limit))
-    if not limiter.cap or grown < limiter.cap:
-        return replace(after, limit=grown)
-    if limiter.credit < policy.probe_after or limiter.limit < limiter.cap - 1:
-        return replace(after, limit=max(limiter.limit, limiter.cap - 1.0))
-    return replace(limiter, limit=float(limiter.cap), probing_ms=sample.at_ms, passed=0, stride=1.0, suspicion=0.0)
+    if not limiter.refused_at or grown < limiter.refused_at:
+        return replace(limiter, limit=grown)
+    if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
+        return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
+    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, passed=0, log_odds=0.0)
 
 
 def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
     return replace(
-        limiter, limit=limit, cap=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
-        stride=1.0, soft=True,
+        limiter, limit=limit, refused_at=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
+        latency_bound=True,
     )  # fmt: skip
 
 
-def acquit(limiter: ConcurrencyState) -> ConcurrencyState:
+def clear(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
-        limiter, limit=max(limiter.limit, limiter.held), cap=0, credit=0.0, lowered_ms=0, refused=0, suspicion=0.0,
-        probing_ms=0, passed=0,
+        limiter, limit=max(limiter.limit, limiter.limit_before_decreases), refused_at=0, credit=0.0, lowered_ms=0,
+        refused=0, log_odds=0.0, probing_ms=0, passed=0,
     )  # fmt: skip
 
 
 def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter as the breaker opens: what the outage has just cost is undone, since it says nothing of a limit."""
     if limiter.lowered_ms and now_ms - limiter.lowered_ms < _LATELY * limiter.round_trip_ms:
-        limit = max(limiter.limit, limiter.held)
-        cap = floor(limit) + 1 if limiter.cap else 0
-        return replace(limiter, limit=limit, cap=cap, lowered_ms=0, refused=0, suspicion=0.0)
+        limit = max(limiter.limit, limiter.limit_before_decreases)
+        refused_at = floor(limit) + 1 if limiter.refused_at else 0
+        return replace(limiter, limit=limit, refused_at=refused_at, lowered_ms=0, refused=0, log_odds=0.0)
     return limiter
 
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
-    """The limiter after an outage: half of what held before, and back to it as fast as it can be."""
+    """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
     return replace(
-        limiter, limit=max(1.0, limiter.limit / 2), regain=limiter.limit, raised_ms=now_ms, lowered_ms=0, refused=0,
-        suspicion=0.0, probing_ms=0, passed=0,
+        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0, passed=0,
     )  # fmt: skip

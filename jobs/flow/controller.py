@@ -1,7 +1,9 @@
 """An account's flow: one state that whichever worker comes first moves, from what all drains have counted.
 
-Limit, learned rate, list size and breaker each have a module; this one joins them, packs them for the ledger, and says
-what has changed in words.
+    state after = step(state before, what happened since, calls in flight, policy, now)
+
+Limit, rate, batch size and breaker each have a module. This one joins them and packs them for the ledger. The breaker
+goes first. While it is closed the rate says which refusals are its own, and the rest move the limit.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.counters import Counters, Sized
 from cancellist.jobs.flow.encoding import numbers, restored
 from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips
-from cancellist.jobs.flow.random_loss import Losses
+from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy
 from cancellist.jobs.flow.rate import learning, spacing
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 from cancellist.jobs.flow.sample import FlowSample, sample
@@ -38,6 +40,7 @@ class FlowPolicy:
         max_references: references a call may name at most.
         interval_us: microseconds between calls as configured; 0: no rate is.
         limiter: the constants of the limit of calls in flight.
+        random_loss: by which losses are told from a limit.
         trips: of the watch on round trips.
         pacing: of the learned rate.
         list_size: of the list size.
@@ -48,6 +51,7 @@ class FlowPolicy:
     max_references: int = 100
     interval_us: int = 0
     limiter: ConcurrencyPolicy = field(default_factory=ConcurrencyPolicy)
+    random_loss: RandomLossPolicy = field(default_factory=RandomLossPolicy)
     trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
     list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
@@ -152,7 +156,7 @@ class FlowState:
             return None
 
 
-def move(
+def step(
     state: FlowState | None,
     drains: Mapping[str, Counters],
     in_flight: int,
@@ -182,7 +186,7 @@ def move(
         rate = Pacing() if learning.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
         state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
-    breaker = breakers.move(state.breaker, what, state.losses.patient(policy.breaker), jitter)
+    breaker = breakers.step(state.breaker, what, policy.breaker, jitter, chance_run=state.losses.longest_run)
     moved = state
     if breaker.closed and state.breaker.closed:
         moved = _steer(state, what, policy)
@@ -191,7 +195,7 @@ def move(
     elif state.breaker.closed:
         moved = replace(state, limiter=limiters.suspend(state.limiter, now_ms))
     bound = min(policy.max_references, list_bound or policy.max_references)
-    lists = batch_size.move(state.lists, what, policy.list_size, bound)
+    lists = batch_size.step(state.lists, what, policy.list_size, bound)
     if lists.in_force != state.lists.in_force:
         # What was usual of lists of another length is not of these.
         moved = replace(moved, trips=RoundTrips())
@@ -201,27 +205,33 @@ def move(
 def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     """Moves the limit and the rate while calls are made freely."""
     limiter = state.limiter
-    used, floored = limiters.used(limiter, what, policy.limiter), limiter.limit < 2  # noqa: PLR2004 - one call at a time
-    paced = learning.move(state.pacing, what, policy.pacing, floored=floored, used=used, round_ms=limiter.round_ms)
+    saturated = limiters.saturated(limiter, what, policy.limiter)
+    at_floor = limiter.limit < 2  # noqa: PLR2004 - one call at a time
+    paced = learning.step(
+        state.pacing, what, policy.pacing, at_floor=at_floor, saturated=saturated, round_ms=limiter.round_ms
+    )
     losses = state.losses
     # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
     trips = replace(state.trips, from_limit=0.0) if losses.tried else state.trips
-    trips, advice = latency.move(trips, limiter.limit, what, policy.trips, used=used and not losses.tried)
+    trips, advice = latency.step(trips, limiter.limit, what, policy.trips, saturated=saturated and not losses.tried)
     limiter = replace(limiter, limit=advice.limit)
     if advice.enough:
         limiter = limiters.enough(limiter, advice.limit, policy.limiter)
     before = limiter
-    if not (what.counts.refused and paced.in_force_us and (not used or not paced.interval_us)):
+    if not (what.counts.refused and paced.in_force_us and (not saturated or not paced.interval_us)):
         # Else it is the rate that has refused.
-        tolerant = losses.tolerant(policy.limiter)
-        limiter = limiters.move(limiter, what, tolerant, policy.ceiling, slowed=trips.slowed or losses.tried)
-        losses, limiter = chances.move(losses, before, limiter, what, policy.limiter, held=trips.from_limit > 0)
+        limiter = limiters.step(
+            limiter, what, policy.limiter, policy.ceiling,
+            slowed=trips.slowed or losses.tried, by_chance=losses.tolerated(policy.random_loss),
+        )  # fmt: skip
+        losses, limiter = chances.step(
+            losses, before, limiter, what, policy.random_loss, policy.limiter, other_trial=trips.from_limit > 0
+        )
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)
     if paced.interval_us and not state.pacing.interval_us:
-        limiter, losses = limiters.acquit(limiter), chances.acquit(losses)
-    limiter = spacing.forget(limiter, policy.ceiling, what.at_ms)
+        limiter, losses = limiters.clear(limiter), chances.clear(losses)
     spread_us = spacing.spread_us(limiter, policy.pacing)
     if spread_us and not state.pacing.spread_us:
         limiter = spacing.begin(limiter)

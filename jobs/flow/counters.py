@@ -1,7 +1,8 @@
-"""What a drain counts of its attempts, and what happened between two readings of such counters.
+"""What a drain counts of its attempts: `Tally` counts, `Counters` are a reading of it.
 
-Counters only grow while a drain lives, so a reading that is lost or read twice changes nothing: what happened is the
-difference to what was last seen.
+    what happened = reading now - reading last seen
+
+Counters only grow while a drain lives, so a reading that is lost or read twice changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,10 @@ from dataclasses import dataclass, field, replace
 from math import floor, log2
 from typing import Any, Self, TypedDict
 
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
+
 _WORDS = 120
+_FAILING = frozenset({Signal.TIMED_OUT, Signal.FAILED})
 
 
 def bucket(references: int) -> int:
@@ -67,7 +71,7 @@ class Counters:
         timed_out: without an answer in time.
         failed: other 5xx, resets, connections that did not come about.
         denied: answered 401 or 403, or by a gateway in the platform's place.
-        told: of `refused`, those with a Retry-After.
+        with_retry_after: of `refused`, those with a Retry-After.
         probes_passed: calls let through by an open breaker that were accepted.
         probes_failed: those that were not.
         run: failed, timed out or answered 503 in a row since the last accepted one; not a sum.
@@ -81,7 +85,7 @@ class Counters:
     timed_out: int = 0
     failed: int = 0
     denied: int = 0
-    told: int = 0
+    with_retry_after: int = 0
     probes_passed: int = 0
     probes_failed: int = 0
     run: int = 0
@@ -89,43 +93,11 @@ class Counters:
     sizes: Mapping[int, Sized] = field(default_factory=dict)
     why: str = ""
 
-    def accept(self, took_ms: float = 0.0, references: int = 0, *, full: bool = False) -> "Counters":
-        """One more that was accepted; `references` of a list call, 0 of any other."""
-        now = replace(self, accepted=self.accepted + 1, run=0)
-        if references:
-            key = bucket(references)
-            sized = self.sizes.get(key, Sized()).plus(Sized(1, references, took_ms))
-            now = replace(now, sizes={**self.sizes, key: sized})
-        return replace(now, full=self.full.plus(Timed(1, took_ms, took_ms * took_ms))) if full else now
-
-    def refuse(self, why: str, *, told: bool = False, overload: bool = False) -> "Counters":
-        """One more that was refused; `overload`: by 503."""
-        now = replace(self, refused=self.refused + 1, told=self.told + told)
-        return replace(now, run=self.run + 1, why=why[:_WORDS]) if overload else now
-
-    def time_out(self, why: str) -> "Counters":
-        """One more without an answer in time."""
-        return replace(self, timed_out=self.timed_out + 1, run=self.run + 1, why=why[:_WORDS])
-
-    def fail(self, why: str) -> "Counters":
-        """One more that failed."""
-        return replace(self, failed=self.failed + 1, run=self.run + 1, why=why[:_WORDS])
-
-    def deny(self, why: str) -> "Counters":
-        """One more that was denied."""
-        return replace(self, denied=self.denied + 1, why=why[:_WORDS])
-
-    def probe(self, *, passed: bool) -> "Counters":
-        """The last one was a probe."""
-        if passed:
-            return replace(self, probes_passed=self.probes_passed + 1)
-        return replace(self, probes_failed=self.probes_failed + 1)
-
     @property
     def tally(self) -> tuple[int, ...]:
         """The plain sums, in the order of the fields."""
         return (
-            self.accepted, self.refused, self.timed_out, self.failed, self.denied, self.told,
+            self.accepted, self.refused, self.timed_out, self.failed, self.denied, self.with_retry_after,
             self.probes_passed, self.probes_failed,
         )  # fmt: skip
 
@@ -183,14 +155,92 @@ class _Named(TypedDict):
     timed_out: int
     failed: int
     denied: int
-    told: int
+    with_retry_after: int
     probes_passed: int
     probes_failed: int
 
 
 def _named(tally: Iterable[int]) -> _Named:
-    accepted, refused, timed_out, failed, denied, told, passed, missed = tally
+    accepted, refused, timed_out, failed, denied, with_retry_after, passed, missed = tally
     return _Named(
-        accepted=accepted, refused=refused, timed_out=timed_out, failed=failed, denied=denied, told=told,
-        probes_passed=passed, probes_failed=missed,
+        accepted=accepted, refused=refused, timed_out=timed_out, failed=failed, denied=denied,
+        with_retry_after=with_retry_after, probes_passed=passed, probes_failed=missed,
     )  # fmt: skip
+
+
+class Tally:
+    """Counts a drain's attempts since it began. Workers and scenarios both count with it."""
+
+    def __init__(self) -> None:
+        self._signs = dict.fromkeys(Signal, 0)
+        self._run = self._with_retry_after = self._passed = self._failed = self._full = 0
+        self._full_ms = self._full_ms2 = 0.0
+        self._sizes: dict[int, tuple[int, int, float]] = {}
+        self._why = ""
+        self._denied = False
+
+    def add(
+        self,
+        shown: AttemptSignal,
+        *,
+        kind: str = "calls",
+        probe: bool = False,
+        references: int = 1,
+        size: int = 0,
+        timed: bool = True,
+    ) -> None:
+        """Counts an attempt.
+
+        Args:
+            shown: what it showed of the platform.
+            kind: of its claim; only `calls` name a list.
+            probe: an open breaker let it through.
+            references: how many it named.
+            size: how many it might have named.
+            timed: what it took tells what a list takes.
+        """
+        self._signs[shown.sign] += 1
+        passed = shown.sign is Signal.ACCEPTED
+        if probe:
+            self._passed += passed
+            self._failed += not passed
+        if not passed:
+            self._went_wrong(shown)
+            return
+        self._run = 0
+        if kind == "calls" and timed:
+            self._time(references, shown.took_ms, full=references == size)
+
+    def _went_wrong(self, shown: AttemptSignal) -> None:
+        # What is denied is told, whatever else goes wrong beside it.
+        if shown.sign is Signal.DENIED or not self._denied:
+            self._why = shown.why
+        self._denied = self._denied or shown.sign is Signal.DENIED
+        if shown.sign is Signal.REFUSED:
+            self._with_retry_after += shown.with_retry_after
+        if shown.sign in _FAILING or shown.overload:
+            self._run += 1
+
+    def _time(self, references: int, took_ms: float, *, full: bool) -> None:
+        if full:
+            self._full += 1
+            self._full_ms += took_ms
+            self._full_ms2 += took_ms * took_ms
+        place = bucket(references)
+        calls, named, total_ms = self._sizes.get(place, (0, 0, 0.0))
+        self._sizes[place] = (calls + 1, named + references, total_ms + took_ms)
+
+    def shared(self) -> None:
+        """Notes that all of it has been shared: what goes wrong next is told by itself."""
+        self._denied = False
+
+    def counters(self) -> Counters:
+        """A reading of it."""
+        s = self._signs
+        return Counters(
+            accepted=s[Signal.ACCEPTED], refused=s[Signal.REFUSED], timed_out=s[Signal.TIMED_OUT],
+            failed=s[Signal.FAILED], denied=s[Signal.DENIED], with_retry_after=self._with_retry_after,
+            probes_passed=self._passed, probes_failed=self._failed, run=self._run,
+            full=Timed(self._full, self._full_ms, self._full_ms2),
+            sizes={place: Sized(*sums) for place, sums in self._sizes.items()}, why=self._why,
+        )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Packs the parts of a flow's memory as lists of numbers, which versions of one format may lengthen."""
+"""Packs the parts of a flow's memory as lists of numbers, which versions of one format may lengthen.
+
+packed = the fields in their order, floats to three places
+"""
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields
@@ -23,7 +26,8 @@ def restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
     """Makes a part of what `numbers` made of it.
 
     A later version may have added numbers at the end, which are passed over; an earlier one lacks them, and a part
-    begins with what its fields say.
+    begins with what its fields say. A field that no version reads any more keeps its place (`init=False`): what others
+    have written there is passed over.
 
     Raises:
         TypeError: these are no numbers, or not enough of them.
@@ -32,4 +36,4 @@ def restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
     given = list(zip(fields(kind), values, strict=False))
     if not all(isfinite(value) for _, value in given):
         raise ValueError(f"not the numbers of a {kind.__name__}")
-    return kind(*(field.type(value) for field, value in given if callable(field.type)))
+    return kind(*(field.type(value) for field, value in given if field.init and callable(field.type)))

@@ -1,8 +1,15 @@
 """Whether round trips grow with the calls in flight: then fewer calls at once get as much done.
 
-Time tells only against what is usual, and only an experiment tells whose fault it is: the limit is lowered, and
-what the shorter or unchanged round trips say decides whether it stays. So neither noise of our own nor a
-platform that has become slower costs throughput. Source of the thresholds: Vector's adaptive request concurrency.
+A window is long where its mean round trip is far above the usual one. Long windows begin an experiment, and so does
+time (`unprovoked`): the limit is lowered for a window, and Little's law says whether that cost throughput.
+
+    lowered limit = limit * unprovoked (or provoked)
+    keep it where  round trip below <= round trip above * lowered limit / limit
+    else go back
+
+So neither noise of our own nor a platform that has become slower costs throughput.
+
+Source of the thresholds: Vector's adaptive request concurrency.
 """
 
 from dataclasses import dataclass, replace
@@ -31,8 +38,8 @@ class RoundTripPolicy:
         growth_ms: and by how many ms at least (0 to 1000).
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
+            The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
         trial_most_ms: longest such pause (1000 to 3600000).
-        trial_rounds: round trips between unprovoked experiments at least (1 to 10000).
         provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
         unprovoked: what any other leaves (0.5 to 0.99).
     """
@@ -43,7 +50,6 @@ class RoundTripPolicy:
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
-    trial_rounds: int = 50
     provoked: float = 0.9
     unprovoked: float = 0.85
 
@@ -105,12 +111,12 @@ class Advice:
     enough: bool = False
 
 
-def move(
-    trips: RoundTrips, limit: float, sample: FlowSample, policy: RoundTripPolicy, *, used: bool
+def step(
+    trips: RoundTrips, limit: float, sample: FlowSample, policy: RoundTripPolicy, *, saturated: bool
 ) -> tuple[RoundTrips, Advice]:
-    """What is known after a sample, and what it says; `used`: the limit is what holds calls back."""
+    """What is known after a sample, and what it says; `saturated`: the limit is what holds calls back."""
     now_ms = sample.at_ms
-    if not used or not trips.since_ms:
+    if not saturated or not trips.since_ms:
         # Fewer calls than the limit say nothing about it.
         return replace(_anew(trips, now_ms), from_limit=0.0, long=0, descending=False), Advice(
             max(limit, trips.from_limit)
@@ -164,7 +170,7 @@ def _watch(
 ) -> tuple[RoundTrips, Advice]:
     """Compares a window with the usual, and begins an experiment where that is due."""
     if not trips.usual_ms:
-        pause_ms = _pause_ms(mean, policy)
+        pause_ms = policy.trial_after_ms
         first = replace(trips, usual_ms=mean, level=limit, next_ms=now_ms + pause_ms, pause_ms=pause_ms)
         return first, Advice(limit)
     if _long(trips, mean, policy):
@@ -176,11 +182,6 @@ def _watch(
         )
     trips = _learn(replace(trips, long=0), mean, limit)
     return _begin(trips, limit, mean, policy, provoked=False) if now_ms >= trips.next_ms else (trips, Advice(limit))
-
-
-def _pause_ms(mean: float, policy: RoundTripPolicy) -> int:
-    """The pause before an unprovoked experiment, which costs a few round trips at a lower limit."""
-    return max(policy.trial_after_ms, round(policy.trial_rounds * mean))
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
@@ -212,7 +213,7 @@ def _conclude(
     free = mean <= trips.from_ms * ratio * (1 + _SAME)
     # Half of the fall that saturation would bring is enough where long windows point to it.
     if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
-        pause_ms = _pause_ms(mean, policy)
+        pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
         kept = replace(kept, descending=free)
         further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))

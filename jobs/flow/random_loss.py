@@ -1,16 +1,21 @@
 """Which losses are chance: refusals and timeouts that come as often however few calls are in flight.
 
-A limit that refuses a share p of the calls lets through all of them at 1 - p of that many at once. So where the limit
-has been lowered for losses and they go on, they are counted, with the level held, until their share is known; then an
-experiment tells: well below what that points to they vanish if they were for the number of calls, and go on if they are
-chance. Then so many are tolerated, and what they have cost is undone. It is looked at again and again, since what is
-chance today may be a limit tomorrow.
+Losses that go on after the limit was lowered for them are counted at a level that stays, until their share is known.
+Then an experiment tells. A limit that refuses a share p of the calls lets all through at 1 - p of that many at once:
+
+    share = lost / calls
+    level of the experiment = limit * (1 - min(2 * share, share + 0.05))
+    excess = lost - calls * chance,  expected = calls * (share - chance)
+    excess >= 0.55 * expected + proof:          the losses go on, so they are chance
+    excess <= 0.55 * expected - proof * 4 / 3:  they are missing, so a limit refused them
+
+The limit then tolerates `margin * chance`, and what chance has cost is undone. Chance is measured on, window by window,
+and tried again now and then: what is chance today may be a limit tomorrow.
 """
 
 from dataclasses import dataclass, replace
 from math import ceil, floor, log, sqrt
 
-from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.sample import FlowSample
 
@@ -33,9 +38,37 @@ _ONCE = 1.6
 """What was shown before takes so many times as much to be refuted."""
 _CAPPED = 0.4
 """Where a level is known at which calls were refused, experiments follow after this share of the windows."""
-_RARE, _MOST_PATIENT = 1e-9, 7
+_RARE, _LONGEST_RUN = 1e-9, 7
 """A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
 be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomLossPolicy:
+    """The constants by which losses are told from a limit.
+
+    Attributes:
+        chance: the largest share of calls that is taken to be lost by chance (0.0 to 0.5).
+        margin: the limit tolerates so many times the share that was measured, which varies (1.0 to 3.0).
+        evidence: losses by which a share is known well enough for an experiment (3 to 100).
+        proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
+        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
+            0.9).
+        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
+        window: losses to be expected in a window, by which chance is measured on (5 to 1000).
+        windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
+        more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
+    """
+
+    chance: float = 0.25
+    margin: float = 1.25
+    evidence: int = 8
+    proof: float = 3.0
+    least: float = 0.5
+    memory: int = 2_000
+    window: int = 20
+    windows: int = 10
+    more: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +81,7 @@ class Losses:
         share: the share that is on trial by an experiment; 0: none is under way.
         calls: calls that ended since it was lowered, the experiment began, or the window.
         lost: those of them that were lost.
-        excused: timeouts that may yet come of calls that began before the experiment.
+        late_timeouts: timeouts that may yet come of calls that began before the experiment.
         windows: windows since chance was last tried.
         most: what it may be measured as at most, until it is tried again.
         weighing: the losses are counted at a level that stays, since too few are known for an experiment.
@@ -59,7 +92,7 @@ class Losses:
     share: float = 0.0
     calls: int = 0
     lost: int = 0
-    excused: int = 0
+    late_timeouts: int = 0
     windows: int = 0
     most: float = 0.0
     weighing: bool = False
@@ -69,28 +102,26 @@ class Losses:
         """Whether an experiment is under way or prepared, for which the limit has to stay where it is."""
         return self.share > 0 or self.weighing
 
-    def tolerant(self, policy: ConcurrencyPolicy) -> ConcurrencyPolicy:
-        """The constants of the limiter, which has to take as many losses for chance as are now."""
-        tolerated = max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
-        return replace(policy, tolerated=tolerated, lossy=True) if tolerated > policy.tolerated else policy
+    def tolerated(self, policy: RandomLossPolicy) -> float:
+        """The share of calls whose loss the limit has to take for chance now; 0: none."""
+        return max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
 
-    def patient(self, policy: BreakerPolicy) -> BreakerPolicy:
-        """The constants of the breaker, which has to take no run for an outage that chance alone makes."""
+    @property
+    def longest_run(self) -> int:
+        """The longest run of failures that chance alone makes, which is no outage; 0: none is known."""
         chance = self.chance or (self.most if self.tried else 0.0)
-        if chance <= 0:
-            return policy
-        rare = ceil(log(_RARE) / log(min(0.5, chance)))
-        return replace(policy, threshold=max(policy.threshold, min(_MOST_PATIENT, rare)))
+        return min(_LONGEST_RUN, ceil(log(_RARE) / log(min(0.5, chance)))) if chance > 0 else 0
 
 
-def move(
+def step(
     losses: Losses,
     before: ConcurrencyState,
     limiter: ConcurrencyState,
     sample: FlowSample,
-    policy: ConcurrencyPolicy,
+    policy: RandomLossPolicy,
+    limits: ConcurrencyPolicy,
     *,
-    held: bool = False,
+    other_trial: bool = False,
 ) -> tuple[Losses, ConcurrencyState]:
     """What is known after a sample, and the limiter as that has it.
 
@@ -100,49 +131,52 @@ def move(
         limiter: the limiter after it.
         sample: what happened.
         policy: the constants.
-        held: another experiment is under way.
+        limits: the constants of the limiter.
+        other_trial: another experiment is under way.
     """
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
     if before.probing_ms or limiter.probing_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
-        # These are for the level that is looked at, or for the one before.
+        # These are for the level that is probed, or for the one before.
         return losses, limiter
     losses = _collect(losses, sample)
     if losses.weighing:
-        return _weigh(losses, limiter, policy)
+        return _weigh(losses, limiter, policy, limits)
     if losses.tried:
-        return _conclude(losses, limiter, policy)
+        return _conclude(losses, limiter, policy, limits)
     if losses.chance:
-        return _measure(losses, limiter, policy, held=held)
-    return (losses if losses.calls < policy.memory else acquit(losses)), limiter
+        return _measure(losses, limiter, policy, limits, other_trial=other_trial)
+    return (losses if losses.calls < policy.memory else clear(losses)), limiter
 
 
 def _collect(losses: Losses, sample: FlowSample) -> Losses:
     counts = sample.counts
-    excused = min(losses.excused, counts.timed_out)
-    lost = counts.refused + counts.timed_out - excused
+    late_timeouts = min(losses.late_timeouts, counts.timed_out)
+    lost = counts.refused + counts.timed_out - late_timeouts
     calls = lost + counts.accepted + counts.failed
-    return replace(losses, calls=losses.calls + calls, lost=losses.lost + lost, excused=losses.excused - excused)
+    return replace(
+        losses, calls=losses.calls + calls, lost=losses.lost + lost, late_timeouts=losses.late_timeouts - late_timeouts
+    )
 
 
-def acquit(losses: Losses) -> Losses:
+def clear(losses: Losses) -> Losses:
     """What is known once the losses of late turn out to be neither for chance nor for a limit, or no longer matter."""
-    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, excused=0, weighing=False)
+    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, late_timeouts=0, weighing=False)
 
 
 def _lowered(
-    losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy
+    losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: RandomLossPolicy
 ) -> tuple[Losses, ConcurrencyState]:
     """The limit was lowered for losses: the second time in succession an experiment is due."""
     if before.probing_ms:
         return losses, limiter
     if not losses.level:
         # What was lost until then is not for this level.
-        losses = acquit(losses)
+        losses = clear(losses)
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
-    anew = replace(acquit(losses), level=before.limit)
-    # Where chance takes some in most round trips a look takes long to tell: better count at once.
+    anew = replace(clear(losses), level=before.limit)
+    # Where chance takes some in most round trips a probe takes long to tell: better count at once.
     if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
         return anew, limiter
     losses = _collect(losses, sample)
@@ -152,41 +186,43 @@ def _lowered(
         return anew, limiter
     if far:
         lost = calls = 0
-    return replace(acquit(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, suspicion=0.0)
+    return replace(clear(losses), level=level, lost=lost, calls=calls, weighing=True), replace(limiter, log_odds=0.0)
 
 
-def _too_many(lost: int, calls: int, policy: ConcurrencyPolicy) -> bool:
+def _too_many(lost: int, calls: int, policy: RandomLossPolicy) -> bool:
     return lost - _SPREADS_OVER * sqrt(lost) > calls * policy.chance
 
 
-def _weigh(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _weigh(
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy
+) -> tuple[Losses, ConcurrencyState]:
     """Counts the losses below where they lowered the limit, until it is known how many of how many calls they are."""
-    least, spread = losses.calls * policy.more * policy.tolerated, sqrt(losses.lost)
+    least, spread = losses.calls * policy.more * limits.tolerated, sqrt(losses.lost)
     if _too_many(losses.lost, losses.calls, policy):
-        return acquit(losses), limiter
+        return clear(losses), limiter
     if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
         # Where hardly any are tolerated, this would not end once there are none.
-        return losses if losses.calls < policy.memory else acquit(losses), limiter
+        return losses if losses.calls < policy.memory else clear(losses), limiter
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
-        return acquit(losses), limiter
-    looking = replace(limiter, credit=max(limiter.credit, float(policy.probe_after)))
-    if share <= max(policy.more * policy.tolerated, losses.chance):
-        # So few may be lost at a limit, too, so it stays where it is, and a look is due.
-        few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * policy.tolerated)
-        if losses.lost < _FEWEST or policy.margin * few <= policy.tolerated:
-            return acquit(losses), limiter
-        return replace(acquit(losses), chance=max(losses.chance, few), most=max(losses.most, few)), looking
+        return clear(losses), limiter
+    probing = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
+    if share <= max(policy.more * limits.tolerated, losses.chance):
+        # So few may be lost at a limit, too, so it stays where it is, and a probe is due.
+        few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
+        if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
+            return clear(losses), limiter
+        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), probing
     if share <= policy.more * losses.chance:
         # A limit that is passed by a call adds more to that, unless it is a high one.
         chance = (losses.chance + share) / 2
-        return replace(acquit(losses), chance=chance, most=max(losses.most, chance)), looking
+        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), probing
     if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
         # What is lost of these is for no number of calls.
         return _accept(replace(losses, share=share), limiter, policy)
     highest = (losses.lost + spread) / losses.calls
     # So few as are tolerated without an experiment are not proven: they are on trial with the rest.
-    known = losses.chance if losses.chance > 2 * policy.tolerated else 0.0
+    known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
     return _begin(losses, limiter, limiter, share, highest, policy, known=known)
 
 
@@ -196,7 +232,7 @@ def _begin(
     limiter: ConcurrencyState,
     share: float,
     highest: float,
-    policy: ConcurrencyPolicy,
+    policy: RandomLossPolicy,
     *,
     known: float,
 ) -> tuple[Losses, ConcurrencyState]:
@@ -207,12 +243,14 @@ def _begin(
     limit = max(1.0, min(limiter.limit, float(floor(level))))
     begun = replace(
         losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False,
-        excused=ceil(share * before.limit),
+        late_timeouts=ceil(share * before.limit),
     )  # fmt: skip
-    return begun, replace(limiter, limit=limit, suspicion=0.0)
+    return begun, replace(limiter, limit=limit, log_odds=0.0)
 
 
-def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _conclude(
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy
+) -> tuple[Losses, ConcurrencyState]:
     """Ends an experiment as soon as it tells: the losses go on, or enough calls went by without them."""
     excess, expected = losses.lost - losses.calls * losses.chance, losses.calls * (losses.share - losses.chance)
     more = _ONCE if losses.most and not losses.chance else 1.0
@@ -224,7 +262,7 @@ def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPoli
         policy.chance, max(_SHARES_APART * losses.share, 3 * _APART)
     ):
         # Chance takes no more of fewer calls: a limit that has come down meanwhile does.
-        return replace(acquit(losses), chance=0.0), limiter
+        return replace(clear(losses), chance=0.0), limiter
     if not missing:
         return _accept(losses, limiter, policy)
     # A limit it was: growth finds it from here.
@@ -234,35 +272,38 @@ def _conclude(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPoli
         chance = min(losses.most, (losses.lost + spread + 1) / losses.calls)
     most = max(chance, (losses.lost + 1.5 * spread) / losses.calls)
     return replace(
-        acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0, most=most
+        clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0, most=most
     ), limiter
 
 
-def _accept(losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> tuple[Losses, ConcurrencyState]:
+def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy) -> tuple[Losses, ConcurrencyState]:
     """Takes what was lost for chance, and undoes what that has cost."""
     # So few are not exact: better too many at first, which is measured on, than another experiment.
     lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
     spread = sqrt(lost)
     chance, most = (min(policy.chance, (lost + more * spread) / calls) for more in (0.75, 1.5))
-    after = replace(acquit(losses), chance=chance, most=most)
-    cap = limiter.cap if limiter.cap > losses.level else 0
+    after = replace(clear(losses), chance=chance, most=most)
+    refused_at = limiter.refused_at if limiter.refused_at > losses.level else 0
     limit = max(limiter.limit, losses.level)
-    return after, replace(limiter, limit=limit, cap=cap, refused=0, suspicion=0.0, probing_ms=0, passed=0)
+    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0, passed=0)
 
 
 def _measure(
-    losses: Losses, limiter: ConcurrencyState, policy: ConcurrencyPolicy, *, held: bool
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy, *, other_trial: bool
 ) -> tuple[Losses, ConcurrencyState]:
     """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
     if losses.calls * losses.chance < policy.window:
         return losses, limiter
     share = losses.lost / losses.calls
     if share > policy.chance:
-        return replace(acquit(losses), chance=0.0), limiter
+        return replace(clear(losses), chance=0.0), limiter
     chance = (2 * losses.chance + min(share, losses.most)) / 3
-    more, due = share > policy.more * losses.chance, losses.windows >= (_CAPPED if limiter.cap else 1) * policy.windows
-    if (more or due) and not held:
+    more, due = (
+        share > policy.more * losses.chance,
+        losses.windows >= (_CAPPED if limiter.refused_at else 1) * policy.windows,
+    )
+    if (more or due) and not other_trial:
         share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
         return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
-    after = replace(acquit(losses), chance=chance if policy.margin * chance > policy.tolerated else 0.0)
+    after = replace(clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)
     return replace(after, windows=losses.windows + 1), limiter

@@ -1,4 +1,7 @@
-"""What happened between two readings of the drains' counters, over all drains."""
+"""What happened between two readings of the drains' counters, over all drains.
+
+sample = sum over drains of (reading now - reading last seen)
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,8 @@
-"""What one attempt shows of the platform's health and load, whatever it says of the references."""
+"""What one attempt shows of the platform's health and load, whatever it says of the references.
+
+no answer in time: timed out · 401, 403, a gateway's refusal: denied · 429, 503: refused
+the platform's own answer: accepted · anything else: failed
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -30,14 +34,14 @@ class AttemptSignal:
     Attributes:
         sign: how it was taken.
         took_ms: how long it took.
-        told: whether the platform gave a time to wait.
+        with_retry_after: whether the platform gave a time to wait.
         overload: whether a refusal may be an outage (503) as well.
         why: words for people.
     """
 
     sign: Signal
     took_ms: float
-    told: bool = False
+    with_retry_after: bool = False
     overload: bool = False
     why: str = ""
 
@@ -59,18 +63,20 @@ def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True)
         case Failure(reason=reason):
             return AttemptSignal(Signal.FAILED, took_ms, why=_cut(reason))
         case Answer(status=status, body=body, retry_after_s=retry_after_s):
-            told = retry_after_s is not None
+            with_retry_after = retry_after_s is not None
             words = words_of(body)
             why = _cut(f"HTTP {status}: {words}" if words else f"HTTP {status}")
             if status in _DENYING or refused_by_gateway(answer):
-                return AttemptSignal(Signal.DENIED, took_ms, told, why=why)
+                return AttemptSignal(Signal.DENIED, took_ms, with_retry_after, why=why)
             if status in _OVERLOADED:
-                return AttemptSignal(Signal.REFUSED, took_ms, told, overload=status == _UNAVAILABLE, why=why)
+                return AttemptSignal(
+                    Signal.REFUSED, took_ms, with_retry_after, overload=status == _UNAVAILABLE, why=why
+                )
             if _of_platform(answer, answered=answered):
-                return AttemptSignal(Signal.ACCEPTED, took_ms, told, why=why)
+                return AttemptSignal(Signal.ACCEPTED, took_ms, with_retry_after, why=why)
             if _OK <= status < _REDIRECTS:
                 why = _cut(f"{why}, but it does not say what was asked")
-            return AttemptSignal(Signal.FAILED, took_ms, told, why=why)
+            return AttemptSignal(Signal.FAILED, took_ms, with_retry_after, why=why)
 
 
 def _of_platform(answer: Answer, *, answered: bool) -> bool:

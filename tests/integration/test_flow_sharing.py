@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
+from cancellist.jobs.flow import controller
 from cancellist.jobs.flow.controller import FlowPolicy
-from cancellist.jobs.flow.controller import move as moved
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger import flow_state
 from cancellist.jobs.ledger.claims import Claim, Part
@@ -23,7 +23,7 @@ CALL = Claim("c1", "calls", (Part("j1", Piece(("EC-000-000-001",))),), True, 1e1
 async def move_without_the_others(ledger: Ledger) -> None:
     """Moves the flow, as a drain that had read the counters before another shared its own."""
     seen = await flow_state.share(ledger, A)
-    state = moved(seen.state, {}, 0, POLICY, seen.now_ms, 0.5)
+    state = controller.step(seen.state, {}, 0, POLICY, seen.now_ms, 0.5)
     await flow_state.share(ledger, A, move=Move(seen.version, state))
 
 

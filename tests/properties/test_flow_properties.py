@@ -3,33 +3,34 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cancellist.jobs.flow import controller
 from cancellist.jobs.flow.circuit_breaker import Mode
-from cancellist.jobs.flow.controller import Counters, FlowPolicy, FlowState, move, probe_now
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState, probe_now
+from cancellist.jobs.flow.counters import Counters, Tally
 from cancellist.jobs.flow.events import changes
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 T0 = 1_795_456_800_000
-words = st.text(max_size=200)
-attempts = st.one_of(
-    st.tuples(st.just("accept"), st.floats(0, 600_000), st.integers(0, 1000), st.booleans()),
-    st.tuples(st.just("refuse"), words, st.booleans(), st.booleans()),
-    st.tuples(st.just("time_out"), words),
-    st.tuples(st.just("fail"), words),
-    st.tuples(st.just("deny"), words),
-    st.tuples(st.just("probe"), st.booleans()),
+words = st.text(max_size=120)
+shown = st.builds(
+    AttemptSignal,
+    st.sampled_from(Signal),
+    st.floats(0, 600_000),
+    with_retry_after=st.booleans(),
+    overload=st.booleans(),
+    why=words,
 )
-
-
-def noted(counters, attempt):
-    match attempt:
-        case ("accept", took_ms, references, full):
-            return counters.accept(took_ms, references, full=full and references > 0)
-        case ("refuse", why, told, overload):
-            return counters.refuse(why, told=told, overload=overload)
-        case ("probe", passed):
-            return counters.probe(passed=passed)
-        case (kind, why):
-            return getattr(counters, kind)(why)
+attempts = st.fixed_dictionaries(
+    {
+        "shown": shown,
+        "kind": st.sampled_from(["calls", "calls", "reads"]),
+        "probe": st.booleans(),
+        "references": st.integers(1, 1000),
+        "size": st.sampled_from([1, 50, 100, 1000]),
+        "timed": st.booleans(),
+    }
+)
 
 
 steps = st.lists(
@@ -51,19 +52,20 @@ bounds = st.one_of(st.none(), st.integers(1, 500))
 @EXAMPLES
 @given(policies, bounds, steps)
 def test_whatever_happens_the_flow_stays_within_its_bounds_and_survives_being_packed(policy, bound, story):
-    state, drains, now_ms = None, {}, T0
+    state, tallies, now_ms = None, {}, T0
     for span_ms, name, happened, times, in_flight, jitter, twist in story:
         now_ms += span_ms
-        counters = Counters() if twist == "anew" else drains.get(name, Counters())
+        tally = Tally() if twist == "anew" else tallies.get(name, Tally())
         for _ in range(times):
             for attempt in happened:
-                counters = noted(counters, attempt)
-        drains[name] = counters
+                tally.add(**attempt)
+        tallies[name] = tally
         if twist == "gone":
-            del drains[name]
+            del tallies[name]
+        drains = {name: tally.counters() for name, tally in tallies.items()}
         if twist == "resumed" and state:
             state = probe_now(state, now_ms)
-        before, state = state, move(state, drains, in_flight, policy, now_ms, jitter, list_bound=bound)
+        before, state = state, controller.step(state, drains, in_flight, policy, now_ms, jitter, list_bound=bound)
         changes(before, state)
         holds(state, policy, bound, now_ms)
         state = kept(state)
@@ -94,11 +96,13 @@ def kept(state):
 @EXAMPLES
 @given(st.lists(attempts, max_size=40))
 def test_counters_survive_being_packed_and_what_came_is_what_was_added(happened):
-    before = counters = Counters()
+    tally = Tally()
+    before = tally.counters()
     for n, attempt in enumerate(happened):
         if n == len(happened) // 2:
-            before = counters
-        counters = noted(counters, attempt)
+            before = tally.counters()
+        tally.add(**attempt)
+    counters = tally.counters()
     packed = json.loads(json.dumps(counters.packed()))
     assert Counters.unpack(packed).packed() == packed
     came = counters.since(before)

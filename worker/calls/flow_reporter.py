@@ -10,10 +10,11 @@ import structlog
 
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import LedgerError
-from cancellist.jobs.flow.controller import FlowPolicy, move, shuts
-from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket
+from cancellist.jobs.flow import controller
+from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.jobs.flow.counters import Tally
 from cancellist.jobs.flow.events import Change, changes
-from cancellist.jobs.flow.signals import AttemptSignal, Signal
+from cancellist.jobs.flow.signals import Signal
 from cancellist.jobs.ledger import flow_state
 from cancellist.jobs.ledger.claims import Claim
 from cancellist.jobs.ledger.core import Ledger
@@ -23,74 +24,12 @@ from cancellist.worker.outage_log import tell_refused
 
 log = structlog.get_logger()
 
-_FAILING = frozenset({Signal.TIMED_OUT, Signal.FAILED})
 _SHARE_EVERY_S = 0.25
 _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
 _TRIES = 3
 _AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.5
 _URGENT_EVERY_S = 0.02
 """So soon again at most, however many attempts go wrong."""
-
-
-class Tally:
-    """Counts of a drain's attempts since it began."""
-
-    def __init__(self) -> None:
-        self._signs = dict.fromkeys(Signal, 0)
-        self._run = self._told = self._passed = self._failed = self._full = 0
-        self._full_ms = self._full_ms2 = 0.0
-        self._sizes: dict[int, tuple[int, int, float]] = {}
-        self._why = ""
-        self._denied = False
-
-    def add(self, claim: Claim, shown: AttemptSignal, *, timed: bool = True) -> None:
-        """Counts an attempt; `timed`: what it took tells what a list takes."""
-        self._signs[shown.sign] += 1
-        passed = shown.sign is Signal.ACCEPTED
-        if claim.probe:
-            self._passed += passed
-            self._failed += not passed
-        if not passed:
-            self._went_wrong(shown)
-            return
-        self._run = 0
-        if claim.kind == "calls" and timed:
-            self._time(len(claim.references), claim.size, shown.took_ms)
-
-    def _went_wrong(self, shown: AttemptSignal) -> None:
-        if (
-            shown.sign is Signal.DENIED or not self._denied
-        ):  # what is denied is told, whatever else goes wrong beside it
-            self._why = shown.why
-        self._denied = self._denied or shown.sign is Signal.DENIED
-        if shown.sign is Signal.REFUSED:
-            self._told += shown.told
-        if shown.sign in _FAILING or shown.overload:
-            self._run += 1
-
-    def _time(self, references: int, size: int, took_ms: float) -> None:
-        if references == size:
-            self._full += 1
-            self._full_ms += took_ms
-            self._full_ms2 += took_ms * took_ms
-        place = bucket(references)
-        calls, named, total_ms = self._sizes.get(place, (0, 0, 0.0))
-        self._sizes[place] = (calls + 1, named + references, total_ms + took_ms)
-
-    def told(self) -> None:
-        """Notes that all of it has been shared: what goes wrong next is told by itself."""
-        self._denied = False
-
-    def counters(self) -> Counters:
-        """As they are shared."""
-        s = self._signs
-        return Counters(
-            accepted=s[Signal.ACCEPTED], refused=s[Signal.REFUSED], timed_out=s[Signal.TIMED_OUT],
-            failed=s[Signal.FAILED],
-            denied=s[Signal.DENIED], told=self._told, probes_passed=self._passed, probes_failed=self._failed,
-            run=self._run, full=Timed(self._full, self._full_ms, self._full_ms2),
-            sizes={place: Sized(*sums) for place, sums in self._sizes.items()}, why=self._why,
-        )  # fmt: skip
 
 
 class FlowReporter:
@@ -112,7 +51,10 @@ class FlowReporter:
         """Counts how an attempt ended."""
         if ended.shown is None:
             return
-        self._tally.add(claim, ended.shown, timed=not ended.too_long)
+        self._tally.add(
+            ended.shown, kind=claim.kind, probe=claim.probe, references=len(claim.references), size=claim.size,
+            timed=not ended.too_long,
+        )  # fmt: skip
         self._count += 1
         self._noted.set()
         if claim.probe or ended.shown.sign is not Signal.ACCEPTED:
@@ -166,7 +108,7 @@ class FlowReporter:
             self._noted.set()  # else, if nothing follows for long, it would be moved with what comes after that
         self._shared_count = count
         if count == self._count:
-            self._tally.told()
+            self._tally.shared()
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():
@@ -184,14 +126,14 @@ class FlowReporter:
             )
             if not seen.drains:
                 return False
-            state = move(
+            state = controller.step(
                 seen.state, seen.drains, seen.in_flight, self._policy, seen.now_ms, random.random(),
                 list_bound=seen.list_size,
             )  # fmt: skip
             explore = state.explorations != (seen.state.explorations if seen.state else 0)
-            shut = shuts(seen.state, state, seen.in_flight)
-            step = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
-            if (await flow_state.share(self._ledger, self._account, every_ms=_NEVER_MS, move=step)).moved:
+            shut = controller.shuts(seen.state, state, seen.in_flight)
+            move = Move(seen.version, state, shut, explore, self._wording, self._policy.limiter.stale_ms)
+            if (await flow_state.share(self._ledger, self._account, every_ms=_NEVER_MS, move=move)).moved:
                 self._tell(changes(seen.state, state, self._wording))
                 break
         return True

@@ -1,8 +1,12 @@
 """Which refusals are for a rate, and not for the number of calls at once or by chance.
 
-A Retry-After, one call at a time that is refused again and again, or all calls in flight while none is worked on. Once
-a rate is known, refusals without a Retry-After are weighed (Wald's sequential test): a rate that is too high refuses
-all that is above it, chance ever so many of a hundred.
+A Retry-After is for a rate. So are refusals one call at a time, again and again, and refusals of all calls in flight
+while none is worked on. Once a rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
+
+    log_odds += refused * ln(excess / chance) - accepted * (excess - chance)
+    log_odds >= log_odds_needed: they are for the rate
+
+`excess` is the share that a rate refuses which is too high, `chance` the share that chance refuses of any.
 """
 
 from dataclasses import replace
@@ -12,8 +16,6 @@ from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 from cancellist.jobs.flow.sample import FlowSample
 
 _ROW = 3
-_AT_ONCE_MS, _ALL = 40, 0.9
-"""A slot rests for longer after a refusal: as many refusals as slots, or nearly, are of all of them."""
 _UNSERVED = 1.5
 """Round trips in which nothing was accepted: no call that was is still worked on."""
 _RAISED = 0.625
@@ -22,21 +24,14 @@ _CLEARED = 0.25
 """Of what makes certain, the share up to which nothing speaks against a raise."""
 _LEFT = 0.75
 """And the share that is left once a rate was lowered: it may be too high still."""
-_MANY, _OTHERS = 0.5, 0.1
-"""Where refusals of the rate have a Retry-After, those without one are for it only where they are nearer half of all
-calls than a tenth."""
 _APART = 1.5
 """A share that is to be told from chance is so many times as large at least, whatever is set."""
 _RARE = 0.001
-"""Of a slow rate so few are taken for chance, until more are known: each that is not is dear."""
-_MEMORY = 2_000
-"""Accepted calls after which the share of chance is half forgotten."""
-_UNKNOWN, _FEW = 100, 0.1
-"""As if so many calls before the first had had so many refusals by chance."""
+"""Of a slow rate so few are taken for chance: each that is not is dear."""
 
 
 def judge(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, round_ms: float
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, round_ms: float
 ) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
@@ -44,69 +39,55 @@ def judge(
     row = counts.refused + (0 if counts.accepted else pacing.row)
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
-    alone = row >= _ROW and (floored or _unserved(pacing, sample, round_ms))
+    alone = row >= _ROW and (at_floor or _unserved(pacing, sample, round_ms))
     pacing = _suspect(pacing, sample, policy)
-    return pacing, bool(counts.told) or (bool(counts.refused) and (alone or _guilty(pacing, policy)))
+    plain = bool(counts.refused) and (alone or _is_rate_refusal(pacing, policy))
+    return pacing, bool(counts.with_retry_after) or plain
 
 
-def cleared(pacing: Pacing, policy: PacingPolicy) -> bool:
+def may_increase(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether nothing speaks against the rate in force."""
-    return bool(pacing.told_ms) or pacing.suspicion <= _CLEARED * policy.certain
+    return pacing.log_odds <= _CLEARED * policy.log_odds_needed
 
 
-def punished(pacing: Pacing, policy: PacingPolicy) -> Pacing:
+def after_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     """After a refusal for the rate: what was on trial is judged, what had held stays suspect."""
-    return replace(pacing, suspicion=0.0 if pacing.safe_us else min(_LEFT * policy.certain, pacing.suspicion))
+    return replace(pacing, log_odds=0.0 if pacing.safe_us else min(_LEFT * policy.log_odds_needed, pacing.log_odds))
 
 
 def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
     """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
     if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
         return False
-    if sample.span_ms <= _AT_ONCE_MS and sample.counts.refused >= _ALL * sample.in_flight:
-        return not sample.counts.accepted
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
 def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
     counts = sample.counts
-    if counts.told:
-        return replace(pacing, told_ms=sample.at_ms, suspicion=0.0)
-    if sample.at_ms - pacing.told_ms > policy.told_ms:
-        pacing = replace(pacing, told_ms=0)
+    if counts.with_retry_after:
+        return replace(pacing, log_odds=0.0)
     if not pacing.interval_us:
         return pacing
     chance = _chance(pacing, policy)
     excess = max(_APART * chance, _excess(pacing, policy))
-    cleared = max(0.0, pacing.suspicion - counts.accepted * max(0.0, excess - chance))
-    after = replace(pacing, suspicion=cleared + counts.refused * max(0.0, log(excess / chance)))
-    if pacing.safe_us or pacing.blocked_ms or _guilty(after, policy):
-        return after
-    fade = 0.5 if pacing.calls > _MEMORY else 1.0
-    return replace(after, strays=fade * (pacing.strays + counts.refused), calls=fade * (pacing.calls + counts.accepted))
+    lower = max(0.0, pacing.log_odds - counts.accepted * max(0.0, excess - chance))
+    return replace(pacing, log_odds=lower + counts.refused * max(0.0, log(excess / chance)))
 
 
 def _excess(pacing: Pacing, policy: PacingPolicy) -> float:
     """The share that is refused where the rate is too high by what was tried, or by the least that it is lowered."""
-    if pacing.told_ms:
-        return _MANY
     return max(policy.tolerated, 1 - pacing.interval_us / pacing.safe_us) if pacing.safe_us else policy.decrease
 
 
 def _chance(pacing: Pacing, policy: PacingPolicy) -> float:
-    """The share that is refused by chance, or for any other cause where a rate has a Retry-After."""
-    if pacing.told_ms:
-        return _OTHERS
-    least = _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
-    return min(policy.chance, max(least, (pacing.strays + _FEW) / (pacing.calls + _UNKNOWN)))
+    """The share that is refused by chance."""
+    return _RARE if pacing.interval_us > 1000 * policy.slow_ms else policy.tolerated
 
 
-def _guilty(pacing: Pacing, policy: PacingPolicy) -> bool:
+def _is_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> bool:
     """Whether refusals without a Retry-After are for the rate in force."""
     if not pacing.interval_us:
         return False
-    if pacing.told_ms:
-        return pacing.suspicion >= policy.certain
-    known = _RAISED * policy.certain if pacing.safe_us else 0.0
-    return bool(pacing.blocked_ms) or pacing.suspicion + known >= policy.certain
+    known = _RAISED * policy.log_odds_needed if pacing.safe_us else 0.0
+    return bool(pacing.blocked_ms) or pacing.log_odds + known >= policy.log_odds_needed

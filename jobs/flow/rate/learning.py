@@ -1,7 +1,15 @@
 """How often calls may be made, learnt where the platform allows so many a second or a window.
 
-What the platform accepted from one pardon to the next is its rate exactly, so the interval is set just above and only
-rarely tried shorter (`raises`). Which refusals are for a rate says `blame`.
+What the platform accepted from one recovery to the next is its rate exactly, so the interval is set just above:
+
+    interval = time of the cycle / accepted in it / margin
+
+A refusal of a rate that had held lowers it, further refusals in close succession by twice as much each:
+
+    interval /= 1 - decrease * 2 ** min(3, refusal_streak - 1)
+
+`attribution` says which refusals are for a rate, and `increase` tries a shorter interval now and then.
+
 Sources: GCRA as the claim script has it; CUBIC in AWS SDKs' adaptive retry mode for the slow growth.
 """
 
@@ -20,19 +28,10 @@ _WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
 """Windows over which platforms count."""
 _TWICE = 2
 """A cycle so many times a window holds more than one."""
-_EXHAUSTED = 8
-"""A pause of so many intervals means that a window is used up, not that the rate is a little too high: three in a row
-were refused, each after twice as long."""
-_APART = 60
-"""Refusals with as many accepted calls between them have nothing to do with each other."""
-_TOGETHER_MS = 250
-"""Refusals this close are one: of calls that were in flight together. As often workers post what they count."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
 """How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
 _PAUSE_US = 25_000
 """The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
-_FAR_ABOVE = 3
-"""A rate so many times what is done holds nothing back."""
 _FAR, _DOUBLINGS = 3, 3
 """Refusals in close succession after which the rate may be far off, and is searched for anew; and how often what it is
 lowered by is doubled at most."""
@@ -47,8 +46,8 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
-def move(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, floored: bool, used: bool, round_ms: float
+def step(
+    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, saturated: bool, round_ms: float
 ) -> Pacing:
     """The rate after a sample.
 
@@ -56,31 +55,29 @@ def move(
         pacing: the rate before.
         sample: what happened.
         policy: the constants.
-        floored: calls are made one at a time, so refusals are not for their number at once.
-        used: the limit of calls in flight is what holds calls back.
+        at_floor: calls are made one at a time, so refusals are not for their number at once.
+        saturated: the limit of calls in flight is what holds calls back.
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
-    pacing = _on_time(pacing, sample, policy)
-    pacing, by_rate = attribution.judge(pacing, sample, policy, floored=floored, round_ms=round_ms)
+    pacing = _on_time(pacing, sample)
+    pacing, by_rate = attribution.judge(pacing, sample, policy, at_floor=at_floor, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
         return _refuse(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
-    return _drop(pacing, sample, policy, used=used)
+    return _drop(pacing, sample, policy, saturated=saturated)
 
 
-def _on_time(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
-    """Leaves out of the cycle the time in which nobody called, and what was long ago."""
+def _on_time(pacing: Pacing, sample: FlowSample) -> Pacing:
+    """Leaves out of the cycle the time in which nobody called."""
     if not pacing.cycle_ms:
         return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
     if pacing.blocked_ms:
         return pacing
     idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
     cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
-    if sample.at_ms - cycle_ms < policy.memory_ms:
-        return replace(pacing, cycle_ms=cycle_ms)
-    return replace(pacing, cycle_ms=cycle_ms + (sample.at_ms - cycle_ms) // 2, cycle=pacing.cycle // 2)
+    return replace(pacing, cycle_ms=cycle_ms)
 
 
 def _silent(pacing: Pacing, sample: FlowSample, round_ms: float, late_ms: int) -> bool:
@@ -92,28 +89,25 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
     accepted = sample.counts.accepted
     after = replace(pacing, cycle=pacing.cycle + accepted, credit=pacing.credit + accepted)
     if pacing.blocked_ms:
-        told = not pacing.pause_us
-        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if told else _LATE_MS)
+        with_retry_after = not pacing.pause_us
+        fresh = _silent(pacing, sample, round_ms, _LATE_TOLD_MS if with_retry_after else _LATE_MS)
         if not fresh and not pacing.again_ms:
             return after  # of calls from before the refusal
         at_ms = sample.at_ms if fresh else pacing.again_ms
         window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
-        exhausted = pacing.pause_us > _EXHAUSTED * pacing.interval_us
         after = replace(
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
-            pardons=pacing.pardons + 1,
+            recoveries=pacing.recoveries + 1,
         )  # fmt: skip
-        if told and not pacing.interval_us and at_ms - pacing.pardoned_ms > policy.recurring_ms:
+        if with_retry_after and not pacing.interval_us and at_ms - pacing.first_recovery_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
-            return replace(after, pardoned_ms=at_ms, cycle_ms=at_ms, cycle=accepted, pardons=0)
-        if exhausted or not pacing.interval_us:
+            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted, recoveries=0)
+        if not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
-    if not attribution.cleared(after, policy):
+    if not attribution.may_increase(after, policy):
         return after  # whether what is in force lasts is not known yet
-    if after.credit >= _APART:
-        after = replace(after, misses=0)
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
 
@@ -124,16 +118,16 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
     higher: that is on trial first.
     """
     measured_us = _measured_us(replace(pacing, cycle=pacing.cycle - accepted), at_ms, policy)
-    after = replace(pacing, credit=0, misses=0, safe_us=0)
+    after = replace(pacing, credit=0, refusal_streak=0, safe_us=0)
     if not measured_us:
         return after
-    span_ms = (at_ms - pacing.cycle_ms) / pacing.pardons
+    span_ms = (at_ms - pacing.cycle_ms) / pacing.recoveries
     window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
     after = replace(
-        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, pardons=0, learnt_ms=at_ms,
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, recoveries=0, learnt_ms=at_ms,
         need=policy.search_after,
     )  # fmt: skip
-    if pacing.interval_us or span_ms > _TWICE * window_ms:
+    if span_ms > _TWICE * window_ms:
         return replace(after, step=2 * policy.step)
     hoped_us = round(measured_us * window_ms / span_ms)
     return replace(after, interval_us=hoped_us, safe_us=measured_us, step=policy.step)
@@ -149,42 +143,39 @@ def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
 
 def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
-    told, now_ms = bool(sample.counts.told), sample.at_ms
-    together = now_ms - pacing.refused_ms < max(_TOGETHER_MS, 3 * pacing.interval_us // 1000)
-    after = attribution.punished(pacing, policy)
+    with_retry_after, now_ms = bool(sample.counts.with_retry_after), sample.at_ms
+    after = attribution.after_rate_refusal(pacing, policy)
     after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
-    if told and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
+    if with_retry_after and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
         after = replace(after, again_ms=now_ms)
-    if not told:
+    if not with_retry_after:
         pause_us = 2 * max(pacing.pause_us, pacing.interval_us, _PAUSE_US)
         after = replace(after, pause_us=min(policy.slowest_ms * 1000, pause_us))
     if now_ms - pacing.learnt_ms < max(CYCLE_MS, pacing.window_ms):
         return after  # the window still holds what was called before the rate was known
     if pacing.safe_us:
         return increase.take_back(after, policy)
-    if not pacing.interval_us or (together and pacing.refused_ms):
+    if not pacing.interval_us:
         return after
-    misses = pacing.misses + 1
-    after = replace(after, misses=misses)
-    if not told and misses == 1:
+    refusal_streak = pacing.refusal_streak + 1
+    after = replace(after, refusal_streak=refusal_streak)
+    if not with_retry_after and refusal_streak == 1:
         return after  # the next one, or what is accepted after a pause, tells by how much
-    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, misses - 1)
+    decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, refusal_streak - 1)
     longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
-    measured_us = _measured_us(pacing, now_ms, policy)
-    interval_us = round(min(longer, measured_us) if measured_us > pacing.interval_us else longer)
-    if misses >= _FAR:
+    interval_us = round(longer)
+    if refusal_streak >= _FAR:
         after = replace(after, need=policy.search_after, step=2 * policy.step)
-    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, pardons=0)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, recoveries=0)
 
 
-def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, used: bool) -> Pacing:
-    """Lets go of a rate that has held nothing back for long, or that is far above what is done."""
-    if not pacing.interval_us or not used:
+def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool) -> Pacing:
+    """Lets go of a rate that has held nothing back for long."""
+    if not pacing.interval_us or not saturated:
         return replace(pacing, unbound_since_ms=0)
     if not sample.counts.accepted:
         return pacing  # calls that all take long say nothing of a rate
     since_ms = pacing.unbound_since_ms or sample.at_ms
-    far = sample.span_ms * 1000 > _FAR_ABOVE * pacing.interval_us * sample.counts.accepted
-    if sample.at_ms - since_ms < max(pacing.window_ms, CYCLE_MS if far else policy.unbound_ms):
+    if sample.at_ms - since_ms < max(pacing.window_ms, policy.unbound_ms):
         return replace(pacing, unbound_since_ms=since_ms)
     return Pacing(cycle_ms=sample.at_ms)

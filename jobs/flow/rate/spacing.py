@@ -1,5 +1,7 @@
 """Slow calls one after the other: many that begin at once, end at once and begin again at once look like a lower limit.
 
+    interval = round trip / (spread * limit)
+
 Where a platform allows ten calls a second and each takes two, twenty may be in flight; but of twenty that begin within
 the same second ten are refused. So once calls in flight were found to be limited, slow ones are begun hardly more often
 than they would end if they were spread evenly, and the limit is found anew.
@@ -11,9 +13,6 @@ from math import floor
 from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.rate.state import PacingPolicy
 
-_FORGOTTEN = 60
-"""Round trips at the ceiling without a decrease after which a limit that was met is no longer there."""
-
 
 def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
     """Microseconds between two calls that begin; 0: they are fast, or nothing has limited them."""
@@ -24,11 +23,4 @@ def spread_us(limiter: ConcurrencyState, policy: PacingPolicy) -> int:
 
 def begin(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter as calls begin to be spread: where they were refused says nothing any more."""
-    return replace(limiter, cap=0, stride=0.0)
-
-
-def forget(limiter: ConcurrencyState, ceiling: int, now_ms: int) -> ConcurrencyState:
-    """The limiter once nothing has limited calls for long but the ceiling: else they would be spread for ever."""
-    lasted_ms = now_ms - limiter.lowered_ms
-    gone = limiter.lowered_ms and limiter.limit >= ceiling and lasted_ms >= _FORGOTTEN * limiter.round_trip_ms
-    return replace(limiter, lowered_ms=0) if gone else limiter
+    return replace(limiter, refused_at=0)

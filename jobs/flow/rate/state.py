@@ -1,6 +1,9 @@
-"""A rate that is learnt: its state, and the constants by which it is."""
+"""A rate that is learnt: its state, and the constants by which it is.
 
-from dataclasses import dataclass
+interval in force = max(interval learnt, pause while nothing is accepted)
+"""
+
+from dataclasses import dataclass, field
 
 CYCLE_MS = 1_000
 CYCLE = 3
@@ -27,14 +30,12 @@ class PacingPolicy:
         slow_ms: from this interval on a rate is slow, and each refusal weighs heavily (10 to 60000).
         slowest_ms: the longest interval while nothing is accepted (100 to 60000).
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
-        memory_ms: what was accepted longer ago counts half (10000 to 3600000).
+        memory_ms: a slower rate than three calls in it cannot be measured (10000 to 3600000).
         recurring_ms: overloads this far apart have nothing to do with each other (1000 to 3600000).
-        told_ms: for so long after a Retry-After a few refusals without one are for another cause (0 to 3600000).
-        tolerated: the share of refusals that may be chance, however few there were (0.001 to 0.05).
-        chance: and the largest share that is taken for it (0.001 to 0.05).
+        tolerated: the share of refusals that may be chance (0.001 to 0.05).
         spread_ms: calls that take so long are begun one after the other where a limit was met (200 to 600000).
         spread: so many times as often as they would end if they were spread evenly (1.01 to 100.0).
-        certain: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
+        log_odds_needed: the logarithm of how much likelier than chance a rate that is too high must be (1.0 to 20.0).
     """
 
     margin: float = 0.96
@@ -53,12 +54,10 @@ class PacingPolicy:
     unbound_ms: int = 10_000
     memory_ms: int = 120_000
     recurring_ms: int = 120_000
-    told_ms: int = 300_000
     tolerated: float = 0.01
-    chance: float = 0.02
     spread_ms: int = 1_000
     spread: float = 1.08
-    certain: float = 4.0
+    log_odds_needed: float = 4.0
 
     @property
     def slowest_us(self) -> int:
@@ -82,20 +81,20 @@ class Pacing:
         credit: accepted since the last raise or refusal.
         need: accepted calls before the next raise.
         step: the next raise.
-        misses: refusals in close succession.
-        pardoned_ms: when the platform first accepted again; a rate is learnt from then to the next time.
+        refusal_streak: refusals in close succession.
+        first_recovery_ms: when the platform first accepted again; a rate is learnt from then to the next time.
         unbound_since_ms: since when the rate holds nothing back; 0: it does.
         row: refusals in a row, as far as samples tell.
         accepted_ms: when a call was last accepted.
         learnt_ms: when the rate was last learnt.
-        pardons: how often the platform has accepted again in this cycle.
+        recoveries: how often the platform has accepted again in this cycle.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
-        told_ms: when a Retry-After was last seen: for a while refusals without one are then for another cause.
-        suspicion: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
+        reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
+        log_odds: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
             logarithm.
-        strays: refusals that were taken for chance, of late.
-        calls: accepted calls among which they came.
-        doubted: whether the raise that was last taken back may have been refused by chance.
+        reserved_refusals: earlier versions counted here what chance refused; written as 0, and passed over.
+        reserved_calls: and here among how many calls; likewise.
+        reserved_doubt: earlier versions tried a raise once more by it; written as 0, and passed over.
         spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
     """
 
@@ -110,19 +109,19 @@ class Pacing:
     credit: int = 0
     need: int = 0
     step: float = 0.0
-    misses: int = 0
-    pardoned_ms: int = 0
+    refusal_streak: int = 0
+    first_recovery_ms: int = 0
     unbound_since_ms: int = 0
     row: int = 0
     accepted_ms: int = 0
     learnt_ms: int = 0
-    pardons: int = 0
+    recoveries: int = 0
     again_ms: int = 0
-    told_ms: int = 0
-    suspicion: float = 0.0
-    strays: float = 0.0
-    calls: float = 0.0
-    doubted: int = 0
+    reserved_told_ms: int = field(default=0, init=False)
+    log_odds: float = 0.0
+    reserved_refusals: float = field(default=0.0, init=False)
+    reserved_calls: float = field(default=0.0, init=False)
+    reserved_doubt: int = field(default=0, init=False)
     spread_us: int = 0
 
     @property

@@ -13,7 +13,8 @@ from random import Random
 
 from cancellist.jobs.flow import controller, events
 from cancellist.jobs.flow.controller import FlowPolicy, FlowState
-from cancellist.jobs.flow.counters import Counters
+from cancellist.jobs.flow.counters import Counters, Tally
+from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from tests.scenarios.simulator.lists import Lists
 from tests.scenarios.simulator.platforms import Answered, Ending, Platform
 
@@ -28,6 +29,15 @@ GAP_MS = 1.0
 LEASE_MS = 9_000.0
 EPOCH_MS = 1_000_000
 WELL = frozenset({Ending.ACCEPTED, Ending.TOO_LONG})
+SIGNALS = {
+    Ending.ACCEPTED: Signal.ACCEPTED,
+    Ending.TOO_LONG: Signal.ACCEPTED,
+    Ending.REFUSED: Signal.REFUSED,
+    Ending.OVERLOADED: Signal.REFUSED,
+    Ending.FAILED: Signal.FAILED,
+    Ending.DENIED: Signal.DENIED,
+    Ending.TIMED_OUT: Signal.TIMED_OUT,
+}
 
 
 @dataclass(slots=True)
@@ -36,9 +46,9 @@ class Worker:
 
     name: str
     lanes: int = 0
-    counters: Counters = field(default_factory=Counters)
+    tally: Tally = field(default_factory=Tally)
+    news: bool = True
     round_ms: float = 100.0
-    posted: Counters | None = None
     posted_ms: float = -URGENT_MS
     waiting: bool = False
 
@@ -50,7 +60,7 @@ class Call:
     id: int
     worker: Worker
     references: int
-    full: bool
+    size: int
     probe: bool
 
 
@@ -65,24 +75,9 @@ class Ended:
     chance: bool
 
 
-def counted(counters: Counters, call: Call, ending: Ending, took_ms: float, told_s: float | None) -> Counters:
-    """A worker's counters after an attempt."""
-    match ending:
-        case Ending.ACCEPTED:
-            after = counters.accept(took_ms, call.references, full=call.full)
-        case Ending.TOO_LONG:
-            after = counters.accept()
-        case Ending.REFUSED:
-            after = counters.refuse("HTTP 429", told=told_s is not None)
-        case Ending.OVERLOADED:
-            after = counters.refuse("HTTP 503", told=told_s is not None, overload=True)
-        case Ending.FAILED:
-            after = counters.fail("Connect call failed")
-        case Ending.DENIED:
-            after = counters.deny("HTTP 401")
-        case Ending.TIMED_OUT:
-            after = counters.time_out("no answer in time")
-    return after.probe(passed=ending in WELL) if call.probe else after
+def shown(ending: Ending, took_ms: float, told_s: float | None) -> AttemptSignal:
+    """What an attempt showed that ended so."""
+    return AttemptSignal(SIGNALS[ending], took_ms, told_s is not None, overload=ending is Ending.OVERLOADED)
 
 
 class Engine:
@@ -173,25 +168,26 @@ class Engine:
             self._tat_ms = self.now_ms + interval_ms
         self._probing = probe
         claim = next(self._ids)
-        size, full = self._size(state, claim, probe=probe)
+        references, size = self._size(state, claim, probe=probe)
         self._slots += 1
         self.most_at_once = max(self.most_at_once, self._slots)
         worker = min(self.workers, key=lambda w: w.lanes)
         worker.lanes += 1
-        call = Call(claim, worker, size, full, probe)
+        call = Call(claim, worker, references, size, probe)
         self.at(self.now_ms + GAP_MS * (0.5 + self._random.random()), lambda: self._send(call))
         return 0.0
 
-    def _size(self, state: FlowState, claim: int, *, probe: bool) -> tuple[int, bool]:
+    def _size(self, state: FlowState, claim: int, *, probe: bool) -> tuple[int, int]:
+        """How many references a call names, and how many it might have named."""
         most = self._lists.most(self.policy.max_references)
+        size = min(most, state.list_size or most)
         if state.explore and state.explorations != self._explored:
             self._explored = state.explorations
-            return min(most, state.explore), False
-        size = min(most, state.list_size or most)
+            return min(most, state.explore), size
         longer = self._lists.longer(self.policy.max_references) if size == self._lists.size and not probe else None
         if longer:
             self._lists.trial = claim
-        return longer or size, not longer
+        return longer or size, size
 
     def _send(self, call: Call) -> None:
         answered = self.platform.arrive(call.references, self.now_ms)
@@ -200,7 +196,11 @@ class Engine:
     def _end(self, call: Call, answered: Answered) -> None:
         worker, ending, took_ms, told_s = call.worker, answered.ending, answered.took_ms, answered.told_s
         self.ended.append(Ended(self.now_ms, ending, call.references, call.probe, answered.chance))
-        worker.counters = counted(worker.counters, call, ending, took_ms, told_s)
+        worker.tally.add(
+            shown(ending, took_ms, told_s), probe=call.probe, references=call.references, size=call.size,
+            timed=ending is not Ending.TOO_LONG,
+        )  # fmt: skip
+        worker.news = True
         if ending is Ending.ACCEPTED:
             self.platform.leave()
             worker.round_ms += 0.1 * (took_ms - worker.round_ms)
@@ -237,14 +237,16 @@ class Engine:
         def tick() -> None:
             quiet = worker.lanes and self.now_ms - worker.posted_ms >= QUIET_MS
             shared = self._moved_ms < worker.posted_ms
-            if quiet or shared or worker.counters is not worker.posted:
+            if quiet or shared or worker.news:
                 self._post(worker, urgent=False)
             self.at(self.now_ms + POST_MS, tick)
 
         return tick
 
     def _post(self, worker: Worker, *, urgent: bool) -> None:
-        worker.posted = self._posted[worker.name] = worker.counters
+        self._posted[worker.name] = worker.tally.counters()
+        worker.tally.shared()
+        worker.news = False
         worker.posted_ms, worker.waiting = self.now_ms, worker.waiting and not urgent
         if urgent or self.now_ms - self._moved_ms >= MOVE_MS:
             self._move()
@@ -256,7 +258,7 @@ class Engine:
             # Until the flow has been told how a probe went there is no other.
             self._probing = self._probed = False
         self._moved_ms = self.now_ms
-        self.state = controller.move(
+        self.state = controller.step(
             before,
             self._posted,
             self._slots,

@@ -259,7 +259,7 @@ def reference_rows() -> list[tuple[str, str, str, str]]:
 
 def constants(policy: FlowPolicy) -> dict[str, Any]:
     """Every constant of a policy."""
-    parts = (policy.limiter, policy.trips, policy.pacing, policy.list_size, policy.breaker)
+    parts = (policy.limiter, policy.random_loss, policy.trips, policy.pacing, policy.list_size, policy.breaker)
     return {f"{type(part).__name__}.{name}": value for part in parts for name, value in asdict(part).items()}
 
 
@@ -278,9 +278,8 @@ def ranges(policy: type) -> dict[str, tuple[float, float]]:
 
 def test_every_constant_of_the_flows_policies_states_its_range_and_is_within_it() -> None:
     policy = FlowPolicy(8)
-    for part in (policy.limiter, policy.trips, policy.pacing, policy.list_size, policy.breaker):
+    for part in (policy.limiter, policy.random_loss, policy.trips, policy.pacing, policy.list_size, policy.breaker):
         values = asdict(part)
-        values.pop("lossy", None)  # what is known of the losses, and no constant
         stated = ranges(type(part))
         assert stated.keys() == values.keys()
         assert all(stated[name][0] <= value <= stated[name][1] for name, value in values.items())
@@ -318,11 +317,11 @@ def test_a_setting_that_was_removed_is_named_as_such(
 
 MATHEMATICS = {
     # No matter of taste: what holds before anything is known, and the odds and errors of tests behind the settings.
-    concurrency: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW", "_REFUSED_BEFORE", "_REFUSED_AMONG_CHANCE"},
+    concurrency: {"UNKNOWN_ROUND_MS", "_LATELY", "_NEW"},
     latency: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
     random_loss: {
         "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
-        "_ONCE", "_CAPPED", "_OFTEN", "_RARE", "_MOST_PATIENT",
+        "_ONCE", "_CAPPED", "_OFTEN", "_RARE", "_LONGEST_RUN",
     },
 }  # fmt: skip
 

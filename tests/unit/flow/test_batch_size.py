@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.flow.batch_size import Listed, ListSize, ListSizePolicy, listed, move
+from cancellist.jobs.flow import batch_size
+from cancellist.jobs.flow.batch_size import Listed, ListSize, ListSizePolicy, listed
 from cancellist.jobs.flow.counters import Counters, Sized, bucket
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
@@ -10,14 +11,17 @@ from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 POLICY = ListSizePolicy()
 
 
+def answered(*lists):
+    """Lists that were accepted; each: how many, of how many references, in how many ms."""
+    sizes = {bucket(length): Sized(n, n * length, n * ms) for n, length, ms in lists if n}
+    return Counters(accepted=sum(n for n, _, _ in lists), sizes=sizes)
+
+
 def step(state, cost_ms, *, bound=100, calls=50):
     """Calls of the size in force, and one of the size to explore; `cost_ms`: of a list by its length."""
-    counts = Counters()
     size = state.size or bound
-    for length, n in ((size, calls), (state.explore, 1)):
-        for _ in range(n if length else 0):
-            counts = counts.accept(cost_ms(length), length)
-    return move(state, FlowSample(1_000, 750, 4, counts), POLICY, bound)
+    lists = [(n, length, cost_ms(length)) for length, n in ((size, calls), (state.explore, 1)) if length]
+    return batch_size.step(state, FlowSample(1_000, 750, 4, answered(*lists)), POLICY, bound)
 
 
 def settle(state, cost_ms, rounds=400, **options):
@@ -73,29 +77,29 @@ def test_a_list_of_one_has_no_shorter_one():
 
 def test_shorter_lists_as_they_happen_tell_as_much():
     counts = Counters(sizes={bucket(100): Sized(50, 5000, 50 * 400.0), bucket(50): Sized(20, 1000, 20 * 100.0)})
-    assert move(ListSize(), FlowSample(1_000, 750, 4, counts), POLICY, 100).size == 50
+    assert batch_size.step(ListSize(), FlowSample(1_000, 750, 4, counts), POLICY, 100).size == 50
 
 
 def test_lists_that_are_never_answered_in_time_get_shorter_until_one_is():
     state = ListSize()
     for n in range(1, 6):
-        state = move(state, FlowSample(1_000 * n, 0, 4, Counters(timed_out=1)), POLICY, 100)
+        state = batch_size.step(state, FlowSample(1_000 * n, 0, 4, Counters(timed_out=1)), POLICY, 100)
     assert (state.in_force, state.explore) == (100, 12)
-    answered = Counters(timed_out=2).accept(20_000.0, 12)
-    assert move(state, FlowSample(9_000, 0, 4, answered), POLICY, 100).size == 12
+    late = replace(answered((1, 12, 20_000.0)), timed_out=2)
+    assert batch_size.step(state, FlowSample(9_000, 0, 4, late), POLICY, 100).size == 12
 
 
 def test_a_size_that_was_once_answered_is_not_given_up_for_timeouts():
     state = step(ListSize(), lambda n: 50 + n)
     for n in range(1, 20):
-        state = move(state, FlowSample(1_000 * n, 0, 4, Counters(timed_out=5)), POLICY, 100)
+        state = batch_size.step(state, FlowSample(1_000 * n, 0, 4, Counters(timed_out=5)), POLICY, 100)
     assert (state.in_force, state.explore) == (100, 0)
 
 
 def shortened(timeouts=16):
     """Lists of one, after a platform that hung when it was first used."""
-    state = move(ListSize(), FlowSample(1_000, 750, 16, Counters(timed_out=timeouts)), POLICY, 100)
-    return move(state, FlowSample(2_000, 1_750, 1, Counters().accept(20.0, state.explore)), POLICY, 100)
+    state = batch_size.step(ListSize(), FlowSample(1_000, 750, 16, Counters(timed_out=timeouts)), POLICY, 100)
+    return batch_size.step(state, FlowSample(2_000, 1_750, 1, answered((1, state.explore, 20.0))), POLICY, 100)
 
 
 def test_what_an_outage_has_shortened_is_doubled_with_each_longer_list_that_is_answered():
@@ -109,15 +113,12 @@ def test_what_an_outage_has_shortened_is_doubled_with_each_longer_list_that_is_a
 def test_a_length_that_times_out_again_ends_the_doubling():
     state, asked = shortened(), []
     for n in range(400):
-        counts = Counters()
-        for _ in range(4):
-            counts = counts.accept(20.0, state.in_force)
-        if 0 < state.explore < 30:
-            counts = counts.accept(20.0, state.explore)
-        elif state.explore:
+        explored = 0 < state.explore < 30
+        counts = answered((4, state.in_force, 20.0), (explored, state.explore, 20.0))
+        if state.explore and not explored:
             counts = replace(counts, timed_out=1)
             asked.append(state.explorations)
-        state = move(state, FlowSample(3_000 + n, 2_750 + n, 4, counts), POLICY, 100)
+        state = batch_size.step(state, FlowSample(3_000 + n, 2_750 + n, 4, counts), POLICY, 100)
     assert (state.in_force, state.pace) == (16, 0)
     assert 400 * 4 / POLICY.explore_every <= len(set(asked)) <= 20
 
@@ -132,13 +133,13 @@ def test_a_list_that_was_asked_for_and_never_answered_is_asked_for_again():
     state = ListSize(size=25)
     for n in range(40):
         counts = Counters(sizes={bucket(25): Sized(20, 500, 20 * 50.0)})
-        state = move(state, FlowSample(1_000 + n, 750 + n, 4, counts), POLICY, 100)
+        state = batch_size.step(state, FlowSample(1_000 + n, 750 + n, 4, counts), POLICY, 100)
     assert state.explorations >= 3
 
 
 def test_a_sample_in_which_nothing_ended_changes_nothing():
     state = shortened()
-    assert move(state, FlowSample(3_000, 2_000, 4, Counters()), POLICY, 100) == state
+    assert batch_size.step(state, FlowSample(3_000, 2_000, 4, Counters()), POLICY, 100) == state
 
 
 @pytest.mark.parametrize(

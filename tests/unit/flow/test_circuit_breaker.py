@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode, move, pause_ms, probe_now
+from cancellist.jobs.flow import circuit_breaker
+from cancellist.jobs.flow.circuit_breaker import Breaker, BreakerPolicy, Mode, pause_ms, probe_now
 from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.model import BreakerCause
@@ -11,41 +12,41 @@ POLICY = BreakerPolicy()
 T0 = 1_000_000
 
 
-def after(breaker, counts, at_ms=T0, jitter=0.999999):
-    return move(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter)
+def after(breaker, counts, at_ms=T0, jitter=0.999999, **known):
+    return circuit_breaker.step(breaker, FlowSample(at_ms, at_ms - 250, 4, counts), POLICY, jitter, **known)
 
 
 def test_a_denial_opens_at_once():
-    got = after(Breaker(), Counters().accept().deny("HTTP 401"))
+    got = after(Breaker(), Counters(accepted=1, denied=1, why="HTTP 401"))
     assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.DENIED, "HTTP 401")
     assert got.next_probe_ms == T0 + POLICY.denied_first_ms
 
 
 def test_a_run_of_failures_opens_and_one_less_does_not():
-    counts = Counters()
-    for _ in range(POLICY.threshold - 1):
-        counts = counts.fail("Connect call failed")
-    assert after(Breaker(), counts).closed
-    got = after(Breaker(), counts.time_out("no answer in time"))
+    less = POLICY.threshold - 1
+    assert after(Breaker(), Counters(failed=less, run=less)).closed
+    got = after(Breaker(), Counters(failed=less, timed_out=1, run=less + 1, why="no answer in time"))
     assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.OUTAGE, "no answer in time")
 
 
+def test_a_run_that_chance_makes_opens_nothing_and_the_next_failure_does():
+    assert after(Breaker(), Counters(failed=7, run=7), chance_run=8).closed
+    assert not after(Breaker(), Counters(failed=8, run=8), chance_run=8).closed
+    assert not after(Breaker(), Counters(failed=5, run=5), chance_run=3).closed
+
+
 def test_a_run_goes_on_over_samples_and_an_accepted_call_ends_it():
-    breaker, counts = Breaker(), Counters()
+    breaker = Breaker()
     for n in range(1, 5):
-        counts = counts.fail("reset")
-        breaker = after(breaker, Counters(failed=1, run=counts.run))
+        breaker = after(breaker, Counters(failed=1, run=n))
         assert (breaker.run, breaker.closed) == (n, True)
     assert after(breaker, Counters(accepted=1)).run == 0
     assert not after(breaker, Counters(failed=1, run=5)).closed
 
 
 def test_refusals_for_load_are_no_outage_but_overload_is():
-    refused, overloaded = Counters(), Counters()
-    for _ in range(9):
-        refused, overloaded = refused.refuse("HTTP 429"), overloaded.refuse("HTTP 503", overload=True)
-    assert after(Breaker(), refused).closed
-    assert not after(Breaker(), overloaded).closed
+    assert after(Breaker(), Counters(refused=9)).closed
+    assert not after(Breaker(), Counters(refused=9, run=9)).closed
 
 
 def test_runs_of_many_drains_that_others_have_ended_meanwhile_open_nothing():
@@ -62,38 +63,38 @@ def test_pauses_double_up_to_the_longest_and_never_fall_below_half(kind, most):
 
 
 def test_a_probe_that_passes_closes_and_one_that_fails_opens_for_longer():
-    opened = after(Breaker(), Counters().deny("HTTP 401"))
+    opened = after(Breaker(), Counters(denied=1, why="HTTP 401"))
     due = after(opened, Counters(), opened.next_probe_ms)
     assert due.mode is Mode.HALF_OPEN
-    failed = after(due, Counters().deny("HTTP 403").probe(passed=False), due.since_ms + 50)
+    failed = after(due, Counters(denied=1, probes_failed=1, why="HTTP 403"), due.since_ms + 50)
     assert (failed.mode, failed.why, failed.tries) == (Mode.OPEN, "HTTP 403", 2)
     assert failed.next_probe_ms - failed.since_ms == 2 * POLICY.denied_first_ms
-    passed = after(failed, Counters().accept().probe(passed=True), failed.next_probe_ms)
+    passed = after(failed, Counters(accepted=1, probes_passed=1), failed.next_probe_ms)
     assert (passed.mode, passed.next_probe_ms, passed.run) == (Mode.CLOSED, 0, 0)
 
 
 def test_what_belongs_to_calls_from_before_it_opened_changes_nothing():
-    opened = after(Breaker(), Counters().deny("HTTP 401"))
-    late = after(opened, Counters().accept().deny("HTTP 401").fail("reset"), T0 + 5)
+    opened = after(Breaker(), Counters(denied=1, why="HTTP 401"))
+    late = after(opened, Counters(accepted=1, denied=1, failed=1, run=1, why="reset"), T0 + 5)
     assert replace(late, run=0) == opened
 
 
 def test_a_breaker_that_opens_again_soon_goes_on_with_longer_pauses():
-    opened = after(Breaker(), Counters().deny("HTTP 401"))
-    closed = after(opened, Counters().accept().probe(passed=True), opened.next_probe_ms)
-    soon = after(closed, Counters().deny("HTTP 401"), closed.since_ms + 100)
+    opened = after(Breaker(), Counters(denied=1, why="HTTP 401"))
+    closed = after(opened, Counters(accepted=1, probes_passed=1), opened.next_probe_ms)
+    soon = after(closed, Counters(denied=1, why="HTTP 401"), closed.since_ms + 100)
     assert soon.next_probe_ms - soon.since_ms == 2 * POLICY.denied_first_ms
-    settled = after(closed, Counters().accept(), closed.since_ms + POLICY.settled_ms)
+    settled = after(closed, Counters(accepted=1), closed.since_ms + POLICY.settled_ms)
     assert settled.tries == 0
 
 
 def test_an_outage_that_turns_out_to_be_a_denial_says_so():
     opened = after(Breaker(), Counters(failed=5, run=5, why="reset"))
-    denied = after(opened, Counters().deny("HTTP 401"), T0 + 10)
+    denied = after(opened, Counters(denied=1, why="HTTP 401"), T0 + 10)
     assert (denied.kind, denied.why) == (BreakerCause.DENIED, "HTTP 401")
 
 
 def test_a_person_makes_the_next_probe_due():
-    opened = after(Breaker(), Counters().deny("HTTP 401"))
+    opened = after(Breaker(), Counters(denied=1, why="HTTP 401"))
     assert probe_now(opened, T0 + 3).next_probe_ms == T0 + 3
     assert probe_now(Breaker(), T0) == Breaker()

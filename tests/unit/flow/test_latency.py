@@ -1,5 +1,6 @@
+from cancellist.jobs.flow import latency
 from cancellist.jobs.flow.counters import Counters, Timed
-from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips, move
+from cancellist.jobs.flow.latency import RoundTripPolicy, RoundTrips
 from cancellist.jobs.flow.sample import FlowSample
 
 POLICY = RoundTripPolicy()
@@ -11,14 +12,14 @@ class Story:
     def __init__(self, limit):
         self.trips, self.limit, self.at_ms, self.limits, self.enough = RoundTrips(), float(limit), 1_000_000, [], []
 
-    def run(self, seconds, round_ms, *, used=True):
+    def run(self, seconds, round_ms, *, saturated=True):
         for _ in range(int(seconds * 4)):
             self.at_ms += 250
             ms = round_ms(int(self.limit))
             n = max(1, round(self.limit * 250 / ms))
             counts = Counters(accepted=n, full=Timed(n, n * ms, n * ms * ms))
             sample = FlowSample(self.at_ms, self.at_ms - 250, int(self.limit), counts)
-            self.trips, advice = move(self.trips, self.limit, sample, POLICY, used=used)
+            self.trips, advice = latency.step(self.trips, self.limit, sample, POLICY, saturated=saturated)
             self.limit = advice.limit
             self.limits.append(int(self.limit))
             if advice.enough:
@@ -65,5 +66,5 @@ def test_a_single_long_window_is_noise():
 def test_too_few_calls_say_nothing_and_end_an_experiment():
     story = Story(16).run(5, lambda _: 50.0).run(2, lambda n: n * n / 2)
     assert story.limit < 16
-    story.run(0.25, lambda _: 50.0, used=False)
+    story.run(0.25, lambda _: 50.0, saturated=False)
     assert story.trips.from_limit == 0

@@ -1,33 +1,35 @@
 from dataclasses import replace
 
-from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
+from cancellist.jobs.flow import random_loss
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.counters import Counters
-from cancellist.jobs.flow.random_loss import Losses, move
+from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.responses.retry import RetryPolicy
 
-POLICY = ConcurrencyPolicy()
+POLICY, LIMITS = RandomLossPolicy(), ConcurrencyPolicy()
 T0 = 1_000_000
 
 
 class Story:
     """Losses and a limiter that is lowered where the story says so; a sample is a round trip."""
 
-    def __init__(self, limit, losses=Losses(), policy=POLICY):  # noqa: B008 - frozen
-        self.policy = policy
+    def __init__(self, limit, losses=Losses(), limits=LIMITS):  # noqa: B008 - frozen
+        self.limits = limits
         self.limiter = ConcurrencyState(limit, round_ms=100.0)
         self.losses = losses
         self.at_ms = T0
 
-    def step(self, *, lowered_to=None, held=False, accepted=0, refused=0, timed_out=0):
+    def step(self, *, lowered_to=None, other_trial=False, accepted=0, refused=0, timed_out=0):
         self.at_ms += 200
         before = self.limiter
         if lowered_to:
-            self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, cap=int(before.limit))
+            self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, refused_at=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
         sample = FlowSample(self.at_ms, self.at_ms - 200, int(before.limit), came)
-        self.losses, self.limiter = move(self.losses, before, self.limiter, sample, self.policy, held=held)
+        self.losses, self.limiter = random_loss.step(
+            self.losses, before, self.limiter, sample, POLICY, self.limits, other_trial=other_trial
+        )
         return self.losses
 
     def lowered_twice(self):
@@ -68,7 +70,7 @@ def test_losses_that_end_while_they_are_counted_are_for_a_limit():
 
 
 def test_losses_that_end_are_not_counted_for_ever_where_none_are_tolerated():
-    story = Story(20.0, policy=ConcurrencyPolicy(tolerated=0.0))
+    story = Story(20.0, limits=ConcurrencyPolicy(tolerated=0.0))
     story.lowered_twice()
     assert story.losses.weighing
     for _ in range(POLICY.memory // 17 + 1):
@@ -100,7 +102,7 @@ def test_one_call_at_a_time_loses_by_chance_alone():
     for _ in range(8):
         story.step(accepted=9, refused=1)
     assert 0.08 <= story.losses.chance <= 0.15
-    assert (story.limiter.limit, story.limiter.cap, story.losses.tried) == (2, 0, False)
+    assert (story.limiter.limit, story.limiter.refused_at, story.losses.tried) == (2, 0, False)
 
 
 def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit_and_a_look_follows():
@@ -111,7 +113,7 @@ def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limi
         story.step(accepted=18, refused=2)
     assert not story.losses.tried
     assert 0.08 < story.losses.chance < 0.1
-    assert story.limiter.credit == POLICY.probe_after
+    assert story.limiter.credit == LIMITS.probe_after
 
 
 def test_a_look_and_another_experiment_put_off_the_next_one():
@@ -120,21 +122,20 @@ def test_a_look_and_another_experiment_put_off_the_next_one():
     story.step(accepted=190, refused=20)
     assert not story.losses.tried
     story.limiter = replace(story.limiter, probing_ms=0)
-    story.step(held=True, accepted=190, refused=20)
+    story.step(other_trial=True, accepted=190, refused=20)
     assert not story.losses.tried
     story.step(accepted=190, refused=20)
     assert story.losses.tried
 
 
 def test_an_outage_must_last_for_longer_than_chance_makes_calls_fail_in_a_row():
-    assert Losses().patient(BreakerPolicy()) == BreakerPolicy()
-    assert Losses(chance=0.03).patient(BreakerPolicy()).threshold == 6
-    assert Losses(most=0.03, share=0.03).patient(BreakerPolicy()).threshold == 6
-    assert Losses(chance=0.03).patient(BreakerPolicy(threshold=20)).threshold == 20
+    assert Losses().longest_run == 0
+    assert Losses(chance=0.03).longest_run == 6
+    assert Losses(most=0.03, share=0.03).longest_run == 6
 
 
 def test_an_outage_opens_the_breaker_before_the_only_list_that_is_left_has_had_all_its_attempts():
-    assert Losses(chance=0.25).patient(BreakerPolicy()).threshold < RetryPolicy().max_attempts
+    assert Losses(chance=0.25).longest_run < RetryPolicy().max_attempts
 
 
 def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undone():
@@ -143,8 +144,8 @@ def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undo
     for _ in range(3):
         story.step(accepted=36, refused=4)
     assert 0.1 <= story.losses.chance <= 0.15
-    assert (story.limiter.limit, story.limiter.cap, story.losses.tried) == (20, 0, False)
-    assert story.losses.tolerant(POLICY).tolerated > 0.1
+    assert (story.limiter.limit, story.limiter.refused_at, story.losses.tried) == (20, 0, False)
+    assert story.losses.tolerated(POLICY) > 0.1
 
 
 def test_losses_that_end_below_are_for_a_limit():
@@ -153,7 +154,7 @@ def test_losses_that_end_below_are_for_a_limit():
     for _ in range(3):
         story.step(accepted=40)
     assert (story.losses.tried, story.losses.chance, story.limiter.limit) == (False, 0, level)
-    assert story.losses.tolerant(POLICY) == POLICY
+    assert story.losses.tolerated(POLICY) == 0
 
 
 def test_more_losses_below_than_above_are_a_limit_that_has_come_down():
@@ -189,8 +190,8 @@ def test_most_calls_lost_are_never_chance():
 
 def test_timeouts_of_calls_from_before_the_experiment_prove_nothing():
     story = tried()
-    excused = story.losses.excused
-    story.step(timed_out=excused)
+    late_timeouts = story.losses.late_timeouts
+    story.step(timed_out=late_timeouts)
     assert story.losses.lost == 0
     story.step(timed_out=1)
     assert story.losses.lost == 1

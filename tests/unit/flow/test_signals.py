@@ -53,7 +53,7 @@ def test_a_request_that_was_withheld_shows_nothing_of_the_platform():
 
 
 def test_a_refusal_tells_whether_it_gave_a_time_and_whether_it_may_be_an_outage():
-    assert shown_by(Answer(429, None, 3.0), 1).told
+    assert shown_by(Answer(429, None, 3.0), 1).with_retry_after
     assert not shown_by(Answer(429), 1).overload
     assert shown_by(Answer(503), 1).overload
 

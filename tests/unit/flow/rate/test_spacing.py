@@ -1,7 +1,8 @@
+from cancellist.jobs.flow import controller
 from cancellist.jobs.flow.concurrency import ConcurrencyState
-from cancellist.jobs.flow.controller import FlowPolicy, FlowState, move
+from cancellist.jobs.flow.controller import FlowPolicy, FlowState
 from cancellist.jobs.flow.counters import Counters, Sized
-from cancellist.jobs.flow.rate.spacing import forget, spread_us
+from cancellist.jobs.flow.rate.spacing import spread_us
 from cancellist.jobs.flow.rate.state import Pacing, PacingPolicy
 
 POLICY = PacingPolicy(spread=1.25)
@@ -19,30 +20,15 @@ def test_fast_calls_and_those_that_no_limit_has_held_back_may_begin_at_once():
 
 def after(pacing):
     counters = Counters(accepted=10, sizes={0: Sized(10, 10, 20_000.0)})
-    limiter = ConcurrencyState(10.0, cap=11, round_ms=2_000.0, lowered_ms=T0 - 60_000)
+    limiter = ConcurrencyState(10.0, refused_at=11, round_ms=2_000.0, lowered_ms=T0 - 60_000)
     state = FlowState(T0, limiter, pacing=pacing)
-    return move(state, {"d": counters}, 10, FlowPolicy(32), T0 + 250, 0.5)
+    return controller.step(state, {"d": counters}, 10, FlowPolicy(32), T0 + 250, 0.5)
 
 
 def test_the_limit_is_found_anew_as_calls_begin_to_be_spread_and_kept_while_they_are():
-    assert after(Pacing()).limiter.cap == 0
-    assert after(Pacing(spread_us=185_000)).limiter.cap == 11
+    assert after(Pacing()).limiter.refused_at == 0
+    assert after(Pacing(spread_us=185_000)).limiter.refused_at == 11
 
 
 def test_a_rate_that_is_known_goes_before_the_spread():
     assert after(Pacing(interval_us=300_000)).interval_us == 300_000
-
-
-def test_a_limit_that_was_met_is_forgotten_once_only_the_ceiling_has_held_calls_back_for_long():
-    limiter, ceiling, long_ms = ConcurrencyState(32.0, round_ms=2_000.0, lowered_ms=T0), 32, 60 * 2_000
-    assert spread_us(forget(limiter, ceiling, T0 + long_ms), POLICY) == 0
-    assert forget(limiter, ceiling, T0 + long_ms - 1) == limiter
-    assert forget(limiter, ceiling + 1, T0 + long_ms) == limiter
-
-
-def test_slow_calls_are_spread_no_longer_once_the_limit_that_was_met_is_gone():
-    counters = Counters(accepted=10, sizes={0: Sized(10, 10, 20_000.0)})
-    limiter = ConcurrencyState(32.0, round_ms=2_000.0, lowered_ms=T0 - 130_000)
-    state = FlowState(T0, limiter, pacing=Pacing(spread_us=58_000))
-    assert move(state, {"d": counters}, 32, FlowPolicy(32), T0 + 250, 0.5).interval_us == 0
-    assert move(state, {"d": counters}, 32, FlowPolicy(33), T0 + 250, 0.5).interval_us > 0
