@@ -17,6 +17,11 @@ from tests.contract.steps import (
 # the idempotency key
 
 
+@pytest.fixture(autouse=True)
+async def _group(ledger):
+    await intake.prepare(ledger)
+
+
 @pytest.mark.parametrize("seal_with", ["small", "large"])
 async def test_an_entry_with_a_bound_key_and_the_same_content_makes_no_second_job(ledger, seal_with):
     first = await submitted(ledger, refs(5), idempotency_key="k")

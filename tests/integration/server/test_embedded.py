@@ -7,9 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,71 +19,9 @@ from cancellist.jobs.ledger.server import embedded, valkey_launch, valkey_proces
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from cancellist.jobs.ledger.server.valkey_process import Files, is_alive, pid_of, socket_of
 from tests.support import ROOT
+from tests.support.embedded import RESTLESS, User, end_server, eventually
 
 pytestmark = pytest.mark.timeout(60)
-
-
-# one command: it becomes a user, says so, and leaves when its standard input is closed
-USER = """
-import sys
-from pathlib import Path
-from cancellist.jobs.ledger.server.embedded import EmbeddedServer
-with EmbeddedServer(Path(sys.argv[1])) as server:
-    print(server.pid, flush=True)
-    sys.stdin.read()
-"""
-
-# comes and goes, and counts: a lost server or a lost write shows in the count
-RESTLESS = """
-import random, sys, time
-from pathlib import Path
-from redis import Redis
-from cancellist.jobs.ledger.server.embedded import EmbeddedServer
-for _ in range(int(sys.argv[2])):
-    with EmbeddedServer(Path(sys.argv[1])) as server:
-        with Redis.from_url(server.url) as redis:
-            redis.incr("visits")
-        time.sleep(random.uniform(0, 0.02))
-"""
-
-
-class User:
-    """A command of its own process."""
-
-    def __init__(self, folder: Path, **env: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | env,
-        )
-        line = self.process.stdout.readline()
-        self.server_pid = int(line)
-
-    def leave(self) -> None:
-        self.process.communicate(timeout=30)
-        assert self.process.returncode == 0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=30)
-
-
-def end_server(files: Files) -> None:
-    pid = pid_of(files)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not is_alive(files))
-
-
-def eventually(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture
