@@ -53,8 +53,8 @@ class Drain:
         self._gate = GateWatch(ledger, account, self._spawn, self._drop_stale)
         self._leases = Leases(ledger, account, name, terms, self._gate.learn)
         self._staging = Staging()
-        self._demand = ClaimPlanner(terms)
-        self._urgency = UrgentCalls(lambda: self._demand.overtaken)
+        self._planner = ClaimPlanner(terms)
+        self._urgent = UrgentCalls(lambda: self._planner.overtaken)
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._side: set[asyncio.Task[None]] = set()
         self._asking = 0
@@ -66,8 +66,8 @@ class Drain:
         """Says that something may have become claimable, that it goes `first`, or that the gate has moved."""
         self._idle_until = 0.0
         if first:
-            self._demand.overtakings += 1
-            self._urgency.look()
+            self._planner.overtakings += 1
+            self._urgent.look()
         self._changed.set()
         if gate:
             self._gate.doubt()
@@ -95,7 +95,7 @@ class Drain:
                 # Every lane ended before these were staged: nobody will hand them a slot, so claim them anew.
                 await self._give_back(self._staging.drop_all(), [])
             lanes, staged = len(self._lanes), len(self._staging)
-            mode = self._demand.wanted(lanes, staged, self._asking, settling=bool(self._side))
+            mode = self._planner.wanted(lanes, staged, self._asking, settling=bool(self._side))
             if mode is None or monotonic() < self._idle_until:
                 await self._pause(self._idle_until - monotonic() if mode else _IDLE_S)
                 continue
@@ -103,11 +103,11 @@ class Drain:
                 if await self._ask("leave"):
                     return
                 continue
-            await asyncio.gather(*(self._ask(mode) for _ in range(self._demand.requests(mode, lanes, staged))))
+            await asyncio.gather(*(self._ask(mode) for _ in range(self._planner.requests(mode, lanes, staged))))
 
     async def _ask(self, mode: Mode) -> bool:
         """Asks for a claim until there is an answer; answers whether this drain has left."""
-        ask, overtakings = self._requests.new(mode, len(self._lanes)), self._demand.overtakings
+        ask, overtakings = self._requests.new(mode, len(self._lanes)), self._planner.overtakings
         self._asking += 1
         try:
             answered = await self._requests.claim(ask)
@@ -125,15 +125,15 @@ class Drain:
     def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float, overtakings: int) -> None:
         """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
         self._gate.learn(answer.gate_now, asked_at)
-        self._demand.learn(ask, answer, overtakings)
-        self._urgency.hear(answer.urgent_out)
+        self._planner.learn(ask, answer, overtakings)
+        self._urgent.hear(answer.urgent_out)
         match answer:
-            case Wait(wait_ms=wait_ms) if overtakings == self._demand.overtakings:  # else it is an old answer
+            case Wait(wait_ms=wait_ms) if overtakings == self._planner.overtakings:  # else it is an old answer
                 self._idle_until = monotonic() + (_IDLE_S if wait_ms < 0 else min(wait_ms / 1000, _IDLE_S))
             case Claim():
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
-                self._urgency.hold(answer)
+                self._urgent.hold(answer)
                 if answer.gate != self._gate.version:  # its first answer was lost, and much may have been stopped since
                     self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
                 elif answer.has_slot:
@@ -155,7 +155,7 @@ class Drain:
                 if ended and ended.shown and ended.shown.sign is not Signal.ACCEPTED:
                     await self._heed()
                 left = ended is not None and ended.leaves
-                self._urgency.end(claim, left=left)
+                self._urgent.end(claim, left=left)
                 first = left and claim.urgent and not self._staging.urgent
                 chained = ended and ended.chains and not first
                 successor = await self._successor(slot, began_at) if chained else None
@@ -175,7 +175,7 @@ class Drain:
     def _forget(self, claim: Claim, *, left: bool = False) -> None:
         """Lets go of a claim; `left` says that some of its references are to be read or called again."""
         self._leases.drop(claim.id)
-        self._urgency.drop([claim.id])
+        self._urgent.drop([claim.id])
         if left and claim.urgent:
             self.wake(first=True)
 
@@ -194,7 +194,7 @@ class Drain:
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
         self.calls += 1
-        self._urgency.begin(claim)
+        self._urgent.begin(claim)
         call = asyncio.create_task(self._attempt(claim, lambda: self._may_send(claim)))
         self._leases.watch(claim.id, call)
         return call
@@ -223,9 +223,9 @@ class Drain:
         """The staged claim that may start now, by the order of the policy, on a call that `began_at` and has ended."""
         if self._stop.is_set() or not self._staging or not self._leases.holds(slot):
             return None
-        if len(self._lanes) > self._demand.most or not await self._gate.heard():
+        if len(self._lanes) > self._planner.most or not await self._gate.heard():
             return None
-        if not await self._urgency.in_order(began_at, lambda: self._staging.urgent):
+        if not await self._urgent.in_order(began_at, lambda: self._staging.urgent):
             return None
         claim = self._staging.pop(self._gate.version)
         if claim and not self._leases.may_send(claim.id):
@@ -241,9 +241,9 @@ class Drain:
 
     async def _settle(self, claim: Claim, ended: AttemptResult, slot: str, *, keep: bool) -> None:
         """Settles a claim, and places the one that this brings."""
-        lanes, mode, overtakings = len(self._lanes), None, self._demand.overtakings
+        lanes, mode, overtakings = len(self._lanes), None, self._planner.overtakings
         if not self._stop.is_set():
-            mode = self._demand.wanted_with_a_settle(lanes, len(self._staging))
+            mode = self._planner.wanted_with_a_settle(lanes, len(self._staging))
         ask = self._requests.new(mode, lanes) if mode else None
         settled = await self._requests.settle(ended.settlement(claim, slot, keep=keep), ask)
         self._forget(claim, left=settled is not None and ended.leaves)
@@ -263,7 +263,7 @@ class Drain:
         await self._requests.give_back(ids, slots)
         for claim in ids:
             self._leases.drop(claim)
-        self._urgency.drop(ids)
+        self._urgent.drop(ids)
         self._changed.set()
 
     async def _on_stop(self) -> None:

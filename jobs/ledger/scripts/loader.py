@@ -1,7 +1,7 @@
 """The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text.
 
 Before all stand questions: whether the user may run every command that the script may come to, and whether the fixed
-keys are of their kinds (permissions.py).
+keys are of their kinds (required_commands.py).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Records what the present format writes, in the middle of everything: `python -m tests.contract.record_format`.
+"""Records what the present format writes, in the middle of everything: `python -m tests.contract.format.record_format`.
 
 Run by hand when FORMAT rises, and kept for as long as the format is read (CONTRIBUTING.md). Every operation is a real
 one, on a real server; ids and times differ little from run to run.

@@ -1,6 +1,6 @@
 """Faults over real HTTP: what the caller sees, and whether the platform acted.
 
-Answers of another form are in test_sandbox_forms.py, and odd bytes in test_sandbox_odd_bytes.py.
+Answers of another form are in test_forms.py, and odd bytes in test_odd_bytes.py.
 """
 
 import asyncio
