@@ -18,8 +18,6 @@ DOCS = ROOT / "docs"
 PAGES = [*TOP, *sorted(DOCS.rglob("*.md"))]
 ROOMS = ("bench", "cancellist", "cli", "config", "docs", "jobs", "sandbox", "tests", "worker")
 LUA = ROOT / "jobs/ledger/scripts/lua"
-COMING = {DOCS / "explanation/flow-control.md"}
-"""Pages that are linked to and are being written."""
 
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -55,8 +53,6 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_a_page_links_to_what_is_there(page: Path) -> None:
     for target, anchor in links(page):
-        if target in COMING:
-            continue
         assert target.exists(), f"{named(page)} links to {target}"
         assert target.is_relative_to(ROOT)
         if anchor:
@@ -79,7 +75,7 @@ def test_code_names_pages_that_are_there() -> None:
     for file in files:
         for page in re.findall(r"(?<![\w./-])docs/[\w./-]+\.md\b", file.read_text(encoding="utf-8")):
             seen += 1
-            assert (ROOT / page).is_file() or ROOT / page in COMING, f"{named(file)} names {page}"
+            assert (ROOT / page).is_file(), f"{named(file)} names {page}"
     assert seen > 10
 
 
