@@ -5,6 +5,7 @@ from typing import Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare
+from cancellist.jobs.parsing.documents.headings import says_not
 from cancellist.jobs.parsing.references import shown
 
 _LIKELY: Final = frozenset(
@@ -76,6 +77,11 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
         which = "several columns may be" if likely or matching else "no column is known to be"
         raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
     found = matching[0]
+    if says_not(names[found]):
+        raise InputError(
+            f"references are under {quoted(names[found])}, and by its name they may not be meant: name it with "
+            "--column if they are"
+        )
     rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
     best = max(rivals, key=lambda name: rivals[name], default="")
     if best and rivals[best] > held[found]:

@@ -10,7 +10,7 @@ from typing import Final
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
 from cancellist.jobs.parsing.documents.columns import folded, looks_like_reference
-from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, places, questioned
+from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, keeps, places, questioned, remark
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LineBuffer
 from cancellist.jobs.parsing.documents.spans import Spans
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
@@ -196,6 +196,8 @@ class CsvParser:
                     values.append(value)
                     whole.append(row)
                 else:
+                    if filled(row) == 1 and (words := next(filter(keeps, row), None)):
+                        raise remark(line, words)
                     without.append(row)
             self._cut_off = len(row) <= table.position
         return RawBatch(kept, values, tuple(invalid), len(without), whole, without)

@@ -10,7 +10,7 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled, records
-from cancellist.jobs.parsing.documents.headings import is_decoration, is_words
+from cancellist.jobs.parsing.documents.headings import is_decoration, is_words, keeps
 from cancellist.jobs.parsing.documents.hints import BEYOND, Hints
 from cancellist.jobs.parsing.documents.lines import COMMENTS
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
@@ -101,6 +101,7 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
         InputError: the column with the references cannot be told, or the header does not fit the rows.
     """
     at, first = _header(rows, hints, pattern)
+    _check_above(rows[: first if at is None else at], hints)
     header = rows[at].cells if at is not None else None
     data = rows[at + 1 :] if at is not None else rows[first:]
     width = _width(header, data)
@@ -120,6 +121,20 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
     column = bare(header[position]) if header and position < len(header) else None
     return Found(table, column, above, _notes(rows, at, first, position, hints))
+
+
+def _check_above(rows: Sequence[Row], hints: Hints) -> None:
+    """Refuse a table above which it is said that what is below is not meant.
+
+    Raises:
+        InputError: it is.
+    """
+    for row in rows:
+        if words := next(filter(keeps, row.cells), None):
+            raise InputError(
+                f"line {row.line + hints.skip_lines}: {quoted(words)} stands above the table: pass over it with "
+                "--skip-lines if what is below is to be cancelled"
+            )
 
 
 def _check_below(

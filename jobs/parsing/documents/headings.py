@@ -35,6 +35,8 @@ _KEEPING: Final = re.compile(
     re.IGNORECASE,
 )
 """Those of them that say which are not."""
+_OTHERS: Final = re.compile(r"\breplac(ed|ement|ements|es|ing)\b", re.IGNORECASE)
+"""Words in a name that may be of what stands in another's place."""
 _WORD: Final = re.compile(r"[\W_]*[^\W\d_]{2,}[\W_]*|[^\W\d_]*[^\x00-\x7f\W\d_][^\W\d_]*")
 """Two letters or more, or one that is not ASCII, which may be a word by itself."""
 _LABEL: Final = re.compile(r"[^\W\d_][^:\uff1a\n]{0,60}(?::\s+|\uff1a\s*)\S|[^\W\d_][^:\n]{0,60}:.*@", re.DOTALL)
@@ -64,7 +66,7 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
             f"line {line}: '{shown(text.strip(NOISE))}' holds a reference among other words: leave one reference on "
             "each line and nothing else, or hand in CSV with a header"
         )
-    if _LABEL.match(bare(text)) or (_keeps(text) if first else is_remark(text)):
+    if _LABEL.match(bare(text)) or (keeps(text) if first else is_remark(text)):
         raise remark(line, text)
 
 
@@ -107,17 +109,24 @@ def may_head(text: str) -> bool:
     return (
         is_words(text)
         and bare(text)[:1].isalpha()
-        and not (_keeps(text) or _SET_OFF.match(bare(text)) or _LABEL.match(bare(text)))
+        and not (keeps(text) or _SET_OFF.match(bare(text)) or _LABEL.match(bare(text)))
     )
 
 
-def _keeps(text: str) -> bool:
+def keeps(text: str) -> bool:
+    """Say whether words say that something is not meant."""
     return not says_nothing(text) and bool(_KEEPING.search(text))
 
 
 def says_which(name: str) -> bool:
     """Say whether a name, such as `toCancel` or `kept_ones`, says which references are meant."""
     return bool(_PARTING.search(_WORD_ENDS.sub(" ", name)))
+
+
+def says_not(name: str) -> bool:
+    """Say whether a name, such as `doNotCancel` or `replaced_by`, says that references under it are not meant."""
+    words = _WORD_ENDS.sub(" ", name)
+    return bool(_KEEPING.search(words) or _OTHERS.search(words))
 
 
 def says_nothing(text: str) -> bool:

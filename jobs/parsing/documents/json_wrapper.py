@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.columns import folded, listing, looks_like_reference, quoted
-from cancellist.jobs.parsing.documents.headings import says_which
+from cancellist.jobs.parsing.documents.headings import keeps, says_not, says_which
 from cancellist.jobs.parsing.documents.json_items import Items
 from cancellist.jobs.parsing.documents.json_text import JsonText, Steps, Take
 from cancellist.jobs.parsing.references import RawBatch, ReferencePattern, normalise
@@ -13,6 +13,7 @@ from cancellist.jobs.parsing.references import RawBatch, ReferencePattern, norma
 _MOST_KEYS: Final = 10_000
 _DEEPEST: Final = 32
 _MOST_HELD: Final = 200_000
+_SAID: Final = 200
 """References that are put aside at most, so that memory is bounded."""
 
 
@@ -43,6 +44,7 @@ class Wrapper:
         self._aside_column: str | None = None
         self._within: list[str] = []
         self._loose: list[str] = []
+        self._said = ""
         self._record: tuple[Any, int] | None = None
         self._keys = 0
 
@@ -101,7 +103,9 @@ class Wrapper:
                 self._loose_value(".".join(path), value, line)
 
     def _loose_value(self, name: str, value: Any, line: int) -> None:
-        """Remember a value that is no array, where it was named."""
+        """Remember a value that is no array, where it was named, and words that say that something is not meant."""
+        if isinstance(value, str) and len(value) <= _SAID and keeps(value):
+            self._said = value
         if name == self._wanted:
             self._named.append(name)
             self._record = value, line
@@ -175,6 +179,16 @@ class Wrapper:
                 raise InputError(
                     f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
                     f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with --column"
+                )
+            if doubted := next(filter(says_not, self._full), None):
+                raise InputError(
+                    f"references are under {quoted(doubted)}, and by its name they may not be meant: name it with "
+                    "--column if they are"
+                )
+            if self._said and self._full:
+                raise InputError(
+                    f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: name the "
+                    "array with --column if what is in it is to be cancelled"
                 )
             return
         self._take_alike(self._wanted)

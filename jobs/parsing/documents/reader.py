@@ -8,7 +8,7 @@ from cancellist.jobs.parsing.documents.csv_records import CsvParser
 from cancellist.jobs.parsing.documents.decoding import Decoder
 from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
 from cancellist.jobs.parsing.documents.format_detection import Form, Layout, sniff
-from cancellist.jobs.parsing.documents.headings import Titles
+from cancellist.jobs.parsing.documents.headings import Titles, keeps, remark
 from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_reader import JsonParser
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LinesParser
@@ -162,6 +162,9 @@ class Reader:
         alone: list[tuple[int, str]] = []
         if invalid and self._holds and isinstance(self._parser, LinesParser | CsvParser):
             alone = self._parser.examine(raw, invalid)
+        elif invalid and self._holds and raw.rows and isinstance(raw.rows[0], str):  # an array of texts
+            for entry in filter(lambda entry: keeps(entry.text), invalid):
+                raise remark(entry.line, entry.text)
         self._titles.look(raw, alone, holds=holds)
 
     def _cut(self, piece: bytes) -> Iterator[RawBatch]:

@@ -14,7 +14,7 @@ class Spans:
 
     A line is a row where it has as many cells as rows have, and a reference in the column of references. The cell's
     first line is the end of a row, and its last line is the beginning of one. A cell that is one reference is just
-    that, and a reference within a note is no row.
+    that, and a reference on a line of a note is no row: it is told, and not counted.
 
     Attributes:
         swallowed: the references in such rows, which are not taken.
@@ -41,16 +41,20 @@ class Spans:
         """Look into the cells of a record that begins on a line."""
         for at, cell in enumerate(row):
             upto = line + cell.count("\n")
-            if "\n" in cell.strip(NOISE) and (held := self._rows(cell.split("\n"), at, len(row))):
+            if "\n" in cell.strip(NOISE):
+                lines = cell.split("\n")
+                held = self._rows(lines, at, len(row))
                 self.swallowed += held
-                self._note(line, upto)
+                if held or any(map(self._names, lines)):
+                    self._note(line, upto, lost=held > 0)
             line = upto
 
-    def _note(self, line: int, upto: int) -> None:
+    def _note(self, line: int, upto: int, *, lost: bool) -> None:
         words = (
             f"a quoted cell spans lines {line} to {upto} and holds references; they are not taken: is a quote missing?"
         )
-        self.first = self.first or (line, words)
+        if lost:
+            self.first = self.first or (line, words)
         if len(self._noted) < _NOTED:
             self._noted.append(words)
         else:
@@ -70,6 +74,10 @@ class Spans:
         """Say whether a line has so many cells, whatever blank ones follow."""
         cells = line.split(self._delimiter)
         return len(cells) >= width and not any(cell.strip(NOISE) for cell in cells[max(width, 0) :])
+
+    def _names(self, line: str) -> bool:
+        """Say whether a part of a line is a reference."""
+        return any(self._pattern.matches(normalise(bare(cell))) for cell in line.split(self._delimiter))
 
     def _refers(self, line: str, position: int) -> bool:
         cells = line.split(self._delimiter, position + 1)

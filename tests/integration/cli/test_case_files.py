@@ -109,7 +109,8 @@ def test_a_quoted_cell_that_has_swallowed_rows_is_told(desk: Desk):
 def test_cells_of_several_lines_that_are_one_reference_or_a_note_are_taken_as_they_are(desk: Desk):
     rows = "".join(f'"see {ALL[4]}\nand\n{ALL[3]}","EC-{number:03d}-AAA-AAA\n"\n' for number in range(40))
     done = desk.ok("enqueue", desk.file("cells.csv", f"Note,Reference\n{rows}"), "--dry-run", "--json")
-    assert (done.document["total"], done.document["invalid"], done.document["files"][0]["notes"]) == (40, 0, [])
+    assert (done.document["total"], done.document["invalid"]) == (40, 0)
+    assert "spans lines 2 to 4 and holds references" in done.document["files"][0]["notes"][0]
 
 
 def test_where_most_rows_were_swallowed_the_first_is_named_and_what_to_do(desk: Desk):
