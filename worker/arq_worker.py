@@ -248,14 +248,15 @@ class ResilientWorker(arq.worker.Worker):
         self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTING_S)
         if self.service_started:
             self.service.stop()
-            self._asking = self.loop.create_task(self._put_off())
+            self._asking = self._asking or self.loop.create_task(self._put_off())
         super().handle_sig_wait_for_completion(signum)
 
     async def _put_off(self) -> None:
         """Puts the deadline off for as long as the server answers: then calls in flight can be settled."""
         while True:
             with contextlib.suppress(RedisError, LedgerError, OSError, TimeoutError):
-                await asyncio.wait_for(self.service.ledger.redis.ping(), _ANSWERS_WITHIN_S)
+                async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                    await self.service.ledger.redis.ping()
                 self._deadline.within(_WITHOUT_ANSWER_S)
             await asyncio.sleep(_ASK_EVERY_S)
 

@@ -118,7 +118,8 @@ class Service:
     async def woken(self, within_s: float) -> None:
         """Waits for a wake, but no longer than this."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._wake.wait()
         self._wake.clear()
 
     def wake_all(self, account: str | None = None, *, gate: bool = False, first: bool = False) -> None:

@@ -35,3 +35,13 @@ def test_a_module_of_a_job_needs_nothing_but_the_standard_library(path: Path) ->
 
 def test_there_are_such_modules() -> None:
     assert {"model.py", "retry.py", "cancellation.py", "chunking.py"} <= {path.name for path in PURE}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for room in ("cli", "jobs", "sandbox", "worker") for path in (ROOT / room).rglob("*.py")),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_module_waits_in_a_way_that_loses_a_cancellation(path: Path) -> None:
+    """On Python 3.11 `asyncio.wait_for` drops one that comes with what it waits for; `asyncio.timeout` does not."""
+    assert "wait_for(" not in path.read_text(encoding="utf-8")

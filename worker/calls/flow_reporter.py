@@ -64,11 +64,13 @@ class FlowReporter:
         """Shares whenever there is something to, and once a second while `busy`, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._noted.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):
+                    await self._noted.wait()
             if not (self._noted.is_set() or busy()):
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), _SHARE_EVERY_S)
+                async with asyncio.timeout(_SHARE_EVERY_S):
+                    await self._urgent.wait()
             began_at, urgent = monotonic(), self._urgent.is_set()
             await self._share(urgent=urgent)
             if urgent:

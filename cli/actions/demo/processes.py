@@ -73,7 +73,8 @@ async def platform(folder: Path, *, consignments: int, seed: int, mix: str) -> A
     command = ("cancellist.sandbox", *arguments, "--latency-ms", str(LATENCY_MS))
     async with _process(command, folder, {}, log, answers=True) as process:
         try:
-            announced = await asyncio.wait_for(_first_line(process), _START_S)
+            async with asyncio.timeout(_START_S):
+                announced = await _first_line(process)
             yield Platform(json.loads(announced)["url"])
         except (TimeoutError, ValueError) as error:
             raise CancellistError(f"the local platform did not start; see {log}") from error
@@ -122,7 +123,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         return
     try:
         process.terminate()
-        await asyncio.wait_for(process.wait(), _END_S)
+        async with asyncio.timeout(_END_S):
+            await process.wait()
     except TimeoutError:
         pass
     finally:

@@ -1,5 +1,7 @@
 """What a worker's counters take from a claim and from how its attempt ended."""
 
+import asyncio
+
 import pytest
 
 from cancellist.jobs.diagnostics.advice import SettingNames
@@ -40,3 +42,22 @@ def test_an_attempt_is_counted_by_its_claim_and_how_it_ended(claimed, ended, cou
     reporter = FlowReporter(None, "default", "d1", FlowPolicy(8), SettingNames())
     reporter.note(claimed, ended)
     assert reporter._tally.counters() == counts
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_it_ends_by_one_cancellation_whenever_that_comes_after_a_wake(ticks, monkeypatch):
+    reporter = FlowReporter(None, "default", "drain1", FlowPolicy(8), SettingNames())
+
+    async def share(*, urgent):
+        reporter._noted.clear()
+        reporter._urgent.clear()
+
+    monkeypatch.setattr(reporter, "_share", share)
+    keeping = asyncio.create_task(reporter.keep(lambda: False))
+    await asyncio.sleep(0)
+    reporter.note(claim(), AttemptResult((), ACCEPTED))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    keeping.cancel()
+    await asyncio.wait({keeping}, timeout=5)
+    assert keeping.cancelled()
