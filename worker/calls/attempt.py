@@ -278,6 +278,8 @@ class Attempt:
         """The canonical line of a call: a warning for each kind of failure now and then."""
         facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
         match answer:
+            case Failure(reason=reason, withheld=True):  # it was we who sent nothing, and why is told elsewhere
+                log.debug("call withheld", reason=reason, **facts)
             case Failure(reason=reason, written=written):
                 self._warn(claim, "call failed", reason, {"reason": reason, "written": written, **facts})
             case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
