@@ -130,7 +130,7 @@ async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp
             await ended(ledger, job, 10)
         at = [call["started_at"] for call in stage.platform.calls()]
         busiest = max(sum(1 for other in at[n : n + 80] if other < start + 1) for n, start in enumerate(at))
-        # The platform notes when it sees a call: where the machine keeps a process waiting, that is later than it began.
+        # The platform notes when it sees a call: later than it began, where the machine keeps processes waiting.
         assert busiest <= 53 + 50 * max(lags)
         assert (len(at) - 1) / (at[-1] - at[0]) >= 0.9 * 50
         assert [worker.end() for worker in workers] == [0, 0, 0]
