@@ -63,8 +63,9 @@ class JsonParser:
     def _document(self) -> Steps[None]:
         first = yield from self._text.next(BLANKS)
         if first == "[":
-            self._text.at += 1
-            yield from self._text.elements(self._items.take)
+            while (yield from self._text.next(BLANKS)) == "[":  # one array, or several, as pages are often kept
+                self._text.at += 1
+                yield from self._text.elements(self._items.take)
             yield from self._end("array")
         elif first == "{":
             yield from self._objects()

@@ -75,7 +75,7 @@ def test_lines_of_elements_are_known_however_they_are_spread():
         (f'["{A}",\n{B}]', "line 2: the JSON is malformed"),
         (f'["{A}",\n"EC\n"]', "line 2: the JSON is malformed"),
         (f'["{A}",\n,"{B}"]', "line 2: the JSON is malformed"),
-        (f'["{A}"]\n\n["{B}"]', "line 3: something follows"),
+        (f'["{A}"]\n\n{{"a": 1}}', "line 3: something follows"),
         ("[" * 100_000, "line 1: the JSON is nested too deeply"),
         ('["' + "x" * (MAX_ENTRY + 400_000), "line 1: an entry is longer"),
     ],
@@ -217,3 +217,12 @@ def test_an_array_in_an_object_may_be_of_any_length_and_a_record_may_not():
     assert found == [A] * 100_000
     assert most < 50_000
     assert "longer than" in refusal('{"reference": "' + A + '", "note": "' + "x" * (MAX_ENTRY + 10) + '"}')
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n", "\r\n\n"])
+@pytest.mark.parametrize("form", [lambda r: [r], lambda r: [{"id": 1, "reference": r}], lambda r: [r, r]])
+def test_arrays_one_after_the_other_are_read_as_one(between, form):
+    content = between.join(json.dumps(form(reference)) for reference in (A, B, C)) + between
+    assert list(dict.fromkeys(references(content))) == [A, B, C]
+    assert "something follows the JSON array" in refusal(content + "{}")
+    assert "breaks off" in refusal(content + f'["{A}"')

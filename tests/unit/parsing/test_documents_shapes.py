@@ -170,7 +170,7 @@ def test_a_message_is_read_by_the_same_rules(text, found):
     assert [value.strip("\ufeff") for batch in listed(text, PATTERN) for value in batch.values] == found
 
 
-@pytest.mark.parametrize("text", [f'["{A}", ', f'{{"a": ["{A}"], "b": ["{B}"]}}', f"keep:\n{A}\n", f'[1]["{A}"]'])
+@pytest.mark.parametrize("text", [f'["{A}", ', f'{{"a": ["{A}"], "b": ["{B}"]}}', f"keep:\n{A}\n", '[1] {"a": 1}'])
 def test_a_message_that_is_not_surely_understood_is_refused(text):
     with pytest.raises(InputError):
         listed(text, PATTERN)

@@ -97,7 +97,7 @@ def test_what_is_not_surely_understood_refuses_all_of_the_entry(pairs, words):
         (json.dumps([A, 5]), "array of strings"),
         (json.dumps([A, [B]]), "array of strings"),
         (f'{{"reference": "{A}"}}\n{{"reference": "{B}"}}', "an object and no array"),
-        (f'["{A}"]["{B}"]', "something follows the JSON array"),
+        (f'["{A}"]{{}}', "something follows the JSON array"),
         (f'["{A}", "{B}"', "the JSON breaks off"),
         (f"['{A}', '{B}']", "the JSON is malformed"),
         ("[" * 200_000, "nested too deeply"),
