@@ -149,8 +149,15 @@ def header_of(lines: Sequence[str], pattern: ReferencePattern) -> int | None:
         filled.pop(0)
     if not filled or not may_head(lines[filled[0]]) or _STRUCTURE.search(lines[filled[0]].strip(NOISE)):
         return None
-    below = filled[1:]
-    return filled[0] if below and all(pattern.matches(normalise(bare(lines[at]))) for at in below) else None
+    head, below = plain(lines[filled[0]]), [plain(lines[at]) for at in filled[1:]]
+    if pattern.matches(normalise(head)) or _may_be_one(head, below):
+        return None
+    return filled[0] if below and all(pattern.matches(normalise(entry)) for entry in below) else None
+
+
+def _may_be_one(head: str, below: Sequence[str]) -> bool:
+    """Say whether words above references may be a mistyped one: it has their separator, or capitals alone."""
+    return head.isupper() or ("-" in head and any("-" in entry for entry in below))
 
 
 def plain(value: str) -> str:

@@ -180,3 +180,26 @@ def test_many_words_below_a_list_take_no_more_time_than_lines_do():
         assert len(batch.values) == 50_001
     assert references(f"{A}\n{words}") == [A]
     assert time.process_time() - begun < 20
+
+
+LETTERS = ["EC-GCM-MSR-GHK", "ec-gcm-msr-ghk", " EC-GCM-MSR-GHK ", '"EC-GCM-MSR-GHK"', "EC-GCM-MSR-GHK,"]
+
+
+@pytest.mark.parametrize("below", [[A], [A, B], ["EC-AAA-AAA-AAA", B], ["EC-AAA-AAA-AAA", "EC-BBB-BBB-BBB"]])
+@pytest.mark.parametrize("first", LETTERS)
+def test_a_reference_without_a_digit_is_no_header_wherever_it_stands(first, below):
+    bare_first = "EC-GCM-MSR-GHK"
+    for place in range(len(below) + 1):
+        listed = [*below[:place], first, *below[place:]]
+        taken = references("\n".join(listed) + "\n")
+        assert taken == [*below[:place], bare_first, *below[place:]]
+    assert references(f"Order,Reference\n1,{bare_first}\n" + "".join(f"2,{one}\n" for one in below)) == [
+        bare_first, *below,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["EC-GCM-MSR-GH", "ec-gcm-msr-gh", "ECGCMMSRGHK", "EC-GCM-MSR"])
+def test_a_mistyped_reference_without_a_digit_is_malformed_and_no_header(first):
+    _, valid, invalid = entries(f"{first}\n{A}\n{B}\n")
+    assert [value for _, value in valid] == [A, B]
+    assert list(invalid) == [1]
