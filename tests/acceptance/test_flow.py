@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,37 +101,17 @@ async def test_a_rate_is_learnt_and_used_whether_the_platform_tells_how_long_to_
             assert answers[429] <= 0.02 * answers.total(), answers
 
 
-@asynccontextmanager
-async def lagging() -> AsyncIterator[list[float]]:
-    """For how many seconds this machine has kept a process waiting that wanted to run, again and again."""
-    lags = [0.0]
-
-    async def look() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.005)
-            lags.append(time.monotonic() - began - 0.005)
-
-    looking = asyncio.create_task(look())
-    try:
-        yield lags
-    finally:
-        looking.cancel()
-
-
 async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp_path: Path) -> None:
     with a_stage(tmp_path, latency_ms=20) as stage:
         workers = [stage.worker(max_calls_per_second=50, max_concurrent_calls=8) for _ in range(3)]
         async with stage.ledger() as ledger:
             job = await submit(ledger, stage.platform.open_references(40_000))
-            async with lagging() as lags:
-                await settled(ledger, job, 35_000)
+            await settled(ledger, job, 35_000)
             await control.abort_job(ledger, job)
             await ended(ledger, job, 10)
         at = [call["started_at"] for call in stage.platform.calls()]
         busiest = max(sum(1 for other in at[n : n + 80] if other < start + 1) for n, start in enumerate(at))
-        # The platform notes when it sees a call: later than it began, where the machine keeps processes waiting.
-        assert busiest <= 53 + 50 * max(lags)
+        assert busiest <= 53
         assert (len(at) - 1) / (at[-1] - at[0]) >= 0.9 * 50
         assert [worker.end() for worker in workers] == [0, 0, 0]
 

@@ -14,8 +14,8 @@ from tests.support.servers import KINDS, running
 from tests.support.stage import SEED, Stage, agrees, ended, platform, submit
 
 pytestmark = pytest.mark.acceptance
-MAXMEMORY = 24 << 20
-JOB = 10_000
+MAXMEMORY = 40 << 20
+JOB = 20_000
 
 
 @pytest.fixture(params=KINDS)

@@ -33,7 +33,7 @@ READS = {
 }
 DENIALS = {"401": 0.0005, "403": 0.0005, "reads:401": 0.0005, "reads:403": 0.0005}
 """Rare: each stops the account, at which then every second probe goes wrong in another way."""
-UNKNOWN, COUNT = 400, 12_000
+UNKNOWN, COUNT = 600, 20_000
 UNDECIDED = frozenset({Outcome.UNCONFIRMED, Outcome.FAILED})
 
 
