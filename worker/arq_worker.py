@@ -16,6 +16,7 @@ What is changed, and why (arq 0.28):
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 import sys
@@ -97,6 +98,9 @@ class ResilientWorker(arq.worker.Worker):
         settings = self.ctx.setdefault("settings", configured())
         self._beating = asyncio.create_task(heartbeat.Heartbeat(settings).keep())
         self.service = await Service.start(self.ctx)
+        # Modules and settings stay for good. The collector took 10 to 40 ms to look through them, while calls waited.
+        gc.collect()
+        gc.freeze()
         self._pool = self.service.pool
         self.queue_name = self.service.pool.default_queue_name
         self.health_check_key = f"{self.queue_name}:health-check:{self.service.worker}"
