@@ -34,6 +34,7 @@ check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python .ci/audit
+	@echo 'all checks passed' >&2
 
 format: $(READY) ## format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --fix-only --quiet
@@ -65,3 +66,4 @@ $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'setting up $(VENV)' >&2
 	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
+	@echo 'ready: `make run` shows what cancellist does, `make help` lists what else there is' >&2
