@@ -1,7 +1,7 @@
 """What `cancellist jobs` and `cancellist status` do."""
 
 from cancellist.cli import session
-from cancellist.cli.output import tables
+from cancellist.cli.output import status_card
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.ledger import documents, snapshots
@@ -14,6 +14,8 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
     if as_json:
         emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
     elif found:
+        from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
+
         tables.show_jobs(found)
     else:
         say("there is no job yet: `cancellist enqueue FILE` hands one in")
@@ -25,7 +27,7 @@ def show_status(job: str, *, as_json: bool) -> None:
     if as_json:
         emit(documents.job_document(found))
     else:
-        tables.show_status(found)
+        status_card.show(found)
 
 
 async def _newest(limit: int) -> list[Snapshot]:
