@@ -13,7 +13,7 @@ from types import FrameType
 
 _BY_SIGNAL = 128
 _STANDARD_ERROR = 2
-_OBJECTS_OF_A_START = 200_000
+_OBJECTS_OF_A_START = 500_000
 """More than the imports of any command make."""
 _USUAL = gc.get_threshold()
 
