@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cancellist.config.api_keys import as_key
 from cancellist.config.sources import expanded
-from cancellist.jobs.parsing.references import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.times import parse_span_s
 
 SANDBOX_PORT = 8089

@@ -15,7 +15,7 @@ from dotenv.variables import Variable, parse_variables
 
 from cancellist.config import setting_names
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OURS = re.compile(rf"^[^\S\n]*(?:export\s+)?{setting_names.PREFIX}\w+[^\S\n]*=", re.IGNORECASE | re.MULTILINE)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cancellist.config import setting_names, settings_files
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 CONFIG = f"{setting_names.PREFIX}CONFIG"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"

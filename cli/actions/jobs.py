@@ -4,7 +4,7 @@ from cancellist.cli import session
 from cancellist.cli.output import status_card
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 
 
@@ -12,6 +12,8 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
     """Lists the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
+        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+
         emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
     elif found:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
@@ -25,6 +27,8 @@ def show_status(job: str, *, as_json: bool) -> None:
     """Shows one job."""
     found = session.run(_look(job))
     if as_json:
+        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+
         emit(documents.job_document(found))
     else:
         status_card.show(found)
