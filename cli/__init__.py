@@ -7,3 +7,4 @@ does is imported when it runs.
 from cancellist.worker import process_start
 
 process_start.hear_the_end()
+process_start.put_off_collecting()

@@ -1,31 +1,24 @@
 """`cancellist`: the commands put together."""
 
+import gc
 import sys
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
 from cancellist.cli import error_report, standard_streams, terminal
 from cancellist.cli.arguments import Command
-from cancellist.cli.commands.accounts import accounts
-from cancellist.cli.commands.control import abort, pause, resume
-from cancellist.cli.commands.demo import demo
-from cancellist.cli.commands.doctor import doctor
-from cancellist.cli.commands.enqueue import enqueue
-from cancellist.cli.commands.explain import explain
-from cancellist.cli.commands.jobs import jobs, status
-from cancellist.cli.commands.results import results
-from cancellist.cli.commands.sandbox import sandbox
-from cancellist.cli.commands.watch import watch
-from cancellist.cli.commands.worker import worker
 from cancellist.cli.error_report import NAME
 from cancellist.cli.standard_streams import ReaderGoneError
 
-app = typer.Typer(
-    name=NAME,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
+    "results": "results", "explain": "explain", "pause": "control", "resume": "control", "abort": "control",
+    "accounts": "accounts", "doctor": "doctor", "sandbox": "sandbox",
+}  # fmt: skip
+"""Each command, and its module in `commands/`; `--help` lists them in this order."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -41,7 +34,6 @@ def _show_version(wanted: bool) -> None:
     raise typer.Exit
 
 
-@app.callback()
 def _top(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
@@ -53,11 +45,22 @@ def _top(
     """
 
 
-COMMANDS = (
-    demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, doctor, sandbox,
-)  # fmt: skip
-for command in COMMANDS:
-    app.command(cls=Command)(command)
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The program with the command that is asked for first; with all of them where none is, as for help.
+
+    A command takes its time to import and to build, so that the others would more than double a quick one's.
+    """
+    app = typer.Typer(
+        name=NAME,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_top)
+    asked = arguments[0] if arguments else ""
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        module = import_module(f"cancellist.cli.commands.{COMMANDS[name]}")
+        app.command(cls=Command)(getattr(module, name))
+    return app
 
 
 def main() -> None:
@@ -66,7 +69,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     if error_report.wants_json(arguments) and not terminal.is_terminal(err=True):
         terminal.MESSAGES.hold()
-    sys.exit(_run(arguments))
+    status = _run(arguments)
+    gc.freeze()  # the interpreter looks through all objects at its end, three times over: none of them matters any more
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> int | str | None:
@@ -89,7 +94,7 @@ def _run(arguments: list[str]) -> int | str | None:
 
 
 def _invoked(arguments: list[str]) -> int | str | None:
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(app_for(arguments))
     try:
         ended: int | None = command.main(arguments or ["--help"], prog_name=NAME, standalone_mode=False)
     except SystemExit as left:  # completion, and the worker

@@ -16,6 +16,7 @@ from cancellist.jobs.errors import InputError, LedgerUnavailableError
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened, opened_ledger
+from cancellist.worker import process_start
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         typer.Exit: a signal has ended it.
     """
+    process_start.collect_as_usual()
     received: list[int] = []
     # what became of a task that nobody waited for is no news beside the error that ended the work
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cancellist.config.api_keys import as_key
 from cancellist.config.sources import expanded
-from cancellist.jobs.parsing.references import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.times import parse_span_s
 
 SANDBOX_PORT = 8089
@@ -86,7 +86,7 @@ _Words = dict[str, Literal["cancelled", "manifested", "unknown", "open"]]
 class AccountSettings(BaseModel):
     """What may be set for each account; what one does not set it takes from the top level."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     api_url: Annotated[str, AfterValidator(_url)] = Field(LOCAL_SANDBOX, description="base URL of the platform")
     api_key: _Key | None = Field(None, description="the subscription key; a secret")

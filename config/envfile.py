@@ -13,9 +13,9 @@ from typing import NamedTuple
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
-from cancellist.config import setting_names, settings_files
+from cancellist.config import setting_names
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OURS = re.compile(rf"^[^\S\n]*(?:export\s+)?{setting_names.PREFIX}\w+[^\S\n]*=", re.IGNORECASE | re.MULTILINE)
@@ -30,11 +30,12 @@ class _Entry(NamedTuple):
     value: str
 
 
-def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What the file sets, in its order; nothing where there is none.
+def parse(path: Path, text: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """What the file sets, in its order.
 
     Args:
         path: the file.
+        text: what it holds.
         environment: what `${NAME}` stands for where the file does not set it itself.
 
     Raises:
@@ -42,7 +43,7 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     at: dict[str, int] = {}
-    for entry in _entries(path, _LINE_END.sub("\n", settings_files.read(path) or "")):
+    for entry in _entries(path, _LINE_END.sub("\n", text)):
         ours = entry.name.upper()
         if ours.startswith(setting_names.PREFIX):
             if ours in at:

@@ -1,18 +1,16 @@
 """What an operator can have a reason to change of flow control; docs/reference/settings.md has them in one table.
 
 All else of it are constants, which stand with their ranges beside the policies in `jobs/flow/`.
+`worker/flow_policy.py` makes policies of both.
 """
 
-from pydantic import BaseModel, Field
-
-from cancellist.jobs.flow.batch_size import ListSearch, ListSizePolicy
-from cancellist.jobs.flow.circuit_breaker import BreakerPolicy
-from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
-from cancellist.jobs.flow.controller import FlowPolicy
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class FlowSettings(BaseModel):
     """How limits are found; the defaults suit most platforms."""
+
+    model_config = ConfigDict(defer_build=True)  # it is built as a part of Settings
 
     limit_initial: int = Field(
         16, ge=1, le=1000,
@@ -53,27 +51,3 @@ class FlowSettings(BaseModel):
         description="milliseconds after which a closed breaker forgets how often it was probed",
     )  # fmt: skip
     breaker_settled_calls: int = Field(20, ge=1, le=100000, description="or accepted calls after which it does")
-
-    @property
-    def list_search(self) -> ListSearch:
-        """How the longest list is searched for once one was too long."""
-        return ListSearch(look_every=self.size_explore_every)
-
-    def flow_policy(self, *, ceiling: int, max_references: int, interval_us: int) -> FlowPolicy:
-        """The policy of an account with these bounds."""
-        return FlowPolicy(
-            ceiling=ceiling,
-            max_references=max_references,
-            interval_us=interval_us,
-            limiter=ConcurrencyPolicy(initial=self.limit_initial, stale_ms=self.limit_stale_ms),
-            list_size=ListSizePolicy(explore_every=self.size_explore_every),
-            breaker=BreakerPolicy(
-                threshold=self.breaker_threshold,
-                outage_first_ms=self.breaker_outage_first_ms,
-                outage_most_ms=self.breaker_outage_most_ms,
-                denied_first_ms=self.breaker_denied_first_ms,
-                denied_most_ms=self.breaker_denied_most_ms,
-                settled_ms=self.breaker_settled_ms,
-                settled_calls=self.breaker_settled_calls,
-            ),
-        )

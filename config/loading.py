@@ -11,7 +11,7 @@ from cancellist.config import setting_names, sources
 from cancellist.config.account_settings import AccountSettings
 from cancellist.config.settings import ENV_FILE, Settings
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 
 @cache

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 PREFIX = "CANCELLIST_"
 ACCOUNTS = "ACCOUNTS__"

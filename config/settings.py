@@ -78,7 +78,7 @@ class Settings(AccountSettings, FlowSettings):
     Made without `_given` it reads the environment, the file `_env_file` and the TOML file itself.
     """
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=False)
 
     def __init__(
         self, *, _env_file: Path | str | None = ENV_FILE, _given: sources.Given | None = None, **overrides: Any

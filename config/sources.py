@@ -4,15 +4,14 @@ The environment wins over `.env`, and that over the TOML file, setting by settin
 """
 
 import os
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cancellist.config import envfile, setting_names, settings_files
+from cancellist.config import setting_names, settings_files
 from cancellist.jobs.errors import SettingsError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 CONFIG = f"{setting_names.PREFIX}CONFIG"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
@@ -47,7 +46,7 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
         SettingsError: a source cannot be read whole, or a value is in quotes; the text holds no value.
     """
     environment = {name: value for name, value in os.environ.items() if name.upper().startswith(setting_names.PREFIX)}
-    in_file = envfile.read(Path(env_file), os.environ) if env_file else {}
+    in_file = _env_file(Path(env_file)) if env_file else {}
     values: dict[str, Any] = {}
     toml = _toml(environment.get(CONFIG) or in_file.get(CONFIG), fields)
     for source in (toml, _nested(in_file), _nested(environment)):
@@ -55,6 +54,15 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
         accounts = {name: _merged(below.get(name), above.get(name)) for name in {**below, **above}}
         values = {**values, **source, **({_ACCOUNT: accounts} if accounts else {})}
     return Given(values, {**in_file, **environment})
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    text = settings_files.read(path)
+    if text is None:
+        return {}
+    from cancellist.config import envfile  # noqa: PLC0415 - python-dotenv is slow to import, and few have such a file
+
+    return envfile.parse(path, text, os.environ)
 
 
 def expanded(path: Path) -> Path:
@@ -142,6 +150,8 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
     text = settings_files.read(path)
     if text is None:
         raise SettingsError(f"{CONFIG} names {path}, which is no file")
+    import tomllib  # noqa: PLC0415 - as above
+
     try:
         found = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from typing import Final
 # what may not be printable: nothing of ASCII but the controls, and anything beyond it
 _SUSPECT: Final = re.compile(r"[^ -~]")
 _LAID_OUT: Final = "\t\r\n"
+_SHOWN: Final = 100
 
 
 def plain(text: str, *, keep: str = "") -> str:
@@ -20,6 +21,12 @@ def plain(text: str, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return _SUSPECT.sub(lambda found: _escaped(found[0], keep), text)
+
+
+def shown(text: str) -> str:
+    """Cut `text` to 100 characters and escape what cannot be printed, so that it can be stored and shown anywhere."""
+    cut = plain(text[: _SHOWN + 1])
+    return cut if len(cut) <= _SHOWN else cut[: _SHOWN - 1] + "…"
 
 
 def plain_lines(text: str) -> str:

@@ -18,6 +18,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.responses.refusal_texts import RefusalTexts
 from cancellist.jobs.responses.retry import RetryPolicy
 from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.flow_policy import flow_policy, list_search
 from cancellist.worker.platform.client import PlatformClient
 
 log = structlog.get_logger()
@@ -49,7 +50,7 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
         per_call=own.max_references_per_call,
         linger_ms=own.linger_ms,
         lease_ms=round(lease_s * 1000),
-        search=settings.list_search,
+        search=list_search(settings),
     )
     policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
     read_key = partial(settings.key, name)
@@ -63,13 +64,11 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
     await stack.enter_async_context(client)
     known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
     attempt = Attempt(client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first)
-    flow_policy = settings.flow_policy(
-        ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us
-    )
+    flow = flow_policy(settings, ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us)
     log.info(
         "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
     )
-    return Account(name, terms, policy, flow_policy, settings.wording(name), client, attempt)
+    return Account(name, terms, policy, flow, settings.wording(name), client, attempt)
 
 
 class KeyWatch:

@@ -15,7 +15,8 @@ from cancellist.jobs.ledger.admission import admit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.drains import enqueue
-from cancellist.jobs.ledger.intake import GROUP, Entry, SmallJob
+from cancellist.jobs.ledger.intake import Entry, SmallJob
+from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submission import BATCH, Submission
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift

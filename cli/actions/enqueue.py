@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.actions.exit_status import exit_status
-from cancellist.cli.output import progress_view, tables, wording
+from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
@@ -77,6 +77,8 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
     if as_json:
         emit(plan)
     else:
+        from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, and few hand in with a table
+
         tables.show_plan(plan)
     return 0
 
@@ -131,6 +133,8 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
 
 async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
     """Waits until the job has ended; Ctrl-C ends only the waiting."""
+    from cancellist.cli.output import progress_view, tables  # noqa: PLC0415 - as above
+
     try:
         with progress_view.view(err=True) as view:
             seen = await progress_view.follow(opened, submitted.job, view)

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from cancellist.cli.terminal import say
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.parsing.references import shown
+from cancellist.jobs.escaping import shown
 
 T = TypeVar("T")
 

@@ -1,10 +1,10 @@
 """What `cancellist jobs` and `cancellist status` do."""
 
 from cancellist.cli import session
-from cancellist.cli.output import tables
+from cancellist.cli.output import status_card
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 
 
@@ -12,8 +12,12 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
     """Lists the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
+        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+
         emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
     elif found:
+        from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
+
         tables.show_jobs(found)
     else:
         say("there is no job yet: `cancellist enqueue FILE` hands one in")
@@ -23,9 +27,11 @@ def show_status(job: str, *, as_json: bool) -> None:
     """Shows one job."""
     found = session.run(_look(job))
     if as_json:
+        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+
         emit(documents.job_document(found))
     else:
-        tables.show_status(found)
+        status_card.show(found)
 
 
 async def _newest(limit: int) -> list[Snapshot]:

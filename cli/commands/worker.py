@@ -29,11 +29,13 @@ def worker(
         raise typer.Exit(_check(as_json=as_json))
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
+    from cancellist.worker import process_start
     from cancellist.worker.arq_worker import run
     from cancellist.worker.main import WorkerSettings
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks
         signal.signal(signal.SIGHUP, _hang_up)
+    process_start.collect_as_usual()
     run(WorkerSettings, burst=burst)
 
 

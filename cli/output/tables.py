@@ -1,6 +1,6 @@
 """Tables and cards for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -11,7 +11,6 @@ from cancellist.cli.terminal import cell, fitting, heading, say, show
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, Outcome
-from cancellist.jobs.parsing.documents import FORMS
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
 MEANING = {
@@ -60,12 +59,14 @@ def show_plan(plan: dict[str, Any]) -> None:
         "platform": plan["platform"],
     }
     named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
-    _show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
+    show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
     say("nothing was handed in: this was a dry run")
 
 
 def _form(one: dict[str, Any]) -> str:
     """How a file is read."""
+    from cancellist.jobs.parsing.documents import FORMS  # noqa: PLC0415 - of a dry run alone
+
     column = None
     if one["column"]:
         column = f"column '{one['column']}'"
@@ -74,43 +75,6 @@ def _form(one: dict[str, Any]) -> str:
     delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
     parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
     return ", ".join(filter(None, parts))
-
-
-def show_status(snapshot: Snapshot) -> None:
-    """Shows all that is known of a job."""
-    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
-    done = f"{wording.count(record.settled)} of {wording.count(record.total)}"
-    progress = [
-        done,
-        f"({wording.percent(record.settled, record.total)})",
-        wording.rate(snapshot),
-        wording.time_left(snapshot),
-    ]
-    rows: dict[str, object] = {
-        "job": record.id,
-        "state": Text(wording.job_state(snapshot), style=wording.state_style(record.state)),
-        "done": " ".join(filter(None, progress)),
-        "pending": wording.count(record.pending) if record.pending else None,
-        "in flight": wording.count(record.in_flight) if record.in_flight else None,
-    }
-    for outcome, number in snapshot.outcomes.items():
-        rows[outcome.value.replace("_", " ")] = Text(wording.count(number), style=wording.outcome_style(outcome))
-    rows |= {
-        "duplicates": f"{wording.count(record.duplicates)}, left out" if record.duplicates else None,
-        "created": wording.clock(record.created_at_ms),
-        "started": wording.clock(record.started_at_ms) if record.started_at_ms else None,
-        "finished": f"{wording.clock(record.finished_at_ms)}, {wording.took(snapshot)}"
-        if record.finished_at_ms
-        else None,
-        "start at": wording.clock(order.start_at_ms) if order.start_at_ms else None,
-        "deadline": wording.clock(order.deadline_ms) if order.deadline_ms else None,
-        "at risk": Text(late.partition(": ")[2], style="yellow") if (late := wording.at_risk(snapshot)) else None,
-        "priority": order.priority,
-        "reason": order.reason,
-        "requested by": order.requested_by,
-        "account": f"{order.account}: {wording.calls(gate)}, {wording.workers(gate)}",
-    }
-    _show_card(rows)
 
 
 def show_jobs(snapshots: Sequence[Snapshot]) -> None:
@@ -161,7 +125,7 @@ def _short(snapshot: Snapshot) -> Text:
     return Text(" · ").join(parts)
 
 
-def _show_card(rows: dict[str, object]) -> None:
+def show_card(rows: Mapping[str, object]) -> None:
     """Shows names and values, without those that are None."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)

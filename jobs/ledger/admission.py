@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from cancellist.jobs.errors import LedgerFullError
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.server.connection import check, translated
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.server.fitness import check
 
 BYTES_PER_UNSETTLED = 128
 """What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a

@@ -1,7 +1,7 @@
 """Pausing, resuming and aborting; the sweep and its slices; the account's gate."""
 
 from cancellist.jobs.errors import JobStateError
-from cancellist.jobs.ledger import flow_state, records
+from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import text
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.housekeeping import slices
@@ -42,6 +42,8 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
     """Resumes an account, and has an open breaker probe at once; answers the drains to enqueue."""
+    from cancellist.jobs.ledger import flow_state  # noqa: PLC0415 - flow control, which nothing else here needs
+
     await flow_state.probe(ledger, account)
     reply = await ledger.run("resume", account, "", per_call)
     return [text(name) for name in reply[1:]]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.input_feed import Feed, Listed, Reading
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
-from cancellist.jobs.parsing.references import shown
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
 

@@ -1,12 +1,15 @@
 """The sweep, its slices, and the trimming of what is old: housekeeping that any worker does."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import orjson
 
 from cancellist.jobs.ledger.accounts import text
-from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
+
+if TYPE_CHECKING:
+    from cancellist.jobs.ledger.claims import Terms
 
 SLICE = 500
 """References in one slice: a few milliseconds of the server's time."""
@@ -38,7 +41,7 @@ async def sweep(
     ledger: Ledger,
     account: str,
     worker: str,
-    terms: Terms,
+    terms: "Terms",
     call_timeout_s: float,
     max_attempts: int = 8,
     *,

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
@@ -19,7 +20,6 @@ from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import size
 from cancellist.jobs.parsing.references import InvalidEntry
 
-GROUP = "cancellist"
 _KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000
 _KEPT_FIELDS = 50
 _GONE_MS = 3_600_000

@@ -3,6 +3,8 @@
 from functools import lru_cache
 
 DEFAULT_NAMESPACE = "cancellist"
+GROUP = "cancellist"
+"""The consumer group of workers at the intake stream."""
 
 
 class Keys:

@@ -10,15 +10,20 @@ from redis.asyncio import Redis
 
 from cancellist.jobs.ledger.checks.acl import commands
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.server.connection import ServerFacts, check, check_commands, connect, redacted
+from cancellist.jobs.ledger.server.connection import connect, later, redacted
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
+from cancellist.jobs.ledger.server.fitness import ServerFacts, check, check_commands
 
 BLOCK_S = 10.0
 """The longest that a blocking command waits."""
 
 
 class Opened:
-    """An open ledger with what it stands on."""
+    """An open ledger with what it stands on.
+
+    Attributes:
+        blocking: a client for commands that wait; it connects at the first of them.
+    """
 
     def __init__(
         self, ledger: Ledger, blocking: Redis, facts: ServerFacts, shown: str, own: EmbeddedServer | None
@@ -75,11 +80,10 @@ async def _connect(
         await check_commands(redis, commands(), redacted(url))
         ledger = Ledger(redis, namespace)
         await ledger.open()
-        blocking: Redis = await connect(url, block_s=BLOCK_S)
     except BaseException:
         await redis.aclose()
         raise
-    return Opened(ledger, blocking, facts, redacted(url), own)
+    return Opened(ledger, later(url, block_s=BLOCK_S), facts, redacted(url), own)
 
 
 @contextlib.asynccontextmanager

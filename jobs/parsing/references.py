@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, MAX_LENGTH, WHITE_SPACE, ReferencePattern
 
 __all__ = [
@@ -30,7 +31,6 @@ NOISE: Final = WHITE_SPACE + _UNSEEN
 """The characters that `normalise` takes off both ends."""
 
 _UPPER: Final = {ord(small): small.upper() for small in "abcdefghijklmnopqrstuvwxyz"}
-_SHOWN: Final = 100
 # What stands between words: blanks, ASCII signs but for the hyphen and the underscore, several hyphens, dashes,
 # bullets and arrows.
 _BETWEEN: Final = re.compile(r"(?:[\s!-,./:-@\[-^`{-~\u00a1-\u00bf\u2010-\u2027\u2190-\u21ff\u25a0-\u27bf]|--+)+")
@@ -118,17 +118,6 @@ def classify(raw: RawBatch, pattern: ReferencePattern) -> Batch:
             valid.append(reference)
     invalid.sort(key=lambda entry: entry.line)
     return Batch(valid, invalid)
-
-
-def shown(text: str) -> str:
-    """Cut `text` to 100 characters and escape what cannot be printed, so that it can be stored and shown anywhere."""
-    cut = text[: _SHOWN + 1]
-    if not cut.isprintable():
-        cut = "".join(
-            character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-            for character in cut
-        )
-    return cut if len(cut) <= _SHOWN else cut[: _SHOWN - 1] + "…"
 
 
 def _fault(reference: str, pattern: ReferencePattern) -> str:

@@ -6,7 +6,7 @@ from redis.exceptions import OutOfMemoryError
 from cancellist.jobs.errors import LedgerFullError
 from cancellist.jobs.ledger import control
 from cancellist.jobs.ledger.admission import reserved
-from cancellist.jobs.ledger.server.connection import check
+from cancellist.jobs.ledger.server.fitness import check
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.sandbox.references import reference

@@ -1,7 +1,8 @@
 """Helpers of the tests beside them."""
 
 from cancellist.jobs.ledger import intake
-from cancellist.jobs.ledger.intake import GROUP, SmallJob
+from cancellist.jobs.ledger.intake import SmallJob
+from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.references import InvalidEntry

@@ -4,7 +4,8 @@ import pytest
 
 from cancellist.jobs.ledger import intake, records
 from cancellist.jobs.ledger.claims import Wait
-from cancellist.jobs.ledger.intake import GROUP, SmallJob
+from cancellist.jobs.ledger.intake import SmallJob
+from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry

@@ -12,8 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped
-from cancellist.jobs.ledger.intake import GROUP
-from cancellist.jobs.ledger.keys import Keys
+from cancellist.jobs.ledger.keys import GROUP, Keys
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.roles import Role

@@ -13,7 +13,7 @@ from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.accounts import LIVE_MS, AccountGate
 from cancellist.jobs.ledger.core import READS, Ledger, mend, reads
-from cancellist.jobs.ledger.intake import GROUP
+from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.scripts.required_commands import LENGTHS
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.times import rfc3339

@@ -17,7 +17,8 @@ from cancellist.jobs.errors import LedgerError, LedgerRefusedError, LedgerUnavai
 from cancellist.jobs.ledger.admission import Reserve
 from cancellist.jobs.ledger.checks.probe_script import Probed
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script
-from cancellist.jobs.ledger.server.connection import OLDEST_REDIS, OLDEST_VALKEY, translated
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.server.fitness import OLDEST_REDIS, OLDEST_VALKEY
 
 PINGS: Final = 15
 SLOW_MEDIAN_MS: Final = 20.0

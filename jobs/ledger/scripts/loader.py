@@ -5,7 +5,8 @@ keys are of their kinds (required_commands.py).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -32,16 +33,29 @@ class Script:
     """One operation: its text, its digest, and the commands that it may run."""
 
     def __init__(self, name: str) -> None:
-        folder = files("cancellist.jobs.ledger.scripts") / "lua"
-        shared = [(folder / "shared" / f"{part}.lua").read_text() for part in _SHARED]
-        own = (folder / f"{name}.lua").read_text()
+        shared, own = _shared(), _read(name)
         flags = "#!lua" if name in _ADMITS else "#!lua flags=allow-oom"
         self.name = name
         self.commands = [
-            words for words in commands_of(f"{shared[0]}\n{own}", functions(shared)) if not _workers_alone(name, words)
+            words for words in commands_of(f"{shared[0]}\n{own}", _functions()) if not _workers_alone(name, words)
         ]
         self.text = "\n".join([flags, asking(self.commands), looking(self.commands), *shared, own])
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(name: str) -> str:
+    return (files("cancellist.jobs.ledger.scripts") / "lua" / f"{name}.lua").read_text()
+
+
+@cache
+def _shared() -> tuple[str, ...]:
+    """The parts that every script begins with."""
+    return tuple(_read(f"shared/{part}") for part in _SHARED)
+
+
+@cache
+def _functions() -> Mapping[str, str]:
+    return functions(_shared())
 
 
 def _workers_alone(name: str, words: tuple[str, ...]) -> bool:
@@ -54,7 +68,7 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
-        self._scripts = {name: Script(name) for name in NAMES}
+        self._scripts: dict[str, Script] = {}
 
     async def run(self, name: str, keys: Sequence[bytes], *args: str | bytes | int) -> Any:
         """Runs one operation and answers as its file says.
@@ -62,7 +76,7 @@ class Scripts:
         Raises:
             LedgerError: as `connection.translated`.
         """
-        script = self._scripts[name]
+        script = self.text(name)
         with translated():
             try:
                 return await self._redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
@@ -70,5 +84,7 @@ class Scripts:
                 return await self._redis.execute_command("EVAL", script.text, len(keys), *keys, *args)
 
     def text(self, name: str) -> Script:
-        """The script of that name, to be pipelined."""
+        """The script of that name, to be pipelined; it is put together when it is first asked for."""
+        if name not in self._scripts:
+            self._scripts[name] = Script(name)
         return self._scripts[name]

@@ -12,7 +12,7 @@ from cancellist.jobs.ledger.keys import Keys
 from tests.support.commands import Desk, Done
 from tests.support.commands import desk as a_desk
 
-NAMES = [command.__name__ for command in COMMANDS]
+NAMES = list(COMMANDS)
 OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain")
 SECRET = "hunter2-of-the-subscription"
 

@@ -10,8 +10,9 @@ from cancellist.jobs.errors import (
     LedgerUnavailableError,
     LedgerUnfitError,
 )
-from cancellist.jobs.ledger.server import connection
-from cancellist.jobs.ledger.server.connection import check, connect, translated
+from cancellist.jobs.ledger.server import fitness
+from cancellist.jobs.ledger.server.connection import connect, translated
+from cancellist.jobs.ledger.server.fitness import check
 from tests.integration.server.conftest import (
     VALKEY,
     both,
@@ -74,10 +75,10 @@ async def test_a_server_that_evicts_is_unfit(serve, binary):
 )
 def test_old_versions_are_unfit(name, version, fit):
     if fit:
-        connection._must_be_new_enough(name, version, "it")
+        fitness._must_be_new_enough(name, version, "it")
     else:
         with pytest.raises(LedgerUnfitError, match=r"Redis 7\.0 or newer or Valkey 8"):
-            connection._must_be_new_enough(name, version, "it")
+            fitness._must_be_new_enough(name, version, "it")
 
 
 @both

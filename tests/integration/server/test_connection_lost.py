@@ -14,7 +14,8 @@ from cancellist.jobs.errors import (
     LedgerUnfitError,
 )
 from cancellist.jobs.ledger.server import connection
-from cancellist.jobs.ledger.server.connection import check, connect, translated
+from cancellist.jobs.ledger.server.connection import connect, translated
+from cancellist.jobs.ledger.server.fitness import check
 from tests.integration.server.conftest import (
     VALKEY,
     Proxy,

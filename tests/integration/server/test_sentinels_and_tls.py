@@ -18,7 +18,8 @@ from cancellist.jobs.errors import (
     LedgerUnfitError,
     SettingsError,
 )
-from cancellist.jobs.ledger.server.connection import check, connect, translated
+from cancellist.jobs.ledger.server.connection import connect, translated
+from cancellist.jobs.ledger.server.fitness import check
 from tests.integration.server.conftest import (
     REDIS,
     Server,

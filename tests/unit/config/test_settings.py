@@ -18,6 +18,7 @@ from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.flow import concurrency, latency, random_loss
 from cancellist.jobs.flow.batch_size import ListSearch
 from cancellist.jobs.flow.controller import FlowPolicy
+from cancellist.worker.flow_policy import flow_policy, list_search
 from tests.support import ROOT
 
 FIELDS = {name: field for name, field in Settings.model_fields.items() if name != "accounts"}  # these are tables
@@ -290,13 +291,13 @@ def test_each_setting_of_flow_control_changes_its_policy_alone_and_the_defaults_
 ):
     bounds_of = {"ceiling": 8, "max_references": 100, "interval_us": 0}
     plain = FlowSettings()
-    assert plain.flow_policy(**bounds_of) == FlowPolicy(8)
-    before = constants(plain.flow_policy(**bounds_of))
+    assert flow_policy(plain, **bounds_of) == FlowPolicy(8)
+    before = constants(flow_policy(plain, **bounds_of))
     for name, setting in FlowSettings.model_fields.items():
         least = next(limit.ge for limit in setting.metadata if isinstance(limit, Ge))
-        after = constants(FlowSettings(**{name: least}).flow_policy(**bounds_of))
+        after = constants(flow_policy(FlowSettings(**{name: least}), **bounds_of))
         assert [value for one, value in after.items() if value != before[one]] == [least]
-    assert FlowSettings(size_explore_every=50).list_search == ListSearch(look_every=50)
+    assert list_search(FlowSettings(size_explore_every=50)) == ListSearch(look_every=50)
 
 
 @pytest.mark.parametrize("name", sorted(REMOVED))
