@@ -19,10 +19,7 @@ from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
 from cancellist.jobs.responses.refusal_texts import Observed, RefusalTexts, fingerprint, meant_by
 from cancellist.jobs.responses.retry import (
-    CallAgain,
-    ReadState,
     RetryPolicy,
-    Step,
     after_call,
     after_known_refusal,
     after_lone_probe,
@@ -32,6 +29,7 @@ from cancellist.jobs.responses.retry import (
     told_deallocated,
 )
 from cancellist.jobs.responses.status_read import Found, Reading, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.steps import CallAgain, ReadState, Step
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Verdict
 from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.deallocation import prepare

@@ -7,7 +7,7 @@ from cancellist.jobs.flow.batch_size import Listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.responses.retry import Settle
+from cancellist.jobs.responses.steps import WriteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class AttemptResult:
     @property
     def leaves(self) -> bool:
         """Whether some of its references are to be read or called again."""
-        return any(not isinstance(share.step, Settle) for shares in self.parts for share in shares)
+        return any(not isinstance(share.step, WriteResult) for shares in self.parts for share in shares)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
         """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""

@@ -1,6 +1,6 @@
 -- A job's passing from state to state, and where a reference goes that no call has settled.
 local job = {}
-local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- jobs/responses/retry.py
+local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- responses/steps.py
 
 -- Why nothing more of the job may be sent: 'aborted', 'expired', or nil.
 function job.ending(id)
