@@ -1,4 +1,4 @@
-"""Where a table begins, what parts its cells, and which column holds the references."""
+"""Detects a table's header, the lines above it, and the column with the references."""
 
 import re
 from collections import Counter
@@ -17,10 +17,10 @@ from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalis
 
 _DELIMITERS: Final = ",;\t|"
 _HEADER_WITHIN: Final = 30
-"""Rows among which a header is looked for."""
+"""The number of first rows that may be the header."""
 _LIKELY_SHARE: Final = 0.5
 _SURE: Final = 3
-"""Rows that tell that each has a blank cell too many, where one or two may be chance."""
+"""The number of rows with an extra blank cell that is no longer chance."""
 # Excel's own way to name the delimiter; quoted, or with delimiters after it, where a program wrote it as a row.
 _SEP: Final = re.compile(r"""["']?sep=(\\t|[^\w"'])["']?(?:\1)*["']?\s*""", re.IGNORECASE)
 
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How a table is to be read: its column's name where it has one, and the lines above its first row."""
+    """A detected table: its shape, the name of its column (None without one), and the lines above its first row."""
 
     table: Table
     column: str | None
@@ -49,7 +49,7 @@ class Found:
 
 
 def explicit(lines: Sequence[str]) -> tuple[str | None, int]:
-    """Give the delimiter that the first line names, as in `sep=;`, and how many lines that takes."""
+    """The delimiter that the first line names, as in `sep=;`, and the number of lines that this takes."""
     for number, line in enumerate(lines, 1):
         if line.strip(NOISE):
             found = _SEP.fullmatch(line.lstrip(NOISE))
@@ -58,7 +58,7 @@ def explicit(lines: Sequence[str]) -> tuple[str | None, int]:
 
 
 def rows_of(text: str, delimiter: str, above: int = 0) -> list[Row]:
-    """Give the rows of whole lines, but for those of the first `above` lines."""
+    """The rows of whole lines, without the first `above` lines."""
     rows, line = list[Row](), above
     for cells in records(text.split("\n", above)[-1], delimiter, strict=False)[0]:
         begin, line = line + 1, line + 1 + sum(cell.count("\n") for cell in cells)
@@ -68,7 +68,7 @@ def rows_of(text: str, delimiter: str, above: int = 0) -> list[Row]:
 
 
 def delimiter_of(text: str, hints: Hints, pattern: ReferencePattern) -> str | None:
-    """Give what parts the cells of a table; None where the text is none."""
+    """The separator of a table's cells; None where the text is no table."""
     tables = {one: rows for one in _DELIMITERS if one in text and (rows := rows_of(text, one))}
     tables = tables or {_DELIMITERS[0]: rows_of(text, _DELIMITERS[0])}
     headed = {
@@ -84,21 +84,21 @@ def delimiter_of(text: str, hints: Hints, pattern: ReferencePattern) -> str | No
 
 
 def is_table(row: Row, pattern: ReferencePattern) -> bool:
-    """Say whether a row holds a reference and something else."""
+    """Whether a row holds a reference and something else."""
     return _filled(row) and _holds(row, pattern)
 
 
 def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: ReferencePattern) -> Found:
-    """Tell how a table is to be read.
+    """Detects how to read a table.
 
     Args:
-        rows: its first ones, of which there is one at least.
-        delimiter: what parts their cells.
-        hints: what the user says of it.
-        pattern: what a reference looks like.
+        rows: its first rows, at least one.
+        delimiter: the separator of cells.
+        hints: the user's options.
+        pattern: the pattern of references.
 
     Raises:
-        InputError: the column with the references cannot be told, or the header does not fit the rows.
+        InputError: the column with the references is not clear, or the header does not fit the rows.
     """
     at, first = _header(rows, hints, pattern)
     _check_above(rows[: first if at is None else at], hints)
@@ -115,7 +115,8 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
         _check_below(data, position, header, hints, pattern)
         _check_named(header, counts, position, hints)
     if header and width > len(header) and not (len(data) >= _SURE and dict(held) == {position: len(data)}):
-        # Filled up with blanks, or moved: only references that are all in one column, and nowhere else, tell.
+        # The extra cells may be blanks at the end, or cells may have moved. Only if all references are in one column,
+        # and nowhere else, the cells have not moved.
         width = len(header)
     table = Table(delimiter, position, width, tuple(header or ()))
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
@@ -124,10 +125,10 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
 
 
 def _check_above(rows: Sequence[Row], hints: Hints) -> None:
-    """Refuse a table above which it is said that what is below is not meant.
+    """Refuses a table below a line that says that its references are not meant.
 
     Raises:
-        InputError: it is.
+        InputError: there is such a line.
     """
     for row in rows:
         if words := next(filter(keeps, row.cells), None):
@@ -140,10 +141,10 @@ def _check_above(rows: Sequence[Row], hints: Hints) -> None:
 def _check_below(
     data: Sequence[Row], position: int, header: Sequence[str], hints: Hints, pattern: ReferencePattern
 ) -> None:
-    """Refuse a header below which another may stand: what was taken for it may be a title, and name another column.
+    """Refuses a header if a row below it may be the header instead. The first may be a title, and name another column.
 
     Raises:
-        InputError: a row above the first reference may be the header as well.
+        InputError: a row above the first reference may be the header, too.
     """
     for row in data[:_HEADER_WITHIN]:
         if _holds(row, pattern):
@@ -158,10 +159,10 @@ def _check_below(
 
 
 def _may_name(cells: Sequence[str], position: int, header: Sequence[str]) -> bool:
-    """Say whether a row below a header may be the header instead.
+    """Whether a row below a header may be the header instead.
 
-    It names references; or it has words in the column that was found, and either nothing but words, or a cell where
-    that header has none: a title that a spreadsheet has filled up is such a header.
+    Such a row names references; or it has words in the chosen column and either only words, or a cell where the header
+    above has none, as below a title that a spreadsheet filled up with empty cells.
     """
     if any(is_words(cell) and looks_like_reference(cell) for cell in cells):
         return True
@@ -172,10 +173,10 @@ def _may_name(cells: Sequence[str], position: int, header: Sequence[str]) -> boo
 
 
 def _check_named(header: Sequence[str], held: Sequence[int], position: int, hints: Hints) -> None:
-    """Refuse a header that names the column that was found, and not another one with references.
+    """Refuses a header that names the chosen column, but not another column that holds references.
 
     Raises:
-        InputError: that header may be a title.
+        InputError: the header may be a title.
     """
     for at, number in enumerate(held):
         if number and at != position and (at >= len(header) or not bare(header[at])) and hints.column is None:
@@ -197,10 +198,10 @@ def _notes(rows: Sequence[Row], at: int | None, first: int, position: int, hints
 
 
 def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tuple[int | None, int]:
-    """Give the place of the header among `rows`, if there is one, and that of the first row below titles.
+    """The place of the header among `rows`, None without one, and that of the first row below titles.
 
     Raises:
-        InputError: the column that was named is in none, or it cannot be told whether there is one.
+        InputError: no header has the user's column, or it is not clear whether there is a header.
     """
     if not hints.header:
         return None, 0
@@ -230,7 +231,7 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
 
 
 def _named(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> int | None:
-    """Give the place of the row that has the column's name, or one that names references, above all that hold any."""
+    """The place of the first row with the user's column, or with a name for references, above any reference."""
     if not hints.header:
         return None
     # A number may be a cell of any row.
@@ -247,7 +248,7 @@ def _candidates(rows: Sequence[Row], column: str | None, pattern: ReferencePatte
             place for place, name in enumerate(row.cells) if looks_like_reference(name)
         ]  # fmt: skip
         holds = _holds(row, pattern)
-        # A pattern may be so wide that headings match it as well.
+        # A wide pattern may match headings, too.
         if names and (not holds or all(pattern.matches(normalise(bare(row.cells[place]))) for place in names)):
             found.append(at)
         if holds:
@@ -256,10 +257,10 @@ def _candidates(rows: Sequence[Row], column: str | None, pattern: ReferencePatte
 
 
 def _width(header: Sequence[str] | None, data: Sequence[Row]) -> int:
-    """Give how many cells a row has: those of the header, or as many as all rows have, where more are blank.
+    """The number of cells of a row: that of the header, or more where all rows have the same extra blank cells.
 
     Raises:
-        InputError: every row has more.
+        InputError: every row has more cells than the header.
     """
     if header is None:
         return _usual(data)
@@ -292,15 +293,15 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
 
 
 def _filled(row: Row) -> bool:
-    """Say whether more than one of its cells holds something."""
+    """Whether more than one cell of a row is not blank."""
     return sum(1 for cell in row.cells if cell.strip(NOISE)) > 1
 
 
 def _numbered(number: int, named: int | None, header: Sequence[str] | None, width: int) -> int:
-    """Give the column of a number; one of that name goes before it, where it is sure that the first row has names.
+    """The column with a number. A column with that name goes first, if the first row has names for sure.
 
     Raises:
-        InputError: there is none, or both may be meant.
+        InputError: there is no such column, or both may be meant.
     """
     if named is not None and named + 1 != number:
         if any(map(looks_like_reference, header or ())):
@@ -321,11 +322,11 @@ def _is_comment(row: Row) -> bool:
 
 
 def _usual(rows: Sequence[Row]) -> int:
-    """Give how many cells most rows have."""
+    """The number of cells that most rows have."""
     return Counter(len(row.cells) for row in rows).most_common(1)[0][0] if rows else 0
 
 
 def _agreement(rows: Sequence[Row]) -> float:
-    """Give the share of rows that have as many cells as most; 0 where these have a single one."""
+    """The share of rows that have the most usual number of cells; 0 where that is one cell."""
     usual = _usual(rows)
     return sum(len(row.cells) == usual for row in rows) / len(rows) if usual > 1 else 0

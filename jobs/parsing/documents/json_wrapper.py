@@ -1,4 +1,4 @@
-"""A JSON object that wraps one array, or is one record: read key by key, so that the array may be of any length."""
+"""Reads a JSON object around an array key by key, so that the array may be of any length."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,20 +14,20 @@ _MOST_KEYS: Final = 10_000
 _DEEPEST: Final = 32
 _MOST_HELD: Final = 200_000
 _SAID: Final = 200
-"""References that are put aside at most, so that memory is bounded."""
+"""The longest text value that is checked for a remark, in characters."""
 
 
 class Wrapper:
-    """Reads one object and takes the references of the one array in it that is meant.
+    """Reads one object, and takes the references of the one array in it that is meant.
 
-    Without a column that is the only array that is not empty, unless an empty one may be meant. A column names an
-    array, dotted where it is in inner objects; or an array and the key in its objects; or that key alone, where there
-    is one array. A name as it is spelt goes before one that differs in case or blanks: what that one holds is put aside
-    until the end.
+    Without a column this is the only array that is not empty, unless an empty array may be meant. A column names an
+    array, with dots for inner objects; or an array and the key in its objects; or only that key, if there is one array.
+    An exact name goes before a name that differs in case or blanks. References under the latter are kept aside until
+    the end.
 
     Attributes:
-        column: what was taken, as it could be named.
-        arrays: the names of all that were found.
+        column: the array or key that was taken, as the user could give it to --column.
+        arrays: the names of all arrays.
     """
 
     def __init__(self, text: JsonText, column: str | None, pattern: ReferencePattern, out: list[RawBatch]) -> None:
@@ -49,10 +49,10 @@ class Wrapper:
         self._keys = 0
 
     def read(self) -> Steps[None]:
-        """Read the object, whose brace is the next character.
+        """Reads the object, whose brace is the next character.
 
         Raises:
-            InputError: it is malformed, or what is meant cannot be told.
+            InputError: it is malformed, or it is not clear what is meant.
         """
         self._text.at += 1
         yield from self._object(())
@@ -103,7 +103,7 @@ class Wrapper:
                 self._loose_value(".".join(path), value, line)
 
     def _loose_value(self, name: str, value: Any, line: int) -> None:
-        """Remember a value that is no array, where it was named, and words that say that something is not meant."""
+        """Notes a value outside of arrays: one that the user named, or a text that says what is not meant."""
         if isinstance(value, str) and len(value) <= _SAID and keeps(value):
             self._said = value
         if name == self._wanted:
@@ -115,7 +115,7 @@ class Wrapper:
             _take_alone(value, line, self._pattern, self._aside)
 
     def _look(self, path: tuple[str, ...], value: Any) -> None:
-        """Remember references that are in no array."""
+        """Notes references outside of arrays."""
         if isinstance(value, str) and self._pattern.matches(normalise(value)):
             self._loose.append(".".join(path))
 
@@ -142,7 +142,7 @@ class Wrapper:
             self.column = f"{name}.{items.key}" if items.key else name
 
     def _held(self, items: Items, name: str) -> Take:
-        """Give what takes elements that are put aside, and refuses more than can be held."""
+        """A `Take` for elements that are kept aside; it refuses more than fit into memory."""
         held = 0
 
         def take(values: list[Any], lines: Sequence[int]) -> None:
@@ -155,7 +155,7 @@ class Wrapper:
         return take
 
     def _items(self, name: str) -> Items | None:
-        """Give what takes the elements of an array; nothing where they are not meant."""
+        """The `Items` for the elements of an array; None where they are not meant."""
         wanted = self._wanted
         if wanted is None:
             return Items(None, self._pattern, self._out) if len(self._full) == 1 else None
@@ -205,16 +205,16 @@ class Wrapper:
             self.column = self._wanted
 
     def _telling(self) -> bool:
-        """Say whether an array that is empty may be the one that is meant, by the names of all."""
+        """Whether an empty array may be the one that is meant, by the names of all."""
         empty = [name for name in self.arrays if name not in self._full]
         meant = any(looks_like_reference(name.rpartition(".")[2]) for name in empty)
         return bool(empty) and (meant or any(map(says_which, self.arrays)))
 
     def _take_alike(self, wanted: str) -> None:
-        """Take what was put aside, where nothing is spelt as it was named.
+        """Takes what was kept aside, if no name matches exactly.
 
         Raises:
-            InputError: several may be meant.
+            InputError: several arrays or keys may be meant.
         """
         if self._named or not self._alike:
             return
@@ -232,14 +232,14 @@ def _take_alone(value: Any, line: int, pattern: ReferencePattern, out: list[RawB
 
 
 def _begins(name: str, wanted: str) -> bool:
-    """Say whether a dotted name is `wanted`, or leads to it."""
+    """Whether a dotted name is `wanted`, or a beginning of it."""
     return f"{wanted}.".startswith(f"{name}.")
 
 
 def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
-    """Say whether a lone object is surely a record: it holds a reference, and what arrays it has hold none.
+    """Whether a lone object is a record for sure: it holds a reference, and its arrays hold none.
 
-    An array that was named is meant all the same.
+    It is no record if the user named an array in it.
     """
     if not isinstance(item, dict):
         return False
