@@ -172,7 +172,7 @@ class Feed:
             return
         raise InputError(
             f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: "
-            f"{_first(reading)}): mend them, or allow more with --max-invalid"
+            f"{_first(reading)}): correct them, or allow more with --max-invalid"
         )
 
 

@@ -172,7 +172,9 @@ class Submission:
             case ["taken", *_]:
                 return None
             case _:
-                raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
+                raise LedgerError(
+                    f"job {self.job} paused for over an hour between batches and was dropped; submit it again"
+                )
 
     async def discard(self) -> None:
         """Drops a submission that will not be sealed; does nothing after the seal."""

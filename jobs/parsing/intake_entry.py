@@ -71,7 +71,7 @@ def parse_entry(
     held = size(pairs)
     if held > MAX_BYTES:
         raise MalformedEntryError(
-            f"the entry holds {held:,} bytes, and may hold {MAX_BYTES:,}: "
+            f"the entry holds {held:,} bytes, more than {MAX_BYTES:,}: "
             "hand it in as several entries, or as a file with `cancellist enqueue`"
         )
     given = _fields(pairs)
@@ -146,7 +146,7 @@ def _check_share(valid: int, malformed: int, most: Limit) -> None:
         raise MalformedEntryError(f"none of the {total:,} entries of 'references' is a reference by the pattern")
     if most.exceeded(malformed, total):
         raise MalformedEntryError(
-            f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern, and at most "
+            f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern; at most "
             f"{most} may be (CANCELLIST_MAX_INVALID)"
         )
 

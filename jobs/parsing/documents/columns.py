@@ -73,13 +73,13 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if len(matching) != 1:
         if others and not matching:
             first = next(iter(others))
-            raise InputError(f"references are under {quoted(first)}: name it with --column {plainly(first)}")
-        which = "several columns may be" if likely or matching else "no column is known to be"
-        raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
+            raise InputError(f"references are under {quoted(first)}: choose it with --column {plainly(first)}")
+        which = "several columns may hold" if likely or matching else "no column is known to hold"
+        raise InputError(f"{which} the references: choose one with --column; {listing(names)}")
     found = matching[0]
     if says_not(names[found]):
         raise InputError(
-            f"references are under {quoted(names[found])}, and by its name they may not be meant: name it with "
+            f"references are under {quoted(names[found])}, whose name says that they may not be meant: choose it with "
             "--column if they are"
         )
     rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
@@ -87,11 +87,11 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if best and rivals[best] > held[found]:
         raise InputError(
             f"column {quoted(names[found])} was found by its name, but {quoted(best)} holds more references: "
-            "name the one that is meant with --column"
+            "choose one with --column"
         )
     if not likely and 2 * held[found] < sample:
         raise InputError(
-            f"only some rows hold a reference, in column {quoted(names[found])}: name it with --column if it is meant"
+            f"only some rows hold a reference, in column {quoted(names[found])}: choose it with --column if it is meant"
         )
     return found
 

@@ -216,7 +216,7 @@ class CsvParser:
         if 2 * known < len(cells) or known < min(2, self._table.width):
             return False
         if [folded(cell) for cell in row] != [folded(name) for name in self._table.header]:
-            raise InputError(f"line {line}: another header begins here; hand in the files apart, as several files")
+            raise InputError(f"line {line}: another header begins here; hand in each table as a file of its own")
         self._again += 1
         return True
 
@@ -237,13 +237,13 @@ class CsvParser:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         if len(row) > self._table.width:
             raise InputError(
-                f"line {line}: it has {cells} and others have {self._table.width}, though the last are blank: quote "
-                "cells that hold the delimiter, or take away what is too much at the line's end"
+                f"line {line}: it has {cells}, the last of them blank, and others have {self._table.width}: quote "
+                "cells that hold the delimiter, or remove the extra delimiters at the line's end"
             )
         if self._cut_off:
             raise InputError(
-                f"line {line}: it has {cells} and others have {self._table.width}, and so has the line above: were "
-                "they one, parted by a line's end in a cell? Quote such cells"
+                f"line {line}: it has {cells} and others have {self._table.width}, and the line above is short, too: "
+                "if a line's end in a cell divided one row, quote that cell"
             )
 
 

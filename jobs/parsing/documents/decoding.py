@@ -73,7 +73,9 @@ class Decoder:
 
     def _decode_otherwise(self, error: UnicodeDecodeError, *, final: bool) -> str:
         if self.encoding != "utf-8":
-            raise InputError(f"the input is not whole: it breaks its encoding, {self.encoding}") from error
+            raise InputError(
+                f"the input is damaged: it is not valid {self.encoding}; hand in the whole file"
+            ) from error
         good = error.object[: error.start].decode()
         if self._ascii and good.isascii():
             self.encoding = "cp1252"

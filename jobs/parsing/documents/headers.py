@@ -133,8 +133,8 @@ def _check_above(rows: Sequence[Row], hints: Hints) -> None:
     for row in rows:
         if words := next(filter(keeps, row.cells), None):
             raise InputError(
-                f"line {row.line + hints.skip_lines}: {quoted(words)} stands above the table: pass over it with "
-                "--skip-lines if what is below is to be cancelled"
+                f"line {row.line + hints.skip_lines}: {quoted(words)} is above the table: skip it with --skip-lines if "
+                "the references below are to be cancelled"
             )
 
 
@@ -153,8 +153,7 @@ def _check_below(
         if not is_decoration(cells) and _may_name(cells, position, [bare(cell) for cell in header]):
             raise InputError(
                 f"line {row.line + hints.skip_lines} may be the header as well as the line with "
-                f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "
-                "--skip-lines"
+                f"{quoted(bare(header[position]))}: remove the lines above the header, or skip them with --skip-lines"
             )
 
 
@@ -181,8 +180,8 @@ def _check_named(header: Sequence[str], held: Sequence[int], position: int, hint
     for at, number in enumerate(held):
         if number and at != position and (at >= len(header) or not bare(header[at])) and hints.column is None:
             raise InputError(
-                f"column {at + 1} has no name and holds references, as {quoted(bare(header[position]))} does: whether "
-                "that is a title or the header cannot be told; give the column's name or number to --column"
+                f"column {at + 1} has no name and holds references, and so does {quoted(bare(header[position]))}, "
+                "which may be a title: give the right column's name or number to --column"
             )
 
 
@@ -224,8 +223,8 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
         return header, 0
     if odd := next((row for row in above if not _is_comment(row) and last_filled(row.cells) > 1), None):
         raise InputError(
-            f"line {odd.line + hints.skip_lines} has {last_filled(odd.cells)} cells and the rows have {usual}: whether "
-            "it is their header cannot be told; give the column's name or number to --column"
+            f"line {odd.line + hints.skip_lines} has {last_filled(odd.cells)} cells and the rows have {usual}, so it "
+            "may not be their header: give the column's name or number to --column"
         )
     return None, holding
 
@@ -267,8 +266,8 @@ def _width(header: Sequence[str] | None, data: Sequence[Row]) -> int:
     widths = {len(row.cells) for row in data}
     if data and all(beyond(row.cells, len(header)) for row in data):
         raise InputError(
-            f"every row has more cells than the header, {last_filled(data[0].cells)} and not {len(header)}: which "
-            "column is which cannot be known; give the header a name for each column, such as one for the row's own"
+            f"every row has more cells than the header, {last_filled(data[0].cells)} and not {len(header)}, so columns "
+            "cannot be matched: give the header a name for each column"
         )
     return max(len(header), *widths) if len(widths) == 1 else len(header)
 
@@ -288,7 +287,7 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
     if len(holding) > 1:
         raise InputError("several columns hold references and there is no header: give one's number to --column")
     if not holding or 2 * held[holding[0]] < sample:
-        raise InputError("no column is known to be the one with the references: give its number to --column")
+        raise InputError("no column is known to hold the references: give its number to --column")
     return holding[0]
 
 
@@ -308,7 +307,7 @@ def _numbered(number: int, named: int | None, header: Sequence[str] | None, widt
             return named
         raise InputError(f"column {number} and the column named '{number}' may both be meant: rename the latter")
     if not 1 <= number <= width:
-        shown_as = str(number) if number < BEYOND else "of so high a number"
+        shown_as = str(number) if number < BEYOND else "with a number that large"
         raise InputError(f"there is no column {shown_as}: rows have {width} cells")
     return number - 1
 

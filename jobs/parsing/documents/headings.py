@@ -73,8 +73,8 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
 def remark(line: int, text: str) -> InputError:
     """The error for a text that may divide references that are meant from others."""
     return InputError(
-        f"line {line}: '{shown(text.strip(NOISE))}' stands among references as a heading or a remark: take it out, and "
-        "leave only references that are to be cancelled"
+        f"line {line}: '{shown(text.strip(NOISE))}' looks like a heading or a remark among references: remove it, and "
+        "keep only references that are to be cancelled"
     )
 
 
@@ -247,8 +247,8 @@ class Headings:
             new = held - self._known
             if any(at < len(self._row) and self._row[at].strip(NOISE) for at in new) or not self._known:
                 raise InputError(
-                    f"line {self._line}: '{shown(' '.join(self._row).strip(NOISE))}' stands among references as a "
-                    "heading does: where another table or part begins there, hand them in apart, as several files"
+                    f"line {self._line}: '{shown(' '.join(self._row).strip(NOISE))}' looks like a heading among "
+                    "references: if another table or part begins there, hand in each as a file of its own"
                 )
             self._line = 0
         self.seen = self.seen or bool(held)

@@ -133,8 +133,8 @@ class Items:
         array = next(filter(None, (_array_on(item, self._path) for item in objects)), None)
         if array and not any(isinstance(value, str) for value in values):
             raise InputError(
-                f"{quoted(array)} holds an array within each object, where references are not looked for: hand in one "
-                "array of all that is in them, or one object for each consignment"
+                f"{quoted(array)} holds an array in each object, and references are not taken from there: hand in one "
+                "array of all references, or one object for each consignment"
             )
 
     def _emit(self, items: list[Any], lines: Sequence[int]) -> None:
@@ -195,13 +195,13 @@ class Items:
         if value is _MISSING and (other := _other_spelling(item, self._path)):
             raise InputError(
                 f"line {line}: a key is spelt {quoted(other[0])} here and {quoted(other[1])} elsewhere: "
-                "which is meant cannot be known; spell it in one way"
+                "it is not clear which is meant; spell it in one way"
             )
         return value
 
     def _why(self, value: Any, item: Any) -> str:
         if value is _IN_THE_WAY:
-            return f"no object on the way to {quoted('.'.join(self._path))}"
+            return f"a value on the path {quoted('.'.join(self._path))} is no object"
         what = "null" if value is None else "true or false" if isinstance(value, bool) else _kind(value)
         where = f" under {quoted('.'.join(self._path))}" if isinstance(item, dict) and self._path else ""
         return f"{what}{where}" if where or not self._path else "no object"

@@ -149,7 +149,7 @@ class Wrapper:
             nonlocal held
             held += len(values)
             if held > _MOST_HELD:
-                raise InputError(f"the array {quoted(name)} is long: name it to --column as it is spelt")
+                raise InputError(f"the array {quoted(name)} is long: give its exact name to --column")
             items.take(values, lines)
 
         return take
@@ -174,21 +174,21 @@ class Wrapper:
         names = listing(self.arrays, "arrays")
         if self._wanted is None:
             if len(self._full) > 1 or (self._full and self._telling()):
-                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with --column; {names}")
+                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: choose one with --column; {names}")
             if self._loose:
                 raise InputError(
                     f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
-                    f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with --column"
+                    f"{quoted((self._full or self.arrays)[0])}: choose one with --column"
                 )
             if doubted := next(filter(says_not, self._full), None):
                 raise InputError(
-                    f"references are under {quoted(doubted)}, and by its name they may not be meant: name it with "
-                    "--column if they are"
+                    f"references are under {quoted(doubted)}, whose name says that they may not be meant: choose it "
+                    "with --column if they are"
                 )
             if self._said and self._full:
                 raise InputError(
-                    f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: name the "
-                    "array with --column if what is in it is to be cancelled"
+                    f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: choose the "
+                    "array with --column if its references are to be cancelled"
                 )
             return
         self._take_alike(self._wanted)

@@ -49,8 +49,8 @@ class Rivals:
         if number <= self._taken:
             return ""
         return (
-            f"{quoted(name)} holds more references than {quoted(column)}, {number:,} at least and {self._taken:,}: "
-            "name one with --column"
+            f"{quoted(name)} holds more references than {quoted(column)}, at least {number:,} and not {self._taken:,}: "
+            "choose one with --column"
         )
 
     def _rows(self, raw: RawBatch, *, valid: bool) -> Iterator[Any]:
