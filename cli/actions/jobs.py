@@ -4,7 +4,7 @@ from cancellist.cli import session
 from cancellist.cli.output import tables
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger import json_views, snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 
 
@@ -12,7 +12,7 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
     """Lists the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
-        emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
+        emit({"jobs": [json_views.job_view(snapshot) for snapshot in found]})
     elif found:
         tables.show_jobs(found)
     else:
@@ -23,7 +23,7 @@ def show_status(job: str, *, as_json: bool) -> None:
     """Shows one job."""
     found = session.run(_look(job))
     if as_json:
-        emit(documents.job_document(found))
+        emit(json_views.job_view(found))
     else:
         tables.show_status(found)
 
