@@ -24,7 +24,6 @@ from collections import Counter
 from functools import cached_property
 from signal import Signals
 from time import monotonic
-from typing import Any
 
 import arq.worker
 import structlog
@@ -32,7 +31,6 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from cancellist.config import logs
-from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError, LedgerError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.drains import account_of
@@ -285,36 +283,3 @@ class ResilientWorker(arq.worker.Worker):
         self._pool = None
         for signum in (signal.SIGINT, signal.SIGTERM):  # a late signal would only change the exit status
             signal.signal(signum, signal.SIG_IGN)
-
-
-def install() -> None:
-    """Makes arq's own commands run and check this worker.
-
-    The commands are `arq cancellist.worker.main.WorkerSettings`, and the same with `--check`.
-    """
-    arq.worker.Worker = ResilientWorker  # type: ignore[misc]
-    if command := sys.modules.get("arq.cli"):
-        command.check_health = check_health  # type: ignore[attr-defined]
-
-
-def check_health(_settings_class: type) -> int:
-    """The exit status of `arq --check`: 0 where a worker is alive on this machine."""
-    try:
-        found = heartbeat.look(load())
-    except CancellistError as error:
-        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
-        return 1
-    sys.stderr.write(f"cancellist: {heartbeat.told(found)}\n")
-    return 0 if any(pulse.alive for pulse in found) else 1
-
-
-def run(settings_class: type, *, burst: bool | None = None) -> None:
-    """Runs the worker until it ends.
-
-    Raises:
-        CancellistError: the worker could not start.
-    """
-    install()
-    ResilientWorker.raises = True
-    options: dict[str, Any] = {} if burst is None else {"burst": burst}
-    arq.worker.run_worker(settings_class, **options)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from arq.worker import Function, func
 
 from cancellist.jobs.ledger.drains import FUNCTION, deserialize, serialize
-from cancellist.worker import arq_worker
+from cancellist.worker import entry_points
 from cancellist.worker.service import Service
 
 _UNLIMITED = 2**31
@@ -54,4 +54,4 @@ def _use_uvloop() -> None:
 
 
 _use_uvloop()
-arq_worker.install()
+entry_points.install()

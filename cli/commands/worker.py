@@ -29,7 +29,7 @@ def worker(
         raise typer.Exit(_check(as_json=as_json))
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
-    from cancellist.worker.arq_worker import run
+    from cancellist.worker.entry_points import run
     from cancellist.worker.main import WorkerSettings
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks

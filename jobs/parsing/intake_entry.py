@@ -68,12 +68,7 @@ def parse_entry(
     Raises:
         MalformedEntryError: a field is unknown, repeated, missing or malformed, or the entry is too large.
     """
-    held = size(pairs)
-    if held > MAX_BYTES:
-        raise MalformedEntryError(
-            f"the entry holds {held:,} bytes, more than {MAX_BYTES:,}: "
-            "hand it in as several entries, or as a file with `cancellist enqueue`"
-        )
+    _check_size(pairs)
     given = _fields(pairs)
     fields = {name: values[0] for name, values in given.items()}
     account = fields.get("account") or DEFAULT_ACCOUNT
@@ -85,13 +80,27 @@ def parse_entry(
     references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text, pattern)]
     if not references:
         raise MalformedEntryError(f"field 'references' holds no reference; {_GIVE}")
+    return IntakeOrder(_order(fields, account, now_ms), references)
+
+
+def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:
+    held = size(pairs)
+    if held > MAX_BYTES:
+        raise MalformedEntryError(
+            f"the entry holds {held:,} bytes, more than {MAX_BYTES:,}: "
+            "hand it in as several entries, or as a file with `cancellist enqueue`"
+        )
+
+
+def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
+    """The request in an entry's fields."""
     for name in ("reason", "requested_by", "idempotency_key"):
         if len(fields.get(name, "")) > _MAX_TEXT:
             raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
     start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
     _check_times(deadline_ms, start_at_ms, now_ms)
-    order = JobRequest(
+    return JobRequest(
         account=account,
         reason=fields.get("reason") or None,
         requested_by=fields.get("requested_by") or None,
@@ -100,7 +109,6 @@ def parse_entry(
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
     )
-    return IntakeOrder(order, references)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:

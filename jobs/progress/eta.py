@@ -105,18 +105,11 @@ def progress(
         return Progress(rate, None)
     usual = _usually_in_calls(points, step, now_ms)
     call_ms = 1000 * usual / rate
-    lists = _lists(points, now_ms) or _Lists.alike(in_calls / max(1, calls))
-    usual = _from_now_on(usual, lists, calls, claims, limit)
-    if not claims or (unclaimed and claims <= calls):  # others' calls are among them, or a rate holds calls back
-        laps = _Laps(left / usual, usual / lists.mean)
-    elif unclaimed:
-        number = claims + lists.number(unclaimed)
-        laps = _Laps.of(number, _soon_at_once(number, calls, usual / lists.mean))
-    elif claims > calls:
-        laps = _Laps.of(claims, calls or usual / lists.mean)
-    else:
-        laps = _Laps.of(claims, max(calls, round(_last_lap(points, in_calls, call_ms) / lists.mean)))
-    return Progress(rate, _left_ms(points, laps, lists.mean, call_ms, now_ms) / 1000, call_ms / 1000)
+    batches = _batches(points, now_ms) or _Batches.alike(in_calls / max(1, calls))
+    usual = _from_now_on(usual, batches, calls, claims, limit)
+    last_lap = _last_lap(points, in_calls, call_ms)
+    laps = _laps_of(left, claims, unclaimed, calls=calls, usual=usual, last_lap=last_lap, batches=batches)
+    return Progress(rate, _left_ms(points, laps, batches.mean, call_ms, now_ms) / 1000, call_ms / 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +126,11 @@ class _Laps:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lists:
-    """References of a call: on average, and at most."""
+class _Batches:
+    """The batch sizes of calls: the mean and the largest."""
 
     mean: float
-    longest: float
+    largest: float
 
     @classmethod
     def alike(cls, per_call: float) -> Self:
@@ -146,7 +139,22 @@ class _Lists:
 
     def number(self, references: int) -> int:
         """The calls that these references take; few of them are smaller than usual."""
-        return max(math.ceil(references / self.longest), round(references / self.mean))
+        return max(math.ceil(references / self.largest), round(references / self.mean))
+
+
+def _laps_of(
+    left: int, claims: int, unclaimed: int, *, calls: int, usual: float, last_lap: float, batches: _Batches
+) -> _Laps:
+    """The laps that are left: of references where claims are not known to be the job's, else of claims and batches."""
+    at_once = usual / batches.mean
+    if not claims or (unclaimed and claims <= calls):  # other jobs' claims are among them, or a rate delays calls
+        return _Laps(left / usual, at_once)
+    if unclaimed:
+        number = claims + batches.number(unclaimed)
+        return _Laps.of(number, _soon_at_once(number, calls, at_once))
+    if claims > calls:
+        return _Laps.of(claims, calls or at_once)
+    return _Laps.of(claims, max(calls, round(last_lap / batches.mean)))
 
 
 def _that_bring(
@@ -156,11 +164,11 @@ def _that_bring(
 
     A batch that is refused brings no result. Each of its references is read then, and that read brings it.
     """
-    lists = _lists(points, now_ms)
-    if lists is None:
+    batches = _batches(points, now_ms)
+    if batches is None:
         return points, in_calls
-    now, most = max(1, calls) * lists.mean, max(1, calls, limit or 0) * lists.longest
-    if in_calls <= _FAR_MORE * max(1, calls) * lists.longest:
+    now, most = max(1, calls) * batches.mean, max(1, calls, limit or 0) * batches.largest
+    if in_calls <= _FAR_MORE * max(1, calls) * batches.largest:
         if all(point.in_calls <= _FAR_MORE**2 * most for point in points):
             return points, in_calls
         now = in_calls
@@ -172,16 +180,16 @@ def _soon_at_once(number: int, calls: int, usual: float) -> float:
     return calls if number <= _EXPERIMENT_LAPS * calls or abs(calls - usual) <= usual / 8 else usual
 
 
-def _from_now_on(usual: float, lists: _Lists, calls: int, claims: int, limit: int | None) -> float:
+def _from_now_on(usual: float, batches: _Batches, calls: int, claims: int, limit: int | None) -> float:
     """The references in calls from now on, where they will clearly be fewer or more than usual."""
-    if limit is not None and limit * lists.mean < _CLEARLY_LOWER * usual:
-        return limit * lists.mean  # refusals lowered the limit, and it stays low
-    if claims > calls and calls * lists.mean > _CLEARLY_HIGHER * usual:
-        return calls * lists.mean  # another job has ended and left its calls to this one
+    if limit is not None and limit * batches.mean < _CLEARLY_LOWER * usual:
+        return limit * batches.mean  # refusals lowered the limit, and it stays low
+    if claims > calls and calls * batches.mean > _CLEARLY_HIGHER * usual:
+        return calls * batches.mean  # another job has ended and left its calls to this one
     return usual
 
 
-def _lists(points: Sequence[ResultSample], now_ms: int) -> _Lists | None:
+def _batches(points: Sequence[ResultSample], now_ms: int) -> _Batches | None:
     """The sizes of the batches that brought results lately; None where calls were not counted."""
     stretches = [
         (after.count - before.count, after.calls - before.calls)
@@ -192,7 +200,7 @@ def _lists(points: Sequence[ResultSample], now_ms: int) -> _Lists | None:
     if not counted or not points[-1].calls:
         return None
     mean = sum(count for count, _ in counted) / sum(calls for _, calls in counted)
-    return _Lists(max(1.0, mean), max(1.0, *(count / calls for count, calls in counted)))
+    return _Batches(max(1.0, mean), max(1.0, *(count / calls for count, calls in counted)))
 
 
 def _usually_in_calls(points: Sequence[ResultSample], step: float, now_ms: int) -> float:

@@ -3,11 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from time import monotonic
-from typing import Any
-
-import structlog
 
 from cancellist.jobs.flow.batch_size import listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal, shown_by
@@ -32,13 +28,11 @@ from cancellist.jobs.responses.status_read import Found, Reading, Unknown, Unrea
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Verdict
 from cancellist.worker.calls.attempt_result import AttemptResult
+from cancellist.worker.calls.call_log import CallLog
 from cancellist.worker.calls.deallocation import prepare
 from cancellist.worker.calls.failed_call import hold, trouble, unconfirmed
 from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
-from cancellist.worker.calls.log_throttle import LogThrottle
 from cancellist.worker.platform.client import MaySend, PlatformClient
-
-log = structlog.get_logger()
 
 _TYPICAL_S, _SMOOTHING = 0.05, 0.1
 
@@ -88,7 +82,7 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
-        self._telling = LogThrottle()
+        self._call_log = CallLog()
         self._known_words = known
         self._observed = Observed()
 
@@ -109,8 +103,8 @@ class Attempt:
             judgement = judgement.uncounted()
         took_s = monotonic() - started
         shown = self._shown(answer, took_s, answered=called.answered)
-        self._note(claim, references, judgement)
-        self._log(claim, len(references), answer, took_s)
+        self._call_log.surprises(claim, references, judgement)
+        self._call_log.call(claim, len(references), answer, took_s)
         if fails_itself(claim, references, judgement, self._policy):
             judgement = judgement.uncounted()
         hold_s, hold_why = max(hold(answer), hold(called.before), key=lambda held: held[0])
@@ -164,9 +158,9 @@ class Attempt:
         in_vain = isinstance(reading, Unread) and unread and reading.counted
         if claim.probe and isinstance(reading, Unread):
             reading = replace(reading, counted=False)
-        self._log(claim, 1, answer, took_s)
+        self._call_log.call(claim, 1, answer, took_s)
         if isinstance(reading, Found) and isinstance(answer, Answer) and not is_documented_status(answer.body):
-            self._tell_changed()
+            self._call_log.changed_form()
         shown = shown_by(answer, took_s * 1000, answered=not unread)
         hold_s, hold_why = hold(answer)
         if isinstance(reading, Unread) and reading.alone_after and piece.reads_alone and not claim.probe:
@@ -258,39 +252,6 @@ class Attempt:
             return None
         print_ = fingerprint(said, reference)
         return (print_, meant) if self._observed.worth_telling(print_, meant) else None
-
-    def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
-        if judgement.unasked:
-            log.warning(
-                "the platform named references that were not asked for",
-                claim=claim.id, asked=len(references), unasked=len(judgement.unasked),
-            )  # fmt: skip
-        if judgement.changed:
-            self._tell_changed()
-
-    def _tell_changed(self) -> None:
-        if self._telling.due("changed") is not None:
-            log.warning("the platform's answers have another form than documented; they are read all the same")
-
-    def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
-        """Logs a call; for each kind of failure a warning now and then."""
-        facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
-        match answer:
-            case Failure(reason=reason, withheld=True):  # we sent nothing; the reason is logged elsewhere
-                log.debug("call withheld", reason=reason, **facts)
-            case Failure(reason=reason, written=written):
-                self._warn(claim, "call failed", reason, {"reason": reason, "written": written, **facts})
-            case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
-                self._warn(claim, "call refused", status, {"status": status, **facts})
-            case Answer(status=status):
-                log.debug("call", status=status, **facts)
-
-    def _warn(self, claim: Claim, event: str, why: str | int, facts: dict[str, Any]) -> None:
-        untold = None if claim.probe else self._telling.due((event, why))
-        if untold is None:
-            log.debug(event, **facts)
-        else:
-            log.warning(event, **facts, **({"like_it_before": untold} if untold else {}))
 
 
 def _waiting(share: Share, wait_s: float) -> Share:

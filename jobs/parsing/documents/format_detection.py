@@ -9,10 +9,11 @@ from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import listing, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table
 from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
-from cancellist.jobs.parsing.documents.headers import Row, delimiter_of, explicit, rows_of, table_of
+from cancellist.jobs.parsing.documents.headers import delimiter_of, explicit, table_of
 from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_text import is_string
 from cancellist.jobs.parsing.documents.lines import header_of, plain
+from cancellist.jobs.parsing.documents.table_rows import Row, rows_of
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
 Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]

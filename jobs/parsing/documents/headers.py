@@ -4,15 +4,24 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
-from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled, records
+from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled
 from cancellist.jobs.parsing.documents.headings import is_decoration, is_words, keeps
 from cancellist.jobs.parsing.documents.hints import BEYOND, Hints
-from cancellist.jobs.parsing.documents.lines import COMMENTS
+from cancellist.jobs.parsing.documents.table_rows import (
+    Row,
+    agreement,
+    holds,
+    is_comment,
+    is_filled,
+    is_table,
+    rows_of,
+    usual_width,
+)
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
 _DELIMITERS: Final = ",;\t|"
@@ -23,19 +32,6 @@ _SURE: Final = 3
 """The number of rows with an extra blank cell that is no longer chance."""
 # Excel's own way to name the delimiter; quoted, or with delimiters after it, where a program wrote it as a row.
 _SEP: Final = re.compile(r"""["']?sep=(\\t|[^\w"'])["']?(?:\1)*["']?\s*""", re.IGNORECASE)
-
-
-class Row(NamedTuple):
-    """A record that is not blank.
-
-    Attributes:
-        line: the line on which it begins, from 1.
-        end: the line on which it ends.
-    """
-
-    line: int
-    end: int
-    cells: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +53,6 @@ def explicit(lines: Sequence[str]) -> tuple[str | None, int]:
     return None, 0
 
 
-def rows_of(text: str, delimiter: str, above: int = 0) -> list[Row]:
-    """The rows of whole lines, without the first `above` lines."""
-    rows, line = list[Row](), above
-    for cells in records(text.split("\n", above)[-1], delimiter, strict=False)[0]:
-        begin, line = line + 1, line + 1 + sum(cell.count("\n") for cell in cells)
-        if last_filled(cells):
-            rows.append(Row(begin, line, cells))
-    return rows
-
-
 def delimiter_of(text: str, hints: Hints, pattern: ReferencePattern) -> str | None:
     """The separator of a table's cells; None where the text is no table."""
     tables = {one: rows for one in _DELIMITERS if one in text and (rows := rows_of(text, one))}
@@ -78,14 +64,9 @@ def delimiter_of(text: str, hints: Hints, pattern: ReferencePattern) -> str | No
         return max(headed, key=lambda one: headed[one])
     holding = {one: sum(is_table(row, pattern) for row in rows) for one, rows in tables.items()}
     if any(holding.values()):
-        return max(tables, key=lambda one: (holding[one], _agreement(tables[one])))
-    agreed = [one for one, rows in tables.items() if _agreement(rows) >= _LIKELY_SHARE and any(map(_filled, rows))]
-    return max(agreed, key=lambda one: _agreement(tables[one]), default=None)
-
-
-def is_table(row: Row, pattern: ReferencePattern) -> bool:
-    """Whether a row holds a reference and something else."""
-    return _filled(row) and _holds(row, pattern)
+        return max(tables, key=lambda one: (holding[one], agreement(tables[one])))
+    agreed = [one for one, rows in tables.items() if agreement(rows) >= _LIKELY_SHARE and any(map(is_filled, rows))]
+    return max(agreed, key=lambda one: agreement(tables[one]), default=None)
 
 
 def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: ReferencePattern) -> Found:
@@ -147,7 +128,7 @@ def _check_below(
         InputError: a row above the first reference may be the header, too.
     """
     for row in data[:_HEADER_WITHIN]:
-        if _holds(row, pattern):
+        if holds(row, pattern):
             return
         cells = [bare(cell) for cell in row.cells]
         if not is_decoration(cells) and _may_name(cells, position, [bare(cell) for cell in header]):
@@ -207,8 +188,8 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
     named = _named(rows, hints, pattern)
     if named is not None:
         return named, 0
-    holding = next((at for at, row in enumerate(rows) if _holds(row, pattern)), None)
-    usual = _usual(rows[holding or 0 :])
+    holding = next((at for at, row in enumerate(rows) if holds(row, pattern)), None)
+    usual = usual_width(rows[holding or 0 :])
     above = rows[:holding]
     if hints.column is not None and hints.number is None:
         names = next((row.cells for row in above if len(row.cells) == usual), rows[0].cells)
@@ -218,10 +199,10 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
                 "give the column's number"
             )
         raise InputError(f"there is no column {quoted(hints.column)}; {listing(names)}")
-    header = next((at for at, row in enumerate(above) if len(row.cells) == usual and not _is_comment(row)), None)
+    header = next((at for at, row in enumerate(above) if len(row.cells) == usual and not is_comment(row)), None)
     if header is not None or not holding:
         return header, 0
-    if odd := next((row for row in above if not _is_comment(row) and last_filled(row.cells) > 1), None):
+    if odd := next((row for row in above if not is_comment(row) and last_filled(row.cells) > 1), None):
         raise InputError(
             f"line {odd.line + hints.skip_lines} has {last_filled(odd.cells)} cells and the rows have {usual}, so it "
             "may not be their header: give the column's name or number to --column"
@@ -236,7 +217,7 @@ def _named(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> int 
     # A number may be a cell of any row.
     column = hints.column if hints.number is None else None
     found = _candidates(rows, column, pattern)
-    usual = [at for at in found if len(rows[at].cells) == _usual(rows[at + 1 :])]
+    usual = [at for at in found if len(rows[at].cells) == usual_width(rows[at + 1 :])]
     return next(iter([*usual, *found]), None)
 
 
@@ -246,11 +227,11 @@ def _candidates(rows: Sequence[Row], column: str | None, pattern: ReferencePatte
         names = alike(row.cells, column) if column else [
             place for place, name in enumerate(row.cells) if looks_like_reference(name)
         ]  # fmt: skip
-        holds = _holds(row, pattern)
+        referring = holds(row, pattern)
         # A wide pattern may match headings, too.
-        if names and (not holds or all(pattern.matches(normalise(bare(row.cells[place]))) for place in names)):
+        if names and (not referring or all(pattern.matches(normalise(bare(row.cells[place]))) for place in names)):
             found.append(at)
-        if holds:
+        if referring:
             break
     return found
 
@@ -262,7 +243,7 @@ def _width(header: Sequence[str] | None, data: Sequence[Row]) -> int:
         InputError: every row has more cells than the header.
     """
     if header is None:
-        return _usual(data)
+        return usual_width(data)
     widths = {len(row.cells) for row in data}
     if data and all(beyond(row.cells, len(header)) for row in data):
         raise InputError(
@@ -291,11 +272,6 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
     return holding[0]
 
 
-def _filled(row: Row) -> bool:
-    """Whether more than one cell of a row is not blank."""
-    return sum(1 for cell in row.cells if cell.strip(NOISE)) > 1
-
-
 def _numbered(number: int, named: int | None, header: Sequence[str] | None, width: int) -> int:
     """The column with a number. A column with that name goes first, if the first row has names for sure.
 
@@ -310,22 +286,3 @@ def _numbered(number: int, named: int | None, header: Sequence[str] | None, widt
         shown_as = str(number) if number < BEYOND else "with a number that large"
         raise InputError(f"there is no column {shown_as}: rows have {width} cells")
     return number - 1
-
-
-def _holds(row: Row, pattern: ReferencePattern) -> bool:
-    return any(pattern.matches(normalise(bare(cell))) for cell in row.cells)
-
-
-def _is_comment(row: Row) -> bool:
-    return row.cells[0].lstrip(NOISE).startswith(COMMENTS)
-
-
-def _usual(rows: Sequence[Row]) -> int:
-    """The number of cells that most rows have."""
-    return Counter(len(row.cells) for row in rows).most_common(1)[0][0] if rows else 0
-
-
-def _agreement(rows: Sequence[Row]) -> float:
-    """The share of rows that have the most usual number of cells; 0 where that is one cell."""
-    usual = _usual(rows)
-    return sum(len(row.cells) == usual for row in rows) / len(rows) if usual > 1 else 0
