@@ -1,12 +1,12 @@
-"""The connection to any server: opened once, checked once.
+"""Connects to a server, and checks it.
 
     redis = await connect(url, on_wait=print)
     facts = await check(redis)
     with translated(facts.name): await redis.evalsha(...)
 
-A client opened here sends a command again when its connection failed or its reply was lost: see `wire`.
-Pub/sub: read with `get_message(timeout=...)`; a plain `listen()` reconnects whenever `COMMAND_S` pass in silence, and
-what is published in between is lost.
+A client opened here repeats a command when its connection failed or its reply was lost (redis_client.py).
+Pub/sub must be read with `get_message(timeout=...)`: a plain `listen()` reconnects after `COMMAND_S` of silence, and
+loses what is published in between.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ ClientT = TypeVar("ClientT", bound=Redis)
 WAIT_S: Final = 5.0
 CONNECT_S: Final = 5.0
 COMMAND_S: Final = 5.0
-PATIENCE_S: Final = 2.0  # how long a command is tried again; a restart of the server takes about one
-SENTINEL_S: Final = 1.0  # a sentinel that does not answer within it is passed over
-IDLE_CHECK_S: Final = 15  # a connection idle for longer is pinged before it is used
+PATIENCE_S: Final = 2.0  # how long a command is repeated; a restart of the server takes about a second
+SENTINEL_S: Final = 1.0  # the longest wait for one sentinel
+IDLE_CHECK_S: Final = 15  # a connection that was idle for longer is pinged before its use
 KEEPALIVE_IDLE_S: Final = 15
 KEEPALIVE_INTERVAL_S: Final = 5
 KEEPALIVE_PROBES: Final = 3
 
-SHOWN: Final = 5  # names of commands that are listed in a text
+SHOWN: Final = 5  # names of commands that a message lists
 
 OLDEST_REDIS: Final = (7, 0)
 OLDEST_VALKEY: Final = (8, 0)
@@ -68,13 +68,13 @@ OLDEST_VALKEY: Final = (8, 0)
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server says of itself.
+    """A server's facts about itself.
 
     Attributes:
-        name: `valkey` or `redis`, as it calls itself.
+        name: its own name, `valkey` or `redis`.
         run_id: changes with every start of the server.
-        persistent: it writes an append-only file or snapshots, as far as this user may know.
-        max_memory_bytes: `maxmemory`, or where that is 0 the memory of its machine.
+        persistent: whether it writes an append-only file or snapshots, as far as this user may know.
+        max_memory_bytes: `maxmemory`, or the memory of its machine where that is 0.
     """
 
     name: str
@@ -118,23 +118,23 @@ async def connect(
     on_wait: Callable[[str], None] | None = None,
     client_class: type[Redis] = QuietRedis,
 ) -> Redis:
-    """Return a client that has had an answer from the server; `await client.aclose()` is the caller's.
+    """Connects, and returns the client after the server's first answer. The caller must close it.
 
-    A server that is loading its data is waited for as long as it says so.
+    A server that is loading its data is waited for without a limit.
 
     Args:
-        url: see `address`.
-        password: in place of the one in `url`.
-        wait_s: how long a server that does not answer is waited for.
-        block_s: the longest BLOCK that will be asked of this client; its socket timeout stays above it.
-        on_wait: told once why it takes longer.
-        client_class: what to make, such as arq's `ArqRedis`.
+        url: see address.py.
+        password: replaces the one in `url`.
+        wait_s: the longest wait for an answer.
+        block_s: the longest BLOCK of this client's commands; its socket timeout is longer.
+        on_wait: called once with the reason of a wait.
+        client_class: the class of the client, such as arq's `ArqRedis`.
 
     Raises:
-        SettingsError: `url` is malformed, or names a certificate file that is not there.
+        SettingsError: `url` is malformed, or names a certificate file that does not exist.
         LedgerUnavailableError: no answer within `wait_s`.
         LedgerRefusedError: wrong user name or password, or PING is forbidden.
-        LedgerUnfitError: what answers is no Redis server.
+        LedgerUnfitError: another service than Redis answers.
     """
     address = parse(url)
     client = client_class.from_pool(_pool(address, password, block_s))
@@ -148,7 +148,7 @@ async def connect(
 
 
 async def _answer(client: Redis, where: str, wait_s: float, on_wait: Callable[[str], None] | None) -> None:
-    """Ping until it answers; each attempt is bounded by the socket's timeouts."""
+    """Pings until the server answers; the socket's timeouts bound each attempt."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     backoff = EqualJitterBackoff(cap=0.5, base=0.025)
@@ -242,12 +242,12 @@ def _tls(tls: Tls) -> dict[str, Any]:
 
 
 async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
-    """Ask the server, in one round trip, whether it can hold the ledger.
+    """Checks, in one round trip, whether the server can hold the ledger.
 
-    That nothing is persisted is a fact and no error.
+    A server without persistence passes; `ServerFacts.persistent` says so.
 
     Raises:
-        LedgerUnfitError: it evicts, is too old, is a replica, a sentinel or a cluster.
+        LedgerUnfitError: it evicts keys, is too old, or is a replica, a sentinel or a cluster.
         LedgerRefusedError: INFO is forbidden.
         LedgerUnavailableError: it does not answer.
     """
@@ -284,17 +284,17 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
 
 
 async def check_commands(redis: Redis, names: Iterable[str], where: str = THE_SERVER) -> None:
-    """Ask the server, in one round trip, whether it has these commands; where it does not say, nothing is known.
+    """Checks, in one round trip, that the server has these commands; passes where the server does not say.
 
     Raises:
-        LedgerUnfitError: some are switched off, or were given another name.
+        LedgerUnfitError: some are switched off or renamed.
         LedgerUnavailableError: it does not answer.
     """
     client: Any = redis
     wanted = sorted(set(names))
     with translated(where):
         try:
-            # as bytes: redis-py takes replies to commands that it knows by a `str` for what it expects
+            # The command is bytes: for a `str` that it knows, redis-py parses the reply in its own way.
             found = await client.execute_command(b"COMMAND", "INFO", *wanted)
         except ResponseError:
             return
@@ -305,7 +305,7 @@ async def check_commands(redis: Redis, names: Iterable[str], where: str = THE_SE
 
 
 def lacks(missing: Sequence[str], where: str = THE_SERVER) -> str:
-    """Say in words which commands a server lacks."""
+    """A message about commands that a server lacks."""
     shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
     one = len(missing) == 1
     return (

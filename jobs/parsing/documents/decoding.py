@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.parsing.documents.foreign_formats import refuse_binary
+from cancellist.jobs.parsing.documents.foreign_formats import CONTROLS, refuse_binary
 
 _MARKS: Final = (
     # UTF-32's mark begins with that of UTF-16.
@@ -16,7 +16,6 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
 _BINARY_SHARE: Final = 0.02
 _WIDE_SHARE: Final = 0.5
 _STRAY_SHARE: Final = 0.1
@@ -100,7 +99,7 @@ def _identify(head: bytes) -> tuple[str, int]:
         return "utf-16-le", 0
     if even > half * _WIDE_SHARE and odd <= half * _STRAY_SHARE:
         return "utf-16-be", 0
-    controls = len(head) - len(head.translate(None, _CONTROLS))
+    controls = len(head) - len(head.translate(None, CONTROLS))
     if even or odd or controls > len(head) * _BINARY_SHARE:
         raise InputError("the input is not text: hand in CSV, JSON, or one reference a line")
     return "utf-8", 0

@@ -67,7 +67,8 @@ _MAIL: Final = re.compile(
 )
 _BLANKS: Final = b" \t\r\n\v\f"
 _MARKUP_SEEN: Final = 4096
-_CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
+CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
+"""Bytes that a text does not hold."""
 
 
 def refuse_binary(head: bytes) -> None:
@@ -87,7 +88,7 @@ def _refuse_magic(head: bytes) -> None:
                 raise _refusal(name, mend)
         raise _refusal("a zip archive", _UNPACK)
     for magic, name, mend in _FOREIGN:
-        if head.startswith(magic) and (magic not in _BINARY_ONLY or len(head) != len(head.translate(None, _CONTROLS))):
+        if head.startswith(magic) and (magic not in _BINARY_ONLY or len(head) != len(head.translate(None, CONTROLS))):
             raise _refusal(name, mend)
     if head.startswith(*_TAR):
         raise _refusal("a tar archive", _UNPACK)
