@@ -20,7 +20,7 @@ from cancellist.jobs.ledger import claims, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome
-from cancellist.jobs.responses.retry import Settle
+from cancellist.jobs.responses.steps import WriteResult
 
 QUEUED_BYTES, SETTLED_BYTES, WORKER_MIB = 32, 70, 20
 FEW = 1_000
@@ -29,7 +29,7 @@ ROUNDS = 3
 DRAINS = 8
 CALM_S = 1.0
 
-CANCELLED = Settle(Outcome.CANCELLED, attempts=1, status=200)
+CANCELLED = WriteResult(Outcome.CANCELLED, attempts=1, status=200)
 TERMS = Terms(limit=DRAINS, linger_ms=0)
 
 

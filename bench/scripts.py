@@ -35,7 +35,7 @@ from cancellist.jobs.ledger.scripts.loader import NAMES, Script, Scripts
 from cancellist.jobs.ledger.submission import BATCH, Submission
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
+from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
 from cancellist.worker.intake_reader import Intake
 
 MOST_MS = 10
@@ -50,8 +50,8 @@ WORDS = "Consignment is in a state that does not allow it to be cancelled"
 
 AGAIN = CallAgain(delay_s=0.3, attempts=1, named=1, unclear_s=30.0)
 STEPS: tuple[Step, ...] = (  # where the references of a claim go, in turn
-    Settle(Outcome.CANCELLED, attempts=1, status=200),
-    Settle(Outcome.REJECTED, attempts=1, status=200, message=WORDS, state="Allocated"),
+    WriteResult(Outcome.CANCELLED, attempts=1, status=200),
+    WriteResult(Outcome.REJECTED, attempts=1, status=200, message=WORDS, state="Allocated"),
     AGAIN,
     ReadState(delay_s=0.0, attempts=1, named=1, refusal_status=200, refusal_words=WORDS),
 )
@@ -143,7 +143,7 @@ class Stage:
         return found
 
     async def settle(self, held: list[Claim], *, apart: bool = False) -> list[Claim]:
-        """Settle claims in all ways there are, or with every reference to be called apart; return those that follow."""
+        """Settle claims in every way, or with every reference to be called apart; return the claims that follow."""
         following = []
         for number, claim in enumerate(held):
             shares = _shares_apart if apart else _shares

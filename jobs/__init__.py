@@ -1,1 +1,1 @@
-"""What a cancellation job is: pure modules, no I/O, no clock, no randomness, nothing but the standard library."""
+"""Cancellation jobs. Outside of `ledger` all is pure: standard library only, no I/O, no clock, no randomness."""

@@ -1,30 +1,30 @@
 """The project's errors, and the code of each, which programs may rely on.
 
-CancellistError                 error: anything a user can mend; its text is one line that says what to do
+CancellistError                 error: a user can fix it; its text is one line that says how
 ├── SettingsError               settings: a setting is missing or wrong
-├── InputError                  input: what was handed in cannot be used
-│   ├── NoReferencesError       no_references: it holds no reference at all
+├── InputError                  input: the input cannot be used
+│   ├── NoReferencesError       no_references: the input holds no reference
 │   └── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
-├── OutputError                 output: what was asked for cannot be written where it should go
-├── UnknownJobError             unknown_job: no job of that id
+├── OutputError                 output: the output cannot be written to its place
+├── UnknownJobError             unknown_job: no job has that id
 ├── JobStateError               job_state: the job's state does not allow it
-├── ResultsGoneError            results_gone: results were trimmed
-└── LedgerError                 server: the server cannot do what is asked
-    ├── LedgerUnavailableError  server_unavailable: it does not answer
-    ├── LedgerRefusedError      server_refused: wrong password, or a command that its ACL forbids
-    ├── LedgerUnfitError        server_unfit: it evicts, is too old, or holds another format
-    └── LedgerFullError         server_full: admitting this would leave no room to drain
+├── ResultsGoneError            results_gone: the results were trimmed
+└── LedgerError                 server: the server cannot do what was asked
+    ├── LedgerUnavailableError  server_unavailable: the server does not answer
+    ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
+    ├── LedgerUnfitError        server_unfit: the server evicts keys, is too old, or holds another format
+    └── LedgerFullError         server_full: the server has no room to finish these references
 """
 
 from typing import ClassVar
 
 
 class CancellistError(Exception):
-    """Anything a user can mend; `str()` of it is one line that says what to do.
+    """An error that a user can fix. `str()` is one line that says what to do.
 
     Attributes:
-        code: what programs tell it by; it stays.
-        hint: what to do, where that is told apart from what is wrong.
+        code: the name for programs; it never changes.
+        hint: what to do, where it is not part of the message.
     """
 
     code: ClassVar[str] = "error"
@@ -45,13 +45,13 @@ class SettingsError(CancellistError):
 
 
 class InputError(CancellistError):
-    """What was handed in cannot be used."""
+    """The input cannot be used."""
 
     code = "input"
 
 
 class NoReferencesError(InputError):
-    """The input holds no reference at all."""
+    """The input holds no reference."""
 
     code = "no_references"
 
@@ -72,13 +72,13 @@ class IdempotencyConflictError(InputError):
 
 
 class OutputError(CancellistError):
-    """What was asked for cannot be written where it should go."""
+    """The output cannot be written to its place."""
 
     code = "output"
 
 
 class UnknownJobError(CancellistError):
-    """No job of that id."""
+    """No job has that id."""
 
     code = "unknown_job"
 
@@ -99,13 +99,13 @@ class JobStateError(CancellistError):
 
 
 class ResultsGoneError(CancellistError):
-    """Results were trimmed."""
+    """The results were trimmed."""
 
     code = "results_gone"
 
 
 class LedgerError(CancellistError):
-    """The server cannot do what is asked."""
+    """The server cannot do what was asked."""
 
     code = "server"
 
@@ -117,18 +117,18 @@ class LedgerUnavailableError(LedgerError):
 
 
 class LedgerRefusedError(LedgerError):
-    """Wrong password, or a command that the server's ACL forbids."""
+    """The password is wrong, or the server's ACL forbids a command."""
 
     code = "server_refused"
 
 
 class LedgerUnfitError(LedgerError):
-    """The server evicts, is too old, or holds another format."""
+    """The server evicts keys, is too old, or holds another format."""
 
     code = "server_unfit"
 
 
 class LedgerFullError(LedgerError):
-    """Admitting this would leave no room to drain."""
+    """The server has no room to turn these references into results."""
 
     code = "server_full"

@@ -1,22 +1,22 @@
-"""Foreign text made harmless for whoever prints it: terminals, logs and files that are looked at in one."""
+"""Foreign text made safe to print in terminals, logs and files."""
 
 import re
 from typing import Final
 
-# what may not be printable: nothing of ASCII but the controls, and anything beyond it
+# Characters that need a look: ASCII controls and everything beyond ASCII.
 _SUSPECT: Final = re.compile(r"[^ -~]")
 _LAID_OUT: Final = "\t\r\n"
 _SHOWN: Final = 100
 
 
 def plain(text: str, *, keep: str = "") -> str:
-    """Escapes what cannot be printed, so that foreign text neither moves the cursor nor colours the screen.
+    """Escapes what cannot be printed, so that foreign text cannot move the cursor or colour the screen.
 
-    Bidirectional controls and what has no width count as not printable, since they make text look like other text.
+    Bidirectional controls and characters without width are escaped too: they make text look like other text.
 
     Args:
-        text: as it came.
-        keep: characters that pass all the same.
+        text: the foreign text.
+        keep: characters that are not escaped.
     """
     if text.isprintable():
         return text
@@ -30,17 +30,17 @@ def shown(text: str) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """The same, but for the ends of lines and tabs: for tracebacks."""
+    """Escapes all but line ends and tabs: for tracebacks."""
     return plain(text, keep="\n\t")
 
 
 def plain_cell(text: str) -> str:
-    """The same, but for what lays out a text within a cell of a spreadsheet."""
+    """Escapes all but line ends and tabs, which lay out the text of a spreadsheet's cell."""
     return plain(text, keep=_LAID_OUT)
 
 
 def plain_json(document: str) -> str:
-    """Escapes, as JSON does, what a JSON document may hold unescaped and no terminal should be given."""
+    """Escapes in JSON's form what JSON may hold unescaped and a terminal should not get."""
     if document.isascii() and "\x7f" not in document:
         return document
     return _SUSPECT.sub(lambda found: _json_escaped(found[0]), document)

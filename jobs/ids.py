@@ -1,4 +1,4 @@
-"""Job ids: 12 characters that sort by time, easy to read out and to type."""
+"""Job ids: 12 characters that sort by time and are easy to read out and to type."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no i, l, o, u."""
@@ -8,6 +8,6 @@ SERIALS = 1 << _SERIAL_BITS
 
 
 def job_id(at_ms: int, serial: int) -> str:
-    """The id of a job made at this Unix millisecond, the `serial`-th of it: 41 bits of time and 19 of serial."""
+    """The id of a job: 41 bits of Unix milliseconds and 19 bits of serial number."""
     value = ((at_ms - _EPOCH_MS) << _SERIAL_BITS) | (serial % SERIALS)
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(55, -5, -5))

@@ -1,4 +1,4 @@
-"""What a cancellation job is."""
+"""The words of a cancellation job: outcomes, states, requests, records and results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,9 +29,9 @@ UNFINISHED = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Ou
 
 @dataclass(frozen=True, slots=True)
 class ResultSample:
-    """How many results there were at a time, the sum of the times at which they came, and how many were in calls.
+    """The number of results at one time, the sum of the times at which they came, and the references then in calls.
 
-    `calls` is how many calls had brought them; 0 where that was not counted.
+    `calls` is the number of calls that brought the results; 0 where it was not counted.
     """
 
     at_ms: int
@@ -45,13 +45,13 @@ class BreakerCause(StrEnum):
     """Why a breaker opened."""
 
     DENIED = "denied"
-    """The key or the address is wrong: a person has to mend it."""
+    """The key or the address is wrong. Only a person can fix it."""
     OUTAGE = "outage"
-    """The platform is away."""
+    """The platform does not answer."""
 
 
 class Priority(StrEnum):
-    """The class of a job; a higher class goes first."""
+    """The priority class of a job; a higher class goes first."""
 
     URGENT = "urgent"
     NORMAL = "normal"
@@ -59,12 +59,12 @@ class Priority(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 goes first."""
+        """The place of the class in the order; 0 goes first."""
         return list(Priority).index(self)
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job. ARCHITECTURE.md has the diagram."""
 
     SEALING = "sealing"
     HELD = "held"
@@ -78,13 +78,13 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the state is final."""
         return self in {JobState.COMPLETED, JobState.ABORTED}
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a producer asks for, apart from the references. Times are Unix milliseconds."""
+    """A producer's request without its references. Times are Unix milliseconds."""
 
     account: str = DEFAULT_ACCOUNT
     reason: str | None = None
@@ -97,22 +97,23 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """References of one job with one history.
+    """References of one job that have the same history.
 
     Attributes:
         references: upper case, each once.
-        attempts: calls that named them and ended unclear or in error.
-        named: calls that named them.
-        unclear_until_ms: 0, or until when (server's clock) a call that named them may still act; other than 0 means
-            that one may have cancelled them.
-        reads: tries to read their state, in this round of reading.
-        refusal_status: HTTP status of the refusal that is being explained.
-        refusal_words: and the platform's words.
-        unanswered: calls in a row that burnt no attempt: what came was no answer of the platform, or about the caller.
-        alone: of those, how many came while others did well.
-        reads_alone: reads in a row that were refused for the caller's sake while others did well.
-        called_ms: when the last call that named them ended (server's clock); 0 where that is not known.
-        deallocated: whether they were deallocated for this job, or may have been.
+        attempts: calls that named them, ended unclear or in error, and count against the limit.
+        named: all calls that named them.
+        unclear_until_ms: until when (server's clock) a call that named them may still act. 0 means that no call can
+            have cancelled them; any other value means that one may have.
+        reads: tries to read their state in this round of reading.
+        refusal_status: HTTP status of the refusal that a read is to explain.
+        refusal_words: the platform's text of that refusal.
+        unanswered: calls in a row that burnt no attempt, because the platform did not answer or the answer was about
+            the caller.
+        alone: how many of these failed although other references succeeded in between.
+        reads_alone: reads in a row that were refused because of the caller although other reads succeeded in between.
+        called_ms: when the last call that named them ended (server's clock); 0 where it is not known.
+        deallocated: whether this job deallocated them, or may have.
     """
 
     references: tuple[str, ...]
@@ -135,13 +136,13 @@ class Piece:
 
     @property
     def in_trouble(self) -> bool:
-        """Whether the call before was not answered: then an empty success may be no answer either."""
+        """Whether the last call was not answered. An empty success is then not trusted either."""
         return self.unanswered > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The final answer for one reference of one job; `at_ms` is Unix milliseconds."""
+    """The result of one reference of one job; `at_ms` is Unix milliseconds."""
 
     job: str
     reference: str
@@ -155,13 +156,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as the ledger has it. Times are Unix milliseconds, but for those of samples (jobs/progress/eta.py).
+    """A job as the ledger holds it. Times are Unix milliseconds; those of samples are on the job's clock.
 
     Attributes:
-        intake_entry: the entry that it came from.
-        samples: how far it was when, oldest first.
-        idle_ms: for how long since its start its clock has stood.
-        paused_at_ms: when it was paused, where it is.
+        intake_entry: the intake entry that made it.
+        samples: its progress over time, oldest first.
+        idle_ms: how long its clock has stood still since the start.
+        paused_at_ms: when it was paused; None unless it is paused now.
     """
 
     id: str
@@ -183,10 +184,10 @@ class JobRecord:
 
     @property
     def last_at_ms(self) -> int:
-        """When its last result came, on its clock; 0 where none has."""
+        """When its last result came, on the job's clock; 0 where none has come."""
         return self.samples[-1].at_ms if self.samples else 0
 
     @property
     def settled(self) -> int:
-        """References that have their result."""
+        """The number of references that have their result."""
         return sum(self.outcomes.values())

@@ -1,10 +1,10 @@
-"""What a user of the server is there for; docs/reference/acl.md has the rights of each."""
+"""The roles of the server's users; docs/reference/acl.md has the rights of each."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A part that a process plays."""
+    """What a process does with the server."""
 
     WORKER = "worker"
     PRODUCER = "producer"

@@ -1,6 +1,6 @@
-"""WHEN: a point in time as RFC 3339 with an offset, or a span from now such as `+2h`.
+"""Points in time as users write them: RFC 3339 with an offset, or a span from now such as `+2h`.
 
-What is accepted can be written back: it lies in the years 1 to 9999 in UTC, which is as far as RFC 3339 goes.
+Every accepted time can be written back: it lies in the years 1 to 9999 in UTC, the range of RFC 3339.
 """
 
 import re
@@ -16,11 +16,11 @@ _INSTANT: Final = re.compile(
 )
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_S: Final = 10_000 * 366 * 86400
-"""A span beyond it leads out of every calendar."""
+"""No calendar holds a longer span."""
 _SHOWN: Final = 60
-"""Characters of what was written that an error repeats."""
+"""Characters of the user's text that an error repeats."""
 
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - whatever is set against it is UTC
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - it is only compared with other times in UTC
 _MS: Final = timedelta(milliseconds=1)
 FIRST_MS: Final = (datetime.min - _EPOCH) // _MS  # noqa: DTZ901 - as above
 """The beginning of the year 1."""
@@ -30,10 +30,10 @@ _DAY_MS: Final = 86_400_000
 
 
 def parse_span_s(text: str) -> float:
-    """Seconds of a span such as `30d`, `1h30m` or `90` (seconds).
+    """The seconds of a span such as `30d`, `1h30m` or `90` (seconds).
 
     Raises:
-        ValueError: it is not one, or longer than all calendars; the text says what is.
+        ValueError: the text is no span, or too long; the message says what to write.
     """
     text = text.strip()
     if _NUMBER.fullmatch(text):
@@ -48,11 +48,11 @@ def parse_span_s(text: str) -> float:
 
 
 def parse_when_ms(text: str, *, now_ms: int) -> int:
-    """Unix milliseconds of a WHEN.
+    """The Unix milliseconds of a time that a user wrote.
 
     Raises:
-        ValueError: it is none, has no offset, or lies outside of the years 1 to 9999 in UTC; the text says what to
-            write, which is a WHEN in turn.
+        ValueError: the text is no time, has no offset, or lies outside of the years 1 to 9999 in UTC; the message
+            says what to write.
     """
     text = text.strip()
     if text.startswith("+") and _SPAN.fullmatch(text[1:]):
@@ -65,7 +65,7 @@ def parse_when_ms(text: str, *, now_ms: int) -> int:
 
 
 def rfc3339(at_ms: int | None) -> str | None:
-    """Unix milliseconds as RFC 3339 in UTC; what lies beyond the years 1 to 9999 as the nearest moment of these."""
+    """Unix milliseconds as RFC 3339 in UTC. A time outside of the years 1 to 9999 becomes the nearest inside."""
     if at_ms is None:
         return None
     at = _EPOCH + min(max(at_ms, FIRST_MS), LAST_MS) * _MS
@@ -90,7 +90,7 @@ def _instant_ms(text: str, now_ms: int) -> int:
 
 
 def _mend(text: str, now_ms: int) -> str:
-    """What is wrong with a text that is no WHEN, and what to write."""
+    """Says what is wrong with a text that is no time, and what to write."""
     try:
         meant = datetime.fromisoformat(text.upper())
     except ValueError:
@@ -106,7 +106,7 @@ def _mend(text: str, now_ms: int) -> str:
 
 
 def _example(now_ms: int) -> str:
-    """The evening of the day that follows: an example that is not past."""
+    """Tomorrow evening: an example that is never past."""
     day = min(max(now_ms, FIRST_MS) // _DAY_MS + 1, LAST_MS // _DAY_MS)
     return (_EPOCH + timedelta(days=day, hours=18)).isoformat() + "+00:00"
 

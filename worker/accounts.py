@@ -1,4 +1,4 @@
-"""The accounts that a worker serves: each with what is its own, of which nothing is shared with another."""
+"""The accounts that a worker serves. Each has a client, limits and policies of its own."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ class Account:
 
 
 async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
-    """Opens an account; its connections are closed with the stack."""
+    """Opens an account; `stack` closes its connections."""
     own, lease_s = settings.of(name), settings.lease_seconds
     terms = Terms(
         limit=own.max_concurrent_calls,
@@ -72,9 +72,9 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
 
 
 class KeyWatch:
-    """Has an account probe at once where its key, which was refused, may have been mended.
+    """Lets an account probe at once where its refused key may have been replaced.
 
-    Whoever starts a worker may have done so, and so may whoever has written the key's file anew.
+    A person may have replaced the key before the worker's start, or by a new key file.
     """
 
     def __init__(self, ledger: Ledger, accounts: Iterable[Account], wake: Callable[[str], None]) -> None:
@@ -84,7 +84,7 @@ class KeyWatch:
         self._wake = wake
 
     async def run(self) -> None:
-        """Looks once, and waits for a while."""
+        """Checks every account once, then waits for a second."""
         for account in self._accounts:
             if await account.client.mended():
                 self._unprobed.add(account.name)

@@ -1,17 +1,17 @@
-"""arq's worker, made to outlive the server around it.
+"""arq's worker, changed so that it survives outages of the server.
 
-What is changed, and why (arq 0.28):
-- A connection or watch error in a poll ends arq's process: here the poll is tried again, and the counters that the
-  error may have leaked are reckoned anew from the live tasks.
-- The key that marks a job as in progress lives as long as the longest job: after a crash it blocks the job as long.
-  Here it lives for seconds and is renewed while the job runs; so arq's own 'is it running here?' must be asked too.
-- Polling finds new work after half a poll delay on average: here a poll also follows a wake.
-- One worker may take all the drains of an account: here it takes one.
-- On a full server arq can neither queue a job nor mark one as running: here the drain runs without it.
-- It waits an hour for jobs when it is told to end: here as long as the server answers, and not much longer.
-- `arq --check` asks a server that it does not know for a key that lives an hour: here the worker's own heartbeat.
-- Its hooks, when they raise, end the process, and its signal handlers know nothing of our own tasks: both go through
-  the service (worker/service.py).
+The changes, and their reasons (arq 0.28):
+- A connection or watch error in a poll ends arq's process. Here the poll is tried again, and the counters that the
+  error may have left wrong are computed again from the live tasks.
+- The key that marks a job as in progress lives as long as the longest job, so after a crash it blocks the job as
+  long. Here it lives for seconds and is renewed while the job runs, so arq must also check whether the job runs here.
+- Polling finds new work after half a poll delay on average. Here a wake starts a poll, too.
+- One worker may take all drains of an account. Here it takes one.
+- On a full server arq can neither queue a job nor mark one as running. Here the drain runs without the mark.
+- At its end arq waits an hour for jobs. Here the worker waits as long as the server answers, and not much longer.
+- `arq --check` asks an unknown server for a key that lives an hour. Here it reads the worker's own heartbeat.
+- arq's hooks end the process when they raise, and its signal handlers do not know our tasks. Here both go through the
+  service (worker/service.py).
 """
 
 import asyncio
@@ -24,7 +24,6 @@ from collections import Counter
 from functools import cached_property
 from signal import Signals
 from time import monotonic
-from typing import Any
 
 import arq.worker
 import structlog
@@ -32,7 +31,6 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from cancellist.config import logs
-from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError, LedgerError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.drains import account_of
@@ -53,26 +51,26 @@ _ENDS_WITHIN_S = 1.0
 _OUTAGE_S = (0.1, 1.0)
 _LOOK_EVERY_S = 1.0
 _STARTING_S, _WITHOUT_ANSWER_S = 5.0, 20.0
-"""Once told to end: how long a worker that is only starting may take, and how long one may whose server is silent."""
+"""After a signal to end: how long a worker that is still starting may take, and one whose server does not answer."""
 _ASK_EVERY_S, _ANSWERS_WITHIN_S = 1.0, 3.0
 _LEFT_TO_OTHERS, _LEFT_IN_ALL = 100, 1000
-"""Drains of an account that is not served here, and of all such, that stay in the queue for who does."""
+"""Drains that stay in the queue for other workers: of one account that is not served here, and of all such accounts."""
 
 
 class ResilientWorker(arq.worker.Worker):
-    """arq's worker with the service of this process at its side."""
+    """Runs drains under arq, with the service of this process."""
 
     service: Service
     _asking: "asyncio.Task[None] | None" = None
     _beating: "asyncio.Task[None] | None" = None
     raises = False
-    """Whether what a user can mend is raised, for a caller that tells it; else it is a line on standard error."""
+    """Whether errors that a user can fix are raised to the caller; else they become a line on standard error."""
     _renewed_at = _looked_at = 0.0
     _refused: str | None = None
-    """Why a burst has ended before its work was done."""
+    """Why a burst ended before its work was done."""
 
     def run(self) -> None:
-        """Runs until it ends; what a user can mend is one line, not a traceback."""
+        """Runs until it ends. An error that a user can fix is one line, not a traceback."""
         logs.guard()
         try:
             super().run()
@@ -124,7 +122,7 @@ class ResilientWorker(arq.worker.Worker):
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
                 continue
-            except Exception:  # whatever it is: this process must not end for it
+            except Exception:  # no error may end this process
                 log.exception("poll failed; it goes on")
                 self._recount()
                 await asyncio.sleep(_OUTAGE_S[1])
@@ -142,7 +140,7 @@ class ResilientWorker(arq.worker.Worker):
             self._recount()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Starts drains, one an account and process; none that runs here already, nor of accounts that others serve."""
+        """Starts drains of the accounts that are served here, one for each account that has none running here."""
         running = {account_of(job) for job, task in self.tasks.items() if not task.done()}
         waiting: Counter[str] = Counter()
         odd = []
@@ -163,11 +161,11 @@ class ResilientWorker(arq.worker.Worker):
             await self._drop(odd)
 
     async def _drop(self, job_ids: list[bytes]) -> None:
-        """Takes off the queue what is no drain, and drains that nobody takes: who serves them asks anew.
+        """Removes jobs from the queue that are no drains, and drains that nobody takes. Their workers will ask again.
 
-        Arq reads the queue's first thousands only: what nobody takes would keep it from the rest.
+        Arq reads only the first thousands of the queue, so jobs that nobody takes would hide the rest.
         """
-        log.warning("drains that nobody serves, or that are none, are dropped", number=len(job_ids))
+        log.warning("drains that nobody serves were dropped, or jobs that are no drains", number=len(job_ids))
         pipe = self.pool.pipeline(transaction=False)
         pipe.zrem(self.queue_name, *job_ids)
         for job_b in job_ids:
@@ -175,7 +173,7 @@ class ResilientWorker(arq.worker.Worker):
         await pipe.execute()
 
     def _drain_unqueued(self) -> None:
-        """Runs the drains that a full server has no room to queue, without arq."""
+        """Runs drains without arq that a full server could not queue."""
         unqueued = self.service.ledger.unqueued
         while unqueued and self.allow_pick_jobs:
             account = unqueued.pop()
@@ -184,7 +182,7 @@ class ResilientWorker(arq.worker.Worker):
             task.add_done_callback(self._unqueued.discard)
 
     async def _keep_in_progress(self) -> None:
-        """Renews the marks of the jobs that run here."""
+        """Renews the in-progress marks of the jobs that run here."""
         live = [job for job, task in self.tasks.items() if not task.done()]
         if not live or monotonic() - self._renewed_at < _RENEW_S:
             return
@@ -194,16 +192,16 @@ class ResilientWorker(arq.worker.Worker):
         try:
             await pipe.execute()
         except ResponseError as error:
-            if not refuses_for_memory(error):  # a full server marks nothing, and is no reason to wait
+            if not refuses_for_memory(error):  # a full server cannot mark jobs, but its drains must go on
                 raise
         self._renewed_at = monotonic()
 
     def _recount(self) -> None:
-        """Reckons the counter and the semaphore anew from the tasks that live: an error may have leaked both."""
+        """Computes the counter and the semaphore again from the live tasks: an error may have left both wrong."""
         self.job_counter = sum(not task.done() for task in self.tasks.values())
         self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
         for _ in range(self.job_counter):
-            self.sem._value -= 1  # noqa: SLF001 - a fresh semaphore cannot be told what is taken already
+            self.sem._value -= 1  # noqa: SLF001 - a new semaphore has no public way to start partly taken
 
     def _release_sem_dec_counter_on_complete(self) -> None:
         self.job_counter = max(0, self.job_counter - 1)
@@ -211,7 +209,7 @@ class ResilientWorker(arq.worker.Worker):
             self.sem.release()
 
     async def run_job(self, job_id: str, score: int) -> None:
-        """Runs a drain; an error of the server beside it is the sweep's to mend, not the process's end."""
+        """Runs a drain. A server error around it does not end the process: the sweep will name the drain again."""
         try:
             await super().run_job(job_id, score)
         except (RedisError, OSError, TimeoutError) as error:
@@ -220,14 +218,15 @@ class ResilientWorker(arq.worker.Worker):
             log.warning("server away while a drain began or ended", job=job_id, error=type(error).__name__)
 
     async def record_health(self) -> None:
-        """Says that this worker is well, to `arq --check`."""
+        """Writes arq's health record."""
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await super().record_health()
 
     async def _stopped(self) -> bool:
-        """Whether arq should have ended us by now.
+        """Whether the worker is done, although arq has not ended it.
 
-        It cancels us once after the last task; on Python 3.11 `wait_for` loses a cancellation that comes with a wake.
+        Arq cancels this task once after the last job. On Python 3.11 `wait_for` loses a cancellation that comes
+        together with a wake.
         """
         if self.allow_pick_jobs or self.tasks or self._unqueued:
             return False
@@ -235,7 +234,7 @@ class ResilientWorker(arq.worker.Worker):
         return True
 
     async def _burst_done(self) -> bool:
-        """Whether nothing is left; a drain that waits for a refused key to be mended is not waited for."""
+        """Whether nothing is left. A drain that waits because its key is refused does not count."""
         busy = bool(self._unqueued) or any(not task.done() for task in self.tasks.values())
         if not busy:
             return await self.service.nothing_left()
@@ -248,15 +247,15 @@ class ResilientWorker(arq.worker.Worker):
         return True
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
-        """Ends gracefully: nothing new is claimed, calls in flight end and are settled, what is staged goes back."""
+        """Ends gracefully: no new claims; calls in flight end and are settled; staged claims are released."""
         self._deadline.within(_WITHOUT_ANSWER_S if self.service_started else _STARTING_S)
         if self.service_started:
             self.service.stop()
-            self._asking = self._asking or self.loop.create_task(self._put_off())
+            self._asking = self._asking or self.loop.create_task(self._extend_deadline())
         super().handle_sig_wait_for_completion(signum)
 
-    async def _put_off(self) -> None:
-        """Puts the deadline off for as long as the server answers: then calls in flight can be settled."""
+    async def _extend_deadline(self) -> None:
+        """Extends the deadline while the server answers, so that calls in flight can be settled."""
         while True:
             with contextlib.suppress(RedisError, LedgerError, OSError, TimeoutError):
                 async with asyncio.timeout(_ANSWERS_WITHIN_S):
@@ -266,11 +265,11 @@ class ResilientWorker(arq.worker.Worker):
 
     @property
     def service_started(self) -> bool:
-        """Whether the service is there to be stopped."""
+        """Whether the service has started, and can be stopped."""
         return "service" in self.__dict__
 
     async def close(self) -> None:
-        """Ends the service and with it every connection."""
+        """Ends the service and all its connections."""
         for task in (*self.tasks.values(), *getattr(self, "_unqueued", ())):
             with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
                 await task
@@ -282,38 +281,5 @@ class ResilientWorker(arq.worker.Worker):
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
         self._pool = None
-        for signum in (signal.SIGINT, signal.SIGTERM):  # one that comes now would only spoil the exit status
+        for signum in (signal.SIGINT, signal.SIGTERM):  # a late signal would only change the exit status
             signal.signal(signum, signal.SIG_IGN)
-
-
-def install() -> None:
-    """Makes arq's own entry points run this worker, and look whether it lives.
-
-    They are `arq cancellist.worker.main.WorkerSettings`, and the same with `--check`.
-    """
-    arq.worker.Worker = ResilientWorker  # type: ignore[misc]
-    if command := sys.modules.get("arq.cli"):
-        command.check_health = check_health  # type: ignore[attr-defined]
-
-
-def check_health(_settings_class: type) -> int:
-    """What `arq --check` answers: 0 where a worker lives on this machine."""
-    try:
-        found = heartbeat.look(load())
-    except CancellistError as error:
-        sys.stderr.write(f"cancellist: {plain(str(error))}\n")
-        return 1
-    sys.stderr.write(f"cancellist: {heartbeat.told(found)}\n")
-    return 0 if any(pulse.alive for pulse in found) else 1
-
-
-def run(settings_class: type, *, burst: bool | None = None) -> None:
-    """Runs the worker until it ends.
-
-    Raises:
-        CancellistError: it could not start.
-    """
-    install()
-    ResilientWorker.raises = True
-    options: dict[str, Any] = {} if burst is None else {"burst": burst}
-    arq.worker.run_worker(settings_class, **options)

@@ -1,4 +1,4 @@
-"""A burst whose server refuses what the work needs: it would never end by itself, since nothing is ever done."""
+"""Ends a burst whose server refuses the commands that it needs; it would never end by itself."""
 
 from time import monotonic
 
@@ -11,21 +11,21 @@ _STANDS_S = 5.0
 
 
 class Standstill:
-    """Whether the work stands still for what the server refuses: no reference has got a result for a while."""
+    """Watches whether the work has stopped because the server refuses commands: no new result for a while."""
 
     def __init__(self) -> None:
         self._seen: tuple[int, int] | None = None
         self._since = monotonic()
 
     async def why(self, ledger: Ledger) -> str | None:
-        """What the server refuses, where the work stands still for it; else None."""
+        """The server's refusal, if the work has stopped because of it; else None."""
         refused = REFUSALS.lasting()
         if refused is None:
             self._seen, self._since = None, monotonic()
             return None
         try:
             open_jobs = await records.unfinished(ledger)
-        except LedgerError:  # jobs that cannot be read do not go on
+        except LedgerError:  # jobs that cannot be read cannot make progress
             return refused
         seen = len(open_jobs), sum(job.settled for job in open_jobs)
         if seen != self._seen and open_jobs:

@@ -1,4 +1,4 @@
-"""What a worker goes by: its settings, and its log as they say."""
+"""A worker's settings, and its log by these settings."""
 
 import structlog
 
@@ -11,10 +11,10 @@ log = structlog.get_logger()
 
 
 def configured() -> Settings:
-    """The settings of this process, with its log as they say.
+    """Loads the settings of this process, and configures its log by them.
 
     Raises:
-        SettingsError: one is wrong.
+        SettingsError: a setting is wrong.
     """
     odd_names: list[str] = []
     settings = load(odd_names.append)
@@ -25,13 +25,13 @@ def configured() -> Settings:
 
 
 def check_key(settings: Settings, account: str) -> None:
-    """Checks an account's key, and tells where others can read the file that holds it.
+    """Checks an account's key, and logs a warning where other users can read its file.
 
     Raises:
-        SettingsError: a key that is wanted is not set, or its file holds none.
+        SettingsError: a required key is not set, or its file is empty.
     """
     settings.check_key(account)
     settings.key(account)
     file = settings.of(account).api_key_file
     if file and is_open(file):
-        log.warning("others than its owner can read the key's file: chmod 600", account=account, file=str(file))
+        log.warning("other users can read the key's file: chmod 600", account=account, file=str(file))

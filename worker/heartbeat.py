@@ -1,9 +1,9 @@
-"""Whether a worker lives, told by the tick of its event loop to whoever looks on the same machine.
+"""Shows to other processes on the same machine whether a worker is alive: whether its event loop runs.
 
-Each worker holds a file of its own and touches it once a second, in its event loop. The file is locked (flock: the
-kernel takes the lock back from a process that is killed) for as long as the worker's process is there. So a file that
-nobody holds is that of a dead worker, and one that is held and was not touched for ten seconds that of a wedged one.
-Neither the server nor the platform has a part in it: a worker that waits for them lives.
+Each worker has a file, and its event loop touches it once a second. The worker's process locks the file (flock: the
+kernel releases the lock when the process is gone). So a file without a lock belongs to a dead worker, and a locked file
+that was not touched for ten seconds belongs to a worker that hangs. The server and the platform play no part: a worker
+that waits for them is alive.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ _FILE = re.compile(r"[0-9a-f]{12}\.[0-9]+\.[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """A worker's process that is there.
+    """A worker's process that exists.
 
     Attributes:
         pid: its process id.
-        alive: its event loop ticks.
+        alive: whether its event loop runs.
     """
 
     pid: int
@@ -69,7 +69,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
-            if self._fd is None or os.fstat(self._fd).st_nlink == 0:  # somebody has cleaned up
+            if self._fd is None or os.fstat(self._fd).st_nlink == 0:  # somebody deleted the file
                 self._begin()
             if self._fd is not None:
                 os.utime(self._fd)
@@ -100,12 +100,12 @@ class Heartbeat:
 
 
 def look(settings: Settings) -> list[Pulse]:
-    """The worker processes of this machine, and of the ledger that the settings name.
+    """The worker processes on this machine that use the ledger of these settings.
 
-    Looks again before it says that none is alive: a machine that has slept, or whose clock was set, needs a tick.
+    It looks again before it reports that none is alive: after a sleep, or a change of the clock, workers need a moment.
 
     Raises:
-        SettingsError: the folder cannot be read, or is not safe.
+        SettingsError: the folder cannot be read, or other users may write to it.
     """
     folder = _folder(settings, make=False)
     touched: dict[Path, float] = {}
@@ -118,7 +118,7 @@ def look(settings: Settings) -> list[Pulse]:
 
 
 def told(found: list[Pulse]) -> str:
-    """What was found, in a line."""
+    """The workers that were found, in one line."""
     wedged = [str(pulse.pid) for pulse in found if not pulse.alive]
     lives = len(found) - len(wedged)
     line = f"{lives} {'worker lives' if lives == 1 else 'workers live'} here" if lives else "no worker lives here"
@@ -138,7 +138,7 @@ def _pulses(folder: Path, scope: str, touched: dict[Path, float]) -> Iterator[Pu
 
 
 def _clean(folder: Path) -> None:
-    """Removes the files of dead workers, of whatever server."""
+    """Removes the files of dead workers, of all servers."""
     for path in folder.iterdir():
         if _FILE.fullmatch(path.name):
             with contextlib.suppress(OSError):
@@ -146,7 +146,7 @@ def _clean(folder: Path) -> None:
 
 
 def _touched_at(path: Path) -> float | None:
-    """When its worker has touched a file; None where nobody holds it: then it is removed."""
+    """When its worker last touched a file; None where no process holds the file, which is then removed."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -169,7 +169,7 @@ def _pid(path: Path) -> int:
 
 
 def _scope(settings: Settings) -> str:
-    """Which workers are meant: those of one namespace on one server."""
+    """Identifies the workers of one namespace on one server."""
     server = (
         redacted(settings.redis_url.get_secret_value()) if settings.redis_url else str(settings.data_dir.absolute())
     )
@@ -177,10 +177,10 @@ def _scope(settings: Settings) -> str:
 
 
 def _folder(settings: Settings, *, make: bool) -> Path:
-    """Where the files are.
+    """The folder of the files.
 
     Raises:
-        SettingsError: the folder for temporary files holds one of that name that others may write.
+        SettingsError: other users may write to the default folder, or own it.
     """
     if settings.heartbeat_dir:
         if make:

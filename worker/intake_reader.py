@@ -1,4 +1,4 @@
-"""The reader of the intake stream, in every worker."""
+"""Reads the intake stream; every worker does."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 _COUNT = 100
 _LARGE = 40_000
-"""Bytes from which an entry is taken in beside the others."""
+"""Entries of more bytes are submitted beside the reading, one after another."""
 _MOST_ASIDE = 64_000_000
-"""Bytes that wait beside; beyond that nothing more is read."""
+"""The most bytes of large entries in hand; beyond that nothing more is read."""
 _LONG = 200_000
-"""Bytes that are better parsed beside the event loop."""
+"""Entries of more bytes are parsed in a thread, since parsing would block the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 _LOOK_S = 0.1
@@ -40,21 +40,21 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What an entry holds: its order, and its references in batches, checked."""
+    """A parsed entry: the job's request, and the checked references in batches."""
 
     order: JobRequest
     batches: list[Batch]
 
     @property
     def total(self) -> int:
-        """Its entries, repeated and malformed ones too."""
+        """The number of references, including duplicates and malformed ones."""
         return sum(len(batch.valid) + len(batch.invalid) for batch in self.batches)
 
 
 class Intake:
-    """Turns entries into jobs: many small ones in one script, a large one in batches of its own.
+    """Makes jobs from entries: many small ones in one script, a large one in batches of its own.
 
-    Large ones are taken in beside the reading, those of one account in turn: they hold up nobody else's.
+    Large ones are submitted beside the reading, those of one account one after another, so they delay no other account.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Intake:
         self._in_hand: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Reads and deals with what there is, once."""
+        """Reads entries once, and makes jobs of them."""
         try:
             await self._run()
         except LedgerFullError as error:
             if not self._full:
-                log.warning("no room for what is handed in: it waits", error=str(error))
+                log.warning("the server has no room for new jobs: entries wait", error=str(error))
             self._full = True
             raise
         except LedgerUnavailableError:
@@ -108,7 +108,7 @@ class Intake:
             self._prepared = True
         entries: list[Entry] = []
         if self._lost:
-            # A reply was lost, perhaps with entries in it: they count as read by us, and are not told again.
+            # A reply was lost, perhaps with entries in it. They count as read by us, and are not delivered again.
             entries = await intake.unfinished(self._ledger, self._consumer, count=_COUNT)
             entries = [entry for entry in entries if entry.id not in self._in_hand]
             self._lost = bool(entries)
@@ -121,7 +121,7 @@ class Intake:
             await self._accept(entries)
 
     async def _accept(self, entries: Sequence[Entry]) -> None:
-        """Takes in what it can; one entry never stops the others, and what the server does not take waits."""
+        """Submits what the server takes. The rest waits, and no entry stops the others."""
         now_ms = await self._ledger.now_ms()
         small: dict[str, list[SmallJob]] = {}
         refusals: list[LedgerError] = []
@@ -135,7 +135,7 @@ class Intake:
         for refusal in refusals:
             raise refusal
         if self._full:
-            log.info("there is room again for what is handed in")
+            log.info("the server has room for new jobs again")
             self._full = False
 
     async def _accept_one(self, entry: Entry, now_ms: int, small: dict[str, list[SmallJob]]) -> None:
@@ -148,7 +148,7 @@ class Intake:
             await self._add_small(small, _small(entry, taken))
 
     def _put_aside(self, entry: Entry) -> None:
-        if entry.id in self._in_hand:  # it has waited for so long that it was taken for a dead reader's
+        if entry.id in self._in_hand:  # it waited so long that it was taken over from ourselves
             return
         account = entry.first(b"account")
         account = account if account in self._accounts else DEFAULT_ACCOUNT
@@ -158,9 +158,9 @@ class Intake:
             self._lanes[account] = asyncio.create_task(self._take_in_turn(account), name=f"intake {account}")
 
     async def _take_in_turn(self, account: str) -> None:
-        """Takes in the large entries of an account.
+        """Submits the large entries of an account, one after another.
 
-        Where the server is away or full, they are let go: they are taken over once their reader counts as dead.
+        If the server is away or full, they are dropped here, and taken over once their reader counts as dead.
         """
         waiting = self._aside[account]
         try:
@@ -172,14 +172,14 @@ class Intake:
         except LedgerError as error:
             log.warning("intake entries wait", entries=[entry.id for entry in waiting], error=str(error))
         except Exception:
-            log.exception("intake entry could not be taken in; it waits", entry=waiting[0].id)
+            log.exception("intake entry could not be submitted; it waits", entry=waiting[0].id)
         finally:
             for entry in waiting:
                 del self._in_hand[entry.id]
             del self._lanes[account], self._aside[account]
 
     async def _add_small(self, small: dict[str, list[SmallJob]], job: SmallJob) -> None:
-        """Gathers small jobs of an account until they fill a script."""
+        """Collects small jobs of an account until they fill one script."""
         waiting = small.setdefault(job.order.account, [])
         size = sum(len(j.references) + len(j.invalid) for j in waiting)
         if size + len(job.references) + len(job.invalid) > BATCH:
@@ -188,7 +188,7 @@ class Intake:
         small[job.order.account].append(job)
 
     async def _taken(self, entry: Entry, now_ms: int) -> _Taken | None:
-        """What the entry holds; None where it was rejected. One entry never stops the others."""
+        """Parses an entry; None where it was rejected. No entry stops the others."""
         try:
             if entry.size > _LONG:
                 return await asyncio.to_thread(self._understood, entry, now_ms)
@@ -233,7 +233,7 @@ class Intake:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
             except LedgerFullError:
-                await submission.discard()  # the entry stays, and is tried again
+                await submission.discard()  # the entry stays in the stream and is tried again
                 raise
         if sealed:
             await enqueue(self._ledger, taken.order.account, sealed.drains)
@@ -247,7 +247,7 @@ def _small(entry: Entry, taken: _Taken) -> SmallJob:
 
 
 async def _apart(work: Awaitable[None], refusals: list[LedgerError]) -> None:
-    """Does a part of the work; what the server refuses of it is noted, and stops no other part.
+    """Does a part of the work; adds the server's refusal to `refusals`, so that it stops no other part.
 
     Raises:
         LedgerUnavailableError: the server is away.

@@ -1,5 +1,5 @@
-"""The worker, as arq runs it: `arq cancellist.worker.main.WorkerSettings`, or `cancellist worker`."""
-# ruff: noqa: E402 - a signal is heard before the slow imports begin
+"""The worker's entry point for arq: `arq cancellist.worker.main.WorkerSettings`, or `cancellist worker`."""
+# ruff: noqa: E402 - the signal handler must be set before the slow imports
 
 from cancellist.worker import process_start
 
@@ -13,20 +13,20 @@ from typing import Any, ClassVar
 from arq.worker import Function, func
 
 from cancellist.jobs.ledger.drains import FUNCTION, deserialize, serialize
-from cancellist.worker import arq_worker
+from cancellist.worker import entry_points
 from cancellist.worker.service import Service
 
 _UNLIMITED = 2**31
 
 
 async def drain(ctx: dict[str, Any], account: str, name: str) -> int:
-    """Drains an account; answers the calls made."""
+    """Drains an account; returns the number of calls."""
     service: Service = ctx["service"]
     return await service.drain(account, name)
 
 
 class WorkerSettings:
-    """What arq's worker goes by; all else is in the settings of cancellist."""
+    """arq's settings; everything else is in the settings of cancellist."""
 
     functions: ClassVar[list[Function]] = [
         func(drain, name=FUNCTION, keep_result=0, timeout=_UNLIMITED, max_tries=_UNLIMITED)
@@ -45,13 +45,13 @@ class WorkerSettings:
 
 
 def _use_uvloop() -> None:
-    """Arq takes the current event loop as it is created: make it uvloop's."""
+    """Makes uvloop's event loop the current one, which arq uses when it is created."""
     if sys.platform == "win32":
         return
-    import uvloop  # noqa: PLC0415 - there is none on Windows
+    import uvloop  # noqa: PLC0415 - it does not exist on Windows
 
     asyncio.set_event_loop(uvloop.new_event_loop())
 
 
 _use_uvloop()
-arq_worker.install()
+entry_points.install()

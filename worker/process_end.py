@@ -1,4 +1,4 @@
-"""The last word on a worker's end: it comes in time, whatever the event loop, the server or a thread waits for."""
+"""Ends a worker's process in time, even if the event loop, the server or a thread hangs."""
 
 import os
 import sys
@@ -9,14 +9,14 @@ from cancellist.config.log_sink import Sink
 
 
 class Deadline:
-    """Ends this process when its time has come; a thread of its own looks at the clock."""
+    """Ends this process at a deadline, from a thread of its own."""
 
     def __init__(self) -> None:
         self._at = 0.0
         self._thread: threading.Thread | None = None
 
     def within(self, seconds: float) -> None:
-        """The process ends within so many seconds from now, unless this is said again, or it ends by itself."""
+        """Sets the deadline, in seconds from now; a later call replaces it."""
         self._at = monotonic() + seconds
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="deadline", daemon=True)
@@ -25,7 +25,7 @@ class Deadline:
     def _watch(self) -> None:
         while (left_s := self._at - monotonic()) > 0:
             sleep(left_s)
-        # What is held passes with its lease and is taken over: as after a crash, nothing is lost or guessed.
+        # As after a crash, leases pass and claims are taken over: nothing is lost.
         sys.stderr.write("cancellist: the worker ends without the server's answer; what it held is taken over\n")
         if isinstance(sys.stderr, Sink):
             sys.stderr.drain()

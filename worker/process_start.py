@@ -1,8 +1,8 @@
-"""What a process does before it does anything else: it hears SIGTERM, and keeps the standard descriptors.
+"""The first steps of a worker's process: it handles SIGTERM, and keeps the standard descriptors open.
 
-A command also puts off looking for garbage: what its imports make stays to its end.
+A command also puts off the collection of garbage: what its imports make stays to its end.
 
-Light on purpose: nothing but the standard library, so that it comes before the slow imports.
+It imports only the standard library, so that it can run before the slow imports.
 """
 
 import contextlib
@@ -19,18 +19,17 @@ _USUAL = gc.get_threshold()
 
 
 def hear_the_end() -> None:
-    """Ends at once by SIGTERM, as long as nobody has set another handler: nothing is done yet that must be undone.
+    """Ends the process at once on SIGTERM, until another handler is set: there is nothing to undo yet.
 
-    The kernel does the same by itself, but for the first process of a container: that ignores signals that it has no
-    handler for.
+    The kernel does the same, except for the first process of a container, which ignores signals without a handler.
     """
-    with contextlib.suppress(ValueError):  # not in the main thread
+    with contextlib.suppress(ValueError):  # raised outside of the main thread
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _end)
 
 
 def keep_descriptors() -> None:
-    """Opens standard descriptors that are closed, to nowhere: else a connection gets the number, and log lines."""
+    """Opens closed standard descriptors on the null device. Else a connection may get one, and log lines with it."""
     while True:
         number = os.open(os.devnull, os.O_RDWR)
         if number > _STANDARD_ERROR:

@@ -1,4 +1,4 @@
-"""What a worker process holds: its connections, its accounts, and the tasks beside its drains."""
+"""A worker process: its connections, its accounts, and the background tasks beside its drains."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 _OUTAGE_S = (0.1, 1.0)
 _SURELY_REFUSED_MS = 3000
-"""For so long a key was refused, by more than one call: a burst does not wait for it to be mended."""
+"""A burst does not wait for a key that was refused for this long, by more than one call."""
 
 
 class Service:
@@ -77,7 +77,7 @@ class Service:
         log.info("worker started", worker=service.worker, server=opened.shown)
         try:
             await service._begin()
-        except BaseException:  # told to end at its start, too
+        except BaseException:  # also a signal to end during the start
             await service.close()
             raise
         return service
@@ -98,11 +98,11 @@ class Service:
 
     @property
     def accounts(self) -> frozenset[str]:
-        """Names of the accounts that this process serves."""
+        """The names of the accounts that this process serves."""
         return frozenset(self._accounts)
 
     async def drain(self, account: str, name: str) -> int:
-        """Drains an account until nothing is claimable; answers the calls made."""
+        """Drains an account until nothing is claimable; returns the number of calls."""
         served = self._accounts.get(account)
         if served is None or account in self._drains or self._stop.is_set():
             return 0
@@ -116,26 +116,26 @@ class Service:
         return drain.calls
 
     async def woken(self, within_s: float) -> None:
-        """Waits for a wake, but no longer than this."""
+        """Waits for a wake, at most `within_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._wake.wait()
         self._wake.clear()
 
     def wake_all(self, account: str | None = None, *, gate: bool = False, first: bool = False) -> None:
-        """Says that an account's work or gate may have changed, or that some goes `first`; None: every account's."""
+        """Wakes an account's drains, or all (None): work or the `gate` may have changed, or some goes `first`."""
         self._wake.set()
         for name, drain in self._drains.items():
             if account in {None, name}:
                 drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
-        """Whether no job can go on by itself, and the intake stream is empty.
+        """Whether no job can make progress without a person, and the intake stream is empty.
 
-        An account whose key is refused does not go on by itself: that is noted in `refused`.
+        An account whose key is refused cannot; `refused` then has the reason.
 
         Raises:
-            LedgerError: the server cannot say; a refusal to tell of the stream is raised once no job goes on.
+            LedgerError: the server cannot say. If it refuses only to read the stream, that is raised last.
         """
         self.refused, untold = "", None
         try:
@@ -151,7 +151,7 @@ class Service:
         return True
 
     async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
-        """Whether one of these jobs goes on by itself."""
+        """Whether one of these jobs can make progress without a person."""
         waiting = {JobState.QUEUED, JobState.RUNNING, JobState.ABORTING}
         gates: dict[str, AccountGate] = {}
         refused_before_ms = await self.ledger.now_ms() - _SURELY_REFUSED_MS
@@ -170,9 +170,9 @@ class Service:
         return False
 
     def stop(self) -> None:
-        """Claims nothing any more; drains end by themselves."""
+        """Stops claiming; the drains then end by themselves."""
         if not self._stop.is_set():
-            log.info("worker stopping: calls in flight are finished, the rest goes back")
+            log.info("worker stopping: calls in flight are finished, the rest is released")
         self._stop.set()
 
     async def close(self) -> None:
@@ -190,7 +190,7 @@ class Service:
         log.info("worker stopped", worker=self.worker)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Runs a background task for as long as the process lives; an outage is waited out."""
+        """Runs a background task until the process ends, also through outages."""
         away, pause_s = False, _OUTAGE_S[0]
         while True:
             try:
@@ -198,26 +198,26 @@ class Service:
                 self.outage.over(name)
                 away, pause_s = False, _OUTAGE_S[0]
             except LedgerFullError:
-                away = True  # whoever has no room says so; the server is there
+                away = True  # the task logs this itself; the server is not away
             except CancellistError as error:
                 self.outage.notice(name, error if isinstance(error, LedgerError) else str(error))
                 away = True
                 with contextlib.suppress(CancellistError):
                     await self._opened.revive()
             except Exception:
-                log.exception("background task failed; it goes on", task=name)
+                log.exception("background task failed; it is tried again", task=name)
                 await asyncio.sleep(_OUTAGE_S[1])
             if away:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_OUTAGE_S[1], pause_s * 2)
 
     async def _listen(self) -> None:
-        """Waits for wakes that others publish; returns when the connection must be made anew."""
+        """Waits for published wakes; returns when the connection must be made again."""
         async with self._opened.blocking.pubsub() as channel:
             with translated():
                 await channel.subscribe(self.ledger.keys.wake)
                 self.outage.over("wake")
-                self.wake_all(gate=True, first=True)  # whatever was said before this, nobody has heard
+                self.wake_all(gate=True, first=True)  # wakes before the subscription were missed
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
                     if message:

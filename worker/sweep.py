@@ -1,4 +1,4 @@
-"""The sweep: the ledger's housekeeping, once a second by every worker."""
+"""The sweep: every worker does the ledger's housekeeping once a second."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +25,7 @@ _TRIM_EVERY = 60
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """By what an account is swept."""
+    """An account's parameters for the sweep."""
 
     terms: Terms
     policy: RetryPolicy
@@ -33,9 +33,9 @@ class Served:
 
 
 class Sweep:
-    """Takes over what dead workers held, starts what is due, sees that work has drains, and trims what is old.
+    """Takes over the claims of dead workers, starts what is due, names missing drains, and trims old data.
 
-    Each account's turns are a task of their own: one that has much to look after holds up no other.
+    Each account is swept in a task of its own, so that an account with much work does not delay another.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Sweep:
         self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
     async def run(self) -> None:
-        """Begins a turn for every account whose last one is over, then waits for the next.
+        """Begins a sweep of every account whose last sweep is over, then waits for the rest of the second.
 
         Raises:
             LedgerError: the server was away.
@@ -113,7 +113,7 @@ class Sweep:
 
 
 async def _apart(name: str, work: Callable[[], Awaitable[None]]) -> LedgerError | None:
-    """Does one turn of something; what goes wrong with it stops nothing else."""
+    """Does one turn; an error in it stops nothing else."""
     try:
         await work()
     except LedgerError as error:

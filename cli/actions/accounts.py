@@ -9,7 +9,7 @@ from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.account_status import RUNNING, AccountStatus, Configured
-from cancellist.jobs.ledger.documents import account_document
+from cancellist.jobs.ledger.json_views import account_view
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,7 +27,7 @@ def show_accounts(*, as_json: bool) -> None:
     """Lists the accounts."""
     found = session.run(_look())
     if as_json:
-        emit({"accounts": [account_document(status) for status in found]})
+        emit({"accounts": [account_view(status) for status in found]})
         return
     rows = [_row(status) for status in found]
     kept = fitting(_COLUMNS, rows, _LEFT_OUT, {_WHY: _LEAST_WRAPPED})

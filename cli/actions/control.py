@@ -9,7 +9,7 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.diagnostics import advice
-from cancellist.jobs.ledger import account_status, accounts, control, documents, drains, records, snapshots
+from cancellist.jobs.ledger import account_status, accounts, control, drains, json_views, records, snapshots
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import Outcome
@@ -121,7 +121,7 @@ async def _resume_account(account: str) -> AccountGate:
 
 def _show_job(seen: Snapshot, *, as_json: bool) -> None:
     if as_json:
-        emit(documents.job_document(seen))
+        emit(json_views.job_view(seen))
     else:
         sys.stdout.write(f"{seen.record.state}\n")
 

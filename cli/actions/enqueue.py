@@ -15,7 +15,7 @@ from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
-from cancellist.jobs.ledger import documents, enqueue, snapshots
+from cancellist.jobs.ledger import enqueue, json_views, snapshots
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed
 from cancellist.jobs.ledger.opening import Opened
@@ -151,4 +151,4 @@ async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
 
 
 def _whole_document(submitted: Submitted, seen: Snapshot) -> dict[str, object]:
-    return {**submitted.document(), **documents.job_document(seen)}
+    return {**submitted.document(), **json_views.job_view(seen)}

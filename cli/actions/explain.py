@@ -8,8 +8,8 @@ from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
 from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.ledger import failed_calls, records, refusal_texts, results
-from cancellist.jobs.ledger.documents import result_document
 from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.ledger.json_views import result_view
 from cancellist.jobs.model import JobRecord, Outcome, Result
 from cancellist.jobs.parsing.references import normalise
 from cancellist.jobs.responses.refusal_texts import Meaning
@@ -34,7 +34,7 @@ class Account:
             "job": self.job.id,
             "reference": self.reference,
             "state": self.job.state.value,
-            "result": result_document(self.result) if self.result else None,
+            "result": result_view(self.result) if self.result else None,
             "calls": [_call(call) for call in self.calls],
         }
 

@@ -12,9 +12,9 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
     """Lists the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
-        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+        from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
 
-        emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
+        emit({"jobs": [json_views.job_view(snapshot) for snapshot in found]})
     elif found:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
 
@@ -27,9 +27,9 @@ def show_status(job: str, *, as_json: bool) -> None:
     """Shows one job."""
     found = session.run(_look(job))
     if as_json:
-        from cancellist.jobs.ledger import documents  # noqa: PLC0415 - only for JSON
+        from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
 
-        emit(documents.job_document(found))
+        emit(json_views.job_view(found))
     else:
         status_card.show(found)
 

@@ -7,7 +7,7 @@ from cancellist.cli import session
 from cancellist.cli.output import progress_view
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import documents, snapshots
+from cancellist.jobs.ledger import json_views, snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
 
 _RECKONED = frozenset({
@@ -26,7 +26,7 @@ class Changes:
     def show(self, seen: Sequence[Snapshot]) -> None:
         """Writes those that have changed."""
         for snapshot in seen:
-            document = documents.job_document(snapshot)
+            document = json_views.job_view(snapshot)
             essence = {name: value for name, value in document.items() if name not in _RECKONED}
             if self._last.get(snapshot.record.id) != essence:
                 self._last[snapshot.record.id] = essence

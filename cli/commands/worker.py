@@ -30,7 +30,7 @@ def worker(
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
     from cancellist.worker import process_start
-    from cancellist.worker.arq_worker import run
+    from cancellist.worker.entry_points import run
     from cancellist.worker.main import WorkerSettings
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks

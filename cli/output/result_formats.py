@@ -11,7 +11,7 @@ import orjson
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
 from cancellist.jobs.escaping import plain, plain_cell, plain_json
-from cancellist.jobs.ledger.documents import result_document
+from cancellist.jobs.ledger.json_views import result_view
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
@@ -45,7 +45,7 @@ def writer(form: Format, *, width: int | None) -> Write:
 
 def json_lines(page: Sequence[Result]) -> bytes:
     """A JSON object a line."""
-    lines = b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
+    lines = b"".join(orjson.dumps(result_view(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
     return lines if lines.isascii() else plain_json(lines.decode()).encode()
 
 
@@ -70,7 +70,7 @@ class CsvLines:
         for result in page:
             # csv quotes no lone carriage return, at which readers end a row
             rows = quoted if "\r" in (result.message or "") + result.reference else plainly
-            rows.writerow([self._safe(value) for value in result_document(result).values()])
+            rows.writerow([self._safe(value) for value in result_view(result).values()])
         return text.getvalue().encode(errors="backslashreplace")
 
     def _safe(self, value: object) -> object:

@@ -1,4 +1,4 @@
-"""What to do about an account that stands still, with the names of its own settings and commands."""
+"""What to do about an account whose breaker is open, in the names of its own settings and commands."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from cancellist.jobs.model import DEFAULT_ACCOUNT, BreakerCause
 
 @dataclass(frozen=True, slots=True)
 class SettingNames:
-    """How an account's settings are named where it takes them from.
+    """The names of an account's settings in the place that they come from.
 
     Attributes:
-        account: its name.
-        key: the setting of its key.
-        key_in_file: that setting names a file, which is read again once the key is refused.
-        url: the setting of its platform.
+        account: the account's name.
+        key: the setting that holds the API key.
+        key_in_file: whether that setting names a file. It is read again once the key is refused.
+        url: the setting that holds the platform's URL.
     """
 
     account: str = DEFAULT_ACCOUNT
@@ -24,12 +24,12 @@ class SettingNames:
 
 
 def resume_command(account: str) -> str:
-    """The command that lets an account go on."""
+    """The command that resumes an account."""
     return "cancellist resume" + ("" if account == DEFAULT_ACCOUNT else f" --account {plain(account)}")
 
 
 def advice(kind: BreakerCause | None, wording: SettingNames = SettingNames()) -> str:
-    """What to do about an open breaker."""
+    """What to do about an open breaker; empty where it is closed."""
     match kind:
         case BreakerCause.DENIED if wording.key_in_file:
             how = f"check the key in the file that {wording.key} names, which is read again, and {wording.url}"

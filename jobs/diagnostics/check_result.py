@@ -1,11 +1,11 @@
-"""What an examination finds: a verdict, what it rests on, what that means and how to mend it."""
+"""The result of one of `doctor`'s checks: its status, what was found, what that means and how to fix it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckStatus(StrEnum):
-    """How a check ended; only `failed` must be mended."""
+    """How a check ended; only `failed` needs a fix."""
 
     OK = "ok"
     WARNING = "warning"
@@ -15,12 +15,12 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        found: what was seen; may hold foreign text.
-        means: what it leads to; empty where all is well.
-        mend: what to do about it, likewise.
+        found: what the check saw; may hold foreign text.
+        means: what follows from it; empty where all is well.
+        mend: how to fix it; empty where all is well.
     """
 
     check: str
@@ -31,20 +31,20 @@ class CheckResult:
 
 
 def ok(check: str, found: str) -> CheckResult:
-    """All is well."""
+    """A check that found no fault."""
     return CheckResult(check, CheckStatus.OK, found)
 
 
 def warning(check: str, found: str, means: str, mend: str) -> CheckResult:
-    """It works, but something is to be known."""
+    """A check that found something worth knowing; the system still works."""
     return CheckResult(check, CheckStatus.WARNING, found, means, mend)
 
 
 def failed(check: str, found: str, means: str, mend: str) -> CheckResult:
-    """It must be mended."""
+    """A check that found a fault."""
     return CheckResult(check, CheckStatus.FAILED, found, means, mend)
 
 
 def skipped(check: str, why: str) -> CheckResult:
-    """It could not be, or need not be, looked at."""
+    """A check that could not run, or did not need to."""
     return CheckResult(check, CheckStatus.SKIPPED, why)

@@ -1,4 +1,4 @@
-"""Every account as it stands: what is configured of it, whether a worker serves it, and whether its calls may start."""
+"""Accounts: their settings, whether a worker serves them, and whether their calls may start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ RUNNING: Final = "running"
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What settings say of an account.
+    """An account's settings.
 
     Attributes:
-        platform: the host of its platform.
-        has_key: whether there is a key for it.
-        max_concurrent_calls: calls in flight, over all workers.
-        max_calls_per_second: None where no rate is set.
-        burst: calls that may start at once under that rate.
-        max_references_per_call: references of one call.
+        platform: the platform's host.
+        has_key: whether an API key is set.
+        max_concurrent_calls: calls in flight over all workers.
+        max_calls_per_second: the rate limit; None where none is set.
+        burst: calls that may start at once under the rate limit.
+        max_references_per_call: references a call.
     """
 
     platform: str
@@ -34,7 +34,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """An account now; `configured` is None where the settings at hand do not name it, `served`: whether a worker is."""
+    """An account now. `configured` is None where our settings do not name it; `served` says that a worker serves it."""
 
     name: str
     configured: Configured | None
@@ -43,12 +43,12 @@ class AccountStatus:
 
     @property
     def workers(self) -> int:
-        """Live workers, where one serves this account."""
+        """Live workers; 0 where none serves this account."""
         return self.gate.workers if self.served else 0
 
 
 def state(gate: AccountGate) -> str:
-    """Whether an account's calls may start: `running`, `paused` by hand, `tripped` by its breaker, or `held`."""
+    """The account's state: `running`, `paused` by a person, `tripped` by its breaker, or `held` by the platform."""
     if gate.paused:
         return "paused"
     if gate.breaker:
@@ -57,7 +57,7 @@ def state(gate: AccountGate) -> str:
 
 
 async def statuses(ledger: Ledger, configured: Mapping[str, Configured]) -> list[AccountStatus]:
-    """Those that are configured, that workers serve, or that ever had a job, by name."""
+    """All accounts that are configured, that workers serve, or that ever had a job; sorted by name."""
     served = await accounts.served(ledger)
     names = sorted({*configured, *served, *await accounts.known(ledger)})
     return [

@@ -1,4 +1,4 @@
-"""Accounts: which there are, who serves them, and whether their calls may start."""
+"""Reads accounts: which exist, which are served, and whether their calls may start."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 
 LIVE_MS = 4000
-"""A worker that has not swept for so long is not counted as live (lua/shared/jobs.lua too)."""
+"""A worker that has not swept for this long does not count as live (also in lua/shared/jobs.lua)."""
 _USUAL_STALE_MS = 60_000
 _GATE = (
     "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "limit_stale",
@@ -19,9 +19,9 @@ _GATE = (
 
 @dataclass(frozen=True, slots=True)
 class OpenBreaker:
-    """Why an account calls its platform no more than by a probe now and then.
+    """An open circuit breaker. The account's only calls are probes.
 
-    `denied` says that it refuses the key or the address, which only a person can mend; `why` says what to do.
+    `denied` says that the platform refuses the key or the address, which only a person can fix. `why` says what to do.
     """
 
     denied: bool
@@ -32,21 +32,21 @@ class OpenBreaker:
 
 @dataclass(frozen=True, slots=True)
 class AccountGate:
-    """The account's gate.
+    """The account's gate: whether its calls may start, and within which limits.
 
     Attributes:
-        version: it rises whenever what is staged must be let go.
-        paused: by a person.
-        hold_until_ms: as the platform asked; 0 where it does not hold.
-        hold_why: what it asked.
+        version: rises whenever workers must release what is staged.
+        paused: whether a person paused the account.
+        hold_until_ms: until when the platform asked us to wait; 0 where it does not.
+        hold_why: the platform's request in words.
         breaker: None where it is closed.
-        breaker_opened: how often it has opened.
-        limit: calls in flight that flow control allows, over all workers; None where that is not known, or long ago.
-        interval_us: between calls, as learnt from the platform; 0 where no rate is known.
-        list_size: references of a call that flow control, or a 413, has left; None where nothing has.
+        breaker_opened: how often the breaker has opened.
+        limit: calls in flight that flow control allows, over all workers; None where it is unknown or outdated.
+        interval_us: microseconds between calls, as learnt from the platform; 0 where no rate is known.
+        list_size: the batch size that flow control or a 413 has set; None where neither has.
         calls_in_flight: over all workers.
-        workers: that live.
-        list_refused: the shortest list that was refused for its length (413), where that is why; else None.
+        workers: live workers.
+        list_refused: the smallest batch that was refused for its length (413), where that set `list_size`; else None.
     """
 
     version: int
@@ -64,7 +64,7 @@ class AccountGate:
 
     @property
     def calls_per_second(self) -> float | None:
-        """The rate that was learnt from the platform."""
+        """The rate learnt from the platform; None where no rate is known."""
         return round(1e6 / self.interval_us, 2) if self.interval_us else None
 
 
@@ -92,7 +92,7 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         breaker=_breaker(h),
         breaker_opened=int(h["breaker_opened"] or 0),
         limit=int(h["limit"]) if h["limit"] and known else None,
-        interval_us=0 if h["spread"] else int(h["interval"] or 0),  # slow calls that are spread tell of no rate
+        interval_us=0 if h["spread"] else int(h["interval"] or 0),  # spacing of slow calls is no rate limit
         list_size=list_size,
         calls_in_flight=int(calls),
         workers=int(workers),
@@ -117,7 +117,7 @@ def text(value: bytes | str) -> str:
 
 
 async def gate_version(ledger: Ledger, account: str) -> int:
-    """The gate's version alone: what is staged may start while it stays."""
+    """The gate's version. A staged claim may start while the version stays the same."""
     with translated():
         return int(await ledger.redis.hget(ledger.keys.state(account), "gate") or 0)
 
@@ -129,7 +129,7 @@ async def known(ledger: Ledger) -> Sequence[str]:
 
 
 async def served(ledger: Ledger) -> dict[str, bool]:
-    """Accounts that workers serve, and whether one does now; remembered for an hour, so that a queue outlives them."""
+    """Accounts that a worker served within the last hour, and whether one serves them now."""
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
         pipe.time()

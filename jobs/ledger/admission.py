@@ -1,4 +1,4 @@
-"""Room on the server: what is queued grows as it becomes results, and must be able to."""
+"""Admission: a queued reference grows when it becomes a result, so the server must have room for that growth."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,26 @@ from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.server.fitness import check
 
 BYTES_PER_UNSETTLED = 128
-"""What a reference without a result grows to at least: 70 bytes as `cancelled` in a list (bench/memory.py), 126 with a
-state that was read for it alone. The platform's words come on top, and are reckoned from the latest results."""
+"""The least bytes of a result: 70 as `cancelled` in a batch (bench/memory.py), 126 with a state that was read for it
+alone. The platform's texts come on top; their size is taken from the latest results."""
 _BYTES_BESIDE_VALUES = 70
-"""What a result takes beside its values and a twentieth more: its entry, its place in the job's index."""
+"""Bytes of a result besides its values and 5% overhead: its stream entry and its place in the job's index."""
 _LATEST = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """What the server must have room for yet: references without a result, and bytes for each."""
+    """The room that the server must keep: references without a result, and bytes for each."""
 
     references: int
     bytes_each: int
 
 
 async def reserved(ledger: Ledger) -> Reserve:
-    """What is reserved now, for sealed jobs and for those on their way in.
+    """The room reserved now, for sealed jobs and for submissions that are not sealed yet.
 
     Raises:
-        LedgerError: the server does not say.
+        LedgerError: the server does not answer.
     """
     with translated():
         async with ledger.redis.pipeline(transaction=False) as pipe:
@@ -40,10 +40,10 @@ async def reserved(ledger: Ledger) -> Reserve:
 
 
 async def admit(ledger: Ledger, more: int) -> None:
-    """Refuses what the server could take in but not drain.
+    """Refuses references that the server could store but not turn into results.
 
     Args:
-        ledger: where they shall go.
+        ledger: where the references would go.
         more: references that have not been sent to it yet.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Claiming, settling, renewing and giving back: the worker's side of the ledger."""
+"""The worker's side of the ledger: claim, settle, renew and release."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import Piece
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
+from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
 
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
-"""References in one request to give back; with what else a script touches, never more than 2,000."""
+"""References in one release at most, so that no script touches more than 2,000."""
 _URGENT_BELOW = 1e14
 """Scores of the class `urgent` (lua/shared/queues.lua)."""
 Kind = Literal["calls", "alone", "reads"]
@@ -25,17 +25,17 @@ Kind = Literal["calls", "alone", "reads"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a drain may take.
+    """The limits under which a drain claims.
 
     Attributes:
-        limit: calls in flight over all workers, at most.
-        initial: the limit to begin with, where flow control knows none.
-        interval_us: microseconds between calls, 0 without a rate.
-        burst: calls that may be made at once under a rate.
+        limit: calls in flight at most, over all workers.
+        initial: the first limit, until flow control has one.
+        interval_us: microseconds between calls; 0 without a rate limit.
+        burst: calls that may start at once under a rate limit.
         per_call: references a call.
-        linger_ms: how long a part-filled call waits for more.
-        lease_ms: how long a claim holds without renewal.
-        search: how the longest list is searched for once one was refused for its length.
+        linger_ms: how long a part-filled call waits for more references.
+        lease_ms: how long a claim holds unless it is renewed.
+        search: how the largest batch size is searched for after a batch was refused for its length.
     """
 
     limit: int = 8
@@ -49,13 +49,13 @@ class Terms:
 
     @property
     def live_ms(self) -> int:
-        """For how long a drain counts as live after it was last heard of."""
+        """How long a drain counts as live after its last request."""
         return min(self.lease_ms, LIVE_MS)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request for the next claim; `claim` is the id it shall have, so that asking again answers the same."""
+    """A request for the next claim. `claim` is the new claim's id, so a repeated request gets the same answer."""
 
     claim: str
     drain: str
@@ -77,7 +77,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """References of one job within a claim."""
+    """The references of one job in a claim."""
 
     job: str
     piece: Piece
@@ -85,19 +85,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """References to be named by one call, and whether the call may start (else it is staged).
+    """References for one call. The call may start if the claim has a slot; else the claim is staged.
 
     Attributes:
-        score: orders staged claims, the lower goes first.
-        gate: the gate's version when it was granted; it may start only while that stands.
-        gate_now: the version when this was answered, which is later where it was asked for again.
-        server_ms: the server's clock when it was granted.
-        probe: whether it shows if an open breaker may close: it burns no attempt.
-        size: references of a full call when it was granted.
-        delay_ms: until the call may start: its rate token was given out ahead of time.
-        limit: calls in flight allowed then, over all workers.
-        urgent_out: urgent calls, over all workers, that were granted before and not settled then.
-        give: slots that the drain should give back as they come free.
+        score: the order of staged claims; the lowest goes first.
+        gate: the gate's version when the claim was granted. The call may start only while the version stays the same.
+        gate_now: the gate's version at this answer. It is newer than `gate` where a request was repeated.
+        server_ms: the server's clock at this answer.
+        probe: whether the call probes an open breaker. It burns no attempt.
+        size: the references of a full call at the grant.
+        delay_ms: how long the call must wait, since its rate token was granted ahead of time.
+        limit: calls in flight that were allowed, over all workers.
+        urgent_out: urgent calls over all workers that were granted before and are not settled.
+        give: slots that the drain should give back as they become free.
     """
 
     id: str
@@ -117,12 +117,12 @@ class Claim:
 
     @property
     def urgent(self) -> bool:
-        """Whether some of it is of the class `urgent`."""
+        """Whether it holds references of the class `urgent`."""
         return self.score < _URGENT_BELOW
 
     @property
     def references(self) -> list[str]:
-        """Every reference once, in order: one that two jobs name is sent once."""
+        """Every reference once, in order, also where two jobs name it."""
         if len(self.parts) == 1:
             return list(self.parts[0].piece.references)
         return list(dict.fromkeys(r for part in self.parts for r in part.piece.references))
@@ -130,7 +130,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing now: `wait_ms` until there may be, -1 where nothing is in sight; the rest as for a claim."""
+    """No claim now. `wait_ms` is when to ask again, -1 where nothing is due; the rest is as for `Claim`."""
 
     wait_ms: int
     why: str
@@ -142,7 +142,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Where some references of a part go: `references` None stands for all of them."""
+    """The next step of some references of a part; `references` is None where it is for all of them."""
 
     step: Step
     references: tuple[str, ...] | None
@@ -151,18 +151,18 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a claim: shares for each of its parts, in their order.
+    """The outcome of a claim: the shares of each of its parts, in the order of the parts.
 
     Attributes:
-        give: slots given back.
-        rest_ms: slots that stay taken so long, though nobody renews them.
-        hold_ms: for how long the account makes no call.
-        hold_why: what to tell people about it.
-        listed: what the call has shown of the length of lists.
-        learnt: a fingerprint of words of refusal, and the class of state that a read has found behind them.
-        trouble: what to remember of a call that did not simply succeed.
+        give: slots to give back.
+        rest_ms: slots that stay taken for so many milliseconds without renewal.
+        hold_ms: how long the account must make no call.
+        hold_why: the reason for the hold, for people.
+        listed: what the call showed about the largest batch size.
+        learnt: the fingerprint of a refusal text, and the class of state that a read found behind it.
+        trouble: the record of a call that did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
-        well: whether the platform has answered what was asked: that shows what fails meanwhile in another light.
+        well: whether the platform answered for the references. Failures of others meanwhile may then be their own.
     """
 
     claim: str
@@ -179,14 +179,19 @@ class Settlement:
 
 
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
-    """Asks for references to call, and the permission to."""
+    """Claims references for one call, and the permission to make it. A repeated request gets the same claim."""
     return _read_next(ask, await ledger.run("claim", account, ask.packed()))
 
 
 async def settle(
     ledger: Ledger, account: str, settlement: Settlement, ask: Ask | None, terms: Terms
 ) -> tuple[bool, Claim | Wait | None]:
-    """Settles a claim and asks for the next; answers whether it was still ours, and the next."""
+    """Settles a claim and claims the next in one step.
+
+    Returns:
+        Whether the claim was still ours, and the next claim; the latter is None where `ask` is. A repeated request gets
+        the same answer.
+    """
     document = {
         "claim": settlement.claim,
         "remember": 2 * terms.lease_ms,
@@ -214,7 +219,7 @@ async def settle(
 async def renew(
     ledger: Ledger, account: str, drain: str, terms: Terms, claims: Sequence[str], slots: Sequence[str]
 ) -> tuple[int, set[str], set[str]]:
-    """Renews leases; answers the gate's version, and the claims and slots that are not ours any more."""
+    """Renews leases; returns the gate's version, and the claims and slots that are no longer ours."""
     document = {
         "drain": drain, "live": terms.live_ms, "lease": terms.lease_ms, "claims": list(claims), "slots": list(slots),
     }  # fmt: skip
@@ -224,13 +229,13 @@ async def renew(
 
 
 async def release(ledger: Ledger, account: str, claims: Sequence[str], slots: Sequence[str], terms: Terms) -> int:
-    """Gives claims back unsent, and slots; answers how many claims were ours."""
+    """Gives back claims that were not sent, and slots; returns how many of the claims were ours."""
     document = {"claims": list(claims), "give": list(slots), "remember": 2 * terms.lease_ms}
     return int(await ledger.run("release", account, orjson.dumps(document)))
 
 
 async def leave(ledger: Ledger, account: str, drain: str) -> None:
-    """Takes a drain that ends off the list of live ones."""
+    """Takes a drain that ends off the list of live drains."""
     with translated():
         await ledger.redis.zrem(ledger.keys.drains(account), drain)
 
@@ -256,7 +261,7 @@ def _group(share: Share) -> dict[str, object]:
     group: dict[str, object] = {"refs": refs, "count": share.count}
     known: tuple[tuple[str, object], ...]
     match share.step:
-        case Settle() as s:
+        case WriteResult() as s:
             known = (("status", s.status), ("message", s.message), ("state", s.state))
             group |= {"outcome": s.outcome.value, "attempts": s.attempts}
         case CallAgain() as s:

@@ -1,4 +1,4 @@
-"""Pausing, resuming and aborting; the sweep and its slices; the account's gate."""
+"""Pause, resume and abort."""
 
 from cancellist.jobs.errors import JobStateError
 from cancellist.jobs.ledger import records
@@ -9,11 +9,11 @@ from cancellist.jobs.model import JobRecord, JobState
 
 
 async def pause_job(ledger: Ledger, job: str) -> JobState:
-    """Pauses a job; nothing of it is claimed any more.
+    """Pauses a job: none of its references is claimed until it is resumed. Pausing again changes nothing.
 
     Raises:
         UnknownJobError: no such job.
-        JobStateError: it has ended.
+        JobStateError: the job has ended, or is being aborted.
     """
     record = await records.get(ledger, job)
     state = text(await ledger.run("pause", record.order.account, job))
@@ -21,16 +21,16 @@ async def pause_job(ledger: Ledger, job: str) -> JobState:
 
 
 async def pause_account(ledger: Ledger, account: str) -> None:
-    """Pauses an account: none of its jobs is claimed any more."""
+    """Pauses an account: none of its references is claimed until it is resumed. Pausing again changes nothing."""
     await ledger.run("pause", account, "")
 
 
 async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState, list[str]]:
-    """Resumes a paused job; answers its state and the drains to enqueue.
+    """Resumes a paused job; returns its state and the drains to enqueue. Other jobs stay as they are.
 
     Raises:
         UnknownJobError: no such job.
-        JobStateError: it has ended.
+        JobStateError: the job has ended, or is being aborted.
     """
     record = await records.get(ledger, job)
     reply = await ledger.run("resume", record.order.account, job, per_call)
@@ -41,7 +41,7 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
 
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
-    """Resumes an account, and has an open breaker probe at once; answers the drains to enqueue."""
+    """Resumes an account, and lets an open breaker probe at once; returns the drains to enqueue."""
     from cancellist.jobs.ledger import flow_state  # noqa: PLC0415 - flow control, which nothing else here needs
 
     await flow_state.probe(ledger, account)
@@ -50,11 +50,13 @@ async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[st
 
 
 async def abort_job(ledger: Ledger, job: str) -> JobState:
-    """Aborts a job: what was never sent is `aborted` when this answers; what is in flight ends as it ends.
+    """Aborts a job; returns its state. Aborting again changes nothing.
+
+    References that were never sent have the result `aborted` on return. Calls in flight end with their own results.
 
     Raises:
         UnknownJobError: no such job.
-        JobStateError: it has ended otherwise.
+        JobStateError: the job is completed.
     """
     record = await records.get(ledger, job)
     state = text(await ledger.run("abort", record.order.account, job))

@@ -1,4 +1,4 @@
-"""The ledger: a connection, its names and its operations."""
+"""The ledger: a connection, the names of its keys, and its scripts."""
 
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -12,35 +12,35 @@ from cancellist.jobs.ledger.scripts.loader import Scripts
 from cancellist.jobs.ledger.server.connection import translated
 
 FORMAT = 1
-"""Version of what is written; every record carries it.
+"""The version of the stored format; every record carries it.
 
-Within a version records may only gain fields, which mean something by their absence: what an older worker has written
-is read by a newer one, and what a newer one adds is passed over by an older one, so that both may run at once. Closed
-sets, such as outcomes and states, gain no word. tests/contract/test_format.py holds it.
+Within a version records may only gain fields, and the absence of such a field must have a meaning. So a newer worker
+reads what an older one wrote, an older worker skips what a newer one adds, and both may run at once. Closed sets, such
+as outcomes and states, gain no word. tests/contract/test_format.py checks this.
 """
 READS = frozenset({FORMAT})
-"""Versions that are read."""
+"""The versions that this code reads."""
 
 
 class Ledger:
-    """What every operation of this package is given."""
+    """The first argument of every operation in this package."""
 
     def __init__(self, redis: Redis, namespace: str = DEFAULT_NAMESPACE) -> None:
         self.redis: Any = redis  # redis-py's annotations are those of its blocking client
         self.keys = Keys(namespace)
         self.scripts = Scripts(redis)
         self.unqueued: set[str] = set()
-        """Accounts with a drain that the server has no room to queue; who can drain them takes them out."""
+        """Accounts with a drain that a full server could not queue. A worker that drains one removes it here."""
 
     async def open(self) -> None:
-        """Marks the namespace with the format's version, or checks the one it has.
+        """Writes the format's version into a new namespace, or checks the version of an old one.
 
         Raises:
-            LedgerUnfitError: it holds a format that is not read.
+            LedgerUnfitError: the namespace holds a format that this version does not read.
         """
         with translated():
             found = await self.redis.get(self.keys.format)
-            if found is None:  # asked first: who only reads may not write it, a full server takes no write
+            if found is None:  # read first: a read-only user may not write, and a full server refuses writes
                 await self.redis.set(self.keys.format, FORMAT, nx=True)
                 found = await self.redis.get(self.keys.format)
         written = _text(found)
@@ -60,12 +60,12 @@ class Ledger:
 
 
 def reads() -> str:
-    """What this version reads, in words."""
+    """The formats that this version reads, in words."""
     return f"this version reads {', '.join(map(str, sorted(READS)))}"
 
 
 def mend(written: str) -> str:
-    """What to do where a namespace holds a format that is not read."""
+    """What to do where a namespace holds a format that this version does not read."""
     newer = written.isdecimal() and int(written) > FORMAT
     first = "upgrade cancellist here" if newer else "run the version that wrote it"
     return f"{first}, or choose another CANCELLIST_NAMESPACE"
@@ -75,10 +75,10 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 def known(words: type[_Word], text: str) -> _Word:
-    """A word of a closed set, as a record has it.
+    """Converts the text of a record into a word of a closed set.
 
     Raises:
-        LedgerUnfitError: it is none of this version's.
+        LedgerUnfitError: this version does not know the word.
     """
     try:
         return words(text)

@@ -1,6 +1,6 @@
-"""Exact removal of duplicates within one job: in memory while it is small, on disk beyond.
+"""Removes the duplicates of one job exactly: in memory while the job is small, on disk beyond.
 
-The one part of submitting that must remember every reference of a job. The rest goes by batches.
+This is the only part of submitting that remembers every reference of a job. The rest works on batches.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Final, Self
 from cancellist.jobs.errors import CancellistError
 
 IN_MEMORY: Final = 2_000_000
-"""Distinct references kept in memory; beyond, further ones go to disk."""
+"""Distinct references that are kept in memory; further ones go to disk."""
 
 _CACHE_KIB: Final = 64 * 1024
 _SETUP: Final = f"""
@@ -28,19 +28,19 @@ _ADD: Final = "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) ORDER B
 
 
 class Deduplicator:
-    """Gives each reference of a job once, in the order of their first appearance, however many there are.
+    """Returns each reference of a job once, in the order of first appearance, for any number of references.
 
-    The first `in_memory` distinct references stay in memory. Those beyond go to a private temporary database of
-    SQLite, whose name is deleted as soon as it is open: it is gone when this is closed, or the process dies. It lies in
-    `TMPDIR`, else /tmp.
+    The first `in_memory` distinct references stay in memory. Further ones go to a private temporary SQLite database in
+    `TMPDIR`, else /tmp. Its name is deleted as soon as it is open, so it is gone when this object is closed, or when
+    the process dies.
 
-    Memory, measured with references of 14 characters: 95 bytes for each one kept, 182 MiB for the default of two
-    million; and at most 64 MiB more, the database's cache, however many lie on disk (22 bytes each there).
+    Memory, measured with references of 14 characters: 95 bytes each, so 182 MiB for the default of two million, and at
+    most 64 MiB for the database's cache. On disk a reference takes 22 bytes.
 
-    To be used by one thread at a time.
+    Only one thread at a time may use it.
 
     Attributes:
-        duplicates: entries dropped so far, because they were given before.
+        duplicates: entries dropped so far.
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
@@ -59,14 +59,14 @@ class Deduplicator:
 
     @property
     def spilled(self) -> bool:
-        """Whether memory was not enough."""
+        """Whether references are kept on disk."""
         return self._disk is not None
 
     def unique(self, batch: list[str]) -> list[str]:
-        """Give those of `batch` that were not given before, in order; may be `batch` itself.
+        """Returns the references of `batch` that are new, in order; may return `batch` itself.
 
         Raises:
-            CancellistError: there is no room on disk.
+            CancellistError: the disk has no room.
         """
         if self._disk is None and len(self._seen) + len(batch) <= self._in_memory:
             fresh = self._unique_in_memory(batch)
@@ -76,15 +76,15 @@ class Deduplicator:
         return fresh
 
     def close(self) -> None:
-        """Forget everything and free the disk."""
+        """Forgets all references and frees the disk."""
         self._seen = {}
         if self._disk is not None:
             self._disk.close()
             self._disk = None
 
     def _unique_in_memory(self, batch: list[str]) -> list[str]:
-        # A dict keeps the order of insertion and updating a key does not move it: the keys that are new are its last.
-        # So one pass both looks up and adds, where asking first costs two.
+        # A dict keeps the order of insertion, and an update does not move a key, so new keys are the last ones.
+        # One pass both looks up and adds; a look-up first would cost a second one.
         before = len(self._seen)
         self._seen.update(dict.fromkeys(batch))
         new = len(self._seen) - before
@@ -117,5 +117,5 @@ def _open() -> sqlite3.Connection:
         except sqlite3.Error:
             disk.close()
             raise
-    # The name is gone by here, the file stays until the connection closes.
+    # The name is gone here; the file stays until the connection closes.
     return disk

@@ -1,7 +1,7 @@
-"""Enqueueing drains in arq, and waking those who wait for work.
+"""Enqueues drains in arq, and wakes workers that wait.
 
-A drain is an arq job whose arguments are ids only. That none is missing does not depend on this: the ledger lists
-the live drains, and the sweep asks for those that are wanted.
+A drain is an arq job whose arguments are ids only. A lost drain does no harm: the ledger lists the live drains, and the
+sweep asks for any that are missing.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from cancellist.jobs.ledger.server.redis_errors import refuses_for_memory
 FUNCTION = "drain"
 _TEN_YEARS = timedelta(days=3650)
 _DUE = datetime.fromtimestamp(1, UTC)
-"""Due on every clock: arq compares the time by which it queues, the enqueuer's, with the clock of the worker, and one
-that is an hour behind would let work lie for an hour."""
+"""A time that is past on every clock. arq compares the enqueuer's time with the worker's clock: a worker whose clock is
+an hour behind would wait for an hour."""
 
 
 def serialize(value: dict[str, Any]) -> bytes:
-    """An arq job as msgpack: never pickle, which runs what it is given.
+    """Serialises an arq job as msgpack. Pickle is never used: it runs code from its input.
 
-    The result of a drain that arq gives up is an exception: its name alone is kept, as its words may hold anything.
+    The result of a drain that arq gives up is an exception. Only its name is kept, since its text may hold a secret.
     """
     return bytes(msgpack.packb(value, use_bin_type=True, default=_name))
 
@@ -45,11 +45,11 @@ def deserialize(packed: bytes) -> dict[str, Any]:
 
 
 class _QuietArq(QuietRedis, ArqRedis):  # type: ignore[misc] # redis-py annotates its own mixins at odds
-    """Arq's client, whose errors hold nothing of what it was given."""
+    """arq's client, with errors that hold nothing of their input."""
 
 
 def arq_pool(ledger: Ledger) -> ArqRedis:
-    """Arq's client over the ledger's own connections, with their time limits and retries."""
+    """Arq's client on the ledger's connections, with their timeouts and retries."""
     return _QuietArq(
         pool_or_conn=ledger.redis.connection_pool,
         job_serializer=serialize,
@@ -59,9 +59,9 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
 
 
 async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
-    """Enqueues the drains that a script has named, and wakes the workers.
+    """Enqueues the drains that a script named, and wakes the workers.
 
-    A full server takes no job of arq's, though draining is what makes room: that is noted in `ledger.unqueued`.
+    A full server refuses arq's jobs, although a drain would make room. The account is then added to `ledger.unqueued`.
     """
     wanted = list(names)
     if not wanted:
@@ -80,6 +80,6 @@ async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
 
 
 def account_of(arq_job: str) -> str | None:
-    """The account of a drain's arq job id; None where it is none."""
+    """The account in a drain's arq job id; None where the id is not a drain's."""
     parts = arq_job.rsplit(":", 2)
     return (parts[1] or None) if len(parts) == 3 else None  # noqa: PLR2004 - namespace, account, name

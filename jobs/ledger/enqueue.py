@@ -1,4 +1,4 @@
-"""From inputs to a job in the ledger: what every way in shares."""
+"""Makes one job from inputs. Every way to hand in a job uses these functions."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from cancellist.jobs.times import parse_when_ms, rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a user asks for, apart from the references; times are still as they were written."""
+    """A user's request without the references. Times are still the user's text."""
 
     account: str
     reason: str | None
@@ -33,9 +33,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that was handed in; `same` where its idempotency key named it before.
+    """A job that was handed in; `same` says that its idempotency key named it before.
 
-    `untold` says why workers could not be told of it at once: it is handed in all the same.
+    `untold` is the error for which workers could not be woken at once. The job is handed in all the same.
     """
 
     job: str
@@ -48,7 +48,7 @@ class Submitted:
     untold: LedgerError | None = None
 
     def document(self) -> dict[str, Any]:
-        """The contract's document of it."""
+        """The contract's JSON document of it."""
         return {
             "job": self.job,
             "state": self.state,
@@ -60,20 +60,20 @@ class Submitted:
 
 
 def check_form(wanted: Wanted, now_ms: int) -> None:
-    """Checks that times are times, before a server is asked; whether they are past, its clock says and not ours.
+    """Checks the form of the times before the server is asked. Whether they are past is for the server's clock to say.
 
     Raises:
-        InputError: one is none.
+        InputError: a text is no time.
     """
     for when in filter(None, (wanted.deadline, wanted.start_at)):
         parse_when_ms(when, now_ms=now_ms)
 
 
 def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
-    """The request that a user makes at this moment.
+    """Converts a user's request; spans count from `at_ms`.
 
     Raises:
-        InputError: its times cannot be met.
+        InputError: the deadline is past, or not after the start.
     """
     deadline_ms = parse_when_ms(wanted.deadline, now_ms=at_ms) if wanted.deadline else None
     start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
@@ -96,13 +96,13 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
 
 
 async def fill(ledger: Ledger, wanted: JobRequest, feed: Feed) -> Submission:
-    """Puts all that was given into a submission, of which nothing can be seen before it is sealed.
+    """Puts all references of the inputs into a submission. Nothing is visible before it is sealed.
 
-    Whatever goes wrong, nothing of it is left.
+    After an error nothing of it is left.
 
     Raises:
-        InputError: the input cannot be used.
-        LedgerError: the server does not take it.
+        InputError: an input cannot be used.
+        LedgerError: the server cannot take the references.
     """
     submission = Submission(ledger, wanted)
     try:
@@ -118,11 +118,11 @@ async def fill(ledger: Ledger, wanted: JobRequest, feed: Feed) -> Submission:
 async def seal(
     ledger: Ledger, submission: Submission, wanted: JobRequest, feed: Feed, *, idempotency_keep_s: float, per_call: int
 ) -> Submitted:
-    """Hands in what was filled as one job, and wakes the workers.
+    """Seals a submission as one job, and wakes the workers.
 
     Raises:
         IdempotencyConflictError: the key is bound to other content.
-        LedgerError: the server does not take it.
+        LedgerError: the server cannot take the job.
     """
     sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)
     if sealed is None:
@@ -131,19 +131,19 @@ async def seal(
     try:
         await drains.enqueue(ledger, wanted.account, sealed.drains)
         if feed.invalid and not sealed.same:
-            with contextlib.suppress(LedgerRefusedError):  # who may write no results leaves these to the workers
+            with contextlib.suppress(LedgerRefusedError):  # workers write them where this user may not
                 await housekeeping.slices(ledger, wanted.account, sealed.job)
             state = (await records.get(ledger, sealed.job)).state
-    except LedgerError as error:  # it is handed in, and its id must be told: else a second attempt makes a second job
+    except LedgerError as error:  # the job exists: without its id the user would hand it in a second time
         untold = error
     return Submitted(sealed.job, state, feed.total, feed.duplicates, feed.invalid, feed.blank, sealed.same, untold)
 
 
 async def dry_run(wanted: JobRequest, feed: Feed, *, per_call: int, platform: str) -> dict[str, Any]:
-    """Reads and checks all that was given, and answers the contract's document of what would be handed in.
+    """Reads and checks all inputs; returns the contract's JSON document of the job that they would make.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: an input cannot be used.
     """
     async with aclosing(feed.batches()) as batches:
         async for _ in batches:
@@ -182,7 +182,7 @@ async def dry_run(wanted: JobRequest, feed: Feed, *, per_call: int, platform: st
 
 
 def _understood(one: Reading) -> dict[str, Any]:
-    """How a file is read."""
+    """The form in which a file was read."""
     reader = one.reader
     return {
         "form": reader.form,
@@ -195,7 +195,7 @@ def _understood(one: Reading) -> dict[str, Any]:
 
 
 def _in_common(understood: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What holds for all files; None where they differ."""
+    """The values that all files share; None where they differ."""
     first = understood[0]
     return {name: value if all(one[name] == value for one in understood) else None for name, value in first.items()}
 

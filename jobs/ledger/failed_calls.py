@@ -1,4 +1,4 @@
-"""What was tried: calls that did not simply succeed, kept briefly for `explain`."""
+"""Calls that did not simply succeed. The ledger keeps them briefly for `explain`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class TroubledCall:
 
     Attributes:
         kind: `calls`, `alone` or `reads`.
-        status: HTTP status; None where no answer came.
-        reason: the platform's words, or what went wrong on the way.
-        correlation_id: the platform's, where its answer had one.
+        status: HTTP status; None without an answer.
+        reason: the platform's text, or the failure on the way.
+        correlation_id: the platform's id of the request, where the answer has one.
         took_ms: milliseconds.
-        named: the references that it did not confirm, by the job that they were named for.
-        at_ms: Unix milliseconds of its settling, by the server's clock; 0 before it is written.
+        named: the references that the call did not confirm, by job.
+        at_ms: when it was settled, Unix milliseconds by the server's clock; 0 before it is written.
     """
 
     kind: str
@@ -33,11 +33,11 @@ class TroubledCall:
 
     @property
     def references(self) -> int:
-        """How many references it did not confirm; one that two jobs name counts once."""
+        """The number of references that the call did not confirm; one that two jobs name counts once."""
         return len({reference for named in self.named.values() for reference in named})
 
     def fields(self) -> list[str]:
-        """As field-value pairs of a stream entry."""
+        """The fields and values of its stream entry, alternating."""
         return [
             "kind", self.kind, "status", str(self.status or ""), "reason", self.reason,
             "correlation_id", self.correlation_id or "", "took_ms", str(self.took_ms),
@@ -46,7 +46,7 @@ class TroubledCall:
 
 
 async def of_reference(ledger: Ledger, account: str, job: str, reference: str) -> AsyncIterator[TroubledCall]:
-    """Troubled calls that named a reference for a job, newest first, as far as they are kept."""
+    """The kept calls that named a reference for a job, newest first."""
     before = "+"
     while True:
         with translated():

@@ -1,4 +1,4 @@
-"""The account's flow control in the ledger: counters that drains share, and the one state that they move."""
+"""The account's flow control in the ledger: one counter set a drain, and one state that all drains move together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The account's flow as a drain finds it; `drains` is empty where no move is due.
+    """The account's flow control as a drain finds it; `drains` is empty where no move is due.
 
     Attributes:
-        moved: whether the state in force is the one that was sent.
-        version: of the state, for the next move.
+        moved: whether the state in force is the one that the drain sent.
+        version: the version of the state, for the next move.
         now_ms: the server's clock.
-        in_flight: calls, over all workers.
-        list_size: what a 413 has left of it; None where none came.
-        state: None where there was never any.
-        drains: what the attempts of each drain have shown.
+        in_flight: calls in flight over all workers.
+        list_size: the batch size that a 413 has set; None where none came.
+        state: None before the first move.
+        drains: the counters of each drain.
     """
 
     moved: bool
@@ -41,15 +41,15 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The state that is to follow a version.
+    """A new state, to follow a version by compare-and-set.
 
     Attributes:
-        version: the one that was found.
-        state: the one to follow it.
-        shut: what is staged must be let go.
-        explore: one call is to name another number of references.
-        wording: for what is told of an open breaker; None leaves what is told as it is.
-        stale_ms: after which the limit is unknown where nobody moves it on; None leaves that as it is.
+        version: the version that was found.
+        state: the state to follow it.
+        shut: whether workers must release what is staged.
+        explore: whether one call is to try another batch size.
+        wording: names for the advice on an open breaker; None keeps the advice.
+        stale_ms: how long the limit holds without another move; None keeps the value.
     """
 
     version: int
@@ -69,12 +69,12 @@ async def share(
     every_ms: int = 0,
     move: Move | None = None,
 ) -> Shared:
-    """Shares a drain's counters, moves the state where it is still of the version named, and answers what there is.
+    """Shares a drain's counters, makes a move if its version is still in force, and returns what is there.
 
-    Sharing again replaces what was shared before; of several moves from one version the first holds.
+    Counters replace the drain's earlier ones. Of several moves from one version only the first takes effect.
 
     Raises:
-        LedgerError: the server cannot do it.
+        LedgerError: the server cannot be used.
     """
     document: dict[str, object] = {"every": every_ms}
     if drain is not None and counters is not None:
@@ -88,7 +88,7 @@ async def share(
 
 
 async def probe(ledger: Ledger, account: str) -> None:
-    """Has an open breaker let its next probe through at once: a person, or a new worker, may have mended the cause."""
+    """Lets an open breaker probe at once, since a person or a new worker may have fixed the cause."""
     for _ in range(_TRIES):
         seen = await share(ledger, account)
         if seen.state is None or seen.state.breaker.closed:
@@ -98,7 +98,7 @@ async def probe(ledger: Ledger, account: str) -> None:
 
 
 def _counters(packed: bytes) -> Counters | None:
-    """What a drain has counted; None where a drain of another version counts what is not understood."""
+    """A drain's counters; None where a drain of another version wrote counters that this one cannot read."""
     try:
         return Counters.unpack(orjson.loads(packed))
     except ValueError:
@@ -106,7 +106,7 @@ def _counters(packed: bytes) -> Counters | None:
 
 
 def _packed(move: Move) -> bytes:
-    """As flow.lua reads it: the state, and the fields of it that claims obey."""
+    """A move in the form of flow.lua: the state, and the fields that claims obey."""
     state, breaker = move.state, move.state.breaker
     fields: dict[str, object | None] = {
         "limit": floor(state.limit),

@@ -1,4 +1,4 @@
-"""The sweep, its slices, and the trimming of what is old: housekeeping that any worker does."""
+"""Housekeeping that any worker may do: the sweep, its slices, and the trimming of old records."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from cancellist.jobs.ledger.claims import Terms
 
 SLICE = 500
-"""References in one slice: a few milliseconds of the server's time."""
+"""References in one slice, which takes a few milliseconds of the server's time."""
 UNSEALED_KEPT_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found: whether another is due at once, claims taken over, and drains to enqueue."""
+    """The result of a sweep: whether another is due at once, claims taken over, and drains to enqueue.
+
+    `sliceable` says that a job has work for `slice_oldest`.
+    """
 
     more: bool
     taken_over: int
@@ -27,13 +30,13 @@ class Swept:
 
 
 async def slices(ledger: Ledger, account: str, job: str) -> None:
-    """Writes, slice by slice, what a job's malformed lines, abort or expiry leave to write."""
+    """Writes the results of a job's malformed lines, abort or expiry, slice by slice, until none is left."""
     while (await ledger.run("slice", account, job, SLICE))[1]:
         pass
 
 
 async def slice_oldest(ledger: Ledger, account: str) -> bool:
-    """Runs one slice of whichever job waits longest; answers whether there was one."""
+    """Writes one slice for the job that waits longest; returns whether there was one."""
     return bool((await ledger.run("slice", account, "", SLICE))[0])
 
 
@@ -47,9 +50,9 @@ async def sweep(
     *,
     deallocates: bool = False,
 ) -> Swept:
-    """Runs the account's housekeeping once; harmless when many do.
+    """Sweeps an account once. Several workers may sweep at the same time.
 
-    `deallocates` says that calls of the account begin by deallocating: what a dead worker had may have been.
+    `deallocates` says that the account's calls begin with a deallocation, so a dead worker may have made one.
     """
     document = {
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
@@ -63,6 +66,6 @@ async def sweep(
 
 
 async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep_s: float) -> tuple[int, int]:
-    """Trims one slice of old results and records; answers how many of each."""
+    """Trims one slice of old results and job records; returns how many of each. Repeat it until both are 0."""
     reply = await ledger.run("trim", account, round(results_keep_s * 1000), round(jobs_keep_s * 1000))
     return int(reply[0]), int(reply[1])

@@ -1,4 +1,4 @@
-"""Inputs of references on their way into a job: read by blocks, checked, judged, each reference once."""
+"""Reads the inputs of a job block by block: parses, checks, removes duplicates, and judges each input at its end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -13,41 +13,41 @@ from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, Reference
 from cancellist.jobs.parsing.shares import Limit
 
 LISTED: Final = 20
-"""Malformed entries that are listed; the rest is counted."""
+"""Malformed entries that are listed; the rest is only counted."""
 MAX_INVALID: Final = Limit(percent=10)
-"""The malformed entries of an input that are allowed, unless it is said otherwise."""
+"""The default limit of an input's malformed entries."""
 
 
 class Input(Protocol):
-    """What is to be read: a file, or the body of a request."""
+    """An input: a file, or the body of a request."""
 
     @property
     def name(self) -> str:
-        """What it is called where something is said of it."""
+        """Its name in messages."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
         """Its bytes, in blocks of any length.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the input cannot be read.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A malformed entry that is shown, and the file that it is in."""
+    """A malformed entry to be shown, and its file."""
 
     file: str
     entry: InvalidEntry
 
 
 class Reading:
-    """One file: how it was read, and what was in it.
+    """One file: its reader and counts.
 
     Attributes:
-        references: those in it, duplicates included.
+        references: its references, including duplicates.
         invalid: malformed entries.
-        blank: cells without anything where a reference could have been.
+        blank: empty cells in the place of a reference.
         first: the first malformed entry.
     """
 
@@ -61,15 +61,15 @@ class Reading:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The file's name."""
         return self.source.name
 
 
 class Feed:
-    """The references of files, in order, each once, and their malformed entries.
+    """Gives the references of all files in order, each once, and the malformed entries.
 
     Attributes:
-        readings: the files that were read, or begun.
+        readings: the files that were read so far; the last may be unfinished.
         valid: distinct references so far.
         listed: the first few malformed entries.
     """
@@ -100,7 +100,7 @@ class Feed:
 
     @property
     def pattern(self) -> str:
-        """What references look like."""
+        """The pattern of references."""
         return self._pattern.pattern
 
     @property
@@ -115,19 +115,19 @@ class Feed:
 
     @property
     def duplicates(self) -> int:
-        """References left out so far, because they were named before."""
+        """Duplicates left out so far."""
         return self._deduplicator.duplicates
 
     @property
     def total(self) -> int:
-        """What will get a result: distinct references and malformed entries."""
+        """The results that the job will have: one for each distinct reference and each malformed entry."""
         return self.valid + self.invalid
 
     async def batches(self) -> AsyncGenerator[tuple[list[str], list[InvalidEntry]], None]:
-        """Reads them all, and judges each at its end.
+        """Reads all files, and judges each at its end.
 
         Raises:
-            InputError: one cannot be read, holds no reference, or more malformed entries than are allowed.
+            InputError: a file cannot be read, has no reference, or has too many malformed entries.
         """
         for source in self._sources:
             reading = Reading(source, Reader(hints=self._hints, pattern=self._pattern))
@@ -158,10 +158,10 @@ class Feed:
         return fresh, invalid
 
     def _judge(self, reading: Reading) -> None:
-        """Judges a file that was read to its end.
+        """Judges a file after its last block.
 
         Raises:
-            InputError: it is not to be handed in.
+            InputError: the file has no reference, or too many malformed entries.
         """
         if not reading.references:
             raise NoReferencesError(_nothing(reading))
@@ -172,7 +172,7 @@ class Feed:
             return
         raise InputError(
             f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: "
-            f"{_first(reading)}): mend them, or allow more with --max-invalid"
+            f"{_first(reading)}): correct them, or allow more with --max-invalid"
         )
 
 
@@ -181,13 +181,13 @@ async def _raw(reading: Reading) -> AsyncGenerator[RawBatch, None]:
         async for block in blocks:
             for raw in reading.reader.feed(block):
                 yield raw
-                await asyncio.sleep(0)  # little may become much, once it is unpacked; a signal is to be heard
+                await asyncio.sleep(0)  # a small compressed block may hold many batches; signals must be handled
     for raw in reading.reader.flush():
         yield raw
 
 
 def _first(reading: Reading) -> str:
-    """What was lost first: a malformed entry, or rows that a quoted cell has swallowed."""
+    """Describes the first loss: a malformed entry, or rows inside of a quoted cell."""
     entry, span = reading.first, reading.reader.span
     malformed = (entry.line, f"line {entry.line}: {why(entry)}") if entry else None
     return min(filter(None, (malformed, span)))[1]
@@ -204,5 +204,5 @@ def _nothing(reading: Reading) -> str:
 
 
 def why(entry: InvalidEntry) -> str:
-    """A malformed entry and what is wrong with it."""
+    """Describes a malformed entry and its fault."""
     return ": ".join(filter(None, (f"'{entry.text}'", entry.reason)))

@@ -1,4 +1,4 @@
-"""The intake stream, by which any system in any language hands in jobs with one XADD."""
+"""The intake stream: any system in any language hands in a job with one XADD."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,25 +27,25 @@ _GONE_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the stream as it came."""
+    """An entry of the stream, unparsed."""
 
     id: str
     pairs: tuple[tuple[bytes, bytes], ...]
-    """Names and values in their order: a name may stand there more than once, and neither need be text."""
+    """Names and values in order. A name may occur more than once, and neither must be text."""
 
     @property
     def size(self) -> int:
-        """The bytes that it holds."""
+        """The bytes of all names and values."""
         return size(self.pairs)
 
     def first(self, name: bytes) -> str:
-        """The first value of that name, whatever it is; empty where there is none."""
+        """The first value of that name as text; empty where there is none."""
         return next((_text(value) for given, value in self.pairs if given == name), "")
 
 
 @dataclass(frozen=True, slots=True)
 class SmallJob:
-    """An entry that has become a job small enough to be made with many others in one script."""
+    """The job of one entry, small enough to be made in one script with others."""
 
     entry: str
     order: JobRequest
@@ -55,10 +55,10 @@ class SmallJob:
 
 
 async def prepare(ledger: Ledger) -> None:
-    """Makes the stream and its consumer group where there are none; what is in the stream already is read too.
+    """Creates the stream and its consumer group if they are missing. Entries that are already there are read too.
 
     Raises:
-        LedgerUnfitError: something else has the stream's name.
+        LedgerUnfitError: the stream's key holds something else.
     """
     with _translated(ledger):
         try:
@@ -69,17 +69,17 @@ async def prepare(ledger: Ledger) -> None:
 
 
 async def read(ledger: Ledger, blocking: Redis, consumer: str, *, count: int, block_ms: int) -> list[Entry]:
-    """Waits for new entries, at most so many and so long; makes a stream or a group anew that is gone."""
+    """Waits up to `block_ms` for at most `count` new entries; creates the stream or the group again if it is gone."""
     return await _read(ledger, blocking, consumer, ">", "COUNT", count, "BLOCK", block_ms)
 
 
 async def unfinished(ledger: Ledger, consumer: str, *, count: int) -> list[Entry]:
-    """Entries that this reader was given and has not dealt with, oldest first."""
+    """Entries that this reader got and has not finished, oldest first."""
     return await _read(ledger, ledger.redis, consumer, "0", "COUNT", count)
 
 
 async def take_over(ledger: Ledger, consumer: str, *, idle_ms: int, count: int) -> list[Entry]:
-    """Takes over entries whose reader has not dealt with them for so long."""
+    """Takes over entries that their readers have not finished for `idle_ms`."""
     words = (ledger.keys.intake, GROUP, consumer, idle_ms, "0-0", "COUNT", count)
     with _translated(ledger):
         try:
@@ -97,7 +97,7 @@ async def _read(ledger: Ledger, redis: Redis, consumer: str, since: str, *option
     words = ("GROUP", GROUP, consumer, *options, "STREAMS", ledger.keys.intake, since)
     with _translated(ledger):
         try:
-            # as bytes: redis-py makes a dict of the fields where it knows the command, and loses those given twice
+            # The command is bytes: for commands that it knows, redis-py makes a dict and loses repeated fields.
             reply = await client.execute_command(b"XREADGROUP", *words)
         except ResponseError as error:
             if not _gone(error):
@@ -108,14 +108,14 @@ async def _read(ledger: Ledger, redis: Redis, consumer: str, since: str, *option
 
 
 def _gone(error: ResponseError) -> bool:
-    """Whether the stream or its group is gone: the stream deleted, its group destroyed, the server flushed."""
+    """Whether the stream or its group is gone: deleted, destroyed, or the server was flushed."""
     text = str(error)
     return text.startswith(("NOGROUP", "UNBLOCKED")) or "no such key" in text or "no longer exists" in text
 
 
 @contextmanager
 def _translated(ledger: Ledger) -> Iterator[None]:
-    """As `translated`, naming the stream where something else has its name."""
+    """Like `translated`, but names the stream where its key holds something else."""
     with translated():
         try:
             yield
@@ -129,14 +129,14 @@ def _translated(ledger: Ledger) -> Iterator[None]:
 
 
 async def leave(ledger: Ledger, consumer: str) -> None:
-    """Takes a reader off the group, and those that are long gone, where they have nothing pending."""
+    """Removes this reader, and readers that are long gone, from the group, unless they have pending entries."""
     with translated():
         try:
             rows = await ledger.redis.xinfo_consumers(ledger.keys.intake, GROUP)
         except ResponseError as error:
             if not _gone(error):
                 raise
-            return  # the server was emptied, or too full for the stream to be made
+            return  # the server was flushed, or is too full to create the stream
         for row in rows:
             gone = row["name"] == consumer.encode() or row["idle"] > _GONE_MS
             if gone and not row["pending"]:
@@ -144,7 +144,7 @@ async def leave(ledger: Ledger, consumer: str) -> None:
 
 
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
-    """Answers an entry that cannot become a job, and takes it off the stream."""
+    """Answers an entry that cannot become a job with the reason, and takes it off the stream."""
     answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
     for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
@@ -159,7 +159,10 @@ async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> Non
 async def seal_small(
     ledger: Ledger, account: str, jobs: Sequence[SmallJob], *, idempotency_keep_s: float, per_call: int
 ) -> tuple[list[str], list[str]]:
-    """Makes many small jobs of one account in one script; answers what became of each, and drains to enqueue."""
+    """Makes many small jobs of one account in one script; returns a word for each job, and the drains to enqueue.
+
+    The words are `sealed`, `same`, `conflict` and `taken` (lua/intake.lua).
+    """
     answers: list[str] = ["clash"] * len(jobs)
     drains: list[str] = []
     while "clash" in answers:
@@ -197,12 +200,12 @@ def _document(job: SmallJob) -> bytes:
 
 
 def _entries(rows: Sequence[Any]) -> list[Entry]:
-    """Entries of a raw reply; one that was deleted meanwhile has no fields."""
+    """The entries of a raw reply. An entry that was deleted meanwhile has no fields and is left out."""
     return [Entry(row[0].decode(), tuple(_in_pairs(row[1]))) for row in rows if row and row[1] is not None]
 
 
 def _in_pairs(words: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Words that come by twos."""
+    """Splits an alternating sequence into pairs."""
     return zip(words[::2], words[1::2], strict=True)
 
 
@@ -211,5 +214,5 @@ def _cut(text: str) -> str:
 
 
 def _text(raw: bytes) -> str:
-    """Text of whatever bytes, of which no more is looked at than is kept."""
+    """Any bytes as text; only as many are decoded as are kept."""
     return raw[: 4 * _KEPT_TEXT].decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Names of the keys; `lua/shared/keys.lua` says what each holds."""
+"""The names of the keys; `lua/shared/keys.lua` describes their content."""
 
 from functools import lru_cache
 
@@ -40,7 +40,7 @@ class Keys:
         return f"{self.namespace}:account:{account}:state"
 
     def words(self, account: str) -> str:
-        """What the account's words of refusal have meant."""
+        """What reads found behind the account's refusal texts."""
         return f"{self.namespace}:account:{account}:words"
 
     def trouble(self, account: str) -> str:
@@ -56,7 +56,7 @@ class Keys:
         return f"{self.namespace}:account:{account}:claimed"
 
     def later(self, account: str) -> str:
-        """What of the account waits for its time."""
+        """The account's pieces that wait for their time."""
         return f"{self.namespace}:account:{account}:later"
 
     def drains(self, account: str) -> str:

@@ -1,4 +1,4 @@
-"""Opening the ledger: the server that is given, or one of our own; checked, and marked with the format."""
+"""Opens the ledger: on the given server or an embedded one, checked, and marked with the format."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from cancellist.jobs.ledger.server.fitness import ServerFacts, check, check_commands
 
 BLOCK_S = 10.0
-"""The longest that a blocking command waits."""
+"""The longest wait of a blocking command."""
 
 
 class Opened:
-    """An open ledger with what it stands on.
+    """An open ledger with its connections and, if it is ours, its server.
 
     Attributes:
         blocking: a client for commands that wait; it connects at the first of them.
@@ -35,12 +35,12 @@ class Opened:
         self._own = own
 
     async def revive(self) -> None:
-        """Brings our own server back where somebody has ended it; nothing where the server is not ours."""
+        """Starts our own server again if somebody has ended it; does nothing where the server is not ours."""
         if self._own:
             await asyncio.to_thread(self._own.ensure_running)
 
     async def close(self) -> None:
-        """Closes the connections, and our own server where nobody else uses it."""
+        """Closes the connections, and our own server unless another process uses it."""
         await self.ledger.redis.aclose()
         await self.blocking.aclose()
         if self._own:
@@ -95,7 +95,7 @@ async def opened_ledger(
     namespace: str,
     on_wait: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Opened]:
-    """An open ledger for the length of a block; see `open_ledger`."""
+    """Opens the ledger for a `with` block; see `open_ledger`."""
     opened = await open_ledger(url=url, data_dir=data_dir, fsync=fsync, namespace=namespace, on_wait=on_wait)
     try:
         yield opened

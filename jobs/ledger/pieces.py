@@ -1,4 +1,4 @@
-"""Pieces and claims as they stand in Redis; `lua/shared/pieces.lua` is the other side."""
+"""The stored form of pieces; `lua/shared/pieces.lua` reads and writes the same."""
 
 import orjson
 
@@ -8,7 +8,7 @@ NEWLINE = "\n"
 
 
 def unpack_piece(packed: bytes) -> Piece:
-    """Reads a piece: a header line, then a reference a line."""
+    """Reads a piece: a header line, then one reference a line."""
     head, _, body = packed.partition(b"\n")
     references = tuple(body.decode().split("\n"))
     if head[:1] != b"{":
@@ -31,5 +31,5 @@ def unpack_piece(packed: bytes) -> Piece:
 
 
 def pack_fresh(chunk: str) -> str:
-    """A chunk as a piece that nothing has happened to yet."""
+    """A chunk as a piece without a history."""
     return f"1 {chunk.count(NEWLINE) + 1}\n{chunk}"

@@ -1,4 +1,4 @@
-"""Reading jobs from the ledger."""
+"""Reads jobs from the ledger."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ async def get(ledger: Ledger, job: str) -> JobRecord:
     """One job.
 
     Raises:
-        UnknownJobError: there is none of that id.
+        UnknownJobError: no job has that id.
     """
     with translated():
         fields = await ledger.redis.hgetall(ledger.keys.job(job))
@@ -43,12 +43,13 @@ async def unfinished(ledger: Ledger) -> list[JobRecord]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How jobs and accounts stood at one time by the server's clock.
+    """Jobs and accounts at one time by the server's clock.
 
     Attributes:
-        calls: in flight, by account.
-        claims: in flight or staged, by account.
-        due_ms: by job, when the last of what waits for its time may go on, where that is among the last of its account.
+        calls: calls in flight, by account.
+        claims: claims in flight or staged, by account.
+        due_ms: by job, when the last piece that waits for its time is due. Only the 100 last pieces of each account are
+            looked at.
     """
 
     at_ms: int
@@ -59,16 +60,16 @@ class Moment:
 
 
 async def rivals(ledger: Ledger) -> list[str] | None:
-    """Ids of jobs that have not ended; None where they are too many to be read each time."""
+    """The ids of jobs that have not ended; None where there are more than 100, too many to read each time."""
     with translated():
         ids = await ledger.redis.zrange(ledger.keys.open, 0, _MOST_RIVALS)
     return None if len(ids) > _MOST_RIVALS else [job.decode() for job in ids]
 
 
 async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -> Moment:
-    """These accounts and jobs now; a job that is not known is left out.
+    """Reads accounts and jobs at one moment; unknown jobs are left out.
 
-    They are asked for in one request, which a server answers in one go: between two, calls that end together settle.
+    One request asks for all of them. Between two requests, calls that end together would settle.
     """
     since_ms = await ledger.now_ms()
     with translated():
@@ -95,7 +96,7 @@ async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -
 
 
 async def stops(ledger: Ledger, account: str) -> PauseHistory:
-    """When the account stood still last."""
+    """The account's last pause and hold."""
     names = ["paused", "paused_from", "paused_until", "hold_until"]
     with translated():
         paused, since, until, hold = await ledger.redis.hmget(ledger.keys.state(account), names)
@@ -152,7 +153,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
 
 
 def _samples(h: Mapping[str, str]) -> tuple[ResultSample, ...]:
-    """Those that were kept, and the newest, which has beside it when the last one was kept, and its calls."""
+    """The kept samples and the newest one (lua/shared/progress_samples.lua has the form)."""
     try:
         kept = [ResultSample(*map(int, text.split(":")[:5])) for text in h.get("samples", "").split()]
         if not h.get("sampled"):
@@ -160,12 +161,12 @@ def _samples(h: Mapping[str, str]) -> tuple[ResultSample, ...]:
         newest, _, *rest = h["sampled"].split()
         calls = int(rest[0]) if rest else 0
         return (*kept, replace(ResultSample(*map(int, newest.split(":")[:3])), calls=calls))
-    except (ValueError, TypeError):  # as another program may have written them: then no rate is known
+    except (ValueError, TypeError):  # another program may have written them; no rate is known then
         return ()
 
 
 def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
-    """A record as text; bytes that are none, as another program may have written them, are escaped."""
+    """A record as text. Bytes that are no text are escaped: another program may have written them."""
     return {
         name.decode(errors="backslashreplace"): value.decode(errors="backslashreplace")
         for name, value in stored.items()
@@ -173,7 +174,7 @@ def _fields(stored: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 def _int(text: str | None) -> int | None:
-    """A stored number; one that cannot be read is as good as none, so that no record breaks a listing."""
+    """A stored number; None where it cannot be read, so that one record cannot break a listing."""
     if not text:
         return None
     try:
@@ -181,6 +182,6 @@ def _int(text: str | None) -> int | None:
     except ValueError:
         pass
     try:
-        return int(float(text))  # as Lua writes a number that is too large for it
+        return int(float(text))  # Lua writes very large numbers in this form
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""What reads have found behind the words of refusal of an account's platform; nothing rests on it."""
+"""What reads found behind an account's refusal texts. It is shown to people; no result depends on it."""
 
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
@@ -6,7 +6,7 @@ from cancellist.jobs.responses.refusal_texts import Meaning
 
 
 async def learnt(ledger: Ledger, account: str) -> dict[str, Meaning]:
-    """Meanings by fingerprint."""
+    """The meanings of refusal texts, by fingerprint."""
     with translated():
         rows = await ledger.redis.hgetall(ledger.keys.words(account))
     meanings: dict[str, Meaning] = {}

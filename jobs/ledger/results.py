@@ -1,4 +1,4 @@
-"""Reading results: one stream for all, and a small index a job."""
+"""Reads results: one stream holds them all, and each job has a small index into it."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -12,10 +12,10 @@ _PAGE_RESULTS = 1000
 
 
 async def of_job(ledger: Ledger, job: str, *, skip_runs: int = 0) -> AsyncIterator[tuple[int, list[Result]]]:
-    """A job's results in the order in which they were written, in pages.
+    """Reads a job's results in pages, in the order in which they were written.
 
-    Reads only the stretches of the stream that hold them. Yields (runs read so far, results): the former is where a
-    later reading goes on, as `skip_runs`. Results that were trimmed are left out.
+    Only the stretches of the stream that hold them are read. Yields (runs read so far, results). A later reading
+    continues with that number as `skip_runs`. Trimmed results are left out.
     """
     at = skip_runs
     while True:
@@ -35,7 +35,7 @@ async def of_job(ledger: Ledger, job: str, *, skip_runs: int = 0) -> AsyncIterat
 
 
 async def _stretches(ledger: Ledger, runs: Sequence[Sequence[str]]) -> list[Sequence[Any]]:
-    """The stream's entries of these runs, in one round trip: a run holds what one settle wrote, at most 1,000."""
+    """The stream's entries of these runs, in one round trip. A run is what one script wrote, at most 1,000 entries."""
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
         for first, last in runs:

@@ -1,4 +1,4 @@
-"""Jobs as they stand at one moment: their records, the gates of their accounts, and how fast they go."""
+"""Snapshots of jobs: their records, the gates of their accounts, and their rate and time left at one moment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cancellist.jobs.progress.forecast import AccountLoad, Estimate, estimate
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A job, the gate of its account, and how fast it goes, at one moment by the server's clock."""
+    """A job, the gate of its account, and its rate and time left, at one moment by the server's clock."""
 
     record: JobRecord
     gate: AccountGate
@@ -23,21 +23,21 @@ class Snapshot:
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
-        """Counts of those outcomes that occurred, in the order of the contract."""
+        """The counts of outcomes that occurred, in the contract's order."""
         return {outcome: count for outcome in Outcome if (count := self.record.outcomes.get(outcome, 0))}
 
 
 async def look(ledger: Ledger, job: str) -> Snapshot:
-    """One job now.
+    """A snapshot of one job.
 
     Raises:
-        UnknownJobError: there is none of that id.
+        UnknownJobError: no job has that id.
     """
     return (await look_at(ledger, [await records.get(ledger, job)]))[0]
 
 
 async def look_at(ledger: Ledger, found: Iterable[JobRecord]) -> list[Snapshot]:
-    """These jobs now."""
+    """Snapshots of these jobs, in their order."""
     found = list(found)
     going = [record.id for record in found if not record.state.ended]
     rivals = await records.rivals(ledger) if going else []
@@ -70,12 +70,12 @@ async def _account(
 
 
 async def newest(ledger: Ledger, limit: int) -> list[Snapshot]:
-    """The newest jobs, without those that are still being handed in."""
+    """The newest jobs, without submissions that are not sealed yet."""
     return await look_at(ledger, _whole(await records.newest(ledger, limit)))
 
 
 async def unfinished(ledger: Ledger) -> list[Snapshot]:
-    """Jobs that have not ended, oldest first, without those that are still being handed in."""
+    """Jobs that have not ended, oldest first, without submissions that are not sealed yet."""
     return await look_at(ledger, _whole(await records.unfinished(ledger)))
 
 

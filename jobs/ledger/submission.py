@@ -1,4 +1,4 @@
-"""Submitting a job: batches that nobody sees, then the seal that makes it whole."""
+"""Submits a job: batches that nobody sees, then a seal that makes the job whole and visible."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,12 @@ BATCH = 2000
 CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
 _BATCHES_PER_TRIP = 8
 _CHECK_EVERY = 64_000
-"""References of one submission between two looks for room, at first fewer; the last look is before the seal."""
+"""References of one submission between two checks for room; the first checks come sooner, the last before the seal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What became of a submission; `same` where its idempotency key was bound to an equal job before."""
+    """A sealed job; `same` says that its idempotency key was bound to an equal job before, and that job is returned."""
 
     job: str
     state: JobState
@@ -41,7 +41,7 @@ class Sealed:
 
 
 class _Serials:
-    """Serial numbers within a millisecond: from a random start upwards, so that one process repeats none."""
+    """Serial numbers for job ids: they count up from a random start, so one process repeats none in a millisecond."""
 
     def __init__(self) -> None:
         self._serial = random.randrange(SERIALS)
@@ -55,12 +55,12 @@ _serials = _Serials()
 
 
 def new_job_id() -> str:
-    """An id that no job has; a submission that finds it taken all the same takes another."""
+    """A new job id. In the rare case that it is taken, the submission takes another."""
     return job_id(time.time_ns() // 1_000_000, _serials.next())
 
 
 def order_fields(order: JobRequest) -> dict[str, str | int]:
-    """The job's fields that come from the order."""
+    """The stored fields of a job that come from its request."""
     fields: dict[str, str | int | None] = {
         "priority": order.priority.value,
         "class": order.priority.rank,
@@ -74,15 +74,15 @@ def order_fields(order: JobRequest) -> dict[str, str | int]:
 
 
 def pack_invalid(entry: InvalidEntry) -> str:
-    """A malformed line as the ledger keeps it until its result is written."""
+    """The stored form of a malformed line, until its result is written."""
     message = f"line {entry.line}: {entry.reason}"
     return orjson.dumps({"v": FORMAT, "text": entry.text or "(empty)", "message": message}).decode()
 
 
 class Content:
-    """The digest of a job's content: the same references in the same order for the same purpose.
+    """The digest of a job's content: its references in order, and their purpose.
 
-    Times are left out, since a span such as `+2h` means another instant when the same command is run again.
+    Times are left out: a span such as `+2h` means another time when the same command runs again.
     """
 
     def __init__(self, order: JobRequest) -> None:
@@ -98,7 +98,7 @@ class Content:
             self._malformed.update(f"{entry.text}\n".encode())
 
     def digest(self) -> str:
-        """Hexadecimal, the same however the content was handed in portions."""
+        """The digest in hexadecimal. It does not depend on how the content was split into calls of `add`."""
         whole = hashlib.sha256(self._references.digest() + self._malformed.digest())
         return whole.hexdigest()[:32]
 
@@ -127,7 +127,7 @@ class Submission:
 
         Raises:
             LedgerFullError: the server has no room for them.
-            LedgerError: the server does not take them.
+            LedgerError: the server cannot take them.
         """
         self._content.add(references, invalid)
         self.valid += len(references)
@@ -139,20 +139,20 @@ class Submission:
     async def seal(
         self, *, duplicates: int, idempotency_keep_s: float, per_call: int, intake: tuple[str, str] | None = None
     ) -> Sealed | None:
-        """Makes the job whole and visible.
+        """Makes the job whole and visible. Repeating it gets the same answer.
 
         Args:
-            duplicates: references that were left out as named before.
-            idempotency_keep_s: for how long the order's idempotency key stays bound.
-            per_call: references a call, to reckon how many drains the job can use.
-            intake: consumer group and entry of the intake stream that it came from.
+            duplicates: the number of duplicates that were left out.
+            idempotency_keep_s: how long the idempotency key stays bound.
+            per_call: references a call, to work out how many drains the job can use.
+            intake: the consumer group and entry of the intake stream, where the job came from it.
 
         Returns:
-            What became of it; None where another reader sealed the same intake entry.
+            The sealed job; None where another reader sealed the same intake entry.
 
         Raises:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
-            LedgerError: the server does not take it.
+            LedgerError: the server cannot take it.
         """
         await self._complete()
         key = self._order.idempotency_key or ""
@@ -172,23 +172,25 @@ class Submission:
             case ["taken", *_]:
                 return None
             case _:
-                raise LedgerError(f"job {self.job} took over an hour between batches and was dropped; submit it again")
+                raise LedgerError(
+                    f"job {self.job} paused for over an hour between batches and was dropped; submit it again"
+                )
 
     async def discard(self) -> None:
-        """Drops what was sent of a submission that will not be sealed; nothing where it was."""
+        """Drops a submission that will not be sealed; does nothing after the seal."""
         with contextlib.suppress(LedgerError):
             await self._sent()
         await self._ledger.run("discard", self._order.account, self.job, self._nonce)
 
     async def _complete(self) -> None:
-        """Sends what is left; drops all of it where the server has no room for it to become results."""
+        """Sends the rest; drops the submission where the server has no room for its results."""
         rest, self._chunks = [*self._chunks, *self._chunker.flush()], []
         if rest or not self._number:
             await self._queue(rest, ())
         try:
             await self._send()
             await self._sent()
-            # All of it is counted by now, and so is what others are sending: none is promised the room of another.
+            # The ledger counts all of it now, and what others are sending, so no two are promised the same room.
             await admit(self._ledger, 0)
         except LedgerFullError:
             await self.discard()
@@ -229,7 +231,7 @@ class Submission:
             await task
 
     async def _transmit(self, batches: list[tuple[Any, ...]]) -> None:
-        """Sends batches in order in one round trip; each is added once however often this is repeated."""
+        """Sends batches in order, in one round trip. A repeated batch is added once."""
         replies = await self._trip(batches)
         if replies[0] == -1 and batches[0][1] == 1:
             self.job = new_job_id()

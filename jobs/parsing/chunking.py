@@ -1,4 +1,4 @@
-"""Chunks: how references are stored, newline-joined, about a call's worth in each."""
+"""Chunks: the stored form of references, joined by newlines, about as many in each as a call names."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +8,7 @@ CHUNK_SIZE: Final = 100
 
 
 class Chunker:
-    """Packs a stream of references into chunks of exactly `size`, the last one excepted; feed, then flush.
+    """Packs a stream of references into chunks of exactly `size`; the last may be smaller. Feed, then flush.
 
     Raises:
         ValueError: `size` is below 1.
@@ -21,23 +21,23 @@ class Chunker:
         self._held: list[str] = []
 
     def feed(self, references: Sequence[str]) -> list[str]:
-        """Take `references` and give the chunks that are full."""
+        """Takes references; returns the chunks that are full."""
         held = [*self._held, *references]
         full = len(held) - len(held) % self._size
         self._held = held[full:]
         return pack(held[:full], self._size)
 
     def flush(self) -> list[str]:
-        """Give what is held as one last chunk, or none; the chunker starts anew."""
+        """Returns the rest as one last chunk, or nothing; the chunker can be used again."""
         held, self._held = self._held, []
         return pack(held, self._size)
 
 
 def pack(references: Sequence[str], size: int = CHUNK_SIZE) -> list[str]:
-    """Join `references`, none of which holds a newline, into chunks of `size` and what is left over."""
+    """Joins references, none of which holds a newline, into chunks of `size` and a smaller last one."""
     return ["\n".join(references[start : start + size]) for start in range(0, len(references), size)]
 
 
 def unpack(chunk: str) -> list[str]:
-    """Give the references of a chunk, in order."""
+    """The references of a chunk, in order."""
     return chunk.split("\n") if chunk else []

@@ -1,6 +1,7 @@
-"""What an entry of the intake stream means: a job's order and its references, or why it cannot become one.
+"""Parses an entry of the intake stream: a job's request and its references, or the reason why it cannot become a job.
 
-An entry is taken whole or refused whole: whatever is not surely understood is refused, with a reason of bounded length.
+An entry is taken whole or refused whole. Whatever is not understood for sure is refused, with a reason of bounded
+length.
 """
 
 from collections import defaultdict
@@ -19,9 +20,9 @@ from cancellist.jobs.parsing.shares import Limit
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
 MAX_BYTES: Final = 64_000_000
-"""What an entry may hold in all, names and values: about three million references."""
+"""The most bytes of an entry, names and values: about three million references."""
 MAX_REASON: Final = 500
-"""Characters of the reason for which an entry is refused."""
+"""The most characters of the reason for a refusal."""
 
 _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
@@ -35,7 +36,7 @@ _GIVE: Final = "give a JSON array of strings, or one reference a line"
 
 
 class MalformedEntryError(ValueError):
-    """The entry cannot become a job; the text is the reason."""
+    """The entry cannot become a job; `str()` is the reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…")
@@ -43,7 +44,7 @@ class MalformedEntryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IntakeOrder:
-    """An order and its references as they came; blank ones are left out."""
+    """A job's request and its references, unchecked; blank ones are left out."""
 
     order: JobRequest
     references: list[str]
@@ -56,23 +57,18 @@ def parse_entry(
     accounts: frozenset[str],
     patterns: Mapping[str, ReferencePattern] = MappingProxyType({}),
 ) -> IntakeOrder:
-    """Reads an entry's fields.
+    """Parses an entry's fields.
 
     Args:
-        pairs: names and values in their order, as they came; a name may stand there more than once.
-        now_ms: what a span such as `+2h` counts from.
-        accounts: those that are served.
-        patterns: what a reference of an account looks like, where that is not the usual.
+        pairs: names and values in order. A name may occur more than once.
+        now_ms: the time from which a span such as `+2h` counts.
+        accounts: the accounts that are served.
+        patterns: the reference patterns of accounts, where they are not the default.
 
     Raises:
-        MalformedEntryError: a field is unknown, repeated, missing or malformed: none may be passed over.
+        MalformedEntryError: a field is unknown, repeated, missing or malformed, or the entry is too large.
     """
-    held = size(pairs)
-    if held > MAX_BYTES:
-        raise MalformedEntryError(
-            f"the entry holds {held:,} bytes, and may hold {MAX_BYTES:,}: "
-            "hand it in as several entries, or as a file with `cancellist enqueue`"
-        )
+    _check_size(pairs)
     given = _fields(pairs)
     fields = {name: values[0] for name, values in given.items()}
     account = fields.get("account") or DEFAULT_ACCOUNT
@@ -84,13 +80,27 @@ def parse_entry(
     references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text, pattern)]
     if not references:
         raise MalformedEntryError(f"field 'references' holds no reference; {_GIVE}")
+    return IntakeOrder(_order(fields, account, now_ms), references)
+
+
+def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:
+    held = size(pairs)
+    if held > MAX_BYTES:
+        raise MalformedEntryError(
+            f"the entry holds {held:,} bytes, more than {MAX_BYTES:,}: "
+            "hand it in as several entries, or as a file with `cancellist enqueue`"
+        )
+
+
+def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
+    """The request in an entry's fields."""
     for name in ("reason", "requested_by", "idempotency_key"):
         if len(fields.get(name, "")) > _MAX_TEXT:
             raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
     start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
     _check_times(deadline_ms, start_at_ms, now_ms)
-    order = JobRequest(
+    return JobRequest(
         account=account,
         reason=fields.get("reason") or None,
         requested_by=fields.get("requested_by") or None,
@@ -99,7 +109,6 @@ def parse_entry(
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
     )
-    return IntakeOrder(order, references)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
@@ -108,15 +117,16 @@ def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -> list[Batch]:
-    """Parts an entry's references from what is malformed, in batches of bounded size.
+    """Separates an entry's references from malformed entries, in batches of bounded size.
 
     Args:
-        references: as they came, without blank ones.
-        pattern: what a reference is.
-        most: how many may be malformed.
+        references: the unchecked references, without blank ones.
+        pattern: the pattern of references.
+        most: the limit of malformed ones.
 
     Raises:
-        MalformedEntryError: none is a reference, too many are none, or one stands among other words.
+        MalformedEntryError: no entry is a reference, too many are malformed, or one holds a reference among other
+            words.
     """
     batches = []
     for at in range(0, len(references), _SIFTED):
@@ -129,7 +139,7 @@ def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -
 
 
 def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePattern) -> None:
-    """Refuses what is a table, or prose, and no list: there a reference stands among other words."""
+    """Refuses a table or prose in place of a list: it shows by a reference among other words."""
     for entry in batch.invalid:
         text = references[entry.line - 1][:_MAX_TEXT]
         if among_words(text, pattern):
@@ -144,13 +154,13 @@ def _check_share(valid: int, malformed: int, most: Limit) -> None:
         raise MalformedEntryError(f"none of the {total:,} entries of 'references' is a reference by the pattern")
     if most.exceeded(malformed, total):
         raise MalformedEntryError(
-            f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern, and at most "
+            f"{malformed:,} of the {total:,} entries of 'references' are no references by the pattern; at most "
             f"{most} may be (CANCELLIST_MAX_INVALID)"
         )
 
 
 def _fields(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, list[str]]:
-    """The values of each field in their order; only `references` may stand there more than once."""
+    """The values of each field, in order; only `references` may have more than one."""
     given: dict[str, list[str]] = defaultdict(list)
     for raw_name, raw_value in pairs:
         name = _text(raw_name, "the name of a field")
@@ -171,14 +181,14 @@ def _text(raw: bytes, what: str) -> str:
 
 
 def _meant(name: str) -> str:
-    """What a misspelt name may be meant as."""
+    """Suggests the field that a misspelt name may mean."""
     spelt = name.strip(NOISE).casefold()[:_SHOWN].replace("-", "_").replace(" ", "_")
     near = get_close_matches(spelt, _FIELDS, n=1)
     return f", did you mean {near[0]!r}?" if near else ""
 
 
 def _references(text: str, pattern: ReferencePattern) -> Iterator[str]:
-    """What stands in one field, read as a file of lines or of JSON is; blank entries are left out."""
+    """The references of one field, read like a file of lines or JSON; blank ones are left out."""
     begins = text.lstrip(NOISE)[:1]
     if begins == "{":
         raise MalformedEntryError(f"field 'references' is JSON, but an object and no array; {_GIVE}")
@@ -206,7 +216,7 @@ def _when(name: str, text: str | None, now_ms: int) -> int | None:
         raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     try:
         at_ms = parse_when_ms(text, now_ms=now_ms)
-        rfc3339(at_ms)  # what cannot be written back would break every listing of the job
+        rfc3339(at_ms)  # a time that cannot be written back would break every listing of the job
     except (ValueError, OverflowError) as error:
         raise MalformedEntryError(f"field {name!r}: {error}") from None
     return at_ms
@@ -225,6 +235,6 @@ def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) 
 
 
 def _quoted(text: str) -> str:
-    """A piece of what was handed in, cut, and with what cannot be printed escaped."""
+    """A text from the entry in quotes, cut, with unprintable characters escaped."""
     cut = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return f"'{shown(cut)}'"

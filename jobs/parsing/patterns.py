@@ -1,4 +1,4 @@
-"""The accepted pattern of a reference: checked once, then matched against whole batches."""
+"""The pattern of references: checked once, then matched against whole batches."""
 
 import importlib
 import re
@@ -8,18 +8,18 @@ from typing import Any, Final
 
 DEFAULT_PATTERN: Final = r"EC-[A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3}"
 MAX_LENGTH: Final = 100
-"""Characters of a reference, at most, whatever the pattern says."""
+"""The most characters of a reference, whatever the pattern allows."""
 
 WHITE_SPACE: Final = (
     "".join(map(chr, (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
     + "\u2028\u2029\u202f\u205f\u3000"
 )
-"""What `str.isspace` holds for."""
+"""The characters for which `str.isspace` is true."""
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), 0x7F)))
 
-# The tree that `re` compiles from. It has no public name, and nothing public says what a pattern can match;
-# a test pins the parts used here.
+# The parser of `re`. It is private, but no public function says what a pattern can match. A test pins the parts that
+# are used here.
 _parse: Final = importlib.import_module("re._parser").parse
 _CATEGORIES: Final = {
     f"CATEGORY_{name}": re.compile(escape)
@@ -39,13 +39,13 @@ _LINE_ANCHORS: Final = frozenset({"AT_BEGINNING", "AT_END"})
 
 @dataclass(frozen=True)
 class ReferencePattern:
-    r"""A regular expression that whole references match, in upper case.
+    r"""A regular expression that must match a whole reference, in upper case.
 
-    `^` and `$` are implied. Refused are patterns that match nothing at all or white space, that set flags such as
-    `(?i)`, or that spell a letter small: references are matched in upper case.
+    `^` and `$` are implied. A pattern is refused if it can match the empty string or white space, sets flags such as
+    `(?i)`, or holds a lower-case letter.
 
     Raises:
-        ValueError: the pattern cannot be used; the text says why.
+        ValueError: the pattern cannot be used; the message says why.
     """
 
     pattern: str = DEFAULT_PATTERN
@@ -62,22 +62,22 @@ class ReferencePattern:
         object.__setattr__(self, "_one", one)
         many = None
         if _check(one):
-            # Possessive: a line that matched is done with, so a long batch costs no stack. The look-ahead bounds the
-            # length of patterns that have no bound of their own.
+            # The possessive repeat never returns to a line that matched, so a long batch needs no stack. The
+            # look-ahead bounds the length for patterns without a bound of their own.
             many = re.compile(rf"(?:(?=[^\n]{{1,{MAX_LENGTH}}}\n)(?:{self.pattern})\n)*+", re.MULTILINE)
         object.__setattr__(self, "_many", many)
 
     def matches(self, reference: str) -> bool:
-        """Say whether `reference`, normalised, matches as a whole."""
+        """Whether a normalised reference matches as a whole."""
         return self._one.fullmatch(reference) is not None
 
     def matches_all(self, lines: str) -> bool:
-        r"""Say whether all `lines`, each ended by `\n`, are certainly references; False where it cannot be known."""
+        r"""Whether all lines, each ended by `\n`, are references for sure; False where this check cannot tell."""
         return self._many is not None and lines.isascii() and self._many.fullmatch(lines) is not None
 
 
 def _check(compiled: "re.Pattern[str]") -> bool:
-    """Refuse a pattern that cannot be used; say whether it can be matched against many lines at once."""
+    """Refuses a pattern that cannot be used; returns whether it can be matched against many lines at once."""
     pattern = compiled.pattern
     if compiled.flags & ~re.UNICODE:
         raise ValueError(f"the reference pattern {pattern!r} sets flags; it is matched in upper case, without flags")
@@ -105,7 +105,7 @@ def _check(compiled: "re.Pattern[str]") -> bool:
 
 
 def _nodes(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Walk the parsed pattern: the name and argument of each node, those of inner patterns included."""
+    """Walks the parsed pattern: the name and argument of each node, also in inner patterns."""
     for operation, argument in tree:
         yield str(operation), argument
         if str(operation) in _ONE_CHARACTER:
@@ -123,7 +123,7 @@ def _inner(argument: Any) -> Iterator[Any]:
 
 
 def _matches(name: str, argument: Any, character: str) -> bool:
-    """Say whether a node that consumes one character can match `character`."""
+    """Whether a node that consumes one character can match this one."""
     match name:
         case "ANY":
             return character != "\n"

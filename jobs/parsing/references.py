@@ -1,4 +1,4 @@
-"""What makes a raw string a reference: normalised, checked against the accepted pattern, or said to be malformed."""
+"""Normalises raw strings, and sorts them into references and malformed entries."""
 
 import re
 from collections.abc import Sequence
@@ -22,29 +22,29 @@ __all__ = [
     "shown",
 ]
 
-# What spreadsheets, mail and web pages leave around a pasted reference: white space, zero-width characters,
-# direction marks and byte order marks.
+# Spreadsheets, mail and web pages leave these around a pasted reference: white space, zero-width characters, direction
+# marks and byte order marks.
 _UNSEEN: Final = (
     "\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
 NOISE: Final = WHITE_SPACE + _UNSEEN
-"""The characters that `normalise` takes off both ends."""
+"""The characters that `normalise` strips."""
 
 _UPPER: Final = {ord(small): small.upper() for small in "abcdefghijklmnopqrstuvwxyz"}
-# What stands between words: blanks, ASCII signs but for the hyphen and the underscore, several hyphens, dashes,
-# bullets and arrows.
+# Separators of words: blanks, ASCII signs except the hyphen and the underscore, several hyphens, dashes, bullets and
+# arrows.
 _BETWEEN: Final = re.compile(r"(?:[\s!-,./:-@\[-^`{-~\u00a1-\u00bf\u2010-\u2027\u2190-\u21ff\u25a0-\u27bf]|--+)+")
 _AROUND: Final = NOISE + "\"'.,;"
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidEntry:
-    """An entry that is not a reference: it is never sent, and its result is `invalid`.
+    """An entry that is no reference. It is never sent, and its result is `invalid`.
 
     Attributes:
         line: the line of the input on which it begins, from 1.
-        text: what stood there: at most 100 characters, what cannot be printed escaped.
-        reason: why it is none.
+        text: its text, cut to 100 characters, with unprintable characters escaped.
+        reason: why it is no reference.
     """
 
     line: int
@@ -54,15 +54,15 @@ class InvalidEntry:
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """Entries as a document holds them, in its order.
+    """Unchecked entries of a document, in its order.
 
     Attributes:
         lines: the line on which each of `values` begins, from 1; as long as `values`.
         values: the entries, unchecked.
-        invalid: what the document's own form shows to be no entry, such as a row with more cells than the header.
-        blank: cells that hold nothing, where a reference could have been; they are no entries.
-        rows: the whole rows of a table, parted into cells or not, or the objects, that `values` were taken from.
-        without: the rows or objects in which that is blank.
+        invalid: entries that the document's form shows to be malformed, such as a row with more cells than the header.
+        blank: empty cells in the place of a reference. They are no entries.
+        rows: the whole rows (split into cells or not) or objects from which `values` were taken.
+        without: the rows or objects whose cell is empty.
     """
 
     lines: Sequence[int]
@@ -75,32 +75,32 @@ class RawBatch:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is left of a `RawBatch` once it is checked: `valid` normalised, both in the input's order."""
+    """A checked `RawBatch`: normalised references, and malformed entries, both in the input's order."""
 
     valid: list[str]
     invalid: list[InvalidEntry]
 
 
 def normalise(raw: str) -> str:
-    """Take white space, zero-width characters and byte order marks off both ends, and upper-case a to z.
+    """Strips white space, zero-width characters and byte order marks, and converts a to z to upper case.
 
-    Other letters keep their case: `str.upper` makes an S of a long s, and so a reference of what is none.
+    Other letters keep their case: `str.upper` turns a long s into S, and could make a reference of another text.
     """
     stripped = raw.strip(NOISE)
     return stripped.upper() if stripped.isascii() else stripped.translate(_UPPER)
 
 
 def among_words(text: str, pattern: ReferencePattern) -> bool:
-    """Say whether a text, which is no reference, holds one among other words or signs."""
+    """Whether a text that is no reference holds one among other words or signs."""
     if pattern.matches(normalise(text.strip(_AROUND))):
-        return False  # malformed by what is around it, which says nothing of it
+        return False  # only the signs around it make it malformed
     return any(pattern.matches(normalise(part)) for part in _BETWEEN.split(text) if part)
 
 
 def classify(raw: RawBatch, pattern: ReferencePattern) -> Batch:
-    """Part the references from the malformed entries.
+    """Separates references from malformed entries.
 
-    A batch without noise is checked as one text; `valid` may then be the very list of `raw`.
+    A batch without noise is checked as one text, and `valid` may then be the same list as in `raw`.
     """
     values = raw.values
     text = "\n".join(values)

@@ -1,4 +1,4 @@
-"""How many of all may go wrong: a number, or a share."""
+"""The limit of malformed entries: a number or a share."""
 
 import re
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ _SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many, or at most such a share.
+    """A limit: a number, or a share of all.
 
-    A share says nothing of a few: it holds above `SHARED_ABOVE` of them, and below only where it is none at all.
+    A share other than 0% applies only to more than `SHARED_ABOVE` entries, since it says little of a few.
 
     Attributes:
-        number: how many; None where a share is meant.
-        percent: of all.
+        number: the number; None for a share.
+        percent: the share of all.
     """
 
     number: int | None = None
     percent: float = 0.0
 
     def exceeded(self, found: int, of: int) -> bool:
-        """Say whether `found` among so many is more than is allowed."""
+        """Whether `found` among `of` is more than the limit allows."""
         if self.number is not None:
             return found > self.number
         if of <= SHARED_ABOVE and self.percent:
@@ -36,14 +36,14 @@ class Limit:
 
 
 SHARED_ABOVE: Final = 10
-"""As many as a share says nothing of."""
+"""A share does not apply to this many entries or fewer."""
 
 
 def parse_limit(text: str) -> Limit:
-    """Give what `20` or `2.5%` means.
+    """Parses a limit such as `20` or `2.5%`.
 
     Raises:
-        ValueError: it is neither; the text says what is wanted.
+        ValueError: the text is neither; the message says what to write.
     """
     found = _WRITTEN.fullmatch(text)
     if found is None or (found[3] and float(f"{found[1]}{found[2] or ''}") > _ALL):

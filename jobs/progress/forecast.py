@@ -1,7 +1,7 @@
-"""When a job among the others of its account will be done, and what of it comes too late for its deadline.
+"""Estimates when a job ends among the other jobs of its account, and how many references miss its deadline.
 
-The account serves a higher class first, within a class the earliest deadline, and jobs that are equal in both in turns:
-then each gets the same until the smaller ones are done.
+An account serves the higher class first, and the earliest deadline within a class. Jobs that are equal in both take
+turns, so each gets the same share until the smaller ones are done.
 """
 
 import math
@@ -13,7 +13,7 @@ from cancellist.jobs.progress.eta import PauseHistory, Progress, clock_ms, progr
 from cancellist.jobs.progress.merged_samples import merged
 
 _NEVER_MS = 5 * 10**13
-"""Where a job without a deadline stands, as lua/shared/queues.lua has it."""
+"""The place of a job without a deadline in the order (lua/shared/queues.lua)."""
 
 
 _GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
@@ -21,7 +21,7 @@ _GOES_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How fast a job goes, how long it will take, and what of it comes too late; None where it cannot be said."""
+    """A job's rate, its time left, and the references that will miss its deadline; None where it is unknown."""
 
     rate: float | None
     eta_s: float | None
@@ -30,18 +30,18 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class AccountLoad:
-    """What the jobs of an account have in common.
+    """The state of an account that all its jobs share.
 
     Attributes:
-        open: it is neither paused nor kept shut by a breaker.
-        hold_until_ms: 0, or until when it is held.
-        stops: when it stood still last.
+        open: the account is not paused and its breaker is closed.
+        hold_until_ms: until when the account is held; 0 where it is not.
+        stops: the last pause and hold.
         calls: calls in flight.
-        claims: claims, in flight or staged.
-        workers: workers that live.
-        unfinished: its jobs that have not ended; None where they are too many to be looked at.
-        due_ms: by job, when the last of what waits for another try may go on, where that is known.
-        limit: calls at once that flow control allows; None where it knows no limit.
+        claims: claims in flight or staged.
+        workers: live workers.
+        unfinished: jobs that have not ended; None where there are too many to read.
+        due_ms: by job, when the last reference that waits for a retry may be called, where it is known.
+        limit: calls at once that flow control allows; None where it has no limit yet.
     """
 
     open: bool
@@ -57,14 +57,14 @@ class AccountLoad:
 
 @dataclass(frozen=True, slots=True)
 class CompetingJob:
-    """A job of the same account that may go on, and how many references of it are left, or are left to be taken."""
+    """Another job of the account that may run, and how many of its references come into question."""
 
     order: JobRequest
     left: int
 
 
 def estimate(record: JobRecord, account: AccountLoad, now_ms: int) -> Estimate:
-    """What can be said of a job at this moment by the server's clock."""
+    """Estimates a job's rate, time left and risk; `now_ms` is by the server's clock."""
     if record.state.ended:
         took_ms = (record.finished_at_ms or 0) - (record.started_at_ms or record.finished_at_ms or 0)
         return Estimate(overall(record.settled, took_ms), 0.0, None if record.order.deadline_ms is None else 0)
@@ -86,7 +86,7 @@ def estimate(record: JobRecord, account: AccountLoad, now_ms: int) -> Estimate:
 
 
 def overall(results: int, took_ms: int) -> float | None:
-    """The rate of an ended job over its whole life."""
+    """The average rate of an ended job, in results a second; None where it took no time."""
     return results * 1000 / took_ms if took_ms > 0 else None
 
 
@@ -118,17 +118,17 @@ def _clock_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int:
 
 
 def _sent(account: AccountLoad) -> float:
-    """The share of what is claimed that is in calls, the rest being staged."""
+    """The share of claimed references that is in calls; the rest is staged."""
     return min(1.0, account.calls / account.claims) if account.claims else 1.0
 
 
 def _shares(record: JobRecord, account: AccountLoad) -> bool:
-    """Whether calls of the account may be those of other jobs."""
+    """Whether other jobs may share the account's calls."""
     return account.unfinished is None or any(_contends(other, record) for other in account.unfinished)
 
 
 def _left(record: JobRecord) -> int:
-    """References that still need the platform: malformed ones get their results by themselves."""
+    """The references that still need the platform. Malformed ones get their results without it."""
     return record.total - record.settled - max(0, record.invalid - record.outcomes.get(Outcome.INVALID, 0))
 
 
@@ -144,26 +144,26 @@ def _together(own: Progress, others: Iterable[Progress]) -> float | None:
 def _eta_s(
     record: JobRecord, account: AccountLoad, own: Progress, by_pace_s: float | None, now_ms: int
 ) -> float | None:
-    """Not before what waits for another try has had it, nor before a hold is over, if all goes well then."""
+    """The time left, at least as long as the retries that wait and the account's hold."""
     due_ms = account.due_ms.get(record.id, 0)
     tried_s = None if due_ms <= now_ms else (due_ms - now_ms) / 1000 + (own.call_s or 0.0)
     hold_s = max(0.0, (account.hold_until_ms - now_ms) / 1000)
     if by_pace_s is not None and hold_s:
-        # A long hold stops the job's clock; short ones are part of its pace.
+        # A long hold stops the job's clock. A short one is part of its pace.
         by_pace_s = by_pace_s + hold_s if _stands(record, account) else max(by_pace_s, hold_s + (own.call_s or 0.0))
     known = [one for one in (by_pace_s, tried_s) if one is not None]
     return max(known) if known else None
 
 
 def _stands(record: JobRecord, account: AccountLoad) -> bool:
-    """Whether the account's hold is one that stops the clock of a job."""
+    """Whether the account's hold stops the job's clock."""
     return stops_clock(account.hold_until_ms, (record.started_at_ms or 0) + record.idle_ms + record.last_at_ms)
 
 
 def _by_pace_s(
     record: JobRecord, own: Progress, others: Sequence[JobRecord], rate: float | None, account: AccountLoad, now_ms: int
 ) -> float | None:
-    """By its own pace where it has one, and is alone or all of it is in calls, else by that of all jobs together."""
+    """The time left: by the job's own pace where it runs alone or is all in calls, else by the pace of all jobs."""
     if own.rate is not None and (not others or record.pending == 0):
         return own.eta_s
     if not rate:
@@ -172,7 +172,7 @@ def _by_pace_s(
     left = math.ceil(until_its_end(record.order, _left(record), _rivals(others), rate, now_ms))
     claimed, before = sum(one.in_flight for one in going), _claimed_until(record, others)
     samples, clock = merged((one.samples, _clock_ms(one, account, now_ms)) for one in going if one.samples)
-    # What is staged for jobs that come later lets it pass; what is in calls has to end all the same.
+    # Staged claims of later jobs let this job pass. Calls in flight must end first, whosever they are.
     staged = max(0, account.claims - account.calls) * (before / claimed if claimed else 0.0)
     return progress(
         left=left,
@@ -191,7 +191,7 @@ def _rivals(others: Iterable[JobRecord]) -> list[CompetingJob]:
 
 
 def _goes_on_at_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int | None:
-    """When it may be taken from; None where somebody has to let it."""
+    """When the job's references may be claimed; None where a person must act first."""
     if not account.open or account.workers == 0:
         return None
     if record.state is JobState.HELD and record.order.start_at_ms:
@@ -200,13 +200,13 @@ def _goes_on_at_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int 
 
 
 def until_its_end(own: JobRequest, left: int, rivals: Sequence[CompetingJob], rate: float, now_ms: int) -> float:
-    """References that get their results until the last of a job has, all jobs together having this rate."""
+    """The references, of all jobs, that get their results before the last one of this job has its own."""
     ahead, peers = _before(own, rivals, rate, now_ms)
     return ahead + sum(min(peer, left) for peer in peers) + left
 
 
 def _claimed_until(record: JobRecord, others: Iterable[JobRecord]) -> int:
-    """How many of those are in calls or staged."""
+    """How many of the references that come before this job's end are in claims."""
     own, left = _place(record.order), _left(record)
     places = [(_place(other.order), other.in_flight) for other in others]
     return record.in_flight + sum(
@@ -222,15 +222,15 @@ def at_risk(
     now_ms: int,
     goes_on_at_ms: int | None,
 ) -> int | None:
-    """How many references of a job will not have been taken by its deadline; None where it has none or no rate.
+    """How many references of a job will not be claimed by its deadline; None without a deadline or a rate.
 
     Args:
         own: the job.
-        pending: references of it that are not in a call.
-        rivals: the other jobs of its account that may go on.
-        rate: results a second of all of them together.
+        pending: its references that are not in a call.
+        rivals: the other jobs of the account that may run.
+        rate: results a second of all jobs together.
         now_ms: by the server's clock.
-        goes_on_at_ms: when it may go on, by itself; None where somebody has to let it.
+        goes_on_at_ms: when the job may run; None where a person must act first.
     """
     if own.deadline_ms is None:
         return None
@@ -244,11 +244,11 @@ def at_risk(
 
 
 def _before(own: JobRequest, rivals: Iterable[CompetingJob], rate: float, now_ms: int) -> tuple[float, list[float]]:
-    """What goes before a job, and what each of those wants that take turns with it."""
+    """The references that go before a job, and those of each job that takes turns with it."""
     ahead, peers = 0.0, []
     for rival in sorted(rivals, key=lambda one: _place(one.order)):
         wants: float = rival.left
-        if rival.order.deadline_ms is not None:  # what of it is left then expires
+        if rival.order.deadline_ms is not None:  # references that are left at the deadline expire
             wants = min(wants, max(0.0, rate * (rival.order.deadline_ms - now_ms) / 1000 - ahead))
         if _place(rival.order) < _place(own):
             ahead += wants
@@ -262,7 +262,7 @@ def _place(order: JobRequest) -> tuple[int, int]:
 
 
 def _share(budget: float, peers: Iterable[float]) -> float:
-    """What a job that wants much gets of a budget that it shares evenly with peers who want so much."""
+    """A job's part of a budget that it shares evenly with peers; a peer takes no more than it wants."""
     wants = sorted(peers)
     for done, want in enumerate(wants):
         if want * (len(wants) + 1 - done) >= budget:

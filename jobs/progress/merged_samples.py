@@ -1,4 +1,4 @@
-"""The samples of jobs that share the calls of an account, as if they were one job's."""
+"""Merges the samples of jobs that share an account's calls, as if they were one job."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,10 +9,10 @@ from cancellist.jobs.progress.throughput import START
 
 
 def merged(jobs: Iterable[tuple[Sequence[ResultSample], int]]) -> tuple[list[ResultSample], int]:
-    """All samples in the order of their times, and the time of now, on the clock that has run for longest.
+    """All samples in the order of their times, and the present time, both on the longest-running job's clock.
 
     Args:
-        jobs: of each its samples, oldest first, and the time of now, on its own clock.
+        jobs: for each job its samples, oldest first, and the present time on its own clock.
     """
     known = list(jobs)
     now_ms = max((clock for _, clock in known), default=0)
@@ -33,9 +33,9 @@ def merged(jobs: Iterable[tuple[Sequence[ResultSample], int]]) -> tuple[list[Res
 
 
 def _rises(samples: Sequence[ResultSample], later_ms: int) -> Iterable[ResultSample]:
-    """What each sample has more than the one before it, on a clock that shows so much more.
+    """The increase from each sample to the next, on a clock that is ahead by `later_ms`.
 
-    Before them stands what was in calls as the job began.
+    The first item has the references that were in calls as the job began.
     """
     yield ResultSample(later_ms, 0, 0, next((sample.in_calls for sample in samples if sample.in_calls), 0))
     for before, after in pairwise([START, *samples]):

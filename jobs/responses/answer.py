@@ -1,4 +1,4 @@
-"""What the platform answered to one request, or that nothing came; which statuses and bodies are its own."""
+"""The platform's answer to one request, or that none came; and which statuses and bodies are the platform's own."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,11 +6,12 @@ from enum import Enum
 from cancellist.jobs.responses.answer_forms import error_of, field, is_error
 
 LONGEST_MESSAGE = 500
-"""Characters of the platform's words that are kept; what is longer was cut and is not known to the end."""
+"""Characters of the platform's text that are kept. A longer text is cut, so its end is not known."""
 NOT_COUNTED = frozenset({401, 403, 429})
-"""Statuses that burn no attempt: they are about the caller, not about what was asked."""
+"""Statuses that burn no attempt: they are about the caller, not about the references."""
 CONFIRMING = frozenset({200, 201})
-"""200 by the guide, 201 by the API reference; 202 would only promise, and 204 is documented nowhere."""
+"""Source: 200 is in the platform's guide, 201 in its API reference. 202 would be a promise only; 204 is
+undocumented."""
 TIMED_OUT_STATUS, TOO_LONG_STATUS = 408, 413
 CLIENT_ERRORS, SERVER_ERRORS = 400, 500
 """The first statuses of their classes."""
@@ -20,10 +21,10 @@ _NO_REFUSALS = NOT_COUNTED | {TIMED_OUT_STATUS, TOO_LONG_STATUS}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the platform answered: HTTP status, the decoded JSON body (`UNREADABLE` where it is none), and hints.
+    """The answer to one request: HTTP status, decoded JSON body (`UNREADABLE` where it is no JSON), and headers' hints.
 
-    `age_s` says how old it was at least when it came, 0 where nothing says so: something on the way may have kept it.
-    `unmodified_s` says how long before it came what it tells of was changed last, None where nothing says so.
+    `age_s` is its least age in seconds when it came, since a cache may have kept it; 0 where no header says so.
+    `unmodified_s` is how many seconds before its arrival its content last changed; None where no header says so.
     """
 
     status: int
@@ -34,7 +35,7 @@ class Answer:
 
 
 class Unreadable(Enum):
-    """The body of an answer that could not be read as JSON."""
+    """Stands for a body that is no JSON."""
 
     UNREADABLE = "unreadable"
 
@@ -46,8 +47,8 @@ UNREADABLE = Unreadable.UNREADABLE
 class Failure:
     """No answer came.
 
-    `written` says whether a byte of the request may have left: where it did, the platform may have acted. `timed_out`
-    says that it was waited for in vain, `withheld` that it was we who sent nothing.
+    `written` says whether a byte of the request may have left: then the platform may have acted. `timed_out` says that
+    the wait for an answer ended without one. `withheld` says that we decided to send nothing.
     """
 
     reason: str
@@ -57,20 +58,20 @@ class Failure:
 
 
 def is_success(status: int) -> bool:
-    """Whether an HTTP status is one of success."""
+    """Whether an HTTP status is a success (2xx)."""
     return _OK <= status < _REDIRECTS
 
 
 def correlation_id(body: object) -> str | None:
-    """The platform's own name for the request, in an error body."""
+    """The platform's id of the request, from an error body; None where there is none."""
     told = error_of(body)
     return text_of(field(told, "CorrelationId")) if told else None
 
 
 def refused_by_gateway(answer: Answer) -> bool:
-    """Whether a gateway refused the request, by its form of an error, before the platform has seen it.
+    """Whether a gateway refused the request before the platform saw it; its errors have a form of their own.
 
-    A list that is too long for it is not meant: a shorter one may pass.
+    A batch that is too long for the gateway does not count: a shorter one may pass.
     """
     if not CLIENT_ERRORS <= answer.status < SERVER_ERRORS or answer.status in _NO_REFUSALS:
         return False
@@ -82,21 +83,21 @@ def _of_gateway(body: object) -> bool:
 
 
 def too_long(answer: Answer | Failure) -> bool:
-    """Whether a list was refused for its length, by whomever."""
+    """Whether a batch was refused for its length (413), by the platform or a gateway."""
     return isinstance(answer, Answer) and answer.status == TOO_LONG_STATUS
 
 
 def of_platform(body: object) -> bool:
-    """Whether an error is the platform's own. A proxy's page, a framework's error and no body at all tell nothing."""
+    """Whether an error is the platform's own. A proxy's page, a framework's error or an empty body may be anybody's."""
     return is_error(body)
 
 
 def words_of(body: object) -> str | None:
-    """The words in an error body, whoever's it is."""
+    """The message of an error body, the platform's or another's; None where there is none."""
     told = error_of(body) or body
     return text_of(field(told, "Message")) if isinstance(told, dict) else None
 
 
 def text_of(value: object) -> str | None:
-    """A value as words to keep; None where it is no text, or empty."""
+    """A value as a text to keep, cut to `LONGEST_MESSAGE`; None where it is no text, or empty."""
     return value[:LONGEST_MESSAGE] if isinstance(value, str) and value else None

@@ -1,25 +1,24 @@
-"""The forms that the platform's bodies have, read so that a mere change of their envelope takes nothing from them.
+"""Reads the platform's bodies leniently, so that a mere change of their envelope loses nothing.
 
-Names of fields are compared by their letters alone: `IsSuccess`, `isSuccess` and `is_success` are one. A list that is
-wrapped into an object is found where that object holds one list and no other. Nothing else is taken for what was asked:
-what is not said is not said.
+Field names are compared by their letters: `IsSuccess`, `isSuccess` and `is_success` are the same. A list inside of an
+object is found where the object holds just one. Nothing else is guessed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 REFERENCES, STATE = ("ConsignmentReferenceForAllLegsAssignedByMpd", "ConsignmentReference", "Reference"), "Status"
-"""The fields of Get Consignment Status: the first name is the documented one, the others are those of its sisters."""
+"""The fields of Get Consignment Status. The first name is the documented one; other endpoints use the other two."""
 _DEEPEST = 3
 _ERROR = ("Code", "Message", "CorrelationId")
 
 
 def letters(text: str) -> str:
-    """The letters of a name, in lower case: what names and states are compared by."""
+    """The letters of a name in lower case. Names and states are compared by them."""
     return "".join(filter(str.isalpha, text)).lower()
 
 
 def field(body: Mapping[str, object], name: str) -> object:
-    """The value of a field by its name, in any case of letters; None where none or several have that name."""
+    """The value of a field, its name compared by letters; None where no field or several have that name."""
     if name in body:
         return body[name]
     wanted = letters(name)
@@ -28,15 +27,15 @@ def field(body: Mapping[str, object], name: str) -> object:
 
 
 def has(body: Mapping[str, object], name: str) -> bool:
-    """Whether a field of that name is there, in any case of letters."""
+    """Whether the body has a field of that name, compared by letters."""
     wanted = letters(name)
     return name in body or any(isinstance(key, str) and letters(key) == wanted for key in body)
 
 
 def items_of(body: object) -> Sequence[object] | None:
-    """The items of a list's answer: the list, the one list of items within an object, or an item that stands alone.
+    """The items of an answer to a batch: the list itself, the one list of items in an object, or a single item.
 
-    None where it has none of these forms, or two lists to choose from.
+    None where the body has none of these forms, or more than one list.
     """
     match body:
         case list():
@@ -55,9 +54,9 @@ def _is_item(value: object) -> bool:
 
 
 def _lists(body: Mapping[str, object], deepest: int) -> list[list[object]]:
-    """The lists within an object that hold items, down to some depth.
+    """The lists in an object that hold items, down to a depth.
 
-    None is in an object that has a success of its own: what that says of its items is written nowhere.
+    An object with an `IsSuccess` of its own is skipped: no document says what that means for its items.
     """
     found: list[list[object]] = []
     if has(body, "IsSuccess"):
@@ -71,7 +70,7 @@ def _lists(body: Mapping[str, object], deepest: int) -> list[list[object]]:
 
 
 def record_of(body: object) -> Mapping[str, object]:
-    """The record of Get Consignment Status: the object itself, or the one within it that has a state; else empty."""
+    """The record of Get Consignment Status: the body, or the one object in it that has a state; else empty."""
     found = _objects(body, lambda inner: has(inner, STATE) and any(has(inner, name) for name in REFERENCES), _DEEPEST)
     if len(found) == 1:
         return found[0]
@@ -79,13 +78,13 @@ def record_of(body: object) -> Mapping[str, object]:
 
 
 def error_of(body: object) -> Mapping[str, object] | None:
-    """The platform's own error: the object itself, or the one within it that has all three of its fields."""
+    """The platform's error: the body, or the one object in it that has all three fields; else None."""
     found = _objects(body, lambda inner: all(has(inner, name) for name in _ERROR), _DEEPEST)
     return found[0] if len(found) == 1 else None
 
 
 def _objects(value: object, wanted: Callable[[Mapping[str, object]], bool], deepest: int) -> list[Mapping[str, object]]:
-    """The objects of a kind within a value, down to some depth; what is within one of them is not looked at."""
+    """The objects in a value that `wanted` accepts, down to a depth. Objects inside of a found one are not searched."""
     if isinstance(value, dict):
         if wanted(value):
             return [value]
@@ -98,19 +97,19 @@ def _objects(value: object, wanted: Callable[[Mapping[str, object]], bool], deep
 
 
 def as_documented(body: object) -> bool:
-    """Whether a list's answer that could be read has the documented form to the letter."""
+    """Whether a readable answer to a batch has exactly the documented form."""
     return isinstance(body, list) and all(not isinstance(item, dict) or "Data" in item for item in body)
 
 
 def is_documented_status(body: object) -> bool:
-    """Whether the answer of Get Consignment Status has the documented form to the letter."""
+    """Whether an answer of Get Consignment Status has exactly the documented form."""
     return isinstance(body, dict) and STATE in body and REFERENCES[0] in body
 
 
 def is_error(body: object) -> bool:
-    """Whether a body is an error of the platform's own: it has all three of its fields.
+    """Whether a body is the platform's own error: it has all three fields.
 
-    Source: the platform's public guide, 'Errors'. A gateway's or a framework's error has other fields, or one or two of
-    these; no body at all may be anybody's.
+    Source: the platform's public guide, 'Errors'. Errors of gateways and frameworks have other fields, or one or two of
+    these. An empty body may be anybody's.
     """
     return error_of(body) is not None

@@ -1,7 +1,7 @@
-"""What the answer to a cancelling call says about each reference that the call named.
+"""Judges the answer to a cancelling call: one verdict for each reference that the call named.
 
-Everything here is pure: (references, answer or failure) in, one verdict for each reference out. Verdicts are joined to
-references by `Data`, compared without case, never by position; what an answer does not name was not answered.
+Items of the answer are joined to references by `Data`, compared without case, never by position. A reference that the
+answer does not name was not answered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from cancellist.jobs.responses.verdicts import (
 )
 
 USUAL_SUCCESS = "Consignment cancellation completed successfully"
-"""The platform's words for a success (public guide); not worth storing."""
+"""The platform's text for a success (public guide). It is not stored."""
 
 
 _TOO_MANY = 429
@@ -45,12 +45,12 @@ _REFUSING = frozenset({400, 404, 409, TOO_LONG_STATUS, 422})
 
 
 def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) -> Judgement:
-    """Says what became of each reference of one cancelling call (docs/explanation/truth.md).
+    """Judges one cancelling call (docs/explanation/truth.md).
 
     Args:
-        references: the references that the call named, upper case, each once.
+        references: those that the call named, in upper case, each once.
         answer: what came back.
-        single: whether the single endpoint was called, whose success has no body.
+        single: whether the endpoint for a single reference was called. Its success has no body.
     """
     match answer:
         case Failure(reason=reason, written=False, withheld=withheld):
@@ -66,10 +66,10 @@ def judge(references: Sequence[str], answer: Answer | Failure, *, single: bool) 
 
 
 def judge_error(answer: Answer, *, single: bool) -> Verdict:
-    """What an answer that is none of success says of every reference.
+    """The verdict for every reference of a call whose answer is no success.
 
-    Only an error in the platform's own form refuses anything. What has another form, or no body, may come from anybody
-    on the way, and is an outage: it burns nothing, unless others do well meanwhile.
+    Only an error in the platform's own form refuses anything. Any other error, or none, may come from a machine on the
+    way. It counts as an outage and burns no attempt, unless other references succeed in between.
     """
     status, body = answer.status, answer.body
     reason = words_of(body) or f"HTTP {status}"
@@ -89,7 +89,7 @@ def judge_error(answer: Answer, *, single: bool) -> Verdict:
 
 
 def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
-    """Joins the items of an answer to the references that were asked for."""
+    """Joins the items of an answer to the references of the call."""
     items = items_of(answer.body)
     if items is None or answer.status not in CONFIRMING:
         return _nothing_said("the answer confirms nothing", answer)
@@ -120,7 +120,7 @@ def _judge_list(references: Sequence[str], answer: Answer) -> Judgement:
 
 
 def _nothing_said(reason: str, answer: Answer, unasked: tuple[str, ...] = ()) -> Judgement:
-    """A success that answers nothing of what was asked: whoever sent it, it is an outage."""
+    """A success that names no reference of the call. It counts as an outage, whoever sent it."""
     words = words_of(answer.body)
     told = f"{reason}: {words}" if words else reason
     return Judgement(Unclear(told, answer.status, counted=False, alone_after=NO_ANSWER), {}, unasked)

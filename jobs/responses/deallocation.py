@@ -1,4 +1,4 @@
-"""What a deallocation that comes before the cancelling call says, for accounts that need one."""
+"""Judges the deallocation that comes before the cancelling call, for accounts that need one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,28 +14,28 @@ _ALLOCATED = frozenset({"allocated", "readytoship", "manifestfailed"})
 
 
 def is_allocated(state: str) -> bool:
-    """Whether a consignment has an allocation, and no carrier has it yet.
+    """Whether a consignment is allocated, and no carrier has it yet.
 
-    The platform's public guide lets it be deallocated in Allocated, Manifested and ManifestFailed. ReadyToShip is tried
-    as well: what the platform then refuses to deallocate is still as it was.
+    Source: the platform's public guide allows deallocation in Allocated, Manifested and ManifestFailed. ReadyToShip is
+    tried as well: if the platform refuses it, the consignment is unchanged.
     """
     return letters(state) in _ALLOCATED
 
 
 @dataclass(frozen=True, slots=True)
 class Deallocation:
-    """What came of deallocating.
+    """The outcome of a deallocation.
 
     Attributes:
-        stopped: the verdicts of those whose cancelling call may not follow.
-        done: those that were deallocated, or may have been.
+        stopped: verdicts of the references that must not be cancelled now.
+        done: references that were deallocated, or may have been.
     """
 
     stopped: Mapping[str, Verdict] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
 
     def joined(self, judgement: Judgement) -> Judgement:
-        """The judgement of the cancelling call of the others, and of those that were stopped."""
+        """The judgement of the cancelling call, with the verdicts of the references that were stopped before it."""
         return Judgement(
             judgement.common, {**judgement.others, **self.stopped}, judgement.unasked, changed=judgement.changed
         )
@@ -45,10 +45,11 @@ NOTHING = Deallocation()
 
 
 def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> Deallocation:
-    """Says which references may be cancelled after a deallocation.
+    """Judges which references may be cancelled after a deallocation.
 
-    It cancels nothing, so that what it stops is untaken. A reference that it refuses by name goes on: cancelling says
-    the rest. One that it does not name is asked for again. Where the answer is unclear, it may have acted.
+    A deallocation cancels nothing, so a reference that it stops is `Untaken`. A reference that it refuses by name goes
+    on to the cancelling call, whose answer decides. A reference that the answer does not name is tried again. After an
+    unclear answer every reference may have been deallocated.
     """
     everyone = frozenset(references)
     match answer:
@@ -77,7 +78,7 @@ def judge_deallocation(references: Sequence[str], answer: Answer | Failure) -> D
 
 
 def _named(body: object) -> dict[str, bool]:
-    """The references that an answer names, and whether each was deallocated."""
+    """Whether each reference that an answer names was deallocated."""
     named: dict[str, bool] = {}
     for item in items_of(body) or ():
         data = answer_forms.field(item, "Data") if isinstance(item, dict) else None

@@ -1,8 +1,8 @@
-"""What the platform's words of refusal mean: by the user's own word, and, for people to look at, by what reads found.
+"""The meaning of the platform's refusal texts, as the user has set it and as reads have found it.
 
-The words are undocumented, and one text may stand for every refusal. So no result rests on words that were only seen:
-however often reads have agreed, the next consignment may be in another state. A refusal is explained by reading the
-state. A text decides only where the user has said what it means (`REFUSAL_WORDS`).
+The texts are undocumented, and the platform may use one text for every refusal. However often reads have agreed on a
+text, the next consignment may be in another state. So a refusal is explained by reading the state, and what reads found
+is shown to people only. A text decides only where the user has set its meaning (`REFUSAL_WORDS`).
 """
 
 import re
@@ -13,20 +13,20 @@ from cancellist.jobs.responses.answer import LONGEST_MESSAGE
 from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, state_class
 
 UNKNOWN = "unknown"
-"""The class of state of a reference that the platform does not know."""
+"""Stands for the state of a reference that the platform does not know."""
 _TOLD_AT_FIRST, _THEN_EVERY, _MOST = 20, 64, 1000
 
 _TOKEN = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}|(?<![A-Za-z0-9])\d[\d:.,+TZ-]*(?![A-Za-z0-9])", re.IGNORECASE
 )
-"""Numbers, times and request ids: what differs though the refusal is the same. A code such as E1001 is kept."""
+"""Numbers, times and request ids: they differ although the refusal is the same. A code such as E1001 is kept."""
 _SPACE = re.compile(r"\s+")
 _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What reads have found behind some words, and how many in a row have agreed."""
+    """The class of state that reads found behind a text, and how many reads in a row agreed."""
 
     state_class: str
     agreed: int
@@ -34,14 +34,14 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class RefusalTexts:
-    """What the user has said of the platform's words: patterns, and the class of state that each means."""
+    """The user's patterns of refusal texts, and the class of state that each means."""
 
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def meaning(self, words: str | None) -> str | None:
-        """The class of state that these words mean; None where the user has not said so.
+        """The class of state that a text means; None where no pattern matches, or several disagree.
 
-        What was cut is not known whole.
+        A text that was cut matches nothing, since its end is not known.
         """
         if not words or len(words) >= LONGEST_MESSAGE:
             return None
@@ -50,13 +50,13 @@ class RefusalTexts:
 
 
 class Observed:
-    """What reads of this process have found behind words, so that not each is told to the ledger."""
+    """Counts what reads of this process found behind texts, so that not every read is written to the ledger."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], int] = {}
 
     def worth_telling(self, print_: str, meant: str) -> bool:
-        """Whether another read that found this behind these words is to be told: at first each, later now and then."""
+        """Whether this read is to be written: the first 20 of a text and meaning are, then every 64th."""
         if len(self._seen) >= _MOST:
             self._seen.clear()
         seen = self._seen[print_, meant] = self._seen.get((print_, meant), 0) + 1
@@ -64,7 +64,7 @@ class Observed:
 
 
 def fingerprint(words: str, reference: str) -> str:
-    """The words without the reference, numbers and case, so that the same refusal is recognised for another."""
+    """A text without the reference, numbers and case: the same for every reference that is refused for one cause."""
     bare = re.sub(re.escape(reference), "#", words, flags=re.IGNORECASE)
     whole = _SPACE.sub(" ", _TOKEN.sub("#", bare)).strip().lower()
     if len(whole) <= _LONGEST:
@@ -73,7 +73,7 @@ def fingerprint(words: str, reference: str) -> str:
 
 
 def meant_by(reading: Reading) -> str | None:
-    """What a reading teaches about the words that led to it; None where it teaches nothing."""
+    """The class of state that a reading shows behind the refusal before it; None where it shows none."""
     match reading:
         case Found(state=state):
             stands = state_class(state)

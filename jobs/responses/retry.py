@@ -1,7 +1,7 @@
-"""Verdict and history in, what happens next out: a result, or back into the queue for a call or a read.
+"""Decides the next step of a reference from a verdict or a read and its history.
 
-docs/explanation/truth.md says what each outcome is evidence of; here is where that is decided. A negative outcome
-rests on a refusal of this job's call, and on a state that was read after the last call that could still act.
+docs/explanation/truth.md has the evidence that each outcome needs. A negative outcome needs a refusal of this job's
+call, and a state that was read after the last call that could still act.
 """
 
 from dataclasses import dataclass, replace
@@ -11,18 +11,19 @@ from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses import refusal_texts
 from cancellist.jobs.responses.answer_forms import letters
 from cancellist.jobs.responses.status_read import Found, Reading, StateClass, Unknown, Unread, state_class
+from cancellist.jobs.responses.steps import DEALLOCATED, CallAgain, ReadState, Step, WriteResult
 from cancellist.jobs.responses.verdicts import NO_ANSWER, Confirmed, Refused, Suspect, Unclear, Untaken, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how soon.
+    """How often and how soon references are tried again.
 
     Attributes:
-        max_attempts: counted calls before a reference is given up.
-        base_s: upper bound of the first pause.
-        cap_s: upper bound of any pause.
-        call_timeout_s: for how long after its end an unclear call may still act.
+        max_attempts: calls that count, before a reference is given up.
+        base_s: the longest first pause.
+        cap_s: the longest pause of all.
+        call_timeout_s: how long after its end an unclear call may still act.
     """
 
     max_attempts: int = 8
@@ -32,74 +33,20 @@ class RetryPolicy:
 
     @property
     def most_reads(self) -> int:
-        """Reads that fail before a state is given up: as many as calls, once pauses have grown to their cap."""
+        """Failed reads before a state is given up: `max_attempts`, after the pauses have grown to their cap."""
         return self.max_attempts + max(0, ceil(log2(self.cap_s / self.base_s)))
 
     @property
     def patience(self) -> int:
-        """Calls, or reads, of one reference that are not answered before it is given up, though no other shows why.
+        """Unanswered calls or reads of one reference before it is given up, where no other reference shows the cause.
 
-        So an outage of one endpoint is waited out: a quarter of an hour with the defaults.
+        So an outage of one endpoint is waited out for a quarter of an hour, with the defaults.
         """
         return 3 * self.max_attempts + self.most_reads
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """A result."""
-
-    outcome: Outcome
-    attempts: int
-    status: int | None = None
-    message: str | None = None
-    state: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallAgain:
-    """Back into the queue, to be named by another call.
-
-    References with the same `group` are named together and with no other; None lets them join any call.
-    `cleared` says that a read has shown that no call acted; `status` and `state` are what it found. `reads` were tried.
-    `alone_after` is that of the verdict (`verdicts.Untaken`), where it has one; `lone` says that the call named no
-    other reference: then the ledger burns an attempt once others have done well in between so often.
-    """
-
-    delay_s: float
-    attempts: int
-    named: int
-    unclear_s: float = 0.0
-    cleared: bool = False
-    group: int | None = None
-    status: int | None = None
-    state: str | None = None
-    reads: int = 0
-    alone_after: int = 0
-    lone: bool = False
-    deallocated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReadState:
-    """Back into the queue, to have its state read; `alone_after` as for `CallAgain`, of the call or read before."""
-
-    delay_s: float
-    attempts: int
-    named: int
-    reads: int = 0
-    unclear_s: float = 0.0
-    refusal_status: int | None = None
-    refusal_words: str | None = None
-    alone_after: int = 0
-    deallocated: bool = False
-
-
-Step = Settle | CallAgain | ReadState
-
-DEALLOCATED = "it was deallocated before, or may have been, and may be without its carrier"
-"""What the result of a reference says that is not cancelled though it was deallocated (lua/shared/jobs.lua too)."""
 _ENDED_S = 0.001
-"""For how long a call may still act that was answered: the least that marks its references as maybe sent."""
+"""An answered call can act no more. This shortest time marks its references as maybe sent all the same."""
 
 
 def backoff(attempt: int, policy: RetryPolicy, jitter: float) -> float:
@@ -111,27 +58,27 @@ def backoff(attempt: int, policy: RetryPolicy, jitter: float) -> float:
 
 
 def spaced(attempt: int, policy: RetryPolicy, jitter: float) -> float:
-    """A pause as `backoff` has it, but never below half: so many tries last so long, whatever chance says."""
+    """A pause of at least half of the longest `backoff`, so that many tries surely take long."""
     return (backoff(attempt, policy, jitter) + backoff(attempt, policy, 1.0)) / 2
 
 
 def after_call(
     piece: Piece, verdict: Verdict, policy: RetryPolicy, jitter: float, unclear_left_s: float, *, lone: bool = False
 ) -> Step:
-    """What happens to references after a call that named them.
+    """Decides the next step of references after a call that named them.
 
     Args:
         piece: their history before the call.
-        verdict: what the call's answer says about them.
-        policy: how often and how soon.
+        verdict: what the call's answer means for them.
+        policy: how often and how soon they are tried again.
         jitter: drawn from [0, 1).
-        unclear_left_s: for how long an earlier unclear call may still act.
-        lone: whether the call named a single reference.
+        unclear_left_s: how long an earlier unclear call may still act.
+        lone: whether the call named one reference only.
     """
     named = piece.named + 1
     match verdict:
         case Confirmed(status=status, message=message):
-            return Settle(Outcome.CANCELLED, named, status, message)
+            return WriteResult(Outcome.CANCELLED, named, status, message)
         case Refused(status=status, message=message):
             return ReadState(
                 0.0, piece.attempts, named, reads=piece.reads, refusal_status=status, refusal_words=message
@@ -154,18 +101,18 @@ def after_call(
                 return CallAgain(pause_s, attempts, named, alone_after=alone_after, lone=lone)
             if piece.maybe_sent:
                 return ReadState(max(0.0, unclear_left_s), attempts, named)
-            return Settle(Outcome.FAILED, named, status, reason)
+            return WriteResult(Outcome.FAILED, named, status, reason)
 
 
 def _spent(piece: Piece, attempts: int, counted: bool, alone_after: int, policy: RetryPolicy, *, lone: bool) -> bool:
-    """Whether references have had their last call: attempts are spent, or one alone was not answered for very long."""
+    """Whether this was the last call: the attempts are spent, or a lone reference was not answered for very long."""
     if lone and alone_after == NO_ANSWER and piece.unanswered >= policy.patience:
         return True
     return attempts >= policy.max_attempts and (counted or alone_after > 0)
 
 
 def _pause(piece: Piece, attempts: int, alone_after: int, policy: RetryPolicy, jitter: float) -> float:
-    """The pause before the next call: growing where others do well meanwhile, so that attempts are spread over time."""
+    """The pause before the next call. It grows where other references succeed, so that attempts spread over time."""
     if alone_after and piece.alone >= alone_after:
         return spaced(attempts + piece.alone, policy, jitter)
     extra = piece.unanswered if alone_after == NO_ANSWER else piece.alone
@@ -173,15 +120,15 @@ def _pause(piece: Piece, attempts: int, alone_after: int, policy: RetryPolicy, j
 
 
 def to_be_confirmed(piece: Piece) -> ReadState:
-    """The step of a reference whose success named nothing while the account was in trouble: it is read back.
+    """Has a success read back that names no reference and comes while the account is in trouble.
 
-    A page of maintenance may be an empty 200 as well. An empty success is the single endpoint's own, but says no name.
+    The success of the endpoint for a single reference is an empty 200. A maintenance page may be one, too.
     """
     return ReadState(0.0, piece.attempts, piece.named + 1, reads=piece.reads, unclear_s=_ENDED_S, alone_after=NO_ANSWER)
 
 
 def singled_out(piece: Piece, verdict: Verdict) -> bool:
-    """Whether what came is put down to these references by now, since others did well so often in between."""
+    """Whether these references are held to be the cause by now, since others succeeded in between often enough."""
     match verdict:
         case Unclear(alone_after=after) | Untaken(alone_after=after):
             return after > 0 and piece.alone >= after
@@ -190,9 +137,9 @@ def singled_out(piece: Piece, verdict: Verdict) -> bool:
 
 
 def suspected(piece: Piece, verdict: Verdict) -> bool:
-    """Whether what came about the caller is perhaps about these references: then it moves nothing of the account.
+    """Whether these references may be the cause. Flow control then ignores the answer.
 
-    Others did well since the call before, which was answered so too.
+    Other references succeeded since the call before, which was answered in the same way.
     """
     match verdict:
         case Unclear(alone_after=after) | Untaken(alone_after=after):
@@ -202,21 +149,21 @@ def suspected(piece: Piece, verdict: Verdict) -> bool:
 
 
 def told_deallocated(step: Step) -> Step:
-    """The step of a reference that was deallocated before: where it is not cancelled in the end, its result says so."""
+    """The step of a reference that was deallocated. Its result says so, unless it is cancelled."""
     match step:
-        case Settle(outcome=Outcome.CANCELLED | Outcome.ALREADY_CANCELLED):
+        case WriteResult(outcome=Outcome.CANCELLED | Outcome.ALREADY_CANCELLED):
             return step
-        case Settle(message=message):
+        case WriteResult(message=message):
             return replace(step, message=f"{DEALLOCATED}; {message}" if message else DEALLOCATED)
         case _:
             return replace(step, deallocated=True)
 
 
 def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
-    """What follows where a probe of one reference alone has failed.
+    """Decides what follows a failed probe of one reference alone.
 
-    Probes burn nothing, so that one at which the platform always fails would be probed for ever: what was called
-    is read next, and what was read is called, unless its calls are used up. What succeeds closes the breaker, and
+    Probes burn no attempt, so a reference at which the platform always fails would be probed for ever. So after a call
+    it is read next, and after a read it is called, unless its attempts are spent. A success closes the breaker, and
     attempts count again.
     """
     match step:
@@ -231,17 +178,17 @@ def after_lone_probe(piece: Piece, step: Step, policy: RetryPolicy) -> Step:
             return step
 
 
-def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle | None:
-    """What happens to a reference that was refused in words whose meaning the user has told (`REFUSAL_WORDS`).
+def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> WriteResult | None:
+    """Decides the result of a reference whose refusal text has a meaning set by the user (`REFUSAL_WORDS`).
 
     Args:
-        piece: its history, the refusing call included.
+        piece: its history, including the call that was refused.
         refused: the refusal.
-        meaning: the class of state that the words mean (`cancellist.jobs.responses.refusal_texts`).
+        meaning: the class of state that the text means (jobs/responses/refusal_texts.py).
 
     Returns:
-        Its result, without a state, since none was read; None where only a read can tell, since an earlier call of the
-        job may have acted.
+        The result, without a state, since none was read. None where an earlier call of the job may have acted: then
+        only a read can show the outcome.
     """
     if piece.maybe_sent:
         return None
@@ -256,11 +203,11 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> Settle 
             outcome = Outcome.NOT_FOUND
         case _:
             return None
-    return Settle(outcome, piece.named, refused.status, refused.message)
+    return WriteResult(outcome, piece.named, refused.status, refused.message)
 
 
 def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:
-    """What happens to a reference after its state was read; arguments as for `after_call`."""
+    """Decides the next step of a reference after a read of its state; arguments as for `after_call`."""
     match reading:
         case Found(state=state, status=status):
             return _after_found(piece, state, status, policy, jitter, unclear_left_s)
@@ -268,13 +215,13 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
             if unclear_left_s > 0:
                 return _read_again(piece, unclear_left_s, piece.reads)
             if piece.refusal_status is not None:
-                return Settle(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
+                return WriteResult(Outcome.NOT_FOUND, piece.named, status, piece.refusal_words)
             return _unrefused(piece, status, None, policy, jitter)
         case Unread(reason=reason, status=status, counted=counted, alone_after=alone_after):
             reads = piece.reads + (1 if counted else 0)
             most = policy.patience if reading.outage else policy.most_reads
             if (counted or alone_after) and reads >= most and unclear_left_s <= 0:
-                return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
+                return WriteResult(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
             pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
             return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)
 
@@ -282,11 +229,11 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
 def _after_found(
     piece: Piece, state: str, status: int, policy: RetryPolicy, jitter: float, unclear_left_s: float
 ) -> Step:
-    """What a state decides: Cancelled at once, all else only once no call can act any more, and after a refusal."""
+    """Decides by a state. Cancelled is final at once. Others need a refusal, and that no call can act any more."""
     stands = state_class(state)
     if stands is StateClass.CANCELLED:
         outcome = Outcome.CANCELLED if piece.maybe_sent else Outcome.ALREADY_CANCELLED
-        return Settle(outcome, piece.named, status, piece.refusal_words, state)
+        return WriteResult(outcome, piece.named, status, piece.refusal_words, state)
     if stands is StateClass.PASSING and (piece.reads + 1 < policy.max_attempts or unclear_left_s > 0):
         reads = piece.reads + 1
         return _read_again(piece, max(policy.base_s, spaced(reads, policy, jitter)), reads)
@@ -296,17 +243,17 @@ def _after_found(
         return _unrefused(piece, status, state, policy, jitter)
     match stands:
         case StateClass.MANIFESTED:
-            return Settle(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
+            return WriteResult(Outcome.MANIFESTED, piece.named, status, piece.refusal_words, state)
         case StateClass.PASSING | StateClass.STRANGE if piece.maybe_sent or letters(state) == "cancelling":
-            return Settle(Outcome.UNCONFIRMED, piece.named, status, f"its state is {state}", state)
+            return WriteResult(Outcome.UNCONFIRMED, piece.named, status, f"its state is {state}", state)
         case _:
-            return Settle(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
+            return WriteResult(Outcome.REJECTED, piece.named, status, piece.refusal_words, state)
 
 
 def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy, jitter: float) -> Step:
-    """A reference that is not cancelled, and that no call was refused for: it is called again while it may be.
+    """Calls a reference again that is not cancelled and was not refused, until its attempts are spent.
 
-    A state that says nothing of cancelling, or none, does not show either that no call has acted.
+    Only an open or manifested state shows that no call has acted.
     """
     shown = state is not None and state_class(state) in {StateClass.OPEN, StateClass.MANIFESTED}
     reads = 0 if shown else piece.reads + 1
@@ -317,8 +264,8 @@ def _unrefused(piece: Piece, status: int, state: str | None, policy: RetryPolicy
     if not shown:
         said = "the platform does not know it" if state is None else f"its state is {state}"
         outcome = Outcome.UNCONFIRMED if piece.maybe_sent else Outcome.FAILED
-        return Settle(outcome, piece.named, status, f"no call was taken, and {said}", state)
-    return Settle(Outcome.FAILED, piece.named, status, "no call was taken", state)
+        return WriteResult(outcome, piece.named, status, f"no call was taken, and {said}", state)
+    return WriteResult(Outcome.FAILED, piece.named, status, "no call was taken", state)
 
 
 def _read_again(piece: Piece, delay_s: float, reads: int) -> ReadState:

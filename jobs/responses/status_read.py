@@ -1,4 +1,4 @@
-"""What a state that was read back means, and what one Get Consignment Status told."""
+"""Judges the answer of one Get Consignment Status, and classes states by what they mean for cancelling."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from cancellist.jobs.responses.verdicts import OF_THE_CALLER
 
 
 class StateClass(Enum):
-    """What a state means for cancelling (platform's public guide, 'States')."""
+    """The meaning of a state for cancelling. Source: the platform's public guide, 'States'."""
 
     CANCELLED = "cancelled"
     PASSING = "passing"
@@ -21,10 +21,10 @@ class StateClass(Enum):
 
 
 _LONGEST_STATE = 100
-"""Characters of a state that are kept: it is written with the result, and the longest that is known has 22."""
+"""Characters of a state that are kept with a result. The longest known state has 22."""
 _SERVER_ERRORS = 500
 _ROUNDING_S = 2.0
-"""Times in headers are in whole seconds."""
+"""Times in headers are whole seconds."""
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
 _OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
 _MANIFESTED = frozenset(
@@ -38,7 +38,7 @@ _MANIFESTED = frozenset(
 
 
 def state_class(state: str) -> StateClass:
-    """What a state means for cancelling, compared by its letters; of one that is not known nothing is concluded."""
+    """The class of a state, compared by its letters. An unknown state is `STRANGE`: it shows nothing."""
     folded = letters(state)
     if folded == "cancelled":
         return StateClass.CANCELLED
@@ -68,8 +68,8 @@ class Unknown:
 class Unread:
     """The state could not be read.
 
-    `counted` says whether that burns a try; `answered` that the platform has answered, though it tells nothing;
-    `outage` that what came is no answer of the platform; `alone_after` as for `verdicts.Untaken`.
+    `counted` says whether this burns a try. `answered` says that the platform answered, but without a usable state.
+    `outage` says that the answer is not the platform's. `alone_after` is as for `verdicts.Untaken`.
     """
 
     reason: str
@@ -86,13 +86,13 @@ Reading = Found | Unknown | Unread
 def judge_reading(
     reference: str, answer: Answer | Failure, *, since_call_s: float = math.inf, doubted: bool = False
 ) -> Reading:
-    """Says what one Get Consignment Status told about a reference (docs/explanation/truth.md).
+    """Judges one read of a reference's state (docs/explanation/truth.md).
 
     Args:
-        reference: the one that was asked for, upper case.
+        reference: the reference that was read, in upper case.
         answer: what came back.
-        since_call_s: seconds, at least, from the end of our last call of it until the answer came.
-        doubted: whether that or an earlier call may have cancelled it.
+        since_call_s: the least number of seconds from the end of our last call that named it to this answer.
+        doubted: whether that call or an earlier one may have cancelled it.
     """
     match answer:
         case Failure(reason=reason, written=written):
@@ -113,7 +113,7 @@ def judge_reading(
 
 
 def _found(reference: str, body: object, status: int) -> Found | Unread:
-    """The state in an answer that says whose it is; one that does not may be an outage's own word."""
+    """The state in an answer that names its reference. An answer without a name may come from another machine."""
     record = record_of(body)
     named = [name for name in REFERENCES if isinstance(field(record, name), str)]
     if any(normalise(str(field(record, name))) != reference for name in named):
@@ -127,7 +127,7 @@ def _found(reference: str, body: object, status: int) -> Found | Unread:
 
 
 def _old(answer: Answer, since_call_s: float) -> Unread | None:
-    """What was made before our last call ended does not show what that has done."""
+    """Rejects an answer that is older than our last call: it cannot show what that call did."""
     if answer.age_s <= since_call_s:
         return None
     reason = f"the answer is {answer.age_s:.0f} s old, older than our last call"
@@ -135,9 +135,9 @@ def _old(answer: Answer, since_call_s: float) -> Unread | None:
 
 
 def _unmodified(answer: Answer, found: Found, since_call_s: float, doubted: bool) -> Unread | None:
-    """An answer that has not changed since before our last call may be one that was kept since then.
+    """Rejects an answer whose content has not changed since before our last call: a cache may have kept it.
 
-    A consignment that is manifested and was refused is as it was, so there that is no wonder.
+    A manifested consignment that was refused has not changed either, so its answer is accepted.
     """
     unmodified_s = answer.unmodified_s
     if unmodified_s is None or unmodified_s <= since_call_s + _ROUNDING_S:

@@ -1,11 +1,12 @@
-"""The closed set of verdicts: what one cancelling call has come to mean for a reference that it named."""
+"""The closed set of verdicts: what one cancelling call means for a reference that it named."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 NO_ANSWER, OF_THE_CALLER = 1, 3
-"""How often others must have done well in between until references themselves are at fault: where what came is no
-answer of the platform, and where it says of the caller that it may not, or not now: that may be chance a few times."""
+"""After how many failures in a row, with successes of other references in between, the references themselves are held
+to be the cause: for a failure without an answer of the platform, and for an answer about the caller (401, 403, 429),
+which may come a few times by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The platform refused this reference; only its state, read back, says why."""
+    """The platform refused this reference. A read of its state has to show why."""
 
     status: int
     message: str | None = None
@@ -28,8 +29,8 @@ class Refused:
 class Unclear:
     """The platform may have acted without confirming it.
 
-    `counted` says whether that burns an attempt; `ended` that it can act no more, since the call was answered;
-    `alone_after` as for `Untaken`.
+    `counted` says whether this burns an attempt. `ended` says that the call was answered and can act no more.
+    `alone_after` is as for `Untaken`.
     """
 
     reason: str
@@ -41,10 +42,11 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True)
 class Untaken:
-    """The platform did not act; `counted` says whether that burns an attempt, `withheld` that it was sent nothing.
+    """The platform did not act.
 
-    `alone_after`, where it is not 0, says that this is put down to the account or the platform at first, and burns
-    nothing; but to the references themselves once it has come so often in a row while others did well in between.
+    `counted` says whether this burns an attempt. `withheld` says that we sent nothing. `alone_after`, if not 0, says
+    that the account or the platform is held to be the cause at first, and no attempt is burnt. After that many failures
+    in a row, with successes of other references in between, the references are held to be the cause.
     """
 
     reason: str
@@ -56,7 +58,7 @@ class Untaken:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """The list was refused as a whole, perhaps for one reference's sake; `too_long` says that it was for its length."""
+    """The batch was refused as a whole, perhaps because of one reference; `too_long` says that its length was why."""
 
     reason: str
     status: int
@@ -67,16 +69,16 @@ Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
 def uncounted(verdict: Verdict) -> Verdict:
-    """The verdict of a breaker's probe: it burns no attempt."""
+    """The same verdict for a breaker's probe: it burns no attempt."""
     return replace(verdict, counted=False) if isinstance(verdict, Unclear | Untaken) else verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One verdict for each reference of a call: `common` for all but those in `others`.
+    """One verdict for each reference of a call: `others` has the exceptions, `common` holds for the rest.
 
-    `unasked` are references that the answer named and nobody asked for; `changed` says that its form is not the
-    documented one, though it says what it should.
+    `unasked` are references that the answer names and the call did not. `changed` says that the answer is readable but
+    not in the documented form.
     """
 
     common: Verdict
@@ -86,7 +88,7 @@ class Judgement:
 
     @property
     def answered(self) -> bool:
-        """Whether it says of any reference what became of it, or why the list was not taken."""
+        """Whether the answer confirms or refuses any reference, or refuses the whole batch."""
         definite = (Confirmed, Refused, Suspect)
         return isinstance(self.common, definite) or any(isinstance(v, definite) for v in self.others.values())
 
@@ -95,6 +97,6 @@ class Judgement:
         return self.others.get(reference, self.common)
 
     def uncounted(self) -> "Judgement":
-        """The same of a breaker's probe."""
+        """The same judgement for a breaker's probe: no verdict burns an attempt."""
         others = {reference: uncounted(verdict) for reference, verdict in self.others.items()}
         return replace(self, common=uncounted(self.common), others=others)

@@ -145,7 +145,7 @@ async def test_a_mended_key_file_is_taken_up_without_a_restart(
         assert (await accounts.gate(ledger, "default")).breaker is None
     assert worker.end() == 0
     told = {line["event"] for line in log_lines(worker)}
-    assert {"the key has changed", "others than its owner can read the key's file: chmod 600"} <= told
+    assert {"the key has changed", "other users can read the key's file: chmod 600"} <= told
     assert "and-secret" not in worker.log.read_text(encoding="utf-8")
 
 

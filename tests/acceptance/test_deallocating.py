@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from cancellist.jobs.model import Outcome
-from cancellist.jobs.responses.retry import DEALLOCATED
+from cancellist.jobs.responses.steps import DEALLOCATED
 from tests.acceptance.other_platforms import disagreeing
 from tests.support.stage import Stage, all_results, ended, submit
 

@@ -25,7 +25,7 @@ from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 
 TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=60_000)
 POOL = [f"EC-000-000-{n:03d}" for n in range(60)]
@@ -158,7 +158,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for at, reference in enumerate(part.piece.references):
                 step = self._step(part.piece, held.kind, verdicts[at % len(verdicts)])
                 shares.setdefault(step, []).append(reference)
-                if isinstance(step, Settle):
+                if isinstance(step, WriteResult):
                     self.outcomes.setdefault((part.job, reference), set()).add(step.outcome)
             parts.append([Share(step, tuple(refs), len(refs)) for step, refs in shares.items()])
         settlement = Settlement(claim, parts, (claim,) if give else (), {}, listed=listed, learnt=("no", "open"))
@@ -179,8 +179,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def _step(piece, kind, verdict):
         attempts, named = piece.attempts, piece.named + 1
         return [
-            Settle(Outcome.CANCELLED, named, 200),
-            Settle(Outcome.MANIFESTED, named, 200, "it is manifested", "Manifested"),
+            WriteResult(Outcome.CANCELLED, named, 200),
+            WriteResult(Outcome.MANIFESTED, named, 200, "it is manifested", "Manifested"),
             CallAgain(0.0, attempts + 1, named),
             CallAgain(60.0, attempts + 1, named, unclear_s=0.001),
             ReadState(0.0, attempts, named, refusal_status=200, refusal_words="no"),

@@ -14,11 +14,11 @@ from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 
 A = "default"
 TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=9000)
-CANCELLED = Settle(Outcome.CANCELLED, 1, 200)
+CANCELLED = WriteResult(Outcome.CANCELLED, 1, 200)
 AGAIN = CallAgain(0.0, 1, 1)
 READ = ReadState(0.0, 0, 1, refusal_status=200, refusal_words="no")
 _numbers = itertools.count(1)

@@ -7,8 +7,9 @@ import pytest
 from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Settlement, Share, Wait
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.responses.retry import CallAgain, ReadState, RetryPolicy, Settle, after_reading
+from cancellist.jobs.responses.retry import RetryPolicy, after_reading
 from cancellist.jobs.responses.status_read import Found
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from tests.contract.steps import (
     HOUR_MS,
     READ,
@@ -85,7 +86,7 @@ async def test_what_is_in_flight_when_a_job_is_aborted_ends_as_it_ends(ledger):
     assert await control.abort_job(ledger, job) is JobState.ABORTING
     assert (await records.get(ledger, job)).outcomes == {Outcome.ABORTED: 10}
     await settle(ledger, calling)
-    await settle(ledger, refused, Settle(Outcome.REJECTED, 1, 200))
+    await settle(ledger, refused, WriteResult(Outcome.REJECTED, 1, 200))
     assert await state_of(ledger, job) is JobState.ABORTING
     await release(ledger, staged)
     assert await state_of(ledger, job) is JobState.ABORTED
@@ -118,7 +119,7 @@ async def test_what_may_have_been_sent_is_read_before_it_is_aborted(ledger):
     assert (one.kind, two.kind) == ("reads", "reads")
     assert one.parts[0].piece.maybe_sent
     await settle(ledger, one, CallAgain(0.0, 1, 1, cleared=True))
-    await settle(ledger, two, Settle(Outcome.CANCELLED, 1, 200, None, "Cancelled"))
+    await settle(ledger, two, WriteResult(Outcome.CANCELLED, 1, 200, None, "Cancelled"))
     assert await outcomes(ledger, job) == {one.references[0]: "aborted", two.references[0]: "cancelled"}
     assert await state_of(ledger, job) is JobState.ABORTED
 
@@ -175,7 +176,7 @@ async def test_the_reads_of_an_aborted_job_go_on(ledger):
     assert await control.abort_job(ledger, job) is JobState.ABORTING
     taken = await claim(ledger)
     assert taken.kind == "reads"
-    await settle(ledger, taken, Settle(Outcome.ALREADY_CANCELLED, 1, 200, None, "Cancelled"))
+    await settle(ledger, taken, WriteResult(Outcome.ALREADY_CANCELLED, 1, 200, None, "Cancelled"))
     assert set((await outcomes(ledger, job)).values()) == {"already_cancelled"}
 
 

@@ -12,7 +12,7 @@ from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import FORMAT
 from cancellist.jobs.ledger.pieces import pack_fresh, unpack_piece
 from cancellist.jobs.model import Piece
-from cancellist.jobs.responses.retry import DEALLOCATED
+from cancellist.jobs.responses.steps import DEALLOCATED
 
 LUA = files("cancellist.jobs.ledger.scripts") / "lua" / "shared"
 SENT = """

@@ -6,7 +6,7 @@ from cancellist.jobs.errors import JobStateError, UnknownJobError
 from cancellist.jobs.ledger import accounts, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.model import JobState
-from cancellist.jobs.responses.retry import CallAgain, ReadState
+from cancellist.jobs.responses.steps import CallAgain, ReadState
 from tests.contract.steps import (
     AGAIN,
     HOUR_MS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.model import Piece, Priority
-from cancellist.jobs.responses.retry import CallAgain, ReadState
+from cancellist.jobs.responses.steps import CallAgain, ReadState
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER
 from tests.contract.steps import TERMS, claim, refs, settle, submit
 

@@ -9,7 +9,7 @@ import pytest
 
 from cancellist.jobs.flow.batch_size import Listed, ListSearch, ListSize
 from cancellist.jobs.ledger import accounts
-from cancellist.jobs.responses.retry import CallAgain
+from cancellist.jobs.responses.steps import CallAgain
 from tests.contract.steps import (
     CANCELLED,
     TERMS,

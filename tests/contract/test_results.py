@@ -3,7 +3,7 @@ from dataclasses import replace
 from cancellist.jobs.ledger import claims, control, housekeeping, results
 from cancellist.jobs.ledger.claims import Settlement, Share
 from cancellist.jobs.model import Outcome, Result
-from cancellist.jobs.responses.retry import Settle
+from cancellist.jobs.responses.steps import WriteResult
 from tests.contract.steps import (
     AGAIN,
     CANCELLED,
@@ -33,7 +33,7 @@ async def test_a_result_is_read_with_all_that_is_known_of_it(ledger):
     job = await submit(ledger, refs(2), malformed=1)
     before = await ledger.now_ms()
     taken = await claim(ledger)
-    full = Settle(Outcome.MANIFESTED, 3, 200, "too late", "InTransit")
+    full = WriteResult(Outcome.MANIFESTED, 3, 200, "too late", "InTransit")
     shares = [[Share(full, (refs(2)[0],), 1), Share(CANCELLED, (refs(2)[1],), 1)]]
     await claims.settle(ledger, A, Settlement(taken.id, shares), None, TERMS)
     await housekeeping.slices(ledger, A, job)

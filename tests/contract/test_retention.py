@@ -5,7 +5,7 @@ import pytest
 from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger import housekeeping, records, results
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.responses.retry import Settle
+from cancellist.jobs.responses.steps import WriteResult
 from tests.contract.steps import (
     TERMS,
     A,
@@ -200,7 +200,7 @@ async def test_a_key_that_outlives_its_job_still_answers_it(ledger):
 async def test_nothing_of_a_job_stays_behind_but_its_results(ledger):
     job = await submit(ledger, refs(30), malformed=2, idempotency_key="k", deadline_ms=await ledger.now_ms() + 10**7)
     await housekeeping.slices(ledger, A, job)
-    await settle(ledger, await claim(ledger), Settle(Outcome.REJECTED, 1, 200, "no", "Allocated"))
+    await settle(ledger, await claim(ledger), WriteResult(Outcome.REJECTED, 1, 200, "no", "Allocated"))
     await drained(ledger)
     await ledger.redis.zadd("cancellist:finished", {job: 1})
     await trim(ledger, KEPT_S)

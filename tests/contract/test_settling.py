@@ -5,7 +5,7 @@ import pytest
 from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Settlement, Share, Wait
 from cancellist.jobs.model import JobState, Outcome, Piece
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from tests.contract.steps import (
     AGAIN,
     CANCELLED,
@@ -32,10 +32,10 @@ async def test_a_result_has_the_fields_of_the_contract_and_no_empty_ones(ledger)
     job = await submit(ledger, refs(4))
     taken = await claim(ledger)
     steps = [
-        Settle(Outcome.CANCELLED, 1, 200),
-        Settle(Outcome.CANCELLED, 2, 201, "unusual words"),
-        Settle(Outcome.ALREADY_CANCELLED, 3, 200, state="Cancelled"),
-        Settle(Outcome.MANIFESTED, 4, 200, "too late", "InTransit"),
+        WriteResult(Outcome.CANCELLED, 1, 200),
+        WriteResult(Outcome.CANCELLED, 2, 201, "unusual words"),
+        WriteResult(Outcome.ALREADY_CANCELLED, 3, 200, state="Cancelled"),
+        WriteResult(Outcome.MANIFESTED, 4, 200, "too late", "InTransit"),
     ]
     shares = [Share(step, (ref,), 1) for step, ref in zip(steps, refs(4), strict=True)]
     await claims.settle(ledger, A, Settlement(taken.id, [shares]), None, TERMS)
@@ -60,7 +60,7 @@ async def test_a_result_has_the_fields_of_the_contract_and_no_empty_ones(ledger)
 async def test_the_platforms_words_are_kept_as_they_are(ledger):
     await submit(ledger, refs(1))
     words = 'línea 1\nline "2"\t\\ ☃ {"a": [1]} \x00 end'
-    await settle(ledger, await claim(ledger), Settle(Outcome.REJECTED, 1, 200, words, "Allocated"))
+    await settle(ledger, await claim(ledger), WriteResult(Outcome.REJECTED, 1, 200, words, "Allocated"))
     assert (await entries(ledger))[0]["message"] == words
 
 
@@ -245,7 +245,7 @@ async def test_one_claim_may_go_many_ways(ledger):
         Share(CallAgain(0.0, 1, 1), (b,), 1),
         Share(CallAgain(60.0, 1, 1, unclear_s=30.0), (c,), 1),
         Share(READ, (d,), 1),
-        Share(Settle(Outcome.REJECTED, 1, 200), (e,), 1),
+        Share(WriteResult(Outcome.REJECTED, 1, 200), (e,), 1),
     ]
     await claims.settle(ledger, A, Settlement(taken.id, [shares], (taken.id,)), None, TERMS)
     assert await outcomes(ledger, job) == {a: "cancelled", f: "cancelled", e: "rejected"}

@@ -9,7 +9,7 @@ from cancellist.jobs.ledger import accounts, claims, control, failed_calls
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share, Wait
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from tests.contract.steps import (
     AGAIN,
     CANCELLED,
@@ -213,7 +213,7 @@ async def test_calls_that_go_well_earn_retries(ledger):
 PROMISES_NOTHING = {
     "a list refused whole": CallAgain(0.0, 0, 1, group=0),
     "unclear for the last time": ReadState(0.0, 8, 8, unclear_s=1.0),
-    "failed": Settle(Outcome.FAILED, 8, 404),
+    "failed": WriteResult(Outcome.FAILED, 8, 404),
 }
 
 
@@ -231,7 +231,7 @@ async def test_a_call_that_was_refused_has_gone_well_and_its_reads_earn_nothing(
     await settle(ledger, await claim(ledger), READ)
     assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
     await settle(ledger, await claim(ledger), replace(READ, reads=1))
-    await settle(ledger, await claim(ledger), Settle(Outcome.UNCONFIRMED, 1))
+    await settle(ledger, await claim(ledger), WriteResult(Outcome.UNCONFIRMED, 1))
     assert float(await ledger.redis.hget(key("state"), "retry_budget")) == 0.2
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cancellist.jobs.ledger import claims, control
 from cancellist.jobs.ledger.claims import Claim, Wait
-from cancellist.jobs.responses.retry import CallAgain
+from cancellist.jobs.responses.steps import CallAgain
 from tests.contract.steps import (
     AGAIN,
     CANCELLED,

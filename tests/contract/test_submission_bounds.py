@@ -16,7 +16,7 @@ from cancellist.jobs.ledger.pieces import pack_fresh, unpack_piece
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.retry import CallAgain, Settle
+from cancellist.jobs.responses.steps import CallAgain, WriteResult
 from tests.contract.steps import (
     READ,
     TERMS,
@@ -224,7 +224,7 @@ async def test_room_is_kept_for_the_words_that_the_platform_uses(ledger):
     assert (await reserved(ledger)).bytes_each == BYTES_PER_UNSETTLED
     await submit(ledger, refs(100))
     taken = await claim(ledger)
-    await settle(ledger, taken, Settle(Outcome.REJECTED, attempts=1, status=200, message="w" * 500))
+    await settle(ledger, taken, WriteResult(Outcome.REJECTED, attempts=1, status=200, message="w" * 500))
     assert 600 <= (await reserved(ledger)).bytes_each <= 680
 
 

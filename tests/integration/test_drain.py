@@ -15,7 +15,8 @@ from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.claims import Claim, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.model import Outcome, Priority
-from cancellist.jobs.responses.retry import ReadState, RetryPolicy, Settle
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.steps import ReadState, WriteResult
 from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.flow_reporter import FlowReporter
@@ -77,7 +78,7 @@ async def test_an_urgent_call_that_leaves_reads_is_followed_at_once_where_what_i
     async def attempt(claim: Claim, _: object) -> AttemptResult:
         if claim.references[0] != refs(1)[0]:
             second.set()
-            return AttemptResult([[Share(Settle(Outcome.CANCELLED, 1, 200), None, 10)]])
+            return AttemptResult([[Share(WriteResult(Outcome.CANCELLED, 1, 200), None, 10)]])
         await until(lambda: ledger.redis.zcard(key("claims")), lambda count: count == 2, 5)
         await ledger.redis.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")  # nothing is settled
         return AttemptResult([[Share(ReadState(0.0, 0, 1), None, 10)]])

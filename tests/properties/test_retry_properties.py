@@ -6,16 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cancellist.jobs.model import Outcome, Piece
-from cancellist.jobs.responses.retry import (
-    CallAgain,
-    ReadState,
-    RetryPolicy,
-    Settle,
-    after_call,
-    after_reading,
-    backoff,
-)
+from cancellist.jobs.responses.retry import RetryPolicy, after_call, after_reading, backoff
 from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, state_class
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.jobs.responses.verdicts import Confirmed, Refused, Unclear, Untaken
 
 EXAMPLES = settings(max_examples=120, deadline=None)
@@ -77,7 +70,7 @@ class Life:
     piece: Piece = field(default_factory=lambda: Piece(REFERENCE))
     kind: str = "calls"
     now_ms: int = T0
-    last: Settle | None = None
+    last: WriteResult | None = None
     steps: int = 0
     seen_cancelled: bool = False
     confirmed: bool = False
@@ -98,7 +91,7 @@ class Life:
             step = after_reading(before, reading, self.policy, jitter, left_s)
             self.note_reading(reading, at_ms)
         self.keep(before, step, at_ms)
-        if not isinstance(step, Settle):
+        if not isinstance(step, WriteResult):
             assert step.attempts >= before.attempts
             assert step.named == before.named + calls
             assert step.delay_s >= 0
@@ -119,7 +112,7 @@ class Life:
 
     def keep(self, before, step, at_ms):
         match step:
-            case Settle():
+            case WriteResult():
                 self.last = step
                 self.check(before, step, at_ms)
             case CallAgain():
@@ -213,7 +206,7 @@ def test_a_pause_lies_between_nought_and_both_of_its_bounds(policy, attempt, jit
 @given(pieces, verdicts, policies, jitters, lefts)
 def test_after_a_call_attempts_and_calls_never_decrease(piece, verdict, policy, jitter, left_s):
     step = after_call(piece, verdict, policy, jitter, left_s)
-    if isinstance(step, Settle):
+    if isinstance(step, WriteResult):
         assert step.attempts == piece.named + 1
     else:
         assert piece.attempts <= step.attempts <= piece.attempts + 1
@@ -225,7 +218,7 @@ def test_after_a_call_attempts_and_calls_never_decrease(piece, verdict, policy, 
 @given(pieces, readings, policies, jitters, lefts)
 def test_after_a_reading_attempts_and_calls_stay_and_no_try_is_forgotten(piece, reading, policy, jitter, left_s):
     step = after_reading(piece, reading, policy, jitter, left_s)
-    if isinstance(step, Settle):
+    if isinstance(step, WriteResult):
         assert step.attempts == piece.named
     else:
         assert (step.attempts, step.named) == (piece.attempts, piece.named)
@@ -238,14 +231,14 @@ def test_after_a_reading_attempts_and_calls_stay_and_no_try_is_forgotten(piece, 
 @given(pieces, verdicts, policies, jitters, lefts)
 def test_after_a_call_only_a_confirmation_is_cancelled(piece, verdict, policy, jitter, left_s):
     step = after_call(piece, verdict, policy, jitter, left_s)
-    assert isinstance(verdict, Confirmed) == (isinstance(step, Settle) and step.outcome is Outcome.CANCELLED)
+    assert isinstance(verdict, Confirmed) == (isinstance(step, WriteResult) and step.outcome is Outcome.CANCELLED)
 
 
 @EXAMPLES
 @given(pieces, verdicts, policies, jitters, lefts)
 def test_after_a_call_what_may_have_been_sent_never_ends_in_the_negative_unread(piece, verdict, policy, jitter, left_s):
     step = after_call(piece, verdict, policy, jitter, left_s)
-    if isinstance(step, Settle) and step.outcome is not Outcome.CANCELLED:
+    if isinstance(step, WriteResult) and step.outcome is not Outcome.CANCELLED:
         assert step.outcome is Outcome.FAILED
         assert not piece.maybe_sent
         assert isinstance(verdict, Untaken)
@@ -255,7 +248,7 @@ def test_after_a_call_what_may_have_been_sent_never_ends_in_the_negative_unread(
 @given(pieces, readings, policies, jitters)
 def test_while_an_unclear_call_may_act_only_cancelled_is_final(piece, reading, policy, jitter):
     step = after_reading(piece, reading, policy, jitter, 3.0)
-    if isinstance(step, Settle):
+    if isinstance(step, WriteResult):
         assert isinstance(reading, Found)
         assert state_class(reading.state) is StateClass.CANCELLED
 
@@ -275,7 +268,7 @@ def test_the_doubt_is_cleared_only_by_a_state_that_is_not_cancelled_after_the_la
 @given(pieces, readings, policies, jitters, lefts)
 def test_a_negative_outcome_rests_on_a_refusal_and_on_what_was_read(piece, reading, policy, jitter, left_s):
     step = after_reading(piece, reading, policy, jitter, left_s)
-    if isinstance(step, Settle) and step.outcome in {Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED}:
+    if isinstance(step, WriteResult) and step.outcome in {Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED}:
         assert piece.refusal_status is not None
         assert left_s == 0.0
         assert isinstance(reading, Unknown) == (step.outcome is Outcome.NOT_FOUND)

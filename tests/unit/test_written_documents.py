@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from cancellist.cli.main import COMMANDS
-from cancellist.jobs.ledger.documents import job_document, result_document
+from cancellist.jobs.ledger.json_views import job_view, result_view
 from cancellist.jobs.ledger.keys import Keys
 from tests.support import ROOT
 
@@ -202,9 +202,9 @@ def test_each_command_is_listed() -> None:
         assert re.search(rf"\b{command.__name__}\b", listed), command.__name__
 
 
-@pytest.mark.parametrize("document", [job_document, result_document])
+@pytest.mark.parametrize("document", [job_view, result_view])
 def test_each_field_of_a_document_is_listed(document: object) -> None:
-    tree = ast.parse((ROOT / "jobs/ledger/documents.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "jobs/ledger/json_views.py").read_text(encoding="utf-8"))
     function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == document.__name__)  # type: ignore[attr-defined]
     fields = {
         key.value

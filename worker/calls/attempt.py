@@ -1,13 +1,9 @@
-"""One attempt: a claim in, one call to the platform, and where each of its references goes."""
+"""One attempt: makes one call for a claim, and decides the next step of each reference."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from time import monotonic
-from typing import Any
-
-import structlog
 
 from cancellist.jobs.flow.batch_size import listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal, shown_by
@@ -19,10 +15,7 @@ from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
 from cancellist.jobs.responses.refusal_texts import Observed, RefusalTexts, fingerprint, meant_by
 from cancellist.jobs.responses.retry import (
-    CallAgain,
-    ReadState,
     RetryPolicy,
-    Step,
     after_call,
     after_known_refusal,
     after_lone_probe,
@@ -32,30 +25,29 @@ from cancellist.jobs.responses.retry import (
     told_deallocated,
 )
 from cancellist.jobs.responses.status_read import Found, Reading, Unknown, Unread, judge_reading
+from cancellist.jobs.responses.steps import CallAgain, ReadState, Step
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Verdict
 from cancellist.worker.calls.attempt_result import AttemptResult
+from cancellist.worker.calls.call_log import CallLog
 from cancellist.worker.calls.deallocation import prepare
 from cancellist.worker.calls.failed_call import hold, trouble, unconfirmed
 from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
-from cancellist.worker.calls.log_throttle import LogThrottle
 from cancellist.worker.platform.client import MaySend, PlatformClient
-
-log = structlog.get_logger()
 
 _TYPICAL_S, _SMOOTHING = 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What one call, and the deallocation before it, have brought.
+    """The outcome of one call, and of the deallocation before it.
 
     Attributes:
-        answer: what came back at last.
-        judgement: what it says of each reference.
-        answered: whether it says something of what was asked.
-        sent: how many references the cancelling call named.
-        deallocation: what came of deallocating first.
-        before: what has stopped some of them before the cancelling call; None where nothing did.
+        answer: the last answer or failure.
+        judgement: the verdict for each reference.
+        answered: whether the answer is about the references.
+        sent: the number of references that the cancelling call named.
+        deallocation: the outcome of the deallocation.
+        before: the answer that stopped some references before the cancelling call; None where none was stopped.
     """
 
     answer: Answer | Failure
@@ -67,12 +59,12 @@ class Called:
 
     @property
     def unnamed(self) -> bool:
-        """Whether what came has no body, and so names nothing."""
+        """Whether the answer has no body, and so names no reference."""
         return isinstance(self.answer, Answer) and self.answer.body is None
 
 
 class Attempt:
-    """Makes calls for one account, one at a time as it is asked to."""
+    """Makes calls for one account, one for each claim that it is given."""
 
     def __init__(
         self,
@@ -90,16 +82,16 @@ class Attempt:
         self._jitter = jitter
         self._deallocate_first = deallocate_first
         self._mean_s = _TYPICAL_S
-        self._telling = LogThrottle()
+        self._call_log = CallLog()
         self._known_words = known
         self._observed = Observed()
 
     async def __call__(self, claim: Claim, may_send: MaySend) -> AttemptResult:
-        """Calls the platform for a claim and judges what came back.
+        """Calls the platform for a claim, and judges the answer.
 
         Args:
-            claim: references to be named by one call.
-            may_send: whether a request may be sent under the claim's lease and the account's gate.
+            claim: the references for one call.
+            may_send: asked before each request, whether the claim's lease and the account's gate allow it.
         """
         return await (self._read(claim, may_send) if claim.kind == "reads" else self._cancel(claim, may_send))
 
@@ -111,14 +103,14 @@ class Attempt:
             judgement = judgement.uncounted()
         took_s = monotonic() - started
         shown = self._shown(answer, took_s, answered=called.answered)
-        self._note(claim, references, judgement)
-        self._log(claim, len(references), answer, took_s)
+        self._call_log.surprises(claim, references, judgement)
+        self._call_log.call(claim, len(references), answer, took_s)
         if fails_itself(claim, references, judgement, self._policy):
             judgement = judgement.uncounted()
         hold_s, hold_why = max(hold(answer), hold(called.before), key=lambda held: held[0])
         own = not claim.probe and any(suspected(part.piece, judgement.common) for part in claim.parts)
         wait_s = 0.0
-        if own:  # it says nothing of the account, since others do well: only these references wait
+        if own:  # others succeed, so the failure is not the account's: only these references wait
             shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
         wrong = unconfirmed(references, judgement)
         shares = self._after_call(claim, replace(called, judgement=judgement), wait_s)
@@ -134,7 +126,7 @@ class Attempt:
         )
 
     async def _call(self, references: Sequence[str], may_send: MaySend) -> Called:
-        """One cancelling call, with a deallocating one before it where the account wants that."""
+        """Makes one cancelling call, after a deallocation where the account needs one."""
         if not self._deallocate_first:
             return await self._call_for(references, may_send)
         prepared = await prepare(self._client, references, may_send)
@@ -160,19 +152,19 @@ class Attempt:
         since_s = (claim.server_ms - piece.called_ms) / 1000 + took_s if piece.called_ms else 0.0
         reading = judge_reading(reference, answer, since_call_s=since_s, doubted=piece.maybe_sent)
         if isinstance(reading, Unknown) and not alone:
-            # A 404 names nothing: on a kept connection it may be another read's, one answer too late.
+            # A 404 names no reference. On a kept connection it may be the late answer to another read.
             reading = Unread("HTTP 404, to be asked for on a connection of its own", reading.status, answered=True)
         unread = isinstance(reading, Unread) and not reading.answered
         in_vain = isinstance(reading, Unread) and unread and reading.counted
         if claim.probe and isinstance(reading, Unread):
             reading = replace(reading, counted=False)
-        self._log(claim, 1, answer, took_s)
+        self._call_log.call(claim, 1, answer, took_s)
         if isinstance(reading, Found) and isinstance(answer, Answer) and not is_documented_status(answer.body):
-            self._tell_changed()
+            self._call_log.changed_form()
         shown = shown_by(answer, took_s * 1000, answered=not unread)
         hold_s, hold_why = hold(answer)
         if isinstance(reading, Unread) and reading.alone_after and piece.reads_alone and not claim.probe:
-            shown, hold_s, hold_why = None, 0.0, None  # it says nothing of the account: others' reads do well
+            shown, hold_s, hold_why = None, 0.0, None  # other reads succeed, so the failure is not the account's
         return AttemptResult(
             self._other_way(claim, self._after_reading(claim, reading), in_vain=in_vain),
             shown,
@@ -190,13 +182,13 @@ class Attempt:
         return shown
 
     def _rest_of(self, answer: Answer | Failure, shown: AttemptSignal | None) -> float:
-        """How long the slot rests: the platform may still be at work, or has refused what it must not get at once."""
+        """How long the slot stays taken: the platform may still work on the call, or refused it as too early."""
         if isinstance(answer, Failure) and answer.written:
             return self._rest_s
         return min(self._rest_s, self._mean_s) if shown and shown.sign is Signal.REFUSED else 0.0
 
     def _slow_s(self) -> float:
-        """The pause before retries once the budget for them is spent."""
+        """The pause before retries once the retry budget is spent."""
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
     def _after_call(self, claim: Claim, called: Called, wait_s: float) -> list[list[Share]]:
@@ -225,7 +217,7 @@ class Attempt:
         return [Share(step, tuple(named), len(named)) for step, named in shares.items()]
 
     def _step(self, piece: Piece, verdict: Verdict, jitter: float, left_s: float, *, lone: bool, unnamed: bool) -> Step:
-        """What is next for a reference; words that the user has explained stand for a read."""
+        """The next step of a reference. A refusal text with a meaning set by the user replaces the read."""
         step: Step | None = None
         if unnamed and piece.in_trouble and isinstance(verdict, Confirmed):
             step = to_be_confirmed(piece)
@@ -245,7 +237,7 @@ class Attempt:
         return shares
 
     def _other_way(self, claim: Claim, shares: list[list[Share]], *, in_vain: bool) -> list[list[Share]]:
-        """Has a lone reference at which a probe was made in vain asked for by the other endpoint next."""
+        """Has a lone reference whose probe failed tried at the other endpoint next."""
         if not (claim.probe and in_vain and len(claim.references) == 1):
             return shares
         return [
@@ -254,49 +246,16 @@ class Attempt:
         ]
 
     def _learnt(self, piece: Piece, reference: str, reading: Reading) -> tuple[str, str] | None:
-        """What a read found behind the words of the refusal that led to it, for `explain --words` to show."""
+        """What a read found behind the refusal text that led to it. `explain --words` shows it."""
         meant, said = meant_by(reading), piece.refusal_words
-        if piece.maybe_sent or not said or meant is None:  # what a call of ours has changed says nothing of the words
+        if piece.maybe_sent or not said or meant is None:  # a state that our own call changed does not explain a text
             return None
         print_ = fingerprint(said, reference)
         return (print_, meant) if self._observed.worth_telling(print_, meant) else None
 
-    def _note(self, claim: Claim, references: Sequence[str], judgement: Judgement) -> None:
-        if judgement.unasked:
-            log.warning(
-                "the platform named references that were not asked for",
-                claim=claim.id, asked=len(references), unasked=len(judgement.unasked),
-            )  # fmt: skip
-        if judgement.changed:
-            self._tell_changed()
-
-    def _tell_changed(self) -> None:
-        if self._telling.due("changed") is not None:
-            log.warning("the platform's answers have another form than documented; they are read all the same")
-
-    def _log(self, claim: Claim, count: int, answer: Answer | Failure, took_s: float) -> None:
-        """The canonical line of a call: a warning for each kind of failure now and then."""
-        facts = {"kind": claim.kind, "references": count, "ms": round(took_s * 1000), "claim": claim.id}
-        match answer:
-            case Failure(reason=reason, withheld=True):  # it was we who sent nothing, and why is told elsewhere
-                log.debug("call withheld", reason=reason, **facts)
-            case Failure(reason=reason, written=written):
-                self._warn(claim, "call failed", reason, {"reason": reason, "written": written, **facts})
-            case Answer(status=status) if status >= HTTPStatus.BAD_REQUEST and claim.kind != "reads":
-                self._warn(claim, "call refused", status, {"status": status, **facts})
-            case Answer(status=status):
-                log.debug("call", status=status, **facts)
-
-    def _warn(self, claim: Claim, event: str, why: str | int, facts: dict[str, Any]) -> None:
-        untold = None if claim.probe else self._telling.due((event, why))
-        if untold is None:
-            log.debug(event, **facts)
-        else:
-            log.warning(event, **facts, **({"like_it_before": untold} if untold else {}))
-
 
 def _waiting(share: Share, wait_s: float) -> Share:
-    """A share that goes on no sooner than then."""
+    """A share with a delay of at least `wait_s`."""
     match share.step:
         case CallAgain(delay_s=delay_s) | ReadState(delay_s=delay_s):
             return replace(share, step=replace(share.step, delay_s=max(delay_s, wait_s)))
@@ -305,8 +264,8 @@ def _waiting(share: Share, wait_s: float) -> Share:
 
 
 def _unclear_left_s(piece: Piece, claim: Claim) -> float:
-    """For how long, when the call started, an earlier unclear call could still act, by the server's clock.
+    """How long an earlier unclear call could still act when this call started, by the server's clock.
 
-    The claim may have been staged for a while since it was granted: that only makes this longer than need be.
+    A claim may have been staged for a while after its grant. That only makes this longer than needed.
     """
     return max(0.0, (piece.unclear_until_ms - claim.server_ms) / 1000) if piece.maybe_sent else 0.0

@@ -1,4 +1,4 @@
-"""How an attempt ended, and what the ledger is told of it."""
+"""The result of an attempt, and its form for the ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from cancellist.jobs.flow.batch_size import Listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.responses.retry import Settle
+from cancellist.jobs.responses.steps import WriteResult
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How an attempt ended.
+    """The result of an attempt.
 
     Attributes:
-        parts: shares for each part of the claim.
-        rest_s: how long its slot rests.
-        hold_s: how long the account holds.
-        hold_why: and why.
-        listed: what the call has shown of the length of lists.
-        learnt: a fingerprint of words, and the class of state that a read has found behind them.
-        trouble: what to remember of the call, where it did not simply succeed.
+        parts: the shares of each part of the claim.
+        rest_s: how long its slot stays taken.
+        hold_s: how long the account must make no call.
+        hold_why: the reason for the hold.
+        listed: what the call showed about the largest batch size.
+        learnt: the fingerprint of a refusal text, and the class of state that a read found behind it.
+        trouble: the record of the call, where it did not simply succeed.
         slow_s: the pause before retries once the account's retry budget is spent.
-        shown: what the attempt has shown of the platform; None where no request was made.
+        shown: what the attempt showed about the platform; None where it showed nothing.
     """
 
     parts: Sequence[Sequence[Share]]
@@ -38,21 +38,21 @@ class AttemptResult:
 
     @property
     def too_long(self) -> bool:
-        """Whether its list was refused for its length."""
+        """Whether its batch was refused for its length."""
         return self.listed is not None and not self.listed.taken
 
     @property
     def chains(self) -> bool:
-        """Whether what is staged may follow at once: its slot does not rest, and no list was too long, as that is."""
+        """Whether a staged claim may follow at once: the slot is free, and no batch was too long."""
         return not (self.rest_s or self.too_long)
 
     @property
     def leaves(self) -> bool:
-        """Whether some of its references are to be read or called again."""
-        return any(not isinstance(share.step, Settle) for shares in self.parts for share in shares)
+        """Whether some of its references need another call or read."""
+        return any(not isinstance(share.step, WriteResult) for shares in self.parts for share in shares)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
-        """What becomes of its claim; the slot rests or is given back, unless the next call is to `keep` it."""
+        """The settlement of its claim. The slot rests or is given back, unless the next call is to `keep` it."""
         rest = {slot: round(self.rest_s * 1000)} if self.rest_s else {}
         return Settlement(
             claim.id,

@@ -1,7 +1,8 @@
-"""Deallocating before cancelling, for accounts that need it: read first, and only what no carrier has yet.
+"""Deallocates before cancelling, for accounts that need it: only consignments that a read shows to be with no carrier.
 
-Deallocating takes a manifested consignment from its carrier (platform's public guide), and where the cancelling call
-then fails it stays so. So each state is read before, and what is manifested or past it is left as it is.
+A deallocation takes a manifested consignment from its carrier (source: the platform's public guide). If the cancelling
+call then fails, it stays without one. So each state is read before, and consignments that are manifested or past that
+are not deallocated.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ _WRONG_IN_A_ROW = 3
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What came before the cancelling call.
+    """The outcome of the steps before the cancelling call.
 
     Attributes:
-        deallocation: what it has come to mean for each reference.
-        answer: what has stopped some of them; None where all may be cancelled.
-        answered: whether that answer says something of what was asked.
+        deallocation: the outcome for each reference.
+        answer: the answer that stopped some references; None where all may be cancelled.
+        answered: whether that answer is about the references.
     """
 
     deallocation: Deallocation
@@ -32,10 +33,10 @@ class Prepared:
 
 
 async def prepare(client: PlatformClient, references: Sequence[str], may_send: MaySend) -> Prepared:
-    """Reads each state, and deallocates what is allocated and with no carrier yet; one request for each, and one more.
+    """Reads each state by a request of its own, then deallocates all that are allocated by one request.
 
-    What cannot be read is not called either. A read that was refused for the caller's sake, or a few in a row that went
-    wrong, stop all that were not read yet: the account is in trouble, not these references.
+    A reference that cannot be read is not called. A read that is refused because of the caller, or three failed reads
+    in a row, stop all references that were not read yet: the account is in trouble, not these references.
     """
     read = await _read(client, references, may_send)
     if not read.allocated:
@@ -49,7 +50,7 @@ async def prepare(client: PlatformClient, references: Sequence[str], may_send: M
 
 @dataclass(slots=True)
 class _States:
-    """What the reads have found: what may be deallocated, and what stops the others."""
+    """The result of the reads: references that may be deallocated, and the verdicts of those that are stopped."""
 
     allocated: list[str] = field(default_factory=list)
     stopped: dict[str, Verdict] = field(default_factory=dict)
@@ -70,7 +71,7 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
         wrong += 1
         states.answer, states.answered = answer, reading.answered
         states.stopped[reference] = verdict = _unread(reading, answer)
-        if not reading.counted:  # the account may not go on: nothing was done for any of them
+        if not reading.counted:  # the account may not call now: no reference was touched
             return _States([], dict.fromkeys(references, verdict), answer)
         if wrong >= _WRONG_IN_A_ROW:
             untried = Untaken("the states of others could not be read", counted=False)
@@ -80,12 +81,12 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
 
 
 def _dated(answer: Answer | Failure) -> Answer | Failure:
-    """The answer without what it says of the last change: no call of ours is there yet that could have changed it."""
+    """The answer without its time of change: there was no call of ours yet that could have changed anything."""
     return replace(answer, unmodified_s=None) if isinstance(answer, Answer) else answer
 
 
 def _unread(reading: Unread, answer: Answer | Failure) -> Untaken:
-    """Nothing was asked of the platform but a state: that is untaken, whatever came."""
+    """The verdict after a failed read. Only a state was asked for, so the platform did not act."""
     why = f"reading the state before deallocating: {reading.reason}"
     match answer:
         case Failure(written=written, withheld=withheld):

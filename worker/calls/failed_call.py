@@ -1,4 +1,4 @@
-"""What is kept and told of a call that did not simply succeed."""
+"""The record of a call that did not simply succeed."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
 
 
 def trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, took_s: float) -> TroubledCall:
-    """What `explain` shows of a call for these of its references."""
+    """The record of a call for `explain`, for these of its references."""
     took_ms, troubled = round(took_s * 1000), set(references)
     named: dict[str, list[str]] = {}
     for part in claim.parts:
@@ -30,7 +30,7 @@ def trouble(claim: Claim, references: Sequence[str], answer: Answer | Failure, t
 
 
 def hold(answer: Answer | Failure | None) -> tuple[float, str | None]:
-    """For how long (s) the platform asks the account to make no call, and why."""
+    """How long the platform asks the account to make no call (s), and why."""
     match answer:
         case Answer(status=status, retry_after_s=float(seconds)):
             return seconds, f"the platform asked to wait (HTTP {status}, Retry-After)"

@@ -1,4 +1,4 @@
-"""Flow control of one drain: what its attempts show is shared, and the account's state moved in turn with others."""
+"""Flow control of one drain: shares what its attempts show, and moves the account's state in turn with other drains."""
 
 import asyncio
 import contextlib
@@ -29,11 +29,11 @@ _MOVE_EVERY_MS, _NEVER_MS = 200, 2**40
 _TRIES = 3
 _AWAY_S, _TOLD_WITHIN_S, _IDLE_S = 0.5, 1.0, 0.5
 _URGENT_EVERY_S = 0.02
-"""So soon again at most, however many attempts go wrong."""
+"""The least time between two shares, however many attempts fail."""
 
 
 class FlowReporter:
-    """Shares what a drain's attempts show, four times a second, and at once where the platform refuses or fails."""
+    """Shares what a drain's attempts show: four times a second, and at once after a refusal or failure."""
 
     def __init__(self, ledger: Ledger, account: str, drain: str, policy: FlowPolicy, wording: SettingNames) -> None:
         self._ledger = ledger
@@ -48,7 +48,7 @@ class FlowReporter:
         self._waiting: list[asyncio.Future[None]] = []
 
     def note(self, claim: Claim, ended: AttemptResult) -> None:
-        """Counts how an attempt ended."""
+        """Counts the result of an attempt."""
         if ended.shown is None:
             return
         self._tally.add(
@@ -61,7 +61,7 @@ class FlowReporter:
             self._urgent.set()
 
     async def keep(self, busy: Callable[[], bool]) -> None:
-        """Shares whenever there is something to, and once a second while `busy`, until cancelled."""
+        """Shares new counts, and also without new ones while `busy`, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_S):
@@ -77,7 +77,7 @@ class FlowReporter:
                 await asyncio.sleep(max(0.0, began_at + _URGENT_EVERY_S - monotonic()))
 
     async def shared(self) -> None:
-        """Waits until what was noted has been shared, but not for long: the server may be away."""
+        """Waits until all noted results are shared, for at most a second, since the server may be away."""
         noted, until = self._count, monotonic() + _TOLD_WITHIN_S
         while self._shared_count < noted and monotonic() < until:
             turn = asyncio.get_running_loop().create_future()
@@ -85,7 +85,7 @@ class FlowReporter:
             await asyncio.wait([turn], timeout=_TOLD_WITHIN_S)
 
     async def finish(self) -> None:
-        """Shares what has not been shared yet."""
+        """Shares the rest."""
         if self._noted.is_set():
             await self._share(urgent=True)
 
@@ -96,18 +96,18 @@ class FlowReporter:
         try:
             due = await self._post(0 if urgent else _MOVE_EVERY_MS)
         except LedgerError as error:
-            self._noted.set()  # it is shared once the server is back
+            self._noted.set()  # shared once the server is back
             tell_refused(error, account=self._account)
             log.debug("flow not shared", account=self._account, error=str(error))
             await asyncio.sleep(_AWAY_S)
             return
-        except Exception:  # whatever it is: without it an account has neither limit nor breaker
+        except Exception:  # no error may end this: without it the account has neither limit nor breaker
             self._noted.set()
             log.exception("flow not shared; it is tried again", account=self._account)
             await asyncio.sleep(_AWAY_S)
             return
         if not due:
-            self._noted.set()  # else, if nothing follows for long, it would be moved with what comes after that
+            self._noted.set()  # a move is still to come, also if no further result follows soon
         self._shared_count = count
         if count == self._count:
             self._tally.shared()
@@ -117,10 +117,10 @@ class FlowReporter:
                 turn.set_result(None)
 
     async def _post(self, every_ms: int) -> bool:
-        """Shares the counters, and moves the state where that is due; again where another came first with less.
+        """Shares the counters, and moves the state if a move is due; tries again where another drain came first.
 
         Returns:
-            Whether it was due.
+            Whether a move was due.
         """
         for _ in range(_TRIES):
             seen = await flow_state.share(
@@ -141,7 +141,7 @@ class FlowReporter:
         return True
 
     def _tell(self, told: Sequence[Change]) -> None:
-        """Logs each change once: by whoever has moved the state."""
+        """Logs the changes. Only the drain that moved the state does, so each is logged once."""
         for change in told:
             tell = log.warning if change.grave else log.debug if change.passing else log.info
             tell(change.event, account=self._account, **change.facts)

@@ -1,4 +1,4 @@
-"""Which references of a list that failed as a whole go on together, until those at fault are alone."""
+"""Bisects a batch that fails as a whole, until the references that cause it are alone."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from cancellist.jobs.responses.retry import RetryPolicy, singled_out
 from cancellist.jobs.responses.verdicts import OF_THE_CALLER, Judgement, Suspect, Unclear, Untaken
 
 _FOR_LONG = 6
-"""Calls in a row about the caller after which a list is tried in halves though nothing else has shown what it is."""
+"""After this many answers in a row about the caller a batch is halved, even if nothing else shows the cause."""
 
 
 def groups_of(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> dict[str, int]:
-    """Which references go on together, and with no other: the halves of a list that was refused whole.
+    """The groups that are called next, each alone: the halves of a batch that was refused whole.
 
-    What was called alone stays alone: what spoils the list may still be in it.
+    A group that was called alone stays alone, since the cause may still be in it.
     """
     halved = fails_itself(claim, references, judgement, policy)
     match judgement.common:
@@ -28,11 +28,11 @@ def groups_of(claim: Claim, references: Sequence[str], judgement: Judgement, pol
 
 
 def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, policy: RetryPolicy) -> bool:
-    """Whether a list has failed so often that one of it may be why: it is halved, and burns no attempt.
+    """Whether a batch has failed so often that one of its references may be why: it is halved, and burns none.
 
-    An answer that says nothing is enough twice in a row. One about the caller must have come while others did well, or
-    for long: that may be the account's. A failure must have come for half of the attempts: it may be an outage. Probes
-    burn no attempt, so that a list at which only probes are made would stay whole for ever: there every call counts.
+    Two unanswered calls in a row are enough. Answers about the caller must come while other references succeed, or for
+    long, since the account may be the cause. Other failures must come for half of the attempts, since they may be an
+    outage. Probes burn no attempt, so for a batch that is only probed every call counts.
     """
     if len(references) == 1 or judgement.answered:
         return False
@@ -50,6 +50,6 @@ def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, 
 
 
 def in_vain(judgement: Judgement) -> bool:
-    """Whether a call was made and not answered: what it named may be why."""
+    """Whether a call was made and not answered, so that its references may be why."""
     verdict = judgement.common
     return not judgement.answered and isinstance(verdict, Unclear) and verdict.alone_after != OF_THE_CALLER

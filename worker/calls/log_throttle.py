@@ -1,4 +1,4 @@
-"""Telling of what goes wrong again and again: now and then, with how often it was."""
+"""Throttles log lines about events that repeat."""
 
 from collections.abc import Hashable
 from time import monotonic
@@ -8,14 +8,14 @@ _MOST = 100
 
 
 class LogThrottle:
-    """Says of each kind of event whether it is time to tell of it."""
+    """Decides for each kind of event whether to log it now."""
 
     def __init__(self, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._told: dict[Hashable, tuple[float, int]] = {}
 
     def due(self, kind: Hashable) -> int | None:
-        """How many of its kind were not told of since the last that was; None where this one is not to be, either."""
+        """The number of such events since the last that was logged; None where this one must not be logged."""
         at, untold = self._told.get(kind, (-self._every_s, 0))
         now = monotonic()
         if now - at < self._every_s:

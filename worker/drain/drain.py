@@ -1,8 +1,8 @@
-"""Draining an account: claim, call, settle, until nothing is claimable.
+"""Drains an account: claim, call, settle, until nothing is claimable.
 
-A *lane* is one call in flight. It holds a slot, and with it makes one call after another: when a call ends, the next
-staged claim starts in the same instant, and the ended one is settled beside it, which brings the claim to be staged
-after that. So the platform sees no gap, and the ledger's count of slots stays exact.
+A *lane* holds a slot, and makes one call after another with it. When a call ends, the next staged claim starts at once.
+The ended call is settled meanwhile, and the settlement brings the next claim to stage. So there is no gap between
+calls, and the ledger's count of slots stays exact.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Drain:
         self.calls = 0
 
     def wake(self, *, gate: bool = False, first: bool = False) -> None:
-        """Says that something may have become claimable, that it goes `first`, or that the gate has moved."""
+        """Tells the drain that work may be claimable, that it goes `first`, or that the gate has moved."""
         self._idle_until = 0.0
         if first:
             self._planner.overtakings += 1
@@ -74,7 +74,7 @@ class Drain:
             self._spawn(self._gate.ask())
 
     async def run(self) -> None:
-        """Drains until nothing is claimable, or until asked to stop; leaves no claim and no slot behind."""
+        """Drains until nothing is claimable, or until it must stop; leaves no claim and no slot behind."""
         renewing = asyncio.create_task(self._leases.keep())
         stopping = asyncio.create_task(self._on_stop())
         sharing = asyncio.create_task(self._flow.keep(lambda: bool(self._lanes)))
@@ -88,11 +88,11 @@ class Drain:
                     await task
 
     async def _pump(self) -> None:
-        """Asks for claims while more can be used than are at hand."""
+        """Asks for claims while the drain can use more."""
         while not self._stop.is_set():
             self._changed.clear()
             if self._staging and not (self._lanes or self._asking or self._side):
-                # Every lane ended before these were staged: nobody will hand them a slot, so claim them anew.
+                # Every lane ended before these claims were staged, so no slot will come free: claim them again.
                 await self._give_back(self._staging.drop_all(), [])
             lanes, staged = len(self._lanes), len(self._staging)
             mode = self._planner.wanted(lanes, staged, self._asking, settling=bool(self._side))
@@ -106,7 +106,7 @@ class Drain:
             await asyncio.gather(*(self._ask(mode) for _ in range(self._planner.requests(mode, lanes, staged))))
 
     async def _ask(self, mode: Mode) -> bool:
-        """Asks for a claim until there is an answer; answers whether this drain has left."""
+        """Asks for a claim until there is an answer; returns whether the drain has left the list of live drains."""
         ask, overtakings = self._requests.new(mode, len(self._lanes)), self._planner.overtakings
         self._asking += 1
         try:
@@ -123,7 +123,7 @@ class Drain:
         return False
 
     def _place(self, ask: Ask, answer: Claim | Wait, asked_at: float, overtakings: int) -> None:
-        """Starts a claim that has a slot, stages one that has none, or notes how long there is nothing."""
+        """Starts a claim with a slot, stages one without, or notes how long to wait."""
         self._gate.learn(answer.gate_now, asked_at)
         self._planner.learn(ask, answer, overtakings)
         self._urgent.hear(answer.urgent_out)
@@ -134,7 +134,7 @@ class Drain:
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
                 self._urgent.hold(answer)
-                if answer.gate != self._gate.version:  # its first answer was lost, and much may have been stopped since
+                if answer.gate != self._gate.version:  # its first answer was lost, and the gate has moved since
                     self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
                 elif answer.has_slot:
                     self._leases.add_slot(answer.id)
@@ -144,7 +144,7 @@ class Drain:
         self._changed.set()
 
     async def _lane(self, claim: Claim, slot: str) -> None:
-        """Makes one call after another with one slot; starts the next before it settles the last."""
+        """Makes one call after another with one slot; starts the next call before it settles the last."""
         try:
             if claim.delay_ms:
                 await asyncio.sleep(claim.delay_ms / 1000)
@@ -164,7 +164,7 @@ class Drain:
                     self._drop_lane(slot)
                 if ended:
                     self._spawn(self._settle(claim, ended, slot, keep=following is not None))
-                # Else the slot rests until its lease passes: the platform may still be at work on the closed call.
+                # Else the slot stays taken until its lease passes: the platform may still work on the closed call.
                 if successor is None:
                     return
                 claim, call = successor, following
@@ -173,14 +173,14 @@ class Drain:
             self._drop_lane(slot)
 
     def _forget(self, claim: Claim, *, left: bool = False) -> None:
-        """Lets go of a claim; `left` says that some of its references are to be read or called again."""
+        """Drops a claim; `left` says that some of its references need another call or read."""
         self._leases.drop(claim.id)
         self._urgent.drop([claim.id])
         if left and claim.urgent:
             self.wake(first=True)
 
     async def _heed(self) -> None:
-        """Starts nothing more before the account knows what went wrong, and this drain what follows from it."""
+        """Waits until flow control has the failure, and this drain has the gate that follows from it."""
         await self._flow.shared()
         await self._gate.ask()
 
@@ -190,7 +190,7 @@ class Drain:
         self._changed.set()
 
     def _start(self, claim: Claim) -> "asyncio.Task[AttemptResult] | None":
-        """Starts the call of a claim that is surely still ours."""
+        """Starts the call of a claim; None where the claim may no longer be ours."""
         if self._stop.is_set() or not self._leases.may_send(claim.id):
             return None
         self.calls += 1
@@ -200,11 +200,11 @@ class Drain:
         return call
 
     async def _may_send(self, claim: Claim) -> bool:
-        """Whether a request of a call may go out: nothing was paused or aborted since, and the lease holds."""
+        """Whether a request may be sent: the gate has not moved since the claim, and the lease holds."""
         return await self._gate.stands(claim.gate) and self._leases.may_send(claim.id)
 
     async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:
-        """How a call ended; None where it must not be settled: its claim passes, and is taken over as maybe sent."""
+        """The result of a call; None where it must not be settled: the claim passes and is taken over as maybe sent."""
         try:
             ended = await call
         except asyncio.CancelledError:
@@ -220,7 +220,7 @@ class Drain:
         return None
 
     async def _successor(self, slot: str, began_at: float) -> Claim | None:
-        """The staged claim that may start now, by the order of the policy, on a call that `began_at` and has ended."""
+        """The next staged claim, if it may follow now on the ended call that `began_at`; else None."""
         if self._stop.is_set() or not self._staging or not self._leases.holds(slot):
             return None
         if len(self._lanes) > self._planner.most or not await self._gate.heard():
@@ -234,13 +234,13 @@ class Drain:
         return claim
 
     def _drop_stale(self, version: int) -> None:
-        """Lets go of what was staged under another version of the gate."""
+        """Releases claims that were staged under another version of the gate."""
         stale = self._staging.drop_other_than(version)
         if stale:
             self._spawn(self._give_back(stale, []))
 
     async def _settle(self, claim: Claim, ended: AttemptResult, slot: str, *, keep: bool) -> None:
-        """Settles a claim, and places the one that this brings."""
+        """Settles a claim, and places the next one that the answer brings."""
         lanes, mode, overtakings = len(self._lanes), None, self._planner.overtakings
         if not self._stop.is_set():
             mode = self._planner.wanted_with_a_settle(lanes, len(self._staging))
@@ -272,7 +272,7 @@ class Drain:
         self._changed.set()
 
     async def _finish(self) -> None:
-        """Gives back what is staged, and waits for calls in flight to end and be settled."""
+        """Releases staged claims, and waits until calls in flight have ended and are settled."""
         while self._staging or self._lanes or self._side:
             staged = self._staging.drop_all()
             if staged:

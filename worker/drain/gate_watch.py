@@ -1,4 +1,4 @@
-"""Word of an account's gate: what was claimed under one version of it may start only while that stands."""
+"""Watches an account's gate: a claim may start only while the gate has the version that it was claimed under."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,12 @@ from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.core import Ledger
 
 FRESH_S = 0.4
-"""A call starts on the gate's word no older than this, so that after `pause` or `abort` has answered none starts later
-than half a second."""
+"""The most age of the known version at the start of a call. So no call starts later than half a second after `pause` or
+`abort` has answered."""
 
 
 class GateWatch:
-    """The version as a drain has last heard of it, and when that was asked for, by this process's monotonic clock."""
+    """The version that a drain knows, and when it asked for it, by this process's monotonic clock."""
 
     def __init__(
         self,
@@ -34,34 +34,34 @@ class GateWatch:
 
     @property
     def fresh(self) -> bool:
-        """Whether what was heard is young enough to start a call on."""
+        """Whether the known version is new enough to start a call."""
         return monotonic() - self._at <= FRESH_S
 
     def learn(self, version: int, at: float) -> None:
-        """Takes in what was answered to a request made `at`; that may overtake another on the way."""
+        """Learns the version from the answer to a request made `at`. Answers may overtake each other."""
         self._at = max(at, self._at)
         if version > self.version:
             self.version = version
             self._moved(version)
 
     def doubt(self) -> None:
-        """Trusts no earlier word: the gate is said to have moved."""
+        """Trusts no earlier answer, since the gate may have moved."""
         self._at = 0.0
 
     async def ask(self) -> None:
-        """Asks for the version; where the server is away nothing is learnt."""
+        """Asks for the version; does nothing where the server is away."""
         at = monotonic()
         with contextlib.suppress(LedgerError):
             self.learn(await accounts.gate_version(self._ledger, self._account), at)
 
     async def heard(self) -> bool:
-        """Whether there is fresh word; asks for it where there is none."""
+        """Whether the known version is fresh; asks for it first if needed."""
         if not self.fresh:
             await self.ask()
         return self.fresh
 
     async def stands(self, version: int) -> bool:
-        """Whether the gate has this version still, by fresh word; a server that does not answer is not waited for."""
+        """Whether the gate still has this version for sure; waits only briefly for the server."""
         if not self.fresh:
             await asyncio.wait({self._spawn(self.ask())}, timeout=FRESH_S)
         return self.fresh and version == self.version

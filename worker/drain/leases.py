@@ -1,4 +1,4 @@
-"""Keeping what a drain holds: one renewal for all of it, and the fence that sends nothing late."""
+"""Renews a drain's leases, and forbids requests under a lease that may have passed."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Leases:
-    """Claims and slots of one drain, with when each was last known to be ours, by this process's monotonic clock."""
+    """The claims and slots of one drain, and when each was last known to be ours, by this process's monotonic clock."""
 
     def __init__(
         self, ledger: Ledger, account: str, drain: str, terms: Terms, learn_gate: Callable[[int, float], None]
@@ -39,25 +39,25 @@ class Leases:
         self._slots.add(slot)
 
     def drop(self, claim: str) -> None:
-        """Lets go of a claim."""
+        """Drops a claim."""
         self._renewed_at.pop(claim, None)
 
     def drop_slot(self, slot: str) -> None:
-        """Lets go of a slot."""
+        """Drops a slot."""
         self._slots.discard(slot)
 
     def watch(self, claim: str, call: "asyncio.Task[object]") -> None:
-        """Has a call closed when its claim turns out not to be ours any more."""
+        """Closes a call as soon as its claim is no longer ours."""
         self._calls[claim] = call
         call.add_done_callback(lambda _: self._calls.pop(claim, None))
 
     def may_send(self, claim: str) -> bool:
-        """Whether the claim was known to be ours within two thirds of the lease: a process that froze sends nothing."""
+        """Whether the claim was ours within two thirds of the lease. So a process that was frozen sends nothing."""
         renewed_at = self._renewed_at.get(claim)
         return renewed_at is not None and monotonic() - renewed_at < self._terms.lease_ms / 1000 * 2 / 3
 
     async def keep(self) -> None:
-        """Renews everything at least every third of a lease, until cancelled."""
+        """Renews all leases, at least every third of a lease, until cancelled."""
         usual_s = min(self._terms.lease_ms, self._terms.live_ms) / 3000
         period_s = usual_s
         while True:
@@ -69,7 +69,7 @@ class Leases:
                 log.debug("renewal failed", account=self._account, error=str(error))
                 self._close_lapsed()
                 period_s = min(0.5, usual_s)
-            except Exception:  # whatever it is: without renewal every lease passes while the drain goes on
+            except Exception:  # no error may end this: without renewal the leases pass while the drain goes on
                 log.exception("renewal failed; it is tried again", account=self._account)
                 self._close_lapsed()
                 period_s = usual_s
@@ -77,11 +77,11 @@ class Leases:
                 period_s = usual_s
 
     def holds(self, slot: str) -> bool:
-        """Whether a slot is still ours, as far as is known."""
+        """Whether a slot is still ours, as far as this process knows."""
         return slot in self._slots
 
     def _close_lapsed(self) -> None:
-        """Closes the calls whose claims nobody could renew for a whole lease: others may hold them by now."""
+        """Closes calls whose claims were not renewed for a whole lease: another worker may have them by now."""
         oldest = monotonic() - self._terms.lease_ms / 1000
         for claim, call in list(self._calls.items()):
             if self._renewed_at.get(claim, 0.0) < oldest:

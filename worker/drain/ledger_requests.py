@@ -1,6 +1,6 @@
-"""What a drain asks of the ledger, again and again until it is answered.
+"""A drain's requests to the ledger, repeated until they are answered.
 
-A request whose reply was lost may have been granted: only asking again under the same id finds what came of it.
+A request whose reply was lost may have been granted. Only a repeated request with the same id shows the result.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from cancellist.worker.outage_log import tell_refused
 log = structlog.get_logger()
 
 _SETTLE_WITHIN_S = 10.0
-"""After being asked to stop: a server that stays away must not keep the process for ever."""
+"""How long settling is tried after a signal to stop, so that an outage does not keep the process for ever."""
 _RETRY_S = (0.05, 1.0)
 
 
 class LedgerRequests:
-    """Requests of one drain; answers come with when they were asked for, by this process's monotonic clock."""
+    """The requests of one drain. Answers come with the time of their request, by this process's monotonic clock."""
 
     def __init__(
         self, ledger: Ledger, account: str, drain: str, worker: str, terms: Terms, stop: asyncio.Event
@@ -40,7 +40,7 @@ class LedgerRequests:
         self._ends_at = math.inf
 
     def end_soon(self) -> None:
-        """Repeats nothing for long any more."""
+        """Limits the repeats, since the process ends."""
         self._ends_at = monotonic() + _SETTLE_WITHIN_S
 
     def new(self, mode: Mode, lanes: int) -> Ask:
@@ -48,7 +48,7 @@ class LedgerRequests:
         return Ask(next(self._ids), self._drain, mode, lanes, self._terms)
 
     async def claim(self, ask: Ask) -> tuple[Claim | Wait, float] | None:
-        """Asks for a claim; None where it was asked to stop before there was an answer, and may have one."""
+        """Asks for a claim. None where the drain must stop before an answer came; the claim may then exist."""
         pause_s = _RETRY_S[0]
         while True:
             at = monotonic()
@@ -63,7 +63,7 @@ class LedgerRequests:
                 pause_s = min(_RETRY_S[1], 2 * pause_s)
 
     async def settle(self, settlement: Settlement, ask: Ask | None) -> tuple[bool, Claim | Wait | None, float] | None:
-        """Settles until the server has taken it: what happened must not be lost while this process lives.
+        """Settles a claim, and repeats it until the server answers, so that no result is lost while this process lives.
 
         Returns:
             Whether the claim was still ours, and the answer to `ask`; None where it could not be settled.
@@ -88,7 +88,7 @@ class LedgerRequests:
                 return ours, answer, at
 
     async def give_back(self, ids: Sequence[str], slots: Sequence[str]) -> None:
-        """Gives claims back unsent, and slots; where the server is away, their leases pass."""
+        """Releases unsent claims and slots; where the server is away, their leases pass."""
         most = max(1, MOST_REFERENCES // self._terms.per_call)
         try:
             for at in range(0, max(1, len(ids)), most):
@@ -99,6 +99,6 @@ class LedgerRequests:
             log.warning("could not give claims back; their leases will pass", claims=list(ids), error=str(error))
 
     async def leave(self) -> None:
-        """Takes the drain off the list of live ones; where the server is away, its time there passes."""
+        """Takes the drain off the list of live drains; where the server is away, its entry expires."""
         with contextlib.suppress(LedgerError):
             await claims.leave(self._ledger, self._account, self._drain)

@@ -1,9 +1,9 @@
-"""What an urgent call leaves to be read or called goes before claims that were staged while it was under way.
+"""Lets the references that an urgent call leaves go before claims that were staged meanwhile.
 
-Calls often go in lockstep: all that began together end together. A lane whose call ends just before the urgent one of
-another, in this process or any, would start what it has staged, and what the urgent call leaves would wait for a call's
-time. So it waits a little for the urgent call to end, and where that has left something, until it is settled. Where the
-ledger may have what goes before all that is staged, a lane settles its call first, and is handed what is first.
+Calls that begin together often end together. A lane whose call ends just before an urgent call of another lane would
+start a staged claim, and references that the urgent call leaves for a read or call would wait for a call's time. So the
+lane waits briefly for the urgent call to end, and for its settlement if it leaves references. Where the ledger may have
+work that goes before all staged claims, a lane settles its call first, and gets that work.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from time import monotonic
 from cancellist.jobs.ledger.claims import Claim
 
 _LOCKSTEP_S, _LOCKSTEP_SHARE = 0.05, 0.1
-"""Calls that begin together may end so far apart: seconds at most, and a share of their time."""
+"""How far apart calls may end that began together: seconds at most, and a share of their duration."""
 _MOMENT_S = 0.1
-"""For how long at most to wait for the ledger."""
+"""The longest wait for the ledger, in seconds."""
 
 
 class UrgentCalls:
-    """The urgent calls of an account, as far as one drain knows of them."""
+    """The urgent calls of an account, as far as one drain knows them."""
 
     def __init__(self, overtaken: Callable[[], bool]) -> None:
         """Begins with none.
 
         Args:
-            overtaken: whether the ledger may have something that goes before all that is staged.
+            overtaken: whether the ledger may have work that goes before all staged claims.
         """
         self._overtaken = overtaken
         self._held: set[str] = set()
@@ -36,11 +36,11 @@ class UrgentCalls:
         self._moved = asyncio.Event()
 
     def look(self) -> None:
-        """Has the lanes that wait look again."""
+        """Makes waiting lanes check again."""
         self._moved.set()
 
     def hear(self, urgent_out: int) -> None:
-        """Takes in how many urgent calls the ledger has granted, to this drain and others."""
+        """Learns the number of urgent calls that the ledger has granted, to this drain and others."""
         self._elsewhere = urgent_out > len(self._held)
         self._moved.set()
 
@@ -55,7 +55,7 @@ class UrgentCalls:
             self._began[claim.id] = monotonic()
 
     def end(self, claim: Claim, *, left: bool) -> None:
-        """Notes that a call has ended; `left`: some of it is to be read or called again once settled."""
+        """Notes that a call has ended; `left` says that references need another call or read once it is settled."""
         if self._began.pop(claim.id, None) and left:
             self._settling.add(claim.id)
         self._moved.set()
@@ -69,11 +69,11 @@ class UrgentCalls:
         self._moved.set()
 
     async def in_order(self, began_at: float, urgent: Callable[[], bool]) -> bool:
-        """Whether the claim that is staged first may follow on a call that has ended; waits until that is known.
+        """Whether the first staged claim may follow on an ended call; waits until that is known.
 
         Args:
             began_at: when the call began.
-            urgent: whether the claim that is staged first is urgent itself.
+            urgent: whether the first staged claim is urgent itself.
         """
         now = monotonic()
         near_until = now + min(_LOCKSTEP_S, (now - began_at) * _LOCKSTEP_SHARE)

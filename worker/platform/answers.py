@@ -1,4 +1,4 @@
-"""What an answer of the platform is made into: its status, its body, and what its headers say of it."""
+"""Reads answers of the platform: status, body, and the hints of headers."""
 
 from time import monotonic, time
 
@@ -12,16 +12,16 @@ from cancellist.worker.platform.dates import seconds_of
 log = structlog.get_logger()
 
 _MAX_BODY = 8 * 1024 * 1024
-"""Bytes of an answer that are read; a list of 1,000 references takes about 150 KB."""
+"""The most bytes of a body that are read; the answer for 1,000 references takes about 150 KB."""
 _MAX_RETRY_AFTER_S = 3600.0
 _TOLD_EVERY_S = 600.0
 
 
 class Answers:
-    """Reads the answers of one platform, whose clock it learns from them.
+    """Reads the answers of one platform, and learns its clock from them.
 
     Args:
-        platform: which one, in log lines.
+        platform: its name in log lines.
     """
 
     def __init__(self, platform: str) -> None:
@@ -30,7 +30,7 @@ class Answers:
         self._told_at_s: float | None = None
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
-        """Reads an answer whose head has just come, to its end."""
+        """Reads an answer to its end; its head has just come."""
         headers, at_s = response.headers, monotonic()
         date_s = _date(headers.get("Date"))
         if date_s is not None:
@@ -42,11 +42,11 @@ class Answers:
         return Answer(response.status, await _body(response), wait_s, age_s, unmodified_s)
 
     def _now(self, response: aiohttp.ClientResponse, at_s: float) -> float | None:
-        """The platform's time, for what may have been kept on its way; what answers a PUT never was."""
+        """The platform's time, for an answer that a cache may have kept; no cache keeps an answer to PUT."""
         return self._clock.now(at_s) if response.method == "GET" else None
 
     def _wait_s(self, values: list[str] | tuple[str, ...], date_s: float | None, at_s: float) -> float | None:
-        """The pause that is asked for; a date counts from the answer's own, since our clock may be an hour off."""
+        """The pause that the platform asks for. Dates count from the answer's own, since our clock may be wrong."""
         if not values:
             return None
         sent_at_s = date_s if date_s is not None else self._clock.now(at_s)
@@ -72,12 +72,12 @@ async def _body(response: aiohttp.ClientResponse) -> object:
         return UNREADABLE
     body = bodies.decode(raw, response.headers.get("Content-Type", ""))
     if body is None and "Content-Encoding" in response.headers and response.content_length != 0:
-        return UNREADABLE  # what is packed and cut short may unpack to nothing at all, without an error
+        return UNREADABLE  # a compressed body that was cut may unpack to nothing, without an error
     return body
 
 
 async def _raw(response: aiohttp.ClientResponse) -> bytes | None:
-    """The bytes of a body, None where they are too many; what is compressed may be longer than its length says."""
+    """The bytes of a body; None where they are too many. A compressed body may be longer than its length says."""
     if response.content_length is not None and "Content-Encoding" not in response.headers:
         return await response.read() if response.content_length <= _MAX_BODY else None
     raw = bytearray()

@@ -1,7 +1,7 @@
-"""What the body of an answer says, read as leniently as it can be without a guess.
+"""Decodes the body of an answer, as leniently as possible without a guess.
 
-One odd character must not make an answer about a thousand references unreadable: what is no text is replaced, never
-what the text says. What is no JSON at all stays `UNREADABLE`.
+One broken character must not make an answer about a thousand references unreadable, so broken characters are replaced.
+A body that is no JSON stays `UNREADABLE`.
 """
 
 import codecs
@@ -14,25 +14,25 @@ import orjson
 from cancellist.jobs.responses.answer import UNREADABLE
 
 _BLANKS = " \t\r\n"
-_BOMS = (  # a longer one first: that of UTF-32 begins as that of UTF-16 does
+_BOMS = (  # the mark of UTF-32 begins like that of UTF-16, so the longer one goes first
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"), (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 _CODECS = ("utf-8", "utf-16", "utf-32", "iso8859", "cp125")
-"""How the names of the encodings begin that a `charset` may ask for: others are no text, or slow to read."""
+"""Beginnings of the encodings that `charset` may name. Others are no text, or slow to read."""
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE | re.ASCII)
 _LONE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def decode(raw: bytes, content_type: str = "") -> object:
-    """The JSON value of a body; None where it is empty or white space alone, `UNREADABLE` where it is no JSON.
+    """The JSON value of a body; None where it is empty or only white space, `UNREADABLE` where it is no JSON.
 
-    `null` is unreadable too: it is not the same as no body.
+    `null` is unreadable, too: it is not the same as no body.
 
     Args:
-        raw: its bytes, unpacked.
-        content_type: the header, of which the `charset` alone counts: what is called HTML may be JSON all the same.
+        raw: its bytes, not compressed.
+        content_type: the header. Only its `charset` counts, since JSON may come under the name of HTML.
     """
     try:
         value = orjson.loads(raw)
@@ -55,7 +55,7 @@ def _decode_leniently(raw: bytes, content_type: str) -> object:
 
 
 def _encodings(raw: bytes, content_type: str) -> Iterator[str]:
-    """The encodings that a body may have, the likeliest first: whoever names one is not always right."""
+    """The encodings that a body may have, the likeliest first. The header may be wrong."""
     yield from (encoding for bom, encoding in _BOMS if raw.startswith(bom))
     for name in _CHARSET.findall(content_type):
         try:
@@ -71,7 +71,7 @@ def _encodings(raw: bytes, content_type: str) -> Iterator[str]:
 
 
 def _mended(value: object) -> object:
-    """A value with each half of a surrogate pair replaced, which no text can hold and nothing else would take."""
+    """A value with lone surrogates replaced, which cannot be encoded."""
     match value:
         case str():
             return value if value.isascii() else _LONE.sub(_REPLACEMENT, value)

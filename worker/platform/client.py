@@ -1,6 +1,6 @@
 """The platform's client: one call, one attempt, one answer or failure.
 
-Retries, limits and what an answer means are not its business. Its wire facts are from the platform's public guide.
+It has no part in retries, limits and the meaning of answers. Source of the endpoints and headers: the platform's guide.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ _MOST_HEADERS = 10_000
 _FINAL = 200
 _LONGEST_REASON = 200
 _WRITING = {"Content-Type": "application/json"}
-"""Of every PUT, also without a body: the platform calls every other type but XML invalid."""
+"""Headers of every PUT, also without a body: the platform rejects every other type but XML."""
 _READING = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
-"""A state must be the one that holds now: no proxy on the way may answer from memory (RFC 9111, 5.2.1.4)."""
+"""Headers of every GET: no proxy may answer from its cache (RFC 9111, 5.2.1.4)."""
 _ALONE = {"Connection": "close"}
 
 
@@ -58,11 +58,11 @@ class PlatformClient:
     """Calls the platform for one account.
 
     Args:
-        base_url: what comes before `/consignments`.
+        base_url: the URL before `/consignments`.
         api_key: the subscription key.
-        timeout_s: for one call.
-        read_key: reads the key anew, where it can change; asked before the call that follows a refusal of the key.
-        version: the version of the platform's API that is asked for; empty: none is named.
+        timeout_s: the timeout of one call.
+        read_key: reads the key again, where it can change; called before the call that follows a refusal of the key.
+        version: the version of the platform's API; empty for none.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class PlatformClient:
             await self._session.close()
 
     async def cancel(self, references: Sequence[str], may_send: MaySend = _always) -> Answer | Failure:
-        """Cancels references by one call: several by the list endpoint, one alone by its own.
+        """Cancels references by one call: several by the endpoint for lists, a single one by its own.
 
-        The success of one alone names nothing: it is believed because its connection carries no other request.
+        The success of a single reference names none. It is trusted because its connection carries no other request.
         """
         if len(references) == 1:
             url = URL(f"{self._base}/consignments/{quote(references[0], safe='')}/cancel", encoded=True)
@@ -122,16 +122,16 @@ class PlatformClient:
         return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _WRITING, Call(may_send))
 
     async def status(self, reference: str, may_send: MaySend = _always, *, alone: bool = False) -> Answer | Failure:
-        """Reads the state of one consignment; `alone`: on a connection that carries no other request.
+        """Reads the state of one consignment; `alone` uses a connection that carries no other request.
 
-        An answer that names nothing, as a 404 does, is surely this request's only there.
+        Only there an answer without a name, such as a 404, surely belongs to this request.
         """
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
         headers = {**_READING, **_ALONE} if alone else _READING
         return await self._send("GET", url, None, headers, Call(may_send, alone=alone))
 
     async def mended(self) -> bool:
-        """Whether there is another key now in place of one that the platform has refused."""
+        """Whether a new key has replaced one that the platform refused."""
         return await self._key.mended()
 
     async def _send(
@@ -158,12 +158,12 @@ class PlatformClient:
                 if answer.status in _KEY_REFUSED:
                     self._key.refused(key)
                 return answer
-        except Exception as error:  # noqa: BLE001 - whatever comes back, the job goes on
+        except Exception as error:  # noqa: BLE001 - no error may stop the job
             return _failure(error, call)
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Lets no request be sent twice; one that was not written at all goes on a new connection.
+    """Prevents that a request is sent twice. A request that was not written at all is sent on a new connection.
 
     aiohttp sends a PUT a second time, silently, when its connection closes after it was written (aiohttp/client.py,
     `_retry_connection`). A cancellation that may have been sent twice must be known to have been: here such an error
@@ -185,7 +185,7 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
 
 
 def _failure(error: Exception, call: Call) -> Failure:
-    """What a call came to that has no answer: where a byte of it may have left, the platform may have acted."""
+    """The failure of a call without an answer. If a byte of it may have left, the platform may have acted."""
     match error:
         case WithheldError():
             return Failure("it could not be sent in time", written=False, withheld=True)
@@ -205,6 +205,6 @@ def _failure(error: Exception, call: Call) -> Failure:
 
 
 def _described(error: Exception) -> str:
-    """What went wrong, without the URL's secrets: there are none, since the key travels in a header."""
+    """The error as text. It holds no secret, since the key is in a header."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:_LONGEST_REASON] if text else type(error).__name__

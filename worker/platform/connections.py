@@ -1,12 +1,12 @@
-"""Connections to the platform: what comes on one after a request was written is its answer, and nothing else is.
+"""Connections to the platform: only bytes that come after a request was written are its answer.
 
-A server, or what stands before it, may send an answer too many. On a connection that is kept it would be taken for the
-answer to whatever is asked next. So a connection is looked at in the same step in which a request is written on it,
-with nothing awaited between: one that has carried a byte since its last answer, or has any unread, is discarded, and
-the request is sent on a new one. A surplus that comes later is told from an answer by what it names, or not at all: so
-a call whose success names nothing asks for a connection of its own (`Call.alone`).
+A server or proxy may send one answer too many. On a kept connection it would be taken for the answer to the next
+request. So a connection is checked in the same step in which a request is written, without an await between. If a byte
+came since its last answer, or is unread, the connection is discarded and the request is sent on a new one. A surplus
+answer that comes later can be recognised only by the references that it names. So a call whose success names none asks
+for a connection of its own (`Call.alone`).
 
-This goes by inner parts of aiohttp: `ResponseHandler`, `ClientRequest.send`, and `_factory`, `_get` and `_release` of
+This uses private parts of aiohttp: `ResponseHandler`, `ClientRequest.send`, and `_factory`, `_get` and `_release` of
 its connectors. tests/integration/platform/test_client_surplus.py pins them.
 """
 
@@ -26,28 +26,28 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 LONGEST_HEAD = 1024 * 1024
-"""Bytes of an answer's headers together, those of its interim answers among them."""
+"""The most bytes of an answer's headers, including those of its interim answers."""
 _SETTLING = 100
-"""Turns of the loop at most in which what has come over TLS is read before a request is written."""
+"""The most turns of the loop in which arrived TLS records are read before a request is written."""
 _FINAL = 200
 _UNFIT = "the connection was closed, or spoke, before it was asked"
 _PROBE = b"HTTP/1.1 299 between\r\nContent-Length: 0\r\n\r\n"
 
 
 class UnfitError(aiohttp.ClientError):
-    """The connection closed, or carried something, before the request was written: nothing of it was."""
+    """The connection closed, or carried bytes, before the request was written. Nothing was sent."""
 
 
 class WithheldError(aiohttp.ClientError):
-    """The connection took so long that the request may not be sent any more: nothing of it was."""
+    """Connecting took so long that the request may no longer be sent. Nothing was sent."""
 
 
 class HeadTooLongError(aiohttp.ClientError):
-    """The headers of an answer have no end within what is read of them."""
+    """The headers of an answer are longer than `LONGEST_HEAD`."""
 
 
 MaySend = Callable[[], Awaitable[bool]]
-"""Whether a request may still be sent; asked once its connection stands."""
+"""Whether a request may still be sent; asked once its connection is open."""
 
 
 @dataclass
@@ -55,10 +55,10 @@ class Call:
     """One call as its connection sees it.
 
     Attributes:
-        may_send: asked before the first byte.
-        alone: its connection carries no other request, before it or after.
+        may_send: asked before the first byte is sent.
+        alone: whether its connection carries no other request, before or after.
         written: whether a byte of it may have left.
-        doubtful: more came with its answer than its answer: which of them is it?
+        doubtful: whether more than one answer came, so that it is not clear which is the right one.
     """
 
     may_send: MaySend
@@ -68,11 +68,11 @@ class Call:
 
 
 current: ContextVar[Call] = ContextVar("call")
-"""The call that is being made."""
+"""The present call of this task."""
 
 
 class Line(ResponseHandler):
-    """One connection, which knows whether it has been asked anything."""
+    """One connection, which knows whether a request is open on it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -82,13 +82,13 @@ class Line(ResponseHandler):
         self._poll: Callable[[], bool] | None = None
 
     async def ask(self, call: Call) -> None:
-        """Takes what comes from now on for the answer to a call, whose request is written in the step that returns.
+        """Begins a call: bytes from now on are its answer. The request must be written in the same step on return.
 
-        It has to be open, and to hold no byte that nobody has read. What comes over TLS is read first: it may be no
-        data, such as tickets for a session, which come unasked.
+        The connection must be open, and have no unread byte. TLS records are read first, since they may hold no data,
+        such as session tickets.
 
         Raises:
-            UnfitError: it may not be written.
+            UnfitError: the request must not be written here.
         """
         turns = _SETTLING if self._is_tls() else 0
         while self.is_connected() and not self.should_close:
@@ -103,7 +103,7 @@ class Line(ResponseHandler):
         raise UnfitError(_UNFIT)
 
     def rest(self) -> bool:
-        """Takes nothing for an answer any more; whether it may be asked again."""
+        """Ends a call; returns whether the connection may be used again."""
         call, self._call = self._call, None
         if call is None:
             return not self.should_close
@@ -114,7 +114,7 @@ class Line(ResponseHandler):
         return not (call.alone or call.doubtful)
 
     def data_received(self, data: bytes) -> None:
-        """Hands on what was asked for; who speaks unasked is not listened to any more."""
+        """Passes on bytes of an answer; closes the connection on bytes without a request."""
         if data and self._call is None:
             self.set_exception(UnfitError("the connection spoke before it was asked"))
             if self.transport is not None:
@@ -129,7 +129,7 @@ class Line(ResponseHandler):
                 self.transport.abort()
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Takes the head of an answer; one that is only on its way (1xx) does not end the waiting for it."""
+        """Takes the head of an answer; an interim answer (1xx) does not end the wait."""
         if data[0].code >= _FINAL:
             self._heading = False
         super().feed_data(data, size)
@@ -138,7 +138,7 @@ class Line(ResponseHandler):
         return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     def _has_unread(self) -> bool:
-        """Whether the system holds bytes, or an end, that have not been read from it yet."""
+        """Whether the system holds unread bytes or an end of the connection."""
         if self._poll is None:
             connection = self.transport.get_extra_info("socket") if self.transport is not None else None
             if connection is None:
@@ -148,7 +148,7 @@ class Line(ResponseHandler):
 
 
 def _poll_of(number: int) -> Callable[[], bool]:
-    """Tells whether there is something to read, without reading it."""
+    """Makes a function that tells whether there is something to read, without reading it."""
     if not hasattr(select, "poll"):
         return lambda: bool(select.select([number], [], [], 0)[0])
     look = select.poll()
@@ -157,9 +157,9 @@ def _poll_of(number: int) -> Callable[[], bool]:
 
 
 def _is_between_answers(parser: Any) -> bool:
-    """Whether a parser has read an answer to its end and nothing beyond: then the next one is read as it is.
+    """Whether a parser has read an answer to its end and nothing beyond, so that it would read another one.
 
-    It does not tell by itself. It is used up by this, and each request is given a new one.
+    The parser cannot be asked, so it is given a test answer. It cannot be used afterwards; each request gets a new one.
     """
     try:
         messages, upgraded, rest = parser.feed_data(_PROBE)
@@ -170,15 +170,16 @@ def _is_between_answers(parser: Any) -> bool:
 
 class _Writer(StreamWriter):
     def write_whole(self, body: bytes) -> None:
-        """Writes a request whose head is in the buffer, in one step."""
+        """Writes the head from the buffer and the body in one step."""
         self._headers_buf = (self._headers_buf or b"") + body
         self.set_eof()
 
 
 class Request(aiohttp.ClientRequest):
-    """Looks at the connection in the step in which it is written, which is one also where there is a body.
+    """Checks the connection in the same step in which it writes the head and the body.
 
-    aiohttp would write a body a turn of the loop later. None of ours is packed, chunked or streamed, or has a proxy.
+    aiohttp would write a body one turn of the loop later. Our bodies are not compressed, chunked or streamed, and there
+    is no proxy.
     """
 
     def __init__(self, method: str, url: URL, *, data: bytes | None = None, **rest: Any) -> None:
@@ -188,7 +189,7 @@ class Request(aiohttp.ClientRequest):
             self.headers["Content-Length"] = str(len(self._bytes))
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Writes head and body, without waiting until they have left: an answer may come before."""
+        """Writes head and body, without waiting until they have left, since an answer may come before."""
         line = conn.protocol
         if not isinstance(line, Line):
             raise UnfitError(_UNFIT)
@@ -205,7 +206,7 @@ class Request(aiohttp.ClientRequest):
 
 
 class Connector(aiohttp.TCPConnector):
-    """Hands out connections that fit, and asks once more whether a request may be sent: connecting may take seconds."""
+    """Gives connections, and asks again whether the request may be sent, since connecting may take seconds."""
 
     def __init__(self) -> None:
         super().__init__(limit=0, ttl_dns_cache=30)
@@ -217,7 +218,11 @@ class Connector(aiohttp.TCPConnector):
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """A connection for a request that may still be sent; a lease or a gate does not wait for it."""
+        """A connection for a request that may still be sent.
+
+        Raises:
+            WithheldError: the request may no longer be sent.
+        """
         connection, may = await super().connect(req, traces, timeout), False
         try:
             may = await current.get().may_send()
@@ -234,5 +239,5 @@ class Connector(aiohttp.TCPConnector):
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         keeps = isinstance(protocol, Line) and not should_close and protocol.rest()
         if not keeps:
-            protocol.abort()  # to close it over TLS would wait until the other side has agreed
+            protocol.abort()  # a close over TLS would wait for the other side
         super()._release(key, protocol, should_close=not keeps)

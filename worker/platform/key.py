@@ -1,4 +1,4 @@
-"""The subscription key, which may change while we run."""
+"""The subscription key, which may change while the process runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from cancellist.jobs.errors import SettingsError
 log = structlog.get_logger()
 
 _READ_S = 0.25
-"""For how long a call waits for its key's file: it is fenced by a lease, and must not be sent late."""
+"""How long a call waits for its key's file, since its lease limits when it may be sent."""
 
 
 class Key:
-    """The key that calls are sent with; read anew once the platform has refused it.
+    """The key that calls are sent with. It is read again once the platform has refused it.
 
     Args:
-        value: the key as it stands, None where none is wanted.
-        read: reads it anew, where it can change.
-        platform: which platform it is for, in log lines.
+        value: the present key; None where none is needed.
+        read: reads the key again; None where it cannot change.
+        platform: the platform's name in log lines.
     """
 
     def __init__(self, value: str | None, read: Callable[[], str | None] | None, platform: str) -> None:
@@ -31,12 +31,12 @@ class Key:
         self._unread = ""
 
     def refused(self, value: str | None) -> None:
-        """Says that the platform has refused a key; one that is not ours any more is passed over."""
+        """Notes that the platform refused a key; ignores a key that was replaced meanwhile."""
         if value == self._value:
             self._refused = True
 
     async def now(self) -> str | None:
-        """The key; a refused one is read anew first, so that a mended one is taken up without a restart."""
+        """The key. A refused one is read again first, so that a new one is used without a restart."""
         if self._refused and self._read:
             reading = self._reading = self._reading or asyncio.create_task(asyncio.to_thread(self._read))
             await asyncio.wait({reading}, timeout=_READ_S)
@@ -45,7 +45,7 @@ class Key:
         return self._value
 
     async def mended(self) -> bool:
-        """Whether there is another key now in place of one that the platform has refused."""
+        """Whether a new key has replaced one that the platform refused."""
         if not (self._refused and self._read):
             return False
         refused = self._value
@@ -54,12 +54,12 @@ class Key:
         return changed
 
     def close(self) -> None:
-        """Waits for no file any more."""
+        """Stops waiting for the file."""
         if self._reading:
             self._reading.cancel()
 
     def _take(self, reading: asyncio.Task[str | None]) -> None:
-        """Takes the key that was read; one whose file does not answer is waited for by the next call."""
+        """Takes the key that was read. If the file does not answer yet, the next call waits for it."""
         unread = ""
         if not reading.done():
             unread = "its file does not answer"

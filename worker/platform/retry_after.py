@@ -1,4 +1,4 @@
-"""How long the platform asks to be left alone, in whichever form its Retry-After has (RFC 9110, 10.2.3)."""
+"""Parses Retry-After in any of its forms (RFC 9110, 10.2.3)."""
 
 import re
 from collections.abc import Iterable
@@ -11,18 +11,18 @@ _DATES = re.compile(
     r"|\d{4}-\d\d-\d\dt\d\d:\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:?\d\d)?",
     re.IGNORECASE | re.ASCII,
 )
-"""IMF-fixdate and RFC 850, asctime, and ISO 8601, which no standard names here; a zone may be missing."""
+"""IMF-fixdate and RFC 850, asctime, and ISO 8601, which is not standard here; a zone may be missing."""
 _LONGEST = 1000
-"""Characters of one value that are looked at; none that says anything is near as long."""
+"""The most characters of a value; longer ones are ignored."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 
 def wait_s(values: Iterable[str], sent_at: float) -> float | None:
-    """The seconds to wait, the most that any of the values asks for and never below 0; None where none can be read.
+    """The seconds to wait: the most that any value asks for, at least 0; None where no value can be read.
 
     Args:
-        values: those of each Retry-After; one may hold several, since a proxy joins headers by commas.
-        sent_at: when the answer was sent, by the clock that wrote the dates, in seconds since 1970.
+        values: the values of each Retry-After header. One may hold several, since a proxy may join headers by commas.
+        sent_at: when the answer was sent, by the platform's clock, in seconds since 1970.
     """
     waits = [wait for value in values for wait in _waits(value, sent_at)]
     return max(0.0, *waits) if waits else None

@@ -1,7 +1,7 @@
-"""What each role has to be allowed, and whether this user is.
+"""The commands that each role needs, and a check whether this user may run them.
 
-Every command is queued in a transaction that is then discarded: the server checks its permissions, on the very keys,
-and runs nothing. So no right to read the ACL itself is needed.
+Every command is queued in a transaction that is then discarded. The server checks the permissions for the real keys,
+and runs nothing. So the user needs no right to read the ACL.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ Command = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Keys of each kind: the ledger's, an account's by their last words, a job's, and arq's of a drain."""
+    """A key of each kind: the ledger's, an account's by their last words, a job's, and arq's for a drain."""
 
     keys: Keys
     account: str
@@ -39,7 +39,7 @@ class _Places:
 
 
 def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Command]:
-    """The commands of a role, on keys of the kinds that it uses them on; docs/reference/acl.md allows no more."""
+    """The commands of a role, with keys of the kinds that it uses them on. docs/reference/acl.md allows no more."""
     places = _Places.of(keys, account)
     match role:
         case Role.PRODUCER:
@@ -52,7 +52,7 @@ def needed(role: Role, keys: Keys, account: str = DEFAULT_ACCOUNT) -> list[Comma
 
 
 def _reads(places: _Places) -> list[Command]:
-    """To see jobs, results and how the account stands."""
+    """To read jobs, results and the state of accounts."""
     keys, own, job = places.keys, places.own, places.job
     return [
         ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
@@ -72,7 +72,7 @@ def _enqueues(places: _Places) -> list[Command]:
 
 
 def _submits(places: _Places) -> list[Command]:
-    """To make a job by scripts; what they do inside is checked by the same rights."""
+    """To make a job by scripts, and the commands that these scripts run."""
     keys, own, job = places.keys, places.own, places.job
     everything = keys.of_account(places.account)
     by_digest: Command = ("EVALSHA", "0" * 40, len(everything), *(key.decode() for key in everything))
@@ -117,7 +117,7 @@ def _follows(places: _Places) -> list[Command]:
 
 
 def commands() -> frozenset[str]:
-    """The names of all that is needed of a server, over all roles."""
+    """The names of all commands that any role needs."""
     return frozenset(str(command[0]) for role in Role for command in needed(role, Keys())) | {
         "MULTI",
         "EXEC",
@@ -126,9 +126,9 @@ def commands() -> frozenset[str]:
 
 
 async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None:
-    """What of these this user may not do, such as `HSET cancellist:job:0`, or the server does not have.
+    """The commands that this user may not run, such as `HSET cancellist:job:0`, or that the server lacks.
 
-    None where that cannot be tried.
+    None where that cannot be checked.
     """
     client: Any = redis
     with translated():
@@ -141,7 +141,7 @@ async def lacking(redis: Redis, commands: Sequence[Command]) -> list[str] | None
 
 
 async def permitted(redis: Redis, keys: Keys, role: Role) -> CheckResult:
-    """Whether this user may do the work of a role."""
+    """Checks whether this user may do the work of a role."""
     missing = await lacking(redis, needed(role, keys))
     if missing is None and role is Role.READER:
         return skipped("permissions", "MULTI is off or forbidden, by which it is tried without effect")
@@ -158,9 +158,9 @@ async def permitted(redis: Redis, keys: Keys, role: Role) -> CheckResult:
 
 
 async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any] | None:
-    """The server's reply to each of these within a transaction that is discarded; None where it opens none.
+    """The server's reply to each command in a transaction that is discarded; None where it opens no transaction.
 
-    None of them may be sent before the server has said that it queues them: outside of a transaction they would be run.
+    No command may be sent before the server has confirmed that it queues commands: else it would run them.
     """
     try:
         for opening, answer in (("MULTI", b"OK"), ("PING", b"QUEUED")):
@@ -172,7 +172,7 @@ async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any] | N
             await connection.send_command(*command)
         *replies, discarded = [await _reply(connection) for _ in range(len(commands) + 1)]
         if discarded != b"OK":
-            await connection.disconnect(nowait=True)  # which discards it too
+            await connection.disconnect(nowait=True)  # this discards the transaction, too
     except BaseException:  # replies may be left unread
         await connection.disconnect(nowait=True)
         raise
@@ -180,7 +180,7 @@ async def _queued(connection: Any, commands: Sequence[Command]) -> list[Any] | N
 
 
 def _refused(reply: object) -> bool:
-    """Whether a reply says that the command is forbidden, or is not there."""
+    """Whether a reply says that the command is forbidden or unknown."""
     return isinstance(reply, NoPermissionError) or (
         isinstance(reply, ResponseError) and "unknown" in str(reply).lower()
     )

@@ -1,4 +1,4 @@
-"""How the ledger in a server stands: its format, its workers, its intake and its accounts, each as a finding."""
+"""Checks the ledger in a server: its format, keys, workers, intake, consumer groups and accounts."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from cancellist.jobs.times import rfc3339
 
 LATE_MS: Final = 60_000
 ABANDONED_MS: Final = 86_400_000
-"""For so long no consumer of a group has asked for anything: nobody reads it."""
+"""A group counts as abandoned once none of its consumers has asked for this long."""
 _GROUPS: Final = 100
 _NAMED: Final = 5
 
 
 async def written_format(ledger: Ledger) -> CheckResult:
-    """Whether this version reads what is there."""
+    """Checks whether this version reads the namespace's format."""
     with translated():
         found = await ledger.redis.get(ledger.keys.format)
     if found is None:
@@ -38,7 +38,7 @@ async def written_format(ledger: Ledger) -> CheckResult:
 
 
 async def kinds(ledger: Ledger, account: str) -> CheckResult:
-    """Whether each key of the ledger holds what it is to hold; what this user may not ask is passed over."""
+    """Checks whether each key of the ledger holds the right kind of value; skips keys that this user may not read."""
     wrong = []
     with translated():
         for key in (name.decode() for name in ledger.keys.of_account(account)):
@@ -50,12 +50,12 @@ async def kinds(ledger: Ledger, account: str) -> CheckResult:
                     wrong.append(key)
     if not wrong:
         return ok("keys", "each holds what cancellist writes")
-    return failed("keys", f"something else has written {', '.join(wrong)}", "what needs it stands still",
+    return failed("keys", f"something else has written {', '.join(wrong)}", "work that needs it has stopped",
                   f"remove it (UNLINK {' '.join(wrong)}), or choose another CANCELLIST_NAMESPACE")  # fmt: skip
 
 
 async def workers(ledger: Ledger) -> CheckResult:
-    """Whether anybody does the work."""
+    """Checks whether a worker is alive."""
     now_ms = await ledger.now_ms()
     with translated():
         live = int(await ledger.redis.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf"))
@@ -67,7 +67,7 @@ async def workers(ledger: Ledger) -> CheckResult:
 
 
 async def intake(ledger: Ledger) -> CheckResult:
-    """Whether what other systems hand in is taken up."""
+    """Checks whether entries of other systems are read in time."""
     now_ms = await ledger.now_ms()
     with translated():
         waiting = int(await ledger.redis.xlen(ledger.keys.intake))
@@ -84,7 +84,7 @@ async def intake(ledger: Ledger) -> CheckResult:
 
 
 async def rejected(ledger: Ledger) -> CheckResult:
-    """Whether other systems hand in what cannot become a job."""
+    """Checks whether entries of other systems were rejected."""
     with translated():
         count = int(await ledger.redis.xlen(ledger.keys.rejected))
         last = await ledger.redis.xrevrange(ledger.keys.rejected, count=1)
@@ -102,9 +102,9 @@ class Readers:
     """A consumer group of the results.
 
     Attributes:
-        idle_ms: since when none of its consumers has asked for anything; None where it has none.
-        unread: entries that it was not given; None where the server does not know.
-        pending: entries that it was given and has not acknowledged.
+        idle_ms: how long none of its consumers has asked for entries; None without consumers.
+        unread: entries that were not delivered; None where the server does not know.
+        pending: entries that were delivered and not acknowledged.
     """
 
     name: str
@@ -114,19 +114,19 @@ class Readers:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody reads for it."""
+        """Whether no consumer reads for it."""
         return self.idle_ms is None or self.idle_ms >= ABANDONED_MS
 
     @property
     def words(self) -> str:
-        """How it stands."""
+        """Its state in words."""
         who = "no consumer" if self.idle_ms is None else f"idle for {self.idle_ms // 3_600_000:,} h"
         unread = "an unknown number of" if self.unread is None else f"{self.unread:,}"
         return f"{plain(self.name)} ({who}, {unread} entries unread, {self.pending:,} pending)"
 
 
 async def consumers(ledger: Ledger) -> CheckResult:
-    """Whether somebody reads for each consumer group of the results."""
+    """Checks whether each consumer group of the results has a consumer that reads."""
     redis, key = ledger.redis, ledger.keys.results
     found: list[Readers] = []
     with translated():
@@ -144,7 +144,7 @@ async def consumers(ledger: Ledger) -> CheckResult:
 
 
 def unread(groups: Sequence[Readers], key: str) -> CheckResult:
-    """What is to be said of the groups of a stream."""
+    """The check's result for the groups of a stream."""
     gone = [group for group in groups if group.gone]
     if not gone:
         return ok("consumers", f"{len(groups)} groups read the results" if groups else "no group reads the results")
@@ -156,7 +156,7 @@ def unread(groups: Sequence[Readers], key: str) -> CheckResult:
 
 
 async def account(ledger: Ledger, name: str) -> CheckResult:
-    """Whether an account's calls go out."""
+    """Checks whether an account's calls may start."""
     gate = await accounts.gate(ledger, name)
     check = f"account {name}"
     if gate.paused:
@@ -176,7 +176,7 @@ def _refused(gate: AccountGate) -> str:
 
 
 async def _held(ledger: Ledger) -> int:
-    """Entries that a reader has and has not dealt with."""
+    """The number of entries that readers have and have not finished."""
     try:
         pending: Any = await ledger.redis.xpending(ledger.keys.intake, GROUP)
     except ResponseError:  # no group yet, or this user may not ask

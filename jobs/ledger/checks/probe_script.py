@@ -1,4 +1,4 @@
-"""Trying a server, where what it says of itself is not enough or not to be had, by a small script like all others."""
+"""Tries a small script on a server, since its own facts may be missing or not enough."""
 
 import hashlib
 import secrets
@@ -19,10 +19,10 @@ _BEHIND: Final = ":calls"
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a server has shown as a script ran on it; its name and version are empty where it does not say.
+    """The result of the script; name and version are empty where the server does not give them.
 
     Attributes:
-        asks_rights: a script can ask whether its user may run a command, so that none is stopped halfway.
+        asks_rights: whether a script can ask for its user's rights, so that none is stopped halfway.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Probed:
 
 
 async def probe(ledger: Ledger) -> Probed:
-    """Runs the script by its text and by its digest; nothing of it stays.
+    """Runs the script by its text and by its digest. It leaves nothing behind.
 
     Raises:
-        LedgerRefusedError: this user may run no script, or not what it does.
-        LedgerUnfitError: the ledger's scripts cannot work there.
+        LedgerRefusedError: this user may not run scripts, or a command of this one.
+        LedgerUnfitError: the ledger's scripts cannot work on this server.
     """
     text = (files("cancellist.jobs.ledger.scripts") / "lua" / "probe.lua").read_text()
     digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
@@ -56,7 +56,7 @@ async def probe(ledger: Ledger) -> Probed:
 
 
 def judged(probed: Probed) -> CheckResult:
-    """What it says of the server that it ran a script."""
+    """The check's result for a script that ran."""
     if not probed.asks_rights:
         return failed(CHECK, "its scripts cannot ask what their user may do (acl_check_cmd)",
                       "no script of the ledger runs", "use Redis 7.0 or newer, or Valkey 8 or newer")  # fmt: skip

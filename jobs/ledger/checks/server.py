@@ -1,6 +1,6 @@
-"""Whether a server is fit to hold the ledger: small checks, each of which answers with a finding.
+"""Checks whether a server can hold the ledger; each check returns a `CheckResult`.
 
-`look` asks the server once; what is judged from its words is pure, what has to be tried is a function of its own.
+`look` asks the server once. Checks of its answer are pure; checks that must try something are async functions.
 """
 
 import time
@@ -31,12 +31,13 @@ _UNSAID: Final = "it cannot be known: INFO is off here, or forbidden to this use
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server says of itself; what this user may not know is missing.
+    """A server's facts about itself, as far as this user may know them.
 
     Attributes:
-        info: INFO, empty where it is off or forbidden.
-        config: settings of the server by name, as far as they may be read; empty as most managed servers have it.
-        clock_ms, ours_ms: its clock, None where it does not say, and ours in the middle of the asking.
+        info: INFO; empty where it is off or forbidden.
+        config: settings by name, as far as they may be read; empty on most managed servers.
+        clock_ms: the server's clock; None where it is not known.
+        ours_ms: our clock in the middle of the request.
     """
 
     info: Mapping[str, Any]
@@ -46,10 +47,10 @@ class ServerInfo:
 
 
 async def look(redis: Redis) -> ServerInfo:
-    """Asks the server what it says of itself, in one round trip.
+    """Asks the server for its facts, in one round trip.
 
     Raises:
-        LedgerError: it does not answer.
+        LedgerError: the server does not answer.
     """
     client: Any = redis
     began_ms = time.time() * 1000
@@ -69,7 +70,7 @@ async def look(redis: Redis) -> ServerInfo:
 
 
 def version(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
-    """Whether the server is new enough; a script can say it too."""
+    """Checks whether the server is new enough; the probe script may know the version, too."""
     if words.info:
         name = str(words.info.get("server_name", "redis"))
         number = str(words.info.get("valkey_version" if name == "valkey" else "redis_version", "0"))
@@ -88,7 +89,7 @@ def version(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
 
 
 def role(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
-    """Whether it is one writable server."""
+    """Checks whether it is a single writable server."""
     if not words.info:
         return ok("role", "it takes what a script writes") if probed else _unread("role")
     mode = str(words.info.get("server_mode", words.info.get("redis_mode", "standalone")))
@@ -105,7 +106,7 @@ def role(words: ServerInfo, probed: Probed | None = None) -> CheckResult:
 
 
 def persistence(words: ServerInfo) -> CheckResult:
-    """Whether what is written survives the server."""
+    """Checks whether data survives a crash of the server."""
     name = "persistence"
     if not (words.info or words.config):
         return _unread(name)
@@ -137,7 +138,7 @@ def _without_aof(name: str, words: ServerInfo) -> CheckResult:
 
 
 def eviction(words: ServerInfo) -> CheckResult:
-    """Whether the server keeps what it is given."""
+    """Checks that a full server does not evict keys."""
     policy = words.info.get("maxmemory_policy") or words.config.get("maxmemory-policy")
     if policy is None:
         return _unread("eviction")
@@ -148,7 +149,7 @@ def eviction(words: ServerInfo) -> CheckResult:
 
 
 def memory(words: ServerInfo, reserve: Reserve) -> CheckResult:
-    """Whether there is room for what is queued to become results."""
+    """Checks whether there is room for the results of queued references."""
     if not words.info:
         return _unread("memory")
     limit = int(words.info.get("maxmemory", 0))
@@ -168,7 +169,7 @@ def memory(words: ServerInfo, reserve: Reserve) -> CheckResult:
 
 
 def clock(words: ServerInfo) -> CheckResult:
-    """Whether this machine's clock agrees with the server's, by which leases and deadlines go."""
+    """Checks this machine's clock against the server's, which decides on leases and deadlines."""
     if words.clock_ms is None:
         return skipped("clock", "it cannot be known: TIME is off here, or forbidden to this user")
     skew_ms = words.clock_ms - words.ours_ms
@@ -180,7 +181,7 @@ def clock(words: ServerInfo) -> CheckResult:
 
 
 async def latency(redis: Redis) -> CheckResult:
-    """How long round trips take, and one script that does nothing."""
+    """Measures round trips, and a script that does nothing."""
     client: Any = redis
     with translated():
         pings_ms = [await _timed_ms(client.ping()) for _ in range(PINGS)]
@@ -199,7 +200,7 @@ async def latency(redis: Redis) -> CheckResult:
 
 
 async def scripts(redis: Redis) -> CheckResult:
-    """Whether the server can compile what the ledger consists of."""
+    """Checks whether the server can compile the ledger's scripts."""
     client: Any = redis
     for name in NAMES:
         try:
@@ -226,7 +227,7 @@ def _unread(name: str) -> CheckResult:
 
 
 def _setting(words: ServerInfo, **wanted: str) -> str:
-    """How a server gets other settings: one whose CONFIG may be read by CONFIG SET, a managed one by its provider."""
+    """How to change a server's settings: by CONFIG SET where CONFIG may be used, else at its provider."""
     if words.config:
         each = " and ".join(f"CONFIG SET {name} {value}" for name, value in wanted.items())
         return f"{each}, and the same in its configuration file"

@@ -1,7 +1,7 @@
-"""The ledger's Lua scripts: one file an operation, each sent as the shared parts and its own text.
+"""Loads and runs the ledger's Lua scripts: one file for each operation, sent together with the shared parts.
 
-Before all stand questions: whether the user may run every command that the script may come to, and whether the fixed
-keys are of their kinds (required_commands.py).
+Each script first checks that its user may run every command that it may reach, and that the fixed keys hold the right
+kinds of values (required_commands.py).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _SHARED = (
     "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake"})
-"""Scripts that take in new work: refused by a full server. All others must go on there, since draining frees it."""
+"""Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
@@ -59,7 +59,7 @@ def _functions() -> Mapping[str, str]:
 
 
 def _workers_alone(name: str, words: tuple[str, ...]) -> bool:
-    """Whether only a worker comes to a command of a script: where it seals an entry of the intake stream."""
+    """Whether only workers reach a command of a script: stream commands of `seal`, for entries of the intake stream."""
     return name == "seal" and words[0].startswith("X")
 
 
@@ -71,10 +71,10 @@ class Scripts:
         self._scripts: dict[str, Script] = {}
 
     async def run(self, name: str, keys: Sequence[bytes], *args: str | bytes | int) -> Any:
-        """Runs one operation and answers as its file says.
+        """Runs one operation; its file describes the answer.
 
         Raises:
-            LedgerError: as `connection.translated`.
+            LedgerError: the server does not run it (redis_errors.py).
         """
         script = self.text(name)
         with translated():
@@ -84,7 +84,7 @@ class Scripts:
                 return await self._redis.execute_command("EVAL", script.text, len(keys), *keys, *args)
 
     def text(self, name: str) -> Script:
-        """The script of that name, to be pipelined; it is put together when it is first asked for."""
+        """The script of that name, for use in a pipeline; it is put together when it is first asked for."""
         if name not in self._scripts:
             self._scripts[name] = Script(name)
         return self._scripts[name]

@@ -1,9 +1,9 @@
-"""What a script may run, asked before its first write.
+"""Checks that a script makes before its first write: its user's rights, and the kinds of the fixed keys.
 
-A server's ACL stops a script at the command that it forbids, and what the script has written before stays written: half
-a settling would count references twice. So each script asks at its start for every command that it may come to, and
-is refused as a whole; likewise where the server does not have one (rename-command). Which these are is read from the
-scripts' own text. For the same reason each looks at its fixed keys: one that something else has written would stop it.
+An ACL stops a script at a forbidden command, but earlier writes of the script stay: half a settlement would count
+references twice. So each script asks at its start for every command that it may reach, and is refused as a whole. The
+same holds for commands that the server lacks (rename-command). The commands are found in the scripts' own text. Fixed
+keys are checked for the same reason: a key of another kind would stop the script halfway.
 """
 
 import re
@@ -22,14 +22,14 @@ LENGTHS: Final = {
     **dict.fromkeys(("totals", "state", "claimed", "groups", "words", "flow"), "HLEN"),
     "accounts": "SCARD",
 }
-"""What only a key of its kind answers, by the last word of its name; the others are sorted sets."""
+"""Commands that fail on a key of another kind, by the last word of the key's name; all other keys are sorted sets."""
 _CHANNELS = frozenset({"PUBLISH"})
 _KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
-"""Commands that take any further word for another key."""
+"""Commands that take every argument for a key."""
 
 
 def functions(shared: Iterable[str]) -> dict[str, str]:
-    """The functions of shared parts by name; where two parts have one of the same name, both stand behind it."""
+    """The functions of the shared parts by name. Functions of the same name are joined."""
     found: dict[str, str] = {}
     for part in shared:
         for match in _FUNCTION.finditer(part):
@@ -38,7 +38,7 @@ def functions(shared: Iterable[str]) -> dict[str, str]:
 
 
 def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """The commands that a script may come to, through whatever shared functions it may call, in order of name."""
+    """The commands that a script may reach, also through shared functions, sorted by name."""
     commands: set[tuple[str, ...]] = set()
     seen: set[str] = set()
     waiting = [text]
@@ -54,7 +54,7 @@ def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def asking(commands: Iterable[tuple[str, ...]]) -> str:
-    """Lua that refuses the whole script where a command is off, or forbidden on the list of jobs or on the channel."""
+    """Lua code that refuses the script if a command is off or forbidden, for the list of jobs or the channel."""
     lists = []
     for words in commands:
         on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
@@ -76,10 +76,10 @@ def asking(commands: Iterable[tuple[str, ...]]) -> str:
 
 
 def looking(commands: Iterable[tuple[str, ...]]) -> str:
-    """Lua that refuses the whole script where a fixed key holds another kind of value, and names it.
+    """Lua code that refuses the script if a fixed key holds another kind of value, and names the key.
 
-    Streams are looked at by those who may write them: others need no right to do so. Those of the intake are not, since
-    whoever uses them looks for himself, and all other work goes on without them.
+    Streams are checked only by scripts that write to them, since other users need no right to do so. The intake's
+    streams are not checked: their users find a wrong kind themselves, and all other work can go on.
     """
     names = [key.decode().rpartition(":")[2] for key in Keys().of_account("")]
     looked_at = {"ZCARD", "HLEN"} | ({"XLEN"} if ("XADD",) in set(commands) else set())

@@ -1,12 +1,12 @@
-"""Where the server is: one URL, read once.
+"""Parses the server's URL.
 
     redis://[user:password@]host[:port][/db]
     rediss://...                              TLS, verified; own CA with ?ssl_ca_certs=FILE
     unix://[user:password@]/path[?db=n]
     redis+sentinel://[user:password@]host:port,host:port/service[/db][?sentinel_password=...]
 
-User name and password of a sentinel URL are the master's; the sentinels get theirs from the query only.
-Whatever leaves this module as text (`Address.shown`, `redacted`, errors) has no password in it.
+User name and password of a sentinel URL are the master's. The sentinels' own are in the query only.
+No text that leaves this module (`Address.shown`, `redacted`, errors) holds a password.
 """
 
 import re
@@ -37,7 +37,7 @@ _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "yes": True, "1": True, "f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """What every kind of address has; `shown` is the URL without its secrets."""
+    """The fields of every address; `shown` is the URL without its secrets."""
 
     shown: str
     db: int = 0
@@ -47,7 +47,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How the server's certificate is checked; by default against the system's authorities."""
+    """How the server's certificate is checked; by default by the system's authorities."""
 
     ca_certs: str | None = None
     certfile: str | None = None
@@ -86,14 +86,14 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 
 
 def redacted(url: str) -> str:
-    """Return `url` without its passwords, also where it is malformed; what cannot be told apart is left out."""
+    """The URL without its passwords, also where it is malformed. Unclear parts are left out."""
     scheme, found, rest = url.partition("://")
     if not found or not _SCHEME.fullmatch(scheme):
         return f"***@{url.rpartition('@')[2]}" if "@" in url else url
     rest, mark, query = rest.partition("?")
     only_a_path = scheme == "unix" and rest.startswith("/")
     userinfo, at, place = ("", "", rest) if only_a_path else rest.rpartition("@")
-    # a password with an unescaped "/" or "?" has been cut in two, or stands where the host should
+    # A password with an unescaped "/" or "?" was cut in two, or is in the place of the host.
     if "@" in query or not (at or only_a_path or _PLACES.fullmatch(rest)):
         return f"{scheme}://***"
     user, colon, _ = userinfo.partition(":")
@@ -103,10 +103,10 @@ def redacted(url: str) -> str:
 
 
 def parse(url: str) -> Address:
-    """Read a server's URL.
+    """Parses a server's URL.
 
     Raises:
-        SettingsError: it is not one; the text says what is wrong and holds no password.
+        SettingsError: it is no server's URL; the message says what is wrong and holds no password.
     """
     scheme, found, rest = url.partition("://")
     if not found or scheme not in _PARAMETERS:
@@ -172,7 +172,7 @@ def _options(url: str, scheme: str, query: str) -> dict[str, str]:
     options = {name: unquote(value) for name, _, value in pairs}
     unknown = options.keys() - _PARAMETERS[scheme]
     if unknown:
-        # a name is not repeated: it may be the second half of a password that holds a "?" or a "&"
+        # The name is not shown: it may be the second half of a password that holds a "?" or a "&".
         _refuse(
             url,
             f"it has an unknown parameter; {scheme}:// takes {', '.join(sorted(_PARAMETERS[scheme]))}, "

@@ -1,12 +1,12 @@
-"""The connection to any server: opened once, checked once (`fitness`).
+"""Connects to a server; `fitness` checks it.
 
     redis = await connect(url, on_wait=print)
     facts = await check(redis)
     with translated(facts.name): await redis.evalsha(...)
 
-A client opened here sends a command again when its connection failed or its reply was lost: see `wire`.
-Pub/sub: read with `get_message(timeout=...)`; a plain `listen()` reconnects whenever `COMMAND_S` pass in silence, and
-what is published in between is lost.
+A client opened here repeats a command when its connection failed or its reply was lost (redis_client.py).
+Pub/sub must be read with `get_message(timeout=...)`: a plain `listen()` reconnects after `COMMAND_S` of silence, and
+loses what is published in between.
 """
 
 import asyncio
@@ -52,9 +52,9 @@ ClientT = TypeVar("ClientT", bound=Redis)
 WAIT_S: Final = 5.0
 CONNECT_S: Final = 5.0
 COMMAND_S: Final = 5.0
-PATIENCE_S: Final = 2.0  # how long a command is tried again; a restart of the server takes about one
-SENTINEL_S: Final = 1.0  # a sentinel that does not answer within it is passed over
-IDLE_CHECK_S: Final = 15  # a connection idle for longer is pinged before it is used
+PATIENCE_S: Final = 2.0  # how long a command is repeated; a restart of the server takes about a second
+SENTINEL_S: Final = 1.0  # the longest wait for one sentinel
+IDLE_CHECK_S: Final = 15  # a connection that was idle for longer is pinged before its use
 KEEPALIVE_IDLE_S: Final = 15
 KEEPALIVE_INTERVAL_S: Final = 5
 KEEPALIVE_PROBES: Final = 3
@@ -92,23 +92,23 @@ async def connect(
     on_wait: Callable[[str], None] | None = None,
     client_class: type[Redis] = QuietRedis,
 ) -> Redis:
-    """Return a client that has had an answer from the server; `await client.aclose()` is the caller's.
+    """Connects, and returns the client after the server's first answer. The caller must close it.
 
-    A server that is loading its data is waited for as long as it says so.
+    A server that is loading its data is waited for without a limit.
 
     Args:
-        url: see `address`.
-        password: in place of the one in `url`.
-        wait_s: how long a server that does not answer is waited for.
-        block_s: the longest BLOCK that will be asked of this client; its socket timeout stays above it.
-        on_wait: told once why it takes longer.
-        client_class: what to make, such as arq's `ArqRedis`.
+        url: see address.py.
+        password: replaces the one in `url`.
+        wait_s: the longest wait for an answer.
+        block_s: the longest BLOCK of this client's commands; its socket timeout is longer.
+        on_wait: called once with the reason of a wait.
+        client_class: the class of the client, such as arq's `ArqRedis`.
 
     Raises:
-        SettingsError: `url` is malformed, or names a certificate file that is not there.
+        SettingsError: `url` is malformed, or names a certificate file that does not exist.
         LedgerUnavailableError: no answer within `wait_s`.
         LedgerRefusedError: wrong user name or password, or PING is forbidden.
-        LedgerUnfitError: what answers is no Redis server.
+        LedgerUnfitError: another service than Redis answers.
     """
     address = parse(url)
     client = client_class.from_pool(_pool(address, password, block_s))
@@ -135,7 +135,7 @@ def later(url: str, *, block_s: float) -> Redis:
 
 
 async def _answer(client: Redis, where: str, wait_s: float, on_wait: Callable[[str], None] | None) -> None:
-    """Ping until it answers; each attempt is bounded by the socket's timeouts."""
+    """Pings until the server answers; the socket's timeouts bound each attempt."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     backoff = EqualJitterBackoff(cap=0.5, base=0.025)

@@ -1,12 +1,11 @@
-"""The embedded server: one for each data folder, shared by all commands that use it.
+"""The embedded server: one for each data folder, shared by all processes that use it.
 
-The first user starts it, the last one stops it. Three locks say who is who (flock: the kernel takes them back from a
-process that is killed): `users.lock` is shared by the users, `server.lock` is held by the server's process, and starts
-and stops happen one at a time under `start.lock`. A user joins under `start.lock` and a server is stopped under it, so
-who comes while another leaves finds either a server that stays or none, and starts one. Loading a large file is waited
-for outside of it.
+The first user starts it, and the last one stops it. There are three locks (flock: the kernel releases the locks of a
+process that is gone). `users.lock` is shared by the users. `server.lock` is held by the server's process. `start.lock`
+is held while a user joins, and while the server is started or stopped. So a user that joins while another leaves finds
+either a server that stays, or none and starts one. The lock is not held while the server loads its data.
 
-Where the last user is killed the server stays; the next command finds it, uses it and stops it.
+If the last user is killed, the server stays; the next user finds it, uses it and stops it.
 """
 
 import fcntl
@@ -36,7 +35,7 @@ from cancellist.jobs.ledger.server.valkey_process import (
     stop,
 )
 
-START_LOCK_S: Final = 60.0  # a stop, the longest that is done under it, takes twenty seconds at worst
+START_LOCK_S: Final = 60.0  # a stop holds the lock longest, at most for 20 s
 SILENCE_S: Final = 30.0
 POLL_S: Final = 0.01
 LOADING_POLL_S: Final = 0.1
@@ -47,11 +46,11 @@ class EmbeddedServer:
     """A user of the folder's server; safe to share between threads.
 
     Args:
-        data_dir: where the data lies; made, for this user alone, if it is not there.
+        data_dir: the folder of the data; created for this user only if it does not exist.
         fsync: when a write reaches the disk. A running server is never made less safe.
-        on_wait: told why a start takes longer.
+        on_wait: called with the reason of a wait.
 
-    Every method raises LedgerUnavailableError where the server cannot be had; its text says what to do.
+    Methods raise LedgerUnavailableError where the server cannot be used; its message says what to do.
     """
 
     def __init__(
@@ -65,16 +64,16 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The server's URL."""
         return f"unix://{quote(str(socket_of(self._files)))}"
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it lives, whoever started it."""
+        """The process id of the live server, whoever started it; None without one."""
         return pid_of(self._files)
 
     def start(self) -> str:
-        """Become a user of the server, starting it if need be; return its URL."""
+        """Becomes a user of the server, and starts it if needed; returns its URL."""
         with self._mutex:
             joined_before = self._users is not None
             try:
@@ -86,7 +85,7 @@ class EmbeddedServer:
             return self.url
 
     def ensure_running(self) -> None:
-        """Bring the server back if it is gone; cheap and harmless if it is not."""
+        """Starts the server again if it is gone; cheap if it is not."""
         with self._mutex, _told(self._files.folder):
             if self._users is not None and isinstance(state_of(socket_of(self._files)), Ready):
                 return
@@ -97,16 +96,16 @@ class EmbeddedServer:
                     begin = launch(self._files, self._fsync)
                 if self._ready(begin):
                     return
-                # the server that another user started has gone: start one
+                # The server of another user has gone meanwhile: start one.
 
     def close(self) -> None:
-        """Stop being a user; the last one stops the server. Never raises for a server that will not go."""
+        """Stops being a user; the last user stops the server. It raises nothing if the server does not stop."""
         with self._mutex:
             if self._users is None:
                 return
             try:
                 with suppress(LedgerUnavailableError, OSError), self._start_lock():
-                    # that this may lose the shared lock does not matter: we leave
+                    # A failed upgrade may lose the shared lock. That does not matter, since we leave.
                     with suppress(BlockingIOError):
                         fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         stop(self._files)
@@ -126,7 +125,7 @@ class EmbeddedServer:
         self.close()
 
     def _join(self) -> None:
-        """Become a user; under `start.lock`, where nobody can hold `users.lock` alone."""
+        """Becomes a user. It runs under `start.lock`, so no process holds `users.lock` exclusively."""
         if self._users is None:
             fd = os.open(self._files.users_lock, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(fd, fcntl.LOCK_SH)
@@ -155,16 +154,16 @@ class EmbeddedServer:
             os.close(fd)
 
     def _ready(self, begin: int | None) -> bool:
-        """Wait until the server takes commands; False where the server of another user has gone meanwhile.
+        """Waits until the server takes commands; returns False where the server of another user has gone meanwhile.
 
         Args:
-            begin: where the log of the server that we started begins; None where another did.
+            begin: the start of our server's log; None where another user started the server.
         """
         silent_since = told = time.monotonic()
         while True:
             socket = socket_of(self._files)
             state = state_of(socket)
-            # one of another user may have been started with less care; it is never made less safe
+            # Another user may have started it with a less safe fsync.
             if isinstance(state, Ready) and (begin is not None or self._fsync != "always" or harden(socket)):
                 return True
             if isinstance(state, Loading):
@@ -191,7 +190,7 @@ class EmbeddedServer:
         )
 
     def _say(self, message: str, told: float) -> float:
-        """Tell `on_wait`, at most once in a while; return when it was told last."""
+        """Calls `on_wait`, at most once a second; returns the time of the last call."""
         now = time.monotonic()
         if self._on_wait is None or now - told < SAY_EVERY_S:
             return told

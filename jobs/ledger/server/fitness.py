@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from cancellist.jobs.errors import LedgerUnfitError
 from cancellist.jobs.ledger.server.redis_errors import THE_SERVER, translate, translated
 
-SHOWN: Final = 5  # names of commands that are listed in a text
+SHOWN: Final = 5  # names of commands that a message lists
 
 OLDEST_REDIS: Final = (7, 0)
 OLDEST_VALKEY: Final = (8, 0)
@@ -18,13 +18,13 @@ OLDEST_VALKEY: Final = (8, 0)
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server says of itself.
+    """A server's facts about itself.
 
     Attributes:
-        name: `valkey` or `redis`, as it calls itself.
+        name: its own name, `valkey` or `redis`.
         run_id: changes with every start of the server.
-        persistent: it writes an append-only file or snapshots, as far as this user may know.
-        max_memory_bytes: `maxmemory`, or where that is 0 the memory of its machine.
+        persistent: whether it writes an append-only file or snapshots, as far as this user may know.
+        max_memory_bytes: `maxmemory`, or the memory of its machine where that is 0.
     """
 
     name: str
@@ -37,12 +37,12 @@ class ServerFacts:
 
 
 async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
-    """Ask the server, in one round trip, whether it can hold the ledger.
+    """Checks, in one round trip, whether the server can hold the ledger.
 
-    That nothing is persisted is a fact and no error.
+    A server without persistence passes; `ServerFacts.persistent` says so.
 
     Raises:
-        LedgerUnfitError: it evicts, is too old, is a replica, a sentinel or a cluster.
+        LedgerUnfitError: it evicts keys, is too old, or is a replica, a sentinel or a cluster.
         LedgerRefusedError: INFO is forbidden.
         LedgerUnavailableError: it does not answer.
     """
@@ -79,17 +79,17 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
 
 
 async def check_commands(redis: Redis, names: Iterable[str], where: str = THE_SERVER) -> None:
-    """Ask the server, in one round trip, whether it has these commands; where it does not say, nothing is known.
+    """Checks, in one round trip, that the server has these commands; passes where the server does not say.
 
     Raises:
-        LedgerUnfitError: some are switched off, or were given another name.
+        LedgerUnfitError: some are switched off or renamed.
         LedgerUnavailableError: it does not answer.
     """
     client: Any = redis
     wanted = sorted(set(names))
     with translated(where):
         try:
-            # as bytes: redis-py takes replies to commands that it knows by a `str` for what it expects
+            # The command is bytes: for a `str` that it knows, redis-py parses the reply in its own way.
             found = await client.execute_command(b"COMMAND", "INFO", *wanted)
         except ResponseError:
             return
@@ -100,7 +100,7 @@ async def check_commands(redis: Redis, names: Iterable[str], where: str = THE_SE
 
 
 def lacks(missing: Sequence[str], where: str = THE_SERVER) -> str:
-    """Say in words which commands a server lacks."""
+    """A message about commands that a server lacks."""
     shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
     one = len(missing) == 1
     return (

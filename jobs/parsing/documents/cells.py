@@ -1,4 +1,4 @@
-"""What stands around a reference in a cell or on a line: blanks, quotes, and the formula that keeps it text."""
+"""Strips what surrounds a reference in a cell or on a line: blanks, quotes, and the formula that keeps it text."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ _FORMULA: Final = '="'
 
 
 def bare(cell: str) -> str:
-    """Take blanks, pairs of quotes, `="..."` and a spreadsheet's leading apostrophe off a cell."""
+    """Strips blanks, pairs of quotes, `="..."` and a spreadsheet's leading apostrophe from a cell."""
     cell = cell.strip(NOISE)
     if cell[:1] not in _OPENING:
         return cell
@@ -23,13 +23,13 @@ def bare(cell: str) -> str:
 
 
 def wrapped(text: str) -> bool:
-    """Say whether any cell of `text` may have more around it than ASCII white space."""
+    """Whether any cell of a text may be surrounded by more than ASCII white space."""
     return '"' in text or "'" in text or not text.isascii()
 
 
 def without_blanks(lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str], int]:
-    """Leave out the entries that hold nothing, and say how many there were."""
-    # Within ASCII, noise is what `strip` takes off by itself, four times as fast.
+    """Leaves out empty entries; returns the lines and values that are left, and the number of empty ones."""
+    # For ASCII, plain `strip` removes the same characters, four times as fast.
     if all(map(str.strip, values)) and (all(map(str.isascii, values)) or all(value.strip(NOISE) for value in values)):
         return lines, values, 0
     kept = [(line, value) for line, value in zip(lines, values, strict=True) if value.strip(NOISE)]

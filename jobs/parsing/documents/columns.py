@@ -1,4 +1,4 @@
-"""Which column, or which key of an object, holds the references."""
+"""Finds the column, or the key of objects, that holds the references."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -25,12 +25,12 @@ _NAME_SHOWN: Final = 40
 
 
 def looks_like_reference(name: str) -> bool:
-    """Say whether a heading such as 'Consignment Reference' or 'consignment_reference' names references."""
+    """Whether a heading such as 'Consignment Reference' or 'consignment_reference' names references."""
     return "".join(filter(str.isalnum, name.casefold())) in _LIKELY
 
 
 def alike(names: Sequence[str], column: str) -> list[int]:
-    """Give the positions of `names` that are `column`: as it is spelt, else whatever their case and spaces."""
+    """The positions of the names that equal `column`: exactly, else without case and spaces."""
     for spell in (bare, folded):
         if found := [position for position, name in enumerate(names) if spell(name) == spell(column)]:
             return found
@@ -38,10 +38,10 @@ def alike(names: Sequence[str], column: str) -> list[int]:
 
 
 def locate(names: Sequence[str], column: str) -> int | None:
-    """Give the position of `column` in `names`; None where it is not.
+    """The position of `column` in `names`; None where it is not among them.
 
     Raises:
-        InputError: two have that name.
+        InputError: several columns have that name.
     """
     found = alike(names, column)
     if len(found) > 1:
@@ -52,20 +52,20 @@ def locate(names: Sequence[str], column: str) -> int | None:
 
 
 def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Mapping[str, int] | None = None) -> int:
-    """Give the position of the one column that holds the references.
+    """The position of the one column that holds the references.
 
-    It is the one whose name says so. Where several or none do, it is the only one of these, or of all, that holds
-    references. A name goes before content, since a column that merely holds references may be about other
-    consignments than those to be cancelled; but not where another column holds more of them.
+    The column whose name says so is taken. If several names do, or none, it is the only column of these, or of all,
+    that holds references. The name decides before the content, since a column with references may be about consignments
+    that are not to be cancelled. If another column holds more references than the named one, nothing is taken.
 
     Args:
-        names: of all columns.
-        held: the references that each holds in a sample of rows.
-        sample: the rows of the sample.
-        elsewhere: the references held by what can only be meant where it is named, such as the keys of inner objects.
+        names: the names of all columns.
+        held: the number of references in each column, in a sample of rows.
+        sample: the number of rows in the sample.
+        elsewhere: the number of references in places that must be named to be used, such as keys of inner objects.
 
     Raises:
-        InputError: there is none, or more than one may be meant.
+        InputError: no column, or more than one, may be meant.
     """
     likely = [position for position, name in enumerate(names) if looks_like_reference(name)]
     others = {name: number for name, number in (elsewhere or {}).items() if number}
@@ -73,13 +73,13 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if len(matching) != 1:
         if others and not matching:
             first = next(iter(others))
-            raise InputError(f"references are under {quoted(first)}: name it with --column {plainly(first)}")
-        which = "several columns may be" if likely or matching else "no column is known to be"
-        raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
+            raise InputError(f"references are under {quoted(first)}: choose it with --column {plainly(first)}")
+        which = "several columns may hold" if likely or matching else "no column is known to hold"
+        raise InputError(f"{which} the references: choose one with --column; {listing(names)}")
     found = matching[0]
     if says_not(names[found]):
         raise InputError(
-            f"references are under {quoted(names[found])}, and by its name they may not be meant: name it with "
+            f"references are under {quoted(names[found])}, whose name says that they may not be meant: choose it with "
             "--column if they are"
         )
     rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
@@ -87,32 +87,32 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if best and rivals[best] > held[found]:
         raise InputError(
             f"column {quoted(names[found])} was found by its name, but {quoted(best)} holds more references: "
-            "name the one that is meant with --column"
+            "choose one with --column"
         )
     if not likely and 2 * held[found] < sample:
         raise InputError(
-            f"only some rows hold a reference, in column {quoted(names[found])}: name it with --column if it is meant"
+            f"only some rows hold a reference, in column {quoted(names[found])}: choose it with --column if it is meant"
         )
     return found
 
 
 def quoted(name: str) -> str:
-    """Give a name to be shown: escaped, cut and between quotes."""
+    """A name for messages: escaped, cut and in quotes."""
     return f"'{plainly(name)}'"
 
 
 def plainly(name: str) -> str:
-    """Give a name to be shown: escaped and cut."""
+    """A name for messages: escaped and cut."""
     text = shown(bare(name))
     return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}…"
 
 
 def listing(names: Sequence[str], what: str = "columns") -> str:
-    """Say what columns there are."""
+    """Lists the columns for a message."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"the {what} are: {', '.join(map(quoted, names[:_LISTED])) or 'none'}{more}"
 
 
 def folded(name: str) -> str:
-    """Give a name without blanks and the case of its letters."""
+    """A name without blanks, in one case."""
     return "".join(bare(name).casefold().split())

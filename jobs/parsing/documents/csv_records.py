@@ -1,4 +1,4 @@
-"""CSV, a record at a time, with quoted cells that may hold delimiters, quotes and newlines."""
+"""Reads CSV record by record. Quoted cells may hold delimiters, quotes and newlines."""
 
 import csv
 import io
@@ -15,23 +15,23 @@ from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LineBuffer
 from cancellist.jobs.parsing.documents.spans import Spans
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
-# Read after the last whole line. Where that ends a record, it is a record of its own; inside of a quoted cell it
-# closes that cell. So its place tells whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
+# It is put after the last whole line. At the end of a record it becomes a record of its own; inside of a quoted cell it
+# closes that cell. So its place shows whether the last record is whole. NUL occurs nowhere else: decoding refuses it.
 _SENTINEL: Final = '\0"'
 _USUAL_NAMES: Final = ("reference", "consignment reference", "consignment_reference", "consignment", "ref")
 
-csv.field_size_limit(4 * MAX_ENTRY)  # ours is `MAX_ENTRY`, and says which line it is
+csv.field_size_limit(4 * MAX_ENTRY)  # our own limit is `MAX_ENTRY`, and its error names the line
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How the records of a table are to be read.
+    """The shape of a table's records.
 
     Attributes:
-        delimiter: what parts the cells.
-        position: which cell of a record is the reference.
-        width: how many cells a record has; in those of a longer one, nobody knows which is which.
-        header: the names of the columns; none where there is no header.
+        delimiter: the separator of cells.
+        position: the place of the reference in a record, from 0.
+        width: the number of cells of a record. In a longer record the columns are not known.
+        header: the names of the columns; empty without a header.
     """
 
     delimiter: str
@@ -41,7 +41,7 @@ class Table:
 
 
 class CsvParser:
-    """Reads the cells of one column."""
+    """Reads one column of a CSV table."""
 
     column = None
 
@@ -59,26 +59,26 @@ class CsvParser:
 
     @property
     def swallowed(self) -> int:
-        """References in rows that a quoted cell has swallowed, which are not taken."""
+        """References in rows inside of a quoted cell. They are not taken."""
         return self._spans.swallowed
 
     @property
     def span(self) -> tuple[int, str] | None:
-        """The line of the first such cell, and what is to be said of it."""
+        """The line of the first such cell, and a message about it."""
         return self._spans.first
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """Notes for the user."""
         lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
         again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
         return (*self._spans.notes, *again)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
-        """Take the next piece of text and give the entries that are whole.
+        """Takes the next piece of text; returns the entries that are whole.
 
         Raises:
-            InputError: a quoted cell is malformed or never closed, or it cannot be known which cell is meant.
+            InputError: a quoted cell is malformed or never closed, or it is not clear which cell is the reference.
         """
         taken = self._buffer.take(text, final=final)
         if not taken:
@@ -102,7 +102,7 @@ class CsvParser:
     def _clean(
         self, lines: Sequence[int], values: list[str], rows: Sequence[str] | Sequence[Sequence[str]]
     ) -> RawBatch | None:
-        """Take the cells of records that are all as they should be; nothing where one is blank."""
+        """Takes the cells of records of the right width, all at once; None where one is blank or may be a header."""
         if wrapped("".join(values)):
             values = list(map(bare, values))
         lines, values, blank = without_blanks(lines, values)
@@ -114,10 +114,10 @@ class CsvParser:
         return RawBatch(lines, values, rows=rows)
 
     def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> list[tuple[int, str]]:
-        """Look at the malformed entries of a batch, and at what is around them; give those that stand alone in a row.
+        """Checks the malformed entries of a batch and the rows around them; returns those that are alone in a row.
 
         Raises:
-            InputError: one of them is a heading or a remark, or holds a reference among other words.
+            InputError: one is a heading or a remark, or holds a reference among other words.
         """
         alone = []
         for line, at in questioned(raw, invalid):
@@ -136,7 +136,7 @@ class CsvParser:
                 break
 
     def places(self, row: str | Sequence[str]) -> Iterator[str]:
-        """Give the names of the columns of a row that hold a reference."""
+        """The names of the columns in which a row holds a reference."""
         header = self._table.header
         for at in places(self._parted(row), self._pattern):
             yield (header[at] if at < len(header) else "") or f"column {at + 1}"
@@ -145,7 +145,7 @@ class CsvParser:
         return row.split(self._table.delimiter) if isinstance(row, str) else row
 
     def _quoted(self, taken: str, *, final: bool) -> tuple[list[list[str]], Sequence[int]]:
-        """Give the whole records and the lines on which they begin; hold back the last one if it is not whole."""
+        """The whole records and the lines on which they begin; an unfinished last record is held back."""
         first = self._buffer.line
         rows, held, fault = records(taken, self._table.delimiter, strict=True)
         if fault:
@@ -170,7 +170,7 @@ class CsvParser:
         return rows, lines
 
     def _each(self, lines: Sequence[int], rows: list[list[str]]) -> RawBatch:
-        """Take the cells of records that may be blank, or longer or shorter than they should be."""
+        """Takes the cells one by one, of records that may be blank, too long or too short."""
         table = self._table
         self._looked = True
         kept: list[int] = []
@@ -203,10 +203,10 @@ class CsvParser:
         return RawBatch(kept, values, tuple(invalid), len(without), whole, without)
 
     def _is_header(self, line: int, row: list[str]) -> bool:
-        """Say whether a record is the header once more.
+        """Whether a record repeats the header.
 
         Raises:
-            InputError: it is another header, so that the records below it have other columns.
+            InputError: it is a different header, so the records below it have other columns.
         """
         place = self._table.position
         if len(row) > place and self._pattern.matches(normalise(bare(row[place]))):
@@ -216,7 +216,7 @@ class CsvParser:
         if 2 * known < len(cells) or known < min(2, self._table.width):
             return False
         if [folded(cell) for cell in row] != [folded(name) for name in self._table.header]:
-            raise InputError(f"line {line}: another header begins here; hand in the files apart, as several files")
+            raise InputError(f"line {line}: another header begins here; hand in each table as a file of its own")
         self._again += 1
         return True
 
@@ -229,36 +229,36 @@ class CsvParser:
         return InvalidEntry(line, shown(table.delimiter.join(row).strip(NOISE)), f"{cells}, {wanted}")
 
     def _check_shape(self, line: int, row: list[str]) -> None:
-        """Refuse a record whose cells may have moved, so that another column's reference could be taken.
+        """Refuses a record whose cells may have moved, since another column's reference could be taken.
 
-        A blank cell too many may come of a delimiter within another cell; too few, after a record that breaks off,
-        may be the rest of that.
+        An extra blank cell may come from a delimiter inside of another cell. A short record after another short one may
+        be the rest of it.
         """
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         if len(row) > self._table.width:
             raise InputError(
-                f"line {line}: it has {cells} and others have {self._table.width}, though the last are blank: quote "
-                "cells that hold the delimiter, or take away what is too much at the line's end"
+                f"line {line}: it has {cells}, the last of them blank, and others have {self._table.width}: quote "
+                "cells that hold the delimiter, or remove the extra delimiters at the line's end"
             )
         if self._cut_off:
             raise InputError(
-                f"line {line}: it has {cells} and others have {self._table.width}, and so has the line above: were "
-                "they one, parted by a line's end in a cell? Quote such cells"
+                f"line {line}: it has {cells} and others have {self._table.width}, and the line above is short, too: "
+                "if a line's end in a cell divided one row, quote that cell"
             )
 
 
 def _spellings(names: Sequence[str]) -> frozenset[str]:
-    """Give how a header may be spelt where it is repeated: as it is, and in the usual letters."""
+    """The spellings of a header that is repeated: as it is, and in the usual cases."""
     spelt = {bare(name) for name in names} | set(_USUAL_NAMES)
     return frozenset(one for name in spelt if name for one in (name, name.lower(), name.upper(), name.title()))
 
 
 def records(text: str, delimiter: str, *, strict: bool) -> tuple[list[list[str]], int, str]:
-    r"""Part whole lines into records.
+    r"""Splits whole lines into records.
 
     Returns:
-        The records that are whole; how many `\n` the last one holds that is not; and what is malformed, in which case
-        the second is the line, from 0.
+        The whole records; the number of `\n` in an unfinished last record; and the fault of malformed CSV, in which
+        case the second value is its line, from 0.
     """
     reader = csv.reader(
         io.StringIO(text + _SENTINEL, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=strict
@@ -272,12 +272,12 @@ def records(text: str, delimiter: str, *, strict: bool) -> tuple[list[list[str]]
 
 
 def last_filled(row: Sequence[str]) -> int:
-    """Give the number of a record's last cell that is not blank, from 1."""
+    """The number of a record's last cell that is not blank, from 1; 0 where all are."""
     return next((number for number in range(len(row), 0, -1) if row[number - 1].strip(NOISE)), 0)
 
 
 def beyond(row: Sequence[str], width: int) -> bool:
-    """Say whether a cell that is not blank stands where the header has none."""
+    """Whether a record has a cell that is not blank beyond the header's last column."""
     return len(row) > width and last_filled(row) > width
 
 

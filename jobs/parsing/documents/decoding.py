@@ -1,4 +1,4 @@
-r"""Bytes to text: which encoding it is, and lines that all end in `\n`."""
+r"""Decodes bytes to text: detects the encoding, and ends all lines with `\n`."""
 
 import codecs
 import io
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.parsing.documents.foreign_formats import refuse_binary
+from cancellist.jobs.parsing.documents.foreign_formats import CONTROLS, refuse_binary
 
 _MARKS: Final = (
     # UTF-32's mark begins with that of UTF-16.
@@ -16,11 +16,10 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
 _BINARY_SHARE: Final = 0.02
 _WIDE_SHARE: Final = 0.5
 _STRAY_SHARE: Final = 0.1
-# How files of DOS end, and what they are filled up with; what editors add may follow.
+# DOS files end with ^Z, may be filled up with it, and may have blanks behind it that editors added.
 _DOS_END: Final = re.compile(r"\x1a[\x1a \t\n]*\Z")
 _LONGEST_END: Final = 4096
 
@@ -28,16 +27,16 @@ _LONGEST_END: Final = 4096
 class Decoder:
     """Decodes the pieces of one document, in order.
 
-    Its encoding is settled by `head`, the first piece, which is yet to be decoded. What then turns out not to be
-    UTF-8 is read as Windows-1252 where all before was ASCII, as spreadsheets on Windows write it; else what is
-    broken is replaced. Neither can make a reference of what is none, since references are ASCII.
+    The first piece, `head`, decides the encoding; it must be decoded afterwards too. If a piece turns out not to be
+    UTF-8, the rest is read as Windows-1252 if all before was ASCII, since spreadsheets on Windows write it; else broken
+    characters are replaced. Neither can turn another text into a reference, since references are ASCII.
 
     Attributes:
-        encoding: the name that Python has for it.
-        warning: what the user should know of it, or nothing.
+        encoding: Python's name of the encoding.
+        warning: a note for the user; empty where there is none.
 
     Raises:
-        InputError: it is not text.
+        InputError: the document is no text.
     """
 
     def __init__(self, head: bytes) -> None:
@@ -49,10 +48,10 @@ class Decoder:
         self._held = ""
 
     def decode(self, piece: bytes, *, final: bool) -> str:
-        r"""Give the text that is whole so far, each line's end a `\n`.
+        r"""Decodes the next piece; returns the whole text so far, with `\n` at each line's end.
 
         Raises:
-            InputError: it is not text.
+            InputError: the document is no text.
         """
         piece, self._mark = piece[self._mark :], 0
         try:
@@ -65,7 +64,7 @@ class Decoder:
         return self._without_end(self._newlines.decode(text, final), final=final)
 
     def _without_end(self, text: str, *, final: bool) -> str:
-        """Hold back what may be the ^Z that closes the document, and drop it there."""
+        """Holds back a ^Z that may end the document, and drops it at the end."""
         text, self._held = self._held + text, ""
         if "\x1a" in text and (found := _DOS_END.search(text)) and len(found[0]) <= _LONGEST_END:
             text, self._held = text[: found.start()], "" if final else found[0]
@@ -73,7 +72,9 @@ class Decoder:
 
     def _decode_otherwise(self, error: UnicodeDecodeError, *, final: bool) -> str:
         if self.encoding != "utf-8":
-            raise InputError(f"the input is not whole: it breaks its encoding, {self.encoding}") from error
+            raise InputError(
+                f"the input is damaged: it is not valid {self.encoding}; hand in the whole file"
+            ) from error
         good = error.object[: error.start].decode()
         if self._ascii and good.isascii():
             self.encoding = "cp1252"
@@ -85,7 +86,7 @@ class Decoder:
 
 
 def _identify(head: bytes) -> tuple[str, int]:
-    """Give the encoding and the length of its mark; refuse what is not text and say what it is."""
+    """The encoding and the length of its byte order mark; refuses what is no text."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             if encoding == "utf-8":
@@ -98,7 +99,7 @@ def _identify(head: bytes) -> tuple[str, int]:
         return "utf-16-le", 0
     if even > half * _WIDE_SHARE and odd <= half * _STRAY_SHARE:
         return "utf-16-be", 0
-    controls = len(head) - len(head.translate(None, _CONTROLS))
+    controls = len(head) - len(head.translate(None, CONTROLS))
     if even or odd or controls > len(head) * _BINARY_SHARE:
         raise InputError("the input is not text: hand in CSV, JSON, or one reference a line")
     return "utf-8", 0

@@ -1,4 +1,4 @@
-"""What is no list of references, named for what it is, with what to do."""
+"""Recognises files that are no list of references, and says what they are and what to do."""
 
 import re
 from codecs import BOM_UTF8
@@ -42,7 +42,7 @@ _FOREIGN: Final = (
     (b"MM\x00*", "a picture", _LIST),
 )
 _BINARY_ONLY: Final = frozenset({b"ORC", b"MSCF", b"PAR1", b"BZh", b"FEA1", b"GIF8", b"ARROW1"})
-"""Beginnings that text may have as well."""
+"""Beginnings that a text may also have."""
 _ZIPPED: Final = (
     (b"oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)", _SHEET),
     (b"oasis.opendocument", "an OpenDocument file", _EXPORT),
@@ -67,14 +67,15 @@ _MAIL: Final = re.compile(
 )
 _BLANKS: Final = b" \t\r\n\v\f"
 _MARKUP_SEEN: Final = 4096
-_CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
+CONTROLS: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\v\f\r\x1a\x1b")))
+"""Bytes that a text does not hold."""
 
 
 def refuse_binary(head: bytes) -> None:
-    """Refuse what is no text, by its first bytes, or by the first that are no blanks.
+    """Refuses a known binary file by its first bytes, with or without blanks before them.
 
     Raises:
-        InputError: it is a file of a known other kind.
+        InputError: the file is of a known other kind.
     """
     for start in dict.fromkeys((head, head.removeprefix(BOM_UTF8).lstrip(_BLANKS))):
         _refuse_magic(start)
@@ -87,17 +88,17 @@ def _refuse_magic(head: bytes) -> None:
                 raise _refusal(name, mend)
         raise _refusal("a zip archive", _UNPACK)
     for magic, name, mend in _FOREIGN:
-        if head.startswith(magic) and (magic not in _BINARY_ONLY or len(head) != len(head.translate(None, _CONTROLS))):
+        if head.startswith(magic) and (magic not in _BINARY_ONLY or len(head) != len(head.translate(None, CONTROLS))):
             raise _refusal(name, mend)
     if head.startswith(*_TAR):
         raise _refusal("a tar archive", _UNPACK)
 
 
 def refuse_text(start: str) -> None:
-    """Refuse text that is no list, by its first characters that are not blank.
+    """Refuses a text that is no list, by its first characters that are not blank.
 
     Raises:
-        InputError: it is a page, XML or a mail, or what begins as a file of another kind.
+        InputError: the text is a web page, XML or a mail, or begins like a file of another kind.
     """
     _refuse_magic(start[:_MARKUP_SEEN].encode("latin-1", "replace"))
     if _MARKUP.match(start):

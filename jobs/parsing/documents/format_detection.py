@@ -1,4 +1,4 @@
-"""What form a document has, judged by its first lines."""
+"""Detects the form of a document by its first lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import listing, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table
 from cancellist.jobs.parsing.documents.foreign_formats import refuse_text
-from cancellist.jobs.parsing.documents.headers import Row, delimiter_of, explicit, rows_of, table_of
+from cancellist.jobs.parsing.documents.headers import delimiter_of, explicit, table_of
 from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_text import is_string
 from cancellist.jobs.parsing.documents.lines import header_of, plain
+from cancellist.jobs.parsing.documents.table_rows import Row, rows_of
 from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
 
 Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]
 FORMS: Final[Mapping[Form, str]] = {
     "csv": "CSV", "json": "JSON", "jsonl": "JSON lines", "lines": "one reference a line",
 }  # fmt: skip
-"""What each is called."""
+"""The name of each form in messages."""
 
 _SAMPLE: Final = 200
-"""Lines by which the form is judged."""
+"""The number of lines by which the form is detected."""
 _LEAST: Final = 10
-"""Rows of a table without which more of it is wanted."""
+"""The least rows by which a table is detected, unless the document has fewer."""
 
 
 _LIST: Final = Table(",", position=0, width=1)
@@ -32,14 +33,14 @@ _LIST: Final = Table(",", position=0, width=1)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a document is to be read.
+    """The layout of a document.
 
     Attributes:
-        form: its kind.
-        table: of CSV: where its cells are.
-        column: of CSV: the name of the column with the references; None where there is no header.
-        above: of CSV: the lines above the first row.
-        notes: what the user should know of it.
+        form: its form.
+        table: the shape of CSV records.
+        column: the name of the CSV column with the references; None without a header.
+        above: the number of lines above the first CSV row.
+        notes: notes for the user.
     """
 
     form: Form
@@ -50,19 +51,19 @@ class Layout:
 
 
 def sniff(head: str, *, whole: bool, hints: Hints, pattern: ReferencePattern) -> Layout | None:
-    """Tell the form of a document.
+    """Detects the layout of a document.
 
     Args:
-        head: its beginning.
-        whole: whether that is all of it.
-        hints: what the user says of it.
-        pattern: what a reference looks like.
+        head: the beginning of the document.
+        whole: whether `head` is the whole document.
+        hints: the user's options.
+        pattern: the pattern of references.
 
     Returns:
-        How it is to be read; None where more of it is wanted.
+        The layout; None where more of the document is needed.
 
     Raises:
-        InputError: it has none of the forms, or the column with the references cannot be told.
+        InputError: the document has none of the forms, or the column with the references is not clear.
     """
     start = head.lstrip(NOISE)
     if not start:
@@ -85,7 +86,7 @@ def sniff(head: str, *, whole: bool, hints: Hints, pattern: ReferencePattern) ->
 
 
 def _sample(lines: list[str]) -> list[str]:
-    """Give the first lines, up to so many that are not blank."""
+    """The first lines, up to `_SAMPLE` that are not blank."""
     filled = [at for at, line in enumerate(lines) if line.strip(NOISE)][:_SAMPLE]
     return lines[: filled[-1] + 1] if filled else []
 

@@ -1,4 +1,4 @@
-"""What stands among references and is none: headings, remarks, and references among other words."""
+"""Recognises text among references that may change their meaning: headings, remarks, and references among words."""
 
 import re
 from bisect import bisect_left
@@ -22,44 +22,44 @@ _NOTHING: Final = frozenset(
     {"-", "--", "\u2013", "\u2014", "?", "n/a", "na", "#n/a", "n.a.", "none", "null", "nil", "nan", "tbc", "tbd"}
     | {"unknown", "empty", "blank"}
 )
-"""What people and programs write into a cell that holds nothing."""
+"""Words that people and programs write into an empty cell."""
 _PARTING: Final = re.compile(
     r"\b(keep|kept|retain(ed)?|hold|held|exclud(e|es|ed|ing)|except|ignored?|skip(ped)?|do\s+not|don.?t|but\s+not|never|"
     r"cancel(s|led|ling|lation|lations)?|deleted?|removed?|replaced?|replaces|leave|remaining|others?|following|section)\b",
     re.IGNORECASE,
 )
-"""Words that say which references are meant."""
+"""Words that say which references are meant, or not meant."""
 _KEEPING: Final = re.compile(
     r"\b(keep|kept|retain(ed)?|hold|held|exclud(e|es|ed|ing)|except|ignored?|skip(ped)?|do\s+not|don.?t|but\s+not|"
     r"never)\b",
     re.IGNORECASE,
 )
-"""Those of them that say which are not."""
+"""The words among them that say which references are not meant."""
 _OTHERS: Final = re.compile(r"\breplac(ed|ement|ements|es|ing)\b", re.IGNORECASE)
-"""Words in a name that may be of what stands in another's place."""
+"""Words in the name of a column that may hold replacements."""
 _WORD: Final = re.compile(r"[\W_]*[^\W\d_]{2,}[\W_]*|[^\W\d_]*[^\x00-\x7f\W\d_][^\W\d_]*")
-"""Two letters or more, or one that is not ASCII, which may be a word by itself."""
+"""A word: two letters or more, or one letter that is not ASCII."""
 _LABEL: Final = re.compile(r"[^\W\d_][^:\uff1a\n]{0,60}(?::\s+|\uff1a\s*)\S|[^\W\d_][^:\n]{0,60}:.*@", re.DOTALL)
-"""A line such as those above a mail, in any language: a word, a colon, and a text."""
+"""A labelled line like those above a mail, in any language: a word, a colon, and a text."""
 _WORD_ENDS: Final = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _SET_OFF: Final = re.compile(r"([=\-*#~_+])\1|.*[:;]$", re.DOTALL)
-"""Words between lines of signs, or before a colon."""
+"""Words between rows of signs, or before a colon."""
 _PAIR: Final = 2
-"""Columns of a table in which a row with one cell filled may be a row like others."""
+"""In a table of this many columns or fewer, a row with one filled cell may be an ordinary row."""
 
 
 def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool = False) -> None:
-    """Refuse an entry, which is no reference and has nothing beside it, where it parts or qualifies references.
+    """Refuses a malformed entry, alone on its line, that may divide references or change which are meant.
 
     Args:
-        line: where it stands.
-        text: what it is.
-        pattern: what a reference looks like.
+        line: its line.
+        text: its text.
+        pattern: the pattern of references.
         first: whether it may be the list's header.
 
     Raises:
-        InputError: it is a heading or a remark, or holds a reference among other words. Above a list only what says
-            that it is not meant is.
+        InputError: it is a heading or a remark, or holds a reference among other words. On the first line it is
+            refused only if it says that references are not meant.
     """
     if among_words(text, pattern):
         raise InputError(
@@ -71,23 +71,23 @@ def check_alone(line: int, text: str, pattern: ReferencePattern, *, first: bool 
 
 
 def remark(line: int, text: str) -> InputError:
-    """Say that a text may part references that are meant from others."""
+    """The error for a text that may divide references that are meant from others."""
     return InputError(
-        f"line {line}: '{shown(text.strip(NOISE))}' stands among references as a heading or a remark: take it out, and "
-        "leave only references that are to be cancelled"
+        f"line {line}: '{shown(text.strip(NOISE))}' looks like a heading or a remark among references: remove it, and "
+        "keep only references that are to be cancelled"
     )
 
 
 def is_words(text: str) -> bool:
-    """Say whether a text is words or decoration alone, without a digit, and not a way to say that there is nothing."""
+    """Whether a text is only words or decoration, without a digit, and not a word for an empty cell."""
     return not _DIGIT.search(text) and not says_nothing(text) and text.strip(NOISE).isprintable()
 
 
 def is_remark(text: str) -> bool:
-    """Say whether words or decoration may part references that are meant from others.
+    """Whether words or decoration may divide references that are meant from others.
 
-    Words that say what is to be done with them do, and words that are set off by signs, or follow a label. Any other
-    word among references is merely malformed.
+    These are words that say what to do with references, words set off by signs, and labelled lines. Any other word
+    among references is only malformed.
     """
     cell = bare(text)
     if says_nothing(text) or not cell.isprintable():
@@ -96,16 +96,16 @@ def is_remark(text: str) -> bool:
 
 
 def is_title(text: str) -> bool:
-    """Say whether a text is several words, with digits or without: among references it may be a heading.
+    """Whether a text is several words, with or without digits. Among references it may be a heading.
 
-    A reference that blanks have broken is not: it has no word of letters alone.
+    A reference that is broken by blanks is not, since it has no word of letters only.
     """
     words = [word for word in text.split() if any(map(str.isalnum, word))]
     return len(words) > 1 and any(map(_WORD.fullmatch, words))
 
 
 def may_head(text: str) -> bool:
-    """Say whether a text, above a list, may be its header: words alone, and none that say what is not meant."""
+    """Whether a text above a list may be its header: only words, and none that says what is not meant."""
     return (
         is_words(text)
         and bare(text)[:1].isalpha()
@@ -114,48 +114,48 @@ def may_head(text: str) -> bool:
 
 
 def keeps(text: str) -> bool:
-    """Say whether words say that something is not meant."""
+    """Whether a text says that references are not meant."""
     return not says_nothing(text) and bool(_KEEPING.search(text))
 
 
 def says_which(name: str) -> bool:
-    """Say whether a name, such as `toCancel` or `kept_ones`, says which references are meant."""
+    """Whether a name such as `toCancel` or `kept_ones` says which references are meant."""
     return bool(_PARTING.search(_WORD_ENDS.sub(" ", name)))
 
 
 def says_not(name: str) -> bool:
-    """Say whether a name, such as `doNotCancel` or `replaced_by`, says that references under it are not meant."""
+    """Whether a name such as `doNotCancel` or `replaced_by` says that the references under it are not meant."""
     words = _WORD_ENDS.sub(" ", name)
     return bool(_KEEPING.search(words) or _OTHERS.search(words))
 
 
 def says_nothing(text: str) -> bool:
-    """Say whether a text is blank, or a usual word for it."""
+    """Whether a text is blank, or a usual word for an empty cell."""
     return (cell := bare(text).casefold()) in _NOTHING or not cell
 
 
 def is_decoration(row: Sequence[str]) -> bool:
-    """Say whether a row is there to part others: it holds neither letters nor digits."""
+    """Whether a row only separates others: it has neither letters nor digits."""
     return not any(map(str.isalnum, "".join(row)))
 
 
 def is_heading(row: Sequence[str], pattern: ReferencePattern) -> bool:
-    """Say whether a row may name columns: words alone, and no reference."""
+    """Whether a row may name columns: it has words, no digit and no reference."""
     return not any(map(_DIGIT.search, row)) and any(map(is_words, row)) and not places(row, pattern)
 
 
 def places(row: Sequence[str], pattern: ReferencePattern) -> set[int]:
-    """Give the cells of a row that are references."""
+    """The positions of the cells of a row that are references."""
     return {at for at, cell in enumerate(row) if pattern.matches(normalise(bare(cell)))}
 
 
 def filled(row: Sequence[str]) -> int:
-    """Give how many cells of a row hold something."""
+    """The number of cells of a row that are not blank."""
     return sum(1 for cell in row if cell.strip(NOISE))
 
 
 def questioned(raw: RawBatch, invalid: Sequence[InvalidEntry]) -> Iterator[tuple[int, int]]:
-    """Give the lines of malformed entries, and their places in a batch."""
+    """The lines of malformed entries, and their places in a batch."""
     for entry in invalid:
         at = bisect_left(raw.lines, entry.line)
         if at < len(raw.lines) and raw.lines[at] == entry.line:
@@ -163,7 +163,7 @@ def questioned(raw: RawBatch, invalid: Sequence[InvalidEntry]) -> Iterator[tuple
 
 
 class Titles:
-    """Watches a list for several words in a line that stand between references, and so may part them."""
+    """Watches a list for lines of several words between references, which may divide them."""
 
     def __init__(self, pattern: ReferencePattern) -> None:
         self._pattern = pattern
@@ -171,15 +171,15 @@ class Titles:
         self._title: tuple[int, str] | None = None
 
     def look(self, raw: RawBatch, alone: Sequence[tuple[int, str]], *, holds: bool) -> None:
-        """Look at a batch.
+        """Checks a batch.
 
         Args:
             raw: its entries.
-            alone: its malformed entries that have nothing beside them, and their lines.
-            holds: whether it has a reference.
+            alone: the lines and texts of malformed entries that are alone on their lines.
+            holds: whether the batch has a reference.
 
         Raises:
-            InputError: references stand above such words, and below them.
+            InputError: there are references both above and below such a line.
         """
         if self._title and holds:
             raise remark(*self._title)
@@ -198,10 +198,10 @@ class Titles:
 
 
 class Headings:
-    """Watches the rows of a table for the beginning of another one.
+    """Watches the rows of a table for the beginning of another table.
 
     Attributes:
-        watching: whether the next row has to be looked at.
+        seen: whether a row with a reference, or with digits, was seen.
     """
 
     def __init__(self, position: int, width: int, pattern: ReferencePattern) -> None:
@@ -217,22 +217,22 @@ class Headings:
 
     @property
     def watching(self) -> bool:
-        """Whether the rows to come have to be looked at, one by one."""
+        """Whether the next rows must be checked one by one."""
         return self._gap or bool(self._line)
 
     def part(self) -> None:
-        """Take note of a blank row."""
+        """Notes a blank row."""
         self._gap = True
 
     def forget(self) -> None:
-        """Take note that the row is the header once more."""
+        """Notes that the row repeats the header."""
         self._gap, self._line = False, 0
 
     def look(self, line: int, row: Sequence[str]) -> None:
-        """Look at the next row.
+        """Checks the next row.
 
         Raises:
-            InputError: a row of words above it has begun another table.
+            InputError: a row of words above it begins another table.
         """
         if is_decoration(row):
             self._gap = True
@@ -247,8 +247,8 @@ class Headings:
             new = held - self._known
             if any(at < len(self._row) and self._row[at].strip(NOISE) for at in new) or not self._known:
                 raise InputError(
-                    f"line {self._line}: '{shown(' '.join(self._row).strip(NOISE))}' stands among references as a "
-                    "heading does: where another table or part begins there, hand them in apart, as several files"
+                    f"line {self._line}: '{shown(' '.join(self._row).strip(NOISE))}' looks like a heading among "
+                    "references: if another table or part begins there, hand in each as a file of its own"
                 )
             self._line = 0
         self.seen = self.seen or bool(held)

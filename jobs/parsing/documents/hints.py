@@ -1,23 +1,23 @@
-"""What a user says of a document, where it is not to be found out."""
+"""The user's options for reading a document."""
 
 from dataclasses import dataclass
 from typing import Final
 
 _DIGITS: Final = 9
 BEYOND: Final = 10**_DIGITS
-"""More columns than any table has: what a longer number stands for."""
+"""Stands for any longer number; no table has so many columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """How a document is to be read; what is left out is told by its content.
+    """Options for reading a document. What is left out is detected by the content.
 
     Attributes:
-        column: the name or the number, from 1, of the CSV column with the references; or a key of JSON, dotted where
-            it is within other objects.
-        delimiter: what parts the cells of CSV.
-        header: whether CSV may begin with the names of its columns.
-        skip_lines: the lines at the beginning that are passed over, whatever they hold.
+        column: the name or number (from 1) of the CSV column with the references; or a key of JSON, with dots for keys
+            of inner objects.
+        delimiter: the separator of CSV cells.
+        header: whether CSV may begin with a header.
+        skip_lines: the number of lines to skip at the beginning.
     """
 
     column: str | None = None
@@ -27,7 +27,7 @@ class Hints:
 
     @property
     def number(self) -> int | None:
-        """The number of the column, where it is one."""
+        """The column's number, if `column` is one; else None."""
         if self.column is None or not self.column.isdecimal():
             return None
         digits = self.column.lstrip("0") or "0"

@@ -1,4 +1,4 @@
-"""The references in JSON values that stand side by side: strings that are references, or objects that hold them."""
+"""Takes references from a sequence of JSON values: strings that are references, or objects that hold them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,25 +11,25 @@ from cancellist.jobs.parsing.documents.json_text import spelt
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise
 
 _SAMPLE: Final = 100
-"""Values by which the key is found."""
+"""The number of values by which the key is found."""
 _DEEPEST: Final = 8
 _MISSING: Final = object()
 _IN_THE_WAY: Final = object()
 
 
 class Items:
-    """Takes the references out of values, and tells which key of objects holds them.
+    """Takes references from values, and finds the key of objects that holds them.
 
-    The key is settled by a sample; what was named is taken as it is, and an object without it holds a blank.
+    A sample decides the key. A key that the user named is used as it is; an object without it counts as blank.
 
     Args:
-        column: the key that was named; dotted, it reaches into inner objects.
-        pattern: what a reference looks like, where the key is to be found.
-        out: is given the batches.
-        optional: whether values without the key that was named are passed over, since something else may be meant.
+        column: the user's key; dots reach into inner objects.
+        pattern: the pattern of references.
+        out: the list to which batches are added.
+        optional: whether values without the user's key are skipped, since another place may be meant.
 
     Attributes:
-        key: the key in use, dotted; None for strings, or as long as it is not settled.
+        key: the key in use, with dots; None for strings, or before it is decided.
         found: values under the key.
     """
 
@@ -48,10 +48,10 @@ class Items:
         self._kind: type[Any] | None = None
 
     def take(self, items: list[Any], lines: Sequence[int]) -> None:
-        """Take values.
+        """Takes values and the lines on which they begin.
 
         Raises:
-            InputError: the key cannot be told, or some are strings and some are objects.
+            InputError: the key is not clear, or strings and objects are mixed.
         """
         if self._kind is None:
             self._held.append((items, lines))
@@ -61,10 +61,10 @@ class Items:
             self._emit(items, lines)
 
     def close(self) -> None:
-        """Say that there are no more.
+        """Ends the values.
 
         Raises:
-            InputError: as `take`; or nothing has the key that was named.
+            InputError: as for `take`; or no object has the user's key.
         """
         if self._kind is None and self._held:
             self._settle()
@@ -106,7 +106,7 @@ class Items:
         self._refuse_arrays(objects)
 
     def _name(self, column: str, objects: list[dict[str, Any]], names: Sequence[str]) -> None:
-        """Settle on the key that was named, which need not be in the sample."""
+        """Decides on the user's key, which may be missing in the sample."""
         path = tuple(column.split("."))
         plain = any(column in item for item in objects)
         reached = len(path) > 1 and any(_reach(item, path) not in (_MISSING, _IN_THE_WAY) for item in objects)
@@ -128,13 +128,13 @@ class Items:
             self._refuse_arrays(objects)
 
     def _refuse_arrays(self, objects: list[dict[str, Any]]) -> None:
-        """Refuse objects that hold arrays where references are looked for, and nothing else there."""
+        """Refuses objects that hold only arrays in the place of the references."""
         values = [_reach(item, self._path) for item in objects]
         array = next(filter(None, (_array_on(item, self._path) for item in objects)), None)
         if array and not any(isinstance(value, str) for value in values):
             raise InputError(
-                f"{quoted(array)} holds an array within each object, where references are not looked for: hand in one "
-                "array of all that is in them, or one object for each consignment"
+                f"{quoted(array)} holds an array in each object, and references are not taken from there: hand in one "
+                "array of all references, or one object for each consignment"
             )
 
     def _emit(self, items: list[Any], lines: Sequence[int]) -> None:
@@ -178,10 +178,10 @@ class Items:
         self._out.append(RawBatch(kept, values, tuple(invalid), len(without), whole, without))
 
     def _of(self, item: Any, line: int) -> Any:
-        """Give the value that ought to be a reference.
+        """The value of an item that should be a reference.
 
         Raises:
-            InputError: strings and objects are mixed, or the key is spelt in another way here.
+            InputError: strings and objects are mixed, or the key is spelt differently here.
         """
         if self._kind is str:
             if isinstance(item, dict):
@@ -195,13 +195,13 @@ class Items:
         if value is _MISSING and (other := _other_spelling(item, self._path)):
             raise InputError(
                 f"line {line}: a key is spelt {quoted(other[0])} here and {quoted(other[1])} elsewhere: "
-                "which is meant cannot be known; spell it in one way"
+                "it is not clear which is meant; spell it in one way"
             )
         return value
 
     def _why(self, value: Any, item: Any) -> str:
         if value is _IN_THE_WAY:
-            return f"no object on the way to {quoted('.'.join(self._path))}"
+            return f"a value on the path {quoted('.'.join(self._path))} is no object"
         what = "null" if value is None else "true or false" if isinstance(value, bool) else _kind(value)
         where = f" under {quoted('.'.join(self._path))}" if isinstance(item, dict) and self._path else ""
         return f"{what}{where}" if where or not self._path else "no object"
@@ -216,7 +216,7 @@ def _mixed(line: int) -> InputError:
 
 
 def _reach(item: dict[str, Any], path: Sequence[str]) -> Any:
-    """Give the value at `path`; `_MISSING` where there is none, `_IN_THE_WAY` where what leads to it is no object."""
+    """The value at `path`; `_MISSING` without one, `_IN_THE_WAY` where a value on the path is no object."""
     value: Any = item
     for name in path:
         if value is None:
@@ -230,14 +230,14 @@ def _reach(item: dict[str, Any], path: Sequence[str]) -> Any:
 
 
 def places(item: object, pattern: ReferencePattern) -> Iterator[str]:
-    """Give the keys of an object, dotted where they are of inner ones, that hold a reference."""
+    """The keys of an object that hold a reference, with dots for keys of inner objects."""
     for path, value in _leaves(item) if isinstance(item, dict) else ():
         if isinstance(value, str) and pattern.matches(normalise(value)):
             yield ".".join(path)
 
 
 def _array_on(item: dict[str, Any], path: Sequence[str]) -> str | None:
-    """Give the key on the way of `path`, whatever its case and blanks, that holds an array in an object."""
+    """The key on `path`, compared without case and blanks, that holds an array; None without one."""
     value: Any = item
     way: list[str] = []
     for name in path:
@@ -254,7 +254,7 @@ def _array_on(item: dict[str, Any], path: Sequence[str]) -> str | None:
 
 
 def _alike_within(objects: list[dict[str, Any]], path: Sequence[str]) -> list[tuple[str, ...]]:
-    """Give the ways into inner objects that are `path` whatever its case and blanks."""
+    """The paths into inner objects that equal `path` without case and blanks."""
     if len(path) == 1:
         return []
     wanted = tuple(map(folded, path))
@@ -263,7 +263,7 @@ def _alike_within(objects: list[dict[str, Any]], path: Sequence[str]) -> list[tu
 
 
 def _other_spelling(item: dict[str, Any], path: Sequence[str]) -> tuple[str, str] | None:
-    """Give the key that is one of `path` in other letters, and that one, in an object that has not got that."""
+    """A key that is spelt differently from the name on `path` that the object lacks, and that name; else None."""
     for name in path:
         if name not in item:
             return next(((other, name) for other in item if folded(other) == folded(name)), None)
@@ -275,7 +275,7 @@ def _other_spelling(item: dict[str, Any], path: Sequence[str]) -> tuple[str, str
 
 
 def _leaves(item: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Give what an object holds, that of inner objects with the way to it."""
+    """The values of an object and its inner objects, each with its path."""
     for name, value in item.items():
         path = (*above, name)
         if isinstance(value, dict) and len(path) < _DEEPEST:

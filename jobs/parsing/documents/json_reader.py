@@ -1,4 +1,4 @@
-"""JSON, read whole: an array, values that follow one another (as JSON lines do), or an object around an array."""
+"""Reads JSON: an array, a sequence of values (such as JSON lines), or an object around an array."""
 
 from collections.abc import Iterator
 from typing import Any, Final, Literal
@@ -14,15 +14,15 @@ _NOTHING: Final = object()
 
 
 class JsonParser:
-    """Reads a JSON document, however it is broken into lines.
+    """Reads a JSON document, with any line breaks.
 
     Attributes:
-        form: `json` where it is one array, or an object that wraps one; `jsonl` where values follow one another.
+        form: `json` for an array, or an object around one; `jsonl` for a sequence of values.
 
     Args:
-        column: the array or the key that was named.
-        pattern: what a reference looks like, where the key is to be found.
-        line: the number of its first line.
+        column: the user's array or key.
+        pattern: the pattern of references.
+        line: the number of the first line.
     """
 
     notes: tuple[str, ...] = ()
@@ -41,14 +41,14 @@ class JsonParser:
 
     @property
     def column(self) -> str | None:
-        """The array or key in use, as it could be named."""
+        """The array or key in use, as the user could give it to --column."""
         return self._items.key or (self._wrapper.column if self._wrapper else None)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
-        """Take the next piece of text and give the entries that are whole.
+        """Takes the next piece of text; returns the entries that are whole.
 
         Raises:
-            InputError: it is malformed, breaks off, is none of the forms, or what is meant cannot be told.
+            InputError: the JSON is malformed or incomplete, has none of the forms, or it is not clear what is meant.
         """
         self._text.feed(text, final=final)
         next(self._reading, None)
@@ -57,7 +57,7 @@ class JsonParser:
         return batches
 
     def places(self, item: object) -> Iterator[str]:
-        """Give the keys of an object that hold a reference."""
+        """The keys of an object that hold a reference."""
         return places(item, self._pattern)
 
     def _document(self) -> Steps[None]:
@@ -100,7 +100,7 @@ class JsonParser:
         self._items.take([item], [line])
 
     def _first(self) -> Steps[tuple[bool, Any]]:
-        """Say whether the first object is the only value, and give it where it is short enough to be a record."""
+        """Whether the first object is the only value, and the object, if it is short enough to be a record."""
         text = self._text
         while True:
             found = text.scan()

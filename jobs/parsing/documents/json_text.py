@@ -1,6 +1,6 @@
-"""The text of a JSON document, which comes in pieces: values are taken off it as soon as they are whole.
+"""Scans the text of a JSON document that arrives in pieces. Values are taken as soon as they are whole.
 
-What waits for more text is a generator that yields when it needs some; `Steps` is its type.
+A generator of type `Steps` yields when it needs more text.
 """
 
 import json
@@ -16,23 +16,23 @@ from cancellist.jobs.parsing.references import NOISE, shown
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 Take: TypeAlias = Callable[[list[Any], Sequence[int]], None]
-"""Is given values, and the lines on which they begin."""
+"""Receives values, and the lines on which they begin."""
 
 SPACE: Final = re.compile(r"[ \t\n\r]*")
 BLANKS: Final = re.compile(f"[{re.escape(NOISE)}]*")
-"""What may stand between the values of a document: files are put together with the marks they began with."""
+"""Blanks between the values of a document. Files that were joined may have byte order marks there."""
 
 _LONGEST_TOKEN: Final = len("-Infinity")
 
 
 class Number(str):
-    """A number as it is spelt: a pattern decides on it, and its length is no matter."""
+    """A number as it is spelt, of any length. The pattern decides whether it is a reference."""
 
     __slots__ = ()
 
 
 class _RefusedError(ValueError):
-    """What Python reads as JSON and is none, or means two things."""
+    """A text that Python accepts although it is no JSON, or is ambiguous."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,12 +55,12 @@ _scan: Final[Callable[[str, int], tuple[Any, int]]] = _JSON.scan_once  # type: i
 
 
 class JsonText:
-    """Text and a place in it.
+    """The text at hand and a position in it.
 
     Attributes:
-        text: what is at hand.
-        at: the place up to which it was taken.
-        final: whether no more comes.
+        text: the text at hand.
+        at: the position up to which it was taken.
+        final: whether no more text comes.
     """
 
     def __init__(self, line: int) -> None:
@@ -70,18 +70,18 @@ class JsonText:
         self._line = line
 
     def feed(self, text: str, *, final: bool) -> None:
-        """Add text, and drop what was taken."""
+        """Adds text, and drops what was taken."""
         self._line = self.line()
         self.text = self.text[self.at :] + text
         self.at = 0
         self.final = final
 
     def line(self, at: int | None = None) -> int:
-        """Give the line of a place."""
+        """The line of a position, by default the present one."""
         return self._line + self.text.count("\n", 0, self.at if at is None else at)
 
     def next(self, blanks: "re.Pattern[str]" = SPACE) -> Steps[str]:
-        """Pass over blanks and give the next character without taking it; nothing at the end."""
+        """Skips blanks; returns the next character without taking it, or an empty text at the end."""
         while True:
             self.at = skip(blanks, self.text, self.at)
             if self.at < len(self.text) or self.final:
@@ -89,10 +89,10 @@ class JsonText:
             yield
 
     def expect(self, wanted: str, where: str) -> Steps[str]:
-        """Take the next character, which must be one of `wanted`.
+        """Takes the next character, which must be one of `wanted`.
 
         Raises:
-            InputError: it is another.
+            InputError: it is another character.
         """
         found = yield from self.next()
         if not found or found not in wanted:
@@ -101,13 +101,13 @@ class JsonText:
         return found
 
     def fault(self, found: str, where: str) -> InputError:
-        """Say that the JSON is malformed here, or ends here."""
+        """The error for JSON that is malformed or ends here."""
         if not found:
             return InputError(f"line {self.line()}: the JSON breaks off; is the input whole?")
         return InputError(f"line {self.line()}: the JSON is malformed: '{shown(found)}' {where}")
 
     def scan(self) -> tuple[Any, int] | None:
-        """Give the value at the place and where it ends; None where more text may make it whole.
+        """The value at the position, and where it ends; None where more text is needed.
 
         Raises:
             InputError: it is malformed.
@@ -125,14 +125,14 @@ class JsonText:
             raise InputError(f"line {self.line()}: the JSON is nested too deeply") from error
         if self.final or self.text[self.at] in '{["':
             return found
-        # A number may go on, and what goes on may be cut within `e+`.
+        # A number may continue in the next piece, and this piece may end inside of `e+`.
         return found if self.text[found[1] : found[1] + len("e+0")].strip(".eE+-") else None
 
     def value(self) -> Steps[Any]:
-        """Take the value at the place.
+        """Takes the value at the position.
 
         Raises:
-            InputError: it is malformed, too long, or breaks off.
+            InputError: it is malformed, too long or incomplete.
         """
         while (found := self.scan()) is None:
             if self.final:
@@ -145,10 +145,10 @@ class JsonText:
         return found[0]
 
     def elements(self, take: Take) -> Steps[None]:
-        """Take the elements of an array, whose bracket was taken, and its end.
+        """Takes the elements of an array, whose opening bracket was taken, and its end.
 
         Raises:
-            InputError: it is malformed or breaks off.
+            InputError: the array is malformed or incomplete.
         """
         found = yield from self.next()
         if found == "]":
@@ -166,10 +166,10 @@ class JsonText:
             found = yield from self.expect(",]", "in place of a comma")
 
     def values(self, take: Take) -> Steps[None]:
-        """Take values that follow one another, to the document's end.
+        """Takes a sequence of values to the document's end.
 
         Raises:
-            InputError: one is malformed or breaks off.
+            InputError: a value is malformed or incomplete.
         """
         while (yield from self.next(BLANKS)):
             before = self.at
@@ -179,9 +179,9 @@ class JsonText:
                 take([(yield from self.value())], [line])
 
     def _ahead(self, take: Take) -> None:
-        """Take all up to the last element's end in one go, where that is found at once.
+        """Takes all elements up to the last whole one in one go, if its end is easy to find.
 
-        A guessed end is right if what comes before it is a JSON array once brackets are put around it.
+        A guessed end is right if the text before it, in brackets, is a JSON array.
         """
         end = self.text.rfind("}," if self.text.startswith("{", self.at) else '",', self.at) + 1
         if not end:
@@ -195,7 +195,7 @@ class JsonText:
         self.at = skip(SPACE, self.text, end + 1)
 
     def _whole(self, take: Take, blanks: "re.Pattern[str]", separator: str) -> None:
-        """Take the values that are whole and followed by the separator; what is malformed is left for `value`."""
+        """Takes the values that are whole and followed by the separator; leaves malformed ones to `value`."""
         text, at, starts = self.text, self.at, list[int]()
         items: list[Any] = []
         try:
@@ -215,13 +215,13 @@ class JsonText:
 
 
 class Lines(Sequence[int]):
-    """The line on which each value of `text` begins, found only where one is asked for: where it is malformed.
+    """The line on which each value of a text begins. They are computed on first use, which only malformed values need.
 
     Args:
-        text: the values; with commas between them where no places are given.
+        text: the values; separated by commas if `starts` is None.
         line: the line on which the text begins.
-        count: how many values there are.
-        starts: the places at which they begin.
+        count: the number of values.
+        starts: the positions at which they begin.
     """
 
     def __init__(self, text: str, line: int, count: int, starts: list[int] | None = None) -> None:
@@ -258,7 +258,7 @@ class Lines(Sequence[int]):
 
 
 def is_string(line: str) -> bool:
-    """Say whether a line is a JSON string and nothing else."""
+    """Whether a line is a JSON string and nothing else."""
     text = line.strip(NOISE)
     try:
         return text.startswith('"') and isinstance(_JSON.decode(text), str)
@@ -267,13 +267,13 @@ def is_string(line: str) -> bool:
 
 
 def skip(blanks: "re.Pattern[str]", text: str, at: int) -> int:
-    """Give the place after the blanks at `at`."""
+    """The position after the blanks at `at`."""
     found = blanks.match(text, at)
     return found.end() if found else at
 
 
 def spelt(item: Any) -> str:
-    """Give a value as JSON, to be shown."""
+    """A value as JSON, for messages."""
     try:
         return shown(json.dumps(item, ensure_ascii=False))
     except RecursionError:

@@ -1,4 +1,4 @@
-"""A JSON object that wraps one array, or is one record: read key by key, so that the array may be of any length."""
+"""Reads a JSON object around an array key by key, so that the array may be of any length."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,20 +14,20 @@ _MOST_KEYS: Final = 10_000
 _DEEPEST: Final = 32
 _MOST_HELD: Final = 200_000
 _SAID: Final = 200
-"""References that are put aside at most, so that memory is bounded."""
+"""The longest text value that is checked for a remark, in characters."""
 
 
 class Wrapper:
-    """Reads one object and takes the references of the one array in it that is meant.
+    """Reads one object, and takes the references of the one array in it that is meant.
 
-    Without a column that is the only array that is not empty, unless an empty one may be meant. A column names an
-    array, dotted where it is in inner objects; or an array and the key in its objects; or that key alone, where there
-    is one array. A name as it is spelt goes before one that differs in case or blanks: what that one holds is put aside
-    until the end.
+    Without a column this is the only array that is not empty, unless an empty array may be meant. A column names an
+    array, with dots for inner objects; or an array and the key in its objects; or only that key, if there is one array.
+    An exact name goes before a name that differs in case or blanks. References under the latter are kept aside until
+    the end.
 
     Attributes:
-        column: what was taken, as it could be named.
-        arrays: the names of all that were found.
+        column: the array or key that was taken, as the user could give it to --column.
+        arrays: the names of all arrays.
     """
 
     def __init__(self, text: JsonText, column: str | None, pattern: ReferencePattern, out: list[RawBatch]) -> None:
@@ -49,10 +49,10 @@ class Wrapper:
         self._keys = 0
 
     def read(self) -> Steps[None]:
-        """Read the object, whose brace is the next character.
+        """Reads the object, whose brace is the next character.
 
         Raises:
-            InputError: it is malformed, or what is meant cannot be told.
+            InputError: it is malformed, or it is not clear what is meant.
         """
         self._text.at += 1
         yield from self._object(())
@@ -103,7 +103,7 @@ class Wrapper:
                 self._loose_value(".".join(path), value, line)
 
     def _loose_value(self, name: str, value: Any, line: int) -> None:
-        """Remember a value that is no array, where it was named, and words that say that something is not meant."""
+        """Notes a value outside of arrays: one that the user named, or a text that says what is not meant."""
         if isinstance(value, str) and len(value) <= _SAID and keeps(value):
             self._said = value
         if name == self._wanted:
@@ -115,7 +115,7 @@ class Wrapper:
             _take_alone(value, line, self._pattern, self._aside)
 
     def _look(self, path: tuple[str, ...], value: Any) -> None:
-        """Remember references that are in no array."""
+        """Notes references outside of arrays."""
         if isinstance(value, str) and self._pattern.matches(normalise(value)):
             self._loose.append(".".join(path))
 
@@ -142,20 +142,20 @@ class Wrapper:
             self.column = f"{name}.{items.key}" if items.key else name
 
     def _held(self, items: Items, name: str) -> Take:
-        """Give what takes elements that are put aside, and refuses more than can be held."""
+        """A `Take` for elements that are kept aside; it refuses more than fit into memory."""
         held = 0
 
         def take(values: list[Any], lines: Sequence[int]) -> None:
             nonlocal held
             held += len(values)
             if held > _MOST_HELD:
-                raise InputError(f"the array {quoted(name)} is long: name it to --column as it is spelt")
+                raise InputError(f"the array {quoted(name)} is long: give its exact name to --column")
             items.take(values, lines)
 
         return take
 
     def _items(self, name: str) -> Items | None:
-        """Give what takes the elements of an array; nothing where they are not meant."""
+        """The `Items` for the elements of an array; None where they are not meant."""
         wanted = self._wanted
         if wanted is None:
             return Items(None, self._pattern, self._out) if len(self._full) == 1 else None
@@ -174,21 +174,21 @@ class Wrapper:
         names = listing(self.arrays, "arrays")
         if self._wanted is None:
             if len(self._full) > 1 or (self._full and self._telling()):
-                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with --column; {names}")
+                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: choose one with --column; {names}")
             if self._loose:
                 raise InputError(
                     f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
-                    f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with --column"
+                    f"{quoted((self._full or self.arrays)[0])}: choose one with --column"
                 )
             if doubted := next(filter(says_not, self._full), None):
                 raise InputError(
-                    f"references are under {quoted(doubted)}, and by its name they may not be meant: name it with "
-                    "--column if they are"
+                    f"references are under {quoted(doubted)}, whose name says that they may not be meant: choose it "
+                    "with --column if they are"
                 )
             if self._said and self._full:
                 raise InputError(
-                    f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: name the "
-                    "array with --column if what is in it is to be cancelled"
+                    f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: choose the "
+                    "array with --column if its references are to be cancelled"
                 )
             return
         self._take_alike(self._wanted)
@@ -205,16 +205,16 @@ class Wrapper:
             self.column = self._wanted
 
     def _telling(self) -> bool:
-        """Say whether an array that is empty may be the one that is meant, by the names of all."""
+        """Whether an empty array may be the one that is meant, by the names of all."""
         empty = [name for name in self.arrays if name not in self._full]
         meant = any(looks_like_reference(name.rpartition(".")[2]) for name in empty)
         return bool(empty) and (meant or any(map(says_which, self.arrays)))
 
     def _take_alike(self, wanted: str) -> None:
-        """Take what was put aside, where nothing is spelt as it was named.
+        """Takes what was kept aside, if no name matches exactly.
 
         Raises:
-            InputError: several may be meant.
+            InputError: several arrays or keys may be meant.
         """
         if self._named or not self._alike:
             return
@@ -232,14 +232,14 @@ def _take_alone(value: Any, line: int, pattern: ReferencePattern, out: list[RawB
 
 
 def _begins(name: str, wanted: str) -> bool:
-    """Say whether a dotted name is `wanted`, or leads to it."""
+    """Whether a dotted name is `wanted`, or a beginning of it."""
     return f"{wanted}.".startswith(f"{name}.")
 
 
 def is_record(item: Any, column: str | None, pattern: ReferencePattern) -> bool:
-    """Say whether a lone object is surely a record: it holds a reference, and what arrays it has hold none.
+    """Whether a lone object is a record for sure: it holds a reference, and its arrays hold none.
 
-    An array that was named is meant all the same.
+    It is no record if the user named an array in it.
     """
     if not isinstance(item, dict):
         return False

@@ -1,4 +1,4 @@
-"""One reference a line; and the cutting of text into whole lines, which the other forms share."""
+"""Reads one reference a line; and cuts text into whole lines for this form and CSV."""
 
 import re
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from cancellist.jobs.parsing.documents.headings import check_alone, may_head, qu
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
 
 MAX_ENTRY: Final = 1_000_000
-"""Characters of a line, a record or an element, at most: what bounds the memory of reading."""
+"""The most characters of a line, a record or an element. It bounds the memory of reading."""
 
 COMMENTS: Final = ("#", "//")
-"""What lines begin with that are comments."""
+"""The beginnings of comment lines."""
 
 _SEPARATORS: Final = ",;"
 _CLEANED: Final = frozenset(_SEPARATORS)
 _SIGNS: Final = "[]{}<>():#/"
-# Brackets by themselves or beside quotes, what is opened or announced at a line's end, [sections] and <tags>.
+# Brackets alone or beside quotes, brackets and colons at a line's end, [sections] and <tags>.
 _STRUCTURE: Final = re.compile(
     r"""^[\[{(]\s*["']|["']\s*[\]}][,;]*$|^[\[\]{}()<>"',;:\s]*[\[\]{}()<>][\[\]{}()<>"',;:\s]*$"""
     r"""|[\[{(<:]["',;]*$|^\[[^\[\]]*\]$|^</?[a-z!?]""",
@@ -27,10 +27,10 @@ _STRUCTURE: Final = re.compile(
 
 
 class LineBuffer:
-    """Holds back what is not a whole line yet.
+    """Holds back an unfinished line.
 
     Attributes:
-        line: the number of the first line that was not taken yet, from 1.
+        line: the number of the first line that was not taken, from 1.
     """
 
     def __init__(self, line: int = 1) -> None:
@@ -38,7 +38,7 @@ class LineBuffer:
         self._rest = ""
 
     def take(self, text: str, *, final: bool) -> str:
-        r"""Give the whole lines so far, each with its `\n`; at the end all that is left.
+        r"""Adds text; returns the whole lines so far, each with its `\n`, and at the end all that is left.
 
         Raises:
             InputError: a line is longer than `MAX_ENTRY`.
@@ -52,25 +52,25 @@ class LineBuffer:
         return text[:cut] + "\n" if final and text and not text.endswith("\n") else text[:cut]
 
     def advance(self, lines: int) -> range:
-        """Count `lines` as taken and give their numbers."""
+        """Counts lines as taken; returns their numbers."""
         start, self.line = self.line, self.line + lines
         return range(start, self.line)
 
     def put_back(self, text: str) -> None:
-        """Hold back whole lines from the end of what was taken, which are no whole record yet."""
+        """Puts back the last lines that were taken, since they are no whole record yet."""
         self._rest = text + self._rest
         if len(self._rest) > MAX_ENTRY:
             raise too_long(self.line)
 
 
 class LinesParser:
-    """Reads one reference a line; blank lines, quotes around it and a separator after it are noise.
+    """Reads one reference a line. Blank lines, quotes around a reference and a separator after it are ignored.
 
-    Comments above the first entry are passed over. What shows that the text has a structure, such as brackets,
-    headings or comments further down, is refused: references of one part of it may not be meant.
+    Comments above the first entry are skipped. A text with a structure, such as brackets, headings or comments further
+    down, is refused: the references of a part of it may not be meant.
 
     Attributes:
-        notes: what the user should know.
+        notes: notes for the user.
     """
 
     swallowed = 0
@@ -85,10 +85,10 @@ class LinesParser:
         self._first = 0
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:
-        """Take the next piece of text and give the entries that are whole.
+        """Takes the next piece of text; returns the entries that are whole.
 
         Raises:
-            InputError: it has a structure.
+            InputError: the text has a structure.
         """
         taken = self._buffer.take(text, final=final)
         if not taken:
@@ -106,10 +106,10 @@ class LinesParser:
         return [RawBatch(lines, values)]
 
     def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> list[tuple[int, str]]:
-        """Look at the malformed entries of a batch, and give them with their lines.
+        """Checks the malformed entries of a batch; returns them with their lines.
 
         Raises:
-            InputError: one of them is a heading or a remark, or holds a reference among other words.
+            InputError: one is a heading or a remark, or holds a reference among other words.
         """
         alone = [(line, raw.values[at]) for line, at in questioned(raw, invalid)]
         for line, text in alone:
@@ -117,11 +117,11 @@ class LinesParser:
         return alone
 
     def places(self, _row: object) -> tuple[str, ...]:
-        """Give the names of columns with references: a line has none."""
+        """The names of columns with references: none, since lines have no columns."""
         return ()
 
     def _listed(self, lines: Sequence[int], values: list[str]) -> tuple[Sequence[int], list[str]]:
-        """Leave out the comments at the beginning, and refuse what has a structure."""
+        """Leaves out the comments at the beginning, and refuses a structure."""
         above = 0
         for at, (line, value) in enumerate(zip(lines, values, strict=True)):
             text = value.strip(NOISE)
@@ -143,7 +143,7 @@ class LinesParser:
 
 
 def header_of(lines: Sequence[str], pattern: ReferencePattern) -> int | None:
-    """Give the place of a list's header: words alone, above lines that are all references; None where it has none."""
+    """The place of a list's header: only words, above lines that are all references; None without one."""
     filled = [at for at, line in enumerate(lines) if line.strip(NOISE)]
     while filled and lines[filled[0]].strip(NOISE).startswith(COMMENTS):
         filled.pop(0)
@@ -156,15 +156,15 @@ def header_of(lines: Sequence[str], pattern: ReferencePattern) -> int | None:
 
 
 def _may_be_one(head: str, below: Sequence[str]) -> bool:
-    """Say whether words above references may be a mistyped one: it has their separator, or capitals alone."""
+    """Whether words above references may be a mistyped reference: they have its separator, or only capitals."""
     return head.isupper() or ("-" in head and any("-" in entry for entry in below))
 
 
 def plain(value: str) -> str:
-    """Take a separator off the end of a line, and what may stand around a cell."""
+    """Strips a separator from the end of a line, and what may surround a cell."""
     return bare(value.strip(NOISE).rstrip(_SEPARATORS))
 
 
 def too_long(line: int) -> InputError:
-    """Say that an entry exceeds `MAX_ENTRY`."""
+    """The error for an entry longer than `MAX_ENTRY`."""
     return InputError(f"line {line}: an entry is longer than {MAX_ENTRY:,} characters; is this a list of references?")

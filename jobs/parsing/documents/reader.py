@@ -1,4 +1,4 @@
-"""The way from blocks of bytes to batches of entries, by feed and flush, without I/O."""
+"""Reads a document from blocks of bytes to batches of entries, by feed and flush, without I/O."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
@@ -17,13 +17,13 @@ from cancellist.jobs.parsing.documents.unpacking import Unpacker
 from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, classify
 
 HEAD_BYTES: Final = 32 * 1024
-"""What the encoding is judged by."""
+"""The bytes by which the encoding is detected."""
 
 HEAD_CHARACTERS: Final = 32 * 1024
-"""What the form and the column are judged by, and more of it where there are few lines in it."""
+"""The characters by which the form and the column are detected; more are used where they hold few lines."""
 
 BLOCK_BYTES: Final = 160 * 1024
-"""What is read at a time after that: about ten thousand references, one a line."""
+"""The bytes that are read at a time after that: about ten thousand references, one a line."""
 
 _LONGEST_HEAD: Final = 2 * MAX_ENTRY
 _GROWTH: Final = 4
@@ -43,15 +43,16 @@ class _Parser(Protocol):
 
 
 class Reader:
-    """Reads one document, handed in block by block: `feed` each, then `flush`; both give what is whole lazily.
+    """Reads one document block by block: `feed` each block, then `flush`. Both give whole batches lazily.
 
-    Blocks are cut anew, so that what comes out is the same however they came in, and memory is bounded: entries come
-    in batches of about ten thousand, as soon as they are whole. Once it has raised, it is of no more use.
+    Blocks are cut to one size, so the batches do not depend on the blocks' sizes, and memory is bounded. A batch has
+    about ten thousand entries. After an error the reader cannot be used again.
 
     Args:
-        hints: what the user says of it.
-        pattern: what a reference looks like, where the column is to be found.
-        block_bytes: how many bytes are read at a time.
+        column: the user's column, if there are no `hints`.
+        hints: the user's options.
+        pattern: the pattern of references.
+        block_bytes: the bytes that are read at a time.
     """
 
     def __init__(
@@ -79,69 +80,69 @@ class Reader:
 
     @property
     def form(self) -> Form | None:
-        """What kind of document it is; None before enough was fed to tell."""
+        """The document's form; None before it is detected."""
         if isinstance(self._parser, JsonParser):
             return self._parser.form
         return self._layout.form if self._layout else None
 
     @property
     def packed(self) -> bool:
-        """Whether it is compressed."""
+        """Whether the document is compressed."""
         return bool(self._unpacker.packed)
 
     @property
     def encoding(self) -> str | None:
-        """The name that Python has for its encoding; None as long as `form`."""
+        """Python's name of the encoding; None before it is detected."""
         return self._decoder.encoding if self._decoder else None
 
     @property
     def delimiter(self) -> str | None:
-        """What parts the cells; None where it is no table, or as long as `form`."""
+        """The separator of cells; None for other forms than CSV, and before the form is detected."""
         return self._layout.table.delimiter if self.form == "csv" and self._layout else None
 
     @property
     def column(self) -> str | None:
-        """The name of the column or key in use, escaped; None where there is none, or as long as it is not known."""
+        """The name of the column or key in use, escaped; None where there is none, and before it is known."""
         name = (self._layout.column if self._layout else None) or (self._parser.column if self._parser else None)
         return None if name is None else plainly(name)
 
     @property
     def position(self) -> int | None:
-        """The number of the column in use, from 1; None where it is no table."""
+        """The number of the column in use, from 1; None for other forms than CSV."""
         return self._layout.table.position + 1 if self.form == "csv" and self._layout else None
 
     @property
     def swallowed(self) -> int:
-        """References in rows that a quoted cell has swallowed, which are not taken."""
+        """References in rows inside of a quoted cell. They are not taken."""
         return self._parser.swallowed if self._parser else 0
 
     @property
     def span(self) -> tuple[int, str] | None:
-        """The line of the first such cell, and what is to be said of it."""
+        """The line of the first such cell, and a message about it."""
         return self._parser.span if self._parser else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """Notes for the user."""
         of_layout = self._layout.notes if self._layout else ()
         of_encoding = self._decoder.warning if self._decoder else ""
         of_others = self._rivals.note(self.column or f"column {self.position}")
         return tuple(filter(None, (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()), of_others)))
 
     def feed(self, block: bytes) -> Iterator[RawBatch]:
-        """Take the next block, of any length, and give the batches that are whole.
+        """Takes the next block, of any length; yields the batches that are whole.
 
         Raises:
-            InputError: it cannot be read as any of the forms.
+            InputError: the document cannot be read in any of the forms.
         """
         for piece in self._unpacker.feed(block):
             yield from self._cut(piece)
 
     def flush(self) -> Iterator[RawBatch]:
-        """Give what is left, at the document's end.
+        """Ends the document; yields the batches that are left.
 
         Raises:
-            InputError: it breaks off, or cannot be read as any of the forms.
+            InputError: the document is incomplete, or cannot be read in any of the forms.
         """
         for piece in self._unpacker.feed(b"", final=True):
             yield from self._cut(piece)
@@ -150,10 +151,10 @@ class Reader:
         yield from self._read(piece, final=True)
 
     def examine(self, raw: RawBatch, invalid: Sequence[InvalidEntry]) -> None:
-        """Look at the batch that came last, and its malformed entries, before the next one is taken.
+        """Checks the last batch and its malformed entries. It must be called before the next batch is taken.
 
         Raises:
-            InputError: one of them shows that references around it may not be meant.
+            InputError: an entry shows that references around it may not be meant.
         """
         if self._parser and self._hints.column is None:
             self._rivals.count(raw, invalid, self._parser.places)
@@ -194,11 +195,11 @@ class Reader:
         return text
 
     def _settle(self, *, final: bool) -> str:
-        """Tell the form once enough is at hand; give the text that is to be parsed."""
+        """Detects the form once there is enough text; returns the text to parse."""
         layout: Layout | None = None
         while layout is None and (final or len(self._text) >= self._head_characters):
             size = self._head_characters
-            # However long its first records are, they are judged by at last: the parser says which is too long.
+            # Very long first records end the search for more: the parser then says which is too long.
             whole = size > _LONGEST_HEAD or (final and len(self._text) <= size)
             layout = sniff(self._text[:size], whole=whole, hints=self._hints, pattern=self._pattern)
             if layout is None:
@@ -222,7 +223,7 @@ class Reader:
 
 
 class Document(Reader):
-    """A reader that has its blocks: to iterate over it, once, gives its batches."""
+    """A reader with its blocks. It can be iterated over once, and yields the batches."""
 
     def __init__(
         self, blocks: Iterable[bytes], *, column: str | None, pattern: ReferencePattern, hints: Hints | None = None
@@ -239,20 +240,21 @@ class Document(Reader):
 def read(
     blocks: Iterable[bytes], *, column: str | None = None, pattern: ReferencePattern, hints: Hints | None = None
 ) -> Document:
-    """Read a document from `blocks` of bytes; nothing is read before it is iterated over.
+    """Reads a document from blocks of bytes; nothing is read before the iteration.
 
-    Iterating raises InputError where it cannot be read as any of the forms; a document without any entry gives none.
+    The iteration raises InputError where the document cannot be read in any of the forms. A document without entries
+    yields no batch.
     """
     return Document(blocks, column=column, pattern=pattern, hints=hints)
 
 
 def listed(text: str, pattern: ReferencePattern) -> list[RawBatch]:
-    """Give the entries of a text that is JSON, or else one reference a line, but no table; read whole, or refused.
+    """The entries of a text that is JSON or one reference a line, but no table.
 
-    A header is a table's: words above the references are a malformed entry here.
+    Words above the references are a malformed entry here, since only tables have headers.
 
     Raises:
-        InputError: it is malformed, or it cannot be told what is meant.
+        InputError: the text is malformed, or it is not clear what is meant.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n\t ")
     start = text.lstrip(NOISE)

@@ -1,4 +1,4 @@
-"""Which other column, or key, holds more references than the one that is read: known at the end alone."""
+"""Counts references in other columns or keys, to warn at the end if one holds more than the one that is read."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,13 +10,13 @@ from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, Reference
 
 _Places = Callable[[Any], Iterable[str]]
 _MOST: Final = 1000
-"""Names that are counted: objects may have a key each."""
+"""The most names that are counted, since each object may have a key of its own."""
 
 
 class Rivals:
-    """Counts the references of other columns, in batches with rows where the column that is read has none.
+    """Counts references of other columns, in batches that have rows without a reference in the column that is read.
 
-    Elsewhere they are not looked for, so that reading is fast: what is counted of a column is the least that it holds.
+    Other batches are not searched, so that reading stays fast. So a count is the least that a column holds.
     """
 
     def __init__(self, pattern: ReferencePattern) -> None:
@@ -25,12 +25,12 @@ class Rivals:
         self._held: Counter[str] = Counter()
 
     def count(self, raw: RawBatch, invalid: Sequence[InvalidEntry], places: _Places) -> None:
-        """Count a batch.
+        """Counts a batch.
 
         Args:
             raw: the batch.
             invalid: its malformed entries.
-            places: gives the names of the columns of a row that hold a reference.
+            places: returns the names of the columns in which a row holds a reference.
         """
         self._taken += len(raw.values) + len(raw.invalid) - len(invalid)
         if not raw.without and not invalid:
@@ -44,17 +44,17 @@ class Rivals:
                 self._held.update(name for name in places(row) if name in self._held)
 
     def note(self, column: str) -> str:
-        """Say that another column holds more references than `column`, which is read; nothing where none does."""
+        """A note that another column holds more references than `column`; empty where none does."""
         name, number = max(self._held.items(), key=lambda one: one[1], default=("", 0))
         if number <= self._taken:
             return ""
         return (
-            f"{quoted(name)} holds more references than {quoted(column)}, {number:,} at least and {self._taken:,}: "
-            "name one with --column"
+            f"{quoted(name)} holds more references than {quoted(column)}, at least {number:,} and not {self._taken:,}: "
+            "choose one with --column"
         )
 
     def _rows(self, raw: RawBatch, *, valid: bool) -> Iterator[Any]:
-        """Give the rows in which the column that is read holds a reference, or holds something else."""
+        """The rows whose column that is read holds a reference (`valid`), or something else."""
         for value, row in zip(raw.values, raw.rows, strict=False):
             if self._pattern.matches(normalise(value)) is valid:
                 yield row

@@ -1,4 +1,4 @@
-"""Quoted cells of several lines that were most likely rows: a quote is missing, and it has swallowed them."""
+"""Finds rows inside of quoted cells of several lines: a quote is probably missing there."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,15 +10,15 @@ _NOTED: Final = 3
 
 
 class Spans:
-    """Looks into quoted cells of several lines for rows of the table.
+    """Searches quoted cells of several lines for rows of the table.
 
-    A line is a row where it has as many cells as rows have, and a reference in the column of references. The cell's
-    first line is the end of a row, and its last line is the beginning of one. A cell that is one reference is just
-    that, and a reference on a line of a note is no row: it is told, and not counted.
+    A line is a row if it has as many cells as rows have, and a reference in the column of references. The cell's first
+    line is the end of a row, and its last line the beginning of one. A reference on a line of a note is no row: it gets
+    a note, but is not counted.
 
     Attributes:
-        swallowed: the references in such rows, which are not taken.
-        first: the line of the first such cell, and what is to be said of it.
+        swallowed: the number of references in such rows. They are not taken.
+        first: the line of the first such cell, and a message about it.
     """
 
     def __init__(self, delimiter: str, position: int, width: int, pattern: ReferencePattern) -> None:
@@ -33,12 +33,12 @@ class Spans:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """Notes for the user."""
         more = f"and {self._more:,} more quoted cell{'s' if self._more > 1 else ''} of that kind"
         return (*self._noted, more) if self._more else tuple(self._noted)
 
     def look(self, line: int, row: Sequence[str]) -> None:
-        """Look into the cells of a record that begins on a line."""
+        """Searches the cells of a record that begins on `line`."""
         for at, cell in enumerate(row):
             upto = line + cell.count("\n")
             if "\n" in cell.strip(NOISE):
@@ -61,7 +61,7 @@ class Spans:
             self._more += 1
 
     def _rows(self, lines: Sequence[str], at: int, cells: int) -> int:
-        """Count the rows with a reference in the lines of one cell, which stands at a place in a record of cells."""
+        """Counts the rows with a reference in the lines of a cell, which is number `at` of `cells` in its record."""
         begun = self._fits(lines[0], self._width - at)
         ended = self._fits(lines[-1], self._width - (cells - at - 1))
         whole = sum(self._fits(line, self._width) and self._refers(line, self._position) for line in lines[1:-1])
@@ -71,12 +71,12 @@ class Spans:
         return whole + first + (ended and self._refers(lines[-1], self._position))
 
     def _fits(self, line: str, width: int) -> bool:
-        """Say whether a line has so many cells, whatever blank ones follow."""
+        """Whether a line has this many cells, ignoring blank ones at its end."""
         cells = line.split(self._delimiter)
         return len(cells) >= width and not any(cell.strip(NOISE) for cell in cells[max(width, 0) :])
 
     def _names(self, line: str) -> bool:
-        """Say whether a part of a line is a reference."""
+        """Whether a cell of a line is a reference."""
         return any(self._pattern.matches(normalise(bare(cell))) for cell in line.split(self._delimiter))
 
     def _refers(self, line: str, position: int) -> bool:

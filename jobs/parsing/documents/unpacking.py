@@ -1,4 +1,4 @@
-"""gzip, taken apart piece by piece, so that memory is bounded however much comes out of it."""
+"""Unpacks gzip piece by piece, so that memory is bounded however large the content is."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from cancellist.jobs.errors import InputError
 
 MAGIC: Final = b"\x1f\x8b"
 _GZIP: Final = 31
-"""zlib's word for gzip with its largest window."""
+"""zlib's number for gzip with its largest window."""
 _PIECE_BYTES: Final = 128 * 1024
 
 
 class Unpacker:
-    """Gives the bytes of a document: those within, where they are compressed; its members one after another.
+    """Gives the bytes of a document, unpacked if it is gzip; its members follow one another.
 
     Attributes:
-        packed: whether it is gzip; None before two bytes were seen.
+        packed: whether the document is gzip; None before two bytes were seen.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class Unpacker:
         self._members = 0
 
     def feed(self, block: bytes, *, final: bool = False) -> Iterator[bytes]:
-        """Take the next block and give what is within, in pieces.
+        """Takes the next block; yields its content in pieces.
 
         Raises:
-            InputError: it is damaged, or breaks off.
+            InputError: the gzip is damaged or incomplete.
         """
         block, self._head = self._head + block, b""
         if self.packed is None and len(block) < len(MAGIC) and not final:
@@ -45,7 +45,7 @@ class Unpacker:
     def _members_of(self, block: bytes, *, final: bool) -> Iterator[bytes]:
         while block:
             if self._member is None:
-                # Some tools fill up what they write with zeros.
+                # Some tools fill up their output with zeros.
                 block = block.lstrip(b"\0") if self._members else block
                 if len(block) < len(MAGIC) and not final:
                     self._head = block

@@ -6,7 +6,7 @@ from tests.support.stage import Stage, Worker, agrees, ended, log_lines, settled
 
 pytestmark = pytest.mark.acceptance
 
-REFUSED = "the server refuses what is asked; it is tried again"
+REFUSED = "the server refuses a command; it is tried again"
 KEYS = ("results", "totals", "workers", "drains", "account:default:state", "account:default:flow")
 COMMANDS = ("evalsha", "time", "xautoclaim", "zrangebyscore", "xadd")
 

@@ -29,7 +29,7 @@ from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import BreakerCause, JobRequest, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.responses.retry import CallAgain, ReadState, Settle, Step
+from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
 from cancellist.sandbox.references import reference
 from tests.contract.format import recorded
 from tests.support.servers import running
@@ -107,7 +107,7 @@ class Recorder:
     async def ending_jobs(self) -> None:
         """One that has ended, and one that is aborted: some of it may have been sent, some of it was never."""
         await self.submit(2)
-        await self.settle(await self.claim("calls"), *[Settle(Outcome.CANCELLED, 1, 200)] * 2)
+        await self.settle(await self.claim("calls"), *[WriteResult(Outcome.CANCELLED, 1, 200)] * 2)
         aborted = await self.submit(10)
         await self.settle(await self.claim("calls"), *[CallAgain(0.0, 1, 1, unclear_s=30.0)] * 4)
         again = CallAgain(LATER, 1, 1)
@@ -121,7 +121,7 @@ class Recorder:
         first = await self.claim("calls")
         trouble = TroubledCall("calls", 503, "busy", "c-1", 120, {first.parts[0].job: first.references[2:]})
         await self.settle(
-            first, Settle(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
+            first, WriteResult(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
             ReadState(0.0, 0, 1, refusal_status=200, refusal_words=WORDS), CallAgain(0.0, 1, 1, unclear_s=30.0),
             CallAgain(0.0, 1, 1, group=0), trouble=trouble, listed=Listed(8, taken=False), learnt=(WORDS, "manifested"),
         )  # fmt: skip
@@ -136,7 +136,7 @@ class Recorder:
         )  # fmt: skip
         await self.settle(
             staged[2], *[CallAgain(0.0, 1, 1, group=0)] * 2, ReadState(0.0, 1, 1, reads=2, unclear_s=30.0),
-            Settle(Outcome.CANCELLED, 1, 200), learnt=("it may be", "open"),
+            WriteResult(Outcome.CANCELLED, 1, 200), learnt=("it may be", "open"),
         )  # fmt: skip
         await self.share_flow("default", Breaker())
 

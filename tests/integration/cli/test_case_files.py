@@ -35,7 +35,7 @@ TAKEN = {  # file: options, its references, its column, its form, blank cells
 }
 
 REFUSED = {  # file: options, what the line says
-    ("keep-and-cancel.json",): ("2 arrays: name one with --column", "'keep', 'cancel'"),
+    ("keep-and-cancel.json",): ("2 arrays: choose one with --column", "'keep', 'cancel'"),
     ("r-rownames.tsv",): ("every row has more cells than the header, 5 and not 4",),
     ("nested.jsonl",): ("'consignment.reference'", "--column"),
     ("sparse.jsonl", "--column", "parcel"): ("no object has the key 'parcel'", "'shipment'"),
@@ -120,7 +120,7 @@ def test_where_most_rows_were_swallowed_the_first_is_named_and_what_to_do(desk: 
         done = desk.run("enqueue", desk.file("rows.csv", f"Reference,Note\n{rows}"), *options)
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
         assert "(the first: a quoted cell spans lines 2 to 5 and holds references" in done.err
-        assert "is a quote missing?): mend them" in done.err
+        assert "is a quote missing?): correct them" in done.err
 
 
 def test_a_column_that_turns_out_to_hold_more_references_is_told(desk: Desk):
@@ -129,5 +129,5 @@ def test_a_column_that_turns_out_to_hold_more_references_is_told(desk: Desk):
     done = desk.ok("enqueue", desk.file("late.csv", f"reference,old\n{rows}"), "--dry-run", "--json")
     assert (done.document["total"], done.document["blank"]) == (210, 390)
     (note,) = done.document["files"][0]["notes"]
-    assert note.startswith("'old' holds more references than 'reference', 390 at least and 210")
+    assert note.startswith("'old' holds more references than 'reference', at least 390 and not 210")
     assert f"note: {note}" in done.err

@@ -104,7 +104,7 @@ def test_a_dry_run_reads_all_touches_no_server_and_says_what_would_be_handed_in(
         (None, [], "there is no file", 1),
         (b"\x00\x01\x02\xfe\xff\x00\x00", [], "not text", 1),
         (b"PK\x03\x04 [Content_Types].xml", [], "save the sheet as CSV", 1),
-        (b"\xff\xfeE\x00C\x00-", [], "breaks its encoding", 1),
+        (b"\xff\xfeE\x00C\x00-", [], "is damaged", 1),
         (b"a,b\n1,EC-000-05D-1NS\n", ["--column", "Reference"], "there is no column 'Reference'", 1),
         (b"", [], "there is no reference", 1),
         (b"\n \r\n\n", [], "there is no reference", 1),

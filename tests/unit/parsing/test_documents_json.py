@@ -148,7 +148,7 @@ def test_an_object_that_wraps_one_array_is_read_as_that_array(items, indent, aro
 @pytest.mark.parametrize(
     ("content", "column", "says"),
     [
-        ({"keep": [A], "cancel": [B]}, None, "2 arrays: name one with --column; the arrays are: 'keep', 'cancel'"),
+        ({"keep": [A], "cancel": [B]}, None, "2 arrays: choose one with --column; the arrays are: 'keep', 'cancel'"),
         ({"keep": [A], "cancel": []}, None, "2 arrays"),
         ({"cancel": [A], "meta": {"sort": ["date"]}}, None, "'cancel', 'meta.sort'"),
         ({"keep": A, "cancel": [B]}, None, "a reference under 'keep' beside the array 'cancel'"),

@@ -61,7 +61,7 @@ def test_several_keys_that_are_alike_are_named():
 
 def test_an_array_that_is_put_aside_is_bounded(monkeypatch):
     monkeypatch.setattr(json_wrapper, "_MOST_HELD", 2)
-    assert "name it to --column as it is spelt" in refusal(json.dumps({"Cancel": [A, B, C], "x": [C]}), "cancel")
+    assert "give its exact name to --column" in refusal(json.dumps({"Cancel": [A, B, C], "x": [C]}), "cancel")
     assert references(json.dumps({"Cancel": [A, B, C], "x": [C]}), "Cancel") == [A, B, C]
 
 
@@ -73,7 +73,7 @@ def test_an_empty_array_is_no_choice(empty, first, items):
     for column in (None, "data", *(["reference"] if isinstance(items[0], dict) else [])):
         assert references(json.dumps(document), column) == [A, B]
     assert references(json.dumps(document), "errors") == []
-    assert "arrays: name one with --column" in refusal(json.dumps(document | {"more": [C]}))
+    assert "arrays: choose one with --column" in refusal(json.dumps(document | {"more": [C]}))
     assert "'errors'" in refusal(json.dumps(document), "parcels")
 
 
@@ -94,5 +94,5 @@ def test_an_array_within_each_object_is_named_and_what_to_do(column, put):
     items = [{"order": n, "consignments": [{"reference": one}]} for n, one in enumerate((A, B))]
     text = "\n".join(map(json.dumps, items)) if put == "lines" else json.dumps(items)
     message = refusal(text, column)
-    assert "'consignments' holds an array within each object" in message
-    assert "one array of all that is in them" in message
+    assert "'consignments' holds an array in each object" in message
+    assert "one array of all references" in message

@@ -16,10 +16,10 @@ def test_a_name_that_says_that_they_are_not_meant_is_to_be_given(name):
         f"Order,{name}\n1,{A}\n2,{B}\n", json.dumps({name: [A, B]}),
     ]  # fmt: skip
     for text in objects:
-        assert "may not be meant: name it with --column" in refusal(text)
+        assert "may not be meant: choose it with --column" in refusal(text)
         assert references(text, name) == [A, B]
     wrapped = json.dumps({name: [{"reference": A}, {"reference": B}], "total": 2})
-    assert "may not be meant: name it with --column" in refusal(wrapped)
+    assert "may not be meant: choose it with --column" in refusal(wrapped)
     assert references(wrapped, f"{name}.reference") == [A, B]
 
 

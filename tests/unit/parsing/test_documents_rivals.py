@@ -42,7 +42,7 @@ def test_a_column_that_holds_more_below_the_sample_is_told_and_nothing_else_is_c
     assert ([value for _, value in valid], invalid) == (TAKEN, {})
     (note,) = document.warnings
     assert note.startswith("'old' holds more references than '")
-    assert note.endswith("', 390 at least and 210: name one with --column")
+    assert note.endswith("', at least 390 and not 210: choose one with --column")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -54,21 +54,21 @@ def test_a_column_that_holds_fewer_or_one_beside_a_column_that_was_named_is_not_
 
 def test_references_in_rows_that_have_both_are_counted_too():
     pairs = list(rows(TAKEN, OTHERS[:211], both=5))
-    assert "211 at least" in entries(csv_of(pairs))[0].warnings[0]
-    assert "211 at least" in entries(json.dumps(objects(pairs)))[0].warnings[0]
+    assert "at least 211" in entries(csv_of(pairs))[0].warnings[0]
+    assert "at least 211" in entries(json.dumps(objects(pairs)))[0].warnings[0]
 
 
 def test_rows_whose_cell_is_malformed_are_counted_as_those_whose_cell_is_blank():
     pairs = [(one or "tbc", other) for one, other in rows(TAKEN, OTHERS)]
-    assert "'old' holds more references than 'reference', 390 at least" in entries(csv_of(pairs))[0].warnings[0]
+    assert "'old' holds more references than 'reference', at least 390" in entries(csv_of(pairs))[0].warnings[0]
     assert (
-        "'old' holds more references than 'reference', 390 at least"
+        "'old' holds more references than 'reference', at least 390"
         in entries(json.dumps(objects(pairs)))[0].warnings[0]
     )
 
 
 def test_a_column_without_a_name_is_told_by_its_number_and_an_inner_key_dotted():
     headless = "".join(f"1,{one},{other}\n" for one, other in rows(TAKEN, OTHERS))
-    assert "'column 3' holds more references than 'column 2', 390 at least" in entries(headless)[0].warnings[-1]
+    assert "'column 3' holds more references than 'column 2', at least 390" in entries(headless)[0].warnings[-1]
     inner = [{"reference": one, "was": {"reference": other}} for one, other in rows(TAKEN, OTHERS)]
     assert "'was.reference' holds more" in entries(json.dumps(inner))[0].warnings[-1]

@@ -121,7 +121,7 @@ def test_a_column_may_be_named_by_its_number_after_its_name(content, column, fou
         (f"x,y\n,{B}\n,\n,\n1,\n2,\n3,\n", None, "only some rows hold a reference, in column 'y'"),
         (f"a,b,{A}\nc,d,{B}\n", "Town", "the first line is no header, it holds a reference"),
         (f"By;J. Doe;\nx;y\n{A};{B}\n", None, "several columns"),
-        (f"By,me\n{A},b,c\n{B},d,e\n", None, "whether it is their header cannot be told"),
+        (f"By,me\n{A},b,c\n{B},d,e\n", None, "may not be their header"),
     ],
 )
 def test_a_column_that_is_not_surely_known_is_refused(content, column, says):

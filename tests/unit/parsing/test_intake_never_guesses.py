@@ -169,7 +169,7 @@ def test_one_field_that_is_not_understood_refuses_the_others_too(text):
 
 def test_an_entry_is_bounded_in_all_and_at_its_bound_it_is_taken():
     beside = len("references") + len(A) + 1
-    assert "may hold 64,000,000" in refusal(("references", A + "\n" * (MAX_BYTES - beside + 2)))
+    assert "more than 64,000,000" in refusal(("references", A + "\n" * (MAX_BYTES - beside + 2)))
     assert read(("references", A + "\n" * (MAX_BYTES - beside + 1))) == [A]
 
 

@@ -5,8 +5,9 @@ import pytest
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.answer import LONGEST_MESSAGE
 from cancellist.jobs.responses.refusal_texts import UNKNOWN, Observed, RefusalTexts, fingerprint, meant_by
-from cancellist.jobs.responses.retry import Settle, after_known_refusal
+from cancellist.jobs.responses.retry import after_known_refusal
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread
+from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.responses.verdicts import Refused
 
 A = "EC-000-05D-1NS"
@@ -74,7 +75,7 @@ def test_what_a_reading_teaches(reading, meant):
 )
 def test_known_words_settle_but_never_what_a_call_of_the_job_may_have_cancelled(meaning, outcome):
     refused = Refused(200, WORDS)
-    assert after_known_refusal(Piece((A,), named=1), refused, meaning) == Settle(outcome, 1, 200, WORDS)
+    assert after_known_refusal(Piece((A,), named=1), refused, meaning) == WriteResult(outcome, 1, 200, WORDS)
     assert after_known_refusal(Piece((A,), named=2, unclear_until_ms=9), refused, meaning) is None
 
 

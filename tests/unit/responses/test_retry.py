@@ -4,11 +4,7 @@ import pytest
 
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.retry import (
-    DEALLOCATED,
-    CallAgain,
-    ReadState,
     RetryPolicy,
-    Settle,
     after_call,
     after_lone_probe,
     after_reading,
@@ -18,6 +14,7 @@ from cancellist.jobs.responses.retry import (
     told_deallocated,
 )
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread
+from cancellist.jobs.responses.steps import DEALLOCATED, CallAgain, ReadState, WriteResult
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Unclear, Untaken
 
 POLICY = RetryPolicy(max_attempts=3, base_s=1.0, cap_s=10.0, call_timeout_s=30.0)
@@ -50,8 +47,8 @@ def test_the_pause_doubles_up_to_the_cap(attempt, pause_s):
 
 
 def test_a_confirmed_reference_is_cancelled():
-    assert call(FRESH, Confirmed(200, "words")) == Settle(Outcome.CANCELLED, 1, 200, "words")
-    assert call(SENT, Confirmed(201)) == Settle(Outcome.CANCELLED, 2, 201)
+    assert call(FRESH, Confirmed(200, "words")) == WriteResult(Outcome.CANCELLED, 1, 200, "words")
+    assert call(SENT, Confirmed(201)) == WriteResult(Outcome.CANCELLED, 2, 201)
 
 
 def test_a_refused_reference_has_its_state_read_at_once():
@@ -101,7 +98,7 @@ def test_what_does_not_count_burns_nothing_and_ends_nothing(piece, verdict):
 
 
 def test_an_untaken_reference_without_attempts_left_has_failed():
-    assert call(last(FRESH), Untaken("HTTP 404", 404)) == Settle(Outcome.FAILED, 3, 404, "HTTP 404")
+    assert call(last(FRESH), Untaken("HTTP 404", 404)) == WriteResult(Outcome.FAILED, 3, 404, "HTTP 404")
 
 
 @pytest.mark.parametrize("left_s", [0.0, 12.0])
@@ -114,7 +111,7 @@ def test_it_is_read_instead_where_an_earlier_call_may_have_acted(left_s):
 )
 def test_cancelled_is_ours_where_a_call_of_this_job_may_have_acted(piece, outcome):
     step = read(piece, Found("Cancelled", 200), left_s=9.0)
-    assert step == Settle(Outcome(outcome), piece.named, 200, piece.refusal_words, "Cancelled")
+    assert step == WriteResult(Outcome(outcome), piece.named, 200, piece.refusal_words, "Cancelled")
 
 
 @pytest.mark.parametrize("piece", [REFUSED, REFUSED_SENT])
@@ -160,11 +157,11 @@ def test_what_says_nothing_of_cancelling_does_not_show_that_no_call_has_acted(re
 
 
 def test_one_that_is_not_known_is_not_found():
-    assert read(REFUSED, Unknown(404)) == Settle(Outcome.NOT_FOUND, 1, 404, "no")
+    assert read(REFUSED, Unknown(404)) == WriteResult(Outcome.NOT_FOUND, 1, 404, "no")
 
 
 def test_one_that_was_refused_and_is_open_is_rejected_with_the_words():
-    assert read(REFUSED, Found("Allocated", 200)) == Settle(Outcome.REJECTED, 1, 200, "no", "Allocated")
+    assert read(REFUSED, Found("Allocated", 200)) == WriteResult(Outcome.REJECTED, 1, 200, "no", "Allocated")
 
 
 def test_one_that_is_open_after_the_last_attempt_has_failed():
@@ -302,7 +299,7 @@ def test_what_is_about_the_caller_is_suspected_of_references_before_it_is_put_do
 
 
 def test_a_result_that_is_not_cancelled_tells_that_it_was_deallocated():
-    assert told_deallocated(Settle(Outcome.CANCELLED, 1, 200)).message is None
-    assert told_deallocated(Settle(Outcome.FAILED, 1, 200)).message == DEALLOCATED
-    assert told_deallocated(Settle(Outcome.REJECTED, 1, 200, "no")).message == f"{DEALLOCATED}; no"
+    assert told_deallocated(WriteResult(Outcome.CANCELLED, 1, 200)).message is None
+    assert told_deallocated(WriteResult(Outcome.FAILED, 1, 200)).message == DEALLOCATED
+    assert told_deallocated(WriteResult(Outcome.REJECTED, 1, 200, "no")).message == f"{DEALLOCATED}; no"
     assert told_deallocated(CallAgain(0.0, 1, 1)).deallocated

@@ -9,7 +9,7 @@ from cancellist.worker.calls.log_throttle import LogThrottle
 from cancellist.worker.outage_log import REFUSED_EVERY_S, OutageLog, tell_refused
 
 AWAY, BACK = "server away, waiting for it", "server back"
-REFUSED = "the server refuses what is asked; it is tried again"
+REFUSED = "the server refuses a command; it is tried again"
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
--- Begins to abort a job: nothing of it is called any more. slice.lua writes the results of what was never sent.
+-- Begins to abort a job: no more references are called. slice.lua writes the results of those that were never sent.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job
--- Answer  the state it is in now, or '' for an unknown job
--- Keeps  what may have been sent is read before it gets a result; aborting again changes nothing.
+-- Answer  the present state, or '' for an unknown job
+-- Keeps  references that may have been sent are read before they get a result; aborting again changes nothing.
 local id = ARGV[3]
 local state = call('HGET', K.job(id), 'state')
 if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' then

@@ -1,19 +1,26 @@
--- Claims references for one call, with the permission to make it.
+-- Claims references for one call, and the permission to make it.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, drain, live, mode, slots, limit, initial, interval_us, burst, per_call, search, linger, lease}: the new
---         claim's id; the drain's and for how long it counts as live; slots it holds; calls in flight allowed over all
---         workers, and the limit to begin with where flow control knows none; microseconds between calls (0: no rate)
---         and burst; references a call; how the longest list is searched for after a 413 (shared/batch_limit.lua); ms to wait for a part-filled call; the lease. mode: 'any' a slot or else
---         staged, 'slot' only with a slot, 'staged' only without, 'leave' as 'slot', and where nothing is in sight the
---         drain ends here
+--       3 JSON, times in ms:
+--         claim        id of the new claim
+--         drain, live  id of the drain, and how long it counts as live
+--         mode         'any' a slot if one is free, else staged; 'slot' only with a slot; 'staged' only without one;
+--                      'leave' as 'slot', and the drain ends where nothing is due
+--         slots        slots that the drain holds
+--         limit        calls in flight allowed over all workers; initial: the first limit, until flow control has one
+--         interval_us  microseconds between calls, 0 without a rate limit; burst: calls that may start at once
+--         per_call     references a call; search: how the largest batch is searched for after a 413 (batch_limit.lua)
+--         linger       how long a part-filled call waits; lease: how long the claim holds
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
---         claimed under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why} with why
---         'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a belated copy of a request whose claim is over) and ms -1 where nothing is in
---         sight. give: so many slots should be given back as they come free: another drain goes without, or the limit
---         was lowered. limit: calls in flight allowed now. urgent: urgent calls that were granted before and are not settled. probe 1: the call that shows whether an open breaker may
---         close. size: references of a full call now. delay: ms until its rate token is there and the call may start.
---         claimed under: the gate's version then, where the claim is asked for again; gate: the one now
--- Keeps  every reference is in one place; calls in flight never pass the limit, nor grants the rate; asking again
---        with the same id answers the same claim, under a new lease.
+--         claimed under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
+--         gate          the gate's version now; claimed under: its version at the first grant of this claim
+--         give          slots that should be given back as they become free: another drain has too few, or the limit
+--         fell limit         calls in flight allowed now; urgent: other urgent calls that are granted and not settled
+--         probe         1 for a call that shows whether an open breaker may close
+--         size          references of a full call now; delay: ms until the call's rate token is due
+--         ms            when to ask again, -1 where nothing is due
+--         why           'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a late copy of a
+--                       request whose claim has ended)
+-- Keeps  every reference is in one place; calls in flight never exceed the limit, nor grants the rate; a repeated
+--        request gets the same claim under a new lease.
 return claim.try(cjson.decode(ARGV[3]), 0)

@@ -1,14 +1,15 @@
--- Shares what a drain's attempts have shown, and moves the account's flow control by compare-and-set.
+-- Stores a drain's counters, and moves the account's flow control by compare-and-set.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {drain?, counters?, every}: the drain's counters since it began, as text; ms between two moves
---       4 '' or JSON {version, state, set {field: value}, once {field: value}, unset [field], gate}: the state that follows
---         version `version`, as text; fields of the account's state that claims obey, `once` (the breaker's) where they
---         are not set yet; gate 1 where what is staged must be let go
--- Answer  {moved, version, now, calls in flight, list size, state or '', drain, counters, ...}: moved 1 where the state in
---         force is the one that was sent; the list size that a 413 has left, or 0; drains and counters only where another move is due
--- Keeps  a version is followed by one state, whoever comes first; counters only ever replace those of the same drain.
-local KEPT_MS = 60000 -- of a drain that no longer lives; one that lives may be silent for longer, and goes on counting
+--       3 JSON {drain?, counters?, every}: the drain's counters since its start, as text; ms between two moves
+--       4 '' or JSON {version, state, set {field: value}, once {field: value}, unset [field], gate}: the state that
+--         follows `version`, as text; fields of the account's state that claims obey; `once` fields (the breaker's) are set
+--         only if they are missing; gate 1 where workers must release staged claims
+-- Answer  {moved, version, now, calls in flight, list size, state or '', drain, counters, ...}: moved 1 where
+--         the state in force is the one that was sent; list size: the batch size set by a 413, or 0; drains and
+--         counters only where a move is due
+-- Keeps  one state follows a version, whoever sends it first; counters replace only those of the same drain.
+local KEPT_MS = 60000 -- for drains that have ended; a live drain may be silent for longer, and its counters stay
 local function text(value) return type(value) == 'number' and ms(value) or value end
 
 local doc = cjson.decode(ARGV[3])
@@ -23,7 +24,7 @@ if ARGV[4] ~= '' then
     call('HSET', K.state, 'flow_version', version, 'flow', state, 'limit_at', ms(NOW))
     for field, value in pairs(next_.set) do call('HSET', K.state, field, text(value)) end
     for field, value in pairs(next_.once) do
-      -- A breaker that has just opened: since when is set once, and how often is counted.
+      -- The breaker has just opened: its time is set once, and the openings are counted.
       if call('HSETNX', K.state, field, text(value)) == 1 then call('HINCRBY', K.state, 'breaker_opened', 1) end
     end
     for _, field in ipairs(next_.unset) do call('HDEL', K.state, field) end

@@ -1,19 +1,19 @@
--- Makes and seals many small jobs of the intake stream in one go.
+-- Creates and seals many small jobs of the intake stream in one step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 intake group  4 ms to keep idempotency keys  5 references a call
---       6.. JSON documents, one an entry, at most 2,000 references in all:
+--       6.. one JSON document an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
 --        malformed, key, digest, start_at?, deadline?}
 -- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
 --         'clash' where another job has that id: try it with another}
--- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. One that nobody
---        owns, since its group was destroyed, stays in the stream, to be given to a reader anew.
+-- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. If the group was
+--        destroyed, the entry stays in the stream and is given to a reader again.
 local REMEMBERED_MS = 3600000
 local answers = {}
 local sealed = false
 for at = 6, #ARGV do
   local e = cjson.decode(ARGV[at])
-  if e.key ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
+  if e.key ~= '' then call('XLEN', K.rejected) end -- fails here, before the entry is taken, if it cannot be answered
   local word
   local first = call('GET', K.done('entry:' .. e.entry))
   local made = call('HMGET', K.job(e.job), 'entry', 'state')

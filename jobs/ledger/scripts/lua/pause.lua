@@ -1,8 +1,8 @@
--- Pauses a job, or the whole account: nothing of it is claimed any more, and what is staged is not started.
+-- Pauses a job, or the whole account: no more references are claimed, and staged claims do not start.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job, or '' for the account
--- Answer  the state it is in now, or '' for an unknown job
--- Keeps  the gate's version rises, so that every worker lets go of what it has staged.
+-- Answer  the present state, or '' for an unknown job
+-- Keeps  the gate's version rises, so that every worker releases its staged claims.
 call('HINCRBY', K.state, 'gate', 1)
 if ARGV[3] == '' then
   call('HSETNX', K.state, 'paused', ms(NOW))

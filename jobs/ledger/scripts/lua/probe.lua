@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Tries what the ledger's scripts stand on: a key that is declared, and one that is only found inside.
--- KEYS    1 the key of a job that is not there
--- ARGV    1 what follows it in the name of the key that is not declared
+-- Checks what the ledger's scripts need: access to a declared key, and to a key that is found only inside of a script.
+-- KEYS    1 the key of a job that does not exist
+-- ARGV    1 the suffix of the key that is not declared
 -- Answer  {name of the server or '', its version or '', 1 where a script may ask for its user's rights}
--- Keeps   nothing: both keys are gone as it ends, whatever was forbidden on the way.
+-- Keeps   nothing: both keys are gone at the end, whatever command was forbidden.
 local keys = { KEYS[1], KEYS[1] .. ARGV[1] }
 local refused
 local function try(...)
@@ -20,7 +20,7 @@ if redis.acl_check_cmd then
   end
 end
 for _, key in ipairs(keys) do try('UNLINK', key) end
-if refused then return refused end -- what could not be taken away again is not written
+if refused then return refused end -- nothing is written that could not be removed again
 local held = true
 for _, key in ipairs(keys) do
   try('HSET', key, 'v', 1)

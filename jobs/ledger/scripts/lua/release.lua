@@ -1,10 +1,10 @@
--- Gives claims back unsent, by the live worker that holds them: nothing is marked, no attempt is burnt, and their
--- references stand at the front again.
+-- Releases claims of a live worker that were not sent. Their references return to the front of the queue; they burn no
+-- attempt, and are not marked as maybe sent.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
--- ARGV  1 prefix  2 account  3 JSON {claims [id], give [slot], remember}: at most 2,000 references in all; for how long a
---         belated request for one of these claims is recognised (ms)
--- Answer  the number of claims given back
--- Keeps  a claim that is not on the books is passed over, so that this can be sent twice.
+-- ARGV  1 prefix  2 account  3 JSON {claims [id], give [slot], remember}: at most 2,000 references in all; ms for
+--         which a late request for one of these claims is recognised
+-- Answer  the number of claims released
+-- Keeps  a claim without a record is skipped, so this can be sent twice.
 local doc = cjson.decode(ARGV[3])
 for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end
 local count = 0

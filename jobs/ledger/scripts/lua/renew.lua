@@ -1,9 +1,9 @@
--- Renews the leases of claims and slots, and the drain's place among the live ones.
+-- Renews the leases of claims and slots, and the drain's entry among the live drains.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 JSON {drain, live, lease, claims [id], slots [id]} (ms)
--- Answer  {gate, n, n lost claims, ..., lost slots ...}: those that are not on the books any more; the calls of such
---         claims must be closed, and no further call made with such slots
--- Keeps  only what is on the books is renewed: nothing comes back by renewal.
+-- Answer  {gate, n, n lost claims, ..., lost slots ...}: lost are those that are no longer recorded. The calls of lost
+--         claims must be closed, and lost slots must make no further call
+-- Keeps  only recorded claims and slots are renewed; a renewal brings nothing back.
 local doc = cjson.decode(ARGV[3])
 local until_ms = ms(NOW + doc.lease)
 call('ZADD', K.drains, ms(NOW + doc.live), doc.drain)

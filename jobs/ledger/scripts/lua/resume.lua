@@ -1,8 +1,8 @@
 -- Resumes a paused job, or the whole account.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job, or '' for the account  4 references a call
--- Answer  {state it is in now or '', drain, ...}: the drains to enqueue
--- Keeps  a job comes back to the state it had: held where its time has not come, running where it had begun.
+-- Answer  {the present state, '' for an unknown job, drain, ...}: the drains to enqueue
+-- Keeps  a paused job returns to its state before: held until its start, running if it had begun, else queued.
 local answer
 if ARGV[3] == '' then
   local since = call('HGET', K.state, 'paused')

@@ -1,6 +1,6 @@
--- Seals a job: from here on it is whole, visible and claimable. Binds the idempotency key and, where the job came
--- from the intake stream, acknowledges and deletes its entry in the same step, so that neither a repeated request
--- nor a redelivered entry makes a second job.
+-- Seals a job: it is whole, visible and claimable from here on. The same step binds the idempotency key and, for a job
+-- of the intake stream, acknowledges and deletes the entry. So neither a repeated request nor a redelivered entry makes
+-- a second job.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job  4 nonce  5 total  6 duplicates  7 malformed
 --       8 idempotency key or ''  9 digest of the content  10 ms to keep the key
@@ -10,12 +10,12 @@
 --         {'conflict', job}: the key is bound to that job, with other content; ours is dropped
 --         {'taken'}: the intake entry was sealed by another reader; ours is dropped
 --         {'gone'}: no such unsealed job (dropped after an hour without a batch)
--- Keeps  a key names one job; an intake entry makes one job; sealing again answers the same.
+-- Keeps  a key is bound to one job; an intake entry makes one job; sealing again gets the same answer.
 local id = ARGV[3]
 local jk = K.job(id)
 local REMEMBERED_MS = 3600000
 
--- Drops the submission, and remembers the answer for when this is sent again.
+-- Drops the submission, and keeps the answer for a repeated request.
 local function drop(answer)
   seal.drop(id)
   call('SET', K.done('seal:' .. ARGV[4]), cjson.encode({ v = FORMAT, answer = answer }), 'PX', REMEMBERED_MS)
@@ -35,9 +35,9 @@ if h[2] ~= 'sealing' then
 end
 local given = {}
 if ARGV[11] ~= '' then
-  if ARGV[8] ~= '' then call('XLEN', K.rejected) end -- fails before it is taken where there can be no answer
+  if ARGV[8] ~= '' then call('XLEN', K.rejected) end -- fails here, before the entry is taken, if it cannot be answered
   if call('XACK', K.intake, ARGV[11], ARGV[12]) == 0 then
-    return drop({ 'taken' }) -- its group may be gone, and the entry still there: it is given to a reader anew
+    return drop({ 'taken' }) -- if only its group is gone, the entry is still there and is given to a reader again
   end
   given = seal.take(ARGV[12])
 end

@@ -1,24 +1,37 @@
--- Settles a claim as a whole and hands out the next one in the same step.
+-- Settles a claim as a whole, and grants the next one in the same step.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {claim, remember, give [slot], rest {slot: ms}, hold, hold_why?, search, listed?, learnt?, trouble?, slow, well?, parts [[group, ...], ...]}: the claim; for how
---         long its settling is remembered (ms); slots given back; slots that stay taken a while longer though nobody
---         renews them; ms to hold the account, and why; search: see shared/batch_limit.lua; listed? [references that a list named, 1 where it was taken, 0 where it was refused for its length]; learnt? [fingerprint of
---         words, standing found behind them]; trouble? [field, value, ...] of a call to remember; slow: the pause (ms)
---         before retries once the retry budget is spent, 0 where they cost nothing; well? 1: the platform has answered what was asked; for every part of the claim, in its order, groups that share its
---         references out. A group: refs ('*' or newline-joined), count, and either
---           outcome, attempts, status?, message?, state?               (a result), or
---           back 'calls'|'alone'|'reads', group? (those with the same number are called together), delay, a, n, unclear, clear, r?, s?, w?, after?, lone?, d?   (put back after `delay` ms; `unclear` ms for which
---           the call may still act; `clear` 1 where a read showed that none has, with
---         status and state as it found them; after? how often others must have done well meanwhile until it burns an attempt, lone? 1
---         where the call named no other; d? 1 where they were deallocated)
+--       3 JSON, times in ms, `?` where it may be missing:
+--         claim, remember  the claim, and how long its settling is remembered
+--         give [slot]      slots to give back
+--         rest {slot: ms}  slots that stay taken for a while without renewal
+--         hold, hold_why?  how long to hold the account, and why
+--         search           see shared/batch_limit.lua
+--         listed?          [references of a batch, 1 where it was taken, 0 where it was refused for its length]
+--         learnt?          [fingerprint of a refusal text, class of state that a read found behind it]
+--         trouble?         [field, value, ...] of a call to remember
+--         slow             the pause before retries once the retry budget is spent, 0 where retries cost nothing
+--         well?            1 where the platform answered for the references
+--         parts            for each part of the claim, in its order, groups that divide its references. A group has
+--                          refs ('*' for all, or newline-separated), count, and either a result:
+--           outcome, attempts, status?, message?, state?
+--                          or a place in the queue:
+--           back           'calls' | 'alone' | 'reads'
+--           group?         groups with the same number are called together
+--           delay          ms until it is ready
+--           a, n, r?, s?, w?   see shared/pieces.lua
+--           unclear        ms for which the call may still act
+--           clear          1 where a read showed that no call has acted; status and state are what it found
+--           after?         failures, with successes of others in between, after which the group burns attempts
+--           lone?          1 where the call named one reference only
+--           d?             1 where they were deallocated
 --       4 JSON of the next claim (claim.lua), or ''
--- Answer  {'settled' | 'lost', next...}: `next` as claim.lua answers, empty where none was asked for
+-- Answer  {'settled' | 'lost', next...}: `next` is the answer of claim.lua, empty where ARGV 4 is
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
---        nothing; a resent settle gets its first answer and its next claim.
+--        nothing; a repeated settle gets the first answer and its next claim.
 local TROUBLE_KEPT = 1000
 local doc = cjson.decode(ARGV[3])
--- The groups of a part must share its references out: each to one group, and none that is not its own.
+-- Whether the groups of a part divide its references: each is in one group, and no group has any other.
 local function covers(groups, p)
   local first = groups and groups[1]
   if first and first.refs == '*' then return #groups == 1 and first.count == p.c end
@@ -58,8 +71,8 @@ end
 
 local numbers = {}
 
--- Whether others have done well since then: calls for a call, reads for a read. That the caller may read says nothing of
--- whether it may call, nor that the one is served of whether the other is.
+-- Whether others succeeded since then: calls count for a call, and reads for a read. That reads work does not show that
+-- calls work, nor the other way round.
 local well
 local function others_did_well(since)
   if not since then return false end
@@ -67,8 +80,8 @@ local function others_did_well(since)
   return well > since
 end
 
--- Whether what came about the caller is put down to these references once more: others have done well since the time
--- before. Once that was so, time counts too, as long as no other that nobody suspects is refused: all others may be done.
+-- Whether a failure counts once more against these references: others succeeded since the last time. After the first
+-- such failure the next ones count too, unless other references fail as well: all others may be finished.
 local refused
 local function alone_again(since, before)
   if others_did_well(since) then return true end
@@ -77,9 +90,9 @@ local function alone_again(since, before)
   return refused < since
 end
 
--- What a call that was made leaves in the history of its references. One that burns nothing at first is counted; and
--- where others have done well since the one before it, that is put down to these references. Once it has been so often
--- enough, each call that names one alone burns an attempt.
+-- Notes a call in the history of its references. Calls that burn no attempt at first are counted (o), and so are those
+-- among them since which others succeeded (t). Once t has reached g.after, each call of one reference alone burns an
+-- attempt.
 local function called(p, q, g)
   q.l = NOW
   if not g.after then
@@ -92,7 +105,7 @@ local function called(p, q, g)
   if g.lone == 1 and (p.t or 0) >= g.after and not book.probe then q.a = q.a + 1 end
 end
 
--- The same of a read, which is always of one reference, and burns a try.
+-- The same for a read, which is always of one reference, and burns a try.
 local function read(p, q, g)
   if not g.after then
     q.x, q.y = nil, nil
@@ -106,7 +119,7 @@ end
 local function back(id, p, g)
   local q = piece.with(p, g.refs == '*' and p.refs or g.refs, g.count)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
-  -- A probe that failed, and what is about the caller, goes to the rear: what it named may be why, and others are not held up.
+  -- A failed probe, or a failure because of the caller, goes to the rear: its references may be why.
   q.b = g.delay > 0 and (book.probe or g.after) and 1 or nil
   q.d = p.d or g.d
   if book.kind == 'reads' then
@@ -140,7 +153,7 @@ local function settle(parts)
   end
 end
 
--- What this call has taught about the platform, once for each call.
+-- Notes what the call showed about the platform, once a call.
 local function note()
   if doc.learnt then words.learn(doc.learnt[1], doc.learnt[2]) end
   if not doc.listed then
@@ -152,7 +165,7 @@ local function note()
   end
 end
 
--- What the platform has asked for holds, whoever has the claim by now.
+-- Holds the account as the platform asked, even where the claim is no longer ours.
 local function hold()
   if doc.hold <= 0 then return end
   local until_ms = math.max(tonumber(call('HGET', K.state, 'hold_until') or 0), NOW + doc.hold)
@@ -180,7 +193,7 @@ local function slow_down()
   end
 end
 
--- What an urgent call leaves to be read or called at once goes before all that is staged, in every worker.
+-- Wakes every worker where an urgent call leaves references to be read or called at once: they go before staged claims.
 local function announce()
   if not book.urgent or order.class_of(K.calls) == 0 then return end
   for _, groups in ipairs(doc.parts) do

@@ -1,10 +1,11 @@
--- One slice of a job's work that could be too long for one script: writing the results of malformed lines, and of
--- what is still queued when the job is aborted or its deadline has passed.
+-- Does one slice of a job's work that could be too long for one script: it writes the results of malformed lines, and
+-- of references that are still queued when the job is aborted or its deadline has passed.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
--- ARGV  1 prefix  2 account  3 job, or '' for whichever waits longest  4 references at most
--- Answer  {job or '', 1 where more of it is left}
--- Keeps  what was never sent gets its result; what may have been sent goes to be read; each exactly once.
--- What a piece or a malformed line costs beyond its references, in references: measured by bench/scripts.py.
+-- ARGV  1 prefix  2 account  3 job, or '' for the one that waits longest  4 references at most
+-- Answer  {job or '', 1 where more slices are left}
+-- Keeps  references that were never sent get their result; those that may have been sent go to a read; each exactly
+-- once. The cost of a piece and of a malformed line besides its references, in references (measured by
+-- bench/scripts.py).
 local PIECE_COST, LINE_COST = 4, 5
 local id, budget = ARGV[3], tonumber(ARGV[4])
 if id == '' then id = call('ZRANGE', K.slices, 0, 0)[1] end
@@ -20,7 +21,7 @@ while budget > 0 do
   budget = budget - LINE_COST
 end
 
-local whole = false -- every piece has been looked at
+local whole = false -- whether every piece was seen
 if job.ending(id) then
   order.leave(id, 'calls')
   while budget > 0 do
@@ -38,7 +39,7 @@ if job.ending(id) then
     job.put_back(id, p, 'alone', 0, false)
     budget = budget - p.c - PIECE_COST
   end
-  -- pieces that wait for their time and are still to be called: those that become reads keep waiting as such
+  -- Pieces that wait for a call end here. Those that become reads keep waiting as reads.
   while budget > 0 do
     local page = call('HSCAN', K.job_later(id), call('HGET', jk, 'slice_cursor') or '0', 'COUNT', 5)
     for i = 1, #page[2], 2 do

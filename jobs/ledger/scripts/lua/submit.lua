@@ -1,11 +1,11 @@
--- Adds one batch of references to a job that is not sealed yet; the first batch makes the job.
+-- Adds one batch of references to an unsealed job; the first batch creates the job.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job  4 nonce of this submission  5 batch number, from 1
 --       6 valid references in this batch  7 malformed ones
---       8 count of job fields f, then f field-value pairs (used by batch 1)
---       then the packed chunks, then a '' , then the packed malformed entries
--- Answer  1 added, 0 it was added before, -1 the job id is taken by another submission, -2 the job is gone or sealed
--- Keeps  a batch is added once, however often it is sent; nothing of it can be claimed before the seal.
+--       8 the number f of job fields, then f field-value pairs (used by batch 1)
+--       then the packed chunks, then '', then the packed malformed entries
+-- Answer  1 added, 0 added before, -1 another submission has the job id, -2 the job is gone or sealed
+-- Keeps  a batch is added once, however often it is sent; none of it can be claimed before the seal.
 local id, nonce, number = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local jk = K.job(id)
 local h = call('HMGET', jk, 'nonce', 'batches', 'state')

@@ -1,13 +1,15 @@
--- The account's housekeeping, once a second by every worker, harmless when many do it.
--- Takes over claims whose lease has passed (but where nobody swept for a while, the server was away, not the workers:
--- then every lease is first stretched so that the living can renew), makes ready what is due, starts held jobs,
--- sends jobs past their deadline to be sliced, drops submissions that were never sealed, and names drains to enqueue.
+-- Sweeps an account: every worker does it once a second, and several may do it at the same time.
+-- Takes over claims whose lease has passed, makes due pieces ready, starts held jobs, sends jobs past their deadline to
+-- slice.lua, drops submissions that were never sealed, and names drains to enqueue. If nobody swept for a while, the
+-- server was away and not the workers: then leases are extended first, so that live workers can renew them.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, deallocates?}: the worker's id; ms of a lease; for how long
---         a call of a dead worker may still act; after how many attempts a reference is only read; how long an unsealed job is kept; references a call; deallocates? 1 where calls begin by deallocating: a dead worker may have done that
--- Answer  {more, taken over, sliceable, drain, ...}: more 1 where another slice of this is due at once; claims taken
---         over; jobs that wait for slice.lua
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, deallocates?}: the worker's id; ms of a
+--         lease; ms for which a dead worker's call may still act; attempts after which a reference is only read; ms for which an
+--         unsealed job is kept; references a call; 1 where calls begin with a deallocation, which a dead worker may
+--         have made
+-- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
+--         jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
 local doc = cjson.decode(ARGV[3])
 local PAGE = 100

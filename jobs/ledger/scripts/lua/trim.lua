@@ -1,9 +1,9 @@
--- Trims what is old: results that every registered group has read and no unfinished job needs, and the records of
--- finished jobs. In slices.
+-- Trims one slice of old data: results that every registered group has read and no unfinished job needs, and the
+-- records of finished jobs.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 ms to keep results  4 ms to keep jobs
 -- Answer  {results trimmed, jobs dropped}; call again while either is not 0
--- Keeps  no result is trimmed that a registered group has not read and acknowledged, nor one of an unfinished job.
+-- Keeps  results that a registered group has not read and acknowledged stay, and so do those of unfinished jobs.
 local oldest = NOW - tonumber(ARGV[3])
 local first_open = call('ZRANGE', K.open, 0, 0, 'WITHSCORES')[2]
 if first_open then oldest = math.min(oldest, tonumber(first_open)) end

@@ -6,7 +6,8 @@ from cancellist.jobs.flow.signals import Signal
 from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.answer import Answer, Failure
-from cancellist.jobs.responses.retry import CallAgain, ReadState, RetryPolicy, Settle
+from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.worker.calls.attempt import Attempt
 
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"
@@ -69,7 +70,7 @@ async def test_a_list_is_called_once_and_each_reference_is_settled_by_its_own_it
     result = await attempted(client, a_claim(Piece((A, B))))
     assert client.asked == [("cancel", A, B)]
     ((confirmed, refused),) = steps(result)
-    assert confirmed == Settle(Outcome.CANCELLED, 1, 200, "so")
+    assert confirmed == WriteResult(Outcome.CANCELLED, 1, 200, "so")
     assert refused == ReadState(0.0, 0, 1, refusal_status=200, refusal_words="so")
     assert [share.references for share in result.parts[0]] == [(A,), (B,)]
     assert result.shown.sign is Signal.ACCEPTED
@@ -79,7 +80,10 @@ async def test_a_list_is_called_once_and_each_reference_is_settled_by_its_own_it
 async def test_pieces_of_several_jobs_are_answered_in_their_order():
     client = Client(Answer(200, items(b=True, a=True)))
     result = await attempted(client, a_claim(Piece((A,)), Piece((B,), named=2)))
-    assert steps(result) == [[Settle(Outcome.CANCELLED, 1, 200, "so")], [Settle(Outcome.CANCELLED, 3, 200, "so")]]
+    assert steps(result) == [
+        [WriteResult(Outcome.CANCELLED, 1, 200, "so")],
+        [WriteResult(Outcome.CANCELLED, 3, 200, "so")],
+    ]
 
 
 @pytest.mark.parametrize("kind", ["calls", "alone", "reads"])
@@ -128,7 +132,7 @@ async def test_a_404_to_a_read_is_believed_on_a_connection_of_its_own_alone(read
     result = await attempted(client, a_claim(piece, kind="reads"))
     assert client.asked == [("status", A, alone)]
     ((step,),) = steps(result)
-    assert isinstance(step, Settle) == alone
+    assert isinstance(step, WriteResult) == alone
     assert not alone or step.outcome is Outcome.NOT_FOUND
 
 
@@ -136,7 +140,7 @@ async def test_a_read_settles_a_refusal_by_the_state():
     client = Client(Answer(200, STATUS))
     piece = Piece((A,), named=1, refusal_status=400, refusal_words="no")
     result = await attempted(client, a_claim(piece, kind="reads"))
-    assert steps(result) == [[Settle(Outcome.MANIFESTED, 1, 200, "no", "Manifested")]]
+    assert steps(result) == [[WriteResult(Outcome.MANIFESTED, 1, 200, "no", "Manifested")]]
     assert result.learnt == ("no", "manifested")
 
 

@@ -1,20 +1,20 @@
--- How many references a call may name where the platform has answered 413: what it has refused is remembered, and one
--- call at a time tries a longer list, halfway between the longest taken and the shortest refused. Once the two are
--- near, what was refused is looked at again, each time that so many full lists were taken; ever rarer while that is in
--- vain. A 413 may be for bytes, of which long references have more: then the longest lists find what holds.
--- In the account's state, and only once there was a 413: list_size, the length in force; list_size_at, which the version
--- before goes by; list_search, JSON of
---   refused   the shortest that was refused; nil where none is known
---   taken     the longest that was taken of those that may be named
---   before    what was in force before the last look made it longer, and beyond, what was refused then
---   since     full lists taken since the last try   failed  looks that were in vain
---   trial     the claim that tries a longer list   unclear  1 where no answer to the last try said anything of its length
--- `search` has the constants: look, full lists for each look at what was refused; near, the share of the size to which the
--- two are brought together; rarest, times as many lists as that for a look, at most, while they are in vain.
+-- The largest batch size after the platform has answered 413. One call at a time tries a larger batch, halfway between
+-- the largest that was taken and the smallest that was refused. Once the two are near, the refused size is tried again
+-- after so many full batches, and ever more rarely while it is refused again. A 413 may be about bytes, and long
+-- references have more of them: so the limit may differ from batch to batch.
+-- The account's state has these fields, once there was a 413: list_size, the batch size in force; list_size_at, which
+-- an older version uses; list_search, JSON of
+--   refused   the smallest size that was refused; nil where none is known
+--   taken     the largest size that was taken, not above the size in force
+--   before    the size in force before the last retry of a refused size raised it; beyond: the size refused then
+--   since     full batches taken since the last try   failed  retries of the refused size that failed
+--   trial     the claim that tries a larger batch   unclear  1 where the last try showed nothing about sizes
+-- `search` has the constants: look, full batches before a retry of the refused size; near, the difference between the
+-- two sizes at which the search ends, as a share of the size; rarest, the most multiples of `look` before a retry.
 local lists = {}
 
--- What is known, of which `size` is in force; nil where there was no 413. A worker of the version before knows the size
--- alone, and may have raised it.
+-- The known values; `size` is in force. nil where there was no 413. A worker of an older version knows only the size,
+-- and may have raised it.
 function lists.known(size, search)
   local s = search and cjson.decode(search) or { since = 0, failed = 0 }
   s.size = tonumber(size or s.refused)
@@ -36,7 +36,7 @@ end
 
 function lists.forget() call('HDEL', K.state, 'list_size', 'list_size_at', 'list_search') end
 
--- Whether lengths are left between what was taken and what was refused that are worth a try each.
+-- Whether sizes are left between the largest taken and the smallest refused that are worth a try.
 local function searching(s, search)
   return not s.refused or s.refused - s.size > math.max(1, math.floor(s.size * search.near))
 end
@@ -45,20 +45,21 @@ local function in_vain(s, search)
   if 2 ^ s.failed < search.rarest then s.failed = s.failed + 1 end
 end
 
--- The try is over, whatever it has shown.
+-- Ends a try.
 local function tried(s, unclear)
   s.trial, s.unclear, s.since = nil, unclear, 0
 end
 
--- A list of `n` references was refused for its length. One that was on its way when the size was lowered says nothing
--- new. Else the half holds, or what was taken that is more; where a look had made the size longer, what was known before
--- it. What is staged is longer, and is let go.
+-- A batch of `n` references was refused for its length. A batch larger than the size in force shows nothing new, since
+-- it was sent before the size was lowered. Otherwise the size becomes half of `n`, or the largest taken size if that is
+-- more; or, if a retry had raised the size, the size before it. Staged claims are larger, so the gate moves to release
+-- them.
 function lists.refuse(n, id, search)
   local s = recall() or { since = 0, failed = 0 }
   if s.trial == id then
     if not searching(s, search) then
       in_vain(s, search)
-      s.before, s.beyond = nil, nil -- the size has stood for so long that it is not for other references alone
+      s.before, s.beyond = nil, nil -- the size has held for long, so it does not depend on the references
     end
     tried(s)
   end
@@ -71,19 +72,19 @@ function lists.refuse(n, id, search)
     s.size = math.max(1, math.floor(n / 2), s.taken or 0)
     if s.before and s.before < n and s.before >= s.size then s.size, s.refused = s.before, s.beyond end
     s.before, s.beyond = nil, nil
-    tried(s) -- a try that is still on its way is one of a longer list than is thought of now
+    tried(s) -- a try that is still in flight is of a larger batch than is allowed now
     call('HINCRBY', K.state, 'gate', 1)
   end
   store(s)
 end
 
--- A list of `n` references was taken. Only a try makes the size longer: another that is longer than the size was on its
--- way when that was lowered.
+-- A batch of `n` references was taken. Only a try raises the size: any other batch above it was sent before the size
+-- was lowered.
 function lists.take(n, id)
   local s = recall()
   if not s then return end
   if s.trial == id then
-    tried(s, n <= s.size and 1 or nil) -- it was shorter than it should: it had named a reference twice
+    tried(s, n <= s.size and 1 or nil) -- two jobs named the same reference, so the batch was smaller than planned
     if n > s.size and n <= (s.refused or n) then
       if s.refused == n then
         s.refused, s.before, s.beyond, s.failed = nil, s.size, n, math.floor(s.failed / 2)
@@ -98,7 +99,7 @@ function lists.take(n, id)
   store(s)
 end
 
--- A claim has ended without a word on its length.
+-- A claim has ended, and its answer showed nothing about sizes.
 function lists.lapse(id, search)
   local s = recall()
   if not s or s.trial ~= id then return end
@@ -107,7 +108,7 @@ function lists.lapse(id, search)
   store(s)
 end
 
--- A claim was given back unsent.
+-- A claim was released without a call.
 function lists.give_back(id)
   local s = recall()
   if not s or s.trial ~= id then return end
@@ -115,7 +116,7 @@ function lists.give_back(id)
   store(s)
 end
 
--- The length that the next call should try, where one should; `most`: references that a call may name at all.
+-- The batch size that the next call should try, nil where none; `most`: references that a call may name at all.
 function lists.longer(s, ask, most)
   local search = ask.search
   if s.trial and not call('ZSCORE', K.claims, s.trial) then lists.lapse(s.trial, search) end
@@ -128,7 +129,7 @@ function lists.longer(s, ask, most)
   return tonumber(call('HGET', K.state, 'calls_ready') or 0) >= longer and longer or nil
 end
 
--- A claim tries a longer list.
+-- Notes that a claim tries a larger batch.
 function lists.try(s, id)
   s.trial = id
   store(s)

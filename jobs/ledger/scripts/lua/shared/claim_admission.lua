@@ -1,10 +1,10 @@
--- Whether a call may start now: the account's gate, a slot, and a token of the rate.
+-- Decides whether a call may start now: by the account's gate, a free slot, and a token of the rate limit.
 local HUNGRY_MS, AHEAD_US = 1000, 20000
 
--- Whether a slot can be had, how long until a rate token can (ms), and how many slots the caller should give back:
--- slots are shared evenly among the live drains as soon as one of them goes without; where the limit was lowered, every
--- slot that comes free is given back until there are no more than it allows. A token that will soon be there is given out ahead of its time, so that none is lost on the way
--- to whoever asks: the call waits for it (ask.at, microseconds).
+-- Answers whether a slot is granted, the wait for a rate token (ms), and how many slots the caller should give back.
+-- Slots are shared evenly among the live drains as soon as one of them has too few. If the limit was lowered, slots are
+-- given back as they become free until no more are taken than it allows. A token that is due within AHEAD_US is granted
+-- ahead of time, so that none is lost during the round trip; the call waits for it (ask.at, microseconds).
 local function admit(ask)
   lease.stretch_when_away(ask.lease)
   call('ZREMRANGEBYSCORE', K.slots, '-inf', ms(NOW))
@@ -28,8 +28,8 @@ local function admit(ask)
   return slot, 0, give
 end
 
--- Why nothing may be claimed for now, as {ms, why}; nil where something may. While the breaker is open one claim at a
--- time is let through, once its time has come: a probe.
+-- Why nothing may be claimed now, as {ms, why}; nil where a claim may go on. An open breaker lets one claim at a time
+-- through once its time has come: a probe.
 local function shut(ask, h)
   if h.paused then return { -1, 'paused' } end
   local hold = tonumber(h.hold_until or 0) - NOW

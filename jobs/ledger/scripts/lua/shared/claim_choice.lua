@@ -1,14 +1,14 @@
--- Which work is next, and the references for it, in the order of the policy.
+-- Chooses the next work, and takes its references from the queues.
 local MOST_PARTS, MOST_PASSED = 250, 100
 local LIMIT_WAIT_MS = 50
 
--- How long until the next slot may be free by itself: its lease passes.
+-- The time until a slot may become free because its lease passes.
 local function slot_wait()
   local first = call('ZRANGE', K.slots, 0, 0, 'WITHSCORES')[2]
   return first and math.max(1, math.min(LIMIT_WAIT_MS, tonumber(first) - NOW)) or 1
 end
 
--- Takes up to `want` references of the given kind in the order of the policy.
+-- Takes up to `want` references of the given kind, in the order of the queue.
 local function take(kind, want)
   local parts, count, score, passed = {}, 0, nil, 0
   while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
@@ -44,7 +44,7 @@ local function take(kind, want)
   return parts, count, score
 end
 
--- Takes the group that is next; what of it may not go on now waits for its job.
+-- Takes the next group. Its pieces whose job may not run now stay, and wait for their job.
 local function take_group()
   local parts, count = {}, 0
   while count == 0 do
@@ -74,7 +74,7 @@ local function take_group()
   end
 end
 
--- Whether a group goes before whatever else is ready.
+-- Whether a group goes before other ready references.
 local function group_first(ready)
   local g = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
   if not g[1] then return false end
@@ -83,9 +83,10 @@ local function group_first(ready)
   return not head[1] or tonumber(g[2]) <= tonumber(head[2])
 end
 
--- Which kind of work is next, or how long to wait: the higher class first; within one reads take at most half the limit
--- while calls wait. Urgent reads before calls go to whoever has a slot first, and are staged nowhere; but while a
--- job has more of them than there are slots, each lane has one staged, so that none waits for the ledger between two.
+-- The next kind of work, or the time to wait. The higher class goes first. Within a class reads take at most half of
+-- the limit while calls wait. An urgent read goes to the first caller with a slot and is not staged; but while a job
+-- has more urgent reads than there are slots, each lane stages one, so that no lane waits for the ledger between two
+-- reads.
 local function choose(ask, slot)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
@@ -101,9 +102,9 @@ local function choose(ask, slot)
   elseif h[3] then
     call('HDEL', K.state, 'part_since')
   end
-  local alone = group_first(ready) and not (ask.probe and ready > 0) -- what it names may be why the breaker is open
+  local alone = group_first(ready) and not (ask.probe and ready > 0) -- the group may be why the breaker is open
   local calls = ready > 0 or alone
-  if ask.probe and calls then reads = false end -- a read that goes well says little of calls
+  if ask.probe and calls then reads = false end -- a successful read does not show that calls work
   if reads and calls and not ask.probe then
     local read, called = order.class_of(K.reads), order.class_of(alone and K.alone or K.calls)
     if read < called then

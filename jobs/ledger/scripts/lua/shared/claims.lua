@@ -1,12 +1,12 @@
--- Claiming: permission for a call and the references for it, in one step.
+-- Claims: the permission for a call and its references, in one step.
 local claim = {}
 local STAY_MS, HOLD_STAY_MS = 1000, 10000
 local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 
 local function gate() return call('HGET', K.state, 'gate') or '0' end
 
--- The answer for a claim: {'claim', gate, give, limit, urgent, slot, kind, score, now, probe, size, delay, claimed under,
--- job, piece, job, piece, ...}; `urgent` as flow.read has it.
+-- The answer for a claim: {'claim', gate, give, limit, urgent, slot, kind, score, now, probe, size, delay, claimed
+-- under, job, piece, job, piece, ...}; claim.lua has the meanings.
 function claim.answer(ask, packed, give)
   local c, now = cmsgpack.unpack(packed), gate()
   local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
@@ -16,7 +16,7 @@ function claim.answer(ask, packed, give)
   return out
 end
 
--- {'wait', gate, give, limit, urgent, ms, why}: nothing now; `ms` -1 where nothing is in sight.
+-- {'wait', gate, give, limit, urgent, ms, why}: no claim now; `ms` is -1 where nothing is due.
 function claim.wait(ask, wait_ms, why, give)
   return { 'wait', gate(), give, ask.limit, ask.urgent, ms(wait_ms), why }
 end
@@ -42,7 +42,7 @@ local function grant(ask, kind, parts, score)
   return packed
 end
 
--- How long until something may be claimable: the next piece that is due, or -1.
+-- The time until something may be claimable: when the next piece is due, or -1.
 local function next_due(wait_ms)
   local due = call('ZRANGE', K.later, 0, 0, 'WITHSCORES')[2]
   if not due then return wait_ms end
@@ -50,8 +50,8 @@ local function next_due(wait_ms)
   return wait_ms < 0 and in_ms or math.min(wait_ms, in_ms)
 end
 
--- Nothing to take. In mode 'leave' the drain leaves the list of live drains here, in the step that found nothing,
--- unless something is due so soon that staying is cheaper: then a submit that finds no live drain starts one.
+-- Answers that there is nothing to claim. In mode 'leave' the drain leaves the list of live drains in the same step,
+-- unless something is due so soon that staying is cheaper. So a submission that finds no live drain surely starts one.
 local function leave_or_wait(ask, wait_ms, why, give)
   if ask.mode == 'leave' and (wait_ms < 0 or wait_ms > STAY_MS) then
     call('ZREM', K.drains, ask.drain)
@@ -60,14 +60,13 @@ local function leave_or_wait(ask, wait_ms, why, give)
   return claim.wait(ask, wait_ms, why, give)
 end
 
--- Begins the leases of a claim that is asked for again anew: its worker counts them from this request on, since it has
--- no answer to an earlier one.
+-- Restarts the leases of a claim that is asked for again. Its worker counts them from this request, since it got no
+-- answer to an earlier one.
 local function again(ask)
   for _, set in ipairs({ K.claims, K.slots }) do call('ZADD', set, 'XX', ms(NOW + ask.lease), ask.claim) end
 end
 
--- ask: claim id, drain id and for how long it counts as live, mode (see claim.lua), slots that the
--- caller holds, limit, initial, interval_us between calls (0: no rate), burst, per_call, search (shared/batch_limit.lua), linger, lease (ms each).
+-- ask: the fields of claim.lua.
 -- spent: references that this script has touched already.
 function claim.try(ask, spent)
   call('ZADD', K.drains, ms(NOW + ask.live), ask.drain)
@@ -118,8 +117,8 @@ function claim.try(ask, spent)
   return claim.answer(ask, grant(ask, kind, parts, score), give)
 end
 
--- Takes the claim off the books; its pieces are the caller's to place. Answers the list {job, piece, ...}, the kind and
--- whether it was a probe, or nil.
+-- Removes the claim's record. The caller must place its pieces. Answers the list {job, piece, ...}, the kind, and
+-- whether it was a probe; nil where the claim has no record.
 function claim.close(id)
   local packed = call('HGET', K.claimed, id)
   if not packed then return nil end

@@ -1,4 +1,4 @@
--- A group is what one call names alone: pieces of one job or several that no other reference may join.
+-- A group has pieces, of one job or several, that one call names together and with no other reference.
 local group = {}
 
 local function score_of(id)
@@ -18,7 +18,7 @@ function group.add(id, g, p)
   call('ZADD', K.alone, score_of(id), g)
 end
 
--- Takes a piece off its group's list; a group of which nothing is left ends.
+-- Takes a piece off its group's list; an empty group is removed.
 function group.forget(id, field)
   local g, rest = string.match(field, '^%d+'), {}
   for entry in string.gmatch(call('HGET', K.groups, g) or '', '%S+') do
@@ -32,7 +32,7 @@ function group.forget(id, field)
   end
 end
 
--- Takes a piece out of the job; its group's list is the caller's to mend.
+-- Takes a piece out of the job. The caller must update the group's list.
 function group.take(id, field)
   local text = call('HGET', K.job_alone(id), field)
   if not text then return nil end
@@ -42,7 +42,7 @@ function group.take(id, field)
   return p
 end
 
--- Puts the groups of a job that may go on back into the order.
+-- Puts the groups of a job that may run again back into the queue.
 function group.enter(id)
   for _, field in ipairs(call('HKEYS', K.job_alone(id))) do
     call('ZADD', K.alone, score_of(id), string.match(field, '^%d+'))

@@ -1,8 +1,8 @@
--- A job's passing from state to state, and where a reference goes that no call has settled.
+-- Changes of a job's state, and the next place of references that have no result yet.
 local job = {}
-local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- jobs/responses/retry.py
+local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- responses/steps.py
 
--- Why nothing more of the job may be sent: 'aborted', 'expired', or nil.
+-- Why no more references of the job may be sent: 'aborted' or 'expired'; nil where they may.
 function job.ending(id)
   local h = call('HMGET', K.job(id), 'state', 'deadline')
   if h[1] == 'aborting' then return 'aborted' end
@@ -10,7 +10,7 @@ function job.ending(id)
   return nil
 end
 
--- Ends the job where nothing of it is left.
+-- Finishes the job if none of its references is left.
 function job.finish_when_done(id)
   local jk = K.job(id)
   local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone')
@@ -27,9 +27,9 @@ function job.finish_when_done(id)
   return true
 end
 
--- Puts references back that are not settled: for a call or a read, at once or at a time. In a job that is ending,
--- what was never sent gets its result here, and what may have been sent is only read.
---   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for at once   front whether before what is queued
+-- Puts references without a result back, for a call or a read, now or later. In a job that is ending, references that
+-- were never sent get their result here, and those that may have been sent are only read.
+--   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for now   front whether it goes before queued pieces
 --   g the group, where it is to be called alone   seen {status, state} that a read has just found
 function job.put_back(id, p, kind, due, front, g, seen)
   local ending = kind ~= 'reads' and job.ending(id)
@@ -57,7 +57,7 @@ function job.put_back(id, p, kind, due, front, g, seen)
   call('HINCRBY', K.job(id), 'later', p.c)
 end
 
--- Makes ready what is due: at most `most` references of the account.
+-- Makes pieces ready that are due, of at most `most` references of the account.
 function job.promote(most)
   local due = call('ZRANGEBYSCORE', K.later, '-inf', ms(NOW), 'LIMIT', 0, 20)
   for _, member in ipairs(due) do
@@ -75,8 +75,8 @@ function job.promote(most)
   end
 end
 
--- Names drains to be enqueued so that ready work has as many as it can use, one a live worker at most. They count
--- as live for a short while, so that others do not ask for them too.
+-- Names the drains to enqueue: as many as the ready work can use, at most one for each live worker. They count as live
+-- for a short while, so that other scripts do not name more.
 function job.drains_wanted(per_call)
   local PENDING_MS, WORKER_MS = 2000, 4000
   local h = call('HMGET', K.state, 'calls_ready', 'reads_ready', 'paused', 'hold_until', 'breaker', 'breaker_next')

@@ -1,18 +1,18 @@
--- The ledger's fixed keys, declared by every script in this one order (jobs/ledger/keys.py builds the list), and the
--- keys of jobs and claims found inside a script, built from ARGV[1], the namespace's prefix, here and nowhere else.
+-- The ledger's fixed keys. Every script declares them in this order (jobs/ledger/keys.py builds the list). Keys of jobs
+-- and claims that a script finds are built here, and nowhere else, from the namespace's prefix (ARGV[1]).
 --
 -- KEYS   1 results (stream)      one entry per result
---        2 jobs (zset)           job -> created_at, ms; every job there is
---        3 open (zset)           job -> created_at, ms; those not finished
+--        2 jobs (zset)           job -> created_at, ms; all jobs
+--        3 open (zset)           job -> created_at, ms; unfinished jobs
 --        4 finished (zset)       job -> finished_at, ms
---        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not sealed yet
---        6 workers (zset)        worker -> last seen, ms
+--        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not
+--        sealed yet 6 workers (zset)        worker -> last seen, ms
 --        7 accounts (set)        accounts that ever had a job
 --        8 intake (stream)       jobs handed in by other systems
 --        9 rejected (stream)     intake entries that were refused, with the reason
 --       10 state (hash)          the account's gate, counters and clocks
---       11 calls (zset)          jobs with references ready for a call, in the order of the policy
---       12 reads (zset)          jobs with references whose state is to be read, likewise
+--       11 calls (zset)          jobs with references ready for a call, in the order of service (queues.lua)
+--       12 reads (zset)          jobs with references ready for a read, likewise
 --       13 later (zset)          "job:piece" -> due, ms
 --       14 claims (zset)         claim -> end of its lease, ms
 --       15 claimed (hash)        claim -> packed {v, kind, job, piece, job, piece, ...}
@@ -21,12 +21,12 @@
 --       18 held (zset)           job -> start_at, ms
 --       19 deadlines (zset)      job -> deadline, ms
 --       20 unsealed (zset)       job -> last batch, ms
---       21 slices (zset)         jobs with work that goes in slices: invalid results, abort, expiry
---       22 alone (zset)          groups of references that are called alone, in the order of the policy
+--       21 slices (zset)         jobs with work that is done in slices: invalid results, abort, expiry
+--       22 alone (zset)          groups of references that are called alone, in the order of service
 --       23 groups (hash)         group -> its pieces, "JOB/FIELD JOB/FIELD ..."
---       24 words (hash)          fingerprint of a refusal's words -> "STANDING AGREED"
+--       24 words (hash)          fingerprint of a refusal text -> "CLASS AGREED"
 --       25 trouble (stream)      calls that did not simply succeed, kept briefly
---       26 flow (hash)           drain -> "AT COUNTERS", ms and what its attempts have shown (jobs/flow/controller.py)
+--       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 -- ARGV   1 prefix   2 account
 local K = {

@@ -1,5 +1,5 @@
--- Leases pass only while the server is there to renew them: where nobody swept for a while, it was the server that was
--- away, or every worker; then leases are stretched for as long as the living need to come back and renew, before any is taken as passed.
+-- A lease should pass only if its worker could have renewed it. Where nobody swept for a while, the server was away, or
+-- every worker was. Then leases are extended, so that live workers can come back and renew before any lease passes.
 local lease = {}
 local AWAY_MS, RENEWED_WITHIN_MS = 2000, 3000
 

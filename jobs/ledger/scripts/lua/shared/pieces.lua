@@ -1,12 +1,12 @@
--- A piece is a group of references of one job with one history: a header line, then a reference a line.
--- Header: "1 COUNT" where nothing has happened to them yet, else JSON with
+-- A piece holds references of one job with one history: a header line, then one reference a line.
+-- Header: "1 COUNT" without a history, else JSON with
 --   v format   c count   a attempts counted   n calls that named them
---   m 0, or until when (ms) a call that named them may still act: not 0 means that one may have cancelled them
---   k and g kind and group, while it waits for its time   b 1 where it then goes to the rear: it may be why a call was not taken
---   r reads tried   s HTTP status and w words of the refusal that is being explained
---   o calls in a row that burnt nothing at first   t those of them since which others did well   q when the last was (ms)
---   x reads in a row that were refused for the caller's sake while others' did well   y when the last was (ms)
---   l when the last call that named them ended (ms)   d 1 where they were deallocated for this job
+--   m until when (ms) a call that named them may still act; 0 where none can have cancelled them
+--   k and g kind and group, while it waits for its time   b 1 where it then goes to the rear: it may be why a call
+--   failed r reads tried   s HTTP status and w text of the refusal that a read is to explain
+--   o calls in a row that burnt no attempt   t how many of them failed while others succeeded   q when the last was
+--   (ms) x reads in a row that failed because of the caller while others succeeded   y when the last was (ms)
+--   l when the last call that named them ended (ms)   d 1 where they were deallocated for this job, or may have been
 local piece = {}
 
 function piece.decode(text)
@@ -22,7 +22,7 @@ function piece.decode(text)
   return p
 end
 
--- Whether nothing has happened to it yet, and no other version has noted anything that is to be kept.
+-- Whether a piece has no history, and no field that another version added.
 local SHORT = { v = true, c = true, a = true, n = true, m = true, refs = true }
 local function fresh(p)
   if p.a ~= 0 or p.n ~= 0 or p.m ~= 0 then return false end

@@ -1,11 +1,12 @@
--- How far the job has come, for its pace (jobs/progress/eta.py): "at:count:sum", with `at` ms on the job's clock, which runs
--- from its start and stands while the job may not go on; `count` of results that calls and reads have brought; `sum` of
--- the times at which they came. The newest is in `sampled`, with when the one before it was kept, and how many calls have
--- brought results (not where an older version has counted too): "at:count:sum kept calls". Older ones are in `samples`,
--- the fewer the older, each with how many references were in calls: "at:count:sum:in_calls:calls".
+-- Samples of the job's progress, for its rate and time left (jobs/progress/eta.py). A sample is "at:count:sum": `at` in
+-- ms on the job's clock, which runs from its start and stops while the job may not run; `count` of results that calls
+-- and reads brought; `sum` of the times at which they came. `sampled` has the newest one, the time of the sample kept
+-- before it, and the number of calls that brought results (missing where an older version counted, too): "at:count:sum
+-- kept calls". `samples` has the kept ones, fewer the older they are, each with the references then in calls:
+-- "at:count:sum:in_calls:calls".
 local GAP_MS, YOUNG, SAMPLES, HISTORY_MS, HOLD_MS = 50, 16, 32, 300000, 5000
 
--- Leaves out what has aged, or else the sample that is closest to its neighbours for its age.
+-- Drops the oldest sample once it has aged, and else the one that is closest to its neighbours for its age.
 local function thin(kept, now)
   if #kept > 2 and now - kept[2].at > HISTORY_MS then table.remove(kept, 1) end
   if #kept <= SAMPLES then return end
@@ -29,7 +30,7 @@ local function keep(samples, sample, now)
   return table.concat(out, ' ')
 end
 
--- How long since then (ms) the account was paused, or held for so long that it is no part of the job's pace.
+-- How long since `since` (ms) the account was paused, or held for long enough to stop the job's clock.
 local stops
 local function stopped_since(since)
   stops = stops or call('HMGET', K.state, 'paused_from', 'paused_until', 'hold_until')
@@ -39,14 +40,14 @@ local function stopped_since(since)
   return math.max(0, pause, hold)
 end
 
--- How many of the job's references are in calls, of those that are claimed, the others being staged: as many as is the
--- share of slots in claims but for the one that is just being settled.
+-- The number of the job's claimed references that are in calls; the rest is staged. It is estimated by the ratio of
+-- slots to claims, without the claim that is just being settled.
 local function in_calls(claimed)
   local share = call('ZCARD', K.slots) / math.max(1, call('HLEN', K.claimed) - 1)
   return ms(math.floor(math.min(1, share) * claimed))
 end
 
--- Notes how many results the job has. A call may have brought them for several of its pieces.
+-- Notes the job's number of results. Several pieces of the job may have been in one call, which is counted once.
 local counted = {}
 function result.sample(id)
   local jk = K.job(id)
@@ -72,7 +73,7 @@ function result.sample(id)
   call('HSET', jk, 'sampled', newest .. ' ' .. kept_at .. calls, unpack(fields))
 end
 
--- Stops the job's clock for the time since `from` (ms) in which no result came.
+-- Stops the job's clock for the time since `from` (ms), without the part before the last result.
 function result.rest(id, from)
   local h = call('HMGET', K.job(id), 'started_at', 'idle', 'sampled')
   if not h[1] or not from then return end

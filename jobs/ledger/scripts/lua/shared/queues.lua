@@ -1,23 +1,23 @@
--- The order of the policy: priority class, then the earliest deadline, then fair turns among jobs.
--- A job stands in an order exactly while it is runnable and has pieces ready of that kind. A member is
--- "TURN:JOB" with a score of class * 1e14 + deadline, so that the first member is the next to serve.
+-- The queues of an account, in the order of service: priority class, then the earliest deadline, then turns among jobs.
+-- A job is in a queue exactly while it is runnable and has pieces of that kind ready. A member is "TURN:JOB", its score
+-- class * 1e14 + deadline, so that the first member is the next to serve.
 local order = {}
 local FIELD = { calls = 'calls_turn', reads = 'reads_turn' }
 local NO_DEADLINE = 5e13
 order.CLASS = 1e14
 
--- Where a job stands before its turn: a deadline never reaches into the next class.
+-- The score of a job. A deadline is bounded, so that it never reaches into the next class.
 local function score(class, deadline)
   return ms(tonumber(class) * order.CLASS + math.min(tonumber(deadline) or NO_DEADLINE, NO_DEADLINE))
 end
 
--- The priority class of what is first in an order; nil where nothing is.
+-- The priority class of the first job of a queue; nil where the queue is empty.
 function order.class_of(key)
   local score = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
   return score and math.floor(tonumber(score) / order.CLASS)
 end
 
--- References of that kind that are ready in the job that is next.
+-- The number of ready references of that kind in the first job.
 function order.ready_first(kind)
   local head = call('ZRANGE', K[kind], 0, 0)[1]
   return head and tonumber(call('HGET', K.job(string.sub(head, 15)), kind) or 0) or 0
@@ -25,12 +25,12 @@ end
 
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
 
--- May references of a job in this state be taken?
+-- Whether references of a job in this state may be claimed.
 function order.runnable(state, kind)
   return state == 'queued' or state == 'running' or (state == 'aborting' and kind == 'reads')
 end
 
--- Takes the job out of the order of that kind.
+-- Takes the job out of the queue of that kind.
 function order.leave(id, kind)
   local jk = K.job(id)
   local h = call('HMGET', jk, FIELD[kind], kind)
@@ -40,8 +40,8 @@ function order.leave(id, kind)
   call('HINCRBY', K.state, kind .. '_ready', 0 - tonumber(h[2] or 0))
 end
 
--- Puts the job into the order of that kind, at the end of its class and deadline, where it is runnable, has such
--- pieces and stands in it no more.
+-- Puts the job into the queue of that kind, behind jobs of its class and deadline, unless it is there already, is not
+-- runnable, or has no such pieces.
 function order.enter(id, kind)
   local jk = K.job(id)
   local h = call('HMGET', jk, 'state', kind, FIELD[kind], 'class', 'deadline')
@@ -52,17 +52,17 @@ function order.enter(id, kind)
   call('HINCRBY', K.state, kind .. '_ready', h[2])
 end
 
--- Whether the job is called before others that are ready; an urgent one also before what is only staged.
+-- Whether the job is called before other ready jobs; an urgent job also before staged claims.
 function order.first(id)
   local ahead = call('ZRANGE', K.calls, 0, 1)
   if not ahead[1] or string.sub(ahead[1], 15) ~= id then return false end
   return #ahead == 2 or (order.class_of(K.calls) == 0 and call('ZCARD', K.claims) > 0)
 end
 
--- Wakes the workers for a job that may be called now.
+-- Wakes the workers for a job that may be claimed now.
 function order.announce(id) call('PUBLISH', WAKE, ACCOUNT .. (order.first(id) and ' first' or '')) end
 
--- Adds a piece to the job's ready ones, at the front or the back, and the job to the order.
+-- Adds a piece to the front or the back of the job's ready pieces, and the job to its queue.
 function order.add(id, kind, p, front)
   call(front and 'LPUSH' or 'RPUSH', order.list(kind, id), piece.encode(p))
   call('HINCRBY', K.job(id), kind, p.c)

@@ -1,5 +1,5 @@
--- What the account's words of refusal have meant: "STANDING AGREED", the reads that agreed, or "mixed 0"
--- once two have disagreed (jobs/responses/refusal_texts.py).
+-- What reads found behind the account's refusal texts: "CLASS AGREED", the class of state and the number of reads that
+-- agreed; "mixed 0" once two disagreed (jobs/responses/refusal_texts.py).
 local words = {}
 local MOST = 1000
 

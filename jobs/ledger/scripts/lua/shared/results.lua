@@ -1,8 +1,8 @@
--- One entry per result in the results stream, the job's counters with it, and the run of entries in the job's index.
+-- Results: one entry each in the results stream, the job's counters, and the run of entries in the job's index.
 local result = {}
 
--- Writes a result for every reference of a newline-joined list. `verdict` has outcome and, where known, status,
--- message and state; `attempts` is the number of calls that named them.
+-- Writes a result for every reference of `refs`, which newlines separate. `verdict` has outcome and, where known,
+-- status, message and state; `attempts` is the number of calls that named them.
 function result.write(id, refs, count, verdict, attempts)
   local first, last
   local status, outcome = verdict.status or '', verdict.outcome

@@ -1,5 +1,5 @@
--- The retry budget: calls that went well earn retries, so that a platform that fails is not hammered with them. A call
--- went well where it has an answer for each of its references, be it a refusal, which is read (and has a status, s).
+-- The retry budget: good calls earn retries, so that a failing platform does not get many retries. A good call has an
+-- answer for each of its references. A refusal is an answer, too: it goes to a read with its HTTP status (s).
 local budget = {}
 local EARNED, FIRST, MOST_SAVED = 0.2, 10, 100
 

@@ -1,8 +1,8 @@
--- Making a job whole and visible.
+-- Seals: makes a job whole and visible.
 local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 
--- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job it is bound to and
+-- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job that it is bound to, and
 -- whether that job has the same content.
 function seal.bound(key, digest, id, keep_ms)
   if not key or key == '' then return nil end
@@ -16,23 +16,23 @@ function seal.bound(key, digest, id, keep_ms)
   return holder, content == digest
 end
 
--- Keeps room for references of a job that is not sealed yet: other producers must not be promised the same.
+-- Reserves room for references of an unsealed job, so that other producers are not promised the same room.
 function seal.reserve(id, count)
   call('HINCRBY', K.totals, 'unsealed', count)
   call('HINCRBY', K.job(id), 'reserved', count)
 end
 
--- Gives that room back: the job is sealed, and counted as unsettled, or dropped.
+-- Frees that room: the job is sealed and counted as unsettled, or dropped.
 local function unreserve(id)
   call('HINCRBY', K.totals, 'unsealed', 0 - tonumber(call('HGET', K.job(id), 'reserved') or 0))
   call('HDEL', K.job(id), 'reserved')
 end
 
--- Enters the job into the lists it belongs to and the order, and notes whether it goes before others there.
+-- Enters the job into its lists and its queue, and notes whether it goes before other jobs there.
 -- h: start_at, deadline (ms or nil), valid, invalid.
 local overtakes = false
 function seal.enter(id, h)
-  call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was emptied under us has lost the mark
+  call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was flushed meanwhile has lost the mark
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
   unreserve(id)
@@ -56,7 +56,7 @@ function seal.take(entry)
   return found and found[2] or {}
 end
 
--- Answers an intake entry whose key is bound to other content, with what it held.
+-- Answers an intake entry whose key is bound to other content; the answer repeats the entry's fields.
 function seal.reject(entry, given, holder)
   local answer = { 'entry', entry, 'reason', 'idempotency key is bound to job ' .. holder .. ' with other content' }
   local left = GIVEN_MOST

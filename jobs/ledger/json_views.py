@@ -1,4 +1,4 @@
-"""The contract's JSON documents of jobs, accounts and results."""
+"""The JSON of jobs, accounts and results, as the contract has it."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from cancellist.jobs.model import Result
 from cancellist.jobs.times import rfc3339
 
 
-def job_document(snapshot: Snapshot) -> dict[str, Any]:
-    """The contract's document of a job."""
+def job_view(snapshot: Snapshot) -> dict[str, Any]:
+    """A job as the contract's JSON."""
     record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
     return {
         "job": record.id,
@@ -38,7 +38,7 @@ def job_document(snapshot: Snapshot) -> dict[str, Any]:
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
-        "account_breaker": breaker_document(gate),
+        "account_breaker": breaker_view(gate),
         "account_limit": gate.limit,
         "account_calls_per_second": gate.calls_per_second,
         "account_list_size": gate.list_size,
@@ -48,7 +48,7 @@ def job_document(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def breaker_document(gate: AccountGate) -> dict[str, Any] | None:
+def breaker_view(gate: AccountGate) -> dict[str, Any] | None:
     """An account's open breaker as JSON; null where it is closed."""
     if gate.breaker is None:
         return None
@@ -56,8 +56,8 @@ def breaker_document(gate: AccountGate) -> dict[str, Any] | None:
     return {"why": gate.breaker.why, "since": since, "next_probe_at": probe}
 
 
-def result_document(result: Result) -> dict[str, Any]:
-    """The contract's document of a result."""
+def result_view(result: Result) -> dict[str, Any]:
+    """A result as the contract's JSON."""
     return {
         "job": result.job,
         "reference": result.reference,
@@ -74,8 +74,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def account_document(status: AccountStatus) -> dict[str, Any]:
-    """The contract's document of an account; what the settings at hand do not say is null."""
+def account_view(status: AccountStatus) -> dict[str, Any]:
+    """An account as the contract's JSON. Values that our settings do not have are null."""
     own, gate = status.configured, status.gate
     return {
         "account": status.name,
@@ -90,7 +90,7 @@ def account_document(status: AccountStatus) -> dict[str, Any]:
         "calls_per_second": gate.calls_per_second,
         "list_size": gate.list_size,
         "list_refused": gate.list_refused,
-        "breaker": breaker_document(gate),
+        "breaker": breaker_view(gate),
         "breaker_opened": gate.breaker_opened,
         "held_until": rfc3339(gate.hold_until_ms or None),
         "held_because": gate.hold_why or None,
