@@ -24,8 +24,6 @@ _CLEARED = 0.25
 """Of what makes certain, the share up to which nothing speaks against a raise."""
 _LEFT = 0.75
 """And the share that is left once a rate was lowered: it may be too high still."""
-_APART = 1.5
-"""A share that is to be told from chance is so many times as large at least, whatever is set."""
 _RARE = 0.001
 """Of a slow rate so few are taken for chance: each that is not is dear."""
 
@@ -70,7 +68,7 @@ def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing
     if not pacing.interval_us:
         return pacing
     chance = _chance(pacing, policy)
-    excess = max(_APART * chance, _excess(pacing, policy))
+    excess = max(chance, _excess(pacing, policy))
     lower = max(0.0, pacing.log_odds - counts.accepted * max(0.0, excess - chance))
     return replace(pacing, log_odds=lower + counts.refused * max(0.0, log(excess / chance)))
 
