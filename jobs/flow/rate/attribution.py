@@ -88,4 +88,4 @@ def _is_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> bool:
     if not pacing.interval_us:
         return False
     known = _RAISED * policy.log_odds_needed if pacing.safe_us else 0.0
-    return bool(pacing.blocked_ms) or pacing.log_odds + known >= policy.log_odds_needed
+    return pacing.log_odds + known >= policy.log_odds_needed
