@@ -33,7 +33,7 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     interval_us = max(1, round(pacing.interval_us / (1 + step)))
     return replace(
         pacing, interval_us=interval_us, safe_us=pacing.interval_us, credit=0, refusal_streak=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, recoveries=0,
+        cycle_ms=sample.at_ms, cycle=0,
     )  # fmt: skip
 
 
@@ -45,7 +45,6 @@ def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
         need = min(_RAREST * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        recoveries=0,
     )  # fmt: skip
 
 

@@ -97,11 +97,10 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
         after = replace(
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
-            recoveries=pacing.recoveries + 1,
         )  # fmt: skip
         if with_retry_after and not pacing.interval_us and at_ms - pacing.first_recovery_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
-            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted, recoveries=0)
+            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted)
         if not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
@@ -121,10 +120,10 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
     after = replace(pacing, credit=0, refusal_streak=0, safe_us=0)
     if not measured_us:
         return after
-    span_ms = (at_ms - pacing.cycle_ms) / pacing.recoveries
+    span_ms = at_ms - pacing.cycle_ms
     window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
     after = replace(
-        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, recoveries=0, learnt_ms=at_ms,
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, learnt_ms=at_ms,
         need=policy.search_after,
     )  # fmt: skip
     if span_ms > _TWICE * window_ms:
@@ -166,7 +165,7 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
     interval_us = round(longer)
     if refusal_streak >= _FAR:
         after = replace(after, need=policy.search_after, step=2 * policy.step)
-    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, recoveries=0)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0)
 
 
 def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool) -> Pacing:

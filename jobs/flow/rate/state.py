@@ -87,7 +87,7 @@ class Pacing:
         row: refusals in a row, as far as samples tell.
         accepted_ms: when a call was last accepted.
         learnt_ms: when the rate was last learnt.
-        recoveries: how often the platform has accepted again in this cycle.
+        reserved_recoveries: earlier versions counted the recoveries of a cycle here; written as 0, and passed over.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
         reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
         log_odds: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
@@ -115,7 +115,7 @@ class Pacing:
     row: int = 0
     accepted_ms: int = 0
     learnt_ms: int = 0
-    recoveries: int = 0
+    reserved_recoveries: int = field(default=0, init=False)
     again_ms: int = 0
     reserved_told_ms: int = field(default=0, init=False)
     log_odds: float = 0.0
