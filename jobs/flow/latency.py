@@ -12,7 +12,7 @@ So neither noise of our own nor a platform that has become slower costs throughp
 Source of the thresholds: Vector's adaptive request concurrency.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor
 
 from cancellist.jobs.flow.counters import Timed
@@ -33,9 +33,7 @@ class RoundTripPolicy:
     """The constants of the watch on round trips.
 
     Attributes:
-        deviations: how many deviations above the usual a round trip is long (1.0 to 10.0).
-        growth: and by which share of it at least (0.02 to 1.0).
-        growth_ms: and by how many ms at least (0 to 1000).
+        growth: by which share a long round trip is above the usual (0.02 to 1.0).
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
             The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
@@ -44,9 +42,7 @@ class RoundTripPolicy:
         unprovoked: what any other leaves (0.5 to 0.99).
     """
 
-    deviations: float = 2.5
     growth: float = 0.15
-    growth_ms: int = 10
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
@@ -60,7 +56,7 @@ class RoundTrips:
 
     Attributes:
         usual_ms: the mean of windows that were not long; 0: unknown.
-        deviation_ms: by how much such means differ from it.
+        reserved_deviation: earlier versions kept how much means differ; written as 0, and passed over.
         level: the most calls in flight of which that is known to hold.
         since_ms: when the present window began.
         n: calls in it.
@@ -77,7 +73,7 @@ class RoundTrips:
     """
 
     usual_ms: float = 0.0
-    deviation_ms: float = 0.0
+    reserved_deviation: float = field(default=0.0, init=False)
     level: float = 0.0
     since_ms: int = 0
     n: int = 0
@@ -161,8 +157,7 @@ def _lowered(trips: RoundTrips, policy: RoundTripPolicy) -> float:
 
 
 def _long(trips: RoundTrips, mean: float, policy: RoundTripPolicy) -> bool:
-    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
-    return mean > trips.usual_ms + more
+    return mean > trips.usual_ms * (1 + policy.growth)
 
 
 def _watch(
@@ -189,10 +184,7 @@ def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
     off = mean - trips.usual_ms
     if limit > trips.level and off > _SAME * trips.usual_ms:
         return trips
-    deviation = trips.deviation_ms + _SMOOTH * (abs(off) - trips.deviation_ms)
-    return replace(
-        trips, usual_ms=trips.usual_ms + _SMOOTH * off, deviation_ms=deviation, level=max(trips.level, limit)
-    )
+    return replace(trips, usual_ms=trips.usual_ms + _SMOOTH * off, level=max(trips.level, limit))
 
 
 def _begin(
