@@ -91,7 +91,7 @@ class RoundTrips:
     @property
     def slowed(self) -> bool:
         """Whether more calls at once would gain nothing, as far as is known."""
-        return self.long > 0 or self.from_limit > 0
+        return self.from_limit > 0
 
 
 @dataclass(frozen=True, slots=True)
