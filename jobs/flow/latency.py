@@ -203,8 +203,7 @@ def _conclude(
     before, ratio = trips.from_limit, limit / floor(trips.from_limit)
     done = replace(trips, from_limit=0.0, long=0, descending=False)
     free = mean <= trips.from_ms * ratio * (1 + _SAME)
-    # Half of the fall that saturation would bring is enough where long windows point to it.
-    if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
+    if free:
         pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
         kept = replace(kept, descending=free)
