@@ -3,7 +3,7 @@
 A window is long where its mean round trip is far above the usual one. Long windows begin an experiment, and so does
 time (`unprovoked`): the limit is lowered for a window, and Little's law says whether that cost throughput.
 
-    lowered limit = limit * unprovoked (or provoked)
+    lowered limit = limit * lowered
     keep it where  round trip below <= round trip above * lowered limit / limit
     else go back
 
@@ -38,16 +38,14 @@ class RoundTripPolicy:
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
             The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
         trial_most_ms: longest such pause (1000 to 3600000).
-        provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
-        unprovoked: what any other leaves (0.5 to 0.99).
+        lowered: what an experiment leaves of the limit (0.5 to 0.99).
     """
 
     growth: float = 0.15
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
-    provoked: float = 0.9
-    unprovoked: float = 0.85
+    lowered: float = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +150,7 @@ def _complete(trips: RoundTrips, limit: float, now_ms: int) -> bool:
 
 
 def _lowered(trips: RoundTrips, policy: RoundTripPolicy) -> float:
-    share = policy.provoked if trips.provoked else policy.unprovoked
-    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * share))))
+    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * policy.lowered))))
 
 
 def _long(trips: RoundTrips, mean: float, policy: RoundTripPolicy) -> bool:
