@@ -41,7 +41,7 @@ class ConcurrencyPolicy:
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
         debt: probes of a refused level that are owed at most; twice as many among losses by chance, where a probe takes
-            longer to fail (0.0 to 20). The scenario `errors-at-capacity` fails without it.
+            longer to fail (0.0 to 20). The scenario `losses-at-capacity` fails without it.
         rounds: round trips that a probe lasts where none is lost by chance (1 to 20).
         log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
             among losses by chance ends where half of that speaks for either (1.0 to 20).
