@@ -42,7 +42,6 @@ class ConcurrencyPolicy:
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
         debt: probes of a refused level that are owed at most; twice as many among losses by chance, where a probe takes
             longer to fail (0.0 to 20). The scenario `losses-at-capacity` fails without it.
-        rounds: round trips that a probe lasts where none is lost by chance (1 to 20).
         log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
             among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
@@ -55,7 +54,6 @@ class ConcurrencyPolicy:
     tolerated: float = 0.01
     saturated: float = 0.9
     debt: float = 1.5
-    rounds: int = 2
     log_odds_needed: float = 4.0
 
 
@@ -74,7 +72,7 @@ class ConcurrencyState:
         refused: refusals in the round trip since.
         log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
         probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
-        passed: calls accepted in that trial.
+        reserved_passed: earlier versions counted here what was accepted in that trial; written as 0, and passed over.
         reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
         limit_before_decreases: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
@@ -92,7 +90,7 @@ class ConcurrencyState:
     refused: int = 0
     log_odds: float = 0.0
     probing_ms: int = 0
-    passed: int = 0
+    reserved_passed: int = field(default=0, init=False)
     reserved_regain: float = field(default=0.0, init=False)
     limit_before_decreases: float = 0.0
     reserved_stride: float = field(default=0.0, init=False)
@@ -165,14 +163,13 @@ def _measure(
     if n:
         weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
         round_ms += weight * (ms / n - round_ms)
-    passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
     # Counted in calls, not in time: while the account is held nothing speaks for chance.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
     # A probe among losses by chance weighs one cause against the other until it tells: either may be ahead.
     least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
     log_odds = max(least, limiter.log_odds - rounds)
-    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, log_odds=log_odds)
+    return replace(limiter, round_ms=round_ms, credit=credit, log_odds=log_odds)
 
 
 def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
@@ -212,7 +209,7 @@ def _lose(
         return replace(limiter, log_odds=log_odds)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=lost, log_odds=0.0, probing_ms=0, passed=0,
+        refused=lost, log_odds=0.0, probing_ms=0,
         credit=_charge(limiter, policy, lost), latency_bound=False,
         limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
@@ -248,17 +245,11 @@ def _grow(
     if not saturated(limiter, sample, policy) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
-        calls, span_ms = policy.rounds * limiter.refused_at, policy.rounds * limiter.round_trip_ms
-        ended = limiter.passed >= calls and sample.at_ms - limiter.probing_ms >= span_ms
-        if lossy:
-            ended = limiter.log_odds <= -policy.log_odds_needed / 2
-        if ended:
-            if limiter.latency_bound:
-                return replace(
-                    limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, passed=0, log_odds=0.0
-                )
-            return replace(limiter, refused_at=0, probing_ms=0, passed=0, failed=0, log_odds=0.0)
-        return limiter
+        if lossy and limiter.log_odds > -policy.log_odds_needed / 2:
+            return limiter
+        if limiter.latency_bound:
+            return replace(limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, log_odds=0.0)
+        return replace(limiter, refused_at=0, probing_ms=0, failed=0, log_odds=0.0)
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
     most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
@@ -267,22 +258,19 @@ def _grow(
         return replace(limiter, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
         return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
-    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, passed=0, log_odds=0.0)
+    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, log_odds=0.0)
 
 
-def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def enough(limiter: ConcurrencyState, limit: float) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
-    return replace(
-        limiter, limit=limit, refused_at=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
-        latency_bound=True,
-    )  # fmt: skip
+    return replace(limiter, limit=limit, refused_at=floor(limit) + 1, credit=0.0, probing_ms=0, latency_bound=True)
 
 
 def clear(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
         limiter, limit=max(limiter.limit, limiter.limit_before_decreases), refused_at=0, credit=0.0, lowered_ms=0,
-        refused=0, log_odds=0.0, probing_ms=0, passed=0,
+        refused=0, log_odds=0.0, probing_ms=0,
     )  # fmt: skip
 
 
@@ -297,6 +285,4 @@ def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
-    return replace(
-        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0, passed=0,
-    )  # fmt: skip
+    return replace(limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0)

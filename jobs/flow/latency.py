@@ -65,7 +65,7 @@ class RoundTrips:
         from_limit: the limit before the experiment under way; 0: none is.
         from_ms: the mean round trip before it.
         provoked: the experiment was begun by long windows.
-        descending: the one before it was kept.
+        reserved_descending: earlier versions noted here that the one before it was kept; written as 0, and passed over.
         next_ms: when the next unprovoked experiment is due; 0: not set.
         pause_ms: the pause before the one after that.
     """
@@ -82,7 +82,7 @@ class RoundTrips:
     from_limit: float = 0.0
     from_ms: float = 0.0
     provoked: bool = False
-    descending: bool = False
+    reserved_descending: bool = field(default=False, init=False)
     next_ms: int = 0
     pause_ms: int = 0
 
@@ -112,13 +112,11 @@ def step(
     now_ms = sample.at_ms
     if not saturated or not trips.since_ms:
         # Fewer calls than the limit say nothing about it.
-        return replace(_anew(trips, now_ms), from_limit=0.0, long=0, descending=False), Advice(
-            max(limit, trips.from_limit)
-        )
+        return replace(_anew(trips, now_ms), from_limit=0.0, long=0), Advice(max(limit, trips.from_limit))
     trips = _collect(trips, sample.counts.full)
     if trips.from_limit and limit != _lowered(trips, policy):
         # Something else has moved the limit: the experiment is spoilt.
-        trips = replace(trips, from_limit=0.0, long=0, descending=False)
+        trips = replace(trips, from_limit=0.0, long=0)
     if not _complete(trips, limit, now_ms):
         return trips, Advice(limit)
     mean, first = trips.ms / trips.n, not trips.last_ms
@@ -198,16 +196,13 @@ def _conclude(
 ) -> tuple[RoundTrips, Advice]:
     """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
     before, ratio = trips.from_limit, limit / floor(trips.from_limit)
-    done = replace(trips, from_limit=0.0, long=0, descending=False)
-    free = mean <= trips.from_ms * ratio * (1 + _SAME)
-    if free:
+    done = replace(trips, from_limit=0.0, long=0)
+    if mean <= trips.from_ms * ratio * (1 + _SAME):
         pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
-        kept = replace(kept, descending=free)
-        further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))
+        further, advice = _begin(kept, limit, mean, policy, provoked=False)
         return further, replace(advice, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)
     pause_ms = max(trips.pause_ms, min(policy.trial_most_ms, 2 * trips.pause_ms))
-    # Below a level that was free to leave, this one is where less gets done: growth past it gains nothing.
-    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before, enough=trips.descending)
+    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before)

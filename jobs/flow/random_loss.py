@@ -13,8 +13,8 @@ The limit then tolerates `margin * chance`, and what chance has cost is undone. 
 and tried again now and then: what is chance today may be a limit tomorrow.
 """
 
-from dataclasses import dataclass, replace
-from math import ceil, floor, log, sqrt
+from dataclasses import dataclass, field, replace
+from math import floor, sqrt
 
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.sample import FlowSample
@@ -38,9 +38,6 @@ _ONCE = 1.6
 """What was shown before takes so many times as much to be refuted."""
 _CAPPED = 0.4
 """Where a level is known at which calls were refused, experiments follow after this share of the windows."""
-_RARE, _LONGEST_RUN = 1e-9, 7
-"""A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
-be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Losses:
         share: the share that is on trial by an experiment; 0: none is under way.
         calls: calls that ended since it was lowered, the experiment began, or the window.
         lost: those of them that were lost.
-        late_timeouts: timeouts that may yet come of calls that began before the experiment.
+        reserved_late_timeouts: earlier versions left so many timeouts out; written as 0, and passed over.
         windows: windows since chance was last tried.
         most: what it may be measured as at most, until it is tried again.
         weighing: the losses are counted at a level that stays, since too few are known for an experiment.
@@ -92,7 +89,7 @@ class Losses:
     share: float = 0.0
     calls: int = 0
     lost: int = 0
-    late_timeouts: int = 0
+    reserved_late_timeouts: int = field(default=0, init=False)
     windows: int = 0
     most: float = 0.0
     weighing: bool = False
@@ -105,12 +102,6 @@ class Losses:
     def tolerated(self, policy: RandomLossPolicy) -> float:
         """The share of calls whose loss the limit has to take for chance now; 0: none."""
         return max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
-
-    @property
-    def longest_run(self) -> int:
-        """The longest run of failures that chance alone makes, which is no outage; 0: none is known."""
-        chance = self.chance or (self.most if self.tried else 0.0)
-        return min(_LONGEST_RUN, ceil(log(_RARE) / log(min(0.5, chance)))) if chance > 0 else 0
 
 
 def step(
@@ -151,17 +142,14 @@ def step(
 
 def _collect(losses: Losses, sample: FlowSample) -> Losses:
     counts = sample.counts
-    late_timeouts = min(losses.late_timeouts, counts.timed_out)
-    lost = counts.refused + counts.timed_out - late_timeouts
+    lost = counts.refused + counts.timed_out
     calls = lost + counts.accepted + counts.failed
-    return replace(
-        losses, calls=losses.calls + calls, lost=losses.lost + lost, late_timeouts=losses.late_timeouts - late_timeouts
-    )
+    return replace(losses, calls=losses.calls + calls, lost=losses.lost + lost)
 
 
 def clear(losses: Losses) -> Losses:
     """What is known once the losses of late turn out to be neither for chance nor for a limit, or no longer matter."""
-    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, late_timeouts=0, weighing=False)
+    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, weighing=False)
 
 
 def _lowered(
@@ -217,9 +205,6 @@ def _weigh(
         # A limit that is passed by a call adds more to that, unless it is a high one.
         chance = (losses.chance + share) / 2
         return replace(clear(losses), chance=chance, most=max(losses.most, chance)), probing
-    if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
-        # What is lost of these is for no number of calls.
-        return _accept(replace(losses, share=share), limiter, policy)
     highest = (losses.lost + spread) / losses.calls
     # So few as are tolerated without an experiment are not proven: they are on trial with the rest.
     known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
@@ -242,8 +227,7 @@ def _begin(
     level = min(before.limit - 1, max(left * before.limit, least))
     limit = max(1.0, min(limiter.limit, float(floor(level))))
     begun = replace(
-        losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False,
-        late_timeouts=ceil(share * before.limit),
+        losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False
     )  # fmt: skip
     return begun, replace(limiter, limit=limit, log_odds=0.0)
 
@@ -258,11 +242,6 @@ def _conclude(
     missing = excess <= _AGAIN * expected - (more * policy.proof * 4 / 3 if undecided else 0.0)
     if undecided and not missing and excess < _AGAIN * expected + policy.proof:
         return losses, limiter
-    if losses.lost - sqrt(losses.lost) > losses.calls * min(
-        policy.chance, max(_SHARES_APART * losses.share, 3 * _APART)
-    ):
-        # Chance takes no more of fewer calls: a limit that has come down meanwhile does.
-        return replace(clear(losses), chance=0.0), limiter
     if not missing:
         return _accept(losses, limiter, policy)
     # A limit it was: growth finds it from here.
@@ -285,7 +264,7 @@ def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy)
     after = replace(clear(losses), chance=chance, most=most)
     refused_at = limiter.refused_at if limiter.refused_at > losses.level else 0
     limit = max(limiter.limit, losses.level)
-    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0, passed=0)
+    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0)
 
 
 def _measure(

@@ -1,7 +1,7 @@
 """Which refusals are for a rate, and not for the number of calls at once or by chance.
 
-A Retry-After is for a rate. So are refusals one call at a time, again and again, and refusals of all calls in flight
-while none is worked on. Once a rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
+A Retry-After is for a rate. So are refusals of all calls in flight, again and again, while none is worked on. Once a
+rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
 
     log_odds += refused * ln(excess / chance) - accepted * (excess - chance)
     log_odds >= log_odds_needed: they are for the rate
@@ -28,18 +28,16 @@ _RARE = 0.001
 """Of a slow rate so few are taken for chance: each that is not is dear."""
 
 
-def judge(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, round_ms: float
-) -> tuple[Pacing, bool]:
+def judge(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms: float) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
     # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
     row = counts.refused + (0 if counts.accepted else pacing.row)
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
-    alone = row >= _ROW and (at_floor or _unserved(pacing, sample, round_ms))
+    unserved = row >= _ROW and _unserved(pacing, sample, round_ms)
     pacing = _suspect(pacing, sample, policy)
-    plain = bool(counts.refused) and (alone or _is_rate_refusal(pacing, policy))
+    plain = bool(counts.refused) and (unserved or _is_rate_refusal(pacing, policy))
     return pacing, bool(counts.with_retry_after) or plain
 
 

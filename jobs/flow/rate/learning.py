@@ -46,22 +46,19 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
-def step(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, saturated: bool, round_ms: float
-) -> Pacing:
+def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool, round_ms: float) -> Pacing:
     """The rate after a sample.
 
     Args:
         pacing: the rate before.
         sample: what happened.
         policy: the constants.
-        at_floor: calls are made one at a time, so refusals are not for their number at once.
         saturated: the limit of calls in flight is what holds calls back.
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
-    pacing, by_rate = attribution.judge(pacing, sample, policy, at_floor=at_floor, round_ms=round_ms)
+    pacing, by_rate = attribution.judge(pacing, sample, policy, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
@@ -158,8 +155,6 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         return after
     refusal_streak = pacing.refusal_streak + 1
     after = replace(after, refusal_streak=refusal_streak)
-    if not with_retry_after and refusal_streak == 1:
-        return after  # the next one, or what is accepted after a pause, tells by how much
     decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, refusal_streak - 1)
     longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
     interval_us = round(longer)
