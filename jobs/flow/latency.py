@@ -36,7 +36,6 @@ class RoundTripPolicy:
         growth: by which share a long round trip is above the usual (0.02 to 1.0).
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
-            The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
         trial_most_ms: longest such pause (1000 to 3600000).
         lowered: what an experiment leaves of the limit (0.5 to 0.99).
     """
@@ -111,7 +110,7 @@ def step(
     """What is known after a sample, and what it says; `saturated`: the limit is what holds calls back."""
     now_ms = sample.at_ms
     if not saturated or not trips.since_ms:
-        # Fewer calls than the limit say nothing about it.
+        # Fewer calls in flight than the limit say nothing about it.
         return replace(_anew(trips, now_ms), from_limit=0.0, long=0), Advice(max(limit, trips.from_limit))
     trips = _collect(trips, sample.counts.full)
     if trips.from_limit and limit != _lowered(trips, policy):
@@ -175,7 +174,7 @@ def _watch(
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
-    """Takes a window into the usual, but never what more calls in flight than ever may have added to it."""
+    """Takes a window into the usual, except longer round trips at a level that was not in use before."""
     off = mean - trips.usual_ms
     if limit > trips.level and off > _SAME * trips.usual_ms:
         return trips

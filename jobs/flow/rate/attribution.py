@@ -17,21 +17,21 @@ from cancellist.jobs.flow.sample import FlowSample
 
 _ROW = 3
 _UNSERVED = 1.5
-"""Round trips in which nothing was accepted: no call that was is still worked on."""
+"""So many round trips after the last accepted call, the platform works on none any more."""
 _RAISED = 0.625
-"""Of what makes certain, the share that a raise brings with it, before which all was well."""
+"""The share of `log_odds_needed` with which a raise on trial begins: all was well before it."""
 _CLEARED = 0.25
-"""Of what makes certain, the share up to which nothing speaks against a raise."""
+"""Up to this share of `log_odds_needed` nothing speaks against a raise."""
 _LEFT = 0.75
-"""And the share that is left once a rate was lowered: it may be too high still."""
+"""At most this share of `log_odds_needed` is left after a rate was lowered: it may be too high still."""
 _RARE = 0.001
-"""Of a slow rate so few are taken for chance: each that is not is dear."""
+"""The share that chance refuses of a slow rate, of which each refusal costs much time."""
 
 
 def judge(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms: float) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
-    # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
+    # A rate that is used up refuses one call after another; an accepted call ends the row.
     row = counts.refused + (0 if counts.accepted else pacing.row)
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
@@ -47,19 +47,19 @@ def may_increase(pacing: Pacing, policy: PacingPolicy) -> bool:
 
 
 def after_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """After a refusal for the rate: what was on trial is judged, what had held stays suspect."""
+    """After a refusal for the rate: a raise on trial is judged; a rate that had held may be too high still."""
     return replace(pacing, log_odds=0.0 if pacing.safe_us else min(_LEFT * policy.log_odds_needed, pacing.log_odds))
 
 
 def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
-    """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
+    """Whether all calls in flight were refused while the platform worked on none: a limit would accept one."""
     if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
         return False
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
 def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
-    """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
+    """Weighs refusals without a Retry-After: a rate that is too high refuses a larger share than chance does."""
     counts = sample.counts
     if counts.with_retry_after:
         return replace(pacing, log_odds=0.0)

@@ -29,7 +29,7 @@ _WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
 _TWICE = 2
 """A cycle so many times a window holds more than one."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
-"""How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
+"""How late accepted calls are posted: after a plain refusal, and after a Retry-After, where it must be certain."""
 _PAUSE_US = 25_000
 """The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
 _FAR, _DOUBLINGS = 3, 3
@@ -103,7 +103,7 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         if not fresh:
             return after
     if not attribution.may_increase(after, policy):
-        return after  # whether what is in force lasts is not known yet
+        return after  # it is not known yet whether the rate in force lasts
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
 
