@@ -1,6 +1,6 @@
 """When to stop calling a platform at all, and how to find out that it is back.
 
-    open where  a call was denied  or  failures in a row >= max(threshold, the longest run of chance)
+    open where  a call was denied  or  failures in a row >= threshold
     pause before probe n = min(most, first * 2 ** n) * (1 + jitter) / 2
     close where a probe is accepted
 
@@ -81,7 +81,7 @@ class Breaker:
         return self.mode is Mode.CLOSED
 
 
-def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float, *, chance_run: int = 0) -> Breaker:
+def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: float) -> Breaker:
     """The breaker after a sample.
 
     Args:
@@ -89,14 +89,13 @@ def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: fl
         sample: what happened.
         policy: the constants.
         jitter: in [0, 1); it shortens the pause before a probe by up to half.
-        chance_run: the longest run of failures that chance alone makes; 0: none is known.
     """
     breaker = replace(breaker, run=_run(breaker, sample))
     counts, now_ms = sample.counts, sample.at_ms
     if breaker.closed:
         if counts.denied:
             return _open(breaker, BreakerCause.DENIED, sample, policy, jitter)
-        if breaker.run >= max(policy.threshold, chance_run):
+        if breaker.run >= policy.threshold:
             return _open(breaker, BreakerCause.OUTAGE, sample, policy, jitter)
         return _settled(breaker, sample, policy) if breaker.tries else breaker
     if counts.probes_passed:
@@ -106,8 +105,6 @@ def step(breaker: Breaker, sample: FlowSample, policy: BreakerPolicy, jitter: fl
         if not counts.denied and (counts.failed or counts.timed_out):
             kind = BreakerCause.OUTAGE
         return _open(breaker, kind, sample, policy, jitter)
-    if counts.denied and breaker.kind is BreakerCause.OUTAGE:
-        return replace(_open(breaker, BreakerCause.DENIED, sample, policy, jitter), tries=breaker.tries)
     if breaker.mode is Mode.OPEN and now_ms >= breaker.next_probe_ms:
         return replace(breaker, mode=Mode.HALF_OPEN, since_ms=now_ms)
     return breaker

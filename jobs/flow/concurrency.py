@@ -9,8 +9,8 @@ Decrease, once refusals are likelier a limit than chance (Wald's sequential test
     log_odds += lost * ln(1 + 1 / (tolerated * limit)) - round trips
     log_odds >= log_odds_needed:  refused_at = limit;  limit = min(decrease * limit, refused_at - 1)
 
-Growth stops below `refused_at`. `probe_after` accepted calls pay for one probe of that level. A probe that goes well
-forgets the level. A probe that fails goes into debt, so that the next one is rarer.
+Growth stops below `refused_at`. After `probe_after` accepted calls (`credit`) one probe uses that level. A probe that
+loses no call forgets the level. A probe that fails takes more credit than there was, so the next one comes later.
 
 Sources: Vector's adaptive request concurrency; the loss-based limit of Netflix's concurrency-limits.
 """
@@ -23,9 +23,9 @@ from cancellist.jobs.flow.sample import FlowSample
 UNKNOWN_ROUND_MS = 1_000.0
 """A round trip of which nothing is known yet."""
 _LATELY = 5
-"""Round trips in which decreases follow from the same cause."""
+"""Decreases within so many round trips have the same cause."""
 _NEW = 0.5
-"""What a level brings with it that was not in use before, of the certainty that is needed."""
+"""The share of `log_odds_needed` with which a level begins that was not in use before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,11 @@ class ConcurrencyPolicy:
         stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
-        probe_after: accepted calls that pay for one probe of a level that was refused (10 to 10000).
+        probe_after: accepted calls before a probe of a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
-        debt: probes of a refused level that are owed at most; twice as many among losses by chance, where a probe takes
-            longer to fail (0.0 to 20). The scenario `errors-at-capacity` fails without it.
-        rounds: round trips that a probe lasts where none is lost by chance (1 to 20).
+        debt: how far credit may fall below zero, in probes; twice as far among losses by chance, where a probe takes
+            longer to fail (0.0 to 20).
         log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
             among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
@@ -55,7 +54,6 @@ class ConcurrencyPolicy:
     tolerated: float = 0.01
     saturated: float = 0.9
     debt: float = 1.5
-    rounds: int = 2
     log_odds_needed: float = 4.0
 
 
@@ -66,7 +64,7 @@ class ConcurrencyState:
     Attributes:
         limit: calls in flight allowed, enforced as its floor.
         refused_at: the level at which calls were refused; 0: none is known.
-        credit: accepted calls that are not yet spent on probes of `refused_at`; less than 0 in debt.
+        credit: accepted calls since the last probe of `refused_at`, less what losses have cost.
         round_ms: the mean round trip of late.
         raised_ms: when the limit last reached a new whole number.
         lowered_ms: when it was last lowered.
@@ -74,7 +72,7 @@ class ConcurrencyState:
         refused: refusals in the round trip since.
         log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
         probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
-        passed: calls accepted in that trial.
+        reserved_passed: earlier versions counted here what was accepted in that trial; written as 0, and passed over.
         reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
         limit_before_decreases: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
@@ -92,7 +90,7 @@ class ConcurrencyState:
     refused: int = 0
     log_odds: float = 0.0
     probing_ms: int = 0
-    passed: int = 0
+    reserved_passed: int = field(default=0, init=False)
     reserved_regain: float = field(default=0.0, init=False)
     limit_before_decreases: float = 0.0
     reserved_stride: float = field(default=0.0, init=False)
@@ -165,14 +163,13 @@ def _measure(
     if n:
         weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
         round_ms += weight * (ms / n - round_ms)
-    passed = limiter.passed + counts.accepted if limiter.probing_ms else 0
     credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
-    # Counted in calls, not in time: while the account is held nothing speaks for chance.
+    # Round trips are counted in calls: time in which the account is held proves nothing.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    # A probe among losses by chance weighs one cause against the other until it tells: either may be ahead.
+    # A probe among losses by chance goes on until one cause is clearly likelier: the log odds may fall below zero.
     least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
     log_odds = max(least, limiter.log_odds - rounds)
-    return replace(limiter, round_ms=round_ms, passed=passed, credit=credit, log_odds=log_odds)
+    return replace(limiter, round_ms=round_ms, credit=credit, log_odds=log_odds)
 
 
 def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
@@ -191,7 +188,7 @@ def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyP
 
 
 def _fit(limiter: ConcurrencyState, tolerated: float) -> ConcurrencyState:
-    """Down at once by what was lost in this round trip: no more fit than were in flight beside it."""
+    """Lowers the limit at once by what was lost in this round trip: only the other calls had room."""
     too_many = limiter.refused - round(_by_chance(limiter, tolerated) + 0.25)
     target = max(1.0, limiter.before - too_many)
     if floor(target) >= floor(limiter.limit):
@@ -212,7 +209,7 @@ def _lose(
         return replace(limiter, log_odds=log_odds)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=lost, log_odds=0.0, probing_ms=0, passed=0,
+        refused=lost, log_odds=0.0, probing_ms=0,
         credit=_charge(limiter, policy, lost), latency_bound=False,
         limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
@@ -221,7 +218,7 @@ def _lose(
         most = 2 * policy.debt if lossy else policy.debt
         debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
         credit = min(lowered.credit, debt)
-        # One call too many is what it was, perhaps refused twice: only what is lost beside shows more.
+        # It was one call too many, perhaps refused twice. Only further losses show that the limit is lower still.
         limit = max(1.0, limiter.refused_at - 1.0)
         return replace(lowered, limit=limit, credit=credit, failed=limiter.failed + 1, refused=max(0, lost - 2))
     limit = limiter.limit * policy.decrease
@@ -240,25 +237,19 @@ def _limit_before_decreases(limiter: ConcurrencyState, sample: FlowSample) -> fl
 def _grow(
     limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool, lossy: bool
 ) -> ConcurrencyState:
-    """Up while the limit is what holds calls back: freely below `refused_at`, to it as a trial, past it after that.
+    """Raises the limit while it is what holds calls back: up to `refused_at`, then to it as a probe, then past it.
 
-    Time alone proves nothing: of slow calls, as many as the limit lets through in a round trip add one.
+    Time alone raises nothing: some call must have been accepted.
     """
     accepted = sample.counts.accepted
     if not saturated(limiter, sample, policy) or slowed or not accepted:
         return limiter
     if limiter.probing_ms:
-        calls, span_ms = policy.rounds * limiter.refused_at, policy.rounds * limiter.round_trip_ms
-        ended = limiter.passed >= calls and sample.at_ms - limiter.probing_ms >= span_ms
-        if lossy:
-            ended = limiter.log_odds <= -policy.log_odds_needed / 2
-        if ended:
-            if limiter.latency_bound:
-                return replace(
-                    limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, passed=0, log_odds=0.0
-                )
-            return replace(limiter, refused_at=0, probing_ms=0, passed=0, failed=0, log_odds=0.0)
-        return limiter
+        if lossy and limiter.log_odds > -policy.log_odds_needed / 2:
+            return limiter
+        if limiter.latency_bound:
+            return replace(limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, log_odds=0.0)
+        return replace(limiter, refused_at=0, probing_ms=0, failed=0, log_odds=0.0)
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
     most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
@@ -267,22 +258,19 @@ def _grow(
         return replace(limiter, limit=grown)
     if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
         return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
-    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, passed=0, log_odds=0.0)
+    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, log_odds=0.0)
 
 
-def enough(limiter: ConcurrencyState, limit: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def enough(limiter: ConcurrencyState, limit: float) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
-    return replace(
-        limiter, limit=limit, refused_at=floor(limit) + 1, credit=-4.0 * policy.probe_after, probing_ms=0, passed=0,
-        latency_bound=True,
-    )  # fmt: skip
+    return replace(limiter, limit=limit, refused_at=floor(limit) + 1, credit=0.0, probing_ms=0, latency_bound=True)
 
 
 def clear(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
         limiter, limit=max(limiter.limit, limiter.limit_before_decreases), refused_at=0, credit=0.0, lowered_ms=0,
-        refused=0, log_odds=0.0, probing_ms=0, passed=0,
+        refused=0, log_odds=0.0, probing_ms=0,
     )  # fmt: skip
 
 
@@ -297,6 +285,4 @@ def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
-    return replace(
-        limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0, passed=0,
-    )  # fmt: skip
+    return replace(limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0)

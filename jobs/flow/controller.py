@@ -186,7 +186,7 @@ def step(
         rate = Pacing() if learning.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
         state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
-    breaker = breakers.step(state.breaker, what, policy.breaker, jitter, chance_run=state.losses.longest_run)
+    breaker = breakers.step(state.breaker, what, policy.breaker, jitter)
     moved = state
     if breaker.closed and state.breaker.closed:
         moved = _steer(state, what, policy)
@@ -206,17 +206,14 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     """Moves the limit and the rate while calls are made freely."""
     limiter = state.limiter
     saturated = limiters.saturated(limiter, what, policy.limiter)
-    at_floor = limiter.limit < 2  # noqa: PLR2004 - one call at a time
-    paced = learning.step(
-        state.pacing, what, policy.pacing, at_floor=at_floor, saturated=saturated, round_ms=limiter.round_ms
-    )
+    paced = learning.step(state.pacing, what, policy.pacing, saturated=saturated, round_ms=limiter.round_ms)
     losses = state.losses
     # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
     trips = replace(state.trips, from_limit=0.0) if losses.tried else state.trips
     trips, advice = latency.step(trips, limiter.limit, what, policy.trips, saturated=saturated and not losses.tried)
     limiter = replace(limiter, limit=advice.limit)
     if advice.enough:
-        limiter = limiters.enough(limiter, advice.limit, policy.limiter)
+        limiter = limiters.enough(limiter, advice.limit)
     before = limiter
     if not (what.counts.refused and paced.in_force_us and (not saturated or not paced.interval_us)):
         # Else it is the rate that has refused.

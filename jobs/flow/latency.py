@@ -3,7 +3,7 @@
 A window is long where its mean round trip is far above the usual one. Long windows begin an experiment, and so does
 time (`unprovoked`): the limit is lowered for a window, and Little's law says whether that cost throughput.
 
-    lowered limit = limit * unprovoked (or provoked)
+    lowered limit = limit * lowered
     keep it where  round trip below <= round trip above * lowered limit / limit
     else go back
 
@@ -12,7 +12,7 @@ So neither noise of our own nor a platform that has become slower costs throughp
 Source of the thresholds: Vector's adaptive request concurrency.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor
 
 from cancellist.jobs.flow.counters import Timed
@@ -33,25 +33,18 @@ class RoundTripPolicy:
     """The constants of the watch on round trips.
 
     Attributes:
-        deviations: how many deviations above the usual a round trip is long (1.0 to 10.0).
-        growth: and by which share of it at least (0.02 to 1.0).
-        growth_ms: and by how many ms at least (0 to 1000).
+        growth: by which share a long round trip is above the usual (0.02 to 1.0).
         windows: long windows in a row that begin an experiment (1 to 10).
         trial_after_ms: pause before an unprovoked experiment, doubled by each that gained nothing (1000 to 3600000).
-            The scenario `fast-knee` fails without such experiments: it is past its knee from the first call.
         trial_most_ms: longest such pause (1000 to 3600000).
-        provoked: what an experiment that long windows begin leaves of the limit (0.5 to 0.99).
-        unprovoked: what any other leaves (0.5 to 0.99).
+        lowered: what an experiment leaves of the limit (0.5 to 0.99).
     """
 
-    deviations: float = 2.5
     growth: float = 0.15
-    growth_ms: int = 10
     windows: int = 2
     trial_after_ms: int = 30_000
     trial_most_ms: int = 240_000
-    provoked: float = 0.9
-    unprovoked: float = 0.85
+    lowered: float = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class RoundTrips:
 
     Attributes:
         usual_ms: the mean of windows that were not long; 0: unknown.
-        deviation_ms: by how much such means differ from it.
+        reserved_deviation: earlier versions kept how much means differ; written as 0, and passed over.
         level: the most calls in flight of which that is known to hold.
         since_ms: when the present window began.
         n: calls in it.
@@ -71,13 +64,13 @@ class RoundTrips:
         from_limit: the limit before the experiment under way; 0: none is.
         from_ms: the mean round trip before it.
         provoked: the experiment was begun by long windows.
-        descending: the one before it was kept.
+        reserved_descending: earlier versions noted here that the one before it was kept; written as 0, and passed over.
         next_ms: when the next unprovoked experiment is due; 0: not set.
         pause_ms: the pause before the one after that.
     """
 
     usual_ms: float = 0.0
-    deviation_ms: float = 0.0
+    reserved_deviation: float = field(default=0.0, init=False)
     level: float = 0.0
     since_ms: int = 0
     n: int = 0
@@ -88,14 +81,14 @@ class RoundTrips:
     from_limit: float = 0.0
     from_ms: float = 0.0
     provoked: bool = False
-    descending: bool = False
+    reserved_descending: bool = field(default=False, init=False)
     next_ms: int = 0
     pause_ms: int = 0
 
     @property
     def slowed(self) -> bool:
         """Whether more calls at once would gain nothing, as far as is known."""
-        return self.long > 0 or self.from_limit > 0
+        return self.from_limit > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +110,12 @@ def step(
     """What is known after a sample, and what it says; `saturated`: the limit is what holds calls back."""
     now_ms = sample.at_ms
     if not saturated or not trips.since_ms:
-        # Fewer calls than the limit say nothing about it.
-        return replace(_anew(trips, now_ms), from_limit=0.0, long=0, descending=False), Advice(
-            max(limit, trips.from_limit)
-        )
+        # Fewer calls in flight than the limit say nothing about it.
+        return replace(_anew(trips, now_ms), from_limit=0.0, long=0), Advice(max(limit, trips.from_limit))
     trips = _collect(trips, sample.counts.full)
     if trips.from_limit and limit != _lowered(trips, policy):
         # Something else has moved the limit: the experiment is spoilt.
-        trips = replace(trips, from_limit=0.0, long=0, descending=False)
+        trips = replace(trips, from_limit=0.0, long=0)
     if not _complete(trips, limit, now_ms):
         return trips, Advice(limit)
     mean, first = trips.ms / trips.n, not trips.last_ms
@@ -156,13 +147,11 @@ def _complete(trips: RoundTrips, limit: float, now_ms: int) -> bool:
 
 
 def _lowered(trips: RoundTrips, policy: RoundTripPolicy) -> float:
-    share = policy.provoked if trips.provoked else policy.unprovoked
-    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * share))))
+    return float(max(1, min(floor(trips.from_limit) - 1, round(trips.from_limit * policy.lowered))))
 
 
 def _long(trips: RoundTrips, mean: float, policy: RoundTripPolicy) -> bool:
-    more = max(policy.growth * trips.usual_ms, policy.growth_ms, policy.deviations * trips.deviation_ms)
-    return mean > trips.usual_ms + more
+    return mean > trips.usual_ms * (1 + policy.growth)
 
 
 def _watch(
@@ -185,14 +174,11 @@ def _watch(
 
 
 def _learn(trips: RoundTrips, mean: float, limit: float) -> RoundTrips:
-    """Takes a window into the usual, but never what more calls in flight than ever may have added to it."""
+    """Takes a window into the usual, except longer round trips at a level that was not in use before."""
     off = mean - trips.usual_ms
     if limit > trips.level and off > _SAME * trips.usual_ms:
         return trips
-    deviation = trips.deviation_ms + _SMOOTH * (abs(off) - trips.deviation_ms)
-    return replace(
-        trips, usual_ms=trips.usual_ms + _SMOOTH * off, deviation_ms=deviation, level=max(trips.level, limit)
-    )
+    return replace(trips, usual_ms=trips.usual_ms + _SMOOTH * off, level=max(trips.level, limit))
 
 
 def _begin(
@@ -209,17 +195,13 @@ def _conclude(
 ) -> tuple[RoundTrips, Advice]:
     """Keeps the lower limit where as much gets done with it, and goes back where it does not."""
     before, ratio = trips.from_limit, limit / floor(trips.from_limit)
-    done = replace(trips, from_limit=0.0, long=0, descending=False)
-    free = mean <= trips.from_ms * ratio * (1 + _SAME)
-    # Half of the fall that saturation would bring is enough where long windows point to it.
-    if free or (trips.provoked and mean <= trips.from_ms * (1 - 0.5 * (1 - ratio))):
+    done = replace(trips, from_limit=0.0, long=0)
+    if mean <= trips.from_ms * ratio * (1 + _SAME):
         pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
-        kept = replace(kept, descending=free)
-        further, advice = _begin(kept, limit, mean, policy, provoked=False) if free else (kept, Advice(limit))
+        further, advice = _begin(kept, limit, mean, policy, provoked=False)
         return further, replace(advice, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)
     pause_ms = max(trips.pause_ms, min(policy.trial_most_ms, 2 * trips.pause_ms))
-    # Below a level that was free to leave, this one is where less gets done: growth past it gains nothing.
-    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before, enough=trips.descending)
+    return replace(done, next_ms=now_ms + pause_ms, pause_ms=pause_ms), Advice(before)

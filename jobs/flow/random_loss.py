@@ -13,34 +13,31 @@ The limit then tolerates `margin * chance`, and what chance has cost is undone. 
 and tried again now and then: what is chance today may be a limit tomorrow.
 """
 
-from dataclasses import dataclass, replace
-from math import ceil, floor, log, sqrt
+from dataclasses import dataclass, field, replace
+from math import floor, sqrt
 
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.sample import FlowSample
 
 _SHARES_APART, _APART = 2.0, 0.05
-"""An experiment is so many times as far below as the share of the losses says, or so much further where that is less;
-and it bears so many times that share."""
+"""An experiment lowers the limit by so many times the share of the losses, or by so much more where that is less.
+While it lasts the limit tolerates so many times that share."""
 _STEEP = 0.8
-"""Where no more is left of a limit it was far off: what is lost below is another matter."""
+"""A limit that was lowered to less than this share was far too high: losses below it have another cause."""
 _OFTEN = 0.65
-"""Losses by chance in a round trip, from which on a first decrease is enough to begin counting."""
+"""Where chance takes so many calls in a round trip, counting begins with the first decrease."""
 _FEWEST = 3
-"""Losses in an experiment that are worth being remembered as chance."""
+"""Fewer losses than this in an experiment are not remembered as chance."""
 _AGAIN, _LONGEST = 0.55, 16.0
 """An experiment tells once there are so many more losses, or fewer, than this share of those to be expected. That is
 Wald's test of the whole share against two fifths of it: it takes a limit for chance one time in twenty, chance for a
 limit less often."""
 _SPREADS_OVER, _SPREADS_UNDER = 1.0, 1.5
-"""Deviations by which more are lost than chance may take, or hardly any, so that no more need be counted."""
+"""Counting ends where so many standard deviations more are lost than chance may take, or fewer than are tolerated."""
 _ONCE = 1.6
-"""What was shown before takes so many times as much to be refuted."""
+"""To refute what an experiment has shown before takes so many times as much proof."""
 _CAPPED = 0.4
 """Where a level is known at which calls were refused, experiments follow after this share of the windows."""
-_RARE, _LONGEST_RUN = 1e-9, 7
-"""A run of failures that comes as rarely by chance is not chance; nor is one so long: the only list that is left would
-be called once more and be given up (MAX_ATTEMPTS), where probes cost it nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Losses:
         share: the share that is on trial by an experiment; 0: none is under way.
         calls: calls that ended since it was lowered, the experiment began, or the window.
         lost: those of them that were lost.
-        late_timeouts: timeouts that may yet come of calls that began before the experiment.
+        reserved_late_timeouts: earlier versions left so many timeouts out; written as 0, and passed over.
         windows: windows since chance was last tried.
         most: what it may be measured as at most, until it is tried again.
         weighing: the losses are counted at a level that stays, since too few are known for an experiment.
@@ -92,7 +89,7 @@ class Losses:
     share: float = 0.0
     calls: int = 0
     lost: int = 0
-    late_timeouts: int = 0
+    reserved_late_timeouts: int = field(default=0, init=False)
     windows: int = 0
     most: float = 0.0
     weighing: bool = False
@@ -105,12 +102,6 @@ class Losses:
     def tolerated(self, policy: RandomLossPolicy) -> float:
         """The share of calls whose loss the limit has to take for chance now; 0: none."""
         return max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
-
-    @property
-    def longest_run(self) -> int:
-        """The longest run of failures that chance alone makes, which is no outage; 0: none is known."""
-        chance = self.chance or (self.most if self.tried else 0.0)
-        return min(_LONGEST_RUN, ceil(log(_RARE) / log(min(0.5, chance)))) if chance > 0 else 0
 
 
 def step(
@@ -137,7 +128,7 @@ def step(
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
     if before.probing_ms or limiter.probing_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
-        # These are for the level that is probed, or for the one before.
+        # These losses belong to the level that is probed, or to the one before.
         return losses, limiter
     losses = _collect(losses, sample)
     if losses.weighing:
@@ -151,36 +142,33 @@ def step(
 
 def _collect(losses: Losses, sample: FlowSample) -> Losses:
     counts = sample.counts
-    late_timeouts = min(losses.late_timeouts, counts.timed_out)
-    lost = counts.refused + counts.timed_out - late_timeouts
+    lost = counts.refused + counts.timed_out
     calls = lost + counts.accepted + counts.failed
-    return replace(
-        losses, calls=losses.calls + calls, lost=losses.lost + lost, late_timeouts=losses.late_timeouts - late_timeouts
-    )
+    return replace(losses, calls=losses.calls + calls, lost=losses.lost + lost)
 
 
 def clear(losses: Losses) -> Losses:
-    """What is known once the losses of late turn out to be neither for chance nor for a limit, or no longer matter."""
-    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, late_timeouts=0, weighing=False)
+    """Forgets the losses that are being counted; what is known of chance stays."""
+    return replace(losses, level=0.0, share=0.0, calls=0, lost=0, weighing=False)
 
 
 def _lowered(
     losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: RandomLossPolicy
 ) -> tuple[Losses, ConcurrencyState]:
-    """The limit was lowered for losses: the second time in succession an experiment is due."""
+    """Begins counting where the limit was lowered for losses twice in succession."""
     if before.probing_ms:
         return losses, limiter
     if not losses.level:
-        # What was lost until then is not for this level.
+        # What was lost until then belongs to another level.
         losses = clear(losses)
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
     anew = replace(clear(losses), level=before.limit)
-    # Where chance takes some in most round trips a probe takes long to tell: better count at once.
+    # Where chance takes some calls in most round trips a probe takes long, so count at once.
     if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
         return anew, limiter
     losses = _collect(losses, sample)
-    # The loss with which it was lowered would have come sooner or later.
+    # The loss that lowered the limit is left out: it chose the moment, so it is no fair sample.
     lost, calls = max(0, losses.lost - 1), max(0, losses.calls - 1)
     if _too_many(lost, calls, policy):
         return anew, limiter
@@ -201,27 +189,24 @@ def _weigh(
     if _too_many(losses.lost, losses.calls, policy):
         return clear(losses), limiter
     if losses.lost < policy.evidence and losses.lost + _SPREADS_UNDER * spread + 2 >= least:
-        # Where hardly any are tolerated, this would not end once there are none.
+        # `memory` ends it where losses have ended.
         return losses if losses.calls < policy.memory else clear(losses), limiter
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
         return clear(losses), limiter
     probing = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
     if share <= max(policy.more * limits.tolerated, losses.chance):
-        # So few may be lost at a limit, too, so it stays where it is, and a probe is due.
+        # A limit loses so few, too. The limit stays where it is, and a probe is due.
         few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
         if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
             return clear(losses), limiter
         return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), probing
     if share <= policy.more * losses.chance:
-        # A limit that is passed by a call adds more to that, unless it is a high one.
+        # A limit that is exceeded by one call loses more than that, unless it is high.
         chance = (losses.chance + share) / 2
         return replace(clear(losses), chance=chance, most=max(losses.most, chance)), probing
-    if limiter.limit < 2:  # noqa: PLR2004 - one call at a time
-        # What is lost of these is for no number of calls.
-        return _accept(replace(losses, share=share), limiter, policy)
     highest = (losses.lost + spread) / losses.calls
-    # So few as are tolerated without an experiment are not proven: they are on trial with the rest.
+    # A share that is tolerated without an experiment is not proven: this experiment tests it, too.
     known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
     return _begin(losses, limiter, limiter, share, highest, policy, known=known)
 
@@ -237,13 +222,12 @@ def _begin(
     known: float,
 ) -> tuple[Losses, ConcurrencyState]:
     left = 1 - min(_SHARES_APART * highest, highest + _APART)
-    # Where chance is known an experiment is to confirm it, not to find a limit: it need not swing as far.
+    # Where chance is known an experiment only confirms it, so it need not lower the limit as far.
     least = (1 + policy.least) / 2 * losses.level if losses.chance else policy.least * before.limit
     level = min(before.limit - 1, max(left * before.limit, least))
     limit = max(1.0, min(limiter.limit, float(floor(level))))
     begun = replace(
-        losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False,
-        late_timeouts=ceil(share * before.limit),
+        losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False
     )  # fmt: skip
     return begun, replace(limiter, limit=limit, log_odds=0.0)
 
@@ -258,14 +242,9 @@ def _conclude(
     missing = excess <= _AGAIN * expected - (more * policy.proof * 4 / 3 if undecided else 0.0)
     if undecided and not missing and excess < _AGAIN * expected + policy.proof:
         return losses, limiter
-    if losses.lost - sqrt(losses.lost) > losses.calls * min(
-        policy.chance, max(_SHARES_APART * losses.share, 3 * _APART)
-    ):
-        # Chance takes no more of fewer calls: a limit that has come down meanwhile does.
-        return replace(clear(losses), chance=0.0), limiter
     if not missing:
         return _accept(losses, limiter, policy)
-    # A limit it was: growth finds it from here.
+    # It was a limit: growth finds it from here.
     spread = sqrt(losses.lost)
     chance = (losses.lost + 0.75 * spread) / losses.calls
     if losses.lost < _FEWEST:
@@ -278,14 +257,14 @@ def _conclude(
 
 def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy) -> tuple[Losses, ConcurrencyState]:
     """Takes what was lost for chance, and undoes what that has cost."""
-    # So few are not exact: better too many at first, which is measured on, than another experiment.
+    # A share of few losses is inexact. Measuring on corrects one that is too high; one too low costs an experiment.
     lost, calls = losses.lost + policy.evidence, losses.calls + policy.evidence / losses.share
     spread = sqrt(lost)
     chance, most = (min(policy.chance, (lost + more * spread) / calls) for more in (0.75, 1.5))
     after = replace(clear(losses), chance=chance, most=most)
     refused_at = limiter.refused_at if limiter.refused_at > losses.level else 0
     limit = max(limiter.limit, losses.level)
-    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0, passed=0)
+    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0)
 
 
 def _measure(

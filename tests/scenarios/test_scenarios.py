@@ -36,6 +36,10 @@ def test_the_flow_does_what_the_scenario_expects(scenario, seed):
         assert outcome.recovery_s <= expect.recovery_s
     if expect.probes is not None:
         assert outcome.probes <= expect.probes
+    if expect.in_vain is not None:
+        assert outcome.in_vain <= expect.in_vain
+    if expect.paced is not None:
+        assert bool(outcome.engine.state.interval_us) is expect.paced
     assert outcome.most_at_once <= scenario.ceiling
 
 

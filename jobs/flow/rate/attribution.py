@@ -1,7 +1,7 @@
 """Which refusals are for a rate, and not for the number of calls at once or by chance.
 
-A Retry-After is for a rate. So are refusals one call at a time, again and again, and refusals of all calls in flight
-while none is worked on. Once a rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
+A Retry-After is for a rate. So are refusals of all calls in flight, again and again, while none is worked on. Once a
+rate is known, refusals without a Retry-After are weighed (Wald's sequential test):
 
     log_odds += refused * ln(excess / chance) - accepted * (excess - chance)
     log_odds >= log_odds_needed: they are for the rate
@@ -17,31 +17,27 @@ from cancellist.jobs.flow.sample import FlowSample
 
 _ROW = 3
 _UNSERVED = 1.5
-"""Round trips in which nothing was accepted: no call that was is still worked on."""
+"""So many round trips after the last accepted call, the platform works on none any more."""
 _RAISED = 0.625
-"""Of what makes certain, the share that a raise brings with it, before which all was well."""
+"""The share of `log_odds_needed` with which a raise on trial begins: all was well before it."""
 _CLEARED = 0.25
-"""Of what makes certain, the share up to which nothing speaks against a raise."""
+"""Up to this share of `log_odds_needed` nothing speaks against a raise."""
 _LEFT = 0.75
-"""And the share that is left once a rate was lowered: it may be too high still."""
-_APART = 1.5
-"""A share that is to be told from chance is so many times as large at least, whatever is set."""
+"""At most this share of `log_odds_needed` is left after a rate was lowered: it may be too high still."""
 _RARE = 0.001
-"""Of a slow rate so few are taken for chance: each that is not is dear."""
+"""The share that chance refuses of a slow rate, of which each refusal costs much time."""
 
 
-def judge(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, round_ms: float
-) -> tuple[Pacing, bool]:
+def judge(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms: float) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
-    # One at a time, a refusal among accepted calls is chance: a rate that is used up refuses one after another.
+    # A rate that is used up refuses one call after another; an accepted call ends the row.
     row = counts.refused + (0 if counts.accepted else pacing.row)
     accepted_ms = sample.at_ms if counts.accepted else pacing.accepted_ms
     pacing = replace(pacing, row=row, accepted_ms=accepted_ms)
-    alone = row >= _ROW and (at_floor or _unserved(pacing, sample, round_ms))
+    unserved = row >= _ROW and _unserved(pacing, sample, round_ms)
     pacing = _suspect(pacing, sample, policy)
-    plain = bool(counts.refused) and (alone or _is_rate_refusal(pacing, policy))
+    plain = bool(counts.refused) and (unserved or _is_rate_refusal(pacing, policy))
     return pacing, bool(counts.with_retry_after) or plain
 
 
@@ -51,26 +47,26 @@ def may_increase(pacing: Pacing, policy: PacingPolicy) -> bool:
 
 
 def after_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """After a refusal for the rate: what was on trial is judged, what had held stays suspect."""
+    """After a refusal for the rate: a raise on trial is judged; a rate that had held may be too high still."""
     return replace(pacing, log_odds=0.0 if pacing.safe_us else min(_LEFT * policy.log_odds_needed, pacing.log_odds))
 
 
 def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:
-    """Whether all calls in flight are refused and none is worked on: no limit of calls at once refuses the only one."""
+    """Whether all calls in flight were refused while the platform worked on none: a limit would accept one."""
     if not round_ms or sample.counts.run or pacing.row < sample.in_flight:
         return False
     return sample.at_ms - pacing.accepted_ms >= _UNSERVED * round_ms
 
 
 def _suspect(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
-    """Weighs refusals without a Retry-After: a rate that is too high refuses what is above it, chance ever so many."""
+    """Weighs refusals without a Retry-After: a rate that is too high refuses a larger share than chance does."""
     counts = sample.counts
     if counts.with_retry_after:
         return replace(pacing, log_odds=0.0)
     if not pacing.interval_us:
         return pacing
     chance = _chance(pacing, policy)
-    excess = max(_APART * chance, _excess(pacing, policy))
+    excess = max(chance, _excess(pacing, policy))
     lower = max(0.0, pacing.log_odds - counts.accepted * max(0.0, excess - chance))
     return replace(pacing, log_odds=lower + counts.refused * max(0.0, log(excess / chance)))
 
@@ -90,4 +86,4 @@ def _is_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> bool:
     if not pacing.interval_us:
         return False
     known = _RAISED * policy.log_odds_needed if pacing.safe_us else 0.0
-    return bool(pacing.blocked_ms) or pacing.log_odds + known >= policy.log_odds_needed
+    return pacing.log_odds + known >= policy.log_odds_needed

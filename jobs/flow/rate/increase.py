@@ -11,10 +11,10 @@ from cancellist.jobs.flow.rate.state import CYCLE, CYCLE_MS, Pacing, PacingPolic
 from cancellist.jobs.flow.sample import FlowSample
 
 _SHOWN = 4
-"""A raise of so many steps on trial, so many windows after a refusal, comes after some that have lasted: the next one
-waits for no window. The scenario `slow-rate-lifted-minute` fails without it."""
+"""A raise on trial of so many steps, so many windows after the last refusal, follows raises that have lasted. The next
+raise then waits for no window."""
 _GENTLE = 1.5
-"""A raise of fewer steps is one at its gentlest."""
+"""A raise of fewer steps than this is taken for the gentlest."""
 _RAREST = 4
 """Raises that fail one after the other become so many times rarer at most."""
 
@@ -33,7 +33,7 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
     interval_us = max(1, round(pacing.interval_us / (1 + step)))
     return replace(
         pacing, interval_us=interval_us, safe_us=pacing.interval_us, credit=0, refusal_streak=0, step=step, need=need,
-        cycle_ms=sample.at_ms, cycle=0, recoveries=0,
+        cycle_ms=sample.at_ms, cycle=0,
     )  # fmt: skip
 
 
@@ -45,7 +45,6 @@ def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
         need = min(_RAREST * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
-        recoveries=0,
     )  # fmt: skip
 
 
@@ -55,10 +54,10 @@ def _next_step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> tupl
     if not pacing.safe_us:
         return step, need
     if need <= policy.search_after:
-        # After two raises that have lasted the limit has moved, and is searched for.
+        # Two raises have lasted, so the platform's rate has moved: search for it.
         return min(policy.steepest, 2 * step), policy.search_after
     if sample.at_ms - pacing.refused_ms < policy.rest_ms:
-        # What was refused is as near above as this step was wide.
+        # The refused rate is at most one such step above.
         step = max(policy.step, step / 2)
         return step, policy.search_after if step > policy.step else policy.probe_after
     return step, policy.probe_after if need > policy.probe_after else policy.search_after

@@ -29,7 +29,7 @@ _WINDOWS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 60_000)
 _TWICE = 2
 """A cycle so many times a window holds more than one."""
 _LATE_MS, _LATE_TOLD_MS = 300, 550
-"""How late accepted calls are posted, and at most: what came before a Retry-After must not pass for its end."""
+"""How late accepted calls are posted: after a plain refusal, and after a Retry-After, where it must be certain."""
 _PAUSE_US = 25_000
 """The shortest interval from which a pause is doubled: a call's answer is seen no sooner."""
 _FAR, _DOUBLINGS = 3, 3
@@ -46,22 +46,19 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
-def step(
-    pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, at_floor: bool, saturated: bool, round_ms: float
-) -> Pacing:
+def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool, round_ms: float) -> Pacing:
     """The rate after a sample.
 
     Args:
         pacing: the rate before.
         sample: what happened.
         policy: the constants.
-        at_floor: calls are made one at a time, so refusals are not for their number at once.
         saturated: the limit of calls in flight is what holds calls back.
         round_ms: the mean round trip; 0: unknown.
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
-    pacing, by_rate = attribution.judge(pacing, sample, policy, at_floor=at_floor, round_ms=round_ms)
+    pacing, by_rate = attribution.judge(pacing, sample, policy, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:
@@ -97,17 +94,16 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         window_ms = max(pacing.window_ms, at_ms - pacing.blocked_ms)
         after = replace(
             after, blocked_ms=0 if fresh else at_ms, again_ms=0, window_ms=window_ms, pause_us=0,
-            recoveries=pacing.recoveries + 1,
         )  # fmt: skip
         if with_retry_after and not pacing.interval_us and at_ms - pacing.first_recovery_ms > policy.recurring_ms:
             # One overload that has passed tells no rate: what is accepted until the next one will.
-            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted, recoveries=0)
+            return replace(after, first_recovery_ms=at_ms, cycle_ms=at_ms, cycle=accepted)
         if not pacing.interval_us:
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
     if not attribution.may_increase(after, policy):
-        return after  # whether what is in force lasts is not known yet
+        return after  # it is not known yet whether the rate in force lasts
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
 
@@ -121,10 +117,10 @@ def _learn(pacing: Pacing, at_ms: int, accepted: int, policy: PacingPolicy) -> P
     after = replace(pacing, credit=0, refusal_streak=0, safe_us=0)
     if not measured_us:
         return after
-    span_ms = (at_ms - pacing.cycle_ms) / pacing.recoveries
+    span_ms = at_ms - pacing.cycle_ms
     window_ms = max((w for w in _WINDOWS_MS if w <= span_ms), default=span_ms)
     after = replace(
-        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, recoveries=0, learnt_ms=at_ms,
+        after, interval_us=measured_us, cycle_ms=at_ms, cycle=accepted, learnt_ms=at_ms,
         need=policy.search_after,
     )  # fmt: skip
     if span_ms > _TWICE * window_ms:
@@ -159,14 +155,12 @@ def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
         return after
     refusal_streak = pacing.refusal_streak + 1
     after = replace(after, refusal_streak=refusal_streak)
-    if not with_retry_after and refusal_streak == 1:
-        return after  # the next one, or what is accepted after a pause, tells by how much
     decrease = policy.decrease * 2.0 ** min(_DOUBLINGS, refusal_streak - 1)
     longer = min(float(policy.slowest_us), pacing.interval_us / (1 - decrease))
     interval_us = round(longer)
     if refusal_streak >= _FAR:
         after = replace(after, need=policy.search_after, step=2 * policy.step)
-    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0, recoveries=0)
+    return replace(after, interval_us=interval_us, cycle_ms=now_ms, cycle=0)
 
 
 def _drop(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool) -> Pacing:

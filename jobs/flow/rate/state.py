@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 CYCLE_MS = 1_000
 CYCLE = 3
-"""A cycle that is shorter, or of fewer calls, tells no rate: two lie between three."""
+"""A cycle that is shorter, or of fewer calls, tells no rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class PacingPolicy:
         decrease: by how much a rate that was refused is lowered, doubled by each further refusal in close
             succession (0.01 to 0.1).
         probe_after: accepted calls between raises, doubled by each that failed, up to 4 times (20 to 100000).
-        probe_ms: and the time, of a rate that is so slow that the calls would take longer (1000 to 600000).
-        slow_probe_after: of a slow rate so many calls pay for a raise all the same (5 to 10000).
-        slow_probe_ms: but no longer a time than this (1000 to 3600000).
+        probe_ms: the longest time between raises, except of a slow rate (1000 to 600000).
+        slow_probe_after: accepted calls before a raise of a slow rate (5 to 10000).
+        slow_probe_ms: the longest time before such a raise (1000 to 3600000).
         search_after: accepted calls before a raise in a search (3 to 1000).
-        search_ms: and the time at most, as while a raise lasts (100 to 60000).
+        search_ms: the longest time before a raise in a search, or while a raise is on trial (100 to 60000).
         rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
-        slow_ms: from this interval on a rate is slow, and each refusal weighs heavily (10 to 60000).
+        slow_ms: a rate with a longer interval is slow (10 to 60000).
         slowest_ms: the longest interval while nothing is accepted (100 to 60000).
         unbound_ms: a rate that held no call back for so long is dropped (1000 to 600000).
         memory_ms: a slower rate than three calls in it cannot be measured (10000 to 3600000).
@@ -87,7 +87,7 @@ class Pacing:
         row: refusals in a row, as far as samples tell.
         accepted_ms: when a call was last accepted.
         learnt_ms: when the rate was last learnt.
-        recoveries: how often the platform has accepted again in this cycle.
+        reserved_recoveries: earlier versions counted the recoveries of a cycle here; written as 0, and passed over.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
         reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
         log_odds: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
@@ -115,7 +115,7 @@ class Pacing:
     row: int = 0
     accepted_ms: int = 0
     learnt_ms: int = 0
-    recoveries: int = 0
+    reserved_recoveries: int = field(default=0, init=False)
     again_ms: int = 0
     reserved_told_ms: int = field(default=0, init=False)
     log_odds: float = 0.0

@@ -16,7 +16,7 @@ from cancellist.jobs.flow.controller import FlowPolicy, FlowState
 from cancellist.jobs.flow.counters import Counters, Tally
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from tests.scenarios.simulator.lists import Lists
-from tests.scenarios.simulator.platforms import Answered, Ending, Platform
+from tests.scenarios.simulator.platforms import Answered, Ending, Phase, Platform
 
 POST_MS = 250.0
 MOVE_MS = 200.0
@@ -127,6 +127,12 @@ class Engine:
         self.state = controller.probe_now(self._flow, self._clock)
         self._pump()
 
+    def enter(self, phase: Phase) -> None:
+        """The platform is another from now on, and there may be work again."""
+        idle, self.platform.phase = self.platform.phase.idle, phase
+        if idle:
+            self._pump()
+
     @property
     def _flow(self) -> FlowState:
         assert self.state
@@ -154,6 +160,8 @@ class Engine:
     def _start_one(self) -> float | None:
         """Starts a call; answers 0, or for how long none may start, or None where only an ended call can tell."""
         state = self._flow
+        if self.platform.phase.idle:
+            return None
         if self.now_ms < self._hold_ms:
             return self._hold_ms - self.now_ms
         probe = not state.breaker.closed
@@ -197,7 +205,8 @@ class Engine:
         worker, ending, took_ms, told_s = call.worker, answered.ending, answered.took_ms, answered.told_s
         self.ended.append(Ended(self.now_ms, ending, call.references, call.probe, answered.chance))
         worker.tally.add(
-            shown(ending, took_ms, told_s), probe=call.probe, references=call.references, size=call.size,
+            shown(ending, took_ms, told_s), kind="reads" if self.platform.phase.reads else "calls", probe=call.probe,
+            references=call.references, size=call.size,
             timed=ending is not Ending.TOO_LONG,
         )  # fmt: skip
         worker.news = True

@@ -29,6 +29,8 @@ class Bounds:
     oscillation: float = 0.3  # of the mean limit, to either side
     recovery_s: float | None = None  # from the begin of the last phase to nine tenths of the oracle
     probes: int | None = None  # in phases in which nothing can be accepted
+    paced: bool | None = None  # whether a rate is in force as the run ends: under one, workers stage no calls
+    in_vain: int | None = None  # calls that end while calls are better not made, probes included
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Outcome:
     refused: float
     too_long: float
     probes: int
+    in_vain: int
     most_at_once: int
     engine: Engine = field(repr=False)
 
@@ -82,15 +85,15 @@ def load(path: Path) -> Scenario:
 
 @cache
 def oracle(phase: Phase, scenario: Scenario) -> float:
-    """References a second for one who knows the platform."""
-    if phase.down or phase.denied:
+    """References a second for one who knows the platform; 0: none can be, or the phase is too short to settle."""
+    if phase.down or phase.denied >= 1 or phase.idle or phase.settle_s >= phase.seconds:
         return 0.0
     if phase.list_limit_long:
         both = [replace(phase, list_limit=n, list_limit_long=None) for n in (phase.list_limit, phase.list_limit_long)]
         return sum(oracle(each, scenario) for each in both) / 2
     most = min(scenario.max_references, phase.list_limit)
     at_once = min(scenario.ceiling, phase.capacity or scenario.ceiling)
-    good = 1 - phase.errors - phase.hangs
+    good = 1 - phase.errors - phase.hangs - phase.denied
     best = max(
         calls * size * good / _slot_ms(phase, scenario, phase.call_ms(size, calls)) * 1000
         for calls in range(1, at_once + 1)
@@ -106,7 +109,7 @@ def _slot_ms(phase: Phase, scenario: Scenario, call_ms: float) -> float:
     resting = sum(ending in _REFUSALS for ending in ERRORS) / len(ERRORS)
     timeout_ms = scenario.timeout_s * 1000
     hanging_ms = timeout_ms + min(timeout_ms, LEASE_MS)
-    good = 1 - phase.errors - phase.hangs
+    good = 1 - phase.errors - phase.hangs - phase.denied
     return good * call_ms + phase.errors * (ERROR_MS + resting * call_ms) + phase.hangs * hanging_ms
 
 
@@ -118,19 +121,20 @@ def run(scenario: Scenario, seed: int) -> Outcome:
     engine = Engine(platform, policy, scenario.workers, random)
     if scenario.resume_s is not None:
         engine.at(scenario.resume_s * 1000, engine.resume)
-    figures, begin_ms = [], 0.0
+    figures, begin_ms, in_vain = [], 0.0, 0
     for phase in scenario.phases:
-        platform.phase = phase
+        engine.enter(phase)
         end_ms = begin_ms + phase.seconds * 1000
         engine.run(end_ms)
         figures.append(_figures(engine, begin_ms + phase.settle_s * 1000, end_ms, oracle(phase, scenario)))
+        in_vain += sum(begin_ms <= ended.at_ms < end_ms for ended in engine.ended) if phase.in_vain else 0
         begin_ms = end_ms
     last = scenario.phases[-1]
     recovery_s = _recovery_s(engine, begin_ms - last.seconds * 1000, begin_ms, oracle(last, scenario))
     refused = _share(engine, 0.0, begin_ms)
     probes = sum(ended.probe for ended in engine.ended)
     too_long = _share(engine, 0.0, begin_ms, {Ending.TOO_LONG})
-    return Outcome(figures, recovery_s, refused, too_long, probes, engine.most_at_once, engine)
+    return Outcome(figures, recovery_s, refused, too_long, probes, in_vain, engine.most_at_once, engine)
 
 
 def _share(engine: Engine, begin_ms: float, end_ms: float, endings: Collection[Ending] = _REFUSALS) -> float:
@@ -139,9 +143,11 @@ def _share(engine: Engine, begin_ms: float, end_ms: float, endings: Collection[E
 
 
 def _figures(engine: Engine, begin_ms: float, end_ms: float, ideal: float) -> Figures:
+    if not ideal:
+        return Figures(1.0, 0.0, 0.0, 0, 0.0)
     ended = [e for e in engine.ended if begin_ms <= e.at_ms < end_ms]
     done = sum(e.references for e in ended if e.ending is Ending.ACCEPTED)
-    throughput = done / ((end_ms - begin_ms) / 1000) / ideal if ideal else 1.0
+    throughput = done / ((end_ms - begin_ms) / 1000) / ideal
     levels = [(at, floor(limit)) for at, limit in engine.limits if begin_ms <= at < end_ms]
     spans = [(later - at) for (at, _), (later, _) in zip(levels, [*levels[1:], (end_ms, 0)], strict=True)]
     mean = sum(level * span for (_, level), span in zip(levels, spans, strict=True)) / max(1.0, sum(spans))

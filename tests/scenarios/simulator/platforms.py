@@ -18,6 +18,8 @@ class Ending(Enum):
     TOO_LONG = auto()  # 413
 
 
+_STRAY = 0.1
+"""A key of which fewer calls are denied is not wrong."""
 ERRORS, ERROR_MS = (Ending.REFUSED, Ending.OVERLOADED, Ending.FAILED), 5.0
 """How a call ends that goes wrong by chance, and after how long."""
 
@@ -55,7 +57,14 @@ class Phase:
     errors: float = 0.0  # the share of calls that end in a random 429, 500 or 503
     hangs: float = 0.0  # the share of calls that are never answered
     down: str | None = None  # refused, overloaded, hanging
-    denied: bool = False
+    denied: float = 0.0  # the share of calls that are answered 401 or 403
+    reads: bool = False  # calls are reads, which tell nothing of lists
+    idle: bool = False  # there is no work, so nobody calls
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether calls are better not made."""
+        return bool(self.down) or self.denied > _STRAY
 
     def listed_ms(self, references: int) -> float:
         """What the references of a list add."""
@@ -86,7 +95,7 @@ class Platform:
             return Answered(Ending.TIMED_OUT, self._timeout_ms)
         if phase.down:
             return Answered(Ending.FAILED if phase.down == "refused" else Ending.OVERLOADED, 1.0 + 2 * chance())
-        if phase.denied:
+        if phase.denied >= 1 or (phase.denied and chance() < phase.denied):
             return Answered(Ending.DENIED, 5.0 + 2 * chance())
         if phase.capacity and self._at_once >= phase.capacity:
             return Answered(Ending.REFUSED, 2.0 + 2 * chance(), phase.retry_after_s)

@@ -29,12 +29,6 @@ def test_a_run_of_failures_opens_and_one_less_does_not():
     assert (got.mode, got.kind, got.why) == (Mode.OPEN, BreakerCause.OUTAGE, "no answer in time")
 
 
-def test_a_run_that_chance_makes_opens_nothing_and_the_next_failure_does():
-    assert after(Breaker(), Counters(failed=7, run=7), chance_run=8).closed
-    assert not after(Breaker(), Counters(failed=8, run=8), chance_run=8).closed
-    assert not after(Breaker(), Counters(failed=5, run=5), chance_run=3).closed
-
-
 def test_a_run_goes_on_over_samples_and_an_accepted_call_ends_it():
     breaker = Breaker()
     for n in range(1, 5):
@@ -86,12 +80,6 @@ def test_a_breaker_that_opens_again_soon_goes_on_with_longer_pauses():
     assert soon.next_probe_ms - soon.since_ms == 2 * POLICY.denied_first_ms
     settled = after(closed, Counters(accepted=1), closed.since_ms + POLICY.settled_ms)
     assert settled.tries == 0
-
-
-def test_an_outage_that_turns_out_to_be_a_denial_says_so():
-    opened = after(Breaker(), Counters(failed=5, run=5, why="reset"))
-    denied = after(opened, Counters(denied=1, why="HTTP 401"), T0 + 10)
-    assert (denied.kind, denied.why) == (BreakerCause.DENIED, "HTTP 401")
 
 
 def test_a_person_makes_the_next_probe_due():

@@ -5,7 +5,6 @@ from cancellist.jobs.flow.concurrency import ConcurrencyPolicy, ConcurrencyState
 from cancellist.jobs.flow.counters import Counters
 from cancellist.jobs.flow.random_loss import Losses, RandomLossPolicy
 from cancellist.jobs.flow.sample import FlowSample
-from cancellist.jobs.responses.retry import RetryPolicy
 
 POLICY, LIMITS = RandomLossPolicy(), ConcurrencyPolicy()
 T0 = 1_000_000
@@ -94,17 +93,6 @@ def test_few_losses_are_tolerated_without_an_experiment_and_the_limit_stays_wher
     assert story.limiter.limit == 17
 
 
-def test_one_call_at_a_time_loses_by_chance_alone():
-    story = Story(2.0)
-    story.step(lowered_to=1.0, refused=1)
-    story.step(accepted=9, refused=1)
-    story.step(lowered_to=1.0, refused=1)
-    for _ in range(8):
-        story.step(accepted=9, refused=1)
-    assert 0.08 <= story.losses.chance <= 0.15
-    assert (story.limiter.limit, story.limiter.refused_at, story.losses.tried) == (2, 0, False)
-
-
 def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit_and_a_look_follows():
     story = Story(20.0, Losses(chance=0.08, most=0.1))
     story.step(lowered_to=18.0, refused=1)
@@ -128,16 +116,6 @@ def test_a_look_and_another_experiment_put_off_the_next_one():
     assert story.losses.tried
 
 
-def test_an_outage_must_last_for_longer_than_chance_makes_calls_fail_in_a_row():
-    assert Losses().longest_run == 0
-    assert Losses(chance=0.03).longest_run == 6
-    assert Losses(most=0.03, share=0.03).longest_run == 6
-
-
-def test_an_outage_opens_the_breaker_before_the_only_list_that_is_left_has_had_all_its_attempts():
-    assert Losses(chance=0.25).longest_run < RetryPolicy().max_attempts
-
-
 def test_losses_that_go_on_well_below_are_chance_and_what_they_have_cost_is_undone():
     story = tried()
     assert story.limiter.limit < 17
@@ -155,13 +133,6 @@ def test_losses_that_end_below_are_for_a_limit():
         story.step(accepted=40)
     assert (story.losses.tried, story.losses.chance, story.limiter.limit) == (False, 0, level)
     assert story.losses.tolerated(POLICY) == 0
-
-
-def test_more_losses_below_than_above_are_a_limit_that_has_come_down():
-    story = tried()
-    level = story.limiter.limit
-    story.step(accepted=20, refused=12)
-    assert (story.losses.tried, story.losses.chance, story.limiter.limit) == (False, 0, level)
 
 
 def test_a_limit_that_was_lowered_once_is_no_matter_of_chance():
@@ -186,15 +157,6 @@ def test_most_calls_lost_are_never_chance():
     story.step(accepted=20, refused=20)
     story.step(lowered_to=17.0, refused=1)
     assert not story.losses.tried
-
-
-def test_timeouts_of_calls_from_before_the_experiment_prove_nothing():
-    story = tried()
-    late_timeouts = story.losses.late_timeouts
-    story.step(timed_out=late_timeouts)
-    assert story.losses.lost == 0
-    story.step(timed_out=1)
-    assert story.losses.lost == 1
 
 
 def test_chance_fades_with_the_losses():

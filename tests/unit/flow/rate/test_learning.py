@@ -10,12 +10,11 @@ POLICY = PacingPolicy()
 T0 = 1_000_000
 
 
-def step(pacing, at_ms, *, at_floor=False, saturated=False, in_flight=1, **counts):
+def step(pacing, at_ms, *, saturated=False, in_flight=1, **counts):
     return learning.step(
         pacing,
         FlowSample(at_ms, at_ms - 250, in_flight, Counters(**counts)),
         POLICY,
-        at_floor=at_floor,
         saturated=saturated,
         round_ms=100.0,
     )
@@ -29,9 +28,9 @@ def test_a_refusal_while_many_calls_are_in_flight_says_nothing_of_a_rate():
 def test_a_refusal_among_accepted_calls_one_at_a_time_is_chance():
     pacing = Pacing(cycle_ms=T0)
     for n in range(20):
-        pacing = step(pacing, T0 + 1000 * n, at_floor=True, refused=1)
-        pacing = step(pacing, T0 + 1000 * n + 500, at_floor=True, refused=1)
-        pacing = step(pacing, T0 + 1000 * n + 900, at_floor=True, accepted=5)
+        pacing = step(pacing, T0 + 1000 * n, refused=1)
+        pacing = step(pacing, T0 + 1000 * n + 500, refused=1)
+        pacing = step(pacing, T0 + 1000 * n + 900, accepted=5)
     assert pacing.in_force_us == 0
 
 
@@ -39,7 +38,7 @@ def test_one_call_at_a_time_that_is_refused_again_and_again_backs_off_ever_longe
     pacing = Pacing(cycle_ms=T0, row=2)
     pauses = []
     for n in range(12):
-        pacing = step(pacing, T0 + 1000 * n, at_floor=True, refused=1)
+        pacing = step(pacing, T0 + 1000 * n, refused=1)
         pauses.append(pacing.in_force_us)
     assert pauses[0] > 0
     assert pauses[1] == 2 * pauses[0]
@@ -84,7 +83,7 @@ def test_a_rate_that_had_held_is_lowered_by_plain_refusals_in_close_succession()
     for n in range(1, 6):
         pacing = step(pacing, T0 + 1_000 * n, refused=1, accepted=2)
         intervals.append(pacing.interval_us)
-    assert intervals[:3] == [100_000] * 3
+    assert intervals[:2] == [100_000] * 2
     assert intervals[-1] > 100_000
 
 
@@ -130,7 +129,7 @@ def test_a_slow_rate_is_tried_again_after_a_minute_or_five_however_often_it_was_
 
 def refused_all_at_once(in_flight, **counts):
     sample = FlowSample(T0 + 1_030, T0 + 1_000, in_flight, Counters(**counts))
-    return learning.step(Pacing(cycle_ms=T0), sample, POLICY, at_floor=False, saturated=True, round_ms=100.0)
+    return learning.step(Pacing(cycle_ms=T0), sample, POLICY, saturated=True, round_ms=100.0)
 
 
 def test_refusals_of_all_calls_in_flight_at_the_same_time_mean_a_rate_at_once():
@@ -184,7 +183,7 @@ def test_a_rate_of_one_call_in_many_seconds_is_raised_though_samples_are_far_apa
     pacing = Pacing(5_000_000, cycle_ms=T0, need=20, step=0.08)
     for n in range(1, 7):
         sample = FlowSample(T0 + 5_000 * n, T0 + 5_000 * (n - 1), 1, Counters(accepted=1))
-        pacing = learning.step(pacing, sample, POLICY, at_floor=True, saturated=True, round_ms=100.0)
+        pacing = learning.step(pacing, sample, POLICY, saturated=True, round_ms=100.0)
     assert pacing.interval_us < 5_000_000
 
 
@@ -192,5 +191,5 @@ def test_a_rate_is_not_dropped_while_no_call_ends():
     pacing = Pacing(100_000, cycle_ms=T0, need=10_000, step=0.04)
     for n in range(1, 60):
         sample = FlowSample(T0 + 1_000 * n, T0 + 1_000 * (n - 1), 16, Counters())
-        pacing = learning.step(pacing, sample, POLICY, at_floor=False, saturated=True, round_ms=100.0)
+        pacing = learning.step(pacing, sample, POLICY, saturated=True, round_ms=100.0)
     assert pacing.interval_us == 100_000
