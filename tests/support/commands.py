@@ -69,9 +69,16 @@ class Desk:
         """Runs a command to its end."""
         given = text.encode() if isinstance(text, str) else text
         done = processes.run(
-            self._command(arguments), cwd=self.folder, env=self.environment(**settings), stdin=given, timeout=TIMEOUT_S
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), given=given, timeout=TIMEOUT_S
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def redirected(self, arguments: Sequence[object], **streams: Any) -> Done:
+        """Runs a command to its end whose streams lead elsewhere, or are `closed`; see `processes.Popen`."""
+        done = processes.run(
+            self._command(arguments), cwd=self.folder, env=self.environment(), timeout=TIMEOUT_S, **streams
+        )
+        return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
 
     def shell(self, script: str, **settings: str) -> Done:
         """Runs a script in bash, where `$c` is the command, as a user types it with all that a shell can do."""

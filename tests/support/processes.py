@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,20 @@ _LOCK = threading.Lock()
 
 
 class Popen(subprocess.Popen):  # type: ignore[type-arg] - it is generic for type checkers alone
-    """A process that is started without its imports where it can be; in all else that of `subprocess`."""
+    """A process that is started without its imports where it can be; in all else that of `subprocess`.
+
+    Args:
+        words: the command.
+        closed: numbers of standard streams that it finds closed, as `2>&-` closes them in a shell.
+        options: of `subprocess.Popen`.
+    """
+
+    def __init__(self, words: Sequence[str], *, closed: Collection[int] = (), **options: Any) -> None:
+        self._closed = sorted(closed)
+        if closed and _ALL_REAL:
+            closing = " ".join(f"{number}>&-" for number in self._closed)
+            words = ["bash", "-c", f'exec "$0" "$@" {closing}', *words]
+        super().__init__(words, **options)
 
     def _execute_child(self, *arguments: Any) -> None:
         """Starts it, as `subprocess` asks for it."""
@@ -45,7 +58,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg] - it is generic for typ
         request = {
             "module": asked["args"][2], "arguments": ["-m", *asked["args"][3:]], "environment": environment,
             "folder": str(asked["cwd"] or Path.cwd()), "session": asked["start_new_session"],
-            "terminal": asked["preexec_fn"] is its_terminal,
+            "terminal": asked["preexec_fn"] is its_terminal, "closed": self._closed,
         }  # fmt: skip
         try:
             self.pid = _copied(request, [number if given < 0 else given for number, given in enumerate(streams)])
@@ -54,12 +67,12 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg] - it is generic for typ
             self._close_pipe_fds(*(asked[name] for name in PIPES))
 
 
-def run(words: Sequence[str], *, stdin: Any = None, timeout: float | None = None, **options: Any) -> Any:
-    """As `subprocess.run`: gives it this to read, and answers all that it writes."""
-    reads = DEVNULL if stdin is None else PIPE
+def run(words: Sequence[str], *, given: Any = None, timeout: float | None = None, **options: Any) -> Any:
+    """As `subprocess.run`: gives it this to read, in a pipe, and answers all that it writes."""
+    reads = DEVNULL if given is None else PIPE
     with Popen(words, **{"stdin": reads, "stdout": PIPE, "stderr": PIPE, **options}) as process:
         try:
-            out, err = process.communicate(stdin, timeout)
+            out, err = process.communicate(given, timeout)
         except BaseException:
             process.kill()
             raise
