@@ -28,6 +28,8 @@ PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("executable", "preexec_fn", "pass_fds", "shell", "gid", "gids", "uid", "umask", "process_group")
 _ALL_REAL = bool(os.environ.get("REAL_PROCESSES")) or sys.platform != "linux" or not CLONE
 _FOR_IMPORTS = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "SSL", "NO_COLOR", "FORCE_COLOR", "TYPER_")
+_OURS = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
+"""What the warm process finds in its environment, whatever a test sets in ours."""
 _LOCK = threading.Lock()
 
 
@@ -90,7 +92,7 @@ def _can_be_copied(asked: Mapping[str, Any], environment: Mapping[str, str]) -> 
     if not isinstance(words, (list, tuple)) or list(words[:2]) != [sys.executable, "-m"] or words[2] not in MODULES:
         return False
     told = {name: value for name, value in environment.items() if name.startswith(_FOR_IMPORTS)}
-    usual = {name: value for name, value in os.environ.items() if name.startswith(_FOR_IMPORTS)}
+    usual = {name: value for name, value in _OURS.items() if name.startswith(_FOR_IMPORTS)}
     plain = all(not asked.get(name) or asked[name] in (-1, its_terminal) for name in UNUSUAL)
     return plain and told == {**usual, "PYTHONPATH": str(ROOT)}
 
@@ -108,12 +110,11 @@ def _copied(request: Mapping[str, Any], streams: Sequence[int]) -> int:
 def _warm() -> socket.socket:
     """Starts the warm process; it ends when the last end of its socket is closed, which is at our end."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
     with its:
         its.set_inheritable(True)
         os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "tests.support.warm", str(its.fileno()), str(ROOT)],
-            {**environment, "PYTHONPATH": str(ROOT)},
+            {**_OURS, "PYTHONPATH": str(ROOT)},
         )
     return ours

@@ -194,7 +194,7 @@ async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | 
 
 async def ended(ledger: Ledger, job: str, within_s: float) -> JobRecord:
     """Waits until the job has ended."""
-    record = await until(lambda: records.get(ledger, job), lambda r: r.state.ended, within_s)
+    record = await until(lambda: records.get(ledger, job), lambda r: r.state.ended, within_s, every_s=0.05)
     assert record.pending == record.in_flight == 0
     assert record.settled == record.total
     return record
