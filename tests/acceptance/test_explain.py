@@ -6,14 +6,13 @@ import sys
 
 import pytest
 
+from tests.support import processes
 from tests.support.stage import ROOT, Stage, ended, submit
 
 
 def explain(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "cancellist", "explain", *arguments], cwd=ROOT, env=stage.environment(),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    words = [sys.executable, "-m", "cancellist", "explain", *arguments]
+    return processes.run(words, cwd=ROOT, env=stage.environment(), text=True, timeout=60)
 
 
 @pytest.mark.acceptance

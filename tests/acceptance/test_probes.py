@@ -12,6 +12,7 @@ import pytest
 
 from cancellist.jobs.ledger import control
 from cancellist.worker.heartbeat import ALIVE_S
+from tests.support import processes
 from tests.support.stage import ROOT, Stage, Worker, log_lines, wait_for
 
 pytestmark = pytest.mark.acceptance
@@ -34,10 +35,8 @@ class Probed:
         self.stage.settings["heartbeat_dir"] = str(self.folder)
 
     def check(self, command: tuple[str, ...] = OURS, **settings: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", *command], cwd=ROOT, env=self.stage.environment(**settings), capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
+        environment = self.stage.environment(**settings)
+        return processes.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, text=True, timeout=60)
 
     def alive(self, command: tuple[str, ...] = OURS, **settings: object) -> bool:
         done = self.check(command, **settings)

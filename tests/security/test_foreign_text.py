@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pty
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.support import processes
 from tests.support.commands import TIMEOUT_S, Desk
 from tests.support.servers import running
 from tests.support.stage import Platform, wait_for
@@ -80,8 +80,8 @@ def desk(tmp_path: Path, evil: ThreadingHTTPServer) -> Iterator[Desk]:
 def on_a_terminal(desk: Desk, *arguments: str) -> str:
     """What a user sees of a command."""
     ours, its = pty.openpty()
-    process = subprocess.Popen(
-        desk._command(arguments), cwd=desk.folder, env=desk._environment({}), stdin=subprocess.DEVNULL, stdout=its,
+    process = processes.Popen(
+        desk._command(arguments), cwd=desk.folder, env=desk._environment({}), stdin=processes.DEVNULL, stdout=its,
         stderr=its, start_new_session=True,
     )  # fmt: skip
     os.close(its)

@@ -5,7 +5,6 @@ Everything that is started here is ended by its process id.
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -29,6 +28,7 @@ from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from cancellist.jobs.model import JobRecord
 from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
 from cancellist.sandbox.references import reference
+from tests.support import processes
 from tests.support.stage import MIX, ROOT, SEED, Platform, platform
 
 TIMEOUT_S = 40
@@ -68,11 +68,17 @@ class Desk:
     def run(self, *arguments: object, text: str | bytes = b"", **settings: str) -> Done:
         """Runs a command to its end."""
         given = text.encode() if isinstance(text, str) else text
-        done = subprocess.run(
-            self._command(arguments), cwd=self.folder, env=self.environment(**settings), input=given,
-            capture_output=True, timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+        done = processes.run(
+            self._command(arguments), cwd=self.folder, env=self.environment(**settings), given=given, timeout=TIMEOUT_S
+        )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def redirected(self, arguments: Sequence[object], **streams: Any) -> Done:
+        """Runs a command to its end whose streams lead elsewhere, or are `closed`; see `processes.Popen`."""
+        done = processes.run(
+            self._command(arguments), cwd=self.folder, env=self.environment(), timeout=TIMEOUT_S, **streams
+        )
+        return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
 
     def shell(self, script: str, **settings: str) -> Done:
         """Runs a script in bash, where `$c` is the command, as a user types it with all that a shell can do."""
@@ -103,10 +109,9 @@ class Desk:
         termios.tcsetwinsize(its, (24, columns))
         environment = self.environment(**settings) | {"TERM": "xterm"}
         del environment["COLUMNS"]
-        process = subprocess.Popen(
+        process = processes.Popen(
             self._command(arguments), cwd=self.folder, env=environment, stdin=its, stdout=its, stderr=its,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call, no lock is taken
+            start_new_session=True, preexec_fn=processes.its_terminal,
         )  # fmt: skip
         os.close(its)
         try:
@@ -121,7 +126,7 @@ class Desk:
     @contextlib.contextmanager
     def started(self, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[str]"]:
         """A command that runs while the block does."""
-        process = subprocess.Popen(
+        process = processes.Popen(
             self._command(arguments), cwd=self.folder, env=self.environment(**settings), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip

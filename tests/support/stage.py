@@ -22,7 +22,7 @@ from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
 from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
 from cancellist.sandbox.references import reference
-from tests.support import ROOT
+from tests.support import ROOT, processes
 from tests.support.servers import Server
 from tests.support.waiting import until
 
@@ -115,7 +115,7 @@ class Stage:
         environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(str(ROOT), str(source))
         log = self.folder / f"worker{len(self.workers)}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(
+            process = processes.Popen(
                 [sys.executable, "-m", *command], cwd=source, env=environment, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
@@ -162,7 +162,7 @@ def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **op
     """The sandbox as a process, ended with the block."""
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with (folder / "sandbox.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = processes.Popen(
             [sys.executable, "-m", "cancellist.sandbox", "--json", "--port", "0", "--seed", str(seed), "--mix", MIX,
              "--consignments", str(consignments), *flags],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
@@ -194,7 +194,7 @@ async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | 
 
 async def ended(ledger: Ledger, job: str, within_s: float) -> JobRecord:
     """Waits until the job has ended."""
-    record = await until(lambda: records.get(ledger, job), lambda r: r.state.ended, within_s)
+    record = await until(lambda: records.get(ledger, job), lambda r: r.state.ended, within_s, every_s=0.05)
     assert record.pending == record.in_flight == 0
     assert record.settled == record.total
     return record

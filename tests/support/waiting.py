@@ -8,7 +8,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within_s: float) -> T:
+async def until(
+    look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within_s: float, every_s: float = 0.02
+) -> T:
     """Looks again and again until it holds; fails with what was last seen."""
     deadline = time.monotonic() + within_s
     while True:
@@ -16,4 +18,4 @@ async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], wi
         if holds(seen):
             return seen
         assert time.monotonic() < deadline, f"not within {within_s} s; last seen {seen}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)

@@ -34,24 +34,28 @@ class ErrorsElsewhere(Desk):
         return ["bash", "-c", f"{shlex.join(super()._command(arguments))} 2>errors"]
 
 
-@pytest.mark.parametrize("way", ["printf '%b' '{}' | $c", "printf '%b' '{}' >answer; <answer $c"])
-@pytest.mark.parametrize("answer", ["n\\n", "n", "no\\n", "NO\\r\\n", "\\n", " \\n", "n\\ny\\n", "\\ny\\n"])
+@pytest.mark.parametrize("way", ["a pipe", "a file"])
+@pytest.mark.parametrize("answer", ["n\n", "n", "no\n", "NO\r\n", "\n", " \n", "n\ny\n", "\ny\n"])
 def test_what_is_not_agreed_to_is_not_done(desk: Desk, job, way: str, answer: str):
-    done = desk.shell(f"{way.format(answer)} abort {job}")
+    if way == "a pipe":
+        done = desk.run("abort", job, text=answer)
+    else:
+        with desk.file("answer", answer).open("rb") as file:
+            done = desk.redirected(("abort", job), stdin=file)
     assert (done.status, done.out) == (1, ""), done
     assert done.err == f"cancellist: nothing was aborted: job {job} is held as before\n"
     assert state(desk, job) == "held"
 
 
-@pytest.mark.parametrize("answer", ["y\\n", "y", "YES\\r\\n", " Yes \\n", "y\\nn\\n"])
+@pytest.mark.parametrize("answer", ["y\n", "y", "YES\r\n", " Yes \n", "y\nn\n"])
 def test_what_is_agreed_to_is_done(desk: Desk, job, answer: str):
-    done = desk.shell(f"printf '%b' '{answer}' | $c abort {job}")
+    done = desk.run("abort", job, text=answer)
     assert (done.status, done.out) == (0, "aborted\n"), done
 
 
-@pytest.mark.parametrize("answer", ["nein\\n", "yn\\n", "yes!\\n", "\\0\\n", "\\xff\\n", "y" * 1000, "y " * 99 + "\\n"])
-def test_what_is_no_answer_does_nothing(desk: Desk, job, answer: str):
-    done = desk.shell(f"printf '%b' '{answer}' | $c abort {job}")
+@pytest.mark.parametrize("answer", ["nein\n", "yn\n", "yes!\n", "\0\n", b"\xff\n", "y" * 1000, "y " * 99 + "\n"])
+def test_what_is_no_answer_does_nothing(desk: Desk, job, answer: str | bytes):
+    done = desk.run("abort", job, text=answer)
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), done
     assert "neither y nor n" in done.err
     assert "--yes" in done.err
@@ -94,7 +98,7 @@ def test_nothing_is_read_of_a_job_that_has_ended_nor_with_yes(desk: Desk, job):
 
 def test_a_refusal_is_json_where_that_is_asked_for(desk: Desk, job):
     for answer, code in (("n", "declined"), ("what", "usage")):
-        done = desk.shell(f"echo {answer} | $c abort --json {job}")
+        done = desk.run("abort", "--json", job, text=f"{answer}\n")
         assert done.out == ""
         assert f'"code": "{code}"' in done.err
         assert done.err.count("\n") == 1

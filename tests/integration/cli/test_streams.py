@@ -6,14 +6,15 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
 import termios
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.commands import Desk, Done
 from tests.support.commands import desk as a_desk
 
@@ -41,23 +42,53 @@ def job(desk: Desk) -> str:
     return job
 
 
-def each(desk: Desk, job: str, redirection: str) -> dict[str, Done]:
-    """Every command with its streams as a shell leaves them; its status is what the script ends with."""
-    scripts = {command: f"$c {command.format(job=job)} {redirection}" for command in READ}
-    with ThreadPoolExecutor(4) as pool:
-        return dict(zip(scripts, pool.map(desk.shell, scripts.values()), strict=True))
+@contextlib.contextmanager
+def no_reader() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "<&- 2>/dev/full", "2> >(true)"])
-def test_commands_work_with_streams_that_are_closed_and_where_nobody_hears_what_is_said(desk: Desk, job, closed):
-    for command, done in each(desk, job, closed).items():
+@contextlib.contextmanager
+def a_full_device() -> Iterator[int]:
+    """What takes nothing more."""
+    with Path("/dev/full").open("wb") as full:
+        yield full.fileno()
+
+
+Target = Callable[[], contextlib.AbstractContextManager[int]]
+
+
+def each(desk: Desk, job: str, *closed: int, **to: Target) -> Iterator[tuple[str, Done]]:
+    """Every command with its streams as a shell may leave them; further tests have a real shell do it.
+
+    Args:
+        desk: where they are run.
+        job: what they name.
+        closed: numbers of streams.
+        to: where the streams `stdout` and `stderr` lead.
+    """
+    for command in READ:
+        with contextlib.ExitStack() as stack:
+            given = {stream: stack.enter_context(target()) for stream, target in to.items()}
+            yield command, desk.redirected(command.format(job=job).split(), closed=closed, **given)
+
+
+@pytest.mark.parametrize(
+    ("closed", "to"),
+    [((1,), {}), ((2,), {}), ((0, 1, 2), {}), ((0,), {"stderr": a_full_device}), ((), {"stderr": no_reader})],
+)
+def test_commands_work_with_streams_that_are_closed_and_where_nobody_hears_what_is_said(desk: Desk, job, closed, to):
+    for command, done in each(desk, job, *closed, **to):
         assert done.status == 0, (command, done)
         assert "Traceback" not in done.err
-        assert bool(done.out) is (">&-" not in closed.split()), (command, done)
+        assert bool(done.out) is (1 not in closed), (command, done)
 
 
 def test_a_full_standard_output_is_one_line_and_exit_1(desk: Desk, job):
-    for command, done in each(desk, job, ">/dev/full").items():
+    for command, done in each(desk, job, stdout=a_full_device):
         assert done.status == 1, (command, done)
         error = "cancellist: standard output cannot be written: No space left on device\n"
         if "--json" in command:
@@ -69,7 +100,7 @@ def test_a_full_standard_output_is_one_line_and_exit_1(desk: Desk, job):
 
 
 def test_a_pipe_whose_reader_has_gone_ends_quietly_with_0(desk: Desk, job):
-    for command, done in each(desk, job, "| true; exit ${PIPESTATUS[0]}").items():
+    for command, done in each(desk, job, stdout=no_reader):
         assert done.status == 0, (command, done)
         assert "Traceback" not in done.err
         assert "roken pipe" not in done.err
@@ -139,9 +170,9 @@ def unread(desk: Desk, arguments):
     """A command whose standard output is a pipe that is full, since nobody reads it."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PAGE)
-    process = subprocess.Popen(
+    process = processes.Popen(
         [sys.executable, "-m", "cancellist", *arguments], cwd=desk.folder, env=desk.environment(),
-        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE,
+        stdin=processes.DEVNULL, stdout=writing, stderr=processes.PIPE,
     )  # fmt: skip
     os.close(writing)
     try:
