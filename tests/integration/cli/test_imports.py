@@ -68,3 +68,25 @@ def test_what_a_table_names_is_there_to_be_imported():
         [sys.executable, "-c", look], capture_output=True, text=True, env=dict(os.environ), check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "recall 1147",
+        "リコール 1147",
+        "blanks at the end   ",
+        "é\u0301 and \u200b\x1b[31m and a\ttab\nand a line",
+        "[bold]x[/] :smile:",
+        "x" * 500,
+    ],
+)
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_card_that_is_written_without_rich_is_the_one_that_rich_draws(desk: Desk, reason, ended):
+    job = desk.ok("enqueue", "-", "--reason", reason, "--start-at", "+2h", text="\n".join(desk.fresh(2))).out.strip()
+    if ended:
+        desk.ok("abort", job)
+    plainly, drawn = desk.shell(f"$c status {job}"), desk.shell(f"TTY_COMPATIBLE=0 $c status {job}")
+    assert (plainly.status, plainly.err) == (0, "")
+    assert plainly == drawn
+    assert job in plainly.out
