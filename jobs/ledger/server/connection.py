@@ -231,7 +231,7 @@ def _keepalive() -> dict[str, Any]:
 def _tls(tls: Tls) -> dict[str, Any]:
     for file in (tls.ca_certs, tls.certfile, tls.keyfile):
         if file is not None and not Path(file).is_file():
-            raise SettingsError(f"CANCELLIST_REDIS_URL names the file {file}, which is not there")
+            raise SettingsError(f"CANCELLIST_REDIS_URL names the file {file}, which does not exist")
     return {
         "ssl_ca_certs": tls.ca_certs,
         "ssl_certfile": tls.certfile,
@@ -271,7 +271,7 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
             if isinstance(saves, dict)
             else "set its parameter maxmemory-policy to noeviction where its provider keeps it"
         )
-        raise LedgerUnfitError(f"{where} throws data away when its memory is full (maxmemory-policy {policy}): {how}")
+        raise LedgerUnfitError(f"{where} evicts data when its memory is full (maxmemory-policy {policy}): {how}")
     return ServerFacts(
         name=name,
         version=version,
@@ -310,7 +310,7 @@ def lacks(missing: Sequence[str], where: str = THE_SERVER) -> str:
     one = len(missing) == 1
     return (
         f"{where} does not have the {'command' if one else 'commands'} {shown}: "
-        f"have {'it' if one else 'them'} switched on (rename-command), or use another server"
+        f"enable {'it' if one else 'them'} (rename-command), or use another server"
     )
 
 
