@@ -1,4 +1,4 @@
-"""The bare script: what anybody would write without a queue, as good as such a script can honestly be.
+"""The bare script: a script without a queue, as fast as such a script can be.
 
     python bench/bare.py --url http://127.0.0.1:8000 --redis-url unix:///tmp/valkey.sock --latency-ms 50
 
@@ -37,7 +37,7 @@ Done = asyncio.Queue[Answer | None]  # None: no more comes
 
 
 async def call(session: aiohttp.ClientSession, url: URL, chunk: list[str]) -> Answer:
-    """Make one call and return what it answers."""
+    """Make one call and return its answer."""
     async with session.put(url, data=orjson.dumps(chunk), allow_redirects=False) as response:
         body = await response.read()
         response.raise_for_status()
@@ -61,10 +61,10 @@ async def write(server: redis.asyncio.Redis, done: Done) -> None:
 
 
 class HiredisPackedConnection(redis.asyncio.UnixDomainSocketConnection):
-    """A connection whose commands hiredis lays out."""
+    """A connection that packs its commands with hiredis."""
 
     def pack_command(self, *args: bytes | str | int) -> list[bytes]:
-        """Return a command as the protocol has it."""
+        """Return a command in the protocol's form."""
         return [hiredis.pack_command(args)]
 
 
@@ -78,7 +78,7 @@ def connect(url: str, pack: str) -> redis.asyncio.Redis:
 
 
 async def drain(task: Task, pack: str) -> Measured:
-    """Cancel every reference of the task and return what was measured."""
+    """Cancel every reference of the task and return the figures."""
     url = URL(f"{task.url}/consignments/cancellist", encoded=True)
     chunks = lists(task.references, task.size)
     done: Done = asyncio.Queue()

@@ -1,9 +1,8 @@
-"""What a benchmark is given: how much to measure, the means to run contenders, and what was measured before it.
+"""The context of a benchmark: its sizes, the means to run contenders, and earlier results of the run.
 
 A benchmark is a module with `async def run(context: Context) -> list[Row]`, named in `bench/run.py`.
 """
 
-import asyncio
 import json
 import sys
 import time
@@ -30,15 +29,15 @@ class Context:
     steadiness_ms: list[float] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        """Tell whoever waits how far it is."""
+        """Print the progress."""
         print(text, file=sys.stderr, flush=True)
 
     def find(self, name: str) -> Row | None:
-        """Return the row of that name, where this run has measured it already."""
+        """Return the row of that name, if this run has measured it."""
         return next((row for row in self.rows if row.name == name), None)
 
     def probe(self) -> None:
-        """Time a fixed piece of work, so that the table shows what else the machine was doing."""
+        """Time a fixed piece of work, so that the table shows how busy the machine was."""
         started = time.perf_counter()
         total = 0
         for count in range(WORK_ROUNDS):
@@ -48,26 +47,19 @@ class Context:
     async def contend(self, module: str, *arguments: str, url: str, latency_ms: float) -> Measured:
         """Run one contender (`bench/sockets.py`, for one) as a process of its own against the platform at `url`."""
         self.probe()
-        process = await asyncio.create_subprocess_exec(
+        output = await servers.output_of(
+            f"bench.{module}",
             *(sys.executable, "-m", f"bench.{module}", "--url", url, "--latency-ms", str(latency_ms)),
             *("--references", str(self.references), "--size", str(self.size)),
             *("--concurrency", str(self.concurrency), *arguments),
             cwd=servers.ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
         )
-        try:
-            output, errors = await process.communicate()
-        finally:
-            await servers.end(process)
-        if process.returncode:
-            raise RuntimeError(f"bench.{module} ended with {process.returncode}:\n{errors.decode()}")
         measured = Measured(**json.loads(output))
         self.tell(" ".join((module, *arguments[:2])), latency_ms, measured)
         return measured
 
     def tell(self, contender: str, latency_ms: float, measured: Measured) -> None:
-        """Tell what a drain came to."""
+        """Print the figures of a drain."""
         efficiency = "" if measured.efficiency is None else f", efficiency {measured.efficiency:.4f}"
         self.say(
             f"  {contender} at {latency_ms:g} ms: {measured.seconds:.3f} s, {measured.cpu_seconds:.2f} s of processor, "

@@ -38,7 +38,7 @@ class Worker:
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time so far, its start included."""
+        """Processor time so far, including its start."""
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
@@ -103,7 +103,7 @@ async def submit(book: Ledger, references: Sequence[str], order: JobRequest | No
 
 
 async def finish(book: Ledger, job: str) -> None:
-    """Wait until a job has ended, and see that every reference of it was cancelled."""
+    """Wait until a job has ended, and check that all its references were cancelled."""
     deadline = time.monotonic() + JOB_TIMEOUT_S
     while not (record := await records.get(book, job)).state.ended:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The intake stream: many small jobs at once, one at a time to an idle worker, and what an idle worker asks for.
+"""The intake stream: many small jobs at once, one job at a time for an idle worker, and an idle worker's commands.
 
 All against a platform without latency and one worker at its default settings.
 
@@ -58,7 +58,7 @@ async def burst(context: Context) -> int:
 
 
 async def latencies_ms(book: Ledger) -> list[float]:
-    """Return how long one job after another took from its XADD to its result."""
+    """Return the time from XADD to result of one job after another."""
     samples, last = [], "0-0"
     for reference in references(SAMPLES, first=JOBS):
         await asyncio.sleep(random.uniform(*GAP_S))
@@ -82,7 +82,7 @@ async def _result_after(book: Ledger, last: str) -> tuple[str, str]:
 
 
 async def idle_commands(server: servers.Valkey) -> list[str]:
-    """Return the names of the commands that the server is sent while there is nothing to do."""
+    """Return the names of the commands that the server gets while there is nothing to do."""
     await asyncio.sleep(SETTLING_S)
     commands: list[str] = []
     watcher = Redis.from_url(server.url)
@@ -99,12 +99,12 @@ async def idle_commands(server: servers.Valkey) -> list[str]:
 
 
 def percentile(samples: list[float], share: float) -> float:
-    """Return the least sample that at least this share of all do not pass."""
+    """Return the quantile of the samples: the least one that at least this share of them do not exceed."""
     return sorted(samples)[max(0, -(-len(samples) * round(share * 100) // 100) - 1)]
 
 
 async def run(context: Context) -> list[Row]:
-    """Measure the way through the intake stream."""
+    """Measure the intake stream."""
     calls = [await burst(context) for _ in range(min(BURSTS, context.repeats))]
     context.probe()
     async with (

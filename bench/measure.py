@@ -1,4 +1,4 @@
-"""What a drain is asked to do and what was measured of it, the same for every contender.
+"""The task and the figures of a drain, the same for every contender.
 
 A contender is a script of its own process: it takes the options of `task_parser` and prints one line of JSON:
 `{"calls", "references", "seconds", "references_per_second", "efficiency", "cpu_seconds"}`, where `seconds` runs from
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Measured:
-    """One drain's figures; `cpu_seconds` is what its process took, a contender's start included."""
+    """One drain's figures; `cpu_seconds` is its process's time, including a contender's start."""
 
     calls: int
     references: int
@@ -29,7 +29,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Task:
-    """One drain: how many references, in lists of what size, at what latency and with how many calls in flight."""
+    """One drain: the number of references, the batch size, the latency, and the calls in flight."""
 
     url: str
     redis_url: str | None
@@ -39,7 +39,7 @@ class Task:
     concurrency: int
 
     def measured(self, calls: int, seconds: float, cpu_seconds: float) -> Measured:
-        """Return the figures of a drain that took so long, and its process so much of the processor."""
+        """Return the figures of a drain by its duration and its process's processor time."""
         ideal_s = calls / self.concurrency * self.latency_s
         return Measured(
             calls=calls,
@@ -64,7 +64,7 @@ def task_parser(description: str, *, redis: bool = False) -> argparse.ArgumentPa
 
 
 def task_of(options: argparse.Namespace) -> Task:
-    """Return the task that the parsed options ask for."""
+    """Return the task of the parsed options."""
     return Task(
         url=options.url.rstrip("/"),
         redis_url=options.redis_url,

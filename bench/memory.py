@@ -1,4 +1,4 @@
-"""Memory: what a reference costs the server before and after it is settled, and what a backlog costs a worker.
+"""Memory: the server's cost of a reference before and after it is settled, and a worker's cost of a backlog.
 
 The server's is the growth of its `used_memory` over what it holds when the ledger has just been opened, and all of it:
 the job's record, the index of its results, what is remembered of settled claims. References are settled through the
@@ -54,7 +54,7 @@ async def settle_all(book: Ledger) -> None:
 
 
 async def server_bytes(context: Context) -> tuple[float, float]:
-    """Return what one reference costs the server queued, and settled."""
+    """Return the server's bytes for one queued and one settled reference."""
     async with servers.valkey() as server, engine.ledger(server) as book:
         before = await calm(server)
         job = await engine.submit(book, references(context.queued))
@@ -68,13 +68,13 @@ async def server_bytes(context: Context) -> tuple[float, float]:
 
 
 async def calm(server: servers.Valkey) -> int:
-    """Return the memory in use once the server has let go of what its last clients sent."""
+    """Return the memory in use once the server has freed its last clients' buffers."""
     await asyncio.sleep(CALM_S)
     return await server.used_memory()
 
 
 async def worker_peak_mib(backlog: int) -> float:
-    """Return the most memory that a worker held while it drained, or had drained, a backlog."""
+    """Return the peak memory of a worker that drained a backlog."""
     async with servers.platform() as platform, servers.valkey() as server, engine.ledger(server) as book:
         await engine.submit(book, references(backlog))
         async with engine.worker(server, platform.url, max_concurrent_calls=16) as worker:
@@ -85,7 +85,7 @@ async def worker_peak_mib(backlog: int) -> float:
 
 
 async def server_rows(context: Context) -> list[Row]:
-    """Measure the server's memory; it does not depend on what else the machine does, so once is enough."""
+    """Measure the server's memory. It does not depend on the machine's load, so once is enough."""
     queued, settled = await server_bytes(context)
     context.say(f"  server: {queued:.1f} bytes queued, {settled:.1f} settled")
     return [

@@ -34,7 +34,7 @@ def blocks(content: bytes) -> Iterator[bytes]:
 
 
 def batches(known: list[str]) -> Iterator[list[str]]:
-    # Joined and cut anew, so that each string is as fresh, and its hash as unknown, as it comes from a file.
+    # Joined and split again, so that strings are new and their hashes are not cached, as from a file.
     for start in range(0, len(known), BATCH):
         yield "\n".join(known[start : start + BATCH]).split("\n")
 
@@ -80,7 +80,7 @@ def documents(known: list[str]) -> dict[str, bytes]:
 
 
 def deduplicate(count: int, in_memory: int, *, ordered: bool) -> tuple[float, int]:
-    """Return references a second, and the memory in bytes that it came to hold; to be run in a fresh process."""
+    """Return references a second, and the memory in bytes; must run in a new process."""
     known = references(count)
     if not ordered:
         random.Random(1).shuffle(known)

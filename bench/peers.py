@@ -1,4 +1,4 @@
-"""What the engine is held against, on the same machine in the same run.
+"""The peers that the engine is compared with, on the same machine in the same run.
 
 Hand-written sockets with no queue at all say what the platform itself allows; the bare script says what can be had
 without a queue. Each bare drain has a server of its own, empty and with the embedded server's settings.

@@ -36,19 +36,12 @@ def write(path: Path, count: int) -> None:
 async def command(file: Path, *options: str, url: str) -> float:
     """Hand the file in and return how long that took."""
     started = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
+    output = await servers.output_of(
+        "enqueue",
         *(sys.executable, "-m", "cancellist", "enqueue", str(file), "--json", *options),
         cwd=file.parent,
         env=engine.environment(redis_url=url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        output, errors = await process.communicate()
-    finally:
-        await servers.end(process)
-    if process.returncode:
-        raise RuntimeError(f"enqueue ended with {process.returncode}:\n{errors.decode()}")
     spent = time.perf_counter() - started
     document = json.loads(output)
     if document["invalid"] or document["duplicates"] or document["blank"]:

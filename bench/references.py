@@ -1,4 +1,4 @@
-"""References as the platform hands them out, any number of them, always the same."""
+"""References in the platform's form, any number of them, always the same."""
 
 from itertools import product
 
@@ -16,6 +16,6 @@ def references(count: int, first: int = 0) -> list[str]:
 
 
 def lists(count: int, size: int) -> list[list[str]]:
-    """Return `count` references in lists of `size`, the last one perhaps shorter."""
+    """Return `count` references in lists of `size`; the last may be shorter."""
     whole = references(count)
     return [whole[start : start + size] for start in range(0, count, size)]

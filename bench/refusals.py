@@ -1,4 +1,4 @@
-"""Refusals in words that say nothing: each costs a read, and reads do not starve calls.
+"""Refusals without a clear text: each costs a read, and reads must not starve calls.
 
 One real worker against a platform with latency. A job of nothing but refusals takes one list call for each hundred
 references, and one read for each reference: its ideal time is that of all of them, one after the other, over the calls
@@ -25,7 +25,7 @@ def refused(count: int) -> list[str]:
 
 
 async def drained(context: Context, platform: servers.Platform, *, beside: bool) -> tuple[float, float]:
-    """Return the seconds of a job of refusals, or, `beside` one, those of a job that is simply cancelled."""
+    """Return the seconds of a job of refusals or, with `beside`, of a job without refusals beside it."""
     context.probe()
     await platform.reset()
     async with (
@@ -49,7 +49,7 @@ async def drained(context: Context, platform: servers.Platform, *, beside: bool)
 
 
 async def alone(context: Context, platform: servers.Platform) -> float:
-    """Return the seconds of a job that is simply cancelled."""
+    """Return the seconds of a job without refusals."""
     await platform.reset()
     async with (
         servers.valkey() as server,
@@ -65,7 +65,7 @@ async def alone(context: Context, platform: servers.Platform) -> float:
 
 
 async def run(context: Context) -> list[Row]:
-    """Measure what refusals cost, and what they cost others."""
+    """Measure the cost of refusals, for their own job and for others."""
     calls = REFUSALS + -(-REFUSALS // context.size)
     ideal_s = calls / context.concurrency * context.latency_ms / 1000
     efficiencies, reads, ratios = [], [], []

@@ -47,7 +47,7 @@ async def run(names: list[str], context: Context) -> bool:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the facts on which the figures depend."""
     return {
         "cpus": os.cpu_count(),
         "load_average": [round(load, 2) for load in os.getloadavg()],

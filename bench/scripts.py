@@ -58,7 +58,7 @@ STEPS: tuple[Step, ...] = (  # where the references of a claim go, in turn
 
 
 class TimedScripts(Scripts):
-    """Runs scripts one after another, noting what the server's processor spends on each with all that goes with it."""
+    """Runs scripts one after another, and notes the server's processor time for each."""
 
     def __init__(self, server: servers.Valkey, book: Ledger) -> None:
         super().__init__(book.redis)
@@ -78,7 +78,7 @@ class TimedScripts(Scripts):
 
 
 class Stage:
-    """One round: a server with a million references queued, and whoever works on them."""
+    """One round: a server with a million queued references, and its users."""
 
     def __init__(self, server: servers.Valkey, book: Ledger) -> None:
         self._server = server
@@ -95,7 +95,7 @@ class Stage:
         await self._server.reset()
 
     async def submit(self, count: int) -> str:
-        """Queue a job of so many, and be told of a second that has its key and other content."""
+        """Queue a job, and a second one with the same key and other content, which conflicts."""
         order = JobRequest(idempotency_key="bench")
         job = await engine.submit(self._book, references(count), order)
         try:
@@ -105,13 +105,13 @@ class Stage:
         raise RuntimeError("the same idempotency key with other content made a second job")
 
     async def discard(self, count: int) -> None:
-        """Hand in so many references, and drop them before they are sealed."""
+        """Submit references, and drop them before the seal."""
         submission = Submission(self._book, JobRequest())
         await submission.add(references(count, FIRST_SMALL))
         await submission.discard()
 
     async def take_in(self, entries: int, each: int, **fields: str) -> None:
-        """Have the worker's own reader make jobs of `entries` of the intake stream, with `each` references."""
+        """Make jobs by the worker's reader of `entries` of the intake stream, with `each` references."""
         book = self._book
         reader = Intake(book, "bench", Settings(_env_file=None), book.redis)
         pipeline = book.redis.pipeline(transaction=False)
@@ -125,7 +125,7 @@ class Stage:
             await reader.run()
 
     async def reject(self) -> None:
-        """Refuse an entry, and write the results of a job that has malformed lines only."""
+        """Reject an entry, and write the results of a job that has only malformed lines."""
         await self.take_in(1, 1, unknown="field")
         submission = Submission(self._book, JobRequest())
         await submission.add([], [InvalidEntry(line, f"line {line}", "no reference") for line in range(BATCH)])
@@ -134,7 +134,7 @@ class Stage:
             await housekeeping.slices(self._book, DEFAULT_ACCOUNT, sealed.job)
 
     async def claim(self, count: int, terms: Terms = TERMS) -> list[Claim]:
-        """Claim so often, in slots."""
+        """Claim so often, with slots."""
         found = []
         for _ in range(count):
             answer = await claims.claim(self._book, DEFAULT_ACCOUNT, self._ask(terms))
@@ -156,21 +156,21 @@ class Stage:
         return following
 
     async def renew(self, held: list[Claim]) -> None:
-        """Renew all at once."""
+        """Renew all leases at once."""
         ids = [claim.id for claim in held]
         _, lost, _ = await claims.renew(self._book, DEFAULT_ACCOUNT, "bench", TERMS, ids, ids)
         if lost:
             raise RuntimeError(f"{len(lost)} claims were lost")
 
     async def release(self, held: list[Claim]) -> None:
-        """Give claims back, as many at once as hold 2,000 references."""
+        """Release claims, as many at once as hold 2,000 references."""
         most = BATCH // TERMS.per_call
         for at in range(0, len(held), most):
             ids = [claim.id for claim in held[at : at + most]]
             await claims.release(self._book, DEFAULT_ACCOUNT, ids, ids, TERMS)
 
     async def sweep(self, wait_s: float = 0.0) -> int:
-        """Sweep until nothing is due any more; return the claims taken over."""
+        """Sweep until nothing is due; return the claims taken over."""
         await asyncio.sleep(wait_s)
         taken_over, more = 0, True
         while more:
@@ -194,14 +194,14 @@ class Stage:
         await control.resume_account(self._book, DEFAULT_ACCOUNT, TERMS.per_call)
 
     async def end(self, job: str) -> None:
-        """Abort the million, and trim what results can be."""
+        """Abort the job with a million references, and trim the results that may be trimmed."""
         await control.abort_job(self._book, job)
         trimmed = (1, 1)
         while any(trimmed):
             trimmed = await housekeeping.trim(self._book, DEFAULT_ACCOUNT, results_keep_s=0, jobs_keep_s=0)
 
     async def longest(self) -> dict[str, tuple[float, float]]:
-        """Return the longest that each script took, in milliseconds: by the clock, and of the processor."""
+        """Return the longest time of each script, in milliseconds: by the clock, and of the processor."""
         names = {Script(name).sha: name for name in NAMES}
         longest: dict[str, tuple[float, float]] = {}
         if self._scripts.not_run:

@@ -1,4 +1,4 @@
-"""The real servers that a benchmark runs against, each a process of its own, ended by its own process id.
+"""The real servers of a benchmark: each is a process of its own, and is ended by its process id.
 
     async with platform(latency_ms=50) as simulated, valkey() as server:
         ...
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ WATCHED = {  # what makes its delays visible
 
 @dataclass(frozen=True)
 class CommandCost:
-    """What the server spent on one command since the last reset; times in microseconds."""
+    """The server's time for one command since the last reset, in microseconds."""
 
     name: str
     calls: int
@@ -78,7 +78,7 @@ class Event:
 
 
 class Valkey:
-    """A running server, and what it says of its own work."""
+    """A running server, and its figures about its own work."""
 
     def __init__(self, pid: int, directory: Path) -> None:
         self.pid = pid
@@ -88,7 +88,7 @@ class Valkey:
 
     @property
     def cpu_seconds(self) -> float | None:
-        """Processor time so far, to the nanosecond; None where the system does not tell it of another process."""
+        """Processor time so far, to the nanosecond; None where the system does not give it for another process."""
         libc = ctypes.CDLL(None)
         clock = ctypes.c_int()
         if not hasattr(libc, "clock_getcpuclockid") or libc.clock_getcpuclockid(self.pid, ctypes.byref(clock)):
@@ -96,7 +96,7 @@ class Valkey:
         return time.clock_gettime(clock.value)
 
     async def reset(self) -> None:
-        """Forget the figures so far."""
+        """Reset the figures."""
         await self.client.config_resetstat()
         await self.client.slowlog_reset()
         await self.client.execute_command("LATENCY", "RESET")
@@ -107,11 +107,11 @@ class Valkey:
         return answer
 
     async def used_memory(self) -> int:
-        """Return the bytes that the server's data takes, its buffers included."""
+        """Return the bytes of the server's data, including its buffers."""
         return int((await self.info("memory"))["used_memory"])
 
     async def commands(self) -> list[CommandCost]:
-        """Return what each command cost, the dearest in all first."""
+        """Return the cost of each command, the highest total first."""
         counts = await self.info("commandstats")
         percentiles = await self.info("latencystats")
         worst = {entry.command.split()[0].lower(): entry.milliseconds for entry in reversed(await self.slow())}
@@ -147,7 +147,7 @@ class Valkey:
         return sorted(events, key=lambda event: -event.max_ms)
 
     async def report(self, longest: int = 10) -> str:
-        """Return all of it as text: commands, the slow log's first entries, noticed delays."""
+        """Return all figures as text: commands, the slow log's first entries, noticed delays."""
         lines = [f"{'command':<24}{'calls':>10}{'mean us':>12}{'p50 us':>12}{'p99 us':>12}{'max us':>12}"]
         lines += [
             f"{cost.name:<24}{cost.calls:>10}{cost.mean_us:>12.1f}{cost.p50_us:>12.1f}{cost.p99_us:>12.1f}"
@@ -177,7 +177,7 @@ class Platform:
         return answer
 
     async def reset(self, latency_ms: float | None = None, jitter_ms: float | None = None) -> None:
-        """Start its counts anew, and change its latency where one is given."""
+        """Reset its counts, and change its latency if one is given."""
         changes = {"latency_ms": latency_ms, "jitter_ms": jitter_ms}
         query = "&".join(f"{name}={value}" for name, value in changes.items() if value is not None)
         await self._ask(f"POST /reset?{query}")
@@ -195,7 +195,7 @@ class Platform:
 
 
 def server_version() -> str:
-    """Return what the server's binary says of itself, such as `Valkey 9.1.0`."""
+    """Return the name and version of the server's binary, such as `Valkey 9.1.0`."""
     said = subprocess.run([get_binary_path(), "--version"], check=True, capture_output=True, text=True).stdout
     words = said.split()
     return f"{words[0]} {words[2].removeprefix('v=')}" if len(words) > 2 else said.strip()
@@ -246,8 +246,26 @@ async def platform(latency_ms: float = 0.0, jitter_ms: float = 0.0) -> AsyncIter
         await end(process)
 
 
+async def output_of(name: str, *command: str, cwd: Path, env: Mapping[str, str] | None = None) -> bytes:
+    """Run a command to its end; return its standard output.
+
+    Raises:
+        RuntimeError: it ended with an error.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        output, errors = await process.communicate()
+    finally:
+        await end(process)
+    if process.returncode:
+        raise RuntimeError(f"{name} ended with {process.returncode}:\n{errors.decode()}")
+    return output
+
+
 async def end(process: asyncio.subprocess.Process) -> None:
-    """End a process of ours: asked first, killed where it does not hear."""
+    """End a process of ours: terminate it, and kill it if it does not end."""
     if process.returncode is not None:
         return
     os.kill(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A simulated Consignments platform, fast enough not to be the limit of what is measured against it.
+"""A simulated Consignments platform, fast enough not to limit the measurement.
 
     python bench/simulator.py --latency-ms 50 --jitter-ms 0 --port 0
 
@@ -51,7 +51,7 @@ STATUS_BODY = (
 
 @dataclass
 class Stats:
-    """What has been asked and answered since the last reset."""
+    """The requests and answers since the last reset."""
 
     lists: int = 0
     singles: int = 0
@@ -78,13 +78,13 @@ class Platform:
     stats: Stats = field(default_factory=Stats)
 
     def delay_s(self) -> float:
-        """Return one call's latency: even over the jitter's span on both sides, and never below 0."""
+        """Return one call's latency: evenly distributed over the jitter's span, and never below 0."""
         if not self.jitter_s:
             return self.latency_s
         return max(0.0, self.latency_s + random.uniform(-self.jitter_s, self.jitter_s))
 
     def reset(self, query: dict[str, list[str]]) -> None:
-        """Start the counts anew, and change the latency where the query asks for it."""
+        """Reset the counts, and change the latency if the query asks for it."""
         if "latency_ms" in query:
             self.latency_s = float(query["latency_ms"][0]) / 1000
         if "jitter_ms" in query:
@@ -110,11 +110,11 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever the reason
-        """Forget the transport: what is still to be answered has nobody to go to."""
+        """Drop the transport: further answers have no receiver."""
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Take every whole request out of what has come, and keep the rest for the next packet."""
+        """Take every whole request from the received bytes, and keep the rest for the next packet."""
         if self._unread:
             self._unread += data
             if len(self._unread) < self._needed:
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         self._schedule(ERROR % (status, len(body), body))
 
     def _schedule(self, answer: bytes) -> None:
-        """Send `answer` when its time has come; answers on one connection keep the order of their requests."""
+        """Send `answer` at its time; answers on one connection keep the order of their requests."""
         platform = self._platform
         stats = platform.stats
         now = time.monotonic()
@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
             self.send(answer)
 
     def send(self, answer: bytes) -> None:
-        """Write the answer of a call in flight; one whose caller has gone is counted as answered all the same."""
+        """Write the answer of a call in flight. A call whose caller has gone counts as answered, too."""
         stats = self._platform.stats
         self._pending -= 1
         stats.in_flight -= 1
@@ -234,7 +234,7 @@ def _item(name: bytes) -> bytes:
 
 
 def _read_array(body: bytes) -> list[bytes] | None:
-    """Return the strings of a JSON array, or None where it is something else; any layout, and slower for it."""
+    """Return the strings of a JSON array in any layout, which is slower; None where it is something else."""
     try:
         references = json.loads(body)
     except ValueError:
@@ -245,7 +245,7 @@ def _read_array(body: bytes) -> list[bytes] | None:
 
 
 async def serve(host: str, port: int, latency_s: float, jitter_s: float) -> None:
-    """Answer until told to stop, having said on stdout where."""
+    """Print the address on stdout, then answer until a signal to stop."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""What the platform itself allows: loops of hand-written sockets, with no queue, no parsing and no results kept.
+"""The limit of the platform: loops of hand-written sockets, without a queue, parsing or stored results.
 
     python bench/sockets.py --url http://127.0.0.1:8000 --latency-ms 50 --concurrency 16
 
@@ -73,7 +73,7 @@ class Loop(asyncio.Protocol):
 
 
 async def drain(task: Task) -> Measured:
-    """Make every call of the task and return what was measured."""
+    """Make every call of the task and return the figures."""
     loop = asyncio.get_running_loop()
     address = urlsplit(task.url)
     head = (

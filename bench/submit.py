@@ -1,4 +1,4 @@
-"""Submitting: how many references a second one producer hands in, and that each is in the job once.
+"""Submitting: the references a second of one producer, and a check that each is in the job once.
 
 The whole way of `cancellist enqueue`: a file on disk, one reference a line, is read by blocks, checked, freed of
 duplicates, packed and written to a server that has every command on disk before it answers, then sealed. Every sample
@@ -36,20 +36,13 @@ BOUND_MIB = 256  # 182 MiB for the references that are kept in memory, 64 for th
 
 
 async def produce(server: servers.Valkey, file: Path) -> dict[str, str | float]:
-    """Hand in a file by a producer of its own and return what that says."""
-    process = await asyncio.create_subprocess_exec(
+    """Hand in a file by a producer's process and return its figures."""
+    output = await servers.output_of(
+        "bench.producer",
         *(sys.executable, "-m", "bench.producer", str(file)),
         cwd=file.parent,
         env=engine.environment(redis_url=server.url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        output, errors = await process.communicate()
-    finally:
-        await servers.end(process)
-    if process.returncode:
-        raise RuntimeError(f"bench.producer ended with {process.returncode}:\n{errors.decode()}")
     answer: dict[str, str | float] = json.loads(output)
     return answer
 
@@ -66,7 +59,7 @@ def with_duplicates(count: int) -> list[str]:
 
 
 async def stored(book: Ledger, job: str) -> list[str]:
-    """Return the references of a job that nobody has claimed of, in order."""
+    """Return the references of an unclaimed job, in order."""
     found: list[str] = []
     at = 0
     while chunks := await book.redis.lrange(f"{book.keys.job(job)}:calls", at, at + PAGE - 1):
@@ -96,7 +89,7 @@ async def rates(context: Context, folder: Path) -> list[Row]:
 
 
 async def exactness(context: Context, folder: Path) -> Row:
-    """Count what differs between the job on the server and the file freed of its duplicates."""
+    """Count the differences between the job on the server and the file without its duplicates."""
     lines = with_duplicates(context.queued)
     file = folder / "duplicates.txt"
     file.write_text("".join(f"{reference}\n" for reference in lines))
@@ -110,7 +103,7 @@ async def exactness(context: Context, folder: Path) -> Row:
 
 
 async def memory(context: Context) -> list[Row]:
-    """Measure what removing duplicates holds, within its memory and beyond."""
+    """Measure the memory of removing duplicates, while they fit into memory and beyond."""
     rows = []
     loop = asyncio.get_running_loop()
     for count, target in ((context.queued, None), (context.queued + IN_MEMORY, BOUND_MIB)):

@@ -1,4 +1,4 @@
-"""The table at the end: what was measured, what was wanted, and whether it was reached.
+"""The table at the end: the figures, their targets, and whether they were reached.
 
 Every row keeps all its samples, and shows their least and greatest beside the median: on a machine that does other
 work as well, a median alone says less than it seems to.
@@ -16,7 +16,7 @@ OK, SHORT, UNJUDGED = "ok", "short", "-"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, sampled one or more times; without a target it is there to be compared with.
+    """One figure, sampled one or more times. A figure without a target serves for comparison.
 
     `target` is a lower bound, or an upper one where `at_most` is set; the median is held against it.
     """
@@ -69,7 +69,7 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Return `value` with as many digits as mean something."""
+    """Return `value` with its significant digits."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     if abs(value) >= 100:
@@ -89,5 +89,5 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row], machine: dict[str, Any]) -> str:
-    """Return the rows, and what they were measured on, as one JSON document."""
+    """Return the rows and the machine's facts as one JSON document."""
     return json.dumps({"machine": machine, "rows": [row.as_dict() for row in rows]}, indent=2)

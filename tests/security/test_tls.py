@@ -122,7 +122,7 @@ def test_a_server_whose_authority_is_unknown_is_refused_and_taken_with_it(
         url = f"rediss://127.0.0.1:{free_port}"
         plain = Desk(tmp_path, world, server.url, {"redis_url": f"redis://127.0.0.1:{free_port}"}).run("jobs")
         assert plain.status == 1
-        assert "perhaps since it speaks TLS (then use rediss://)" in plain.err
+        assert "perhaps because it speaks TLS (then use rediss://)" in plain.err
         desk = Desk(tmp_path, world, server.url, {"redis_url": url, "api_url": world.url})
         refused = desk.run("worker", "--burst")
         assert refused.status == 1

@@ -218,7 +218,7 @@ def _keepalive() -> dict[str, Any]:
 def _tls(tls: Tls) -> dict[str, Any]:
     for file in (tls.ca_certs, tls.certfile, tls.keyfile):
         if file is not None and not Path(file).is_file():
-            raise SettingsError(f"CANCELLIST_REDIS_URL names the file {file}, which is not there")
+            raise SettingsError(f"CANCELLIST_REDIS_URL names the file {file}, which does not exist")
     return {
         "ssl_ca_certs": tls.ca_certs,
         "ssl_certfile": tls.certfile,

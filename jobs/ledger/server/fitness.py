@@ -66,7 +66,7 @@ async def check(redis: Redis, where: str = THE_SERVER) -> ServerFacts:
             if isinstance(saves, dict)
             else "set its parameter maxmemory-policy to noeviction where its provider keeps it"
         )
-        raise LedgerUnfitError(f"{where} throws data away when its memory is full (maxmemory-policy {policy}): {how}")
+        raise LedgerUnfitError(f"{where} evicts data when its memory is full (maxmemory-policy {policy}): {how}")
     return ServerFacts(
         name=name,
         version=version,
@@ -105,7 +105,7 @@ def lacks(missing: Sequence[str], where: str = THE_SERVER) -> str:
     one = len(missing) == 1
     return (
         f"{where} does not have the {'command' if one else 'commands'} {shown}: "
-        f"have {'it' if one else 'them'} switched on (rename-command), or use another server"
+        f"enable {'it' if one else 'them'} (rename-command), or use another server"
     )
 
 

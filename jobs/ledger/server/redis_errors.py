@@ -142,14 +142,14 @@ def _connection(error: Exception, where: str) -> LedgerError:
     text = str(error)
     if PROTECTED in text:
         return LedgerRefusedError(
-            f"{where} is in protected mode and talks to its own machine alone: "
+            f"{where} is in protected mode and accepts only its own machine: "
             "give its user a password there, and here in CANCELLIST_REDIS_URL"
         )
     if _CROWDED in text:
         return LedgerUnavailableError(f"{where} has as many clients as it takes: raise its maxclients, or end some")
     if isinstance(error, AuthenticationError | AuthorizationError):
         return LedgerRefusedError(
-            f"{where} refuses the user name or the password ({_line(error)}): mend them in CANCELLIST_REDIS_URL"
+            f"{where} refuses the user name or the password ({_line(error)}): correct them in CANCELLIST_REDIS_URL"
         )
     if _UNTRUSTED in text:
         return LedgerRefusedError(
@@ -162,11 +162,11 @@ def _connection(error: Exception, where: str) -> LedgerError:
         return _no_database(where)
     perhaps = ""
     if where.startswith("rediss://") and _TIMED_OUT in text:
-        perhaps = f", perhaps since it speaks no TLS (then {_MEND_TLS})"
+        perhaps = f", perhaps because it speaks no TLS (then {_MEND_TLS})"
     elif where.startswith("redis://") and _HUNG_UP.search(text):
-        perhaps = ", perhaps since it speaks TLS (then use rediss://)"
+        perhaps = ", perhaps because it speaks TLS (then use rediss://)"
     return LedgerUnavailableError(
-        f"{where} does not answer ({_line(error)}){perhaps}: start it, or mend CANCELLIST_REDIS_URL"
+        f"{where} does not answer ({_line(error)}){perhaps}: start it, or correct CANCELLIST_REDIS_URL"
     )
 
 
@@ -174,7 +174,7 @@ def _no_protocol(error: InvalidResponse, where: str) -> LedgerError:
     """Translates an answer of another protocol: another service, or an alert of TLS."""
     if _TLS_ALERT.search(str(error)):
         return LedgerUnfitError(f"{where} speaks TLS: use rediss:// in CANCELLIST_REDIS_URL")
-    return LedgerUnfitError(f"{where} does not speak the Redis protocol ({_line(error)}): mend CANCELLIST_REDIS_URL")
+    return LedgerUnfitError(f"{where} does not speak the Redis protocol ({_line(error)}): correct CANCELLIST_REDIS_URL")
 
 
 def _reply(error: ResponseError, where: str) -> LedgerError:
@@ -200,9 +200,7 @@ def _no_master(error: MasterNotFoundError, where: str) -> LedgerError:
         return LedgerRefusedError(
             f"the sentinels of {where} refuse the login: give theirs as ?sentinel_password= (and ?sentinel_username=)"
         )
-    return LedgerUnavailableError(
-        f"no sentinel of {where} answers with a live master of that name: see to the sentinels"
-    )
+    return LedgerUnavailableError(f"no sentinel of {where} knows a live master of that name: check the sentinels")
 
 
 def _forbidden(error: Exception, where: str) -> LedgerRefusedError:
@@ -227,7 +225,9 @@ def _by_code(error: ResponseError, where: str) -> LedgerError | None:
         return None
     code, rest = found[1], _answer(found[2])
     if code == "MISCONF":
-        return LedgerUnavailableError(f"{where} refuses writes since it cannot save them ({rest}): give it disk space")
+        return LedgerUnavailableError(
+            f"{where} refuses writes because it cannot save them ({rest}): give it disk space"
+        )
     if code == "OOM":
         return LedgerFullError(f"{where} is out of memory: raise its maxmemory, or let workers drain what is queued")
     if code in _PASSING:
@@ -250,14 +250,14 @@ def _by_words(text: str, where: str) -> LedgerError:
     """Translates an answer without a known code."""
     if _UNDECLARED.search(text):
         return LedgerUnfitError(
-            f"{where} lets scripts touch declared keys alone: allow others there, or use Redis 7.0 or newer or Valkey 8"
+            f"{where} allows scripts only declared keys: allow other keys there, or use Redis 7.0 or newer or Valkey 8"
         )
     if _UNKNOWN_IN_SCRIPT.search(text):
         return LedgerRefusedError(f"{where} lacks a command that scripts need: see `cancellist doctor` for which")
     if unknown := _UNKNOWN.search(text):
         name = unknown[1].upper() or "that is needed"
         return LedgerRefusedError(
-            f"{where} does not have the command {name}: have it switched on (rename-command), or use another server"
+            f"{where} does not have the command {name}: enable it (rename-command), or use another server"
         )
     if _NO_DATABASE.search(text):
         return _no_database(where)
@@ -271,7 +271,7 @@ def _by_words(text: str, where: str) -> LedgerError:
 
 def _no_database(where: str) -> LedgerUnfitError:
     return LedgerUnfitError(
-        f"{where} has no database of that number: mend the number at the end of CANCELLIST_REDIS_URL"
+        f"{where} has no database of that number: correct the number at the end of CANCELLIST_REDIS_URL"
     )
 
 

@@ -200,7 +200,7 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(desk: Desk, tmp_path: P
 def test_tls_where_there_is_none_is_told(desk: Desk, tmp_path: Path) -> None:
     port = free_port()
     with running("redis", tmp_path, "--port", str(port)):
-        told(desk.run("jobs", redis_url=f"rediss://127.0.0.1:{port}"), "perhaps since it speaks no TLS")
+        told(desk.run("jobs", redis_url=f"rediss://127.0.0.1:{port}"), "perhaps because it speaks no TLS")
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as other:
         told(desk.run("jobs", redis_url=f"rediss://127.0.0.1:{other}"), "does not speak TLS")
 
