@@ -12,6 +12,8 @@ PARALLEL := -n 5 --dist worksteal
 PARALLEL_TIMED := -n 2 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes: none is to compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format coverage faults truth bench clean

@@ -21,7 +21,8 @@ from bench.references import references
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.parsing.chunking import Chunker
 from cancellist.jobs.parsing.documents import read
-from cancellist.jobs.parsing.references import ReferencePattern, classify
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import classify
 
 BLOCK_BYTES = 64 * 1024
 BATCH = 10_000

@@ -17,7 +17,7 @@ from cancellist.cli.actions import enqueue_report, input_file
 from cancellist.cli.session import ledger_of
 from cancellist.config.loading import load
 from cancellist.jobs.model import JobRequest
-from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
 
 
 async def enqueue(path: str) -> dict[str, str | float]:

@@ -10,7 +10,7 @@ from cancellist.cli.terminal import console, is_terminal, say
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.input_feed import LISTED, MAX_INVALID, Feed
 from cancellist.jobs.parsing.documents import Hints
-from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
 
 _BAR_AFTER_S: Final = 0.7

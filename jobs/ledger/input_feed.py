@@ -9,7 +9,8 @@ from typing import Final, Protocol, Self
 from cancellist.jobs.errors import InputError, NoReferencesError
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.parsing.documents import FORMS, Hints, Reader
-from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, ReferencePattern, classify
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, classify
 from cancellist.jobs.parsing.shares import Limit
 
 LISTED: Final = 20

@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify, shown
+from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
 from cancellist.jobs.parsing.shares import Limit
 from cancellist.jobs.times import parse_when_ms, rfc3339
 

@@ -6,21 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, MAX_LENGTH, WHITE_SPACE, ReferencePattern
-
-__all__ = [
-    "DEFAULT_PATTERN",
-    "MAX_LENGTH",
-    "NOISE",
-    "Batch",
-    "InvalidEntry",
-    "RawBatch",
-    "ReferencePattern",
-    "among_words",
-    "classify",
-    "normalise",
-    "shown",
-]
+from cancellist.jobs.parsing.patterns import MAX_LENGTH, WHITE_SPACE, ReferencePattern
 
 # Spreadsheets, mail and web pages leave these around a pasted reference: white space, zero-width characters, direction
 # marks and byte order marks.

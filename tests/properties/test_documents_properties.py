@@ -14,7 +14,8 @@ from cancellist.jobs.parsing.documents import Hints, Reader
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import looks_like_reference
 from cancellist.jobs.parsing.documents.json_text import BLANKS, JsonText, Number
-from cancellist.jobs.parsing.references import ReferencePattern, classify
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import classify
 from cancellist.sandbox.references import reference
 
 PATTERN = ReferencePattern()

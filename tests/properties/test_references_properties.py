@@ -7,11 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.parsing.chunking import Chunker, unpack
 from cancellist.jobs.parsing.documents import Reader
 from cancellist.jobs.parsing.documents import reader as reader_module
-from cancellist.jobs.parsing.references import DEFAULT_PATTERN, RawBatch, ReferencePattern, classify, normalise, shown
+from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.parsing.references import RawBatch, classify, normalise
 
 PATTERN = ReferencePattern()
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

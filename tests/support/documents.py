@@ -4,7 +4,8 @@ import pytest
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents import Hints, read
-from cancellist.jobs.parsing.references import ReferencePattern, classify, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import classify, normalise
 
 PATTERN = ReferencePattern()
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.headings import says_not
-from cancellist.jobs.parsing.references import shown
 
 _LIKELY: Final = frozenset(
     {

@@ -8,12 +8,14 @@ from itertools import repeat
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
 from cancellist.jobs.parsing.documents.columns import folded, looks_like_reference
 from cancellist.jobs.parsing.documents.headings import Headings, check_alone, filled, keeps, places, questioned, remark
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LineBuffer
 from cancellist.jobs.parsing.documents.spans import Spans
-from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, normalise
 
 # It is put after the last whole line. At the end of a record it becomes a record of its own; inside of a quoted cell it
 # closes that cell. So its place shows whether the last record is whole. NUL occurs nowhere else: decoding refuses it.

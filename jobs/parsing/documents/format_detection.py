@@ -14,7 +14,8 @@ from cancellist.jobs.parsing.documents.hints import Hints
 from cancellist.jobs.parsing.documents.json_text import is_string
 from cancellist.jobs.parsing.documents.lines import header_of, plain
 from cancellist.jobs.parsing.documents.table_rows import Row, rows_of
-from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, normalise
 
 Form: TypeAlias = Literal["csv", "json", "jsonl", "lines"]
 FORMS: Final[Mapping[Form, str]] = {

@@ -22,7 +22,8 @@ from cancellist.jobs.parsing.documents.table_rows import (
     rows_of,
     usual_width,
 )
-from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, normalise
 
 _DELIMITERS: Final = ",;\t|"
 _HEADER_WITHIN: Final = 30

@@ -6,16 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.documents.cells import bare
-from cancellist.jobs.parsing.references import (
-    NOISE,
-    InvalidEntry,
-    RawBatch,
-    ReferencePattern,
-    among_words,
-    normalise,
-    shown,
-)
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, among_words, normalise
 
 _DIGIT: Final = re.compile(r"\d")
 _NOTHING: Final = frozenset(

@@ -8,7 +8,8 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents.cells import without_blanks
 from cancellist.jobs.parsing.documents.columns import alike, choose, folded, listing, quoted
 from cancellist.jobs.parsing.documents.json_text import spelt
-from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, normalise
 
 _SAMPLE: Final = 100
 """The number of values by which the key is found."""

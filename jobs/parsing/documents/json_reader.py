@@ -8,7 +8,8 @@ from cancellist.jobs.parsing.documents.json_items import Items, places
 from cancellist.jobs.parsing.documents.json_text import BLANKS, JsonText, Steps, skip
 from cancellist.jobs.parsing.documents.json_wrapper import Wrapper, is_record
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, too_long
-from cancellist.jobs.parsing.references import RawBatch, ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import RawBatch
 
 _NOTHING: Final = object()
 

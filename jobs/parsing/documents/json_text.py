@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, too_long
-from cancellist.jobs.parsing.references import NOISE, shown
+from cancellist.jobs.parsing.references import NOISE
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]

@@ -8,7 +8,8 @@ from cancellist.jobs.parsing.documents.columns import folded, listing, looks_lik
 from cancellist.jobs.parsing.documents.headings import keeps, says_not, says_which
 from cancellist.jobs.parsing.documents.json_items import Items
 from cancellist.jobs.parsing.documents.json_text import JsonText, Steps, Take
-from cancellist.jobs.parsing.references import RawBatch, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import RawBatch, normalise
 
 _MOST_KEYS: Final = 10_000
 _DEEPEST: Final = 32

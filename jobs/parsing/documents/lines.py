@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.documents.cells import bare, without_blanks, wrapped
 from cancellist.jobs.parsing.documents.headings import check_alone, may_head, questioned
-from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, normalise, shown
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, normalise
 
 MAX_ENTRY: Final = 1_000_000
 """The most characters of a line, a record or an element. It bounds the memory of reading."""

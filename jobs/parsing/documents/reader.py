@@ -14,7 +14,8 @@ from cancellist.jobs.parsing.documents.json_reader import JsonParser
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY, LinesParser
 from cancellist.jobs.parsing.documents.rivals import Rivals
 from cancellist.jobs.parsing.documents.unpacking import Unpacker
-from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, ReferencePattern, classify
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, InvalidEntry, RawBatch, classify
 
 HEAD_BYTES: Final = 32 * 1024
 """The bytes by which the encoding is detected."""

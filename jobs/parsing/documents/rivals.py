@@ -6,7 +6,8 @@ from itertools import chain
 from typing import Any, Final
 
 from cancellist.jobs.parsing.documents.columns import quoted
-from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, normalise
 
 _Places = Callable[[Any], Iterable[str]]
 _MOST: Final = 1000

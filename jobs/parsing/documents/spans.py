@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from cancellist.jobs.parsing.documents.cells import bare
-from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, normalise
 
 _NOTED: Final = 3
 

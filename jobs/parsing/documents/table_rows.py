@@ -7,7 +7,8 @@ from typing import NamedTuple
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.csv_records import last_filled, records
 from cancellist.jobs.parsing.documents.lines import COMMENTS
-from cancellist.jobs.parsing.references import NOISE, ReferencePattern, normalise
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import NOISE, normalise
 
 
 class Row(NamedTuple):

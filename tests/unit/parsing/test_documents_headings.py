@@ -6,7 +6,7 @@ import pytest
 
 from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.documents.columns import plainly
-from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
 from tests.support.documents import PATTERN, A, B, C, entries, references, refusal
 
 D = "EC-000-05D-1NV"

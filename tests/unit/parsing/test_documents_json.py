@@ -5,7 +5,7 @@ import pytest
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents import Reader, read
 from cancellist.jobs.parsing.documents.lines import MAX_ENTRY
-from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
 from tests.support.documents import PATTERN, A, B, C, entries, form, references, refusal
 
 

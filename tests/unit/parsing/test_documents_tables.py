@@ -2,7 +2,7 @@ import pytest
 
 from cancellist.jobs.parsing.documents import Reader, read
 from cancellist.jobs.parsing.documents.reader import HEAD_BYTES
-from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
 from tests.support.documents import PATTERN, A, B, C, entries, form, references, refusal
 
 
