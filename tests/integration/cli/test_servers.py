@@ -7,25 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cancellist.cli.main import COMMANDS
 from cancellist.jobs.ledger.server.connection import connect
 from tests.support.commands import Desk
 from tests.support.servers import running
 from tests.support.stage import ROOT, Platform
-
-COMMANDS = [
-    "demo",
-    "enqueue",
-    "worker",
-    "jobs",
-    "status",
-    "watch",
-    "results",
-    "pause",
-    "resume",
-    "abort",
-    "sandbox",
-    "doctor",
-]
 
 
 @pytest.fixture

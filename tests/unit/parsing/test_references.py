@@ -3,8 +3,9 @@ import sys
 
 import pytest
 
+from cancellist.jobs.escaping import shown
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, MAX_LENGTH, WHITE_SPACE, ReferencePattern
-from cancellist.jobs.parsing.references import Batch, InvalidEntry, RawBatch, classify, normalise, shown
+from cancellist.jobs.parsing.references import Batch, InvalidEntry, RawBatch, classify, normalise
 
 PATTERN = ReferencePattern()
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"
