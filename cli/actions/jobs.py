@@ -9,7 +9,7 @@ from cancellist.jobs.ledger.snapshots import Snapshot
 
 
 def show_jobs(limit: int, *, as_json: bool) -> None:
-    """Lists the newest jobs."""
+    """Prints the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
         emit({"jobs": [documents.job_document(snapshot) for snapshot in found]})
@@ -20,7 +20,7 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
 
 
 def show_status(job: str, *, as_json: bool) -> None:
-    """Shows one job."""
+    """Prints one job."""
     found = session.run(_look(job))
     if as_json:
         emit(documents.job_document(found))

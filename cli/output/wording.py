@@ -136,7 +136,7 @@ def job_state(snapshot: Snapshot) -> str:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:
         probe = clock(snapshot.gate.breaker.next_probe_ms)
-        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; probed next at {probe}"
+        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; next probe at {probe}"
     if snapshot.gate.hold_until_ms and not record.state.ended:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
@@ -166,7 +166,7 @@ def line(snapshot: Snapshot) -> str:
 def stopped_why(account: str, gate: AccountGate) -> str:
     """What keeps an account from going on; nothing where it runs."""
     if gate.paused:
-        return f"`{resume_command(account)}` lets it go on"
+        return f"`{resume_command(account)}` resumes it"
     if gate.breaker:
-        return f"{gate.breaker.why}; probed next at {clock(gate.breaker.next_probe_ms)}"
+        return f"{gate.breaker.why}; next probe at {clock(gate.breaker.next_probe_ms)}"
     return f"until {clock(gate.hold_until_ms)}: {gate.hold_why}" if gate.hold_until_ms else ""

@@ -95,7 +95,7 @@ def test_one_account_is_paused_while_the_other_goes_on(desk: Desk, ledger):
         "north": "paused",
     }
     told = desk.ok("resume", held)
-    assert "its account is paused: `cancellist resume --account north` lets it go on" in told.err
+    assert "its account is paused: `cancellist resume --account north` resumes it" in told.err
     assert desk.ok("resume", "--account", "north").out == "running\n"
     desk.ok("worker", "--burst", **NORTH)
     assert desk.ok("status", held, "--json").document["state"] == "completed"
@@ -224,6 +224,6 @@ def test_the_list_of_jobs_says_that_an_account_is_paused_and_how_it_goes_on(desk
     desk.ok("pause", "--account", "north", **NORTH)
     shown = desk.ok("jobs")
     assert "queued, account paused" in next(line for line in shown.out.splitlines() if line.startswith(job))
-    assert shown.err == "account north is paused: `cancellist resume --account north` lets it go on\n"
+    assert shown.err == "account north is paused: `cancellist resume --account north` resumes it\n"
     desk.ok("abort", job)
     assert desk.ok("jobs").err == ""
