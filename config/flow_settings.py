@@ -1,6 +1,6 @@
-"""What an operator can have a reason to change of flow control; docs/reference/settings.md has them in one table.
+"""The settings of flow control that an operator may need to change; docs/reference/settings.md lists them.
 
-All else of it are constants, which stand with their ranges beside the policies in `jobs/flow/`.
+Everything else in flow control is a constant, with its range, beside the policies in `jobs/flow/`.
 """
 
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ from cancellist.jobs.flow.controller import FlowPolicy
 
 
 class FlowSettings(BaseModel):
-    """How limits are found; the defaults suit most platforms."""
+    """Settings of flow control. The defaults suit most platforms."""
 
     limit_initial: int = Field(
         16, ge=1, le=1000,
@@ -56,11 +56,17 @@ class FlowSettings(BaseModel):
 
     @property
     def list_search(self) -> ListSearch:
-        """How the longest list is searched for once one was too long."""
+        """How the longest accepted list is searched for after a list was too long (413)."""
         return ListSearch(look_every=self.size_explore_every)
 
     def flow_policy(self, *, ceiling: int, max_references: int, interval_us: int) -> FlowPolicy:
-        """The policy of an account with these bounds."""
+        """Returns the policy of an account.
+
+        Args:
+            ceiling: most calls in flight.
+            max_references: most references in a call.
+            interval_us: microseconds between calls; 0 without a rate limit.
+        """
         return FlowPolicy(
             ceiling=ceiling,
             max_references=max_references,

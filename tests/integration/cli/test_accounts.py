@@ -172,7 +172,7 @@ async def test_accounts_lists_state_host_and_limits_and_never_a_key(desk: Desk, 
 def test_a_misspelt_setting_in_the_environment_is_told_and_one_of_an_account_stops_the_command(desk: Desk, ledger):
     told = desk.ok("accounts", max_concurent_calls="3")
     wanted = (
-        "CANCELLIST_MAX_CONCURENT_CALLS is no setting and is passed over; did you mean CANCELLIST_MAX_CONCURRENT_CALLS?"
+        "CANCELLIST_MAX_CONCURENT_CALLS is not a setting and is ignored; did you mean CANCELLIST_MAX_CONCURRENT_CALLS?"
     )
     assert told.err == f"cancellist: {wanted}\n"
     assert wanted in desk.ok("worker", "--burst", max_concurent_calls="3").err
