@@ -1,4 +1,4 @@
-"""What users type: refused at the edge where it is no text, and read as it is meant where that is sure."""
+"""Parses the arguments that several commands share, and refuses those that are not text."""
 
 import re
 from typing import Annotated, Any, Final
@@ -10,18 +10,23 @@ from cancellist.cli import completion
 from cancellist.jobs.model import Outcome
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
+_LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
 _AROUND: Final = "\ufeff\u200b"
-"""What has no width and comes along when an id is copied; it is no white space to Python."""
+"""Characters of no width that a copied id may carry. `str.strip` leaves them."""
 
 
 class Command(TyperCommand):
-    """A command whose arguments are text; a file's name may be any bytes."""
+    """A command whose arguments must be text. Only names of files may be any bytes."""
+
+    def __init__(self, *args: Any, help: str | None = None, **settings: Any) -> None:  # noqa: A002 - typer's name
+        # A paragraph becomes one line, so that a terminal of any width breaks it where it has to.
+        super().__init__(*args, help=_LINE_END.sub(" ", help) if help else None, **settings)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parses them.
+        """Parses the arguments.
 
         Raises:
-            typer.BadParameter: one is no UTF-8 text.
+            typer.BadParameter: an argument is not UTF-8 text.
         """
         rest = super().parse_args(ctx, args)
         param: Any
@@ -44,46 +49,46 @@ def _is_text(value: str) -> bool:
 
 
 def job_id(value: str | None) -> str | None:
-    """A job's id as the ledger has it: in small letters, without blanks around it.
+    """Returns a job's id as the ledger stores it: in lower case, without spaces around it.
 
     Raises:
-        typer.BadParameter: it is empty, as a variable that is not set leaves it.
+        typer.BadParameter: the id is empty, for example because a shell variable is not set.
     """
     if value is None:
         return None
     bare = value.strip().strip(_AROUND).strip()
     if not bare:
-        raise typer.BadParameter("it is empty: a job's id is wanted, such as `cancellist jobs` lists")
+        raise typer.BadParameter("it is empty: give a job's id; `cancellist jobs` lists them")
     return bare.lower() if _ID.fullmatch(bare) else bare
 
 
 def account_name(value: str | None) -> str | None:
-    """An account's name.
+    """Returns an account's name without spaces around it.
 
     Raises:
-        typer.BadParameter: it is empty, as a variable that is not set leaves it.
+        typer.BadParameter: the name is empty, for example because a shell variable is not set.
     """
     if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty: an account's name is wanted, such as `cancellist accounts` lists")
+        raise typer.BadParameter("it is empty: give an account's name; `cancellist accounts` lists them")
     return value.strip() if value else value
 
 
 def file_name(value: str | None) -> str | None:
-    """The name of a file to be written.
+    """Returns the name of a file to write.
 
     Raises:
-        typer.BadParameter: it is empty.
+        typer.BadParameter: the name is empty.
     """
     if value is not None and not value:
-        raise typer.BadParameter("it is empty: a file's name is wanted, or - for standard output")
+        raise typer.BadParameter("it is empty: give a file's name, or - for standard output")
     return value
 
 
 def outcomes(values: list[str] | None) -> frozenset[Outcome]:
-    """Outcomes, named one by one or several at once, with commas between them.
+    """Parses outcomes. Each value holds one outcome, or several with commas between them.
 
     Raises:
-        typer.BadParameter: one is none.
+        typer.BadParameter: a word is not an outcome, or there is none.
     """
     if not values:
         return frozenset()
@@ -93,16 +98,19 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
             found.add(Outcome(word.replace("-", "_")))
         except ValueError:
             raise typer.BadParameter(
-                f"{word!r} is no outcome; there are {', '.join(Outcome)}", param_hint="'--outcome'"
+                f"{word!r} is not an outcome; give one of {', '.join(Outcome)}", param_hint="'--outcome'"
             ) from None
     if not found:
-        raise typer.BadParameter(f"it names none; there are {', '.join(Outcome)}", param_hint="'--outcome'")
+        raise typer.BadParameter(f"it names no outcome; give one of {', '.join(Outcome)}", param_hint="'--outcome'")
     return frozenset(found)
 
 
 Job = Annotated[
-    str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The job's id.")
+    str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of the job.")
 ]
 Account = Annotated[
-    str, typer.Option(callback=account_name, autocompletion=completion.accounts, help="The platform subscription.")
+    str,
+    typer.Option(
+        callback=account_name, autocompletion=completion.accounts, help="The account (platform subscription)."
+    ),
 ]

@@ -1,6 +1,7 @@
-"""What a shell offers when a job's id or an account's name is being typed: quickly, or nothing.
+"""Shell completion of job ids, account names and outcomes.
 
-No server is started for it and none is waited for, and no error is ever told: it would stand in the line that is typed.
+It answers within a second or offers nothing. It starts no server, and it shows no error: that would appear in the line
+the user types.
 """
 
 from collections.abc import Callable, Coroutine, Iterable
@@ -19,19 +20,19 @@ Offered = list[tuple[str, str]]
 
 
 def jobs(incomplete: str) -> Offered:
-    """Ids of the newest jobs, in the letters in which they are begun, with what is known of them."""
+    """Returns the ids of the newest jobs and their state. The typed part keeps its case."""
     begun = incomplete.lower()
     found = _asked(_jobs)
     return [(incomplete + job[len(begun) :], about) for job, about in found if job.startswith(begun)]
 
 
 def accounts(incomplete: str) -> Offered:
-    """Names of accounts: those in the settings, and those that workers serve."""
+    """Returns the names of the accounts in the settings and of those that workers serve."""
     return [(name, about) for name, about in _asked(_accounts) if name.startswith(incomplete)]
 
 
 def outcomes(incomplete: str) -> Offered:
-    """Outcomes, also after a comma."""
+    """Returns outcomes, also for the word after a comma."""
     before, comma, begun = incomplete.rpartition(",")
     return [(before + comma + outcome, "") for outcome in Outcome if outcome.startswith(begun.strip().lower())]
 

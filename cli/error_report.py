@@ -1,7 +1,7 @@
-"""How errors are told: one line on standard error, or one JSON object under `--json`, and an exit status.
+"""Reports errors: one line on standard error, or one JSON object with `--json`, and an exit status.
 
-What nobody foresaw is one line as well; its trace goes into a file among the temporary ones, for this user alone, which
-the line names. With `CANCELLIST_DEBUG=1` the trace of any error is on standard error. Neither holds a secret.
+An unexpected error is one line too. Its traceback goes to a temporary file, which the line names and only this user can
+read. With `CANCELLIST_DEBUG=1` every error's traceback goes to standard error. Neither holds a secret.
 """
 
 import os
@@ -24,23 +24,23 @@ DEBUG: Final = "CANCELLIST_DEBUG"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 _HINTS: Final = {
-    "input": "`cancellist enqueue --help` says what is read",
-    "no_references": "`cancellist enqueue --help` says what is read",
-    "output": "name another place with --output, or make room",
+    "input": "`cancellist enqueue --help` says which files it reads",
+    "no_references": "`cancellist enqueue --help` says which files it reads",
+    "output": "choose another place with --output, or free some space",
     "settings": "`cancellist doctor` checks the settings",
-    "job_state": "`cancellist status JOB` shows how it stands",
+    "job_state": "`cancellist status JOB` shows its state",
     "results_gone": "CANCELLIST_RESULTS_KEEP says how long they are kept",
-    "server": "`cancellist doctor` examines the server",
-    "server_unavailable": "`cancellist doctor` examines the server",
-    "server_refused": "`cancellist doctor` examines the server",
-    "server_unfit": "`cancellist doctor` examines the server",
+    "server": "`cancellist doctor` checks the server",
+    "server_unavailable": "`cancellist doctor` checks the server",
+    "server_refused": "`cancellist doctor` checks the server",
+    "server_unfit": "`cancellist doctor` checks the server",
     "server_full": "wait until jobs have ended, or give the server more memory",
-    "declined": "--yes asks nothing",
+    "declined": "with --yes the command does not ask",
 }
-"""What to do, by code, where an error does not say it apart."""
+"""Hint by error code, for errors without a hint of their own."""
 _ELSE: Final = "`cancellist --help` lists the commands"
 _LONGEST: Final = 300
-"""Characters of an unforeseen error that are shown; it may repeat a whole request."""
+"""Characters of an unexpected error that are shown: its text may hold a whole request."""
 _LONGEST_TRACE: Final = 100_000
 _HIDDEN: Final = "***"
 _SHORTEST_SECRET: Final = 4
@@ -48,7 +48,7 @@ _SHORTEST_SECRET: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An error as it is told; `hint` is None where the message says it all."""
+    """An error as it is reported. `hint` is None if the message says everything."""
 
     status: int
     code: str
@@ -57,13 +57,13 @@ class Told:
 
 
 class DeclinedError(CancellistError):
-    """The user was asked, and did not say yes."""
+    """The user was asked to confirm, and did not."""
 
     code = "declined"
 
 
 class UnansweredError(CancellistError):
-    """The user should be asked, and cannot be, or has given no answer that is one."""
+    """The user could not be asked to confirm, or gave an answer that is neither yes nor no."""
 
     code = "usage"
 
@@ -72,13 +72,13 @@ class UnansweredError(CancellistError):
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether these arguments ask for JSON, also where they cannot be understood otherwise."""
+    """Returns whether the arguments ask for JSON. The arguments need not be valid."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
 
 
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
-    """Tells an error, answers the exit status."""
+    """Reports an error and returns the exit status."""
     error = _inmost(error)
     debug = os.environ.get(DEBUG, "").strip().lower() not in {"", "0", "false", "no"}
     told = _told(error, arguments)
@@ -96,14 +96,14 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _inmost(error: BaseException) -> BaseException:
-    """What went wrong, where it came in a group of one or more."""
+    """Returns the first error inside nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
-    """A mistake that was foreseen; None for others."""
+    """Returns the report of an expected error; None for an unexpected one."""
     match error:
         case UnansweredError():
             return Told(USAGE, error.code, error.message, error.hint)
@@ -120,13 +120,13 @@ def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
             return Told(FAILED, DeclinedError.code, "nothing was done", None)
         case OSError() if error.strerror:
             what = f": {error.filename}" if error.filename is not None else ""
-            return Told(FAILED, "system", f"this machine refuses: {error.strerror}{what}", None)
+            return Told(FAILED, "system", f"the operating system reports: {error.strerror}{what}", None)
         case _:
             return None
 
 
 def _command(error: typer.TyperException, arguments: Sequence[str]) -> str:
-    """The command that was misused, as it is typed."""
+    """Returns the command that was used wrongly, as a user types it."""
     context = getattr(error, "ctx", None)
     if context is not None:
         return str(context.command_path)
@@ -134,7 +134,7 @@ def _command(error: typer.TyperException, arguments: Sequence[str]) -> str:
 
 
 def _document(told: Told, notes: list[str]) -> str:
-    """The contract's document of an error; `notes` has what would have been said before it."""
+    """Returns the JSON document of an error. `notes` has the messages that were held back before it."""
     import json  # noqa: PLC0415 - only for errors
 
     hint = told.hint or _HINTS.get(told.code, _ELSE)
@@ -148,12 +148,12 @@ def _unforeseen(error: BaseException, *, keep: bool) -> Told:
     what = _without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0]
     what = what if len(what) <= _LONGEST else what[: _LONGEST - 1] + "…"
     path = _kept(error) if keep else None
-    hint = f"please report it with {path}" if path else f"{DEBUG}=1 shows where" if keep else None
-    return Told(FAILED, "internal", f"this is a fault of {NAME}: {what}", hint)
+    hint = f"please report it with {path}" if path else f"set {DEBUG}=1 to see where" if keep else None
+    return Told(FAILED, "internal", f"this is a bug in {NAME}: {what}", hint)
 
 
 def _kept(error: BaseException) -> str | None:
-    """Writes the trace to a file of its own; None where there is no room for it."""
+    """Writes the traceback to a temporary file and returns its path; None if it cannot be written."""
     import tempfile  # noqa: PLC0415 - only for errors
 
     try:
@@ -165,7 +165,7 @@ def _kept(error: BaseException) -> str | None:
 
 
 def _trace(error: BaseException) -> str:
-    """The trace, without local variables and secrets, and harmless to a terminal."""
+    """Returns the traceback without local variables, secrets and control characters."""
     return plain_lines(_without_secrets("".join(traceback.format_exception(error))))[-_LONGEST_TRACE:]
 
 
@@ -177,7 +177,7 @@ def _without_secrets(text: str) -> str:
 
 
 def _secrets() -> Iterator[str]:
-    """What no trace may hold: keys, tokens and the passwords in URLs, from wherever they are set."""
+    """Yields every secret of the environment and the settings: keys, tokens and passwords in URLs."""
     for name, value in os.environ.items():
         if name.upper().startswith("CANCELLIST_") and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name.upper()):
             yield from filter(None, (value, value.strip()))

@@ -1,4 +1,4 @@
-"""`cancellist`: the commands put together."""
+"""The command `cancellist`: all its subcommands in one application."""
 
 import gc
 import sys
@@ -36,10 +36,10 @@ def _show_version(wanted: bool) -> None:
 
 def _top(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Cancel consignments in bulk: hand in a file of references, get one true result for each.
+    """Cancel consignments in bulk: give a file of references, get one result for each.
 
     Example: cancellist demo
     """
@@ -64,7 +64,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Runs a command; whatever goes wrong is one line on standard error, and an exit status."""
+    """Runs a command. Every error becomes one line on standard error, and an exit status."""
     standard_streams.mend()
     arguments = sys.argv[1:]
     if error_report.wants_json(arguments) and not terminal.is_terminal(err=True):
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int | str | None:
-    """Runs a command until all that it wrote is out; answers the exit status."""
+    """Runs a command, flushes its output, and returns the exit status."""
     try:
         status = _invoked(arguments)
         standard_streams.INTERRUPTION.asked |= status == error_report.INTERRUPTED

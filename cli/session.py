@@ -24,19 +24,19 @@ _AWAY_S = 60.0
 _RETRY_S = 0.5
 _ENDED_BY_SIGNAL = 128
 _HEARS_WITHIN_S = 1.0
-"""A loop that does not turn for so long waits for something that may never come."""
+"""Seconds after a signal in which the event loop must react. Then the wait that blocks it is broken off."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's work to its end; SIGINT, SIGTERM and SIGHUP cancel it, so that it cleans up.
+    """Runs a command's work. SIGINT, SIGTERM and SIGHUP cancel it, so that it can clean up.
 
     Raises:
-        typer.Exit: a signal has ended it.
+        typer.Exit: a signal ended the work. The exit status is 128 plus the signal's number.
     """
     process_start.collect_as_usual()
     received: list[int] = []
-    # what became of a task that nobody waited for is no news beside the error that ended the work
+    # The error that ended the work is shown. What asyncio logs about abandoned tasks would only repeat it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         with _heard(received):
@@ -49,7 +49,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def _heard(received: list[int]) -> Iterator[None]:
-    """Notes the first signal, also where the work has not begun to listen or does no more."""
+    """Records signals that arrive before the work listens for them, or after."""
 
     def note(number: int, _: object) -> None:
         received.append(number)
@@ -69,9 +69,9 @@ def _heard(received: list[int]) -> Iterator[None]:
 
 
 async def _listening(work: Coroutine[Any, Any, T], received: list[int]) -> T:
-    """Does the work as a task that a signal cancels.
+    """Runs the work as a task that a signal cancels.
 
-    The handlers are Python's, not the loop's: they run also while a write waits for its reader.
+    The handlers are Python's, not the event loop's, so that they run while a blocking write waits for its reader.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
@@ -81,7 +81,7 @@ async def _listening(work: Coroutine[Any, Any, T], received: list[int]) -> T:
         if number == signal.SIGHUP:
             let_go()
         if number == signal.SIGINT and len(received) > 1:
-            raise KeyboardInterrupt  # whoever presses Ctrl-C again will not wait for the cleaning up
+            raise KeyboardInterrupt  # a second Ctrl-C skips the clean-up
         if task and not loop.is_closed():
             loop.call_soon_threadsafe(cancel)
             signal.setitimer(signal.ITIMER_REAL, _HEARS_WITHIN_S)
@@ -99,13 +99,13 @@ async def _listening(work: Coroutine[Any, Any, T], received: list[int]) -> T:
 
 
 def _break_off(*_: object) -> None:
-    """Ends what keeps the loop from hearing of a signal, such as a file that cannot be opened yet."""
+    """Breaks off a blocking call that keeps the loop from handling a signal, such as the opening of a pipe."""
     raise KeyboardInterrupt
 
 
 @asynccontextmanager
 async def ledger_of(settings: Settings) -> AsyncIterator[Opened]:
-    """The ledger that the settings name; a wait for its server is visible."""
+    """Opens the ledger that the settings name. A message says so if its server has to be waited for."""
     async with opened_ledger(
         url=settings.redis_url.get_secret_value() if settings.redis_url else None,
         data_dir=settings.data_dir,
@@ -117,10 +117,12 @@ async def ledger_of(settings: Settings) -> AsyncIterator[Opened]:
 
 
 async def patiently(opened: Opened, read: Callable[[], Awaitable[T]]) -> T:
-    """Reads, again and again while the server is away, for a minute: a job goes on without those who watch it.
+    """Calls `read`, and repeats it for up to a minute while the server is unavailable.
+
+    A job goes on whether it is watched or not, so a short outage need not end the watching.
 
     Raises:
-        LedgerUnavailableError: it stayed away.
+        LedgerUnavailableError: the server was unavailable for a minute.
     """
     loop = asyncio.get_running_loop()
     gives_up_at: float | None = None
@@ -149,10 +151,10 @@ async def _revive(opened: Opened) -> None:
 
 
 async def check_account(ledger: Ledger, settings: Settings, account: str) -> None:
-    """Refuses an account that is neither configured here nor served by workers.
+    """Checks that an account is configured here or served by a worker.
 
     Raises:
-        InputError: there is none of that name; the text lists those there are.
+        InputError: it is neither. The text lists the accounts that are.
     """
     if account in settings.account_names:
         return

@@ -1,9 +1,9 @@
-"""The standard streams, whatever a shell has made of them: closed, full, slow, or a pipe whose reader has gone.
+"""The standard streams, made safe: a shell may have closed them, or a reader may be slow or gone.
 
-- One that is closed is `/dev/null` from the first instant on, so that no file or connection ever takes its number.
-- Standard output tells an error of its own where it cannot be written, and another where its reader has left.
-- Standard error never raises: what cannot be told must not stop what is done.
-- A write that waits for its reader ends with the first signal.
+- A closed stream becomes `/dev/null` at once, so that no file or connection gets its number.
+- Standard output raises `OutputError` if it cannot be written, and `ReaderGoneError` if its reader has gone.
+- Standard error never raises: a message that cannot be written must not stop the work.
+- The first signal ends a write that waits for its reader.
 """
 
 import io
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 AT_ONCE: Final = select.PIPE_BUF
-"""Bytes that a pipe takes as a whole, without waiting, once it takes any."""
+"""Bytes that a pipe takes at once, without blocking, if it has room for any."""
 _LOOK_EVERY_S: Final = 0.1
 _STANDARD_ERROR_WAITS_S: Final = 2.0
-"""For so long who reads standard error may keep us waiting; then what is said is lost."""
+"""How long a write waits for the reader of standard error. After that the message is dropped."""
 
 
 class ReaderGoneError(Exception):
-    """Whoever read standard output has left, as `head` does; there is nothing more to do."""
+    """The reader of standard output has closed the pipe, as `head` does. The command ends quietly."""
 
 
 class Interruption:
-    """Whether a signal has asked for the end: what waits for a reader looks here."""
+    """Whether a signal has asked the command to end. Writes that wait for a reader check it."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -41,15 +41,15 @@ INTERRUPTION: Final = Interruption()
 
 
 class StandardOutput(io.FileIO):
-    """Standard output: its errors are told apart from all others."""
+    """Standard output, whose errors have types of their own."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Writes some of it.
+        """Writes part of the data and returns the number of bytes written.
 
         Raises:
-            ReaderGoneError: nobody reads it any more.
+            ReaderGoneError: the reader has closed the pipe.
             OutputError: it cannot be written.
-            KeyboardInterrupt: a signal came while its reader kept us waiting.
+            KeyboardInterrupt: a signal came while the write waited for the reader.
         """
         whole = memoryview(data)
         while True:
@@ -60,11 +60,11 @@ class StandardOutput(io.FileIO):
                 raise ReaderGoneError from None
             except OSError as error:
                 raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
-            if written is not None:  # None: it does not block, and takes nothing now
+            if written is not None:  # None: a non-blocking descriptor has no room now
                 return written
 
     def _awaits_reader(self) -> bool:
-        """Waits until something can be written; answers whether it is of the kind that may have to wait again."""
+        """Waits until there is room; returns whether the stream can block again (it is not a plain file)."""
         if stat.S_ISREG(os.fstat(self.fileno()).st_mode):
             return False
         while not has_room(self.fileno(), _LOOK_EVERY_S):
@@ -74,18 +74,18 @@ class StandardOutput(io.FileIO):
 
 
 class StandardError(io.FileIO):
-    """Standard error: what it does not take is lost, and nothing else is."""
+    """Standard error. Messages that it does not take are dropped without an error."""
 
     _patience_s = _STANDARD_ERROR_WAITS_S
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Writes some of it, or loses all of it."""
+        """Writes part of the data, or drops it all."""
         whole = memoryview(data)
         try:
             if stat.S_ISREG(os.fstat(self.fileno()).st_mode):
                 return super().write(whole)
             if not has_room(self.fileno(), self._patience_s):
-                self._patience_s = 0.0  # it has been waited for
+                self._patience_s = 0.0  # wait only once
                 return whole.nbytes
             written = super().write(whole[:AT_ONCE])
         except OSError:
@@ -94,15 +94,15 @@ class StandardError(io.FileIO):
 
 
 def has_room(descriptor: int, within_s: float) -> bool:
-    """Whether something can be written within this time; an error that waits counts, since writing tells it."""
+    """Returns whether the descriptor takes data within this time. A pending error counts: the write reports it."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(within_s * 1000))
 
 
 def mend() -> None:
-    """Makes the standard streams fit to be used; the first thing that a command does."""
-    _fill(STDIN, os.O_WRONLY)  # who reads it is told that it is closed, not that it is empty
+    """Replaces the standard streams by safe ones. A command does this first."""
+    _fill(STDIN, os.O_WRONLY)  # write-only: reading it is an error, as of a closed stream, not an empty input
     _fill(STDOUT, os.O_RDWR)
     _fill(STDERR, os.O_RDWR)
     sys.stdout = _text(StandardOutput(STDOUT, "wb", closefd=False), sys.stdout)
@@ -110,7 +110,7 @@ def mend() -> None:
 
 
 def abandon(descriptor: int = STDOUT) -> None:
-    """Writes to nowhere from now on, also what is still buffered: it must not be an error at the exit."""
+    """Redirects a descriptor to `/dev/null`, so that flushing its buffer at exit cannot fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -131,6 +131,6 @@ def _text(raw: io.FileIO, before: TextIO | None, *, line_buffering: bool = False
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=before.encoding if before else "utf-8",
-        errors="backslashreplace",  # a terminal may know few characters
+        errors="backslashreplace",  # a terminal's encoding may lack characters
         line_buffering=line_buffering or raw.isatty(),
     )

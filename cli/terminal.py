@@ -1,4 +1,4 @@
-"""The terminal: data to standard output, messages to standard error, and no foreign text printed as it came."""
+"""Output to the terminal: data on standard output, messages on standard error, foreign text always escaped."""
 
 import os
 import stat
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _WIDE = 10_000
-"""Columns where nobody looks: what is piped is not cut to a screen's width."""
+"""Width when the output is not a terminal: piped tables are not cut."""
 
 
 def cell(text: object, style: str = "") -> "Text":
-    """A table's cell that holds foreign text: neither markup nor control characters mean anything in it."""
+    """Returns a table cell of foreign text. Markup and control characters have no effect in it."""
     from rich.text import Text  # noqa: PLC0415 - slow to import, and not every command draws
 
     return Text(plain(str(text)), style=style)
 
 
 class Messages:
-    """What is said beside the data; under `--json` it is held back until it is sure that no error follows.
+    """Messages beside the data. With `--json` they are held back until no error can follow.
 
-    An error under `--json` is one JSON object, in which what was said before it then stands.
+    An error with `--json` is one JSON object, which then holds the messages before it.
     """
 
     def __init__(self) -> None:
         self._held: list[str] | None = None
 
     def hold(self) -> None:
-        """Holds back what is said from now on."""
+        """Holds back all messages from now on."""
         self._held = []
 
     def take(self) -> list[str]:
-        """What was held back; nothing is any more."""
+        """Returns the messages held back, and stops holding back."""
         held, self._held = self._held or [], None
         return held
 
     def release(self) -> None:
-        """Says what was held back, and what comes at once."""
+        """Writes the messages held back, and later ones at once."""
         for message in self.take():
             self.say(message)
 
     def say(self, message: str) -> None:
-        """Says something, or keeps it."""
+        """Writes a message, or holds it back."""
         if self._held is not None:
             self._held.append(plain(message))
             return
@@ -61,24 +61,24 @@ MESSAGES: Final = Messages()
 
 
 def say(message: str) -> None:
-    """Tells the user something, on standard error."""
+    """Writes a message to standard error."""
     MESSAGES.say(message)
 
 
 def say_now(message: str) -> None:
-    """The same, of what takes a while: it is not held back."""
+    """Writes a message to standard error at once, even with `--json`; for waits that the user should see."""
     MESSAGES.release()
     MESSAGES.say(message)
 
 
 def emit(document: Any, *, line: bool = False) -> None:
-    """Writes a JSON document to standard output; indented where somebody looks, unless it is one of many lines."""
+    """Writes a JSON document to standard output. On a terminal it is indented, unless `line` asks for one line."""
     import orjson  # noqa: PLC0415 - not every command writes JSON
 
     option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() and not line else 0)
     try:
         written = orjson.dumps(document, option=option).decode()
-    except orjson.JSONEncodeError:  # half a character, as a file's name or a JSON key may hold
+    except orjson.JSONEncodeError:  # a lone surrogate, from a file's name or a JSON key
         written = orjson.dumps(_whole(document), option=option).decode()
     sys.stdout.flush()
     sys.stdout.buffer.write(plain_json(written).encode())
@@ -87,7 +87,7 @@ def emit(document: Any, *, line: bool = False) -> None:
 
 
 def _whole(value: Any) -> Any:
-    """The same document with texts that can be encoded: halves of characters are escaped."""
+    """Returns the document with lone surrogates escaped, so that it can be encoded."""
     match value:
         case str():
             return value.encode(errors="backslashreplace").decode()
@@ -100,7 +100,7 @@ def _whole(value: Any) -> Any:
 
 
 def heading(*names: str, right: Container[str] = (), wrapped: Container[str] = ()) -> "Table":
-    """A table without lines, with these columns; those in `right` are numbers, those in `wrapped` give way."""
+    """Returns a table without rules. Columns in `right` are right-aligned; those in `wrapped` may wrap."""
     from rich.table import Table  # noqa: PLC0415 - as above
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
@@ -113,13 +113,13 @@ def heading(*names: str, right: Container[str] = (), wrapped: Container[str] = (
 def fitting(
     names: Sequence[str], rows: Sequence[Sequence["Text"]], left_out: Sequence[str], least: Mapping[str, int]
 ) -> list[int]:
-    """Places of the columns that the terminal has room for.
+    """Returns the positions of the columns that fit on the terminal.
 
     Args:
-        names: of the columns.
-        rows: cells, as wide as they want to be.
-        left_out: columns that may be left out, in this order.
-        least: columns whose text is wrapped, and the width that it needs so that its lines can be read.
+        names: the column names.
+        rows: the cells.
+        left_out: columns to leave out if needed, the first one first.
+        least: by name of a column whose text may wrap, the least readable width.
     """
     kept, room = list(range(len(names))), width()
     wanted = [
@@ -134,7 +134,7 @@ def fitting(
 
 
 def is_terminal(*, err: bool = False) -> bool:
-    """Whether somebody looks; that colours are forced, as rich reads FORCE_COLOR, does not make it one."""
+    """Returns whether the stream is a terminal. FORCE_COLOR, which rich obeys, does not make it one."""
     return (sys.stderr if err else sys.stdout).isatty()
 
 
@@ -144,10 +144,10 @@ def is_plain() -> bool:
 
 
 def let_go() -> None:
-    """Writes to nowhere from now on: the terminal is gone, and an error about that would get in the way of the end."""
+    """Redirects output to `/dev/null` after the terminal has closed, so that writes cannot disturb the clean-up."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):  # it says that it is no terminal once that is gone
+        if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):  # isatty() is False once the terminal is gone
             os.dup2(nowhere, stream.fileno())
 
 
@@ -162,12 +162,12 @@ def show_plain(rows: Mapping[str, str]) -> None:
 
 
 def show(*drawn: "RenderableType", err: bool = False, least: int = 0) -> None:
-    """Prints what is drawn; where it is no terminal, without the blanks that fill a table's lines.
+    """Prints tables and texts. If the output is not a terminal, trailing spaces are removed.
 
     Args:
         drawn: tables and texts.
-        err: on standard error.
-        least: columns that are drawn also on a narrower terminal, which then breaks lines itself.
+        err: print to standard error.
+        least: width to draw even if the terminal is narrower. The terminal then breaks the lines.
     """
     screen = console(err=err)
     if is_terminal(err=err):
@@ -182,12 +182,12 @@ def show(*drawn: "RenderableType", err: bool = False, least: int = 0) -> None:
 
 
 def width() -> int:
-    """Columns of standard output."""
+    """Returns the width of standard output in columns."""
     return console().width
 
 
 def console(*, err: bool = False) -> "Console":
-    """A console for tables and live views; not cut to any width where it is no terminal."""
+    """Returns a console for tables and live views. If it is not a terminal, nothing is cut."""
     from rich.console import Console  # noqa: PLC0415 - slow to import, and not every command draws
 
     found = Console(stderr=err, highlight=False, markup=False, emoji=False)

@@ -1,4 +1,4 @@
-"""What one platform subscription goes by: the top level of the settings, and each of its accounts."""
+"""The settings of one account (platform subscription): the top level of the settings, and each of `accounts`."""
 
 import ipaddress
 import json
@@ -34,7 +34,7 @@ def _url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must have no credentials, query or fragment; the key goes into CANCELLIST_API_KEY")
+        raise ValueError("must have no credentials, query or fragment; put the key into CANCELLIST_API_KEY")
     _ = parts.port  # raises ValueError where it is none
     return value.rstrip("/")
 
@@ -46,13 +46,13 @@ def _key(value: SecretStr) -> SecretStr:
 def _version(value: str) -> str:
     value = value.strip()
     if len(value) > _LONGEST_VERSION or not value.isascii() or not value.isprintable():
-        raise ValueError("must be a version such as 1.1, in printable ASCII, or empty: then none is named")
+        raise ValueError("must be a version such as 1.1, in printable ASCII, or empty to send none")
     return value
 
 
 def _pattern(value: str) -> str:
     if value != value.strip():
-        raise ValueError("has blanks around it, which no reference has: write it without them")
+        raise ValueError("has white space around it: remove it, since no reference has any")
     ReferencePattern(value)
     return value
 
@@ -76,7 +76,7 @@ def _words(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Span = Annotated[float, BeforeValidator(_span), Field(gt=0)]
-"""Seconds; written as a number or such as `30d`, `12h`, `1h30m`."""
+"""A time span in seconds, written as a number or such as `30d`, `12h`, `1h30m`."""
 _Key = Annotated[SecretStr, AfterValidator(_key)]
 HomePath = Annotated[Path, AfterValidator(expanded)]
 """A path that may begin with `~`."""
@@ -84,7 +84,7 @@ _Words = dict[str, Literal["cancelled", "manifested", "unknown", "open"]]
 
 
 class AccountSettings(BaseModel):
-    """What may be set for each account; what one does not set it takes from the top level."""
+    """The settings that each account can have. An account takes those it does not set from the top level."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
@@ -121,42 +121,42 @@ class AccountSettings(BaseModel):
 
     @property
     def host(self) -> str:
-        """The platform's host, and its port where one is named."""
+        """The platform's host, with its port if the URL has one."""
         return urlsplit(self.api_url).netloc
 
     @property
     def requests_per_call(self) -> int:
-        """The most requests that one call takes: with `deallocate_first` a read for each reference and two more."""
+        """Most requests of one call: 1, or with `deallocate_first` a read for each reference and two more."""
         return self.max_references_per_call + 2 if self.deallocate_first else 1
 
     @property
     def interval_us(self) -> int:
-        """Microseconds between calls, 0 without a rate."""
+        """Microseconds between calls; 0 without a rate limit."""
         return round(1_000_000 / self.max_calls_per_second) if self.max_calls_per_second else 0
 
     @property
     def has_key(self) -> bool:
-        """Whether a key is set, in one way or the other."""
+        """Whether a key or a key file is set."""
         return self.api_key is not None or self.api_key_file is not None
 
     @property
     def lacks_key(self) -> bool:
-        """Whether its host wants a key that is not set."""
+        """Whether the host needs a key (https, not on this machine) and none is set."""
         parts = urlsplit(self.api_url)
         return not self.has_key and parts.scheme == "https" and not is_loopback(parts.hostname or "")
 
     def faults(self, prefix: str) -> Iterator[str]:
-        """What of it does not fit together, with the name of the setting, which begins with `prefix`."""
+        """Yields an error text for each setting that contradicts another. Names of settings begin with `prefix`."""
         parts = urlsplit(self.api_url)
         if self.api_key and self.api_key_file:
             yield f"{prefix}API_KEY_FILE: API_KEY is set too; set one of them"
         if self.has_key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            yield f"{prefix}API_URL: must be https:// where a key is set, which would travel in the clear"
+            yield f"{prefix}API_URL: must be https:// when a key is set, so that the key is sent encrypted"
         if self.retry_cap < self.retry_base:
             yield f"{prefix}RETRY_CAP: must not be below RETRY_BASE"
 
     def joined(self, own: "AccountSettings | None") -> "AccountSettings":
-        """What an account goes by that sets `own`: the rest is from here, but no key for another host than ours."""
+        """Returns the settings of an account that sets `own`: the rest is from these, but no key for another host."""
         values = {name: getattr(self, name) for name in AccountSettings.model_fields}
         if own is not None:
             given = {name: getattr(own, name) for name in own.model_fields_set}
@@ -168,7 +168,7 @@ class AccountSettings(BaseModel):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Returns whether a host is this machine."""
     if host == "localhost":
         return True
     try:

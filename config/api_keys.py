@@ -1,4 +1,4 @@
-"""Subscription keys: what can be one, and files that hold one."""
+"""Subscription keys: their form, and files that hold them."""
 
 from pathlib import Path
 
@@ -10,26 +10,26 @@ _QUOTES = "\"'"
 
 
 def as_key(text: str) -> str:
-    """The key in a text, without the white space around it.
+    """Returns the key without the white space around it.
 
     Raises:
-        ValueError: no HTTP header can carry it; the text never holds the key.
+        ValueError: an HTTP header cannot carry it. The text never holds the key.
     """
     key = text.strip()
     if not key:
         raise ValueError("holds no key")
     if key[0] in _QUOTES or key[-1] in _QUOTES:
-        raise ValueError("begins or ends with a quote: write the key without")
+        raise ValueError("begins or ends with a quote: remove the quotes")
     if len(key) > _MAX_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("is no key: a key is one word of ASCII letters, digits and signs")
+        raise ValueError("is not a key: a key is one word of ASCII letters, digits and signs")
     return key
 
 
 def read_key(path: Path, setting: str) -> str:
-    """Reads the key that a file holds.
+    """Reads the key from a file.
 
     Raises:
-        SettingsError: it cannot be read, or holds none; the text names the setting and the file, never the key.
+        SettingsError: the file cannot be read or holds no key. The text names the setting and the file, never the key.
     """
     try:
         with path.open("rb") as file:
@@ -37,7 +37,7 @@ def read_key(path: Path, setting: str) -> str:
     except OSError as error:
         raise SettingsError(f"{setting}: {path} cannot be read: {error.strerror or type(error).__name__}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{setting}: {path} is no text file") from None
+        raise SettingsError(f"{setting}: {path} is not a text file") from None
     try:
         return as_key(text)
     except ValueError as error:
@@ -45,5 +45,5 @@ def read_key(path: Path, setting: str) -> str:
 
 
 def is_open(path: Path) -> bool:
-    """Whether others than its owner may read or write a file."""
+    """Returns whether users other than its owner can read or write a file."""
     return bool(path.stat().st_mode & _OTHERS)

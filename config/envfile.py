@@ -1,7 +1,7 @@
-"""`.env`, read whole or refused.
+"""Reads `.env` completely, or refuses it.
 
-python-dotenv passes over a line that it cannot read, and an unclosed quote takes the lines below into its value: a
-limit can be gone without a word. Here each is an error that names the file and the line.
+python-dotenv skips a line that it cannot read, and an unclosed quote takes the lines below into its value, so a setting
+can get lost silently. Here both are errors that name the file and the line.
 """
 
 import io
@@ -20,7 +20,7 @@ from cancellist.jobs.escaping import shown
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OURS = re.compile(rf"^[^\S\n]*(?:export\s+)?{setting_names.PREFIX}\w+[^\S\n]*=", re.IGNORECASE | re.MULTILINE)
 _FORM = "write NAME=VALUE, or # before a comment"
-_UNCLOSED = "a quote that begins here is not closed in its line"
+_UNCLOSED = "a quote that begins here is not closed on the same line"
 _LINE_END = re.compile(r"\r\n|\r")
 
 
@@ -31,12 +31,12 @@ class _Entry(NamedTuple):
 
 
 def parse(path: Path, text: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What the file sets, in its order.
+    """Returns what the file sets, in its order.
 
     Args:
         path: the file.
-        text: what it holds.
-        environment: what `${NAME}` stands for where the file does not set it itself.
+        text: its content.
+        environment: values for `${NAME}` that the file does not set itself.
 
     Raises:
         SettingsError: a line is not NAME=VALUE, a quote is not closed, or one of our settings is set twice.
@@ -68,7 +68,7 @@ def _entries(path: Path, text: str) -> Iterator[_Entry]:
 def _entry(path: Path, line: int, binding: Binding) -> _Entry:
     name, value = binding.key or "", binding.value
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{path}, line {line}: what stands before = is no name: {_FORM}")
+        raise SettingsError(f"{path}, line {line}: the text before = is not a name: {_FORM}")
     if value is None:
         raise SettingsError(f"{path}, line {line}: has no =: {_FORM}")
     if "\n" in value and _OURS.search(value):
@@ -77,11 +77,11 @@ def _entry(path: Path, line: int, binding: Binding) -> _Entry:
 
 
 def _fault(written: str) -> str:
-    """Why a line cannot be read; it may hold a secret, so it is not shown."""
+    """Returns why a line cannot be read. The line may hold a secret, so the text does not show it."""
     value = written.partition("=")[2].lstrip()
     if value[:1] in {'"', "'"}:
         closed = value[:1] in value.splitlines()[0][1:]
-        return "there is more after the closing quote" if closed else _UNCLOSED
+        return f"there is more text after the closing quote: {_FORM}" if closed else _UNCLOSED
     return f"cannot be read: {_FORM}"
 
 

@@ -1,6 +1,6 @@
-"""What an operator can have a reason to change of flow control; docs/reference/settings.md has them in one table.
+"""The settings of flow control that an operator may need to change; docs/reference/settings.md lists them.
 
-All else of it are constants, which stand with their ranges beside the policies in `jobs/flow/`.
+Everything else in flow control is a constant, with its range, beside the policies in `jobs/flow/`.
 `worker/flow_policy.py` makes policies of both.
 """
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FlowSettings(BaseModel):
-    """How limits are found; the defaults suit most platforms."""
+    """Settings of flow control. The defaults suit most platforms."""
 
     model_config = ConfigDict(defer_build=True)  # it is built as a part of Settings
 

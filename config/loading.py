@@ -1,4 +1,4 @@
-"""Loading the settings of a process: read, judged as a whole, and told in words where they are wrong."""
+"""Loads and checks the settings of a process, and explains what is wrong with them."""
 
 import sys
 from collections.abc import Callable
@@ -20,15 +20,15 @@ def _tell(line: str) -> None:
 
 
 def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
-    """The settings of this process.
+    """Returns the settings of this process.
 
     Args:
-        tell: is given a line for each name in the environment that is nearly one of ours; on standard error, once,
-            unless it is given.
-        overrides: what wins over all else.
+        tell: called with a warning for each unknown name that begins with `CANCELLIST_`. By default a warning goes to
+            standard error, once a process.
+        overrides: values that win over all sources.
 
     Raises:
-        SettingsError: one is wrong; the text names it and says what is wanted, and never holds a value that is secret.
+        SettingsError: a setting is wrong. The text names it and says what it must be, and never holds a secret.
     """
     env_file = overrides.pop("_env_file", ENV_FILE)
     given = sources.read(env_file, Settings.model_fields)
@@ -41,7 +41,7 @@ def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
 
 
 def odd_names() -> list[str]:
-    """A line for each name in the environment or in `.env` that is nearly one of ours.
+    """Returns a warning for each unknown name in the environment or `.env` that begins with `CANCELLIST_`.
 
     Raises:
         SettingsError: `.env` or the TOML file cannot be read.

@@ -1,8 +1,7 @@
-"""Where log lines go: a stream to a file descriptor that neither fails nor waits.
+"""A stream for log lines that never blocks and never fails.
 
-A log reader may have gone, may have stopped to read, and a disk may be full: none of it may stop the work. Lines are
-queued and written by a thread of their own; what finds the queue full, or cannot be written, is lost, and counted: as
-soon as writing works again, a line says how many were lost.
+A gone or slow log reader or a full disk must not stop the work. A thread writes the lines from a queue. Lines that find
+the queue full, or cannot be written, are lost and counted. Once writing works again, a line says how many were lost.
 """
 
 import contextlib
@@ -22,11 +21,11 @@ _BATCH: Final = 64 << 10
 
 
 class Sink(io.TextIOBase):
-    """A text stream for standard error that takes what is written at once, and loses it rather than to wait or fail.
+    """A text stream that takes text at once, and loses it rather than block or fail.
 
     Args:
-        fd: where lines go; None where there is nowhere.
-        lost: the line that says how many lines were lost.
+        fd: the file descriptor to write to; None to drop everything.
+        lost: returns the line that says how many lines were lost.
     """
 
     def __init__(self, fd: int | None, lost: Callable[[int], str] | None = None) -> None:
@@ -43,19 +42,19 @@ class Sink(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """How text is written."""
+        """The encoding of the text."""
         return "utf-8"
 
     def writable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def isatty(self) -> bool:
-        """Whether somebody looks."""
+        """Returns whether the descriptor is a terminal."""
         return self._fd is not None and os.isatty(self._fd)
 
     def fileno(self) -> int:
-        """The descriptor that lines go to.
+        """Returns the descriptor.
 
         Raises:
             OSError: there is none.
@@ -65,7 +64,7 @@ class Sink(io.TextIOBase):
         return self._fd
 
     def write(self, text: str) -> int:
-        """Takes a text, and hands on what lines are whole; never waits for whoever reads them."""
+        """Takes text and queues its complete lines. It never blocks."""
         if self._fd is not None:
             with self._changed:
                 whole, line_end, self._begun = (self._begun + text).rpartition("\n")
@@ -74,7 +73,7 @@ class Sink(io.TextIOBase):
         return len(text)
 
     def drain(self) -> None:
-        """Waits until all is written, but not for longer than a second: whoever reads may have stopped to."""
+        """Waits until all lines are written, for at most a second, since the reader may have stopped reading."""
         deadline = time.monotonic() + _LEAVES_AFTER_S
         with self._changed:
             if self._begun:
@@ -87,7 +86,7 @@ class Sink(io.TextIOBase):
                 self._changed.wait(left_s)
 
     def close(self) -> None:
-        """Stays open: what is said last is said when all else is closed."""
+        """Does nothing: the last lines are logged after everything else is closed."""
 
     def _queue(self, lines: str) -> None:
         if len(self._lines) >= MOST_LINES or self._characters + len(lines) > MOST_CHARACTERS or not self._started():
@@ -102,7 +101,7 @@ class Sink(io.TextIOBase):
             thread = threading.Thread(target=self._run, name="log", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # there is no room for a thread: what is said is lost, and the work goes on
+            except RuntimeError:  # no thread can be started: the lines are lost, and the work goes on
                 return False
             self._thread = thread
         return True
@@ -136,13 +135,13 @@ class Sink(io.TextIOBase):
         return lines
 
     def _write(self, text: str) -> bool | None:
-        """Writes a text; False where nothing of it was written, None where a part was."""
+        """Writes a text. Returns True if all was written, False if nothing was, None if a part was."""
         data = memoryview(text.encode(errors="backslashreplace"))
         begun = False
         while data:
             try:
                 count = os.write(self._fd or 0, data)
-            except BlockingIOError:  # somebody else has made the descriptor so
+            except BlockingIOError:  # another process may have made the descriptor non-blocking
                 with contextlib.suppress(OSError, ValueError):
                     select.select([], [self._fd or 0], [], 1.0)
             except OSError:

@@ -1,4 +1,4 @@
-"""Logging: few lines, structured, to standard error; console on a terminal, JSON elsewhere."""
+"""Configures logging: structured lines to standard error, as console text or JSON."""
 
 import atexit
 import json
@@ -15,7 +15,7 @@ from cancellist.jobs.escaping import plain, plain_lines
 
 
 def guard() -> Sink:
-    """Puts a stream in place of standard error that neither fails nor waits, for as long as the process lives."""
+    """Replaces standard error by a stream that never blocks or fails, until the process ends."""
     if isinstance(sys.stderr, Sink):
         return sys.stderr
     sink = Sink(_standard_error())
@@ -25,7 +25,7 @@ def guard() -> Sink:
 
 
 def _standard_error() -> int | None:
-    """The descriptor of standard error; None where it was closed: something else may have its number by now."""
+    """Returns the descriptor of standard error; None if it is closed."""
     try:
         number = sys.stderr.fileno()
         os.fstat(number)
@@ -35,12 +35,17 @@ def _standard_error() -> int | None:
 
 
 def configure(form: str, level: str) -> None:
-    """Sends structlog's lines, and those of the libraries, to standard error in one form."""
+    """Sends the lines of structlog and of the libraries to standard error in one format.
+
+    Args:
+        form: `json` or `console`.
+        level: the least severe level that is shown.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        # here, not in the renderer: that would print local variables, and with them secrets
+        # not by the renderer, which would print local variables, and secrets in them
         structlog.processors.format_exc_info,
         _escape,
     ]
@@ -87,7 +92,7 @@ def _lost_in_json(number: int) -> str:
 
 
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escapes foreign text, which may colour a terminal or pass for a line of its own."""
+    """Escapes foreign text, which could colour a terminal or pretend to be a log line."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = plain_lines(value).replace("\n", "\n  ") if name == "exception" else plain(value)

@@ -1,4 +1,4 @@
-"""Names of settings: which there are, and what a misspelt one was meant to be."""
+"""Names of settings: finds unknown ones and suggests what was meant."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,8 +9,7 @@ from cancellist.jobs.escaping import shown
 PREFIX = "CANCELLIST_"
 ACCOUNTS = "ACCOUNTS__"
 _OTHER = frozenset({"CONFIG", "DEBUG", "SANDBOX_KEY"})
-"""Names in the environment that are no settings: where the TOML file is, whether errors are told with their trace, and
-the local platform's key."""
+"""Names in the environment that are not settings: the TOML file, the debug switch and the sandbox's key."""
 REMOVED = frozenset(
     [
         "CHANCE_EVIDENCE",
@@ -69,8 +68,8 @@ REMOVED = frozenset(
         "TRIAL_UNPROVOKED",
     ]
 )
-"""Settings of earlier versions: constants of flow control, which stand in `jobs/flow/` now."""
-_REMOVED = "is no setting any more and is passed over: it is a constant of flow control"
+"""Settings of earlier versions. They are constants of flow control in `jobs/flow/` now."""
+_REMOVED = "is no longer a setting and is ignored: it is a constant of flow control"
 _SERVICE = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR|START|END))?)", re.ASCII
 )
@@ -80,10 +79,10 @@ _ADDRESS = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
 
 
 def is_of_a_service(name: str, value: str) -> bool:
-    """Whether an orchestrator has set a variable, for a service or link whose name begins as ours do.
+    """Returns whether an orchestrator has set a variable for a service whose name begins with `cancellist`.
 
-    Kubernetes tells every container of the services beside it: `CANCELLIST_SERVICE_HOST`,
-    `CANCELLIST_PORT=tcp://10.0.0.1:8088`, `CANCELLIST_REDIS_PORT_6379_TCP_ADDR`; so did Docker of links.
+    Kubernetes sets such variables in every container: `CANCELLIST_SERVICE_HOST`,
+    `CANCELLIST_PORT=tcp://10.0.0.1:8088`, `CANCELLIST_REDIS_PORT_6379_TCP_ADDR`. Docker did the same for links.
     """
     bare = name.upper().removeprefix(PREFIX)
     return (
@@ -94,9 +93,9 @@ def is_of_a_service(name: str, value: str) -> bool:
 
 
 def odd(given: Mapping[str, str], fields: Iterable[str]) -> list[str]:
-    """A line for each name in the environment that begins as ours do and is none; those of accounts are not judged.
+    """Returns a warning for each name that begins with `CANCELLIST_` but is not a setting, sorted by name.
 
-    What an earlier version had is named as such, not as misspelt.
+    Settings of accounts are checked elsewhere. A setting of an earlier version is reported as removed, not as misspelt.
     """
     known = [field.upper() for field in fields]
     ours = {
@@ -105,15 +104,15 @@ def odd(given: Mapping[str, str], fields: Iterable[str]) -> list[str]:
     return [
         f"{shown(name)} {_REMOVED}"
         if bare in REMOVED
-        else f"{shown(name)} is no setting and is passed over{suggestion(bare, known, PREFIX)}"
+        else f"{shown(name)} is not a setting and is ignored{suggestion(bare, known, PREFIX)}"
         for name in sorted(ours)
         if (bare := name.upper().removeprefix(PREFIX)) not in {*known, *_OTHER} and not bare.startswith(ACCOUNTS)
     ]
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """What is added to a message about an unknown name: that it was removed, or the nearest that is known, if any."""
+    """Returns the end of a message about an unknown name: that it was removed, or the most similar name, if any."""
     if name.upper() in REMOVED:
-        return " any more: it is a constant of flow control, take it out"
+        return " any more: it is a constant of flow control, remove it"
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {prefix}{near[0]}?" if near else ""

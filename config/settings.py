@@ -1,6 +1,7 @@
-"""Settings: environment, `.env` or a TOML file (`CANCELLIST_CONFIG`); the environment wins.
+"""The settings of a process, from the environment, `.env` and a TOML file (`CANCELLIST_CONFIG`).
 
-Read only by entry points. Checked once, at start, across fields, naming the setting and the mend.
+Only entry points read them. They are checked once, at start, each alone and against each other. An error names the
+setting and says what to do.
 """
 
 import sys
@@ -53,7 +54,7 @@ def _split(value: Any) -> Any:
 
 
 def _data_dir() -> Path:
-    """The user's data folder; one that begins with `~` where no home is known, of which whoever needs it complains."""
+    """Returns the user's data folder. Without a known home folder it begins with `~`, which fails on use."""
     try:
         return user_data_path("cancellist")
     except RuntimeError:
@@ -68,14 +69,14 @@ def _limit(value: Any) -> str:
 def _one_word(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if not url.isprintable() or (" " in url and not url.startswith("unix:")):
-        raise ValueError("must be a URL in one word, without blanks")
+        raise ValueError("must be a URL without spaces")
     return value
 
 
 class Settings(AccountSettings, FlowSettings):
-    """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals.
+    """The settings of a process. In the environment a field is named `CANCELLIST_` and its name in upper case.
 
-    Made without `_given` it reads the environment, the file `_env_file` and the TOML file itself.
+    Without `_given` it reads the environment, the file `_env_file` and the TOML file.
     """
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=False)
@@ -125,26 +126,26 @@ class Settings(AccountSettings, FlowSettings):
 
     @property
     def account_names(self) -> tuple[str, ...]:
-        """The accounts that are configured, sorted.
+        """The names of the configured accounts, sorted.
 
-        `default`, which is the top level itself, is not among them where there are others and its host wants a key
-        that it has not got: then the top level only says what the others have in common.
+        `default` is the top level. It is left out if there are other accounts and its host needs a key that is not set:
+        then the top level holds only what the others share.
         """
         unused = bool(self.accounts) and DEFAULT_ACCOUNT not in self.accounts and self.lacks_key
         return tuple(sorted({*self.accounts, *(() if unused else (DEFAULT_ACCOUNT,))}))
 
     def of(self, account: str) -> AccountSettings:
-        """What an account goes by; where it is not configured here, what all have in common."""
+        """Returns the settings of an account; those of the top level if it is not configured."""
         return self.joined(self.accounts.get(account))
 
     def prefix(self, account: str) -> str:
-        """How the names of an account's settings begin in the environment."""
+        """Returns the prefix of an account's settings in the environment."""
         if account == DEFAULT_ACCOUNT and account not in self.accounts:
             return setting_names.PREFIX
         return f"{setting_names.PREFIX}{setting_names.ACCOUNTS}{account.upper()}__"
 
     def wording(self, account: str) -> SettingNames:
-        """How an account's settings are named where it takes them from."""
+        """Returns the names of the settings that an account's key and URL come from."""
         own, given = self.of(account), self.accounts.get(account, AccountSettings()).model_fields_set
         mine, common = self.prefix(account), setting_names.PREFIX
         in_file = own.api_key_file is not None
@@ -152,23 +153,23 @@ class Settings(AccountSettings, FlowSettings):
         return SettingNames(account, key, in_file, f"{mine if 'api_url' in given else common}API_URL")
 
     def check_key(self, account: str = DEFAULT_ACCOUNT) -> None:
-        """Checks that a host that wants a key is given one, and never that of another host.
+        """Checks that an account has a key if its host needs one. A key for another host does not count.
 
         Raises:
-            SettingsError: it is missing.
+            SettingsError: the key is missing.
         """
         own = self.of(account)
         if own.lacks_key:
             raise SettingsError(
                 f"{self.prefix(account)}API_KEY is not set, and {own.host} wants one: set it to the subscription key "
-                f"of {own.host}" + ("; the top level's is for another host" if self.has_key else "")
+                f"of {own.host}" + ("; the top level's key is for another host" if self.has_key else "")
             )
 
     def key(self, account: str) -> str | None:
-        """An account's key as it is now, read from its file where one is named.
+        """Returns an account's key, read from its file now if a file is set; None without a key.
 
         Raises:
-            SettingsError: the file holds none.
+            SettingsError: the file holds no key.
         """
         own = self.of(account)
         if own.api_key_file is None:
@@ -177,5 +178,5 @@ class Settings(AccountSettings, FlowSettings):
 
 
 def log_format(settings: Settings) -> str:
-    """`console` on a terminal, else `json`, unless it is set."""
+    """Returns the log format that is set; by default `console` on a terminal, else `json`."""
     return settings.log_format or ("console" if sys.stderr.isatty() else "json")

@@ -1,4 +1,4 @@
-"""Files of settings as text: read whole, in UTF-8, or refused in one line that names the file and the line."""
+"""Reads files of settings as UTF-8 text, or refuses them with the file and the line."""
 
 import codecs
 import os
@@ -14,20 +14,20 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-"""Byte order marks; the longer ones first, since a shorter one is how a longer one begins."""
+"""Byte order marks. Longer ones come first, since they begin like shorter ones."""
 
 
 def read(path: Path) -> str | None:
-    """The text of a file, without a byte order mark; None where there is no such file.
+    """Returns the text of a file without a byte order mark; None if there is no file.
 
     Raises:
-        SettingsError: it cannot be read, or is no text in UTF-8.
+        SettingsError: the file cannot be read, or is not UTF-8.
     """
     try:
         data = _bytes(path)
     except FileNotFoundError:
         if path.is_symlink():
-            raise SettingsError(f"{path} is a link to a file that is not there") from None
+            raise SettingsError(f"{path} is a link to a file that does not exist") from None
         return None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
@@ -39,7 +39,7 @@ def read(path: Path) -> str | None:
 
 
 def _bytes(path: Path) -> bytes:
-    # Without O_NONBLOCK a named pipe that nobody writes to would be waited for.
+    # Without O_NONBLOCK, opening a named pipe without a writer would block.
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         facts = os.fstat(file.fileno())
         mode = facts.st_mode

@@ -1,6 +1,6 @@
-"""Where settings come from: the environment, `.env` and a TOML file, each read once, and cleaned before it is judged.
+"""Reads the sources of settings: the environment, `.env` and a TOML file.
 
-The environment wins over `.env`, and that over the TOML file, setting by setting. An empty value is an unset one.
+For each setting the environment wins over `.env`, and `.env` over the TOML file. An empty value counts as unset.
 """
 
 import os
@@ -16,20 +16,20 @@ from cancellist.jobs.escaping import shown
 CONFIG = f"{setting_names.PREFIX}CONFIG"
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _AS_IT_STANDS = frozenset({"reference_pattern"})
-"""Settings around which blanks mean something: they are refused there, not taken off."""
+"""Settings whose value is not stripped: spaces around it are an error there."""
 MAY_BE_EMPTY = frozenset({"api_version"})
-"""Settings whose empty value says something."""
+"""Settings whose empty value has a meaning."""
 _ACCOUNT = setting_names.ACCOUNTS.removesuffix("__").lower()
 NO_TABLES = (
     "must be tables, [accounts.NAME] in TOML, "
     f"{setting_names.PREFIX}{setting_names.ACCOUNTS}NAME__API_URL and the like in the environment"
 )
-"""What is wrong with accounts that are none."""
+"""The error of `accounts` that are not tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was set: values by the setting's name in lower case, and all that the environment and `.env` name."""
+    """What was set: `values` by name of the setting in lower case; `named` is all of the environment and `.env`."""
 
     values: dict[str, Any]
     named: Mapping[str, str]
@@ -39,11 +39,11 @@ def read(env_file: Path | str | None, fields: Collection[str]) -> Given:
     """Reads every source once.
 
     Args:
-        env_file: the file of lines NAME=VALUE; None for none.
+        env_file: the `.env` file; None for none.
         fields: names of the settings.
 
     Raises:
-        SettingsError: a source cannot be read whole, or a value is in quotes; the text holds no value.
+        SettingsError: a source cannot be read completely, or a value is in quotes. The text holds no value.
     """
     environment = {name: value for name, value in os.environ.items() if name.upper().startswith(setting_names.PREFIX)}
     in_file = _env_file(Path(env_file)) if env_file else {}
@@ -66,10 +66,10 @@ def _env_file(path: Path) -> dict[str, str]:
 
 
 def expanded(path: Path) -> Path:
-    """A path with `~` as the home folder that it stands for.
+    """Returns a path with `~` replaced by the home folder.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no home folder is known.
     """
     try:
         return path.expanduser()
@@ -82,11 +82,11 @@ def _merged(below: Any, above: Any) -> Any:
         return below if above is None else above
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **above}
-    return below if isinstance(above, dict) else above  # what is no table is judged, not lost
+    return below if isinstance(above, dict) else above  # a value that is not a table stays, so that it is refused later
 
 
 def _nested(given: Mapping[str, str]) -> dict[str, Any]:
-    """The values by setting; those of accounts by account, and then by setting."""
+    """Returns values by setting; those of accounts by account, then by setting."""
     found: dict[str, Any] = {}
     accounts: dict[str, Any] = {}
     written_as: dict[str, str] = {}
@@ -116,11 +116,11 @@ def _nested(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _cleaned(name: str, setting: str, value: str) -> str | None:
-    """A value without blanks around it; None where it is empty.
+    """Returns a value without spaces around it; None if it is empty.
 
     Raises:
-        SettingsError: it is not UTF-8, or a quote begins or ends it. No setting has one there, and
-            `docker run --env-file` keeps those that a shell would take off.
+        SettingsError: the value is not UTF-8, or begins or ends with a quote. No setting needs one there, and
+            `docker run --env-file` keeps quotes that a shell would remove.
     """
     bare = value.strip()
     if not bare:
@@ -129,16 +129,16 @@ def _cleaned(name: str, setting: str, value: str) -> str | None:
         raise SettingsError(f"{shown(name)}: is not UTF-8")
     if bare[0] in _QUOTES or bare[-1] in _QUOTES:
         raise SettingsError(
-            f"{shown(name)}: begins or ends with a quote, which counts as part of the value here: write it without"
+            f"{shown(name)}: begins or ends with a quote, which counts as part of the value here: remove the quotes"
         )
     return value if setting in _AS_IT_STANDS else bare
 
 
 def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
-    """What the TOML file sets; names of accounts in lower case, so that the environment can win key by key.
+    """Returns what the TOML file sets. Names of accounts are in lower case, to match those of the environment.
 
     Raises:
-        SettingsError: it is not there, is not TOML, or sets what is no setting.
+        SettingsError: the file does not exist, is not TOML, or has a name that is not a setting.
     """
     cleaned = _cleaned(CONFIG, "config", named or "")
     if cleaned is None:
@@ -149,7 +149,7 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
         raise SettingsError(f"{CONFIG}: {error}") from None
     text = settings_files.read(path)
     if text is None:
-        raise SettingsError(f"{CONFIG} names {path}, which is no file")
+        raise SettingsError(f"{CONFIG} names {path}, which does not exist")
     import tomllib  # noqa: PLC0415 - as above
 
     try:
@@ -158,20 +158,22 @@ def _toml(named: str | None, fields: Collection[str]) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {shown(str(error))}") from None
     for name in found:
         if name not in fields:
-            raise SettingsError(f"{path}: {shown(name)} is no setting{setting_names.suggestion(name.lower(), fields)}")
+            raise SettingsError(
+                f"{path}: {shown(name)} is not a setting{setting_names.suggestion(name.lower(), fields)}"
+            )
     accounts = found.get(_ACCOUNT)
     if accounts is not None:
         if not isinstance(accounts, dict):
             raise SettingsError(f"{setting_names.PREFIX}{_ACCOUNT.upper()}: {NO_TABLES}")
         lowered = {name.lower(): _table(path, value) for name, value in accounts.items()}
         if len(lowered) < len(accounts):
-            raise SettingsError(f"{path}: names of accounts are in lower case, and two are then the same")
+            raise SettingsError(f"{path}: two accounts have the same name: upper and lower case count as equal")
         found[_ACCOUNT] = lowered
     return dict(_table(path, found))
 
 
 def _table(path: Path, table: Any) -> Any:
-    """A table of the TOML file, its texts cleaned."""
+    """Returns a table of the TOML file with its texts cleaned."""
     if not isinstance(table, dict):
         return table
     cleaned = {

@@ -13,7 +13,7 @@ PROBLEM: Final = "application/problem+json"
 HTML: Final = "text/html; charset=utf-8"
 LOGIN_PAGE: Final = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
 _GZIP_FROM: Final = 1024
-"""Bytes of a body from which it is worth packing."""
+"""Size in bytes from which a body is compressed."""
 
 
 class Delivery(StrEnum):
@@ -27,7 +27,7 @@ class Delivery(StrEnum):
 
 
 class Odd(StrEnum):
-    """What is odd about the bytes of an answer, or about those that follow it."""
+    """Defects of the bytes of an answer, or of those after it."""
 
     LONG_HEADER = "long-header"
     MANY_HEADERS = "many-headers"
@@ -42,8 +42,8 @@ class Odd(StrEnum):
 class Answer:
     """One answer: JSON in `content`, or else bytes in `body`.
 
-    Of searches it is `matches`, references to be streamed, or `steps`, which give way to other calls where they yield
-    None and end with the answer itself.
+    For searches it is `matches`, references to stream, or `steps`, which yield None to let other calls run, and the
+    answer at last.
     """
 
     status: int
@@ -58,7 +58,7 @@ class Answer:
 
 
 def encode(answer: Answer, *, gzipped: bool) -> tuple[bytes, dict[str, str]]:
-    """Returns the body and headers of an answer, packed where the caller and the body's size allow it."""
+    """Returns the body and headers of an answer, compressed if the caller accepts it and the body is large enough."""
     body = orjson.dumps(answer.content) if answer.content is not None else answer.body
     headers = dict(answer.headers)
     if body:
@@ -91,6 +91,6 @@ def gateway_error(status: int, message: str) -> Answer:
 
 
 def error_page(status: int) -> Answer:
-    """Returns an error that some proxy on the way wrote, in HTML."""
+    """Returns an HTML error page of a proxy."""
     page = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
     return Answer(status, body=page.encode(), content_type=HTML)

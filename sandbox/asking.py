@@ -1,4 +1,4 @@
-"""What a call asks, once it has been read."""
+"""What a call asks for, after it has been read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

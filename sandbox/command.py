@@ -1,4 +1,4 @@
-"""The command that runs a sandbox: `cancellist sandbox`, or `python -m sandbox`."""
+"""The command that runs a sandbox: `cancellist sandbox`, or `python -m cancellist.sandbox`."""
 
 import os
 import sys
@@ -16,91 +16,111 @@ _EXAMPLES = 3
 
 
 class CannotListenError(typer.TyperException):
-    """The address cannot be had."""
+    """The sandbox cannot listen on its address."""
 
     code = "cannot_listen"
 
 
 def sandbox(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.")] = 8089,
-    consignments: Annotated[int, typer.Option(help="How many consignments there are.")] = 100_000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same consignments and the same faults.")] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free port.")] = 8089,
+    consignments: Annotated[int, typer.Option(help="Number of consignments.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same consignments and faults.")] = 1,
     mix: Annotated[
-        str | None, typer.Option(help="Weights of their states, such as Allocated=90,Manifested=6,Cancelled=4.")
+        str | None,
+        typer.Option(help="Weights of the consignments' states: STATE=WEIGHT,..."),
     ] = None,
-    latency_ms: Annotated[float, typer.Option(help="How long a call takes.")] = 0,
-    jitter_ms: Annotated[float, typer.Option(help="A call takes up to this much less or more.")] = 0,
-    per_reference_ms: Annotated[float, typer.Option(help="Added for each reference that a list names.")] = 0,
+    latency_ms: Annotated[float, typer.Option(help="Time that each call takes.")] = 0,
+    jitter_ms: Annotated[float, typer.Option(help="Each call takes up to this much less or more.")] = 0,
+    per_reference_ms: Annotated[float, typer.Option(help="Time added for each reference of a list call.")] = 0,
     list_knee: Annotated[
-        int | None, typer.Option(help="References beyond which the time of each grows in proportion to the list.")
+        int | None,
+        typer.Option(
+            help="Above this many references in a list, each reference takes longer, in proportion to the list."
+        ),
     ] = None,
     saturation: Annotated[
-        int | None, typer.Option(help="Calls at once beyond which each takes longer in proportion.")
+        int | None,
+        typer.Option(help="Above this many calls at once, each call takes longer, in proportion to their number."),
     ] = None,
-    list_limit: Annotated[int, typer.Option(help="References a list may name; 413 beyond.")] = 10_000,
-    capacity: Annotated[int | None, typer.Option(help="Calls worked on at once; 429 beyond.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Calls in any one second; 429 beyond.")] = None,
-    retry_after_s: Annotated[float | None, typer.Option(help="Retry-After of answers 429 and 503.")] = None,
-    retry_after_date: Annotated[bool, typer.Option("--retry-after-date", help="Send it as a date.")] = False,
+    list_limit: Annotated[int, typer.Option(help="Most references in a list call; more get 413.")] = 10_000,
+    capacity: Annotated[int | None, typer.Option(help="Most calls at once; more get 429.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Most calls in any one second; more get 429.")] = None,
+    retry_after_s: Annotated[
+        float | None, typer.Option(help="Retry-After header of answers 429 and 503, in seconds.")
+    ] = None,
+    retry_after_date: Annotated[bool, typer.Option("--retry-after-date", help="Send Retry-After as a date.")] = False,
     api_key: Annotated[
-        str | None, typer.Option(envvar="CANCELLIST_SANDBOX_KEY", help="The subscription key that calls must bring.")
+        str | None, typer.Option(envvar="CANCELLIST_SANDBOX_KEY", help="Subscription key that calls must carry.")
     ] = None,
-    gzip: Annotated[bool, typer.Option(help="Pack answers of 1 KB and more for who accepts it.")] = True,
+    gzip: Annotated[bool, typer.Option(help="Compress answers of 1 KB and more if the client accepts gzip.")] = True,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="[SCOPE:]KIND=PROBABILITY", help="What goes wrong, repeatable; `--fault help` lists all."),
+        typer.Option(
+            metavar="[SCOPE:]KIND=PROBABILITY",
+            help="A fault and how often it happens; repeatable. `--fault help` lists all faults.",
+        ),
     ] = None,
     poison: Annotated[
-        int | None, typer.Option(metavar="400|404", help="Answer to a whole list with one unknown reference in it.")
+        int | None,
+        typer.Option(metavar="400|404", help="Answer a whole list with this status if one reference in it is unknown."),
     ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
             metavar="REFERENCE=[SCOPE:]KIND[*TIMES]",
-            help="What goes wrong with each call that names a reference, or with the first few; repeatable.",
+            help="A fault for each call with this reference, or for the first few (TIMES); repeatable.",
         ),
     ] = None,
     faults_for_s: Annotated[
         float | None,
-        typer.Option(help="What is left to chance goes wrong for so long after the first call that it is for."),
+        typer.Option(help="Random faults end this long after the first call that they apply to."),
     ] = None,
     refusal_words: Annotated[
-        Style, typer.Option(help="How refusals are worded: one text for all, with the state's name, or a code.")
+        Style,
+        typer.Option(
+            help="How refusals are worded: own text for each reason, one generic text, the state's name, or a code."
+        ),
     ] = Style.OWN,
     manifested_cancellable: Annotated[
         bool,
         typer.Option(
             "--manifested-cancellable",
-            help="Cancels in Manifested, Dispatched, Collected, InTransit and most later states too.",
+            help="Allow cancelling in Manifested, Dispatched, Collected, InTransit and most later states.",
         ),
     ] = False,
     ready_to_ship_refused: Annotated[
         bool,
-        typer.Option("--ready-to-ship-refused", help="ReadyToShip must be set back to Allocated to be cancelled."),
+        typer.Option(
+            "--ready-to-ship-refused",
+            help="Refuse to cancel ReadyToShip consignments until they are set back to Allocated.",
+        ),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuses calls without the right Content-Type and electio-api-version.")
+        bool,
+        typer.Option("--strict", help="Refuse calls without the right Content-Type and electio-api-version headers."),
     ] = False,
     deallocate_first: Annotated[
-        bool, typer.Option("--deallocate-first", help="Allocated consignments must be deallocated to be cancelled.")
+        bool,
+        typer.Option("--deallocate-first", help="Refuse to cancel allocated consignments until they are deallocated."),
     ] = False,
-    slow_ms: Annotated[float, typer.Option(help="What the fault `slow` adds to a call.")] = 1_000,
-    late_ms: Annotated[float, typer.Option(help="How late the faults `...-late` act.")] = 2_000,
-    stale_s: Annotated[float, typer.Option(help="How old the answers of the faults `stale-...` are.")] = 300,
+    slow_ms: Annotated[float, typer.Option(help="Time that the fault `slow` adds to a call.")] = 1_000,
+    late_ms: Annotated[float, typer.Option(help="How late a call takes effect with the faults `...-late`.")] = 2_000,
+    stale_s: Annotated[float, typer.Option(help="Age of the answers with the faults `stale-...`.")] = 300,
     surplus_ms: Annotated[float, typer.Option(help="How late the fault `surplus-late` writes.")] = 20,
-    hang_ms: Annotated[float, typer.Option(help="After how long a hanging call is closed.")] = 300_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once it listens.")] = False,
+    hang_ms: Annotated[float, typer.Option(help="Time until a hanging call is closed.")] = 300_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once the sandbox listens.")] = False,
 ) -> None:
-    """Run the local Consignments platform, with faults on request, until it is stopped.
+    """Run a local Consignments platform, with faults on request.
 
     Example: cancellist sandbox --latency-ms 50 --fault 503-before=0.05 --fault list:half-list=0.02
 
-    What the vendor's documents leave open can be chosen, and a fault can come with a reference. Example:
-    cancellist sandbox --refusal-words generic --manifested-cancellable --strict --ready-to-ship-refused
-    --fault 504-late=0.01 --at EC-000-05D-1NS=429-before
+    Example: cancellist sandbox --refusal-words generic --strict --at EC-000-05D-1NS=429-before
 
-    While it runs, PUT /sandbox/settings changes it, and GET /sandbox/record says what really happened.
+    The platform's documentation leaves some behaviour open; options such as --refusal-words choose it.
+
+    While the sandbox runs, PUT /sandbox/settings changes its settings, and GET /sandbox/record shows what really
+    happened to each consignment.
     """
     values: dict[str, object] = {
         "host": host,
@@ -151,7 +171,7 @@ def _faults(texts: list[str]) -> dict[str, float]:
 
 
 def _places(texts: list[str]) -> dict[str, dict[str, int | None]]:
-    """Reads what goes wrong at which reference, and how often."""
+    """Parses `--at`: for each reference, its faults and how many times each happens (None: always)."""
     places: dict[str, dict[str, int | None]] = {}
     for text in texts:
         reference, _, fault = text.partition("=")
@@ -167,12 +187,12 @@ def _counts(text: str) -> bool:
 
 
 def _print_faults() -> None:
-    # Imported here, as below: the other commands must not pay for what only a sandbox needs.
+    # Imported here, as below, to keep the start of other commands fast.
     from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
 
-    typer.echo("--fault [SCOPE:]KIND=PROBABILITY. A KIND without a SCOPE is for cancels, in a list and alone.")
-    typer.echo("--at REFERENCE=[SCOPE:]KIND, or ...KIND*TIMES, for what goes wrong with calls that name a reference.\n")
-    typer.echo(f"SCOPE is one of {', '.join(Scope)}; each fault names those that it is for.\n")
+    typer.echo("--fault [SCOPE:]KIND=PROBABILITY. A KIND without a SCOPE applies to all cancel calls.")
+    typer.echo("--at REFERENCE=[SCOPE:]KIND, or ...KIND*TIMES, for faults of the calls with one reference.\n")
+    typer.echo(f"SCOPE is one of {', '.join(Scope)}. The scopes of each fault are in brackets.\n")
     for kind in FaultKind:
         scopes = [scope for scope in Scope if kind in APPLIES[scope]]
         where = "all" if len(scopes) == len(Scope) else " ".join(scopes)

@@ -58,13 +58,13 @@ _BY_LETTERS: Final = {state.lower(): state for state in STATES}
 OPEN: Final = (State.ALLOCATED, State.READY_TO_SHIP, State.UNALLOCATED, State.ALLOCATION_FAILED, State.MANIFEST_FAILED)
 PASSING: Final = (State.ALLOCATING, State.MANIFESTING, State.CANCELLING)
 MUST_DEALLOCATE: Final = (State.ALLOCATED, State.MANIFEST_FAILED)
-"""What the older rule wants deallocated before it is cancelled."""
+"""States that the older rule requires to be deallocated before cancelling."""
 
 DEALLOCATABLE: Final = (State.ALLOCATED, State.MANIFESTED, State.MANIFEST_FAILED)
 """The documented states; of these a deallocated consignment becomes unallocated, and stays open."""
 
 NEVER_CANCELLABLE: Final = (State.IN_TRANSIT_WAITING, State.PARTIALLY_DELIVERED, State.DELIVERED)
-"""Where the disputed table of states allows no cancelling either, though it does in all other later states."""
+"""Later states in which the disputed table forbids cancelling too. It allows it in all others."""
 
 
 def state_named(text: str) -> State | None:
@@ -122,7 +122,7 @@ def initial_state(seed: int, index: int, mix: Mix) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the platform allows; the documents of the vendor leave each of these open.
+    """What the platform allows. The vendor's documentation leaves each of these open.
 
     Attributes:
         deallocate_first: The older rule, by which an allocated consignment must be deallocated before.

@@ -14,7 +14,7 @@ SOURCES: Final = ("Api", "Api", "Api", "FileUpload", "Ui")
 DIRECTIONS: Final = ("Outbound", "Outbound", "Outbound", "Outbound", "Inbound")
 
 FIRST: Final = datetime(2026, 8, 1, tzinfo=UTC)
-"""Before it no consignment was created."""
+"""No consignment was created before this time."""
 
 _SPAN_S: Final = 90 * 86_400
 

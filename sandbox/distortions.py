@@ -1,4 +1,4 @@
-"""What a fault makes of an answer. Pure: which items are hit is decided by the fault's salt."""
+"""Applies a fault to an answer. Pure: the fault's salt decides which items it affects."""
 
 import gzip
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _PLATFORMS_OWN: Final = {
 """Statuses that the platform itself answers with, in its own form of an error."""
 _PAGES: Final = frozenset({502, 504, 520})
 _GARBLED_GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"\xff" * 64
-"""A right header, then a block of a type that does not exist: no reader gets past it."""
+"""A valid header, then a block of a type that does not exist: no reader can decode it."""
 
 _HUGE: Final = 16 * 1024 * 1024
 _ODD: Final = {
@@ -126,7 +126,7 @@ def _with_body(answer: Answer) -> Answer:
 
 
 def _garbled(answer: Answer, kind: FaultKind) -> Answer | None:
-    """Returns the answer with a body that is not what it should be as a whole."""
+    """Returns the answer with a body that is wrong as a whole."""
     match kind:
         case FaultKind.NULL:
             return replace(answer, content=None, body=b"null")
@@ -149,7 +149,7 @@ def _garbled(answer: Answer, kind: FaultKind) -> Answer | None:
 
 @cache
 def _huge() -> bytes:
-    """A list without items that unpacks to more than anybody should want to read."""
+    """An empty list that decompresses to more than any client should read."""
     return gzip.compress(b"[" + b" " * _HUGE + b"]", mtime=0)
 
 
@@ -164,7 +164,7 @@ def _with_items(answer: Answer, fault: Fault) -> Answer:
 
 
 def _hit(answer: Answer, fault: Fault) -> list[Item]:
-    """Returns the items of a list that a fault hits."""
+    """Returns the items of a list that a fault affects."""
     return Lots(Random(fault.salt), fault.reference).some(answer.content) if isinstance(answer.content, list) else []
 
 

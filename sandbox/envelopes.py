@@ -1,4 +1,4 @@
-"""Answers as another version of the platform, or a careless one, would write them. Pure."""
+"""Answers in the form of another version of the platform, or of a careless one. Pure."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from cancellist.sandbox.kinds import FaultKind
 
 _CAPITALS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 _MARK: Final = "\ue000"
-"""Stands in a message for the bytes that no encoder writes."""
+"""A placeholder for bytes that no encoder writes."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _ERROR: Final = 400

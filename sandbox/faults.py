@@ -1,8 +1,8 @@
 """Faults on request: pure decisions by seed, and by reference.
 
-A fault is written `KIND`, for cancels alone and in bulk, or `SCOPE:KIND`, and has a probability. Of one call at most
-one fault comes true, so the probabilities of a scope add up to at most 1. What goes wrong at a reference goes wrong
-with every call that names it, or with the first few, and comes before all that is left to chance.
+A fault is written `KIND`, for all cancel calls, or `SCOPE:KIND`, and has a probability. A call has at most one fault,
+so the probabilities of a scope add up to at most 1. A fault of a reference happens to every call with that reference,
+or to the first few, and goes before random faults.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from cancellist.sandbox.references import chance, draw
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that comes true.
+    """The fault of a call.
 
-    `salt` decides what its kind leaves open, such as which items are missing; `reference` is the one it comes with.
+    `salt` decides what the kind leaves open, such as which items are missing. `reference` is the one it belongs to.
     """
 
     kind: FaultKind
@@ -29,13 +29,13 @@ Plan = tuple[tuple[FaultKind, float], ...]
 """The probabilities of one scope's faults."""
 
 Places = Mapping[str, Mapping[Scope, tuple[tuple[FaultKind, int | None], ...]]]
-"""By reference and scope: what goes wrong there, and how often; None is always."""
+"""The faults by reference and scope, and how often each happens; None: always."""
 
 _EVEN: Final = 1 + 1e-9
 
 
 def parse_faults(faults: Mapping[str, float]) -> dict[Scope, Plan]:
-    """Reads probabilities by fault; one for a scope wins over one for cancels at large.
+    """Parses probabilities by fault. One for a scope wins over one for all cancel calls.
 
     Raises:
         ValueError: names the fault that is unknown or out of range, or the scope whose faults add up to more than 1.
@@ -58,7 +58,7 @@ def parse_faults(faults: Mapping[str, float]) -> dict[Scope, Plan]:
 
 
 def parse_places(at: Mapping[str, Mapping[str, int | None]]) -> Places:
-    """Reads what goes wrong at which reference, and how often.
+    """Parses the faults of references, and how often each happens.
 
     Raises:
         ValueError: names the fault that is unknown or does not apply.
@@ -91,7 +91,7 @@ def _parse_name(name: str) -> tuple[list[Scope], FaultKind]:
 
 
 def decide(seed: int, call_number: int, plan: Plan) -> Fault | None:
-    """Returns the fault of a call, the same for the same seed, number and plan; None where it goes well."""
+    """Returns the fault of a call, the same for the same seed, number and plan; None if it has none."""
     if not plan:
         return None
     lot = chance(seed, "fault", call_number)

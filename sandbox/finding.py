@@ -1,4 +1,4 @@
-"""Searches and counts over all consignments, in steps, so that ten million of them hold up nobody."""
+"""Searches and counts over all consignments, in steps, so that ten million of them do not block other calls."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

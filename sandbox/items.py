@@ -1,4 +1,4 @@
-"""What a fault makes of the items of a list. Pure: which are hit, chance decides, or the reference it comes with."""
+"""Applies a fault to the items of a list. Pure. It affects random items, or those of the fault's reference."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Lots:
-    """Picks the items that are hit: those of `reference` where it is given, else some by chance."""
+    """Picks the affected items: those of `reference` if it is given, else random ones."""
 
     random: Random
     reference: str | None = None

@@ -1,7 +1,7 @@
 """The kinds of faults: what each does, where it makes sense, and what it means. A closed set, as data.
 
-`before` in a name means that nothing was done, `after` that the call was acted on in full, `late` that it is acted on
-`late_ms` after it was given up.
+`before` in a name means that the call has no effect, `after` that it has its full effect, and `late` that it takes
+effect `late_ms` after it failed.
 """
 
 from collections.abc import Mapping
@@ -167,7 +167,7 @@ APPLIES: Final[Mapping[Scope, frozenset[FaultKind]]] = {
     Scope.READS: _ANSWERED | _STATES | {FaultKind.OBJECT, FaultKind.EMPTY, FaultKind.DATA_OTHER_CASE},
     Scope.SEARCH: _EVERYWHERE,
 }
-"""Which faults make sense where."""
+"""The faults that apply to each scope."""
 
 
 def acts(kind: FaultKind) -> Acts:

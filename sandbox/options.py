@@ -1,4 +1,4 @@
-"""What a sandbox is like: settings that can change while it runs, and options that are fixed at its start."""
+"""Settings of a sandbox, which can change while it runs, and options, which are fixed at its start."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ _HOUR_MS = 3_600_000.0
 _DAY_S = 86_400.0
 
 Times = Annotated[int, Field(ge=1)]
-"""How often something goes wrong."""
+"""A probability."""
 
 
 class Settings(BaseModel):

@@ -1,4 +1,4 @@
-"""Answers that are written byte by byte, because no server would write them by the book."""
+"""Answers that are written as raw bytes, because no HTTP library would write them."""
 
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -11,14 +11,14 @@ from aiohttp.abc import AbstractStreamWriter
 from cancellist.sandbox.answers import Odd
 
 SURPLUS: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-"""An answer that nobody asked for."""
+"""An answer without a request."""
 
 _LONG: Final = 16 * 1024
 _MANY: Final = 200
 
 
 def compose(status: int, headers: Mapping[str, str], body: bytes, odd: Odd, at: float) -> bytes:
-    """Returns the bytes of an answer with something odd about it."""
+    """Returns the bytes of an answer with a defect."""
     phrase = HTTPStatus(status).phrase
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     if "Date" not in headers:

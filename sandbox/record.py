@@ -1,4 +1,4 @@
-"""What really happened to the consignments of a world: only what was touched takes memory, 18 bytes each."""
+"""The record of what really happened to consignments. Only changed or named ones take memory, 18 bytes each."""
 
 from array import array
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ class Record:
     def state_before(self, index: int, at: float) -> State | None:
         """Returns the state a consignment had changed to at a time past; None where it was as it began.
 
-        Of two changes after that time it knows the last alone: it then tells the state between them.
+        Only the last change is kept. After two changes since that time, this returns the state between them.
         """
         page, place = self._pages.get(index // _PAGE), index % _PAGE
         if page is None:

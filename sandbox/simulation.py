@@ -1,4 +1,4 @@
-"""One running sandbox without its wires: the world, the settings that hold now, the traffic."""
+"""One running sandbox without its HTTP side: the world, the current settings, the traffic."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ _RETRY_LATER: Final = frozenset({429, 503})
 
 
 class Simulation:
-    """The platform's behaviour: what a call does, how long it takes, what goes wrong with it."""
+    """The platform's behaviour: the effect, the duration and the fault of a call."""
 
     def __init__(self, options: SandboxOptions, started_at: float) -> None:
         self.options = options
@@ -48,7 +48,7 @@ class Simulation:
         self._plan()
 
     def _plan(self) -> None:
-        """Reads the faults anew: what was to happen a few times, or for a while, begins again."""
+        """Parses the faults again. Those limited in number or time start from the beginning."""
         self._plans = parse_faults(self.settings.faults)
         self._places = parse_places(self.settings.at)
         self._seen: Counter[tuple[str, FaultKind]] = Counter()
@@ -75,7 +75,7 @@ class Simulation:
         return decide(self.options.seed, ask.call, self._plans[scope])
 
     def _fault_at(self, ask: Ask, scope: Scope) -> Fault | None:
-        """Returns what goes wrong with a call because of a reference that it names."""
+        """Returns the fault of a call that belongs to one of its references."""
         for text, _ in ask.references:
             for kind, times in self._places.get(text, {}).get(scope, ()):
                 if times is None or self._seen[text, kind] < times:
@@ -84,7 +84,7 @@ class Simulation:
         return None
 
     def _are_over(self, ask: Ask, scope: Scope) -> bool:
-        """Whether the time of the faults is over; it begins with the first call that they are for."""
+        """Returns whether the time of random faults is over. It begins with the first call that they apply to."""
         if self.settings.faults_for_s is None or not self._plans[scope]:
             return False
         if self._faults_began_at is None:
@@ -108,7 +108,7 @@ class Simulation:
         return max(0.0, (settings.latency_ms + jitter + self._listed_ms(ask)) * self._load() + slow) / 1000
 
     def _listed_ms(self, ask: Ask) -> float:
-        """Returns what the references of a list add: beyond the knee each takes the longer the more there are."""
+        """Returns the time that the references of a list add. Beyond the knee it grows faster than their number."""
         references, knee = len(ask.references), self.settings.list_knee
         growth = max(1.0, references / knee) if knee else 1.0
         return self.settings.per_reference_ms * references * growth

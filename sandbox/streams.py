@@ -1,4 +1,4 @@
-"""Answers that are written while they are made, so that ten million rows take no memory and hold up nobody."""
+"""Answers that are streamed, so that ten million rows take little memory and do not block other calls."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a platform that keeps to its own guide refuses of a call's form. Pure."""
+"""Checks the headers of a call as strictly as the platform's guide demands. Pure."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,10 +1,10 @@
-"""How refusals are worded. It stands alone, so that the command line can name the ways without loading the platform."""
+"""How refusals are worded. It is a module of its own, so that the command line imports nothing else."""
 
 from enum import StrEnum
 
 
 class Style(StrEnum):
-    """How refusals are worded: as ever, one text for all, with the name of the state, or a code."""
+    """How refusals are worded: a text for each reason, one text for all, with the state's name, or a code."""
 
     OWN = "own"
     GENERIC = "generic"

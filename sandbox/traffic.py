@@ -1,4 +1,4 @@
-"""What callers did: the calls, their counts, and the gate that refuses what is too much. The time is an argument."""
+"""The calls, their counts, and the limits that refuse calls. The time is an argument."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Call:
 class Traffic:
     """Counts of calls, and the last 100,000 of them.
 
-    `to_act_late` counts the calls that were given up and still will act: at 0 the record stands as it is.
+    `to_act_late` counts the failed calls that have yet to take effect. At 0 the record is final.
     """
 
     def __init__(self, started_at: float) -> None:
@@ -115,14 +115,14 @@ class Traffic:
 
 
 class Gate:
-    """Lets a call in, or says which limit refuses it."""
+    """Admits a call, or returns the limit that refuses it."""
 
     def __init__(self) -> None:
         self._inside = 0
         self._admitted: deque[float] = deque()
 
     def enter(self, now_s: float, settings: Settings) -> str | None:
-        """Lets a call in, which has to `leave`; returns the words of the refusal where it is too much."""
+        """Admits a call, which must `leave` later, or returns the text of the refusal."""
         if settings.capacity is not None and self._inside >= settings.capacity:
             return "Too many requests at once."
         if settings.rate is not None and not self._has_turn(now_s, settings.rate):

@@ -1,7 +1,6 @@
-"""One call over HTTP: read, let in, worked on for as long as the settings say, and answered as its fault leaves it.
+"""Handles one call over HTTP: reads it, admits it, takes as long as the settings say, and answers with its fault.
 
-A call is worked on to its end even where its caller has gone, as a real platform does; only its counting as in flight
-ends with its connection.
+As on a real platform, a call goes on to its end even if its caller has gone. It only stops counting as in flight.
 """
 
 import asyncio
@@ -53,7 +52,7 @@ class Wire:
             traffic.end(call, time.monotonic())
 
     def release(self) -> None:
-        """Lets go of the calls that hang, so that the server can stop."""
+        """Ends hanging calls, so that the server can stop."""
         for held in self._held:
             held.cancel()
 
@@ -78,7 +77,7 @@ class Wire:
             simulation.gate.leave()
 
     async def _read(self, request: web.BaseRequest, where: Route, call: Call) -> tuple[Ask, Answer | None]:
-        """Returns what a call asks, and the refusal of its form."""
+        """Returns what a call asks for, and its refusal if its form is wrong."""
         body = await request.read()
         texts, refusal = [where.reference] if where.reference else [], None
         if where.endpoint in LISTS:
@@ -102,7 +101,7 @@ class Wire:
         return ask, refusal
 
     async def _work(self, ask: Ask, call: Call) -> Answer:
-        """Does what the call asks when its time has come, whether or not the caller still waits."""
+        """Executes the call after its time, whether the caller still waits or not."""
         simulation, loop = self._simulation, asyncio.get_running_loop()
         fault = simulation.decide(ask)
         call.fault = fault.kind if fault else None
@@ -115,7 +114,7 @@ class Wire:
         try:
             return await done
         except asyncio.CancelledError:
-            # The caller has gone, and the call is worked on all the same.
+            # The caller has gone, but the call goes on.
             simulation.traffic.to_act_late += done.cancelled()
             raise
 
@@ -168,9 +167,9 @@ class Wire:
         return RawResponse(compose(answer.status, headers, body, answer.odd, time.time()))
 
     def _write_surplus(self, request: web.BaseRequest) -> None:
-        """Writes one answer more when some time has passed, unless another call is then on the connection.
+        """Writes a surplus answer after some time, unless another call is then on the connection.
 
-        What follows a call that has begun could not be told from its answer by anybody.
+        No client could tell it from the answer to that call.
         """
         transport, connection = request.transport, request.protocol
 
@@ -193,7 +192,7 @@ class Wire:
         await self._hold(request)
 
     async def _hold(self, request: web.BaseRequest) -> NoReturn:
-        """Holds a call until its connection is gone, which cancels this, or its time is over."""
+        """Holds a call until its connection is closed, which cancels this, or `hang_ms` have passed."""
         loop = asyncio.get_running_loop()
         held: asyncio.Future[None] = loop.create_future()
         self._held.add(held)

@@ -1,4 +1,4 @@
-"""The platform's words. Those of a refusal are not documented, so a sandbox can speak in several ways. Pure."""
+"""The platform's texts. Those of refusals are not documented, so there are several styles. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -59,7 +59,7 @@ def refusal_words(operation: Operation, refusal: Refusal, style: Style) -> str:
         case Style.STATE:
             return f"{failed}: the consignment is in state {refusal.state}"
         case Style.CODE:
-            # One code for every state, as APIs have it: that it was cancelled already is no code of its own.
+            # One code for every state, as in many APIs: "already cancelled" has no code of its own.
             return Why.UNKNOWN if refusal.why is Why.UNKNOWN else Why.STATE
 
 

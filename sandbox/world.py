@@ -1,4 +1,4 @@
-"""The consignments of a sandbox: computed from (seed, index), with only what changed kept."""
+"""The consignments of a sandbox: computed from (seed, index). Only changes are stored."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ from cancellist.sandbox.references import index_of, reference
 from cancellist.sandbox.words import Refusal
 
 SLICE: Final = 512
-"""How many consignments are looked at before others get their turn."""
+"""How many consignments are processed before other calls get their turn."""
 
 Named = tuple[str, int | None]
 """A reference in upper case and its index, None where the platform does not know it."""

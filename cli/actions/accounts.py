@@ -19,12 +19,12 @@ _WHY = ""
 _NUMBERS = ("calls", "in flight", "references a call", "workers")
 _COLUMNS = ("account", "state", "platform", "key", *_NUMBERS, _WHY)
 _LEFT_OUT = ("references a call", "key", "calls", "platform", "in flight", "workers")
-"""In this order, where there is no room: what keeps an account from going on comes first."""
+"""Columns to leave out on a narrow terminal, the first one first. The reason why an account is stopped always stays."""
 _LEAST_WRAPPED = 40
 
 
 def show_accounts(*, as_json: bool) -> None:
-    """Lists the accounts."""
+    """Prints the accounts."""
     found = session.run(_look())
     if as_json:
         emit({"accounts": [account_view(status) for status in found]})
@@ -44,7 +44,7 @@ async def _look() -> list[AccountStatus]:
 
 
 def _configured(settings: Settings) -> dict[str, Configured]:
-    """What the settings say of each account."""
+    """Returns the settings of each account, by name."""
     found = {}
     for name in settings.account_names:
         own = settings.of(name)
@@ -76,7 +76,7 @@ def _calls(own: Configured) -> str:
 
 
 def _held_back(status: AccountStatus) -> str:
-    """What keeps it from going on, or holds it back."""
+    """Returns why the account is stopped or slowed; empty if it is not."""
     if stopped := wording.stopped_why(status.name, status.gate):
         return stopped
     if not status.served:

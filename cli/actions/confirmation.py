@@ -1,8 +1,8 @@
-"""Questions before an act that cannot be undone: who is there is asked, and whatever was answered is kept to.
+"""Asks for confirmation before an act that cannot be undone.
 
-On a terminal the question is shown, and nothing but a yes is one. Elsewhere the answer may come by a pipe or a file, as
-its first line. Where nothing can come, since standard input is closed or ends at once, nobody objects: scripts need not
-say more. A pipe that stays silent is not waited for long, and is no yes.
+On a terminal the question is shown, and only y or yes confirms. Otherwise the answer is the first line of standard
+input. If standard input is closed or empty, as in a script, the act is confirmed. If a pipe sends nothing within
+`SILENCE_S`, the act is not confirmed.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from cancellist.cli.terminal import is_terminal
 from cancellist.jobs.escaping import plain
 
 SILENCE_S: Final = 3.0
-"""How long an answer is waited for where no terminal is."""
+"""How long to wait for an answer that comes from no terminal."""
 _STDIN: Final = 0
 _LONGEST: Final = 100
-"""Bytes of a line that are read: no answer is longer."""
+"""Most bytes of an answer."""
 _YES: Final = frozenset({"y", "yes"})
 _NO: Final = frozenset({"", "n", "no"})
 
 
 def agreed(question: str) -> bool:
-    """Whether the act may be done: it was answered with yes, or nobody is there to be asked.
+    """Returns whether the act is confirmed.
 
     Raises:
-        UnansweredError: what came is no answer, or none has come and one still may.
+        UnansweredError: the answer is neither yes nor no, or an open pipe has sent none.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         return _asked(question)
@@ -44,14 +44,14 @@ def agreed(question: str) -> bool:
 
 
 def _asked(question: str) -> bool:
-    """Asks at the terminal; also where standard error goes elsewhere, so that the question is seen."""
+    """Asks on the terminal, even if standard error is redirected."""
     with contextlib.ExitStack() as stack:
         shown = sys.stderr
         if not is_terminal(err=True):
             try:
                 shown = stack.enter_context(Path("/dev/tty").open("w", encoding="utf-8", errors="backslashreplace"))
             except OSError:
-                raise UnansweredError("nothing was done: no terminal shows the question") from None
+                raise UnansweredError("nothing was done: there is no terminal to show the question on") from None
         shown.write(f"{plain(question)} [y/N]: ")
         shown.flush()
         answer = sys.stdin.readline()
@@ -61,21 +61,21 @@ def _asked(question: str) -> bool:
 
 
 def _given() -> str | None:
-    """The first line of standard input; None where it is closed, or ends without a byte.
+    """Returns the first line of standard input; None if it is closed or empty.
 
-    It is read a byte at a time: the lines after it are another's, as where a loop reads them.
+    It is read byte by byte, so that later lines stay for other readers, such as a shell loop.
     """
     line, until = b"", time.monotonic() + SILENCE_S
     poll = select.poll()
     poll.register(_STDIN, select.POLLIN)
     while not line.endswith(b"\n") and len(line) < _LONGEST:
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise UnansweredError("nothing was done: standard input is open, and no answer has come")
+            raise UnansweredError("nothing was done: no answer came on standard input")
         try:
             byte = os.read(_STDIN, 1)
         except BlockingIOError:
             continue
-        except OSError:  # closed: nothing can come from it
+        except OSError:  # closed
             return line.decode(errors="replace") or None
         if not byte:
             break

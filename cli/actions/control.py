@@ -16,51 +16,51 @@ from cancellist.jobs.model import Outcome
 
 
 def pause(job: str | None, account: str, *, as_json: bool) -> None:
-    """Pauses a job, or an account."""
+    """Pauses a job, or an account if no job is given."""
     if job is None:
         gate = session.run(_pause_account(account))
-        say(f"all of account {account} is paused, every job of it: `{advice.resume_command(account)}` lets it go on")
+        say(f"account {account} is paused with all its jobs: `{advice.resume_command(account)}` resumes it")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_pause_job(job))
         if seen.record.in_flight:
-            say(f"{wording.references(seen.record.in_flight)} in flight end as they end")
+            say(f"{wording.references(seen.record.in_flight)} are in flight: their calls end normally")
         _show_job(seen, as_json=as_json)
 
 
 def resume(job: str | None, account: str, *, as_json: bool) -> None:
-    """Lets a job, or an account, go on."""
+    """Resumes a job, or an account if no job is given."""
     if job is None:
         gate = session.run(_resume_account(account))
-        say(f"all of account {account} may go on, but for jobs that are paused one by one")
+        say(f"account {account} is resumed; jobs that were paused by their id stay paused")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_resume_job(job))
         gate = seen.gate
         if gate.paused:
-            say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` lets it go on")
+            say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
         _show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(wording.START_A_WORKER)
 
 
 def abort(job: str, *, sure: bool, as_json: bool) -> None:
-    """Aborts a job, once the user is sure."""
+    """Aborts a job, after the user has confirmed it."""
     if not sure:
         _make_sure(job)
     seen = session.run(_abort(job))
     if number := seen.outcomes.get(Outcome.ABORTED):
         say(f"{wording.references(number)} aborted, never sent")
     if left := seen.record.total - seen.record.settled:
-        say(f"{wording.references(left)} may have been sent: they end as they end, see `cancellist watch {job}`")
+        say(f"{wording.references(left)} may have been sent and still get results: `cancellist watch {job}` shows them")
     _show_job(seen, as_json=as_json)
 
 
 def _make_sure(job: str) -> None:
-    """Asks whether a job that goes on is to be aborted.
+    """Asks for confirmation, unless the job has ended already.
 
     Raises:
-        DeclinedError: it is not.
+        DeclinedError: the user did not confirm.
     """
     seen = session.run(_look(job))
     left = seen.record.total - seen.record.settled

@@ -27,7 +27,7 @@ from cancellist.jobs.parsing.shares import parse_limit
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is handed in, what the user says of how it is to be read, and how much of it may be malformed."""
+    """The files of a job, how to read them, and how many of their entries may be malformed."""
 
     paths: tuple[str, ...]
     hints: Hints
@@ -35,7 +35,7 @@ class Files:
 
 
 def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
-    """Hands in files as one job, or only rehearses it; answers the exit status."""
+    """Creates a job from files, or only checks them; returns the exit status."""
     settings = load()
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
@@ -46,16 +46,16 @@ def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, a
 
 
 def _check_key(settings: Settings, account: str) -> None:
-    """Tells a missing key before anything is handed in, not when the first worker starts.
+    """Reports a missing key before the job is created, not only when a worker starts.
 
     Raises:
-        SettingsError: the platform that is named wants one.
+        SettingsError: the platform needs a key, and none is set.
     """
     try:
         settings.check_key(account)
     except SettingsError as error:
         raise SettingsError(
-            f"{error}; or leave {settings.prefix(account)}API_URL unset here, if only workers are to know it"
+            f"{error}; or leave {settings.prefix(account)}API_URL unset here if only workers need it"
         ) from None
 
 
@@ -95,10 +95,10 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
 
 
 def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
-    """Writes the job's id before anything is said of it: who never hears of it hands the file in again.
+    """Writes the job's id first of all: a user who does not see it might hand the file in again.
 
     Raises:
-        OutputError: it cannot be written; the text has the id.
+        OutputError: the id cannot be written. The text holds it.
     """
     try:
         if not as_json:
@@ -114,11 +114,11 @@ def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
 
 
 async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
-    """Says what keeps it from going on, and how to look on; that this cannot be known is no error: it is handed in."""
+    """Says what keeps the job from running, and how to follow it. A failed read is no error: the job exists."""
     try:
         seen = await snapshots.look(opened.ledger, submitted.job)
     except LedgerError as error:
-        say(f"job {submitted.job} is handed in; how it stands cannot be asked: {error}")
+        say(f"job {submitted.job} is handed in, but its state cannot be read: {error}")
         return
     if seen.record.state.ended:
         return
@@ -126,21 +126,21 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         say(wording.START_A_WORKER)
     if seen.gate.paused:
         account = seen.record.order.account
-        say(f"account {account} is paused: `{resume_command(account)}` lets it go on")
+        say(f"account {account} is paused: `{resume_command(account)}` resumes it")
     if not wait:
-        say(f"to look on: cancellist watch {submitted.job}")
+        say(f"to follow it: cancellist watch {submitted.job}")
 
 
 async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
-    """Waits until the job has ended; Ctrl-C ends only the waiting."""
+    """Waits until the job has ended. Ctrl-C stops only the waiting."""
     from cancellist.cli.output import progress_view, tables  # noqa: PLC0415 - as above
 
     try:
         with progress_view.view(err=True) as view:
             seen = await progress_view.follow(opened, submitted.job, view)
     except asyncio.CancelledError:
-        say(f"job {submitted.job} goes on: `cancellist watch {submitted.job}` to look on, `cancellist abort "
-            f"{submitted.job}` to stop it")  # fmt: skip
+        say(f"job {submitted.job} goes on: `cancellist watch {submitted.job}` shows it, `cancellist abort "
+            f"{submitted.job}` stops it")  # fmt: skip
         if as_json:
             emit(submitted.document())
         raise

@@ -1,4 +1,4 @@
-"""A file handed in as a job, and what is said of it: what `enqueue` and `demo` share."""
+"""Creates a job from files and reports it, for `enqueue` and `demo`."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ from cancellist.jobs.model import JobRequest
 
 
 async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Settings) -> Submitted:
-    """Hands in all that files hold as one job, wakes the workers, and says what there is to know of the files.
+    """Creates one job from all files, wakes the workers, and reports notes about the files.
 
     Raises:
-        InputError: a file cannot be used; nothing of it can be seen.
-        IdempotencyConflictError: the key is bound to other content.
-        LedgerError: the server does not take it.
+        InputError: a file cannot be used. No job is created.
+        IdempotencyConflictError: the idempotency key is bound to other content.
+        LedgerError: the server refuses the job.
     """
     try:
         submission = await enqueue.fill(ledger, wanted, feed)
@@ -36,18 +36,21 @@ async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Setti
         ledger, submission, wanted, feed, idempotency_keep_s=settings.idempotency_keep, per_call=per_call
     )
     if submitted.untold:
-        say(f"job {submitted.job} is handed in; workers could not be told at once: {submitted.untold}")
+        say(f"job {submitted.job} is handed in; workers could not be woken and will find it later: {submitted.untold}")
     return submitted
 
 
 def tell_submitted(submitted: Submitted) -> None:
-    """Says what became of a file."""
+    """Reports the job that was created, and the entries that were left out."""
     if submitted.same:
-        say(f"job {submitted.job} was handed in before under this idempotency key, with the same content; it stands")
+        say(
+            f"job {submitted.job} was handed in before under this idempotency key, with the same content: "
+            "no new job was created"
+        )
         return
     notes = [f"{wording.count(submitted.duplicates)} duplicates left out"] if submitted.duplicates else []
     notes += [f"{wording.count(submitted.invalid)} malformed, never sent"] if submitted.invalid else []
-    notes += [f"{wording.count(submitted.blank)} blank, passed over"] if submitted.blank else []
+    notes += [f"{wording.count(submitted.blank)} blank, skipped"] if submitted.blank else []
     say(
         f"job {submitted.job} is {submitted.state} with {wording.references(submitted.total)}"
         + (f" ({', '.join(notes)})" if notes else "")

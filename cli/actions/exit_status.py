@@ -1,4 +1,4 @@
-"""What a command that waits says by its exit status."""
+"""The exit status of commands that wait for a job."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from cancellist.jobs.model import REFUSED, UNFINISHED, Outcome
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:
-    """The exit status of a command that waited for these outcomes: 0, 3 where some were refused, 4 where unfinished."""
+    """Returns 4 if an outcome is unfinished, else 3 if one is refused, else 0."""
     seen = set(outcomes)
     if seen & UNFINISHED:
         return 4

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is known of one reference of one job."""
+    """What the ledger knows of one reference of one job. Calls are in order of time."""
 
     job: JobRecord
     reference: str
@@ -29,7 +29,7 @@ class Account:
     calls: list[TroubledCall]
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Returns it as a JSON document."""
         return {
             "job": self.job.id,
             "reference": self.reference,
@@ -40,7 +40,7 @@ class Account:
 
 
 def explain_reference(job: str, named: str, *, as_json: bool) -> None:
-    """Shows what was tried for a reference, and how it ended."""
+    """Prints the failed calls of a reference, and its result."""
     found = session.run(_look(job, normalise(named)))
     if as_json:
         emit(found.document())
@@ -53,25 +53,28 @@ def explain_reference(job: str, named: str, *, as_json: bool) -> None:
             table.add_row(*(row[place] for place in kept))
         show(table)
     else:
-        say("no call that named it is remembered to have gone wrong")
+        say("no failed call with this reference is recorded")
     _say_result(found)
 
 
 def explain_texts(account: str, *, as_json: bool) -> None:
-    """Shows what the platform's words of refusal have come to mean."""
+    """Prints the refusal texts of an account, and the states that reads found behind them."""
     learnt = session.run(_learnt(account))
     if as_json:
         rows = [{"words": w, "meaning": m.state_class, "agreed": m.agreed} for w, m in learnt.items()]
         emit({"account": account, "words": rows})
         return
     if not learnt:
-        say("nothing has been seen yet: no refusal has been explained by reading its state")
+        say("nothing is known yet: no refusal was followed by a read of the state")
         return
     table = heading("words", "state behind them", "reads that agreed", right=["reads that agreed"], wrapped=["words"])
     for text, meaning in sorted(learnt.items(), key=lambda item: -item[1].agreed):
         table.add_row(cell(text), meaning.state_class, str(meaning.agreed))
     show(table)
-    say("no result rests on these: each refusal is read. CANCELLIST_REFUSAL_WORDS says which words you vouch for")
+    say(
+        "no result depends on these: the state behind each refusal is read. To trust a text without that read, set "
+        "CANCELLIST_REFUSAL_WORDS"
+    )
 
 
 _COLUMNS = ("at", "call", "status", "ms", "answer", "correlation")
@@ -106,7 +109,7 @@ def _say_result(found: Account) -> None:
         say(f"{found.reference} has no result yet; job {found.job.id} is {found.job.state}")
         return
     r = found.result
-    facts = [f"{r.attempts} calls named it"]
+    facts = [f"{r.attempts} calls contained it"]
     if r.state:
         facts.append(f"its state was read as {r.state}")
     elif r.outcome is Outcome.NOT_FOUND and r.status is not None:

@@ -1,4 +1,4 @@
-"""A user's files, opened to be read into a job: a progress bar while that takes long, and what is said of them."""
+"""Opens the files of a job, shows a progress bar while they are read, and reports their malformed entries."""
 
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -25,13 +25,20 @@ def opened(
     listed: int = LISTED,
     limit: Limit = MAX_INVALID,
 ) -> Iterator[Feed]:
-    """The references of files, or of standard input; of their malformed entries, the first `listed` are kept.
+    """Opens files, or standard input, for reading references.
+
+    Args:
+        paths: the files, read in this order; `-` is standard input.
+        pattern: what a reference looks like.
+        hints: what the user says about the form of the files.
+        listed: how many malformed entries are kept for the report.
+        limit: how many entries may be malformed.
 
     Raises:
-        InputError: there is no such file, or standard input is named twice.
+        InputError: a file does not exist, or standard input is named twice.
     """
     if paths.count(STDIN) > 1:
-        raise InputError("standard input can be read once: give - once")
+        raise InputError("standard input can be read only once: give - once")
     sources = [Source(path) for path in paths]
     sizes = [source.size for source in sources]
     bar = _Bar(None if None in sizes else sum(filter(None, sizes)))
@@ -41,7 +48,7 @@ def opened(
 
 
 def tell(feed: Feed) -> None:
-    """Says what the user should know of the files: notes, and the first malformed lines with their numbers."""
+    """Reports notes about the files, and the first malformed lines with their numbers."""
     for reading in feed.readings:
         for warning in reading.reader.warnings:
             say(f"note: {reading.name}: {warning}" if feed.several else f"note: {warning}")
@@ -58,7 +65,7 @@ def tell(feed: Feed) -> None:
 
 
 class _Bar:
-    """A progress bar on standard error, for files that take a while; nothing where there is no terminal."""
+    """A progress bar on standard error for files that take long. Without a terminal it shows nothing."""
 
     def __init__(self, size: int | None) -> None:
         self._size = size
@@ -67,7 +74,7 @@ class _Bar:
 
     @contextmanager
     def shown(self) -> Iterator[Callable[[int], None]]:
-        """Shows it while a file is read; what is given takes how many bytes were read."""
+        """Shows the bar while a file is read. Call the function it yields with the number of bytes read."""
         if not self._size or not is_terminal(err=True):
             yield lambda _: None
             return
@@ -85,7 +92,7 @@ class _Bar:
 
 
 class _Watched:
-    """A file whose reading a bar shows."""
+    """A file whose reading moves the bar."""
 
     def __init__(self, source: Source, bar: _Bar) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""Where files are read from, without holding up the event loop: neither to open a pipe nor to read it waits for it."""
+"""Reads files in threads: opening or reading a pipe may block, and must not block the event loop."""
 
 import asyncio
 import errno
@@ -20,14 +20,14 @@ BLOCK_BYTES: Final = 256 * 1024
 
 
 class Source:
-    """A file that is to be read: a path, or `-` for standard input.
+    """A file to read: a path, or `-` for standard input.
 
     Attributes:
-        name: what it is called where something is said of it.
-        size: bytes, where it can be known.
+        name: what messages call it.
+        size: its size in bytes; None if it is not a plain file.
 
     Raises:
-        InputError: there is no such file, or it is a folder.
+        InputError: the file does not exist, or is a folder.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,19 +37,17 @@ class Source:
         try:
             about = self._about()
         except FileNotFoundError:
-            raise InputError(
-                f"there is no file '{self.name}'; a file's name is wanted, or - for standard input"
-            ) from None
+            raise InputError(f"there is no file '{self.name}': give a file's name, or - for standard input") from None
         except (OSError, ValueError) as error:
             raise self._unreadable(error) from None
         if stat.S_ISREG(about.st_mode):
             self.size = about.st_size
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """Reads it, in threads which do not keep the process from ending while they wait for a pipe.
+        """Yields the content in blocks of at most `BLOCK_BYTES`.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the file cannot be read.
         """
         try:
             own = self._path != STDIN
@@ -78,7 +76,7 @@ class Source:
 
 
 async def _aside(work: Callable[[], T]) -> T:
-    """Does what may wait for ever in a thread of its own, which nobody waits for once this is cancelled."""
+    """Runs a call that may block for ever in a daemon thread. If this is cancelled, the thread is abandoned."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 

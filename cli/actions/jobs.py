@@ -9,7 +9,7 @@ from cancellist.jobs.ledger.snapshots import Snapshot
 
 
 def show_jobs(limit: int, *, as_json: bool) -> None:
-    """Lists the newest jobs."""
+    """Prints the newest jobs."""
     found = session.run(_newest(limit))
     if as_json:
         from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
@@ -24,7 +24,7 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
 
 
 def show_status(job: str, *, as_json: bool) -> None:
-    """Shows one job."""
+    """Prints one job."""
     found = session.run(_look(job))
     if as_json:
         from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON

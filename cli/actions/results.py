@@ -24,11 +24,11 @@ _LOOK_EVERY_S = 0.3
 def write_results(
     job: str, form: Format | None, outcomes: frozenset[Outcome], output: str | None, *, follow: bool
 ) -> int:
-    """Writes a job's results; answers the exit status.
+    """Writes a job's results, oldest first, and returns the exit status.
 
     Raises:
-        ResultsGoneError: some were trimmed; the others are written.
-        OutputError: they cannot be written there.
+        ResultsGoneError: some results were trimmed. The others are written.
+        OutputError: the results cannot be written.
     """
     drawn = output in {None, destination.STANDARD} and is_terminal()
     chosen = form or (Format.TABLE if drawn else Format.JSONL)
@@ -52,7 +52,7 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
     if not now.state.ended:
         say(f"job {job} is {now.state}: {wording.count(read)} of {wording.references(now.total)} have a result so far")
     if read and not written:
-        say("no result has such an outcome")
+        say("no result has one of these outcomes")
     missing = (now if follow else first).settled - read
     if missing > 0:
         raise ResultsGoneError(
@@ -62,7 +62,7 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
 
 
 async def _pages(opened: Opened, job: str, *, follow: bool) -> AsyncIterator[list[Result]]:
-    """A job's results in pages, the first perhaps empty; with `follow` until it has ended."""
+    """Yields a job's results in pages; the first page is empty. With `follow` it goes on until the job has ended."""
     at = 0
     yield []
     while True:
@@ -76,5 +76,5 @@ async def _pages(opened: Opened, job: str, *, follow: bool) -> AsyncIterator[lis
 
 
 async def _next(opened: Opened, job: str, at: int) -> tuple[int, list[Result]] | None:
-    """The next page after so many runs of the index; None where there is none yet."""
+    """Returns the next page after `at` runs of the index, and the new `at`; None if there is none yet."""
     return await anext(ledger_results.of_job(opened.ledger, job, skip_runs=at), None)

@@ -14,17 +14,17 @@ _RECKONED = frozenset({
     "rate", "eta_seconds", "at_risk", "calls_in_flight", "workers", "account_limit", "account_calls_per_second",
     "account_list_size",
 })  # fmt: skip
-"""What changes all the time and is no change of the job."""
+"""Fields that change all the time. A change of these alone writes no line."""
 
 
 class Changes:
-    """A JSON object a line at each change of a job."""
+    """Writes one JSON object a line for each change of a job."""
 
     def __init__(self) -> None:
         self._last: dict[str, dict[str, object]] = {}
 
     def show(self, seen: Sequence[Snapshot]) -> None:
-        """Writes those that have changed."""
+        """Writes the jobs that have changed."""
         for snapshot in seen:
             document = json_views.job_view(snapshot)
             essence = {name: value for name, value in document.items() if name not in _RECKONED}
@@ -33,12 +33,12 @@ class Changes:
                 emit(document, line=True)
 
     def ended(self, seen: Snapshot) -> None:
-        """Writes how it ended."""
+        """Writes the last state of a job."""
         self.show([seen])
 
 
 def watch_jobs(job: str | None, *, as_json: bool) -> None:
-    """Watches one job, or all that are unfinished, until they have ended."""
+    """Shows one job, or all unfinished jobs, until they have ended."""
     session.run(_watch(job, as_json=as_json))
 
 
@@ -47,7 +47,7 @@ async def _watch(job: str | None, *, as_json: bool) -> None:
         if job is not None:
             await snapshots.look(opened.ledger, job)
         elif not await snapshots.unfinished(opened.ledger):
-            say("no job is unfinished; `cancellist jobs` lists those there are")
+            say("no job is unfinished; `cancellist jobs` lists all jobs")
             return
         with nullcontext(Changes()) if as_json else progress_view.view(err=False) as view:
             if job is None:

@@ -1,4 +1,5 @@
-"""What a user may type: one module a command, and light, so that `--help` is quick.
+"""The commands: their arguments, options and help, one module for each.
 
-What a command does is in `actions/`, in a module of the same name, and is imported as it runs.
+These modules import little, so that `--help` is quick. What a command does is in the module of the same name in
+`actions/`, which is imported when the command runs.
 """

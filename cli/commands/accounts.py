@@ -1,4 +1,4 @@
-"""`cancellist accounts`: the platform subscriptions, and how each stands."""
+"""`cancellist accounts`: lists the accounts."""
 
 from typing import Annotated
 
@@ -6,9 +6,10 @@ import typer
 
 
 def accounts(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """List the accounts: those in these settings, those that workers serve, and those that have had a job.
+    """List the accounts with their state and limits.
 
-    Host and limits are those of the settings here; the rest is asked of the server.
+    The list has the accounts of these settings, those that workers serve, and those that have had a job. Host and
+    limits come from these settings; all else comes from the Redis server.
 
     Example: cancellist accounts --json
     """

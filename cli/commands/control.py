@@ -14,7 +14,7 @@ _Job = Annotated[
         metavar="JOB",
         callback=job_id,
         autocompletion=completion.jobs,
-        help="The job's id; without it, the whole account.",
+        help="The id of the job. Without it: the whole account.",
     ),
 ]
 _Account = Annotated[
@@ -22,14 +22,16 @@ _Account = Annotated[
     typer.Option(
         callback=account_name,
         autocompletion=completion.accounts,
-        help=f"Which account, where no JOB is named; {DEFAULT_ACCOUNT} unless given.",
+        help=f"The account, if no JOB is given. Default: {DEFAULT_ACCOUNT}.",
     ),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) -> None:
-    """Pause a job, or a whole account: nothing more is sent, calls in flight end.
+    """Pause a job, or all jobs of an account.
+
+    Workers start no new call. Calls in flight end normally.
 
     Example: cancellist pause 6w4h0v2m1x3q
     """
@@ -39,7 +41,7 @@ def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) 
 
 
 def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False) -> None:
-    """Let a paused job, or a paused account, go on.
+    """Resume a paused job or account.
 
     Example: cancellist resume 6w4h0v2m1x3q
     """
@@ -50,14 +52,16 @@ def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False)
 
 def abort(
     job: Job,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: _AsJson = False,
 ) -> None:
-    """Abort a job: what was never sent is `aborted`, what is in flight ends as it ends.
+    """Abort a job: references that were not sent yet are never sent.
 
-    On a terminal it asks first. Elsewhere the first line of standard input answers, where there is one: y or yes
-    aborts, n or an empty line does nothing, exit 1. Where standard input is closed or empty, as in a script, it aborts.
-    Where a pipe stays open and no line comes within 3 s, nothing is done, exit 2: give --yes, which reads nothing.
+    They get the result `aborted`. Calls in flight end normally.
+
+    On a terminal the command asks first. Otherwise it reads the first line of standard input: y or yes aborts the job;
+    n or an empty line changes nothing (exit status 1). If standard input is closed or empty, the job is aborted. If a
+    pipe stays open and sends no line within 3 s, nothing changes (exit status 2). With --yes it reads nothing.
 
     Example: cancellist abort 6w4h0v2m1x3q --yes
     """
@@ -68,5 +72,5 @@ def abort(
 
 def _of(job: str | None, account: str | None) -> str:
     if job is not None and account is not None:
-        raise typer.BadParameter("name either a JOB or an --account")
+        raise typer.BadParameter("give either a JOB or an --account, not both")
     return account or DEFAULT_ACCOUNT

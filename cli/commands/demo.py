@@ -1,4 +1,4 @@
-"""`cancellist demo`: the whole of it, with nothing to configure."""
+"""`cancellist demo`: a complete run that needs no settings."""
 
 from typing import Annotated
 
@@ -6,19 +6,18 @@ import typer
 
 
 def demo(
-    references: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Rows of the file that is made up and handed in.")
-    ] = 25_000,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with the file, the data and the logs.")] = False,
+    references: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows of the generated file.")] = 25_000,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder: file, data and logs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Cancel a realistic file at a local platform, and check every result against that platform's own record.
+    """Cancel a generated file at a local platform and check every result.
 
-    Starts a server, the local platform and a worker, all in a temporary folder, and ends them.
+    Starts a server, a local platform and a worker in a temporary folder, and stops them at the end. Each result is
+    compared with the platform's own record.
 
     Example: cancellist demo --references 5000
 
-    Exit status: 0 only where every result agrees with the record.
+    Exit status: 0 if every result agrees with the record, else 1.
     """
     from cancellist.cli.actions.demo import run
 

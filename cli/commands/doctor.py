@@ -1,4 +1,4 @@
-"""`cancellist doctor`: whether all that cancellist stands on is fit, and how to mend what is not."""
+"""`cancellist doctor`: checks all that cancellist depends on, and says how to fix what is wrong."""
 
 from typing import Annotated
 
@@ -8,15 +8,19 @@ from cancellist.jobs.roles import Role
 
 
 def doctor(
-    role: Annotated[Role, typer.Option(help="What the server's user must be allowed to do.")] = Role.WORKER,
+    role: Annotated[
+        Role, typer.Option(help="The role whose permissions on the Redis server are checked.")
+    ] = Role.WORKER,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check settings, server, permissions, platform and this machine; say what to mend.
+    """Check settings, Redis server, platform and this machine.
 
-    Nothing is changed, and nothing is cancelled: of the platform it reads the state of a consignment that is not there.
-    Exit status 1 where something must be mended; a warning does not fail.
+    Each problem comes with its effect and how to fix it. The command changes nothing and cancels nothing: it reads the
+    state of a consignment that does not exist.
 
     Example: cancellist doctor --json
+
+    Exit status: 1 if a check failed, else 0. A warning is not a failure.
     """
     from cancellist.cli.actions.doctor import report, run
 

@@ -1,4 +1,4 @@
-"""`cancellist enqueue`: hands in a file of references as one job."""
+"""`cancellist enqueue`: creates a job from files of references."""
 
 import time
 from typing import Annotated
@@ -21,7 +21,7 @@ def _text(value: str | None) -> str | None:
 
 def _key(value: str | None) -> str | None:
     if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty: without a key the same file is handed in twice")
+        raise typer.BadParameter("it is empty: give a key, or leave the option out")
     return _text(value)
 
 
@@ -36,7 +36,7 @@ def _delimiter(value: str | None) -> str | None:
         return None
     found = _DELIMITERS.get(value.lower(), value)
     if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise typer.BadParameter(f"it is one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
+        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
     return found
 
 
@@ -60,51 +60,67 @@ def _when(value: str | None) -> str | None:
 
 def enqueue(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...|-", help="The files, which become one job; - is standard input.")
+        list[str],
+        typer.Argument(metavar="FILE...|-", help="The files. All together become one job; - is standard input."),
     ],
     column: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|NUMBER",
             callback=_column,
-            help="The CSV column, by its name or its number from 1; or the JSON array or key, such as "
-            "consignment.reference.",
+            help="The CSV column with the references: its name, or its number from 1. For JSON: the path of the key, "
+            "such as order.reference.",
         ),
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", callback=_delimiter, help="What parts the cells of CSV; or tab.")
+        str | None,
+        typer.Option(metavar="CHARACTER", callback=_delimiter, help="The CSV delimiter: a character, or the word tab."),
     ] = None,
-    no_header: Annotated[bool, typer.Option("--no-header", help="The first row of CSV holds no names.")] = False,
-    skip_lines: Annotated[int, typer.Option(min=0, help="Lines at the beginning that are passed over.")] = 0,
+    no_header: Annotated[bool, typer.Option("--no-header", help="The CSV file has no header row.")] = False,
+    skip_lines: Annotated[int, typer.Option(min=0, help="Lines to skip at the beginning of each file.")] = 0,
     max_invalid: Annotated[
         str | None,
         typer.Option(
             metavar="N|P%",
             callback=_limit,
-            help="Malformed entries, or their share of more than 10, above which a file is refused; else 10%.",
+            help="Refuse the files if more entries than this are malformed: a number, or a percentage of more than "
+            "10 entries. Default: CANCELLIST_MAX_INVALID, which is 10% unless set.",
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option(callback=_text, help="Why they are cancelled; kept.")] = None,
-    requested_by: Annotated[str | None, typer.Option(callback=_text, help="Who wants it; kept.")] = None,
-    priority: Annotated[Priority, typer.Option(help="A higher class goes first.")] = Priority.NORMAL,
+    reason: Annotated[
+        str | None, typer.Option(callback=_text, help="Why they are cancelled. Stored with the job.")
+    ] = None,
+    requested_by: Annotated[
+        str | None, typer.Option(callback=_text, help="Who asked for it. Stored with the job.")
+    ] = None,
+    priority: Annotated[Priority, typer.Option(help="Jobs of a higher priority go first.")] = Priority.NORMAL,
     deadline: Annotated[
-        str | None, typer.Option(metavar="WHEN", callback=_when, help="What is not sent by then is `expired`.")
+        str | None,
+        typer.Option(metavar="WHEN", callback=_when, help="References not sent by then get the result `expired`."),
     ] = None,
     start_at: Annotated[
-        str | None, typer.Option(metavar="WHEN", callback=_when, help="Held until then. WHEN: RFC 3339, or +2h.")
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            callback=_when,
+            help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h.",
+        ),
     ] = None,
-    account: Annotated[str, typer.Option(help="The platform subscription.")] = DEFAULT_ACCOUNT,
+    account: Annotated[str, typer.Option(help="The account (platform subscription).")] = DEFAULT_ACCOUNT,
     idempotency_key: Annotated[
-        str | None, typer.Option(callback=_key, help="The same key with the same content names the same job.")
+        str | None,
+        typer.Option(callback=_key, help="Enqueueing the same content again under this key returns the first job."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check it all, hand in nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the results; see the exit status below.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Hand in files of references to be cancelled, as one job, and print its id.
+    """Create a job from files of references, and print its id.
 
-    CSV, JSON or one reference a line, gzip or plain: told apart by content. A file that is not surely understood is
-    refused, and then nothing is handed in; --dry-run says how it is understood.
+    A file holds CSV, JSON or one reference a line, plain or gzip. Its content decides, not its name. If it
+    cannot be understood with certainty, no job is created. --dry-run shows how the files are understood.
 
     Example: cancellist enqueue returns.csv --column "Consignment Reference" --reason "recall 1147" --wait
 
@@ -112,8 +128,8 @@ def enqueue(
 
     Example: cancellist enqueue orders.json --column consignments.reference --dry-run
 
-    Exit status with --wait: 0 all are cancelled, 3 some were refused, 4 some are failed, unconfirmed, expired or
-    aborted.
+    Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
+    or aborted.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
     from cancellist.jobs.ledger.enqueue import Wanted

@@ -1,4 +1,4 @@
-"""`cancellist explain`: why a reference has the result it has, and what refusals have come to mean."""
+"""`cancellist explain`: shows why a reference has its result, and what refusal texts were found to mean."""
 
 from typing import Annotated
 
@@ -11,23 +11,26 @@ from cancellist.cli.arguments import account_name, job_id
 def explain(
     job: Annotated[
         str | None,
-        typer.Argument(metavar="[JOB]", callback=job_id, autocompletion=completion.jobs, help="The job's id."),
+        typer.Argument(metavar="[JOB]", callback=job_id, autocompletion=completion.jobs, help="The id of the job."),
     ] = None,
-    reference: Annotated[str | None, typer.Argument(metavar="[REFERENCE]", help="A reference of it.")] = None,
+    reference: Annotated[str | None, typer.Argument(metavar="[REFERENCE]", help="A reference of that job.")] = None,
     words: Annotated[
-        bool, typer.Option("--words", help="Show what the platform's words of refusal have come to mean.")
+        bool, typer.Option("--words", help="Show which states the platform's refusal texts were found to mean.")
     ] = False,
     account: Annotated[
         str,
         typer.Option(
-            callback=account_name, autocompletion=completion.accounts, help="The account whose words to show."
+            callback=account_name,
+            autocompletion=completion.accounts,
+            help="With --words: the account whose texts to show.",
         ),
     ] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show what was tried for a reference, when and with what answer, and how it ended.
+    """Show the failed calls and the result of a reference.
 
-    Calls that did not simply succeed are kept for a while; --words shows what reads found behind refusals.
+    For each call it shows the time and the platform's answer. Calls that succeeded are not kept, and failed ones for a
+    limited time.
 
     Example: cancellist explain 6w4h0v2m1x3q EC-000-05D-1NS
     """
@@ -38,4 +41,4 @@ def explain(
     elif job and reference:
         explain_reference(job, reference, as_json=as_json)
     else:
-        raise typer.BadParameter("name a job and a reference, or ask for --words")
+        raise typer.BadParameter("give a JOB and a REFERENCE, or --words")

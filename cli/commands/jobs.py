@@ -1,4 +1,4 @@
-"""`cancellist jobs` and `cancellist status`: what there is, and how it stands."""
+"""`cancellist jobs` and `cancellist status`: show jobs and their state."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document."
 
 
 def jobs(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 20, as_json: _AsJson = False
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many jobs to list.")] = 20, as_json: _AsJson = False
 ) -> None:
     """List the jobs, newest first.
 
@@ -22,7 +22,7 @@ def jobs(
 
 
 def status(job: Job, as_json: _AsJson = False) -> None:
-    """Show how a job stands.
+    """Show the state and the counts of a job.
 
     Example: cancellist status 6w4h0v2m1x3q --json
     """

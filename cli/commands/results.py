@@ -1,4 +1,4 @@
-"""`cancellist results`: what became of each reference."""
+"""`cancellist results`: prints the result of each reference."""
 
 from typing import Annotated
 
@@ -12,31 +12,35 @@ from cancellist.jobs.model import Outcome
 
 def results(
     job: Job,
-    form: Annotated[
-        Format | None, typer.Option("--format", help="A table on a terminal, else jsonl, unless given.")
-    ] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="Default: table on a terminal, else jsonl.")] = None,
     outcome: Annotated[
         list[str] | None,
-        typer.Option(metavar="A,B", autocompletion=completion.outcomes, help=f"Only these: {', '.join(Outcome)}."),
+        typer.Option(
+            metavar="A,B",
+            autocompletion=completion.outcomes,
+            help=f"Only results with these outcomes: {', '.join(Outcome)}.",
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|-",
             callback=file_name,
-            help="Write to this file; it is there when it is whole. - is standard output.",
+            help="Write to this file, which appears once it is complete; - is standard output.",
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Print further results until the job has ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
-    """Print the results of a job, one for each reference, in the order in which they came.
+    """Print the results of a job, one for each reference.
+
+    The oldest result comes first.
 
     Example: cancellist results 6w4h0v2m1x3q --outcome rejected,failed --format csv --output refused.csv
     """
     from cancellist.cli.actions.results import write_results
 
     if as_json and form not in {None, Format.JSONL}:
-        raise typer.BadParameter(f"--json is --format jsonl, and --format {form} was given")
+        raise typer.BadParameter(f"--json means --format jsonl: leave out --json or --format {form}")
     chosen = Format.JSONL if as_json else form
     raise typer.Exit(write_results(job, chosen, outcomes(outcome), output, follow=follow))

@@ -1,4 +1,4 @@
-"""`cancellist sandbox`: the command is the sandbox's own, so that `python -m sandbox` is the same."""
+"""`cancellist sandbox`: the same command as `python -m cancellist.sandbox`."""
 
 from cancellist.sandbox.command import sandbox
 

@@ -1,4 +1,4 @@
-"""`cancellist watch`: progress as it happens."""
+"""`cancellist watch`: shows progress until jobs have ended."""
 
 from typing import Annotated
 
@@ -15,14 +15,14 @@ def watch(
             metavar="JOB",
             callback=job_id,
             autocompletion=completion.jobs,
-            help="The job's id; without it, all unfinished.",
+            help="The id of the job. Without it: all unfinished jobs.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, at each change.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each change.")] = False,
 ) -> None:
-    """Watch a job, or all that are unfinished, until they have ended.
+    """Show the progress of a job, or of all unfinished jobs.
 
-    Ctrl-C ends only the watching.
+    It ends when these jobs have ended. Ctrl-C stops only this command, not the jobs.
 
     Example: cancellist watch 6w4h0v2m1x3q
     """

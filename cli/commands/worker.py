@@ -1,4 +1,4 @@
-"""`cancellist worker`: does the work."""
+"""`cancellist worker`: runs a worker."""
 
 import os
 import signal
@@ -12,16 +12,27 @@ from cancellist.cli.terminal import emit, say
 def worker(
     burst: Annotated[
         bool,
-        typer.Option("--burst", help="End when nothing is left; with exit 1 where the server refuses what that needs."),
+        typer.Option(
+            "--burst", help="Exit when no work is left. Exit status 1 if the Redis server forbids a command it needs."
+        ),
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Say whether a worker lives here, and end.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Say whether a worker with these settings runs on this machine, and exit: 0 if so, else 1."
+        ),
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Log a JSON object a line, on standard error; with --check, print one.")
+        bool,
+        typer.Option(
+            "--json", help="Log one JSON object a line to standard error. With --check: print one JSON document."
+        ),
     ] = False,
 ) -> None:
-    """Run a worker until it is stopped; `arq cancellist.worker.main.WorkerSettings` runs the same.
+    """Run a worker until it is stopped.
 
-    Ctrl-C, SIGTERM and closing the terminal end it gracefully: calls in flight are finished, the rest goes back.
+    Ctrl-C, SIGTERM and closing the terminal stop it gracefully: it finishes the calls in flight and returns all other
+    references to the queue. `arq cancellist.worker.main.WorkerSettings` runs the same worker.
 
     Example: cancellist worker --burst
     """
@@ -40,7 +51,7 @@ def worker(
 
 
 def _check(*, as_json: bool) -> int:
-    """Whether a worker of these settings lives on this machine: 0, else 1."""
+    """Prints whether a worker with these settings runs on this machine; returns 0 if so, else 1."""
     from cancellist.config.loading import load
     from cancellist.worker import heartbeat
 
@@ -56,5 +67,5 @@ def _check(*, as_json: bool) -> int:
 
 
 def _hang_up(*_: object) -> None:
-    """Ends as gracefully as by SIGTERM when the terminal is closed, of which arq knows nothing."""
+    """Turns SIGHUP, which arq does not handle, into SIGTERM, which it does."""
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""Where a command writes its data: standard output, or what `--output` names, whatever that is.
+"""Where a command writes its data: standard output, or the target of `--output`.
 
-A plain file bears its name only once it is whole, and keeps the mode and the owner of the one that it replaces; a link
-stays a link. What is not a plain file is opened as it is. `/dev/stdout` and `/dev/fd/N` are the descriptors that they
-name, so that `>>` appends. Nothing here keeps the event loop from hearing a signal.
+A plain file gets its name only once it is complete. It keeps the mode and owner of the file it replaces, and a link
+stays a link. A pipe or device is opened as it is. `/dev/stdout` and `/dev/fd/N` are the descriptors that they name, so
+that `>>` appends. No write blocks the event loop, so signals are always handled.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ _LONGEST_NAME: Final = 200
 
 
 class Sink:
-    """An open descriptor that data is written to.
+    """An open descriptor for writing.
 
     Attributes:
-        name: what errors call it.
+        name: what error messages call it.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
@@ -45,11 +45,11 @@ class Sink:
         self._may_wait = not stat.S_ISREG(os.fstat(descriptor).st_mode)
 
     async def write(self, data: bytes) -> None:
-        """Writes all of it; while its reader is slow, other work goes on.
+        """Writes all the data. A slow reader does not block the event loop.
 
         Raises:
-            ReaderGoneError: nobody reads it any more.
-            OutputError: it cannot be written.
+            ReaderGoneError: the reader has closed the pipe.
+            OutputError: the data cannot be written.
         """
         rest = memoryview(data)
         while rest:
@@ -71,11 +71,11 @@ class Sink:
 
 @contextmanager
 def told(name: str) -> Iterator[None]:
-    """Tells the errors of this machine in words.
+    """Translates the errors of writes to `name`.
 
     Raises:
-        ReaderGoneError: it is a pipe that nobody reads any more.
-        OutputError: anything else.
+        ReaderGoneError: the reader has closed the pipe.
+        OutputError: any other error.
     """
     try:
         yield
@@ -89,10 +89,10 @@ def told(name: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def opened(output: str | None) -> AsyncIterator[Sink]:
-    """Standard output, or what is named.
+    """Opens the target: a name, or standard output for None and `-`.
 
     Raises:
-        OutputError: it cannot be written; what was there is there still.
+        OutputError: the target cannot be written. A file that was there is unchanged.
     """
     if output is None or output == STANDARD:
         sys.stdout.flush()
@@ -134,7 +134,7 @@ async def _closed(name: str, descriptor: int) -> AsyncIterator[None]:
 
 
 def _descriptor(output: str) -> int | None:
-    """A copy of the descriptor of our own that a name stands for, also by way of links; None where it is none."""
+    """Returns a copy of the descriptor that a name such as `/dev/fd/3` stands for, also through links; else None."""
     path = Path(output).absolute()
     for _ in range(_MOST_LINKS):
         if (number := _NAMED.get(str(path))) is not None:
@@ -149,7 +149,7 @@ def _descriptor(output: str) -> int | None:
 
 
 def _kind(output: str) -> int | None:
-    """The mode of what is there; None where nothing is."""
+    """Returns the mode of the file; None if it does not exist."""
     try:
         return Path(output).stat().st_mode
     except FileNotFoundError:
@@ -157,7 +157,7 @@ def _kind(output: str) -> int | None:
 
 
 async def _special(output: str, kind: int) -> int:
-    """Opens what is no plain file; a named pipe that nobody reads yet is waited for."""
+    """Opens a pipe or device, and waits until a named pipe has a reader."""
     waited_s = 0.0
     while True:
         try:
@@ -166,13 +166,13 @@ async def _special(output: str, kind: int) -> int:
             if error.errno != errno.ENXIO or not stat.S_ISFIFO(kind):
                 raise
         if waited_s < _SAY_AFTER_S <= waited_s + _LOOK_EVERY_S:
-            say_now(f"waiting until somebody reads {output}")
+            say_now(f"waiting for a reader of {output}")
         waited_s += _LOOK_EVERY_S
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
 class _Part:
-    """A file that is being written beside the one that it becomes."""
+    """A temporary file beside the target, which it replaces once it is complete."""
 
     def __init__(self, output: str) -> None:
         path = self._path = Path(os.path.realpath(output))
@@ -185,14 +185,14 @@ class _Part:
         self.descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
     def finish(self) -> None:
-        """Gives it its name, once it is on the disk."""
+        """Flushes the file to disk and gives it the target's name."""
         if self._before:
             self._take_after(self._before)
         os.fsync(self.descriptor)
         self._part.replace(self._path)
 
     def discard(self) -> None:
-        """Closes it, and removes what has got no name."""
+        """Closes the file, and removes it if it did not replace the target."""
         os.close(self.descriptor)
         self._part.unlink(missing_ok=True)
 

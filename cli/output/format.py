@@ -1,4 +1,4 @@
-"""How results are written, by name: apart from what writes them, which only `cancellist results` needs."""
+"""Names of the output formats. They are apart from the writers, which are slow to import."""
 
 from enum import StrEnum
 

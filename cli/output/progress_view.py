@@ -1,4 +1,4 @@
-"""Progress as it happens: drawn where there is a terminal, a line now and then where there is none."""
+"""Shows progress: bars on a terminal, else a line every few seconds."""
 
 import asyncio
 import time
@@ -24,27 +24,27 @@ from cancellist.jobs.model import JobRecord, JobState
 LOOK_EVERY_S = 0.2
 LINE_EVERY_S = 5.0
 _REST = 4
-"""Times as long as looking at all took, until the next look: thousands of jobs must not keep the server busy."""
+"""The pause before the next look at all jobs, in times the last look took, so that the server is not kept busy."""
 _ID, _PERCENT, _RATE, _LEFT, _GAP = 12, 5, 9, 15, 2
-"""Columns that a job's line keeps for its parts, and between them."""
+"""Widths of the parts of a job's line, and of the gap between them."""
 _PARTS: dict[str, JustifyMethod] = {"percent": "right", "done": "left", "rate": "right", "left": "left"}
-"""The parts of a job's line in their order, and where each stands in its column."""
+"""The parts of a job's line in order, and their alignment."""
 _LINES_OF_ONE, _LINES_OF_ALL = 2, 4
 _LEAST_BAR, _MOST_BAR = 8, 60
 
 
 class View(Protocol):
-    """Whatever shows progress."""
+    """Shows progress."""
 
     def show(self, seen: Sequence[Snapshot]) -> None:
         """Shows jobs as they are now."""
 
     def ended(self, seen: Snapshot) -> None:
-        """Says that one of several jobs has ended."""
+        """Shows that a job has ended."""
 
 
 class Drawn:
-    """A picture that is drawn anew each time."""
+    """A live view that is redrawn each time."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -55,12 +55,12 @@ class Drawn:
         self._live.update(draw(seen, screen.width, screen.height), refresh=True)
 
     def ended(self, seen: Snapshot) -> None:
-        """Leaves a line about it above the picture."""
+        """Prints a line about the job above the live view."""
         self._live.console.print(Text(wording.line(seen)))
 
 
 class Lines:
-    """A line for each job now and then, and when it ends."""
+    """Writes a line for each job every few seconds, and when it ends."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -68,7 +68,7 @@ class Lines:
         self._ended: set[str] = set()
 
     def show(self, seen: Sequence[Snapshot]) -> None:
-        """Writes lines where it is time to."""
+        """Writes a line for each job that is due or has ended."""
         due = time.monotonic() >= self._next_at
         if due:
             self._next_at = time.monotonic() + LINE_EVERY_S
@@ -79,7 +79,7 @@ class Lines:
                 self._write(wording.line(snapshot))
 
     def ended(self, seen: Snapshot) -> None:
-        """Writes, once, how it ended."""
+        """Writes the last state of a job, once."""
         if seen.record.id not in self._ended:
             self._ended.add(seen.record.id)
             self._write(wording.line(seen))
@@ -87,7 +87,7 @@ class Lines:
 
 @contextmanager
 def view(*, err: bool) -> Iterator[View]:
-    """The view that suits standard output, or standard error."""
+    """Opens the view for standard output, or standard error: live on a terminal, else lines."""
     screen = console(err=err)
     if not is_terminal(err=err) or screen.is_dumb_terminal:
         yield Lines(lambda text: screen.print(Text(text)))
@@ -97,7 +97,7 @@ def view(*, err: bool) -> Iterator[View]:
 
 
 def draw(seen: Sequence[Snapshot], width: int, height: int) -> RenderableType:
-    """Draws a bar for each job with what is known of it, and what is true of all; those that run come first."""
+    """Draws a bar and a line of details for each job, running jobs first, and a footer for all."""
     parts: list[RenderableType] = []
     most = max(1, (height - _LINES_OF_ALL) // _LINES_OF_ONE)
     for snapshot in sorted(seen, key=lambda one: one.record.state is not JobState.RUNNING)[:most]:
@@ -118,7 +118,7 @@ def _bar(snapshot: Snapshot, width: int) -> RenderableType:
         "percent": (wording.percent(record.settled, record.total), _PERCENT),
     }
     while parts and _taken(parts) + _LEAST_BAR > width:
-        del parts[next(iter(parts))]  # a narrow terminal has room for fewer; the id is never cut
+        del parts[next(iter(parts))]  # a narrow terminal shows fewer parts; the id is never cut
     bar = max(_LEAST_BAR, min(_MOST_BAR, width - _taken(parts)))
     shown: list[tuple[RenderableType, int, JustifyMethod]] = [
         (Text(record.id, style="bold"), _ID, "left"),
@@ -133,7 +133,7 @@ def _bar(snapshot: Snapshot, width: int) -> RenderableType:
 
 
 def _taken(parts: Mapping[str, tuple[str, int]]) -> int:
-    """Columns that a job's line takes beside its bar."""
+    """Returns the width of a job's line without its bar."""
     return _ID + _GAP + sum(least + _GAP for _, least in parts.values())
 
 
@@ -163,7 +163,7 @@ def _footer(seen: Sequence[Snapshot]) -> Text:
 
 
 async def follow(opened: Opened, job: str, view: View) -> Snapshot:
-    """Shows one job until it has ended; answers how it did."""
+    """Shows a job until it has ended; returns its last snapshot."""
     while True:
         seen = await patiently(opened, lambda: snapshots.look(opened.ledger, job))
         view.show([seen])
@@ -173,7 +173,7 @@ async def follow(opened: Opened, job: str, view: View) -> Snapshot:
 
 
 async def follow_all(opened: Opened, view: View) -> None:
-    """Shows all unfinished jobs until there is none."""
+    """Shows all unfinished jobs until none is left."""
     known: list[str] = []
     while True:
         began_at = time.monotonic()

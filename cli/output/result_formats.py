@@ -1,4 +1,4 @@
-"""Results as JSON lines, CSV or a table: pages in, bytes out."""
+"""Writes results as JSON lines, CSV or a table: pages in, bytes out."""
 
 import csv
 import io
@@ -15,12 +15,12 @@ from cancellist.jobs.ledger.json_views import result_view
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
-"""Turns a page into what is written for it; the first page brings the heading."""
+"""Turns a page of results into bytes. The first call adds the header."""
 
 COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LEFT_OUT: Final = ("attempts", "at", "state")
-"""In this order, where there is no room for a message beside them."""
+"""Columns to leave out on a narrow terminal, the first one first, to make room for the message."""
 _LEAST_WRAPPED: Final = 24
 _GAP: Final = 2
 _INDENT: Final = 4
@@ -28,11 +28,11 @@ _SHOWN: Final = ("reference", "outcome", "attempts", "status", "at", "state", "m
 
 
 def writer(form: Format, *, width: int | None) -> Write:
-    """What writes results in this form.
+    """Returns the writer of a format.
 
     Args:
-        form: table, JSON lines or CSV.
-        width: columns of the terminal that a table is cut to; None where there is none.
+        form: the format.
+        width: width of the terminal, to which a table is fitted; None without a terminal.
     """
     match form:
         case Format.JSONL:
@@ -44,15 +44,15 @@ def writer(form: Format, *, width: int | None) -> Write:
 
 
 def json_lines(page: Sequence[Result]) -> bytes:
-    """A JSON object a line."""
+    """Writes one JSON object a line."""
     lines = b"".join(orjson.dumps(result_view(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
     return lines if lines.isascii() else plain_json(lines.decode()).encode()
 
 
 class CsvLines:
-    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe.
+    """Writes CSV that is safe in a spreadsheet: a cell that looks like a formula gets a leading apostrophe.
 
-    What cannot be printed is escaped; the ends of lines within a cell are kept, but on a terminal.
+    Control characters are escaped. Line ends within a cell are kept, except on a terminal.
     """
 
     def __init__(self, *, drawn: bool = False) -> None:
@@ -60,7 +60,7 @@ class CsvLines:
         self._plain = plain if drawn else plain_cell
 
     def __call__(self, page: Sequence[Result]) -> bytes:
-        """The rows of a page."""
+        """Returns the rows of a page."""
         text = io.StringIO(newline="")
         plainly = csv.writer(text, lineterminator="\n")
         quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -68,7 +68,7 @@ class CsvLines:
             self._headed = True
             plainly.writerow(COLUMNS)
         for result in page:
-            # csv quotes no lone carriage return, at which readers end a row
+            # the csv module does not quote a lone carriage return, but readers end a row at it
             rows = quoted if "\r" in (result.message or "") + result.reference else plainly
             rows.writerow([self._safe(value) for value in result_view(result).values()])
         return text.getvalue().encode(errors="backslashreplace")
@@ -80,9 +80,9 @@ class CsvLines:
 
 
 class TableLines:
-    """A table that needs no more than a page in memory: its columns are as wide as its first page wants them.
+    """Writes a table, one page in memory at a time. The first page sets the widths of the columns.
 
-    On a narrow terminal columns are left out, and messages are wrapped; no reference, outcome or status is cut.
+    On a narrow terminal columns are left out and messages wrapped. References, outcomes and statuses are never cut.
     """
 
     def __init__(self, width: int | None) -> None:
@@ -92,7 +92,7 @@ class TableLines:
         self._below = False
 
     def __call__(self, page: Sequence[Result]) -> bytes:
-        """The rows of a page."""
+        """Returns the rows of a page."""
         if not page:
             return b""
         rows = [_cells(result) for result in page]
@@ -105,7 +105,7 @@ class TableLines:
         return "".join(self._line(row) for row in [*lines, *rows]).encode(errors="backslashreplace")
 
     def _fit(self) -> None:
-        """Leaves columns out until there is room for the message, which then gets what the others leave."""
+        """Leaves columns out until the message has room, and gives it the rest of the width."""
         if self._width is None:
             return
         message = len(_SHOWN) - 1
@@ -119,7 +119,7 @@ class TableLines:
         self._widths[message] = max(1, min(self._widths[message], self._width - _INDENT if self._below else room))
 
     def _line(self, cells: Sequence[str]) -> str:
-        """A row, whose message may take several lines: beside the other cells, or below them."""
+        """Returns a row. Its message may take several lines, beside or below the other cells."""
         *first, message = self._kept
         start = "".join(cells[place].ljust(self._widths[place]) + " " * _GAP for place in first)
         pieces = [cells[message]]

@@ -1,4 +1,4 @@
-"""Tables and cards for people."""
+"""Tables of jobs, and cards of names and values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, REFUSED, Outcome
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "blanks"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "spaces"}
 MEANING = {
     Outcome.CANCELLED: "",
     Outcome.ALREADY_CANCELLED: "found cancelled; not by this job",
@@ -29,13 +29,13 @@ MEANING = {
 _COLUMNS = ("job", "state", "total", "done", "rate", "time left", "age", "outcomes")
 _NUMBERS = frozenset({"total", "done", "rate", "time left", "age"})
 _LEFT_OUT = ("rate", "age", "time left", "outcomes", "total", "done", "state")
-"""In this order, where there is no room for all columns of jobs."""
+"""Columns to leave out on a narrow terminal, the first one first."""
 _LEAST_WRAPPED = 12
-"""Columns that a text needs so that its lines can be read."""
+"""Least readable width of a wrapped text."""
 
 
 def show_outcomes(snapshot: Snapshot) -> None:
-    """Shows, on standard error, what became of a job's references."""
+    """Prints the outcomes of a job with their counts, to standard error."""
     table = heading("outcome", "references", "", right=["references"])
     for outcome, number in snapshot.outcomes.items():
         name = Text(outcome.value, style=wording.outcome_style(outcome))
@@ -47,14 +47,14 @@ def show_outcomes(snapshot: Snapshot) -> None:
 
 
 def show_plan(plan: dict[str, Any]) -> None:
-    """Shows what a dry run found."""
+    """Prints the result of a dry run."""
     several = len(plan["files"]) > 1
     rows = {
         **{one["file"] if several else "form": _form(one) for one in plan["files"]},
         "references": wording.count(plan["total"] - plan["invalid"]),
         "duplicates": f"{wording.count(plan['duplicates'])}, left out" if plan["duplicates"] else "0",
         "malformed": f"{wording.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
-        "blank": f"{wording.count(plan['blank'])}, passed over" if plan["blank"] else "0",
+        "blank": f"{wording.count(plan['blank'])}, skipped" if plan["blank"] else "0",
         "calls": wording.count(plan["calls"]),
         "platform": plan["platform"],
     }
@@ -64,7 +64,7 @@ def show_plan(plan: dict[str, Any]) -> None:
 
 
 def _form(one: dict[str, Any]) -> str:
-    """How a file is read."""
+    """Returns how a file is read: form, encoding, delimiter and column."""
     from cancellist.jobs.parsing.documents import FORMS  # noqa: PLC0415 - of a dry run alone
 
     column = None
@@ -72,13 +72,13 @@ def _form(one: dict[str, Any]) -> str:
         column = f"column '{one['column']}'"
     elif one["column_number"]:
         column = f"column {one['column_number']}"
-    delimiter = f"parted by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
+    delimiter = f"separated by {_DELIMITERS.get(one['delimiter'], one['delimiter'])}" if one["delimiter"] else None
     parts = [FORMS[one["form"]], "gzip" if one["gzip"] else None, one["encoding"], delimiter, column]
     return ", ".join(filter(None, parts))
 
 
 def show_jobs(snapshots: Sequence[Snapshot]) -> None:
-    """Shows jobs, one a line; where the terminal is narrow columns are left out, and no id is ever cut."""
+    """Prints jobs, one a line. On a narrow terminal columns are left out; ids are never cut."""
     rows = [_row(snapshot) for snapshot in snapshots]
     kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"outcomes": _LEAST_WRAPPED})
     names = [_COLUMNS[place] for place in kept]
@@ -107,14 +107,14 @@ def _row(snapshot: Snapshot) -> tuple[Text, ...]:
 
 
 def _state(snapshot: Snapshot) -> Text:
-    """Its state, and its account's where that keeps it from going on."""
+    """Returns the state of a job, and that of its account if the account is stopped."""
     state, account = snapshot.record.state, account_status.state(snapshot.gate)
     stopped = "" if state.ended or account == account_status.RUNNING else f", account {account}"
     return Text(f"{state.value}{stopped}", style=wording.state_style(state))
 
 
 def _short(snapshot: Snapshot) -> Text:
-    """Outcomes in three groups, done, refused, not done; and what comes too late."""
+    """Returns the counts of outcomes in three groups (done, refused, not done), and of references at risk."""
     groups = {"done": 0, "refused": 0, "not done": 0}
     for outcome, number in snapshot.outcomes.items():
         groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
@@ -126,7 +126,7 @@ def _short(snapshot: Snapshot) -> Text:
 
 
 def show_card(rows: Mapping[str, object]) -> None:
-    """Shows names and values, without those that are None."""
+    """Prints names and values, except those that are None."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")

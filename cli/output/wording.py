@@ -1,4 +1,4 @@
-"""Numbers, times and jobs in words."""
+"""Texts for numbers, times, jobs and accounts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,17 +24,17 @@ _STATE_STYLES = {
 
 
 def count(number: int) -> str:
-    """A number with its thousands parted."""
+    """Returns a number with thousands separators."""
     return f"{number:,}"
 
 
 def references(number: int) -> str:
-    """So many references."""
+    """Returns such as `1,200 references`."""
     return f"{number:,} reference" if number == 1 else f"{number:,} references"
 
 
 def span(seconds: float) -> str:
-    """A time span in its two largest units."""
+    """Returns a time span in its two largest units, such as `2 h 5 min`."""
     for size, name, smaller, its_name in _UNITS:
         if seconds >= size:
             rest = int(seconds % size // smaller)
@@ -43,12 +43,12 @@ def span(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """A time span in its largest unit."""
+    """Returns a time span in its largest unit, such as `2 h`."""
     return " ".join(span(int(seconds)).split(" ")[:2])
 
 
 def clock(at_ms: int) -> str:
-    """A moment in this machine's time zone; in UTC where that zone's calendar does not reach."""
+    """Returns a time in the local time zone; in UTC if the local calendar cannot express it."""
     at = _local(at_ms)
     return f"{at.isoformat(' ', 'seconds')[:19]} {at:%z}" if at else str(rfc3339(at_ms))
 
@@ -61,36 +61,36 @@ def _local(at_ms: int) -> datetime | None:
 
 
 def calls(gate: AccountGate) -> str:
-    """Calls in flight, over all workers."""
+    """Returns the calls in flight over all workers, in words."""
     return f"{gate.calls_in_flight} {'call' if gate.calls_in_flight == 1 else 'calls'} in flight"
 
 
 def workers(gate: AccountGate) -> str:
-    """Workers that live, or what to do where there is none."""
+    """Returns the number of running workers in words, or what to do if there is none."""
     if gate.workers == 0:
         return START_A_WORKER
     return f"{gate.workers} {'worker' if gate.workers == 1 else 'workers'}"
 
 
 def percent(part: int, whole: int) -> str:
-    """A share; 100 % only where nothing is left."""
+    """Returns a percentage, rounded down: 100 % means that nothing is left."""
     return f"{100 * part // whole if whole else 100} %"
 
 
 def rate(snapshot: Snapshot) -> str:
-    """References a second."""
+    """Returns the rate in references a second; empty if it is unknown."""
     value = snapshot.estimate.rate
     return "" if value is None else f"{value:,.0f}/s" if value >= _TWO_DIGITS else f"{value:.1f}/s"
 
 
 def time_left(snapshot: Snapshot) -> str:
-    """How long until its last result; nothing where it cannot be said."""
+    """Returns the time until the last result; empty if it is unknown."""
     eta_s = snapshot.estimate.eta_s
     return "" if snapshot.record.state.ended or eta_s is None else f"{span(eta_s)} left"
 
 
 def at_risk(snapshot: Snapshot) -> str:
-    """How many of its references will come too late, as `at risk: about 1,200 of 5,000 by 18:00`."""
+    """Returns how many references will miss the deadline, such as `at risk: about 1,200 of 5,000 by 18:00`."""
     number, deadline_ms = snapshot.estimate.at_risk, snapshot.record.order.deadline_ms
     if not number or deadline_ms is None:
         return ""
@@ -100,7 +100,7 @@ def at_risk(snapshot: Snapshot) -> str:
 
 
 def _by(at_ms: int, now_ms: int) -> str:
-    """A moment in this machine's time zone, with its day where that is not today."""
+    """Returns a time in the local time zone, with its date unless that is today."""
     at, now = _local(at_ms), _local(now_ms)
     if at is None or now is None:
         return clock(at_ms)
@@ -108,27 +108,27 @@ def _by(at_ms: int, now_ms: int) -> str:
 
 
 def outcome_style(outcome: Outcome) -> str:
-    """Its colour."""
+    """Returns its colour."""
     return "green" if outcome in DONE else "yellow" if outcome in REFUSED else "red"
 
 
 def state_style(state: JobState) -> str:
-    """Its colour."""
+    """Returns its colour."""
     return _STATE_STYLES.get(state, "yellow")
 
 
 def outcome(name: Outcome, number: int) -> str:
-    """Such as `24,000 cancelled`."""
+    """Returns such as `24,000 cancelled`."""
     return f"{number:,} {name.replace('_', ' ')}"
 
 
 def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
-    """Each of those that occurred."""
+    """Returns the text of each outcome that occurred."""
     return [outcome(name, number) for name, number in counts.items() if number]
 
 
 def job_state(snapshot: Snapshot) -> str:
-    """Its state, and what keeps it from going on."""
+    """Returns the state of a job, and what keeps it from running."""
     record = snapshot.record
     if record.state is JobState.HELD and record.order.start_at_ms:
         return f"held until {clock(record.order.start_at_ms)}"
@@ -136,7 +136,7 @@ def job_state(snapshot: Snapshot) -> str:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:
         probe = clock(snapshot.gate.breaker.next_probe_ms)
-        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; probed next at {probe}"
+        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; next probe at {probe}"
     if snapshot.gate.hold_until_ms and not record.state.ended:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
@@ -144,7 +144,7 @@ def job_state(snapshot: Snapshot) -> str:
 
 
 def took(snapshot: Snapshot) -> str:
-    """How long an ended job took, and how fast it went."""
+    """Returns how long an ended job took, and its rate."""
     record = snapshot.record
     begun_ms = record.started_at_ms or record.created_at_ms
     pace = f", {rate(snapshot)}" if snapshot.estimate.rate else ""
@@ -152,7 +152,7 @@ def took(snapshot: Snapshot) -> str:
 
 
 def line(snapshot: Snapshot) -> str:
-    """A job's progress in one line, for where nothing can be drawn."""
+    """Returns a job's progress in one line, for output that is not a terminal."""
     record = snapshot.record
     if record.state.ended:
         return f"{record.id} {record.state} {took(snapshot)}: {', '.join(outcomes(snapshot.outcomes)) or 'nothing'}"
@@ -164,9 +164,9 @@ def line(snapshot: Snapshot) -> str:
 
 
 def stopped_why(account: str, gate: AccountGate) -> str:
-    """What keeps an account from going on; nothing where it runs."""
+    """Returns why an account is stopped; empty if it is running."""
     if gate.paused:
-        return f"`{resume_command(account)}` lets it go on"
+        return f"`{resume_command(account)}` resumes it"
     if gate.breaker:
-        return f"{gate.breaker.why}; probed next at {clock(gate.breaker.next_probe_ms)}"
+        return f"{gate.breaker.why}; next probe at {clock(gate.breaker.next_probe_ms)}"
     return f"until {clock(gate.hold_until_ms)}: {gate.hold_why}" if gate.hold_until_ms else ""

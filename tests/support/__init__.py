@@ -1,4 +1,4 @@
-"""Helpers of tests: real servers, platforms and processes, and what is asked of them."""
+"""Helpers of tests: real servers, platforms and processes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A host so busy that connecting to it takes a second or more: its queue of connections is full."""
+"""A port whose backlog is full, so that connecting to it takes a second or more."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,12 @@ told_who_waits = pytest.mark.skipif(not _TABLE.exists(), reason="the system does
 
 @contextlib.contextmanager
 def a_full_queue() -> Iterator[tuple[socket.socket, set[int]]]:
-    """A port whose queue is full, so that who comes now waits, as at a busy host; and the ports of who came before."""
+    """Opens a port with a full backlog, and returns it with the ports of the connections that fill it."""
     with socket.socket() as full, contextlib.ExitStack() as stack:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         full.setblocking(False)
-        queued = [stack.enter_context(socket.socket()) for _ in range(3)]  # more than it holds
+        queued = [stack.enter_context(socket.socket()) for _ in range(3)]  # more than the backlog holds
         for one in queued:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
@@ -29,13 +29,13 @@ def a_full_queue() -> Iterator[tuple[socket.socket, set[int]]]:
 
 
 def waiting_at(port: int) -> int:
-    """How many connections to it are not made yet, as the system has it."""
+    """Returns how many connections to the port are still pending, as the system reports it."""
     rows = [row.split() for row in _TABLE.read_text(encoding="ascii").splitlines()]
     return sum(row[2].endswith(f":{port:04X}") and row[3] == _SYN_SENT for row in rows)
 
 
 async def next_but(others: set[int], full: socket.socket) -> socket.socket:
-    """The next connection that is none of these."""
+    """Accepts the next connection that is not one of those that fill the backlog."""
     while True:
         connection, (_, peer) = await asyncio.get_running_loop().sock_accept(full)
         if peer not in others:

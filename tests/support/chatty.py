@@ -1,4 +1,4 @@
-"""A platform that says what a test tells it to, when it is told to: blocking sockets in threads, plain or over TLS."""
+"""A platform that sends exactly the bytes a test gives it, when it is told to; plain or over TLS."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ WITHIN_S = 10
 
 @dataclass
 class Asked:
-    """One request, and the number of the connection that it came on."""
+    """A request and the number of its connection."""
 
     connection: int
     line: str
@@ -26,7 +26,7 @@ class Asked:
 
 
 class Chatty:
-    """Answers each request with what `answer` makes of it, and notes which connection carried it."""
+    """Answers each request with the bytes that `answer` returns, and records its connection."""
 
     def __init__(self, answer: Callable[[Asked], bytes], tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Asked] = []
@@ -60,17 +60,17 @@ class Chatty:
         assert not self.wrong
 
     def stands(self, number: int) -> None:
-        """Waits until a connection stands."""
+        """Waits until a connection is open."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._connections) > number, WITHIN_S)
 
     def say(self, number: int, what: bytes) -> None:
-        """Sends something on a connection that stands."""
+        """Sends bytes on an open connection."""
         with contextlib.suppress(OSError), self._speaking:
             self._connections[number].sendall(what)
 
     def end(self, number: int) -> None:
-        """Ends a connection."""
+        """Closes a connection."""
         with contextlib.suppress(OSError):
             self._connections[number].shutdown(socket.SHUT_RDWR)
 
@@ -110,7 +110,7 @@ class Chatty:
         except OSError:
             pass
         except Exception as error:  # noqa: BLE001 - the test that made it is told
-            if not self._ended:  # from then on TLS is cut, and makes no sense
+            if not self._ended:  # the TLS stream is broken from here on
                 self.wrong.append(error)
         finally:
             with contextlib.suppress(OSError):
@@ -118,7 +118,7 @@ class Chatty:
             gone.set()
 
     def _block(self, connection: socket.socket) -> bytes:
-        """What comes next; nobody may speak over TLS while another reads."""
+        """Reads the next bytes. Over TLS no thread may write while another reads."""
         if not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             select.select([connection], [], [])
         with self._speaking:
@@ -134,14 +134,14 @@ def _request(raw: bytes, number: int) -> tuple[Asked, bytes] | None:
 
 
 def reply(status: int, body: object = None, *headers: str) -> bytes:
-    """An answer by the book; without a body where that is None."""
+    """Returns a correct HTTP answer; without a body if that is None."""
     raw = b"" if body is None else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(raw)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + raw
 
 
 def certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """What a server of this machine shows, and what a client needs to trust it."""
+    """Returns a certificate for this machine, and what a client needs to trust it."""
     shown, key = folder / "shown.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",

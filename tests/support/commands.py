@@ -1,6 +1,6 @@
-"""The commands as a user runs them: each a process of its own, against the real platform and a real server.
+"""Runs commands as a user does: as processes, against a real platform and a real server.
 
-Everything that is started here is ended by its process id.
+Every process started here is ended by its process id.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _MIX = parse_mix(MIX)
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -45,19 +45,19 @@ class Done:
 
     @property
     def document(self) -> Any:
-        """Its one JSON document."""
+        """The JSON document on standard output."""
         assert self.out.count("\n") == 1, self
         return json.loads(self.out)
 
     @property
     def lines(self) -> list[Any]:
-        """Its JSON objects, one a line."""
+        """The JSON objects on standard output, one a line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass
 class Desk:
-    """A user's terminal: a folder, settings, and references that were not used before."""
+    """A user's terminal: a folder, settings, and unused references."""
 
     folder: Path
     platform: Platform
@@ -81,7 +81,7 @@ class Desk:
         return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
 
     def shell(self, script: str, **settings: str) -> Done:
-        """Runs a script in bash, where `$c` is the command, as a user types it with all that a shell can do."""
+        """Runs a bash script, in which `$c` is the command."""
         environment = self.environment(**settings) | {"c": shlex.join(self._command(()))}
         done = subprocess.run(
             ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
@@ -90,19 +90,19 @@ class Desk:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ok(self, *arguments: object, text: str | bytes = b"", **settings: str) -> Done:
-        """Runs a command that must end with 0."""
+        """Runs a command whose exit status must be 0."""
         done = self.run(*arguments, text=text, **settings)
         assert done.status == 0, done
         return done
 
     def typed(self, *arguments: object, keys: str = "", after: str = "", columns: int = 80, **settings: str) -> Done:
-        """Runs a command in a terminal of this width; all that it shows is its output.
+        """Runs a command in a terminal. Its output is all that the terminal shows.
 
         Args:
-            arguments: those of the command.
-            keys: what somebody types.
-            after: what the command shows before they do.
-            columns: of the terminal.
+            arguments: the arguments of the command.
+            keys: the keys to type.
+            after: the text to wait for before typing.
+            columns: the width of the terminal.
             settings: as for `run`.
         """
         ours, its = pty.openpty()
@@ -125,7 +125,7 @@ class Desk:
 
     @contextlib.contextmanager
     def started(self, *arguments: object, **settings: str) -> Iterator["subprocess.Popen[str]"]:
-        """A command that runs while the block does."""
+        """Runs a command for a block."""
         process = processes.Popen(
             self._command(arguments), cwd=self.folder, env=self.environment(**settings), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -142,7 +142,7 @@ class Desk:
                 process.communicate()
 
     def jobs(self) -> list[JobRecord]:
-        """All jobs in the ledger, also those that are not sealed; asked without a command."""
+        """Returns all jobs in the ledger, also those that are not sealed, read without a command."""
         return asyncio.run(self._jobs())
 
     async def _jobs(self) -> list[JobRecord]:
@@ -163,19 +163,19 @@ class Desk:
         return path
 
     def fresh(self, count: int, standing: str = "open") -> list[str]:
-        """References that no other test uses, of consignments that are `open`, `Manifested` or `Cancelled`."""
+        """Returns references that no other test uses, of consignments in the given state."""
         found = (index for index in self._indexes if _standing(index) == standing)
         return [reference(SEED, index) for index in itertools.islice(found, count)]
 
     def record(self, references: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What really happened to them."""
+        """Returns the platform's record of these references."""
         return self.platform.record(references)
 
     def _command(self, arguments: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "cancellist", *map(str, arguments)]
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """What a command finds in its environment."""
+        """Returns the environment of a command."""
         return self._environment(settings)
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
@@ -185,12 +185,12 @@ class Desk:
 
 
 def _conversation(terminal: int, keys: str, after: str) -> str:
-    """Types the keys once it is time to, and answers all that is shown until the end."""
+    """Types the keys once the awaited text is shown, and returns all output."""
     shown, deadline = "", time.monotonic() + TIMEOUT_S
     while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
         try:
             shown += os.read(terminal, 65_536).decode()
-        except OSError:  # EIO: nobody has it open any more
+        except OSError:  # EIO: the other side is closed
             return shown
         if keys and after in shown:
             os.write(terminal, keys.encode())
@@ -205,7 +205,7 @@ def _standing(index: int) -> str:
 
 @contextlib.contextmanager
 def desk(folder: Path) -> Iterator[Desk]:
-    """A desk whose embedded server stays up between commands, since the test is a user of it too."""
+    """Opens a desk whose embedded server stays up between commands, since the test uses it too."""
     with platform(folder, latency_ms=2) as world, EmbeddedServer(folder / "data") as server:
         settings = {"data_dir": str(folder / "data"), "api_url": world.url, "max_concurrent_calls": "16"}
         yield Desk(folder, world, server.url, settings)

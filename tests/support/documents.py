@@ -1,4 +1,4 @@
-"""What the tests of documents share: a document's entries, its references alone, and its refusal."""
+"""Reads documents for tests: their entries, their references, or the error that refuses them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Processes that use an embedded server, and how such a server is ended."""
+"""Processes that use an embedded server, and a way to end that server."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 from cancellist.jobs.ledger.server.valkey_process import Files, is_alive, pid_of
 from tests.support import ROOT
 
-# one command: it becomes a user, says so, and leaves when its standard input is closed
+# it connects, reports that, and disconnects when its standard input is closed
 USER = """
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ with EmbeddedServer(Path(sys.argv[1])) as server:
     sys.stdin.read()
 """
 
-# comes and goes, and counts: a lost server or a lost write shows in the count
+# it connects and disconnects repeatedly and counts, so that a lost server or write shows in the count
 RESTLESS = """
 import random, sys, time
 from pathlib import Path
@@ -37,7 +37,7 @@ for _ in range(int(sys.argv[2])):
 
 
 class User:
-    """A command of its own process."""
+    """A process that uses the server."""
 
     def __init__(self, folder: Path, **env: str) -> None:
         self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
-"""A platform that does with each reference what a test tells it, in the test's own loop; the sandbox knows only chance.
+"""A platform in the test's own event loop, with a behaviour for each reference.
 
-It stands where a test needs the same reference to fail again and again, or words of its own.
+Tests use it if the same reference must fail repeatedly, or with a certain text.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.support.stage import LEASE_S, Platform, Stage
 
 
 class Cancelling(Enum):
-    """What comes of cancelling a reference."""
+    """The effect of cancelling a reference."""
 
     ACTS = "it is cancelled"
     FAILS = "any call that names it is answered with 500"
@@ -31,13 +31,13 @@ class Cancelling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a reference does.
+    """The behaviour of a reference.
 
     Attributes:
-        cancelling: what comes of cancelling it.
-        words: of its refusals.
-        state: where it is not cancelled.
-        unreadable: reading it is answered with 500.
+        cancelling: the effect of cancelling it.
+        words: the text of its refusals.
+        state: its state while it is not cancelled.
+        unreadable: whether reading its state is answered with 500.
     """
 
     cancelling: Cancelling = Cancelling.ACTS
@@ -51,15 +51,15 @@ class Puppet:
     """The platform.
 
     Attributes:
-        parts: what references do that do not simply go well.
-        longest: references in a list; a longer one gets a proxy's page of 413.
-        heaviest: bytes of a list, likewise.
-        takes_s: how long a list takes.
-        late_s: how long after its 504 a call acts.
-        down: everything is answered with an empty 200, and nothing is done: what stands before it is in maintenance.
-        calls: calls by endpoint: `list`, `cancel`, `status`; and of the lists those that were `too long`.
-        named: cancelling calls by reference.
-        cancelled: what was cancelled.
+        parts: the behaviour of references that are not simply cancelled.
+        longest: most references in a list. A longer list gets a proxy's 413 page.
+        heaviest: most bytes of a list, likewise.
+        takes_s: seconds that a list takes.
+        late_s: seconds after its 504 at which a call takes effect.
+        down: whether every call gets an empty 200 and has no effect, as from a proxy in maintenance.
+        calls: number of calls by endpoint (`list`, `cancel`, `status`), and of lists that were `too long`.
+        named: number of cancelling calls by reference.
+        cancelled: the cancelled references.
     """
 
     parts: dict[str, Part] = field(default_factory=dict)
@@ -75,12 +75,12 @@ class Puppet:
     _late: set[asyncio.Task[None]] = field(default_factory=set)
 
     def tell(self, references: Iterable[str], part: Part) -> None:
-        """Tells these references what to do."""
+        """Sets the behaviour of references."""
         self.parts |= dict.fromkeys(references, part)
 
     @contextlib.asynccontextmanager
     async def playing(self) -> AsyncIterator[None]:
-        """Listens on a loopback port, until the block ends."""
+        """Listens on a loopback port for a block."""
         app = web.Application()
         app.router.add_put("/consignments/cancellist", self._list)
         app.router.add_put("/consignments/{reference}/cancel", self._one)
@@ -136,7 +136,7 @@ class Puppet:
         return self.parts.get(reference, Part())
 
     def _whole(self, request: web.Request, references: list[str]) -> web.Response | None:
-        """The answer to a call that fails as a whole; None where each reference has its own."""
+        """Returns the answer to a call that fails as a whole; None if each reference has its own."""
         first = [r for r in references if self._part(r).cancelling is Cancelling.ACTS_LATE and not self.named[r]]
         self.named.update(references)
         if any(self._part(r).cancelling is Cancelling.CUTS for r in references) and request.transport:
@@ -173,19 +173,19 @@ def _error(status: int, message: str) -> web.Response:
 
 
 def _page(status: int, title: str) -> web.Response:
-    """What a proxy on the way says."""
+    """Returns the answer of a proxy before the platform."""
     return web.Response(status=status, text=f"<html><h1>{status} {title}</h1></html>", content_type="text/html")
 
 
 def references(count: int, letter: str = "A") -> list[str]:
-    """So many references, told apart from others by their first letter."""
+    """Returns references that begin with a letter of their own."""
     digits = [f"{n:08d}" for n in range(count)]
     return [f"EC-{letter}{d[:2]}-{d[2:5]}-{d[5:]}" for d in digits]
 
 
 @contextlib.asynccontextmanager
 async def staged(folder: Path, puppet: Puppet) -> AsyncIterator[Stage]:
-    """A stage on which the puppet is the platform."""
+    """Opens a stage whose platform is the puppet."""
     settings = {
         "max_concurrent_calls": "8", "lease_seconds": str(LEASE_S), "call_timeout": "5", "retry_base": "0.05",
         "retry_cap": "0.5",

@@ -18,7 +18,7 @@ KINDS = ("valkey", "redis")
 
 @dataclass
 class Server:
-    """A running server on a unix socket, and on a loopback port where one was asked for."""
+    """A running server on a unix socket, and on a loopback port if one is given."""
 
     kind: str
     url: str
@@ -26,7 +26,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def kill(self) -> None:
-        """kill -9, as a crash would."""
+        """Kills the server with SIGKILL, like a crash."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
@@ -37,11 +37,11 @@ class Server:
 
     @property
     def folder(self) -> Path:
-        """Where its data is."""
+        """The folder of its data."""
         return self.path.parent
 
     def restart(self, *, empty: bool = False) -> None:
-        """Starts it again on what it has on disk, or with nothing."""
+        """Starts it again on its data on disk, or empty."""
         if empty:
             shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
             (self.folder / "dump.rdb").unlink(missing_ok=True)
@@ -49,7 +49,7 @@ class Server:
         wait_for_answer(self.path, self.process)
 
     def command_line(self, *words: str | int, login: str | None = None) -> object:
-        """Sends it a command, as an operator does."""
+        """Sends a command, as an operator does."""
         with Redis(unix_socket_path=str(self.path), password=login, decode_responses=True, socket_timeout=10) as redis:
             return redis.execute_command(*words)
 
@@ -66,7 +66,7 @@ def binary(kind: str) -> str:
 
 @contextlib.contextmanager
 def running(kind: str, folder: Path, *options: str, fsync: str = "no") -> Iterator[Server]:
-    """A server with an append-only file in `folder`, ended with the block."""
+    """Runs a server with an append-only file in `folder` for a block."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}.sock"
     command = [
@@ -88,12 +88,12 @@ def running(kind: str, folder: Path, *options: str, fsync: str = "no") -> Iterat
 
 
 def spawn(command: list[str]) -> "subprocess.Popen[bytes]":
-    """Starts a server in silence."""
+    """Starts a server without its output."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for_answer(path: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Waits until a server answers, if only that it wants a password; it has loaded its data by then."""
+    """Waits until a server has loaded its data and answers, even if only that it needs a password."""
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -1,4 +1,4 @@
-"""A stage for acceptance tests: a real server, sandbox and workers, each a process that is ended by its pid."""
+"""A stage for acceptance tests: a real server, sandbox and workers, each a process."""
 
 import contextlib
 import json
@@ -41,30 +41,30 @@ class Platform:
     seed: int = SEED
 
     def references(self, count: int, *, unknown: int = 0) -> list[str]:
-        """References of the world, and some that it does not know."""
+        """Returns references of the sandbox, and some that are unknown to it."""
         return [reference(self.seed, n) for n in range(count)] + [
             reference(self.seed, self.consignments + n) for n in range(unknown)
         ]
 
     def open_references(self, count: int) -> list[str]:
-        """References that are simply cancelled."""
+        """Returns references that can be cancelled."""
         mix = parse_mix(MIX)
         found = [reference(SEED, n) for n in range(self.consignments) if initial_state(SEED, n, mix) in OPEN][:count]
         assert len(found) == count
         return found
 
     def get(self, path: str) -> Any:
-        """A control document."""
+        """Returns a control document of the sandbox."""
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return json.loads(answer.read())
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every call that it has seen, oldest first."""
+        """Returns every call that the sandbox has received, oldest first."""
         with urllib.request.urlopen(self.url + "/sandbox/calls", timeout=30) as answer:
             return [json.loads(line) for line in answer.read().decode().splitlines()]
 
     def send(self, method: str, path: str, body: object) -> Any:
-        """A control request."""
+        """Sends a control request."""
         request = urllib.request.Request(
             self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
         )
@@ -72,7 +72,7 @@ class Platform:
             return json.loads(answer.read())
 
     def record(self, references: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What really happened to them."""
+        """Returns the sandbox's record of these references."""
         rows: list[dict[str, Any]] = []
         for at in range(0, len(references), 5000):
             rows += self.send("POST", "/sandbox/record", list(references[at : at + 5000]))
@@ -87,7 +87,7 @@ class Worker:
     log: Path
 
     def end(self, signum: int = signal.SIGTERM, timeout: float = 40) -> int:
-        """Ends it and answers its exit status."""
+        """Ends the worker and returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signum)
         return self.process.wait(timeout)
@@ -95,7 +95,7 @@ class Worker:
 
 @dataclass
 class Stage:
-    """What a test plays on."""
+    """The server, the sandbox and the workers of a test."""
 
     server: Server
     platform: Platform
@@ -137,7 +137,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def ledger(self) -> AsyncIterator[Ledger]:
-        """The ledger, as a test looks into it."""
+        """Opens the ledger for the test."""
         redis = await connect(self.server.url)
         try:
             ledger = Ledger(redis)
@@ -159,7 +159,7 @@ class Stage:
 
 @contextlib.contextmanager
 def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **options: object) -> Iterator[Platform]:
-    """The sandbox as a process, ended with the block."""
+    """Runs the sandbox as a process for a block."""
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     with (folder / "sandbox.log").open("wb") as log:
         process = processes.Popen(
@@ -201,12 +201,12 @@ async def ended(ledger: Ledger, job: str, within_s: float) -> JobRecord:
 
 
 async def settled(ledger: Ledger, job: str, count: int, within_s: float = 30) -> JobRecord:
-    """Waits until so many references have their result."""
+    """Waits until this many references have a result."""
     return await until(lambda: records.get(ledger, job), lambda r: r.settled >= count, within_s)
 
 
 async def all_results(ledger: Ledger, job: str) -> list[Result]:
-    """Every result of a job."""
+    """Returns every result of a job."""
     return [result async for _, page in results.of_job(ledger, job) for result in page]
 
 
@@ -230,16 +230,17 @@ async def agrees(
     twice: bool = False,
     also: frozenset[Outcome] = frozenset(),
 ) -> Counter[Outcome]:
-    """Checks that every reference has exactly one result, and that it is what really happened.
+    """Checks that every reference has exactly one result, and that it agrees with the record.
 
     Args:
-        stage: where it was played.
+        stage: the stage.
         ledger: its ledger.
         job: the job.
-        references: those that were submitted.
-        maybe: a call may have acted without anybody knowing (a worker was killed): then Cancelled means `cancelled`.
-        twice: another job names them too, and its call may have cancelled them.
-        also: outcomes that stand for a reference that was never cancelled (`aborted`).
+        references: the submitted references.
+        maybe: whether a call may have acted unnoticed, for example of a killed worker. Then a consignment found
+            cancelled has the result `cancelled`.
+        twice: whether another job has the same references, so that its call may have cancelled them.
+        also: further outcomes of references that were never cancelled, such as `aborted`.
     """
     found = await all_results(ledger, job)
     assert Counter(r.reference for r in found) == Counter(references)
@@ -257,7 +258,7 @@ def wrong_results(
     twice: bool = False,
     also: frozenset[Outcome] = frozenset(),
 ) -> list[tuple[Result, dict[str, Any]]]:
-    """Results that are not what really happened, each with the platform's record; see `agrees`."""
+    """Returns the results that disagree with the platform's record, each with its record; see `agrees`."""
     wrong = []
     for result in found:
         row = record[result.reference]
@@ -274,14 +275,16 @@ def wrong_results(
         if row["state"] == "Cancelled":
             allowed.discard(Outcome.FAILED)
         if twice and (result.status is None or result.state in {"Allocated", "ReadyToShip"}):
-            allowed |= also  # no call of this job was taken, or it was read back as open before the other job's call
+            allowed |= (
+                also  # no call of this job took effect, or its state was read as open before the other job's call
+            )
         if result.outcome not in allowed:
             wrong.append((result, row))
     return wrong
 
 
 def log_lines(worker: Worker) -> list[dict[str, Any]]:
-    """What a worker has logged."""
+    """Returns the log lines of a worker."""
     lines = []
     for line in worker.log.read_text(errors="replace").splitlines():
         with contextlib.suppress(ValueError):
@@ -290,7 +293,7 @@ def log_lines(worker: Worker) -> list[dict[str, Any]]:
 
 
 def wait_for(condition: Callable[[], bool], within_s: float) -> None:
-    """Waits until it holds."""
+    """Waits until a condition holds."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to hold in time"

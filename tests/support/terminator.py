@@ -1,4 +1,4 @@
-"""Hands what comes over TLS on to a port of this machine: terminator.py PORT CERTIFICATE KEY; prints its own port."""
+"""Terminates TLS and forwards to a local port: terminator.py PORT CERTIFICATE KEY. Prints its own port."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Waiting on a condition with a deadline, instead of sleeping and hoping."""
+"""Waits for a condition with a deadline, instead of sleeping."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ T = TypeVar("T")
 async def until(
     look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], within_s: float, every_s: float = 0.02
 ) -> T:
-    """Looks again and again until it holds; fails with what was last seen."""
+    """Repeats a check until it holds. After the deadline it fails with the last value."""
     deadline = time.monotonic() + within_s
     while True:
         seen = await look()

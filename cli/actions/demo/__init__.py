@@ -1,1 +1,1 @@
-"""What `cancellist demo` does: a file is made up, cancelled, and each result held against the platform's record."""
+"""What `cancellist demo` does: it cancels a generated file and compares each result with the platform's record."""

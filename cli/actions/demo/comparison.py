@@ -1,4 +1,4 @@
-"""Whether every result agrees with what the platform's own record says. Pure."""
+"""Compares every result with the platform's own record. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ _TOO_LATE = frozenset({"Manifested", "InTransit", "Delivered"})
 
 @dataclass(slots=True)
 class Verdict:
-    """What results say and what the record says.
+    """The comparison of results and record.
 
     Attributes:
-        results: results by outcome.
-        record: what the record says, by the outcome that is true by it; None where none is, since nothing happened.
-        wrong: outcomes of which some result is not what the record says, or is missing, with how many.
-        examples: a line for each of the first few disagreements.
+        results: how many results have each outcome.
+        record: how many references have each outcome by the record. None: the consignment is still open.
+        wrong: by outcome, how many results are missing or disagree with the record.
+        examples: a line for each disagreement.
     """
 
     results: Counter[Outcome] = field(default_factory=Counter)
@@ -30,17 +30,17 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether each reference has exactly one result, and that is true."""
+        """Whether each reference has exactly one result, and all agree with the record."""
         return not self.examples
 
     def differ(self, words: str, *outcomes: Outcome | None) -> None:
-        """Notes a disagreement."""
+        """Records a disagreement."""
         self.wrong.update(outcome for outcome in outcomes if outcome)
         self.examples.append(words)
 
 
 def truth(row: Mapping[str, Any]) -> Outcome | None:
-    """The outcome that is true by a row of the record; None where the consignment is as open as it was."""
+    """Returns the outcome that a row of the record shows; None if the consignment is still open."""
     initial = row["initial_state"]
     if row["cancelled_by_call"] is not None:
         return Outcome.CANCELLED
@@ -52,7 +52,7 @@ def truth(row: Mapping[str, Any]) -> Outcome | None:
 
 
 def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    """Holds each result against the record, reference by reference."""
+    """Compares the results with the record, reference by reference."""
     verdict = Verdict()
     found: dict[str, list[Outcome]] = {}
     for result in results:
@@ -64,11 +64,12 @@ def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mappi
         verdict.record[expected] += 1
         _compare(verdict, reference, expected, found.pop(reference, []))
     for reference, outcomes in found.items():
-        verdict.differ(f"{reference} was not handed in, and is said to be {_said(outcomes)}", *outcomes)
+        verdict.differ(f"{reference} was not handed in, but has the result {_said(outcomes)}", *outcomes)
     verdict.record[Outcome.INVALID] += export.malformed
     if verdict.results[Outcome.INVALID] != export.malformed:
         verdict.differ(
-            f"{export.malformed} rows are malformed, {verdict.results[Outcome.INVALID]} are said to be", Outcome.INVALID
+            f"{export.malformed} rows are malformed, but {verdict.results[Outcome.INVALID]} have the result invalid",
+            Outcome.INVALID,
         )
     return verdict
 
@@ -76,8 +77,8 @@ def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mappi
 def _compare(verdict: Verdict, reference: str, expected: Outcome | None, outcomes: Sequence[Outcome]) -> None:
     if list(outcomes) == [expected]:
         return
-    is_said = f"is said to be {_said(outcomes)}" if outcomes else "has no result"
-    verdict.differ(f"{reference} is {expected or 'open as before'} by the record, and {is_said}", expected, *outcomes)
+    is_said = f"has the result {_said(outcomes)}" if outcomes else "has no result"
+    verdict.differ(f"{reference} is {expected or 'still open'} by the record, but {is_said}", expected, *outcomes)
 
 
 def _said(outcomes: Sequence[Outcome]) -> str:

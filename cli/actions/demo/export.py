@@ -1,4 +1,4 @@
-"""A realistic export: the orders of a shop, as its warehouse system would write them, and what is true of each row."""
+"""Generates a realistic CSV export of a shop's orders, as a warehouse system would write it."""
 
 import csv
 import random
@@ -18,11 +18,11 @@ HEADER: Final = (
 )  # fmt: skip
 
 SHARES: Final = {"duplicate": 0.02, "malformed": 0.002, "manifested": 0.015, "unknown": 0.004, "cancelled": 0.006}
-"""Of all rows; the rest can be cancelled."""
+"""Shares of all rows by kind. The rest can be cancelled."""
 _EACH_KIND_FROM: Final = 20
-"""Rows from which on each kind occurs."""
+"""From this many rows on, each kind occurs at least once."""
 _UNTIDY: Final = 0.03
-"""Share of references that stand in small letters or between spaces."""
+"""Share of references in lower case or with spaces around them."""
 
 _MANIFESTED: Final = frozenset({"Manifested", "InTransit", "Delivered"})
 _CUSTOMERS: Final = (
@@ -42,13 +42,13 @@ _MALFORMED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The file that was written.
+    """The generated file.
 
     Attributes:
-        references: the well-formed ones, each once.
-        malformed: rows without a reference.
-        duplicates: rows that name a reference again.
-        consignments: how many the platform must be seeded with.
+        references: the well-formed references, each once.
+        malformed: number of rows without a reference.
+        duplicates: number of rows that repeat a reference.
+        consignments: number of consignments the platform must be seeded with.
     """
 
     path: Path
@@ -59,12 +59,12 @@ class Export:
 
 
 def consignments(rows: int) -> int:
-    """How many the platform is seeded with: enough of each state for so many rows."""
+    """Returns how many consignments the platform needs to have enough of each state for these rows."""
     return 1_000 + 2 * rows
 
 
 def write(path: Path, rows: int) -> Export:
-    """Writes so many rows; the same number always makes the same file, but for its dates."""
+    """Writes a file with this many rows. The same number gives the same file, except for its dates."""
     rng = random.Random(SEED)
     quotas = _quotas(rows)
     references = [
@@ -89,7 +89,7 @@ def _quotas(rows: int) -> dict[str, int]:
 
 
 def _seeded(open_ones: int, quotas: dict[str, int]) -> Iterator[str]:
-    """References of the platform's own consignments, as many in each class of state as are wanted."""
+    """Yields references of the platform's consignments: as many in each class of state as the quotas say."""
     mix: Mix = parse_mix(MIX)
     left = {"open": open_ones, "manifested": quotas["manifested"], "cancelled": quotas["cancelled"]}
     for index in range(consignments(open_ones + sum(quotas.values()))):

@@ -1,4 +1,4 @@
-"""The demonstration's processes: the local platform and a worker, each ended by its own process id."""
+"""Starts and stops the demo's processes: the local platform and a worker."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ _ROOT: Final = Path(cancellist.__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The local platform, as it is asked what really happened."""
+    """The local platform's record of what really happened."""
 
     url: str
 
     async def record(self, references: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What really happened to these references."""
+        """Returns the record's row of each reference."""
         rows: dict[str, dict[str, Any]] = {}
         for at in range(0, len(references), _SLICE):
             part = list(references[at : at + _SLICE])
@@ -38,7 +38,7 @@ class Platform:
         return rows
 
     async def stats(self) -> dict[str, Any]:
-        """What callers did."""
+        """Returns the platform's statistics of calls."""
         answer: dict[str, Any] = await asyncio.to_thread(self._ask, "/sandbox/stats", None)
         return answer
 
@@ -49,13 +49,13 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The worker, and where it logs."""
+    """The worker's process and its log file."""
 
     process: asyncio.subprocess.Process
     log: Path
 
     async def died(self) -> CancellistError:
-        """Waits until it has ended, which it should not; answers what to say then."""
+        """Waits until the worker ends, which it should not; returns the error to raise."""
         status = await self.process.wait()
         words = self.log.read_text(errors="replace").strip().splitlines()
         return CancellistError(f"the demo's worker ended with {status}: {words[-1] if words else 'it said nothing'}")
@@ -63,10 +63,10 @@ class Worker:
 
 @asynccontextmanager
 async def platform(folder: Path, *, consignments: int, seed: int, mix: str) -> AsyncIterator[Platform]:
-    """The local platform on a free port.
+    """Runs the local platform on a free port.
 
     Raises:
-        CancellistError: it does not start.
+        CancellistError: the platform does not start.
     """
     log = folder / "sandbox.log"
     arguments = ["--json", "--port", "0", "--seed", str(seed), "--mix", mix, "--consignments", str(consignments)]
@@ -82,7 +82,7 @@ async def platform(folder: Path, *, consignments: int, seed: int, mix: str) -> A
 
 @asynccontextmanager
 async def worker(folder: Path, settings: dict[str, str]) -> AsyncIterator[Worker]:
-    """A worker with these settings and no others."""
+    """Runs a worker with these settings only."""
     log = folder / "worker.log"
     environment = {f"CANCELLIST_{name.upper()}": value for name, value in settings.items()}
     async with _process(("cancellist", "worker", "--json"), folder, environment, log) as process:
@@ -99,10 +99,9 @@ async def _first_line(process: asyncio.subprocess.Process) -> bytes:
 async def _process(
     command: Sequence[str], folder: Path, settings: dict[str, str], log: Path, *, answers: bool = False
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Python module as a process of its own, ended with the block.
+    """Runs a Python module as a process, and ends it at the end of the block.
 
-    It runs in a folder without an `.env`, and in a session of its own: Ctrl-C on the terminal reaches only the demo,
-    which ends it.
+    Its folder has no `.env`. It has a session of its own, so that Ctrl-C reaches only the demo, which then ends it.
     """
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     with log.open("wb") as out:
@@ -118,7 +117,7 @@ async def _process(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Asks it to end, and insists where it does not."""
+    """Terminates the process, and kills it if it does not end in time."""
     if process.returncode is not None:
         return
     try:

@@ -1,4 +1,4 @@
-"""The demonstration from beginning to end."""
+"""Runs the demo from beginning to end."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ _LOOK_EVERY_S: Final = 0.05
 
 
 def demo(rows: int, *, keep: bool, as_json: bool) -> int:
-    """Runs the demonstration; answers the exit status."""
+    """Runs the demo and returns the exit status."""
     _forget_settings()
     with _folder(keep=keep) as folder:
         document = session.run(_demo(rows, folder))
@@ -48,7 +48,7 @@ def demo(rows: int, *, keep: bool, as_json: bool) -> int:
 
 
 def _forget_settings() -> None:
-    """Nothing that the user has set counts here: neither for this process nor for those that it starts."""
+    """Removes the user's settings from the environment of this process and of those it starts."""
     for name in list(os.environ):
         if name.upper().startswith("CANCELLIST_"):
             del os.environ[name]
@@ -97,7 +97,7 @@ def _settings_of(settings: Settings, platform: Platform) -> dict[str, str]:
 
 
 async def _begun(opened: Opened) -> None:
-    """Waits until a worker is there."""
+    """Waits until a worker is running."""
     while True:
         if (await accounts.gate(opened.ledger, DEFAULT_ACCOUNT)).workers:
             return
@@ -105,7 +105,7 @@ async def _begun(opened: Opened) -> None:
 
 
 async def _cancel(opened: Opened, export: Export, settings: Settings) -> Snapshot:
-    """Hands the file in, as `enqueue` does, and shows the progress until the job has ended."""
+    """Creates a job from the file, as `enqueue` does, and shows its progress until it has ended."""
     pattern = ReferencePattern(settings.reference_pattern)
     with input_file.opened([str(export.path)], pattern=pattern, listed=_LISTED) as feed:
         order = JobRequest(reason="demonstration", requested_by="cancellist demo")
@@ -116,7 +116,7 @@ async def _cancel(opened: Opened, export: Export, settings: Settings) -> Snapsho
 
 
 async def _while_alive(worker: Worker, work: Coroutine[Any, Any, T]) -> T:
-    """Does the work, which a worker that ends makes an error."""
+    """Awaits the work, and raises an error if the worker ends first."""
     working, dying = asyncio.create_task(work), asyncio.create_task(worker.died())
     try:
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""What the demonstration has shown: as a document, and as a table for people."""
+"""The demo's summary, as a JSON document and as a table."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _CALLS = {"cancellist": "with lists", "cancel": "with one reference", "status": 
 
 
 def document(rows: int, export: Export, seen: Snapshot, verdict: Verdict, stats: dict[str, Any]) -> dict[str, Any]:
-    """All of it as one JSON document."""
+    """Returns the summary as a JSON document."""
     record = seen.record
     seconds = ((record.finished_at_ms or seen.now_ms) - (record.started_at_ms or record.created_at_ms)) / 1000
     return {
@@ -45,7 +45,7 @@ def document(rows: int, export: Export, seen: Snapshot, verdict: Verdict, stats:
 
 
 def tell(found: dict[str, Any]) -> None:
-    """Prints the summary for people, on standard output."""
+    """Prints the summary as a table on standard output."""
     table = heading("outcome", "results", "platform's record", "", right=["results", "platform's record"])
     for name, row in found["outcomes"].items():
         agrees = Text("agrees", style="green") if row["agrees"] else Text("DISAGREES", style="bold red")

@@ -1,1 +1,1 @@
-"""What `cancellist doctor` does: looks at the settings, the server and the platform, and says what must be mended."""
+"""What `cancellist doctor` does: it checks settings, server, platform and machine, and says what to fix."""

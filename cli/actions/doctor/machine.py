@@ -1,4 +1,4 @@
-"""What is checked on this machine: settings, disk and the embedded server's socket."""
+"""Checks of this machine: settings, disk and the embedded server's socket."""
 
 import os
 import shutil
@@ -18,35 +18,35 @@ _PRIVATE = 0o077
 
 
 def settings(role: Role) -> tuple[Settings | None, CheckResult]:
-    """The settings of this process, where they can be read; only a worker wants a key."""
+    """Checks the settings of this process and returns them; None if they are wrong. Only a worker needs keys."""
     try:
         found = load()
         if role is Role.WORKER:
             for name in found.account_names:
                 found.check_key(name)
     except SettingsError as error:
-        return None, failed("settings", str(error), "no command starts", "mend the setting that is named")
+        return None, failed("settings", str(error), "no command starts", "fix this setting")
     except (OSError, UnicodeError) as error:
-        return None, failed("settings", f"they cannot be read ({type(error).__name__})", "no command starts",
-                            "see to the file .env here, and to the one that CANCELLIST_CONFIG names")  # fmt: skip
+        return None, failed("settings", f"the settings cannot be read ({type(error).__name__})", "no command starts",
+                            "check the file .env here, and the file that CANCELLIST_CONFIG names")  # fmt: skip
     return found, ok("settings", "read from the environment" + "".join(f", {name}" for name in _files()))
 
 
 def unknown_names() -> CheckResult:
-    """Whether there are settings that nobody reads: misspelt ones are passed over."""
+    """Checks for names of settings that do not exist, such as misspelt ones, which are ignored."""
     try:
         strange = odd_names()
     except SettingsError:
         return skipped("names", "the settings cannot be read")
     if not strange:
-        return ok("names", "every setting that is given is known")
+        return ok("names", "the name of every setting is known")
     return warning("names", "; ".join(strange), "they have no effect", "see docs/reference/settings.md for the names")
 
 
 def disk(folder: Path, *, embedded: bool) -> CheckResult:
-    """Whether the embedded server has room for its append-only file."""
+    """Checks that the embedded server has disk space for its append-only file."""
     if not embedded:
-        return skipped("disk", "the server is not ours: free space of its disk cannot be seen from here")
+        return skipped("disk", "the server is not embedded: the free space of its disk cannot be seen from here")
     there = next((part for part in (folder, *folder.parents) if part.is_dir()), Path("/"))
     free = shutil.disk_usage(there).free
     written = sum(file.stat().st_size for file in folder.rglob("*.aof") if file.is_file()) if folder.is_dir() else 0
@@ -54,24 +54,29 @@ def disk(folder: Path, *, embedded: bool) -> CheckResult:
     if free < _LEAST_FREE:
         return failed("disk", found, "the server refuses writes that it cannot save", "free some space")
     if free < max(_LITTLE_FREE, 2 * written):
-        return warning("disk", found, "the file is rewritten now and then, beside the old one", "free some space")
+        return warning(
+            "disk",
+            found,
+            "the append-only file is rewritten at times, and needs room beside the old one",
+            "free some space",
+        )
     return ok("disk", found)
 
 
 def socket(path: Path | None, tcp_port: int | None) -> CheckResult:
-    """Whether nobody but this user reaches the embedded server.
+    """Checks that only this user can reach the embedded server.
 
     Args:
-        path: its socket; None where there is no embedded server.
-        tcp_port: where it listens on the network; 0 where it does not, None where that is unknown.
+        path: the server's socket; None without an embedded server.
+        tcp_port: the server's TCP port; 0 if it has none, None if that is unknown.
     """
     if path is None:
-        return skipped("socket", "the server is not ours")
+        return skipped("socket", "the server is not embedded")
     facts = path.stat()
     mode = stat.S_IMODE(facts.st_mode)
     if tcp_port:
         return failed("socket", f"the embedded server listens on port {tcp_port}", "others may reach it",
-                      "end it: it was not started by cancellist")  # fmt: skip
+                      "stop that server: cancellist did not start it")  # fmt: skip
     if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != os.getuid() or mode & _PRIVATE:
         return failed("socket", f"{path} has mode {mode:o}", "other users of this machine may reach the server",
                       f"chmod 700 {path}")  # fmt: skip

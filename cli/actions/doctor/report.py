@@ -1,4 +1,4 @@
-"""Findings for people, and as JSON."""
+"""Prints the results of checks as a table or as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _STYLES = {
 
 
 def show(findings: Sequence[CheckResult], *, as_json: bool) -> None:
-    """Prints what was found."""
+    """Prints the results of all checks."""
     if as_json:
         emit({"ok": not exit_status(findings), "checks": [_document(finding) for finding in findings]})
         return
@@ -33,17 +33,17 @@ def show(findings: Sequence[CheckResult], *, as_json: bool) -> None:
 
 
 def exit_status(findings: Sequence[CheckResult]) -> int:
-    """1 where something must be mended."""
+    """Returns 1 if a check failed, else 0."""
     return int(any(finding.verdict is CheckStatus.FAILED for finding in findings))
 
 
 def _alike(finding: CheckResult) -> tuple[CheckStatus, str]:
-    """What is skipped in a row for one reason is one line."""
+    """Groups checks that are skipped one after the other for the same reason into one line."""
     return finding.verdict, finding.found if finding.verdict is CheckStatus.SKIPPED else finding.check
 
 
 def _told(finding: CheckResult) -> Text:
-    """What was found, what it means and how to mend it, each in lines of its own."""
+    """Returns what was found, its effect and how to fix it, each on lines of its own."""
     parts = [cell(finding.found, "dim" if finding.verdict is CheckStatus.SKIPPED else "")]
     if finding.means:
         parts.append(cell(finding.means))
@@ -58,8 +58,8 @@ def _summary(findings: Sequence[CheckResult]) -> str:
     noted = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
     if counts[CheckStatus.FAILED]:
         things = "1 thing" if counts[CheckStatus.FAILED] == 1 else f"{counts[CheckStatus.FAILED]} things"
-        return f"{things} must be mended{noted}"
-    return f"nothing must be mended{noted}"
+        return f"{things} must be fixed{noted}"
+    return f"nothing must be fixed{noted}"
 
 
 def _document(finding: CheckResult) -> dict[str, str]:

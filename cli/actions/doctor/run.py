@@ -1,4 +1,4 @@
-"""The whole examination, in the order in which one thing stands on another."""
+"""Runs all checks; those that others depend on come first."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _PLATFORM_S = 20.0
 
 
 def examine(role: Role) -> list[CheckResult]:
-    """Examines everything; whatever is wrong is a finding, never an error."""
+    """Runs all checks and returns their results in order. It raises no error: each problem is a failed check."""
     settings, read = machine.settings(role)
     names = machine.unknown_names() if settings else skipped("names", "the settings cannot be read")
     if settings is None:
@@ -35,7 +35,7 @@ async def _account(settings: Settings, name: str, role: Role) -> list[CheckResul
     try:
         account = platform.subscription(settings, name)
     except SettingsError as error:
-        return [failed(f"key {name}", str(error), "nothing is cancelled", "mend the setting that is named")]
+        return [failed(f"key {name}", str(error), "nothing is cancelled", "fix this setting")]
     found = [platform.transport(account), await _key(account, role)]
     return [*found, platform.deallocation(name)] if settings.of(name).deallocate_first else found
 
@@ -48,4 +48,4 @@ async def _key(account: Subscription, role: Role) -> CheckResult:
             return await platform.key(account)
     except TimeoutError:
         return failed(f"key {account.name}", f"{account.url} does not answer within {_PLATFORM_S:.0f} s",
-                      "nothing is cancelled", "see to the network and its proxies")  # fmt: skip
+                      "nothing is cancelled", "check the network and its proxies")  # fmt: skip

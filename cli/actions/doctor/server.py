@@ -1,4 +1,4 @@
-"""What is checked of the server: reached once, then one small check after the other."""
+"""Checks of the server: one connection, then one check after the other."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ CHECKS = (
 
 
 async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> list[CheckResult]:
-    """All that is to be said of the server; where it is not reached, why, and what could not be looked at."""
+    """Runs all checks of the server. If it cannot be reached, one check says why and the others are skipped."""
     own = None if settings.redis_url else EmbeddedServer(settings.data_dir, fsync=settings.fsync, on_wait=say)
     disk = machine.disk(settings.data_dir, embedded=own is not None)
     try:
@@ -65,24 +65,24 @@ async def examine(settings: Settings, role: Role, accounts: Sequence[str]) -> li
 
 
 def encryption(address: Address) -> CheckResult:
-    """Whether what is said to the server is read by nobody else."""
+    """Checks that the connection to the server is encrypted, or stays on this machine."""
     match address:
         case UnixAddress():
             return ok("tls", "a socket on this machine")
         case TcpAddress(tls=Tls(verified=True, check_hostname=True)):
             return ok("tls", "TLS, the server's certificate is verified")
         case TcpAddress(tls=Tls()):
-            return warning("tls", "TLS, but its certificate is not verified in full", "another may pose as the server",
-                           "leave ssl_cert_reqs and ssl_check_hostname out; give ssl_ca_certs")  # fmt: skip
+            return warning("tls", "TLS, but its certificate is not verified in full", "another can pose as the server",
+                           "remove ssl_cert_reqs and ssl_check_hostname from the URL; give ssl_ca_certs")  # fmt: skip
         case TcpAddress(host=host) if is_loopback(host):
             return ok("tls", "none, on this machine")
         case _:
-            return warning("tls", "none", "the password and every reference can be read on the way",
-                           "use rediss:// where the network is not private")  # fmt: skip
+            return warning("tls", "none", "others on the network can read the password and every reference",
+                           "use rediss:// unless the network is private")  # fmt: skip
 
 
 async def _probed(ledger: Ledger, role: Role) -> tuple[CheckResult, Probed | None]:
-    """What a script shows that touches keys as the ledger's do; a reader runs none."""
+    """Runs a script that touches keys as the ledger's scripts do. A reader runs no scripts, so it is skipped."""
     probed: Probed | None = None
 
     async def try_it() -> CheckResult:
@@ -96,7 +96,7 @@ async def _probed(ledger: Ledger, role: Role) -> tuple[CheckResult, Probed | Non
 
 
 async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[CheckResult], ServerInfo | None]:
-    """What the server says of itself."""
+    """Runs the checks that need only the server's INFO and configuration."""
     words: ServerInfo | None = None
 
     async def ask() -> CheckResult:
@@ -117,7 +117,7 @@ async def _told(ledger: Ledger, probed: Probed | None) -> tuple[list[CheckResult
 
 
 async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[CheckResult]:
-    """What has to be tried, or read from the ledger."""
+    """Runs the checks that try commands or read the ledger."""
     checks: dict[str, Callable[[], Awaitable[CheckResult]]] = {
         "latency": lambda: server.latency(ledger.redis),
         "permissions": lambda: acl.permitted(ledger.redis, ledger.keys, role),
@@ -134,28 +134,30 @@ async def _tried(ledger: Ledger, role: Role, accounts: Sequence[str]) -> list[Ch
 
 
 async def _bounded(name: str, work: Callable[[], Awaitable[CheckResult]]) -> CheckResult:
-    """What a check finds, or that it could not be made: an examination goes on whatever one part of it meets."""
+    """Runs a check within `CHECK_S`. An error or a timeout becomes a failed check, so that the others still run."""
     try:
         async with asyncio.timeout(CHECK_S):
             return await work()
     except TimeoutError:
-        return failed(name, f"no answer within {CHECK_S:.0f} s", "the server is stuck or overloaded", "see its log")
+        return failed(
+            name, f"no answer within {CHECK_S:.0f} s", "the server is stuck or overloaded", "see the server's log"
+        )
     except LedgerRefusedError as error:
         return skipped(name, str(error))
     except CancellistError as error:
         found, _, mend = str(error).rpartition(": ")
-        return failed(name, found, "it could not be looked at", mend)
+        return failed(name, found, "it could not be checked", mend)
     except Exception as error:  # noqa: BLE001 - what is strange is a finding too; its text may hold anything
-        return failed(name, f"it could not be looked at ({type(error).__name__})", "the server answers strangely",
+        return failed(name, f"it could not be checked ({type(error).__name__})", "the server gave an unexpected answer",
                       "is it a Redis or Valkey server, and is this namespace cancellist's?")  # fmt: skip
 
 
 async def _started(own: EmbeddedServer | None) -> str:
-    """Starts the embedded server, or joins it, in a thread that does not keep this process from ending.
+    """Starts the embedded server, or connects to it, in a daemon thread; returns its URL.
 
     Raises:
-        LedgerUnavailableError: it cannot be started.
-        TimeoutError: it takes longer.
+        LedgerUnavailableError: the server cannot be started.
+        TimeoutError: it does not start within `START_S`.
     """
     if own is None:
         raise TypeError(own)

@@ -95,7 +95,7 @@ def test_one_account_is_paused_while_the_other_goes_on(desk: Desk, ledger):
         "north": "paused",
     }
     told = desk.ok("resume", held)
-    assert "its account is paused: `cancellist resume --account north` lets it go on" in told.err
+    assert "its account is paused: `cancellist resume --account north` resumes it" in told.err
     assert desk.ok("resume", "--account", "north").out == "running\n"
     desk.ok("worker", "--burst", **NORTH)
     assert desk.ok("status", held, "--json").document["state"] == "completed"
@@ -172,7 +172,7 @@ async def test_accounts_lists_state_host_and_limits_and_never_a_key(desk: Desk, 
 def test_a_misspelt_setting_in_the_environment_is_told_and_one_of_an_account_stops_the_command(desk: Desk, ledger):
     told = desk.ok("accounts", max_concurent_calls="3")
     wanted = (
-        "CANCELLIST_MAX_CONCURENT_CALLS is no setting and is passed over; did you mean CANCELLIST_MAX_CONCURRENT_CALLS?"
+        "CANCELLIST_MAX_CONCURENT_CALLS is not a setting and is ignored; did you mean CANCELLIST_MAX_CONCURRENT_CALLS?"
     )
     assert told.err == f"cancellist: {wanted}\n"
     assert wanted in desk.ok("worker", "--burst", max_concurent_calls="3").err
@@ -224,6 +224,6 @@ def test_the_list_of_jobs_says_that_an_account_is_paused_and_how_it_goes_on(desk
     desk.ok("pause", "--account", "north", **NORTH)
     shown = desk.ok("jobs")
     assert "queued, account paused" in next(line for line in shown.out.splitlines() if line.startswith(job))
-    assert shown.err == "account north is paused: `cancellist resume --account north` lets it go on\n"
+    assert shown.err == "account north is paused: `cancellist resume --account north` resumes it\n"
     desk.ok("abort", job)
     assert desk.ok("jobs").err == ""

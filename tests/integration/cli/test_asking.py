@@ -73,7 +73,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for_and_is_no_yes(desk: Desk
     for written in ("", "printf y >&3;"):
         done = desk.shell(f"mkfifo pipe; exec 3<>pipe; rm pipe; {written} $c abort {job} <&3")
         assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), done
-        assert "no answer has come" in done.err
+        assert "no answer came on standard input" in done.err
         assert "--yes" in done.err
         assert state(desk, job) == "held"
     assert desk.shell(f"mkfifo pipe; exec 3<>pipe; rm pipe; $c abort --yes {job} <&3").out == "aborted\n"

@@ -63,7 +63,7 @@ def test_for_people_it_says_what_it_means_and_how_to_mend_it(desk: Desk) -> None
     assert done.status == 1
     assert "refuses the key (HTTP 401)" in done.out
     assert "→ set CANCELLIST_API_KEY" in done.out
-    assert "1 thing must be mended" in done.err
+    assert "1 thing must be fixed" in done.err
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_dry_run_reads_all_touches_no_server_and_says_what_would_be_handed_in(
             1,
         ),
         (b"EC-000-05D-1NS", ["--max-invalid", "lots"], "neither a number such as 20 nor a share such as 10%", 2),
-        (b"EC-000-05D-1NS", ["--delimiter", "ab"], "it is one character", 2),
+        (b"EC-000-05D-1NS", ["--delimiter", "ab"], "give one character", 2),
         (b"EC-000-05D-1NS", ["--column", " "], "it is empty", 2),
         (b'{"a": ["EC-000-05D-1NS"]}', ["--no-header"], "the input is JSON", 1),
         (b"EC-000-05D-1NS,x\n", ["--no-header", "--column", "Reference"], "give the number of the column", 1),

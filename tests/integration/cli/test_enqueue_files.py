@@ -93,7 +93,7 @@ def test_a_dry_run_says_how_each_file_was_understood_and_shows_malformed_lines(d
     (given,) = desk.fresh(1)
     csv = desk.file("shown.csv", f"# by us\nOrder;Consignment Reference\n1;{given}\n2;oops\n3;\n")
     one = desk.ok("enqueue", csv, "--dry-run")
-    assert "CSV, utf-8, parted by semicolons, column 'Consignment Reference'" in one.out
+    assert "CSV, utf-8, separated by semicolons, column 'Consignment Reference'" in one.out
     assert "line 4: oops" in one.err
     assert "the first line was passed over" in one.err
     lines = desk.file("shown.txt", given.encode("utf-16"))

@@ -118,7 +118,7 @@ def test_what_nobody_foresaw_is_one_line_and_its_trace_is_kept_without_secrets(d
         done = desk.run("status", job, api_key=SECRET)
         shown = desk.run("status", job, "--json", api_key=SECRET, debug="1")
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1), done
-    assert done.err.startswith("cancellist: this is a fault of cancellist: ValueError: ")
+    assert done.err.startswith("cancellist: this is a bug in cancellist: ValueError: ")
     [kept] = desk.folder.glob("cancellist-*.log")
     assert str(kept) in done.err
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600

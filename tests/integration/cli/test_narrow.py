@@ -27,10 +27,10 @@ def shown(desk: Desk, *arguments: object) -> list[str]:
 def test_accounts_shows_what_keeps_an_account_from_going_on(desk: Desk):
     done = desk.ok("pause")
     assert done.out == "paused\n"
-    assert "all of account default is paused" in done.err
+    assert "account default is paused" in done.err
     words = " ".join(" ".join(shown(desk, "accounts")).split())
     assert "default paused" in words
-    assert "`cancellist resume` lets it go on" in words
+    assert "`cancellist resume` resumes it" in words
     done = desk.ok("resume")
     assert done.out == "running\n"
     assert "account default" in done.err

@@ -173,7 +173,7 @@ def test_the_first_signal_ends_it_while_nobody_reads_a_named_pipe(desk: Desk, jo
     path = desk.folder / f"unread-{number}"
     os.mkfifo(path)
     with desk.started("results", job, "--output", path.name) as process:
-        assert process.stderr.readline() == f"waiting until somebody reads {path.name}\n"
+        assert process.stderr.readline() == f"waiting for a reader of {path.name}\n"
         process.send_signal(number)
         assert process.wait(10) == 128 + number
         assert process.stderr.read() == ""

@@ -52,7 +52,10 @@ def test_an_error_in_a_group_is_told_as_itself(capsys, group):
 
 def test_what_the_machine_refuses_is_one_line(capsys):
     error = FileNotFoundError(2, "No such file or directory", "/some/where")
-    assert told(capsys, error) == (1, "cancellist: this machine refuses: No such file or directory: /some/where\n")
+    assert told(capsys, error) == (
+        1,
+        "cancellist: the operating system reports: No such file or directory: /some/where\n",
+    )
 
 
 @pytest.mark.parametrize(

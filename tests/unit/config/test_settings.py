@@ -191,7 +191,7 @@ def test_a_host_that_wants_a_key_must_be_given_one(monkeypatch: pytest.MonkeyPat
 
 def test_a_configuration_file_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANCELLIST_CONFIG", "none.toml")
-    with pytest.raises(SettingsError, match=r"CANCELLIST_CONFIG names none\.toml, which is no file"):
+    with pytest.raises(SettingsError, match=r"CANCELLIST_CONFIG names none\.toml, which does not exist"):
         load()
 
 
@@ -306,13 +306,11 @@ def test_a_setting_that_was_removed_is_named_as_such(
 ) -> None:
     assert name.lower() not in FIELDS
     monkeypatch.setenv(f"CANCELLIST_{name}", "1")
-    assert odd_names() == [
-        f"CANCELLIST_{name} is no setting any more and is passed over: it is a constant of flow control"
-    ]
+    assert odd_names() == [f"CANCELLIST_{name} is no longer a setting and is ignored: it is a constant of flow control"]
     file = tmp_path / "cancellist.toml"
     file.write_text(f"{name.lower()} = 1\n")
     monkeypatch.setenv("CANCELLIST_CONFIG", str(file))
-    with pytest.raises(SettingsError, match="is no setting any more: it is a constant of flow control, take it out"):
+    with pytest.raises(SettingsError, match="is not a setting any more: it is a constant of flow control, remove it"):
         load()
 
 

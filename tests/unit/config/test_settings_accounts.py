@@ -163,9 +163,9 @@ def test_a_key_is_set_in_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "cannot be read: No such file"), (b" \n", "holds no key"), (f"{KEY}\n{KEY}".encode(), "is no key"),
-        (b"\xff\xfe" + KEY.encode(), "is no text file"), ("schlüssel".encode(), "is no key"),
-        (b"x" * 5000, "is no key"), (f'"{KEY}"\n'.encode(), "with a quote"), (f"'{KEY}'".encode(), "with a quote"),
+        (None, "cannot be read: No such file"), (b" \n", "holds no key"), (f"{KEY}\n{KEY}".encode(), "is not a key"),
+        (b"\xff\xfe" + KEY.encode(), "is not a text file"), ("schlüssel".encode(), "is not a key"),
+        (b"x" * 5000, "is not a key"), (f'"{KEY}"\n'.encode(), "with a quote"), (f"'{KEY}'".encode(), "with a quote"),
     ],
 )  # fmt: skip
 def test_a_file_that_holds_no_key_is_an_error_that_names_setting_and_file(
@@ -235,7 +235,7 @@ def test_no_secret_of_an_account_is_shown(monkeypatch: pytest.MonkeyPatch) -> No
         ("NORTH", "x", "CANCELLIST_ACCOUNTS__NORTH: "),
         ("_NORTH__BURST", "2", "CANCELLIST_ACCOUNTS___NORTH: an account's name has"),
         ("N" * 33 + "__BURST", "2", "an account's name has"),
-        ("NORTH__API_KEY", f"{KEY} {KEY}", "CANCELLIST_ACCOUNTS__NORTH__API_KEY: is no key"),
+        ("NORTH__API_KEY", f"{KEY} {KEY}", "CANCELLIST_ACCOUNTS__NORTH__API_KEY: is not a key"),
     ],
 )
 def test_a_wrong_setting_of_an_account_is_named(
@@ -253,12 +253,15 @@ def test_a_key_does_not_travel_in_the_clear_for_any_account(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("max_atempts = 3\n", "c.toml: max_atempts is no setting; did you mean max_attempts?"),
-        ("MAX_ATTEMPTS = 3\n", "c.toml: MAX_ATTEMPTS is no setting; did you mean max_attempts?"),
-        ("[acounts.north]\nburst = 1\n", "c.toml: acounts is no setting; did you mean accounts?"),
+        ("max_atempts = 3\n", "c.toml: max_atempts is not a setting; did you mean max_attempts?"),
+        ("MAX_ATTEMPTS = 3\n", "c.toml: MAX_ATTEMPTS is not a setting; did you mean max_attempts?"),
+        ("[acounts.north]\nburst = 1\n", "c.toml: acounts is not a setting; did you mean accounts?"),
         ("[accounts.north]\nbust = 1\n", "CANCELLIST_ACCOUNTS__NORTH__BUST: no such setting; did you mean BURST?"),
         ("[accounts.'a b']\nburst = 1\n", "CANCELLIST_ACCOUNTS__A B: an account's name has"),
-        ("[accounts.A]\n[accounts.a]\n", "c.toml: names of accounts are in lower case, and two are then the same"),
+        (
+            "[accounts.A]\n[accounts.a]\n",
+            "c.toml: two accounts have the same name: upper and lower case count as equal",
+        ),
         ("accounts = 3\n", "CANCELLIST_ACCOUNTS: must be tables, [accounts.NAME]"),
     ],
 )
@@ -295,9 +298,9 @@ def test_a_misspelt_name_in_the_environment_or_dotenv_is_told_with_the_nearest_o
     told: list[str] = []
     load(told.append)
     assert told == [
-        "CANCELLIST_API_KYE is no setting and is passed over; did you mean CANCELLIST_API_KEY?",
-        "CANCELLIST_BRUST is no setting and is passed over; did you mean CANCELLIST_BURST?",
-        "CANCELLIST_XYZZY is no setting and is passed over",
+        "CANCELLIST_API_KYE is not a setting and is ignored; did you mean CANCELLIST_API_KEY?",
+        "CANCELLIST_BRUST is not a setting and is ignored; did you mean CANCELLIST_BURST?",
+        "CANCELLIST_XYZZY is not a setting and is ignored",
     ]
 
 
@@ -307,7 +310,7 @@ def test_it_is_told_once_on_standard_error_where_nobody_else_takes_it(
     given(monkeypatch, QQQQ="1")
     load()
     load()
-    assert capsys.readouterr().err == "cancellist: CANCELLIST_QQQQ is no setting and is passed over\n"
+    assert capsys.readouterr().err == "cancellist: CANCELLIST_QQQQ is not a setting and is ignored\n"
 
 
 # the document

@@ -86,8 +86,8 @@ def test_blanks_and_newlines_around_a_value_do_not_count(
 @pytest.mark.parametrize("name", ["reference_pattern", "accounts__north__reference_pattern"])
 @pytest.mark.parametrize("around", [" ", "\n", "\t", "\u00a0"])
 def test_blanks_around_a_pattern_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, around: str) -> None:
-    assert "blanks around" in refusal(monkeypatch, name, f"{VALUES[name]}{around}")
-    assert "blanks around" in refusal(monkeypatch, name, f"{around}{VALUES[name]}")
+    assert "white space around" in refusal(monkeypatch, name, f"{VALUES[name]}{around}")
+    assert "white space around" in refusal(monkeypatch, name, f"{around}{VALUES[name]}")
 
 
 @pytest.mark.parametrize("name", VALUES)

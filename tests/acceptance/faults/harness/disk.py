@@ -1,4 +1,4 @@
-"""A small disk of its own, which can be filled."""
+"""A small file system in memory that a test can fill."""
 
 import contextlib
 import os
@@ -17,19 +17,19 @@ class Disk:
         self._filler = folder / "filler"
 
     def fill(self) -> None:
-        """Leaves no room."""
+        """Fills the disk."""
         with contextlib.suppress(OSError), self._filler.open("wb", buffering=0) as file:
             while True:
                 file.write(b"\0" * 4096)
 
     def free(self) -> None:
-        """Gives the room back."""
+        """Frees the space again."""
         self._filler.unlink()
 
 
 @contextlib.contextmanager
 def mounted(folder: Path, megabytes: int) -> Iterator[Disk]:
-    """Such a disk for the length of a block; only root, as in a container or in CI, can mount one."""
+    """Mounts a small file system for a block. Only root can, as in a container or in CI."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Faults around workers: each is brought about, lasts for a while, and is over when its function returns."""
+"""Faults around workers. Each function injects one, lets it last, and ends it before it returns."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ from tests.support.stage import Worker
 from tests.support.waiting import until
 
 CLAIMS_WITHIN_S = 10
-"""A worker that holds none for so long is killed without any: the other trouble leaves it nothing."""
+"""How long to wait for a worker that holds claims, since another fault may stop all calls. Then any is killed."""
 STRUCK_WITHIN_S = 4
 Trouble = Callable[[Crew, random.Random], Awaitable[None]]
 
@@ -35,7 +35,7 @@ ERRORS = (
 
 
 async def worker_killed(crew: Crew, rng: random.Random) -> None:
-    """Kill -9 of a worker that holds claims; measures how long these are on the books."""
+    """Kills a worker that holds claims, and measures how long they stay in its name."""
     worker = rng.choice(crew.workers)
     held, died = await _stopped_with_claims(crew, worker)
     worker.end(signal.SIGKILL)
@@ -46,7 +46,7 @@ async def worker_killed(crew: Crew, rng: random.Random) -> None:
 
 
 async def _stopped_with_claims(crew: Crew, worker: Worker) -> tuple[bool, float]:
-    """Stops it in a moment in which it holds some, if such a moment comes; answers whether, and when it stopped."""
+    """Stops (SIGSTOP) a worker while it holds claims, if it does; returns whether it did, and when it stopped."""
     looking_ends = time.monotonic() + CLAIMS_WITHIN_S
     while True:
         worker.process.send_signal(signal.SIGSTOP)
@@ -60,7 +60,7 @@ async def _stopped_with_claims(crew: Crew, worker: Worker) -> tuple[bool, float]
 
 
 async def worker_stopped(crew: Crew, rng: random.Random) -> None:
-    """A worker freezes for longer than its lease, and goes on."""
+    """Freezes a worker for longer than its lease."""
     worker = rng.choice(crew.workers)
     worker.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(LEASE_S + rng.uniform(0.5, 2.5))
@@ -68,7 +68,7 @@ async def worker_stopped(crew: Crew, rng: random.Random) -> None:
 
 
 async def workers_terminated(crew: Crew, rng: random.Random) -> None:
-    """One SIGTERM after another, more than one to a worker."""
+    """Sends workers several SIGTERMs in a row."""
     for _ in range(3):
         worker = rng.choice(crew.workers)
         for _ in range(rng.randint(1, 3)):
@@ -80,7 +80,7 @@ async def workers_terminated(crew: Crew, rng: random.Random) -> None:
 
 
 async def clock_off(crew: Crew, rng: random.Random) -> None:
-    """One worker's wall clock is an hour off."""
+    """Runs one worker whose wall clock is an hour wrong."""
     worker = rng.choice(crew.workers)
     worker.process.send_signal(signal.SIGTERM)
     crew.replace(worker, extra=crew.rig.shifted_clock(rng.choice((3600.0, -3600.0))))
@@ -88,21 +88,21 @@ async def clock_off(crew: Crew, rng: random.Random) -> None:
 
 
 async def server_killed(crew: Crew, rng: random.Random) -> None:
-    """Kill -9 of the server, and a restart on its append-only file."""
+    """Kills the server and restarts it on its append-only file."""
     crew.rig.server.kill()
     await asyncio.sleep(rng.uniform(0, 1.5))
     await asyncio.to_thread(crew.rig.server.restart)
 
 
 async def server_away(crew: Crew, rng: random.Random) -> None:
-    """The server hangs."""
+    """Freezes the server."""
     crew.rig.server.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(rng.choice((1.0, 4.0, crew.away_s)))
     crew.rig.server.process.send_signal(signal.SIGCONT)
 
 
 async def server_loads(crew: Crew, rng: random.Random) -> None:
-    """The server is killed, and takes a while to load its data."""
+    """Kills the server and makes it slow to load its data."""
     server = crew.rig.server
     server.kill()
     server.process = spawn([*server.command, "--key-load-delay", "1000"])
@@ -112,19 +112,19 @@ async def server_loads(crew: Crew, rng: random.Random) -> None:
 
 
 async def connections_cut(crew: Crew, rng: random.Random) -> None:
-    """Connections are cut before, within and after replies, at points drawn by lot."""
+    """Cuts connections before, within and after replies, at random requests."""
     points = rng.sample(SCRIPTS + COMMANDS, len(SCRIPTS + COMMANDS))
     await _struck([crew.rig.proxy.aim(point, how) for point, how in zip(points, itertools.cycle(Cut), strict=False)])
 
 
 async def errors_answered(crew: Crew, rng: random.Random) -> None:
-    """The server answers with errors, at points drawn by lot."""
+    """Makes the server answer random requests with errors."""
     points = rng.sample(SCRIPTS + COMMANDS[:-1], len(SCRIPTS + COMMANDS[:-1]))
     await _struck([crew.rig.proxy.aim(point, rng.choice(ERRORS)) for point in points])
 
 
 async def _struck(aims: Sequence[Aim]) -> None:
-    """Waits until half of them have struck, and one of each kind of cut; some points are seldom come to."""
+    """Waits until half of the strikes have happened, and one of each kind. Some commands are rare, so not for all."""
     ends = time.monotonic() + STRUCK_WITHIN_S
     while time.monotonic() < ends:
         left = {aim.how for aim in aims} - {aim.how for aim in aims if aim.hits}
@@ -134,35 +134,35 @@ async def _struck(aims: Sequence[Aim]) -> None:
 
 
 async def all_cut(crew: Crew, rng: random.Random) -> None:
-    """Every connection to the server is cut at once, again and again."""
+    """Cuts all connections to the server at once, repeatedly."""
     for _ in range(4):
         crew.rig.proxy.cut(reset=rng.random() < 0.5)
         await asyncio.sleep(rng.uniform(0, 0.4))
 
 
 async def network_frozen(crew: Crew, rng: random.Random) -> None:
-    """Nothing gets through, and then all of it."""
+    """Holds all traffic to the server, then lets it through."""
     crew.rig.proxy.freeze()
     await asyncio.sleep(rng.choice((0.5, 2.0, crew.away_s)))
     crew.rig.proxy.thaw()
 
 
 async def network_slow(crew: Crew, rng: random.Random) -> None:
-    """Every piece takes its time."""
+    """Slows all traffic to the server."""
     crew.rig.proxy.slow(rng.uniform(0.01, 0.1), rng.choice((0.0, 200_000.0)))
     await asyncio.sleep(2)
     crew.rig.proxy.slow()
 
 
 async def connections_refused(crew: Crew, rng: random.Random) -> None:
-    """Nobody listens at the server's port."""
+    """Refuses connections to the server."""
     crew.rig.proxy.refuse()
     await asyncio.sleep(rng.uniform(0.2, 4))
     crew.rig.proxy.accept()
 
 
 async def server_busy(crew: Crew, rng: random.Random) -> None:
-    """A script of somebody else's blocks the server until it is killed."""
+    """Blocks the server with a foreign script until that is killed."""
     server = crew.rig.server
     server.command_line("CONFIG", "SET", "busy-reply-threshold", 50)
     blocking = asyncio.create_task(asyncio.to_thread(_block, crew))
@@ -179,28 +179,28 @@ def _block(crew: Crew) -> None:
 
 
 async def server_full(crew: Crew, rng: random.Random) -> None:
-    """The server's memory is full."""
+    """Fills the server's memory."""
     crew.rig.server.command_line("CONFIG", "SET", "maxmemory", 1_000_000)
     await asyncio.sleep(rng.uniform(0.5, 2))
     crew.rig.server.command_line("CONFIG", "SET", "maxmemory", 0)
 
 
 async def server_demoted(crew: Crew, rng: random.Random) -> None:
-    """The server is a replica of nobody that answers, and becomes the primary again."""
+    """Makes the server a replica of a dead primary, then a primary again."""
     crew.rig.server.command_line("REPLICAOF", "127.0.0.1", 1)
     await asyncio.sleep(rng.uniform(0.2, 2))
     crew.rig.server.command_line("REPLICAOF", "NO", "ONE")
 
 
 async def scripts_flushed(crew: Crew, rng: random.Random) -> None:
-    """The server forgets its scripts."""
+    """Flushes the server's scripts."""
     for _ in range(5):
         crew.rig.server.command_line("SCRIPT", "FLUSH")
         await asyncio.sleep(rng.uniform(0, 0.2))
 
 
 async def password_changed(crew: Crew, rng: random.Random) -> None:
-    """The server wants another password for a while."""
+    """Changes the server's password for a while."""
     server = crew.rig.server
     server.command_line("ACL", "SETUSER", "default", "resetpass", ">another")
     crew.rig.proxy.cut()
@@ -209,7 +209,7 @@ async def password_changed(crew: Crew, rng: random.Random) -> None:
 
 
 async def command_forbidden(crew: Crew, rng: random.Random) -> None:
-    """A command that is needed is forbidden for a while."""
+    """Forbids a needed command for a while."""
     names = rng.choice((("-evalsha", "-eval"), ("-zadd",), ("-xadd",), ("-xreadgroup",), ("-psetex",), ("-publish",)))
     crew.rig.server.command_line("ACL", "SETUSER", "default", *names)
     await asyncio.sleep(rng.uniform(0.2, 3))
@@ -217,35 +217,35 @@ async def command_forbidden(crew: Crew, rng: random.Random) -> None:
 
 
 async def platform_down(crew: Crew, rng: random.Random) -> None:
-    """Nobody listens at the platform's port."""
+    """Refuses connections to the platform."""
     crew.rig.gateway.refuse()
     await asyncio.sleep(rng.uniform(0.2, 3))
     crew.rig.gateway.accept()
 
 
 async def platform_frozen(crew: Crew, rng: random.Random) -> None:
-    """The platform hangs."""
+    """Freezes the platform."""
     crew.rig.platform.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(rng.uniform(0.5, 3.5))
     crew.rig.platform.process.send_signal(signal.SIGCONT)
 
 
 async def platform_resets(crew: Crew, rng: random.Random) -> None:
-    """Connections to the platform are reset, again and again."""
+    """Resets all connections to the platform, repeatedly."""
     for _ in range(6):
         crew.rig.gateway.cut(reset=True)
         await asyncio.sleep(rng.uniform(0, 0.4))
 
 
 async def platform_slow(crew: Crew, rng: random.Random) -> None:
-    """The network to the platform is slow."""
+    """Slows all traffic to the platform."""
     crew.rig.gateway.slow(rng.uniform(0.05, 0.8))
     await asyncio.sleep(2)
     crew.rig.gateway.slow()
 
 
 async def paused(crew: Crew, rng: random.Random) -> None:
-    """Everything is paused and resumed."""
+    """Pauses and resumes the account."""
     await steadily(lambda: control.pause_account(crew.ledger, "default"))
     await asyncio.sleep(rng.uniform(0.1, 1))
     drains = await steadily(lambda: control.resume_account(crew.ledger, "default", 100))
@@ -253,5 +253,5 @@ async def paused(crew: Crew, rng: random.Random) -> None:
 
 
 def name_of(trouble: Trouble) -> str:
-    """How it is called in a table."""
+    """Returns the name of a fault for tables."""
     return getattr(trouble, "__name__", str(trouble)).replace("_", " ")

@@ -1,4 +1,4 @@
-"""Which troubles a seed plays, and in what order: a shuffled deck that is dealt, so that no kind is left out."""
+"""Which faults a seed injects, and in what order: a shuffled list of all kinds is split among seeds."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,13 +7,13 @@ from tests.acceptance.faults.harness import faults as troubles
 from tests.acceptance.faults.harness.faults import Trouble, name_of
 
 HANDS = 4
-"""So many seeds in a row play every kind between them."""
+"""This many consecutive seeds together inject every kind."""
 ALONE = 0.6
-"""How often a trouble comes alone."""
+"""Share of faults that come alone."""
 LONE_KILLS = 4
-"""Of workers, in each deck: a takeover is timed only where nothing else is wrong."""
+"""Kills of workers without any other fault, in each list: a takeover is timed only then."""
 Step = tuple[Trouble, ...]
-"""What is brought about at once."""
+"""The faults that are injected at the same time."""
 
 _GROUPS: Mapping[str, Sequence[Trouble]] = {
     "workers": (
@@ -33,25 +33,25 @@ _GROUPS: Mapping[str, Sequence[Trouble]] = {
         troubles.platform_down, troubles.platform_frozen, troubles.platform_resets, troubles.platform_slow,
     ),
 }  # fmt: skip
-"""Of each group one at a time. Nothing may be lost, where the server keeps what it has acknowledged."""
+"""The faults by group. Only one of a group is active at a time. None may lose what the server has acknowledged."""
 _GROUP_OF = {trouble: group for group, them in _GROUPS.items() for trouble in them}
 EVERY_KIND = frozenset(map(name_of, _GROUP_OF))
 
 
 def hand(seed: int) -> list[Step]:
-    """What a seed plays in any case: its share of the deck, and a worker killed while nothing else is wrong."""
+    """Returns what a seed always injects: its share of the list, and one kill of a worker without other faults."""
     return _dealt(list(_GROUP_OF)[seed % HANDS :: HANDS], 1, random.Random(f"{seed}-hand"))
 
 
 def decks(seed: int) -> Iterator[Step]:
-    """What it plays for as long as there is time: one whole deck after another."""
+    """Yields further faults for as long as there is time: the whole list again and again."""
     rng = random.Random(f"{seed}-decks")
     while True:
         yield from _dealt(list(_GROUP_OF), LONE_KILLS, rng)
 
 
 def _dealt(kinds: list[Trouble], lone_kills: int, rng: random.Random) -> list[Step]:
-    """Shuffles; joins some to the next one of another group."""
+    """Shuffles the faults and joins some of them to the next one of another group."""
     rng.shuffle(kinds)
     steps: list[Step] = [(troubles.worker_killed,)] * lone_kills
     while kinds:

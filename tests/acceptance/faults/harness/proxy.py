@@ -1,6 +1,6 @@
-"""A TCP proxy of our own that injects faults, on a thread of its own; in front of a server or of the platform.
+"""A TCP proxy that injects faults before the Redis server or the platform. It runs in a thread.
 
-To a Redis server it knows where requests and replies end, so that a cut can be aimed at a point of the protocol.
+It parses the Redis protocol, so that a cut can be placed before, within or after a reply.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from tests.acceptance.faults.harness.resp import Values, point_of
 T = TypeVar("T")
 _CHUNK = 65_536
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: closing sends a reset."""
+"""SO_LINGER of zero seconds: close() sends a reset."""
 
 
 class Cut(StrEnum):
     """Where a connection is cut."""
 
     BEFORE = "before"
-    """the request does not get through"""
+    """The request is not delivered."""
     WITHIN = "within"
-    """half of the reply gets through"""
+    """Half of the reply is delivered."""
     AFTER = "after"
-    """the request was carried out, and its reply is not delivered"""
+    """The request is executed, but its reply is not delivered."""
 
 
 @dataclass(eq=False)
 class Aim:
-    """A fault aimed at a point of the protocol: a cut, or an error in place of the server's answer."""
+    """A fault for certain requests: a cut, or an error instead of the server's answer."""
 
     point: str
     how: Cut | str
@@ -43,7 +43,7 @@ class Aim:
     hits: int = 0
 
     def takes(self, point: str) -> bool:
-        """Whether it strikes this request."""
+        """Returns whether the fault applies to this request."""
         if point != self.point or self.left <= 0:
             return False
         self.left -= 1
@@ -52,11 +52,11 @@ class Aim:
 
 
 class Proxy:
-    """Listens on a loopback port and passes on to an address: a unix socket's path, or host and port.
+    """Listens on a loopback port and forwards to an address: the path of a unix socket, or host and port.
 
     Attributes:
-        strikes: how often a request was struck, by the kind of cut or error.
-        counts: what was done to connections as a whole.
+        strikes: number of requests that were cut or answered with an error, by kind.
+        counts: number of faults of whole connections, by kind.
     """
 
     def __init__(self, target: str | tuple[str, int], *, resp: bool) -> None:
@@ -80,26 +80,26 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
     def aim(self, point: str, how: Cut | str, times: int = 1) -> Aim:
-        """Has the next requests at a point struck; `how` is a cut, or the error to answer with, such as `BUSY ...`."""
+        """Injects a fault into the next matching requests. `how` is a cut, or an error text such as `BUSY ...`."""
         aim = Aim(point, how, times)
         self.aims.append(aim)
         return aim
 
     def retarget(self, target: str | tuple[str, int]) -> None:
-        """Passes new connections on to another address."""
+        """Forwards new connections to another address."""
         self._target = target
 
     def freeze(self) -> None:
-        """Goes on accepting, and passes nothing on."""
+        """Accepts connections but forwards nothing."""
         self.counts["frozen"] += 1
         self._do(self._set_flowing, False)
 
     def thaw(self) -> None:
-        """Passes everything on again, what was sent meanwhile first."""
+        """Forwards again, beginning with what was sent meanwhile."""
         self._do(self._set_flowing, True)
 
     def slow(self, delay_s: float = 0.0, bytes_per_s: float = 0.0) -> None:
-        """Holds every piece up so long, and passes on no more than so many bytes a second; 0 ends it."""
+        """Delays every chunk, and limits the bytes a second; 0 ends it."""
         self.counts["slow network"] += bool(delay_s or bytes_per_s)
         self.delay_s, self.bytes_per_s = delay_s, bytes_per_s
 
@@ -178,7 +178,7 @@ class Proxy:
 
 
 class _Link:
-    """One connection from a client to what is behind."""
+    """One connection from a client to the upstream."""
 
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._proxy = proxy
@@ -218,7 +218,7 @@ class _Link:
             transport.abort() if reset else transport.close()
 
     async def _pass(self, size: int) -> None:
-        """Waits as a frozen or slow network would."""
+        """Waits as long as a frozen or slow network would."""
         await self._proxy.flowing.wait()
         wait_s = self._proxy.delay_s + (size / self._proxy.bytes_per_s if self._proxy.bytes_per_s else 0)
         if wait_s:
@@ -235,7 +235,7 @@ class _Link:
             await writer.drain()
 
     def _send(self, request: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Passes a request on, unless a fault is aimed at it; answers whether the connection lives."""
+        """Forwards a request, or injects its fault; returns whether the connection is still open."""
         point = point_of(request)
         within, self._in_transaction = self._in_transaction, point == "MULTI" or (
             self._in_transaction and point not in {"EXEC", "DISCARD"}
@@ -254,7 +254,7 @@ class _Link:
         return True
 
     def _answer(self, error: bytes, discarding: asyncio.StreamWriter | None) -> None:
-        """Answers with an error in its turn; a transaction is discarded, and the server's word for that is replaced."""
+        """Answers a request with an error, in order. A transaction is discarded, and the reply to that is replaced."""
         if discarding:
             discarding.write(b"*1\r\n$7\r\nDISCARD\r\n")
             self._pending.append(Aim("EXEC", error.decode()))
@@ -284,13 +284,13 @@ class _Link:
 
 
 def _kind_of(how: Cut | str) -> str:
-    """How a strike is called in a table."""
+    """Returns the name of a strike for tables."""
     return f"cut {how} a reply" if isinstance(how, Cut) else f"answered {how.partition(' ')[0]}"
 
 
 @contextlib.contextmanager
 def proxied(target: str | tuple[str, int], *, resp: bool = True) -> Iterator[Proxy]:
-    """A proxy for the length of a block."""
+    """Runs a proxy for a block."""
     proxy = Proxy(target, resp=resp)
     try:
         yield proxy

@@ -1,4 +1,4 @@
-"""Just enough of the Redis protocol (RESP2) to know where a request or a reply ends, and what a request is."""
+"""Parses just enough of the Redis protocol (RESP2) to find the end and the name of a request."""
 
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script
 
@@ -7,13 +7,13 @@ _CRLF = b"\r\n"
 
 
 class Values:
-    """Cuts a stream of bytes into whole values."""
+    """Splits a stream of bytes into complete values."""
 
     def __init__(self) -> None:
         self._buffer = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Takes bytes in; answers the values that have become whole."""
+        """Adds bytes and returns the values that are complete now."""
         self._buffer += data
         values, at = [], 0
         while (end := _end(self._buffer, at)) is not None:
@@ -24,7 +24,7 @@ class Values:
 
 
 def _end(buffer: bytes, at: int) -> int | None:
-    """Where the value that starts at `at` ends; None while it is not whole."""
+    """Returns the end of the value that starts at `at`; None if it is not complete."""
     line = buffer.find(_CRLF, at)
     if line < 0:
         return None
@@ -44,7 +44,7 @@ def _end(buffer: bytes, at: int) -> int | None:
 
 
 def point_of(request: bytes) -> str:
-    """What a request is: a script's name, such as `settle`, or a command's, such as `EXEC`."""
+    """Returns the name of a request: of its script, such as `settle`, or its command, such as `EXEC`."""
     words = []
     place = request.find(_CRLF) + len(_CRLF)
     while place < len(request) and len(words) < 2:

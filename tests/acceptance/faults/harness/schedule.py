@@ -1,4 +1,4 @@
-"""A schedule of troubles drawn from a seed, with jobs handed in all the while; at the end every result is compared."""
+"""Runs faults drawn from a seed while jobs are submitted, and checks every result at the end."""
 
 import asyncio
 import contextlib
@@ -28,18 +28,18 @@ WORKERS = 3
 ENDS_WITHIN_S = 90
 MOST_JOBS = 4
 PAUSE_S = 1.0
-"""Between two troubles, at most."""
+"""Longest pause between two faults."""
 
 
 @dataclass
 class Report:
-    """What a schedule has shown.
+    """The report of a schedule.
 
     Attributes:
-        faults: troubles that were brought about.
-        strikes: requests that were cut off, or answered with an error, by how.
-        cuts: connections that were cut at any time, to the server and to the platform, by how.
-        takeovers: how long each took, where a worker that held claims was killed and nothing else was wrong (s).
+        faults: the faults that were injected.
+        strikes: number of requests that were cut or answered with an error, by kind.
+        cuts: number of cut connections to server and platform, by kind.
+        takeovers: seconds of each takeover after the kill of a worker with claims, without other faults.
     """
 
     seed: int
@@ -55,13 +55,13 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was lost, doubled or wrong."""
+        """Whether no result is lost, duplicated or wrong."""
         return not (self.lost or self.doubled or self.wrong)
 
 
 @dataclass
 class Handed:
-    """Jobs that were handed in, with their references."""
+    """The submitted jobs with their references."""
 
     rig: Rig
     jobs: dict[str, list[str]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Handed:
     over: bool = False
 
     async def on(self, ledger: Ledger) -> None:
-        """Hands in one job after another until it is over; each again under its key until the ledger has it."""
+        """Submits one job after another until the end. Each is repeated under its key until it is stored."""
         while not self.over:
             wanted = self.rig.platform.references(self.count + JOB)[self.count :]
             self.count += JOB
@@ -79,9 +79,9 @@ class Handed:
             await steadily(lambda: self._room(ledger))
 
     async def _room(self, ledger: Ledger) -> None:
-        """Waits until not too much is queued: there should be work all the while, and an end to it.
+        """Waits until the queue is short, so that there is always work but never too much.
 
-        A submission that failed half-way leaves a job that was not sealed; those do not count.
+        Jobs that were not sealed, from submissions that failed half-way, do not count.
         """
 
         def few(jobs: list[JobRecord]) -> bool:
@@ -100,7 +100,7 @@ async def _hand_in(ledger: Ledger, order: JobRequest, references: list[str]) -> 
 
 
 async def play(kind: str, folder: Path, seed: int, seconds: float, *, away_s: float = 5.0) -> Report:
-    """Plays the hand of a seed, and goes on for so long; what is played does not depend on how long it takes."""
+    """Injects the faults of a seed, then further ones until the time is over. The time does not change their order."""
     report, dealt = Report(seed, kind), hand(seed)
     with rigged(kind, folder, latency_ms=30, consignments=10_000_000) as rig:
         rig.settings |= {"max_attempts": "100"}
@@ -142,12 +142,12 @@ async def _trouble(crew: Crew, step: Step, turn: int, report: Report) -> None:
 
 
 def _cuts(proxy: Proxy, whose: str) -> Counter[str]:
-    """Connections that were cut as a whole."""
+    """Returns the number of cut connections, by kind."""
     return Counter({f"{whose}: {how}": proxy.counts[how] for how in ("cut", "reset")})
 
 
 async def _describe(crew: Crew) -> None:
-    """Prints how things stand where they went wrong."""
+    """Prints the state of all jobs after a failure."""
     with contextlib.suppress(LedgerError, TimeoutError):
         print(await steadily(lambda: accounts.gate(crew.ledger, "default"), 5))
         for job in await steadily(lambda: records.unfinished(crew.ledger), 5):

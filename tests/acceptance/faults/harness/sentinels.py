@@ -1,4 +1,4 @@
-"""A primary, a replica and three sentinels, which fail over by themselves."""
+"""A primary, a replica and three sentinels, with automatic failover."""
 
 import contextlib
 import socket
@@ -18,7 +18,7 @@ DOWN_AFTER_MS = 500
 
 @dataclass
 class Watched:
-    """A primary and a replica, and who watches over them."""
+    """A primary, a replica and their sentinels."""
 
     servers: tuple[Server, Server]
     ports: tuple[int, int]
@@ -26,22 +26,22 @@ class Watched:
 
     @property
     def url(self) -> str:
-        """The address by which clients find whoever is the primary."""
+        """The URL by which clients find the current primary."""
         places = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
         return f"redis+sentinel://{places}/{SERVICE}"
 
     def primary(self) -> int:
-        """The port that the first sentinel names."""
+        """Returns the port of the primary, as the first sentinel reports it."""
         with Redis(port=self.sentinels[0], decode_responses=True) as redis:
             return int(redis.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
     def cut_replica_off(self) -> None:
-        """Has it get nothing more from its primary, as on a broken line; the sentinels reach it still."""
+        """Cuts the replica off from its primary. The sentinels still reach it."""
         self.servers[1].command_line("CONFIG", "SET", "masterauth", "refused")
         self.servers[0].command_line("CLIENT", "KILL", "TYPE", "replica")
 
     def ready(self) -> bool:
-        """Whether a failover would succeed: every sentinel knows the others and the replica, which is in step."""
+        """Returns whether a failover would succeed: each sentinel knows the others and the synchronised replica."""
         for port in self.sentinels:
             with Redis(port=port, decode_responses=True) as redis:
                 state = redis.execute_command("SENTINEL", "MASTER", SERVICE)
@@ -55,7 +55,7 @@ class Watched:
 
 @contextlib.contextmanager
 def watched(kind: str, folder: Path) -> Iterator[Watched]:
-    """Starts them, and ends them with the block."""
+    """Runs all of them for a block."""
     ports = _free_ports(5)
     listening = ("--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
     with contextlib.ExitStack() as stack:

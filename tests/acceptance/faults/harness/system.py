@@ -20,12 +20,12 @@ SETTINGS = {
 
 @dataclass
 class Rig(Stage):
-    """What faults are played on; workers reach the server and the platform through proxies.
+    """A server, a platform and workers that reach both through proxies.
 
     Attributes:
-        proxy: before the server.
-        gateway: before the platform.
-        extra: more environment for the next workers.
+        proxy: the proxy before the server.
+        gateway: the proxy before the platform.
+        extra: further environment of the next workers.
     """
 
     proxy: Proxy = field(kw_only=True)
@@ -39,7 +39,7 @@ class Rig(Stage):
 
     @contextlib.asynccontextmanager
     async def producer(self) -> AsyncIterator[Ledger]:
-        """The ledger through the proxy, as a producer sees it."""
+        """Opens the ledger through the proxy, as a producer does."""
         redis = await connect(f"redis://{self.proxy.address}")
         try:
             ledger = Ledger(redis)
@@ -49,7 +49,7 @@ class Rig(Stage):
             await redis.aclose()
 
     def shifted_clock(self, seconds: float) -> dict[str, str]:
-        """The environment of a process whose wall clock is so far off; its monotonic clock is not."""
+        """Returns the environment of a process with a shifted wall clock. Its monotonic clock is right."""
         folder = self.folder / f"clock{seconds:+.0f}"
         folder.mkdir(exist_ok=True)
         text = (
@@ -63,7 +63,7 @@ class Rig(Stage):
         return {"PYTHONPATH": f"{folder}:{super().environment()['PYTHONPATH']}"}
 
     def clock_is_off(self, process: int) -> bool:
-        """Whether a process has started with a shifted clock: the shift would else be nothing, and say nothing."""
+        """Returns whether a process runs with a shifted clock. A missing shift would go unnoticed without it."""
         return any(self.folder.glob(f"clock*/{process}.off"))
 
 
@@ -71,7 +71,7 @@ class Rig(Stage):
 def rigged(
     kind: str, folder: Path, *options: str, fsync: str = "always", latency_ms: float = 20, consignments: int = 60_000
 ) -> Iterator[Rig]:
-    """A fresh rig, ended with the block."""
+    """Runs a new system for a block."""
     with (
         running(kind, folder, *options, fsync=fsync) as server,
         platform(folder, latency_ms=latency_ms, consignments=consignments) as world,
@@ -82,7 +82,7 @@ def rigged(
 
 @contextlib.contextmanager
 def rig_on(server: Server, world: Platform, folder: Path) -> Iterator[Rig]:
-    """A rig on a server and a platform that are there."""
+    """Puts proxies before an existing server and platform, for a block."""
     host, _, port = world.url.removeprefix("http://").partition(":")
     with (
         proxied(str(server.path)) as proxy,
@@ -93,7 +93,7 @@ def rig_on(server: Server, world: Platform, folder: Path) -> Iterator[Rig]:
 
 
 def statuses(workers: Sequence[Worker]) -> list[int]:
-    """Ends workers by SIGTERM and answers their exit statuses."""
+    """Ends workers by SIGTERM and returns their exit statuses."""
     for worker in workers:
         if worker.process.poll() is None:
             worker.process.terminate()

@@ -1,4 +1,4 @@
-"""Workers that are kept in number through all that happens to them, and what is noted on the way."""
+"""Keeps a fixed number of workers running through all faults, and records takeovers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,14 +16,13 @@ CLAIMS = "cancellist:account:default:claims"
 
 
 class Crew:
-    """The workers of a rig.
+    """The workers of a system.
 
     Attributes:
-        ledger: past the proxy.
-        away_s: how long the longest absences last.
-        takeovers: seconds from the death of a worker that held claims until nothing was in its name, where nothing else
-            was wrong.
-        alone: whether one trouble is on at a time.
+        ledger: the ledger, not through the proxy.
+        away_s: duration of the longest absence of a worker.
+        takeovers: seconds from the death of a worker with claims until none was in its name, without other faults.
+        alone: whether only one fault is active at a time.
     """
 
     def __init__(self, rig: Rig, ledger: Ledger, size: int, away_s: float) -> None:
@@ -36,27 +35,27 @@ class Crew:
         self._leaving: list[Worker] = []
 
     def replace(self, worker: Worker, extra: Mapping[str, str] | None = None) -> None:
-        """Starts another in its place."""
+        """Starts a worker in place of another."""
         self.rig.extra = dict(extra or {})
         self.workers[self.workers.index(worker)] = self.rig.worker()
         self.rig.extra = {}
 
     def leaves(self, worker: Worker) -> None:
-        """Notes one that was told to end, which it must do well."""
+        """Records a worker that was told to end. Its exit status must be 0."""
         self._leaving.append(worker)
 
     def took_over(self, seconds: float) -> None:
-        """Notes how long a dead worker's claims were on the books."""
+        """Records how long a dead worker's claims stayed in its name."""
         if self.alone:
             self.takeovers.append(seconds)
 
     async def claims_of(self, worker: Worker) -> list[str]:
-        """Claims in the name of a worker."""
+        """Returns the claims in the name of a worker."""
         claims = await steadily(lambda: self.ledger.redis.zrange(CLAIMS, 0, -1))
         return [c.decode() for c in claims if f"-{worker.process.pid}-" in c.decode()]
 
     def check(self) -> None:
-        """Sees that none has died of what is around it; one that could not start is started again."""
+        """Checks that no worker has died of a fault. One that could not start is started again."""
         for worker in list(self.workers):
             if worker.process.poll() is not None:
                 assert not started(worker), f"a worker died: {worker.log.read_text()[-2000:]}"
@@ -64,7 +63,7 @@ class Crew:
                 self.replace(worker)
 
     async def end(self) -> None:
-        """Ends all, and sees that all end well."""
+        """Ends all workers and checks their exit statuses."""
         for worker in self.workers:
             worker.process.terminate()
             self.leaves(worker)
@@ -74,12 +73,12 @@ class Crew:
 
 
 def started(worker: Worker) -> bool:
-    """Whether it has come so far as to say that it has started."""
+    """Returns whether the worker has logged its start."""
     return any(line["event"] == "worker started" for line in log_lines(worker))
 
 
 async def steadily(ask: Callable[[], Awaitable[T]], within_s: float = 60) -> T:
-    """Asks until there is an answer."""
+    """Repeats a read until the server answers."""
     async with asyncio.timeout(within_s):
         while True:
             try:
