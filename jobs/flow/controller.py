@@ -196,9 +196,6 @@ def step(
         moved = replace(state, limiter=limiters.suspend(state.limiter, now_ms))
     bound = min(policy.max_references, list_bound or policy.max_references)
     lists = batch_size.step(state.lists, what, policy.list_size, bound)
-    if lists.in_force != state.lists.in_force:
-        # What was usual of lists of another length is not of these.
-        moved = replace(moved, trips=RoundTrips())
     return replace(moved, at_ms=now_ms, lists=lists, breaker=breaker, seen=dict(drains))
 
 
@@ -221,9 +218,7 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
             limiter, what, policy.limiter, policy.ceiling,
             slowed=trips.slowed or losses.tried, by_chance=losses.tolerated(policy.random_loss),
         )  # fmt: skip
-        losses, limiter = chances.step(
-            losses, before, limiter, what, policy.random_loss, policy.limiter, other_trial=trips.from_limit > 0
-        )
+        losses, limiter = chances.step(losses, before, limiter, what, policy.random_loss, policy.limiter)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)

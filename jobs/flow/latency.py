@@ -199,8 +199,7 @@ def _conclude(
     if mean <= trips.from_ms * ratio * (1 + _SAME):
         pause_ms = policy.trial_after_ms
         kept = replace(done, usual_ms=min(mean, trips.usual_ms), level=limit, pause_ms=pause_ms)
-        further, advice = _begin(kept, limit, mean, policy, provoked=False)
-        return further, replace(advice, enough=True)
+        return kept, Advice(limit, enough=True)
     if trips.provoked:
         return replace(done, usual_ms=mean, level=before), Advice(before)
     pause_ms = max(trips.pause_ms, min(policy.trial_most_ms, 2 * trips.pause_ms))

@@ -111,8 +111,6 @@ def step(
     sample: FlowSample,
     policy: RandomLossPolicy,
     limits: ConcurrencyPolicy,
-    *,
-    other_trial: bool = False,
 ) -> tuple[Losses, ConcurrencyState]:
     """What is known after a sample, and the limiter as that has it.
 
@@ -123,7 +121,6 @@ def step(
         sample: what happened.
         policy: the constants.
         limits: the constants of the limiter.
-        other_trial: another experiment is under way.
     """
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
@@ -136,7 +133,7 @@ def step(
     if losses.tried:
         return _conclude(losses, limiter, policy, limits)
     if losses.chance:
-        return _measure(losses, limiter, policy, limits, other_trial=other_trial)
+        return _measure(losses, limiter, policy, limits)
     return (losses if losses.calls < policy.memory else clear(losses)), limiter
 
 
@@ -268,7 +265,7 @@ def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy)
 
 
 def _measure(
-    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy, *, other_trial: bool
+    losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy, limits: ConcurrencyPolicy
 ) -> tuple[Losses, ConcurrencyState]:
     """Measures chance on: it fades with the losses, and is tried again now and then, or where more are lost."""
     if losses.calls * losses.chance < policy.window:
@@ -281,7 +278,7 @@ def _measure(
         share > policy.more * losses.chance,
         losses.windows >= (_CAPPED if limiter.refused_at else 1) * policy.windows,
     )
-    if (more or due) and not other_trial:
+    if more or due:
         share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
         return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
     after = replace(clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)

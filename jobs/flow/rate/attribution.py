@@ -20,10 +20,6 @@ _UNSERVED = 1.5
 """So many round trips after the last accepted call, the platform works on none any more."""
 _RAISED = 0.625
 """The share of `log_odds_needed` with which a raise on trial begins: all was well before it."""
-_CLEARED = 0.25
-"""Up to this share of `log_odds_needed` nothing speaks against a raise."""
-_LEFT = 0.75
-"""At most this share of `log_odds_needed` is left after a rate was lowered: it may be too high still."""
 _RARE = 0.001
 """The share that chance refuses of a slow rate, of which each refusal costs much time."""
 
@@ -39,16 +35,6 @@ def judge(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms:
     pacing = _suspect(pacing, sample, policy)
     plain = bool(counts.refused) and (unserved or _is_rate_refusal(pacing, policy))
     return pacing, bool(counts.with_retry_after) or plain
-
-
-def may_increase(pacing: Pacing, policy: PacingPolicy) -> bool:
-    """Whether nothing speaks against the rate in force."""
-    return pacing.log_odds <= _CLEARED * policy.log_odds_needed
-
-
-def after_rate_refusal(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """After a refusal for the rate: a raise on trial is judged; a rate that had held may be too high still."""
-    return replace(pacing, log_odds=0.0 if pacing.safe_us else min(_LEFT * policy.log_odds_needed, pacing.log_odds))
 
 
 def _unserved(pacing: Pacing, sample: FlowSample, round_ms: float) -> bool:

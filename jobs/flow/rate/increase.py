@@ -1,7 +1,7 @@
 """When a learnt rate is raised, by how much, and what comes of a raise that is refused.
 
 interval /= 1 + step          after `need` accepted calls, on trial
-refused:   the interval that lasted, step / 2; at the gentlest step twice the calls before the next raise
+refused:   the interval that lasted, step / 2
 lasted:    after two in a row the limit has moved, and the step doubles, up to `steepest`
 """
 
@@ -13,10 +13,6 @@ from cancellist.jobs.flow.sample import FlowSample
 _SHOWN = 4
 """A raise on trial of so many steps, so many windows after the last refusal, follows raises that have lasted. The next
 raise then waits for no window."""
-_GENTLE = 1.5
-"""A raise of fewer steps than this is taken for the gentlest."""
-_RAREST = 4
-"""Raises that fail one after the other become so many times rarer at most."""
 
 
 def due(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:
@@ -38,11 +34,9 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
 
 
 def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
-    """Back to the interval that lasted; the next raise is half as steep, and at its gentlest ever rarer."""
+    """Back to the interval that lasted; the next raise is half as steep."""
     tried = pacing.safe_us / pacing.interval_us - 1
     step, need = max(policy.step, tried / 2), policy.probe_after
-    if tried < _GENTLE * policy.step:
-        need = min(_RAREST * policy.probe_after, 2 * max(pacing.need, policy.probe_after))
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
     )  # fmt: skip
@@ -60,7 +54,7 @@ def _next_step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> tupl
         # The refused rate is at most one such step above.
         step = max(policy.step, step / 2)
         return step, policy.search_after if step > policy.step else policy.probe_after
-    return step, policy.probe_after if need > policy.probe_after else policy.search_after
+    return step, policy.search_after
 
 
 def _enough(pacing: Pacing, policy: PacingPolicy) -> int:

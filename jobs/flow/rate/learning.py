@@ -102,8 +102,6 @@ def _accept(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: 
             return _learn(after, at_ms, accepted, policy)
         if not fresh:
             return after
-    if not attribution.may_increase(after, policy):
-        return after  # it is not known yet whether the rate in force lasts
     return increase.raised(after, sample, policy) if increase.due(after, sample, policy) else after
 
 
@@ -140,8 +138,7 @@ def _measured_us(pacing: Pacing, at_ms: int, policy: PacingPolicy) -> int:
 def _refuse(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, round_ms: float) -> Pacing:
     """Refused for the rate: what was tried is taken back, what had held is lowered, and nothing accepted is a pause."""
     with_retry_after, now_ms = bool(sample.counts.with_retry_after), sample.at_ms
-    after = attribution.after_rate_refusal(pacing, policy)
-    after = replace(after, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0)
+    after = replace(pacing, refused_ms=now_ms, blocked_ms=pacing.blocked_ms or now_ms, credit=0, log_odds=0.0)
     if with_retry_after and pacing.blocked_ms and _silent(pacing, sample, round_ms, _LATE_TOLD_MS):
         after = replace(after, again_ms=now_ms)
     if not with_retry_after:

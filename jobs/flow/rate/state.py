@@ -20,7 +20,7 @@ class PacingPolicy:
         steepest: the largest raise of a search, which doubles them (0.1 to 4.0).
         decrease: by how much a rate that was refused is lowered, doubled by each further refusal in close
             succession (0.01 to 0.1).
-        probe_after: accepted calls between raises, doubled by each that failed, up to 4 times (20 to 100000).
+        probe_after: accepted calls between raises (20 to 100000).
         probe_ms: the longest time between raises, except of a slow rate (1000 to 600000).
         slow_probe_after: accepted calls before a raise of a slow rate (5 to 10000).
         slow_probe_ms: the longest time before such a raise (1000 to 3600000).

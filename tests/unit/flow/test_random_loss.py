@@ -19,16 +19,14 @@ class Story:
         self.losses = losses
         self.at_ms = T0
 
-    def step(self, *, lowered_to=None, other_trial=False, accepted=0, refused=0, timed_out=0):
+    def step(self, *, lowered_to=None, accepted=0, refused=0, timed_out=0):
         self.at_ms += 200
         before = self.limiter
         if lowered_to:
             self.limiter = replace(self.limiter, limit=lowered_to, lowered_ms=self.at_ms, refused_at=int(before.limit))
         came = Counters(accepted=accepted, refused=refused, timed_out=timed_out)
         sample = FlowSample(self.at_ms, self.at_ms - 200, int(before.limit), came)
-        self.losses, self.limiter = random_loss.step(
-            self.losses, before, self.limiter, sample, POLICY, self.limits, other_trial=other_trial
-        )
+        self.losses, self.limiter = random_loss.step(self.losses, before, self.limiter, sample, POLICY, self.limits)
         return self.losses
 
     def lowered_twice(self):
@@ -104,14 +102,12 @@ def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limi
     assert story.limiter.credit == LIMITS.probe_after
 
 
-def test_a_look_and_another_experiment_put_off_the_next_one():
+def test_a_probe_puts_off_the_next_experiment():
     story = Story(20.0, Losses(chance=0.1, most=0.12, windows=10))
     story.limiter = replace(story.limiter, probing_ms=T0)
     story.step(accepted=190, refused=20)
     assert not story.losses.tried
     story.limiter = replace(story.limiter, probing_ms=0)
-    story.step(other_trial=True, accepted=190, refused=20)
-    assert not story.losses.tried
     story.step(accepted=190, refused=20)
     assert story.losses.tried
 
