@@ -99,7 +99,7 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
         job = await submit(ledger, references)
         await settled(ledger, job, 1_000)
     valkey_stage.server.process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(15)
+    await asyncio.sleep(15)  # five leases: time itself is what costs claims
     valkey_stage.server.process.send_signal(signal.SIGCONT)
     async with valkey_stage.ledger() as ledger:
         await ended(ledger, job, 40)

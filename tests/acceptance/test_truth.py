@@ -74,7 +74,7 @@ async def _kill_every_two_seconds(stage: Stage) -> None:
     """Kills the older of two workers: a lone one would, on a slow machine, be killed before it has begun to work."""
     stage.worker()
     while True:
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # as often as the test says: it is no wait for anything
         stage.workers[-2].end(signal.SIGKILL)
         stage.worker()
 
