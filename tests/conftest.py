@@ -11,6 +11,27 @@ from cancellist.jobs.ledger.server.connection import connect
 from tests.support.servers import KINDS, Server, running
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deals out the long tests first, so that no process of tests begins one when all others have ended.
+
+    Each process of `--dist worksteal` begins with an equal part of the list, and takes from another's end when it
+    has done its own.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("acceptance")]
+    long.sort(key=_takes_s, reverse=True)
+    short = [item for item in items if not item.get_closest_marker("acceptance")]
+    ends = [len(short) * n // processes for n in range(processes + 1)]
+    parts = [long[n::processes] + short[ends[n] : ends[n + 1]] for n in range(processes)]
+    items[:] = [item for part in parts for item in part]
+
+
+def _takes_s(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("takes")
+    return mark.args[0] if mark else 0
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Each kind of server in turn: one behaviour, one suite."""

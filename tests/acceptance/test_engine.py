@@ -54,6 +54,7 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
     assert second.end(signal.SIGINT) == 0
 
 
+@pytest.mark.takes(20)
 async def test_kill_9_in_mid_drain_loses_nothing_and_is_taken_over_within_the_lease(stage: Stage) -> None:
     references = stage.platform.references(25_000)
     first, second = stage.worker(), stage.worker()
@@ -89,6 +90,7 @@ async def test_the_server_killed_and_restarted_in_mid_drain_loses_nothing(stage:
     assert not [line for worker in workers for line in log_lines(worker) if "taken over" in line["event"]]
 
 
+@pytest.mark.takes(25)
 async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_stage: Stage) -> None:
     references = valkey_stage.platform.references(8_000)
     workers = [valkey_stage.worker(), valkey_stage.worker()]
@@ -97,7 +99,7 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
         job = await submit(ledger, references)
         await settled(ledger, job, 1_000)
     valkey_stage.server.process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(15)
+    await asyncio.sleep(15)  # five leases: time itself is what costs claims
     valkey_stage.server.process.send_signal(signal.SIGCONT)
     async with valkey_stage.ledger() as ledger:
         await ended(ledger, job, 40)

@@ -17,7 +17,7 @@ from tests.support.servers import running
 from tests.support.stage import LEASE_S, Stage, agrees, ended, log_lines, platform, settled, submit
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
+pytestmark = pytest.mark.acceptance
 
 LATENCY_S = 0.1
 PHASES = (4, 12, 4)
@@ -57,6 +57,8 @@ async def phases_played(stage: Stage, workers: int) -> list[Counter[int]]:
     return answers
 
 
+@pytest.mark.timed
+@pytest.mark.takes(110)
 async def test_the_capacity_is_found_and_followed_by_one_worker_and_by_three(tmp_path: Path) -> None:
     with ExitStack() as stack:
         stages = [
@@ -89,6 +91,8 @@ async def paced(stage: Stage, workers: int) -> Counter[int]:
     return Counter(call["status"] for call in counted)
 
 
+@pytest.mark.timed
+@pytest.mark.takes(45)
 async def test_a_rate_is_learnt_and_used_whether_the_platform_tells_how_long_to_wait_or_not(tmp_path: Path) -> None:
     platforms = ({"retry_after_s": 1}, {"retry_after_s": 1}, {})
     with ExitStack() as stack:
@@ -101,6 +105,7 @@ async def test_a_rate_is_learnt_and_used_whether_the_platform_tells_how_long_to_
             assert answers[429] <= 0.02 * answers.total(), answers
 
 
+@pytest.mark.timed
 async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp_path: Path) -> None:
     with a_stage(tmp_path, latency_ms=20) as stage:
         workers = [stage.worker(max_calls_per_second=50, max_concurrent_calls=8) for _ in range(3)]
@@ -118,6 +123,7 @@ async def test_no_window_of_a_second_has_more_than_three_calls_over_the_rate(tmp
         assert [worker.end() for worker in workers] == [0, 0, 0]
 
 
+@pytest.mark.timed
 async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_is_mended(tmp_path: Path) -> None:
     with a_stage(tmp_path, latency_ms=20, api_key="right") as stage:
         worker = stage.worker(api_key="wrong", max_concurrent_calls=4)
@@ -143,7 +149,9 @@ async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_
         assert mended.end() == 0
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.takes(25)
 async def test_urgent_jobs_behind_a_long_backlog_are_done_within_three_calls_time_whenever_they_come(
     tmp_path: Path, workers: int
 ) -> None:
@@ -163,7 +171,8 @@ async def test_urgent_jobs_behind_a_long_backlog_are_done_within_three_calls_tim
                 took.append(time.monotonic() - began)
             assert max(took) <= 3 * latency_s + 0.3, took
             await control.abort_job(ledger, backlog)
-            await ended(ledger, backlog, 90)  # each refusal so far has its state read, at a second a call
+            stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})  # each refusal so far has its state read
+            await ended(ledger, backlog, 90)
         assert [worker.end() for worker in started] == [0] * workers
 
 
@@ -182,6 +191,7 @@ async def test_ten_jobs_of_unequal_size_get_equal_turns(tmp_path: Path) -> None:
             taken = [(await records.get(ledger, job)) for job in jobs]
             counts = [record.settled + record.in_flight for record in taken]
             assert max(counts) - min(counts) <= 300, counts
+            stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})  # what is left only has to end
             await control.resume_account(ledger, "default", 100)
             for job in jobs:
                 await ended(ledger, job, 30)
@@ -203,6 +213,7 @@ async def test_the_earliest_deadline_goes_first_within_a_class(tmp_path: Path) -
         assert worker.end() == 0
 
 
+@pytest.mark.timed
 async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_second(tmp_path: Path) -> None:
     with a_stage(tmp_path, latency_ms=900) as stage:
         workers = [stage.worker(max_concurrent_calls=12) for _ in range(2)]
@@ -229,6 +240,8 @@ async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_s
         assert [worker.end() for worker in workers] == [0, 0]
 
 
+@pytest.mark.timed
+@pytest.mark.takes(20)
 async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) -> None:
     with a_stage(tmp_path, latency_ms=100) as stage:
         workers = [stage.worker(max_concurrent_calls=8) for _ in range(2)]
@@ -245,7 +258,7 @@ async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) ->
             late = [c for c in stage.platform.calls() if c["started_at"] > opened + 0.5]
             assert 1 <= len(late) <= 5
             assert (await records.get(ledger, job)).settled <= before + 8 * 100
-            stage.platform.send("PUT", "/sandbox/settings", {"api_key": None})
+            stage.platform.send("PUT", "/sandbox/settings", {"api_key": None, "latency_ms": 5})
             await control.resume_account(ledger, "default", 100)
             await ended(ledger, job, 90)
             await agrees(stage, ledger, job, references)
@@ -267,6 +280,8 @@ async def test_a_burst_under_a_wrong_key_ends_with_the_reason_and_burns_nothing(
             assert (record.pending, record.in_flight, record.settled) == (500, 0, 0)
 
 
+@pytest.mark.timed
+@pytest.mark.takes(15)
 async def test_lists_get_shorter_where_long_ones_are_dear_and_longer_again_once_they_are_not(tmp_path: Path) -> None:
     with a_stage(tmp_path, consignments=230_000, latency_ms=250, per_reference_ms=2, list_knee=25) as stage:
         worker = stage.worker(max_concurrent_calls=16)

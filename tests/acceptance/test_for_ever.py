@@ -80,6 +80,7 @@ def stage(tmp_path: Path):
 
 
 @pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.takes(30)
 async def test_whatever_calls_of_one_reference_are_answered_for_ever_its_job_ends_true(stage: Stage, half: int):
     kinds = [kind for kind in CALLS if kind not in ABOUT_THE_CALLER][half::2]
     references = stage.platform.open_references(40 * len(kinds))
@@ -87,6 +88,7 @@ async def test_whatever_calls_of_one_reference_are_answered_for_ever_its_job_end
     await played(stage, told(kinds, [Scope.LIST, Scope.SINGLE], poisoned), others, 120)
 
 
+@pytest.mark.takes(25)
 async def test_whatever_reads_of_one_reference_are_answered_for_ever_its_job_ends_true(stage: Stage):
     kinds = [kind for kind in READS if kind not in ABOUT_THE_CALLER]
     manifested = _manifested(stage, len(kinds))
@@ -98,6 +100,7 @@ def _manifested(stage: Stage, count: int) -> list[str]:
     return [r for r, row in rows.items() if row["state"] == "Manifested"][:count]
 
 
+@pytest.mark.takes(40)
 async def test_whatever_calls_and_reads_of_one_reference_are_answered_for_ever_its_job_ends_true(stage: Stage):
     kinds = [kind for kind in CALLS if kind in READS and kind not in ABOUT_THE_CALLER]
     references = stage.platform.open_references(40 * len(kinds))

@@ -56,6 +56,7 @@ async def stuff(redis):
                 refused += 1
 
 
+@pytest.mark.takes(70)
 async def test_a_server_that_refuses_jobs_drains_all_that_it_took_within_its_memory(stage: Stage):
     async with stage.ledger() as ledger:
         jobs = await submit_until_refused(ledger)

@@ -92,6 +92,7 @@ async def test_refusals_of_whole_lists_that_pass_leave_every_result_true(valkey_
     assert worker.end() == 0
 
 
+@pytest.mark.takes(60)
 async def test_two_identical_jobs_of_20_000_with_faults_both_end_true(valkey_stage: Stage) -> None:
     kinds = ["503-after", "429-after", "close-after", "half-acted-500", "half-list", "contradiction", "truncated",
              "422-before", "500-before", "data-null"]  # fmt: skip
@@ -111,6 +112,7 @@ async def test_two_identical_jobs_of_20_000_with_faults_both_end_true(valkey_sta
     assert worker.end() == 0
 
 
+@pytest.mark.takes(40)
 async def test_a_job_of_nothing_but_refusals_costs_a_read_for_each_and_no_more(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 2})
     world = valkey_stage.platform
@@ -128,6 +130,7 @@ async def test_a_job_of_nothing_but_refusals_costs_a_read_for_each_and_no_more(v
     assert worker.end() == 0
 
 
+@pytest.mark.takes(40)
 async def test_two_identical_jobs_both_end_true_and_reads_do_not_starve_calls(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
     references = valkey_stage.platform.references(10_000)

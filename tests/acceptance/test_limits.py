@@ -10,9 +10,10 @@ from cancellist.jobs.model import Outcome
 from tests.support.stage import Stage, agrees, all_results, ended, settled, submit
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timed]
+pytestmark = pytest.mark.acceptance
 
 
+@pytest.mark.takes(35)
 async def test_four_workers_never_pass_the_limit_through_start_kills_and_takeovers(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     references = valkey_stage.platform.references(9_000)
@@ -32,6 +33,7 @@ async def test_four_workers_never_pass_the_limit_through_start_kills_and_takeove
     assert [worker.end() for worker in workers[3:]] == [0] * 4
 
 
+@pytest.mark.timed
 async def test_calls_a_second_obey_the_rate_over_two_workers(valkey_stage: Stage) -> None:
     references = valkey_stage.platform.references(8_000)
     workers = [valkey_stage.worker(max_calls_per_second=25) for _ in range(2)]
@@ -114,6 +116,7 @@ async def test_whole_call_failures_are_retried_and_every_result_is_true(valkey_s
     assert worker.end() == 0
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 async def test_retry_after_holds_the_whole_account(valkey_stage: Stage, as_date: bool) -> None:
     references = valkey_stage.platform.references(4_000)

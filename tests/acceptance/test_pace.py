@@ -44,6 +44,7 @@ def check(looks: list[Snapshot], end_ms: int, latency_s: float) -> None:
     assert len(wrong) <= 0.1 * len(looks), (len(looks), wrong)
 
 
+@pytest.mark.takes(25)
 async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pause(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
     valkey_stage.worker()
@@ -72,6 +73,7 @@ async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pau
         check([s for s in after if s.record.settled < total], end_ms, 0.4)
 
 
+@pytest.mark.takes(25)
 async def test_they_are_right_again_ten_seconds_after_the_platform_has_become_slower(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()
@@ -108,6 +110,7 @@ async def test_a_queued_job_tells_when_it_will_end_or_how_much_of_it_comes_too_l
         assert last_told.estimate.eta_s == pytest.approx(took_s, rel=WITHIN)
 
 
+@pytest.mark.takes(20)
 async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 400})
     valkey_stage.worker()
@@ -138,6 +141,7 @@ async def test_jobs_that_share_an_account_tell_when_each_of_them_will_end(valkey
         assert len(wrong) <= 0.1 * len(told), (len(told), wrong)
 
 
+@pytest.mark.takes(40)
 async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_with_while_it_is_waited_for(
     valkey_stage: Stage,
 ) -> None:
@@ -160,6 +164,7 @@ async def test_what_the_platform_has_lowered_as_it_asked_to_wait_is_reckoned_wit
         assert len(wrong) <= 0.1 * len(told), wrong
 
 
+@pytest.mark.takes(20)
 async def test_a_job_that_waits_for_the_end_of_a_hold_tells_when_it_will_end(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.worker()

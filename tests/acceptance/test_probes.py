@@ -18,6 +18,7 @@ from tests.support.stage import ROOT, Stage, Worker, log_lines, wait_for
 pytestmark = pytest.mark.acceptance
 
 OURS, ARQ = ("cli", "worker", "--check"), ("arq", "--check", "cancellist.worker.main.WorkerSettings")
+LOOK_EVERY_S = 0.25  # each look is a process
 NOTICED_WITHIN_S = ALIVE_S + 10  # and what the check itself takes, on a busy machine
 
 WEDGES = """
@@ -88,13 +89,13 @@ def test_one_that_does_not_tick_is_not_alive(probed: Probed, how: str, tmp_path:
     probed.stage.environment = environment  # type: ignore[method-assign]
     assert probed.alive()
     worker.process.send_signal(signal.SIGSTOP if how == "frozen" else signal.SIGUSR1)
-    wait_for(lambda: not probed.alive(), NOTICED_WITHIN_S)
+    wait_for(lambda: not probed.alive(), NOTICED_WITHIN_S, LOOK_EVERY_S)
     assert not probed.alive(ARQ)
     told = json.loads(probed.check((*OURS, "--json")).stdout)
     assert told == {"alive": False, "workers": [{"pid": worker.process.pid, "alive": False}]}
     if how == "frozen":
         worker.process.send_signal(signal.SIGCONT)
-        wait_for(probed.alive, 10)
+        wait_for(probed.alive, 10, LOOK_EVERY_S)
     else:
         worker.process.kill()
 
@@ -108,7 +109,7 @@ async def test_neither_server_nor_platform_nor_a_pause_has_a_part_in_it(probed: 
     probed.stage.server.kill()
     wait_for(lambda: any(line["event"].startswith("server away") for line in log_lines(worker)), 20)
     away_since = time.monotonic()
-    wait_for(lambda: time.monotonic() - away_since > ALIVE_S + 1 or not probed.alive(), 30)
+    wait_for(lambda: time.monotonic() - away_since > ALIVE_S + 1 or not probed.alive(), 30, LOOK_EVERY_S)
     assert probed.alive()
     assert probed.alive(ARQ)
     assert worker.process.poll() is None
@@ -118,7 +119,7 @@ def test_of_several_the_living_count_and_the_wedged_are_named(probed: Probed) ->
     workers = [probed.worker() for _ in range(3)]
     workers[0].end(signal.SIGKILL)
     workers[1].process.send_signal(signal.SIGSTOP)
-    wait_for(lambda: str(workers[1].process.pid) in probed.check().stdout, NOTICED_WITHIN_S)
+    wait_for(lambda: str(workers[1].process.pid) in probed.check().stdout, NOTICED_WITHIN_S, LOOK_EVERY_S)
     done = probed.check()
     assert done.returncode == 0
     assert done.stdout.startswith("1 worker lives here; without a tick for 10 s: process ")
@@ -138,7 +139,7 @@ def test_a_folder_that_was_cleaned_up_is_filled_again(probed: Probed) -> None:
     for file in probed.folder.iterdir():
         file.unlink()
     probed.folder.rmdir()
-    wait_for(probed.alive, 10)
+    wait_for(probed.alive, 10, LOOK_EVERY_S)
 
 
 def test_without_a_setting_it_is_in_a_folder_of_this_user_alone(
@@ -155,7 +156,7 @@ def test_without_a_setting_it_is_in_a_folder_of_this_user_alone(
     assert "set CANCELLIST_HEARTBEAT_DIR" in refused.stderr
     assert any("CANCELLIST_HEARTBEAT_DIR" in line["event"] for line in log_lines(worker))
     own.rmdir()
-    wait_for(lambda: probed.alive() and probed.alive(ARQ), 10)
+    wait_for(lambda: probed.alive() and probed.alive(ARQ), 10, LOOK_EVERY_S)
     assert own.stat().st_mode & 0o777 == 0o700
 
 

@@ -74,11 +74,12 @@ async def _kill_every_two_seconds(stage: Stage) -> None:
     """Kills the older of two workers: a lone one would, on a slow machine, be killed before it has begun to work."""
     stage.worker()
     while True:
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # as often as the test says: it is no wait for anything
         stage.workers[-2].end(signal.SIGKILL)
         stage.worker()
 
 
+@pytest.mark.takes(50)
 async def test_with_every_fault_mixed_every_result_is_true(rough: Stage) -> None:
     outcomes = await drained_truly(rough)
     assert outcomes[Outcome.CANCELLED] > COUNT * 0.8
@@ -105,12 +106,14 @@ async def test_calls_and_reads_that_are_denied_now_and_then_cost_no_reference_it
     assert 0 < events["breaker opened"] == events["breaker closed"]
 
 
+@pytest.mark.takes(60)
 async def test_with_lists_poisoned_too_every_result_is_true(rough: Stage) -> None:
     rough.platform.send("PUT", "/sandbox/settings", {"poison": 400})
     await drained_truly(rough)
     assert rough.workers[-1].end() == 0
 
 
+@pytest.mark.takes(70)
 async def test_with_a_worker_killed_every_two_seconds_every_result_is_true(rough: Stage) -> None:
     await drained_truly(rough, killing=True)
     assert len(rough.workers) > 5
@@ -128,6 +131,7 @@ async def test_with_every_reference_called_alone_every_result_is_true(rough: Sta
     assert worker.end() == 0
 
 
+@pytest.mark.takes(50)
 async def test_with_consignments_deallocated_first_every_result_is_true(rough: Stage) -> None:
     faults = rough.platform.get("/sandbox/settings")["faults"]
     # What is for lists alone would, at one reference, refuse to deallocate it, and be the platform's own word.

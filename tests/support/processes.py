@@ -23,7 +23,7 @@ from tests.support import ROOT
 from tests.support.warm import ANSWER_BYTES, CLONE
 
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
-MODULES = {"cancellist", "cancellist.sandbox", "arq"}
+MODULES = {"cancellist", "cancellist.sandbox", "cli", "arq"}
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("executable", "preexec_fn", "pass_fds", "shell", "gid", "gids", "uid", "umask", "process_group")
 _ALL_REAL = bool(os.environ.get("REAL_PROCESSES")) or sys.platform != "linux" or not CLONE

@@ -292,9 +292,9 @@ def log_lines(worker: Worker) -> list[dict[str, Any]]:
     return lines
 
 
-def wait_for(condition: Callable[[], bool], within_s: float) -> None:
+def wait_for(condition: Callable[[], bool], within_s: float, every_s: float = 0.02) -> None:
     """Waits until a condition holds."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.02)
+        time.sleep(every_s)

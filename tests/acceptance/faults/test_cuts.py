@@ -60,6 +60,7 @@ async def _job(rig: Rig, producer: Ledger, ledger: Ledger, references: Sequence[
 
 
 @pytest.mark.parametrize(("kind", "cut"), [("valkey", Cut.BEFORE), ("valkey", Cut.WITHIN), ("redis", Cut.AFTER)])
+@pytest.mark.takes(70)
 async def test_a_connection_cut_at_any_point_costs_neither_a_result_nor_a_second_call(
     kind: str, cut: Cut, tmp_path: Path
 ) -> None:
@@ -175,6 +176,7 @@ async def test_what_was_claimed_before_a_pause_is_not_called_where_the_claims_re
 
 
 @pytest.mark.parametrize("errors", ERRORS)
+@pytest.mark.takes(30)
 async def test_errors_of_the_server_at_any_point_are_waited_out(valkey_rig: Rig, errors: str) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(4_000)
     rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 500})

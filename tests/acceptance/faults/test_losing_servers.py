@@ -90,6 +90,7 @@ async def test_what_a_server_rolls_back_with_everysec_is_settled_again_and_true(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.takes(35)
 async def test_a_failover_to_a_replica_that_lags_is_survived_and_every_result_is_true(
     kind: str, tmp_path: Path
 ) -> None:

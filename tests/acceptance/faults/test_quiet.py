@@ -60,6 +60,7 @@ def scripts_forbidden(rig: Rig) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("outage", [server_down, network_frozen, password_changed, scripts_forbidden])
+@pytest.mark.takes(30)
 async def test_a_server_that_cannot_be_used_is_waited_for_in_silence(valkey_rig: Rig, outage) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(30_000)
     rig.settings |= {

@@ -14,6 +14,7 @@ from tests.support.servers import KINDS
 pytestmark = pytest.mark.acceptance
 
 
+@pytest.mark.takes(80)
 async def test_nothing_is_lost_doubled_or_wrong_through_every_kind_of_fault(tmp_path: Path) -> None:
     faults: Counter[str] = Counter()
     strikes: Counter[str] = Counter()
