@@ -51,7 +51,7 @@ class RandomLossPolicy:
         proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
         least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
             0.9).
-        memory: losses with more calls between them have nothing to do with each other (100 to 1000000).
+        memory: counting at a level that stays ends after so many calls (100 to 1000000).
         window: losses to be expected in a window, by which chance is measured on (5 to 1000).
         windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
         more: a window in which so many times as many are lost calls for an experiment (1.1 to 5.0).
@@ -134,7 +134,7 @@ def step(
         return _conclude(losses, limiter, policy, limits)
     if losses.chance:
         return _measure(losses, limiter, policy, limits)
-    return (losses if losses.calls < policy.memory else clear(losses)), limiter
+    return losses, limiter
 
 
 def _collect(losses: Losses, sample: FlowSample) -> Losses:
