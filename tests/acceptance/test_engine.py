@@ -29,9 +29,9 @@ async def test_two_workers_drain_25_000_references_and_every_result_is_true(stag
 @pytest.mark.parametrize("count", [1, 99, 100, 101])
 async def test_a_job_of_any_size_is_drained(valkey_stage: Stage, count: int) -> None:
     references = valkey_stage.platform.references(count)
-    worker = valkey_stage.worker(command=("arq", "cancellist.worker.main.WorkerSettings", "--burst"))
     async with valkey_stage.ledger() as ledger:
-        job = await submit(ledger, references)
+        job = await submit(ledger, references)  # before the worker: a burst ends where it finds nothing
+        worker = valkey_stage.worker(command=("arq", "cancellist.worker.main.WorkerSettings", "--burst"))
         await ended(ledger, job, 20)
         await agrees(valkey_stage, ledger, job, references)
         assert worker.process.wait(20) == 0

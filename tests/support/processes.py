@@ -91,10 +91,12 @@ def _can_be_copied(asked: Mapping[str, Any], environment: Mapping[str, str]) -> 
     words = asked["args"]
     if not isinstance(words, (list, tuple)) or list(words[:2]) != [sys.executable, "-m"] or words[2] not in MODULES:
         return False
-    told = {name: value for name, value in environment.items() if name.startswith(_FOR_IMPORTS)}
-    usual = {name: value for name, value in _OURS.items() if name.startswith(_FOR_IMPORTS)}
+    told, usual = (
+        {name: value for name, value in given.items() if name.startswith(_FOR_IMPORTS) and name != "PYTHONPATH"}
+        for given in (environment, _OURS)
+    )
     plain = all(not asked.get(name) or asked[name] in (-1, its_terminal) for name in UNUSUAL)
-    return plain and told == {**usual, "PYTHONPATH": str(ROOT)}
+    return plain and told == usual and environment.get("PYTHONPATH", str(asked["cwd"])) == str(ROOT)
 
 
 def _copied(request: Mapping[str, Any], streams: Sequence[int]) -> int:
