@@ -3,17 +3,24 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
 from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import enqueue, uploads
+from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed, Input
 from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
+
+
+_IN_MEMORY: Final = 50_000
+_CACHE_KIB: Final = 8 * 1024
+"""What one of many bodies may hold of its references in memory (jobs/ledger/deduplication.py): 13 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,8 @@ class BodyFeed(Feed):
     def __init__(
         self, source: Input, *, hints: Hints, pattern: ReferencePattern, limit: Limit, declared: Declared, most: int
     ) -> None:
-        super().__init__([source], hints=hints, pattern=pattern, listed=0, limit=limit)
+        few = Deduplicator(_IN_MEMORY, _CACHE_KIB)
+        super().__init__([source], hints=hints, pattern=pattern, listed=0, limit=limit, deduplicator=few)
         self._declared = declared
         self._max_rows = most
 
