@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
+from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.access import ALL, Access, Token, digest_of
 from tests.support.commands import Desk
 
@@ -45,6 +46,16 @@ class Api:
         """Bytes of the process that are resident."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
+    def results(self, client: httpx.Client, job: str) -> list[Any]:
+        """All results of a job once it has ended."""
+        self.ended(client, job)
+        found, cursor = [], ""
+        while cursor is not None:
+            page = client.get(f"/v1/jobs/{job}/results", params={"cursor": cursor} if cursor else {}).json()
+            found += page["results"]
+            cursor = page["next"]
+        return found
+
     def ended(self, client: httpx.Client, job: str) -> Any:
         """The document of a job once it has ended."""
         deadline = time.monotonic() + WITHIN_S
@@ -54,6 +65,21 @@ class Api:
                 return document
             assert time.monotonic() < deadline, document
             time.sleep(0.05)
+
+
+def problem(answer: httpx.Response, code: str) -> Any:
+    """The document of an answer that must be a problem of this kind, by the book."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document = answer.json()
+    kind = KINDS[code]
+    assert (document["type"], answer.status_code) == (kind.type, kind.status), document
+    assert document["status"] == answer.status_code
+    assert document["title"] == kind.title
+    assert document["detail"]
+    assert "\n" not in document["detail"]
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert ("retry-after" in answer.headers) == kind.retry
+    return document
 
 
 @contextlib.contextmanager
