@@ -34,12 +34,13 @@ _OF_A_BODY: Final = (
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
 _REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
+_WITH_A_JOB: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED}
 _HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": Job, "description": "it has ended, and was waited for", "headers": {"Preference-Applied": _APPLIED}},
+    200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
     202: {
         "model": Submitted | Job,
         "description": "it is handed in; where it was waited for in vain, the job as it stands",
-        "headers": {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED},
+        "headers": _WITH_A_JOB,
     },
 }
 _TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import select
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import psutil
 from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.access import ALL, Access, Token, digest_of
 from tests.support.commands import Desk
+from tests.support.declared import Description
 
 WITHIN_S: Final = 40
 EVERY: Final = "all-roles-token"
@@ -33,13 +36,25 @@ class Api:
     desk: Desk
     url: str
     process: "subprocess.Popen[str]"
+    log: Path
+    tls: ssl.SSLContext | None = None
     _clients: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def client(self, token: str | None = EVERY, **options: Any) -> httpx.Client:
-        """A client with a token, or without one."""
+        """A client with a token, or without one; each answer that it gets must be declared."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        made = httpx.Client(base_url=self.url, headers=headers, timeout=WITHIN_S, trust_env=False, **options)
+        made = httpx.Client(
+            base_url=self.url, headers=headers, timeout=WITHIN_S, trust_env=False,
+            event_hooks={"response": [self.description.check]}, **options,
+        )  # fmt: skip
         return self._clients.enter_context(made)
+
+    @cached_property
+    def description(self) -> Description:
+        """What the process says of itself."""
+        verify = self.tls or True
+        answer = httpx.get(f"{self.url}/openapi.json", timeout=WITHIN_S, trust_env=False, verify=verify)
+        return Description(answer.raise_for_status().json())
 
     @property
     def memory(self) -> int:
@@ -98,7 +113,7 @@ def serving(desk: Desk, *options: str, log: Path | None = None, **settings: str)
         assert select.select([process.stdout], [], [], WITHIN_S)[0], log.read_text()
         line = process.stdout.readline()
         assert line, log.read_text()
-        api = Api(desk, json.loads(line)["url"], process)
+        api = Api(desk, json.loads(line)["url"], process, log)
         with api._clients:
             yield api
     finally:
