@@ -4,7 +4,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── SettingsError               settings: a setting is missing or wrong
 ├── InputError                  input: the input cannot be used
 │   ├── NoReferencesError       no_references: the input holds no reference
-│   └── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
+│   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
+│   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
 ├── JobStateError               job_state: the job's state does not allow it
@@ -17,6 +18,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 """
 
 from typing import ClassVar
+
+from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 
 
 class CancellistError(Exception):
@@ -45,9 +48,17 @@ class SettingsError(CancellistError):
 
 
 class InputError(CancellistError):
-    """The input cannot be used."""
+    """The input cannot be used. The text names options as on the command line; `told` names them otherwise."""
 
     code = "input"
+
+    def __init__(self, message: str = "", *, hint: str | None = None) -> None:
+        super().__init__(named(message, COMMAND_LINE), hint=hint)
+        self._marked = message
+
+    def told(self, names: OptionNames) -> str:
+        """The message with options named like this."""
+        return named(self._marked, names)
 
 
 class NoReferencesError(InputError):
@@ -69,6 +80,16 @@ class IdempotencyConflictError(InputError):
         self.key = key
         self.job = job
         super().__init__(f"idempotency key {key!r} is bound to job {job} with other content", hint="use a new key")
+
+
+class UploadUnderWayError(InputError):
+    """Another submission with the same idempotency key is on its way."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"a submission with the idempotency key {key!r} is under way", hint="send it again later")
 
 
 class OutputError(CancellistError):

@@ -1,24 +1,18 @@
 """Writes results as JSON lines, CSV or a table: pages in, bytes out."""
 
-import csv
-import io
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import orjson
-
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
-from cancellist.jobs.escaping import plain, plain_cell, plain_json
-from cancellist.jobs.ledger.json_views import result_view
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
 """Turns a page of results into bytes. The first call adds the header."""
 
-COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LEFT_OUT: Final = ("attempts", "at", "state")
 """Columns to leave out on a narrow terminal, the first one first, to make room for the message."""
 _LEAST_WRAPPED: Final = 24
@@ -41,42 +35,6 @@ def writer(form: Format, *, width: int | None) -> Write:
             return CsvLines(drawn=width is not None)
         case Format.TABLE:
             return TableLines(width)
-
-
-def json_lines(page: Sequence[Result]) -> bytes:
-    """Writes one JSON object a line."""
-    lines = b"".join(orjson.dumps(result_view(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
-    return lines if lines.isascii() else plain_json(lines.decode()).encode()
-
-
-class CsvLines:
-    """Writes CSV that is safe in a spreadsheet: a cell that looks like a formula gets a leading apostrophe.
-
-    Control characters are escaped. Line ends within a cell are kept, except on a terminal.
-    """
-
-    def __init__(self, *, drawn: bool = False) -> None:
-        self._headed = False
-        self._plain = plain if drawn else plain_cell
-
-    def __call__(self, page: Sequence[Result]) -> bytes:
-        """Returns the rows of a page."""
-        text = io.StringIO(newline="")
-        plainly = csv.writer(text, lineterminator="\n")
-        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        if not self._headed:
-            self._headed = True
-            plainly.writerow(COLUMNS)
-        for result in page:
-            # the csv module does not quote a lone carriage return, but readers end a row at it
-            rows = quoted if "\r" in (result.message or "") + result.reference else plainly
-            rows.writerow([self._safe(value) for value in result_view(result).values()])
-        return text.getvalue().encode(errors="backslashreplace")
-
-    def _safe(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return self._plain(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 class TableLines:

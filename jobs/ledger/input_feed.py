@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
+from cancellist.jobs import option_names
 from cancellist.jobs.errors import InputError, NoReferencesError
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.parsing.documents import FORMS, Hints, Reader
@@ -76,7 +77,14 @@ class Feed:
     """
 
     def __init__(
-        self, sources: Sequence[Input], *, hints: Hints, pattern: ReferencePattern, listed: int, limit: Limit
+        self,
+        sources: Sequence[Input],
+        *,
+        hints: Hints,
+        pattern: ReferencePattern,
+        listed: int,
+        limit: Limit,
+        deduplicator: Deduplicator | None = None,
     ) -> None:
         self.readings: list[Reading] = []
         self.valid = 0
@@ -86,7 +94,7 @@ class Feed:
         self._pattern = pattern
         self._most = listed
         self._limit = limit
-        self._deduplicator = Deduplicator()
+        self._deduplicator = deduplicator or Deduplicator()
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +181,7 @@ class Feed:
             return
         raise InputError(
             f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: "
-            f"{_first(reading)}): correct them, or allow more with --max-invalid"
+            f"{_first(reading)}): correct them, or allow more with {option_names.MAX_INVALID}"
         )
 
 
@@ -201,7 +209,7 @@ def _nothing(reading: Reading) -> str:
     column = (
         f"column '{reader.column}' was read" if reader.column else f"it was read as {FORMS[reader.form or 'lines']}"
     )
-    return f"no line holds a reference; {column}: is it the right file, and the right --column?"
+    return f"no line holds a reference; {column}: is it the right file, and the right {option_names.COLUMN}?"
 
 
 def why(entry: InvalidEntry) -> str:

@@ -171,6 +171,10 @@ class Desk:
         """Returns the platform's record of these references."""
         return self.platform.record(references)
 
+    def command(self, *arguments: object) -> list[str]:
+        """The command as a process."""
+        return self._command(arguments)
+
     def _command(self, arguments: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "cancellist", *map(str, arguments)]
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.escaping import shown
+from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.headings import says_not
 
@@ -46,7 +47,7 @@ def locate(names: Sequence[str], column: str) -> int | None:
     found = alike(names, column)
     if len(found) > 1:
         raise InputError(
-            f"{len(found)} columns are named {quoted(column)}: give its number to --column, from 1; {listing(names)}"
+            f"{len(found)} columns are named {quoted(column)}: give its number to {COLUMN}, from 1; {listing(names)}"
         )
     return found[0] if found else None
 
@@ -73,25 +74,25 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if len(matching) != 1:
         if others and not matching:
             first = next(iter(others))
-            raise InputError(f"references are under {quoted(first)}: choose it with --column {plainly(first)}")
+            raise InputError(f"references are under {quoted(first)}: choose it with {COLUMN} {plainly(first)}")
         which = "several columns may hold" if likely or matching else "no column is known to hold"
-        raise InputError(f"{which} the references: choose one with --column; {listing(names)}")
+        raise InputError(f"{which} the references: choose one with {COLUMN}; {listing(names)}")
     found = matching[0]
     if says_not(names[found]):
         raise InputError(
             f"references are under {quoted(names[found])}, whose name says that they may not be meant: choose it with "
-            "--column if they are"
+            f"{COLUMN} if they are"
         )
     rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
     best = max(rivals, key=lambda name: rivals[name], default="")
     if best and rivals[best] > held[found]:
         raise InputError(
             f"column {quoted(names[found])} was found by its name, but {quoted(best)} holds more references: "
-            "choose one with --column"
+            f"choose one with {COLUMN}"
         )
     if not likely and 2 * held[found] < sample:
         raise InputError(
-            f"only some rows hold a reference, in column {quoted(names[found])}: choose it with --column if it is meant"
+            f"only some rows hold a reference, in column {quoted(names[found])}: choose it with {COLUMN} if it is meant"
         )
     return found
 

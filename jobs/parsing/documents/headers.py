@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN, SKIP_LINES
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled
@@ -115,7 +116,7 @@ def _check_above(rows: Sequence[Row], hints: Hints) -> None:
     for row in rows:
         if words := next(filter(keeps, row.cells), None):
             raise InputError(
-                f"line {row.line + hints.skip_lines}: {quoted(words)} is above the table: skip it with --skip-lines if "
+                f"line {row.line + hints.skip_lines}: {quoted(words)} is above the table: skip it with {SKIP_LINES} if "
                 "the references below are to be cancelled"
             )
 
@@ -135,7 +136,7 @@ def _check_below(
         if not is_decoration(cells) and _may_name(cells, position, [bare(cell) for cell in header]):
             raise InputError(
                 f"line {row.line + hints.skip_lines} may be the header as well as the line with "
-                f"{quoted(bare(header[position]))}: remove the lines above the header, or skip them with --skip-lines"
+                f"{quoted(bare(header[position]))}: remove the lines above the header, or skip them with {SKIP_LINES}"
             )
 
 
@@ -163,7 +164,7 @@ def _check_named(header: Sequence[str], held: Sequence[int], position: int, hint
         if number and at != position and (at >= len(header) or not bare(header[at])) and hints.column is None:
             raise InputError(
                 f"column {at + 1} has no name and holds references, and so does {quoted(bare(header[position]))}, "
-                "which may be a title: give the right column's name or number to --column"
+                f"which may be a title: give the right column's name or number to {COLUMN}"
             )
 
 
@@ -206,7 +207,7 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
     if odd := next((row for row in above if not is_comment(row) and last_filled(row.cells) > 1), None):
         raise InputError(
             f"line {odd.line + hints.skip_lines} has {last_filled(odd.cells)} cells and the rows have {usual}, so it "
-            "may not be their header: give the column's name or number to --column"
+            f"may not be their header: give the column's name or number to {COLUMN}"
         )
     return None, holding
 
@@ -267,9 +268,9 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
         return choose([*header, *[""] * (len(held) - len(header))], held, sample)
     holding = [position for position, number in enumerate(held) if number]
     if len(holding) > 1:
-        raise InputError("several columns hold references and there is no header: give one's number to --column")
+        raise InputError(f"several columns hold references and there is no header: give one's number to {COLUMN}")
     if not holding or 2 * held[holding[0]] < sample:
-        raise InputError("no column is known to hold the references: give its number to --column")
+        raise InputError(f"no column is known to hold the references: give its number to {COLUMN}")
     return holding[0]
 
 

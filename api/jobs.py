@@ -1,0 +1,203 @@
+"""Jobs: handing one in, how it stands, and stopping it or letting it go on."""
+
+import hashlib
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from cancellist.api import cursors, submitting, waiting
+from cancellist.api.auth import Operator, Reader, Submitter
+from cancellist.api.common import COMMON, job_id
+from cancellist.api.context import Context, InContext
+from cancellist.api.job_request import BodyOptions, JobOptions, parse_order
+from cancellist.api.json_answer import Document
+from cancellist.api.pages import JobsQuery
+from cancellist.api.problems import declared, invalid
+from cancellist.api.request_body import Body, Declared, declared_of, is_packed
+from cancellist.api.schemas import Job, Jobs, Submitted
+from cancellist.jobs.errors import InputError, LedgerError, UnknownJobError
+from cancellist.jobs.ledger import accounts, control, drains, job_pages, json_views, records, snapshots
+from cancellist.jobs.ledger.enqueue import Submitted as Handed
+from cancellist.jobs.ledger.input_feed import Input
+from cancellist.jobs.model import JobState
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_OBJECT: Final = b"{"
+_ARRAY: Final = b"["
+_LONGEST_KEY: Final = 500
+_OF_A_BODY: Final = (
+    "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
+    "idempotency_conflict", "validation", "server_full", "error",
+)  # fmt: skip
+_LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
+_APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
+_REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
+_WITH_A_JOB: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED}
+_HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
+    202: {
+        "model": Submitted | Job,
+        "description": "it is handed in; where it was waited for in vain, the job as it stands",
+        "headers": _WITH_A_JOB,
+    },
+}
+_TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
+
+
+@router.post("", status_code=202, response_model=None, responses={**declared(*COMMON, *_OF_A_BODY), **_HANDED_IN})
+async def hand_in(
+    request: Request,
+    context: InContext,
+    caller: Submitter,
+    options: Annotated[BodyOptions, Query()],
+    idempotency_key: Annotated[str | None, Header(description="the same key with the same content is one job")] = None,
+    prefer: Annotated[str | None, Header(description="`wait=N`: answer once the job has ended, within N s")] = None,
+) -> Any:
+    """Hands in references to be cancelled, as one job.
+
+    The body is a JSON object with `references` and the options, or an array, CSV, JSON lines or one reference a line,
+    of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
+    """
+    key = _key(idempotency_key)
+    body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
+    declared_as = declared_of(request)
+    body.check_length(request.headers.get("content-length"))
+    source: Input = body
+    said: JobOptions = options
+    if declared_as is Declared.JSON and await _is_object(body):
+        if options.model_fields_set:
+            raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
+        order = parse_order(await body.whole(context.options.limits.max_json))
+        source, said = submitting.Listed(order.document()), order
+    wanted = said.wanted(caller.name, key)
+    await _check_account(context, wanted.account)
+    limit = said.limit(context.options.max_invalid)
+    submitted = await submitting.submit(
+        context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
+    )
+    return await _answer(context, submitted, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+
+
+async def _is_object(body: Body) -> bool:
+    """Whether a JSON body is an object, whose options must all be read; else it is an array, or empty.
+
+    Raises:
+        InputError: it is neither, by its first byte.
+    """
+    first = await body.begins_with()
+    if first not in {_OBJECT, _ARRAY, b""}:
+        raise InputError("the body is said to be JSON, and is neither an object nor an array in UTF-8")
+    return first == _OBJECT
+
+
+def _key(given: str | None) -> str | None:
+    """The key of the header.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if given is None:
+        return None
+    if not given.strip() or len(given) > _LONGEST_KEY or not given.isprintable():
+        raise invalid("Idempotency-Key", f"it has 1 to {_LONGEST_KEY} printable characters")
+    return given.strip()
+
+
+async def _check_account(context: Context, account: str) -> None:
+    try:
+        await accounts.check(context.ledger, account, context.options.accounts)
+    except InputError as error:
+        raise invalid("account", error.message) from None
+
+
+async def _answer(context: Context, submitted: Handed, wait_s: int | None) -> Response:
+    """What is answered once a job is handed in; it is, whatever goes wrong from here on."""
+    headers = {"Location": f"{context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
+    if submitted.same:
+        headers["Idempotent-Replayed"] = "true"
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+        try:
+            ended = await waiting.until_ended(context, submitted.job, wait_s)
+            document = json_views.job_view(await snapshots.look(context.ledger, submitted.job))
+        except LedgerError:
+            pass
+        else:
+            return Document(document, 200 if ended else 202, headers=headers)
+    return Document(submitted.document(), 202, headers=headers)
+
+
+@router.get("", response_model=Jobs, responses=declared(*COMMON, "validation"))
+async def listing(context: InContext, _: Reader, query: Annotated[JobsQuery, Query()]) -> Any:
+    """Jobs, newest first."""
+    page = await job_pages.page(context.ledger, query.filter(), before=cursors.to_jobs(query.cursor), limit=query.limit)
+    seen = await snapshots.look_at(context.ledger, page.records)
+    following = cursors.of_jobs(page.next) if page.next else None
+    return Document({"jobs": [json_views.job_view(one) for one in seen], "next": following})
+
+
+@router.get("/{job}", response_model=Job, responses={
+    **declared(*COMMON, "unknown_job", "not_found"),
+    200: {"headers": _TAG},
+    304: {"description": "it is as it was", "headers": _TAG},
+})  # fmt: skip
+async def show(
+    job: str,
+    context: InContext,
+    _: Reader,
+    if_none_match: Annotated[str | None, Header(description="an ETag: 304 where it is still that")] = None,
+) -> Any:
+    """One job as it stands."""
+    answer = await _shown(context, job_id(job))
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if _matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
+
+
+def _matches(given: str | None, tag: str) -> bool:
+    words = [word.strip().removeprefix("W/") for word in (given or "").split(",")]
+    return "*" in words or tag in words
+
+
+_OF_CONTROL: Final = declared(*COMMON, "unknown_job", "not_found", "job_state")
+
+
+@router.post("/{job}/pause", response_model=Job, responses=_OF_CONTROL)
+async def pause(job: str, context: InContext, _: Operator) -> Any:
+    """Pauses a job: nothing of it is called any more. What is in flight ends as it ends."""
+    await control.pause_job(context.ledger, job_id(job))
+    return await _shown(context, job_id(job))
+
+
+@router.post("/{job}/resume", response_model=Job, responses=_OF_CONTROL)
+async def resume(job: str, context: InContext, _: Operator) -> Any:
+    """Lets a paused job go on."""
+    account = (await records.get(context.ledger, job_id(job))).order.account
+    per_call = context.options.of(account).configured.max_references_per_call
+    _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
+    await drains.enqueue(context.ledger, account, names)
+    return await _shown(context, job_id(job))
+
+
+@router.post("/{job}/abort", response_model=Job, responses=_OF_CONTROL)
+async def abort(job: str, context: InContext, _: Operator) -> Any:
+    """Aborts a job: what was never sent is `aborted` at once, what is in flight ends as it ends."""
+    await control.abort_job(context.ledger, job_id(job))
+    return await _shown(context, job_id(job))
+
+
+async def _shown(context: Context, job: str) -> Document:
+    """The document of a job.
+
+    Raises:
+        UnknownJobError: there is none of that id, or it is still on its way.
+    """
+    seen = await snapshots.look(context.ledger, job)
+    if seen.record.state is JobState.SEALING:
+        raise UnknownJobError(job)
+    return Document(json_views.job_view(seen))

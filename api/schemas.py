@@ -1,0 +1,152 @@
+"""The documents of the API, as its description has them; jobs/ledger/json_views.py makes them."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cancellist.jobs.model import JobState, Outcome, Priority
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Submitted(_Document):
+    """A job that was handed in."""
+
+    job: str = Field(description="its id")
+    state: JobState
+    total: int = Field(description="references that will get a result, malformed entries among them")
+    duplicates: int = Field(description="references that were left out, because they came before")
+    invalid: int = Field(description="malformed entries, which are never sent")
+    blank: int = Field(description="cells without anything where a reference could have been")
+
+
+class Breaker(_Document):
+    """Why an account calls its platform no more than by a probe now and then."""
+
+    why: str
+    since: Time
+    next_probe_at: Time
+
+
+class Job(_Document):
+    """A job as it stands."""
+
+    job: str = Field(description="its id")
+    state: JobState
+    total: int
+    pending: int = Field(description="references that wait")
+    in_flight: int = Field(description="references that are being called, or are about to be")
+    outcomes: dict[Outcome, int] = Field(description="how many results have each outcome")
+    created_at: Time | None
+    started_at: Time | None
+    finished_at: Time | None
+    rate: float | None = Field(description="results a second")
+    eta_seconds: float | None = Field(description="seconds until it ends, as far as can be told")
+    at_risk: int | None = Field(description="references that will probably not be sent before its deadline")
+    duplicates: int
+    invalid: int
+    account: str
+    priority: Priority
+    reason: str | None
+    requested_by: str | None
+    deadline: Time | None
+    start_at: Time | None
+    idempotency_key: str | None
+    intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
+    account_paused: bool
+    account_held_until: Time | None
+    account_held_because: str | None
+    account_breaker: Breaker | None
+    account_limit: int | None
+    account_calls_per_second: float | None
+    account_list_size: int | None
+    account_list_refused: int | None
+    calls_in_flight: int
+    workers: int
+
+
+class Jobs(_Document):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next: str | None = Field(description="the cursor of the page that follows; null where none does")
+
+
+class Result(_Document):
+    """The final answer for one reference of one job."""
+
+    job: str
+    reference: str
+    outcome: Outcome
+    message: str | None = Field(description="the platform's words, where they are not its usual success text")
+    status: int | None = Field(description="HTTP status of the deciding answer")
+    state: str | None = Field(description="the platform's state, where it was read")
+    attempts: int = Field(description="calls that named the reference")
+    at: Time
+
+
+class Results(_Document):
+    """A page of results, in the order in which they were written."""
+
+    results: list[Result]
+    next: str | None = Field(description="the cursor of what follows, also of what is still to come; null at the end")
+    complete: bool = Field(description="the job has ended, and no result follows")
+    gone: int = Field(description="how many results of the job were trimmed")
+
+
+class Account(_Document):
+    """An account as it stands; what the settings at hand do not say is null."""
+
+    account: str
+    state: str = Field(description="running, paused, tripped or held")
+    platform: str | None
+    key: bool | None
+    max_concurrent_calls: int | None
+    max_calls_per_second: float | None
+    burst: int | None
+    max_references_per_call: int | None
+    limit: int | None
+    calls_per_second: float | None
+    list_size: int | None
+    list_refused: int | None
+    breaker: Breaker | None
+    breaker_opened: int
+    held_until: Time | None
+    held_because: str | None
+    calls_in_flight: int
+    workers: int
+
+
+class Accounts(_Document):
+    """Every account."""
+
+    accounts: list[Account]
+
+
+class FieldProblem(_Document):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(_Document):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="/problems/CODE, which answers what it means; it stays")
+    title: str
+    status: int
+    detail: str
+    hint: str | None = Field(None, description="what to do")
+    errors: list[FieldProblem] | None = Field(None, description="the fields that are wrong")
+    request_id: str = Field(description="as in the header X-Request-ID, and in the log")
+
+
+class Alive(_Document):
+    """The process is there."""
+
+    status: str
