@@ -5,11 +5,12 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import health, jobs, middleware, problems
+from cancellist.api import events, health, jobs, middleware, problems
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
+    events.router,
     health.router,
 )
 
