@@ -5,13 +5,16 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import events, health, jobs, middleware, problems
+from cancellist.api import accounts, docs_page, events, health, jobs, middleware, problems, results
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
     events.router,
+    results.router,
+    accounts.router,
     health.router,
+    docs_page.router,
 )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
-from cancellist.api.request_body import Declared
+from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import enqueue
+from cancellist.jobs.ledger import enqueue, uploads
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed, Input
 from cancellist.jobs.parsing.documents import FORMS, Hints
@@ -74,18 +74,23 @@ async def submit(
         LedgerError: the server does not take it.
         ProblemError: it is too large, or stops to come.
         ClientGoneError: it was cut.
+        UploadUnderWayError: another submission has the key.
     """
-    own, options = context.options.of(wanted.account), context.options
-    with BodyFeed(
+    own, options, ledger = context.options.of(wanted.account), context.options, context.ledger
+    feed = BodyFeed(
         source, hints=hints, pattern=own.pattern, limit=limit, declared=declared, most=options.limits.max_rows
-    ) as feed:
-        request = enqueue.request_of(wanted, await context.ledger.now_ms())
-        submission = await enqueue.fill(context.ledger, request, feed)
-        return await enqueue.seal(
-            context.ledger,
-            submission,
-            request,
-            feed,
-            idempotency_keep_s=options.idempotency_keep_s,
-            per_call=own.configured.max_references_per_call,
-        )
+    )
+    async with uploads.under_way(ledger, wanted.account, wanted.idempotency_key) as upload:
+        if upload and isinstance(source, Body):
+            source.on_bytes = upload.renew
+        with feed:
+            request = enqueue.request_of(wanted, await ledger.now_ms())
+            submission = await enqueue.fill(ledger, request, feed)
+            return await enqueue.seal(
+                ledger,
+                submission,
+                request,
+                feed,
+                idempotency_keep_s=options.idempotency_keep_s,
+                per_call=own.configured.max_references_per_call,
+            )
