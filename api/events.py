@@ -13,8 +13,8 @@ from fastapi import APIRouter, Header
 from starlette.responses import StreamingResponse
 
 from cancellist.api.auth import Reader
+from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.jobs import COMMON, job_id
 from cancellist.api.problems import declared
 from cancellist.api.sampler import Told
 from cancellist.jobs.ledger import records

@@ -1,8 +1,8 @@
 """One look at the ledger for all who listen to events.
 
-While nobody listens, nothing is asked. A job that somebody listens to is looked at. Where somebody listens to all, those
-that have not ended are looked at, and those that ended since the look before. Looks are `EVERY_S` apart, and further
-where a look takes long: they take a fifth of the time at most.
+While nobody listens, nothing is asked. A job that somebody listens to is looked at. Where somebody listens to all,
+those that have not ended are looked at, and those that ended since the look before. Looks are `EVERY_S` apart, and
+further where a look takes long: they take a fifth of the time at most.
 """
 
 import asyncio
@@ -88,20 +88,21 @@ class Sampler:
         """
         known = EventId.parse(last)
         seq = known.seq if known and known.epoch == self._epoch else None
+        since_ms = known.at_ms - _OVERLAP_MS if known else await self._ledger.now_ms()
         told: list[Told]
         with self._listening(job):
             while not self._stopping.is_set():
                 if seq is not None and self._events.holds(seq):
                     seq, told = self._events.last, self._since(job, seq)
                 elif await self._until(self._looked()):
-                    seq, told = await self._anew(job, known)
+                    seq, told = await self._anew(job, since_ms)
                     if not told:
                         return
                 else:
                     told = []
                 for one in told:
                     yield one
-                    known = one.id or known
+                    since_ms = one.id.at_ms - _OVERLAP_MS if one.id else since_ms
                     if job is not None and one.event.kind is Kind.END:
                         return
                 if not told:
@@ -126,15 +127,19 @@ class Sampler:
     def _since(self, job: str | None, seq: int) -> list[Told]:
         return [Told(event, self._id(event.seq)) for event in self._events.after(seq, job)]
 
-    async def _anew(self, job: str | None, known: EventId | None) -> tuple[int, list[Told]]:
+    async def _anew(self, job: str | None, since_ms: int) -> tuple[int, list[Told]]:
         """All there is to tell, as of the newest event, and the number of that; the last alone has an id.
 
-        Nothing where there is no such job.
+        That is how jobs stand, and which have ended since a time. Nothing where there is no such job.
         """
         seq, standing = self._events.last, dict(self._events.documents)
         if job is None:
             events = [Event(seq, "", Kind.RESET, {"jobs": len(standing)})]
-            events += await self._missed(seq, known) if known else []
+            ended = await records.finished_since(self._ledger, since_ms)
+            events += [
+                Event(seq, one.record.id, Kind.END, documents.job_document(one))
+                for one in await snapshots.look_at(self._ledger, ended)
+            ]
             events += [Event(seq, name, Kind.SNAPSHOT, document) for name, document in standing.items()]
         elif job in standing:
             events = [Event(seq, job, Kind.SNAPSHOT, standing[job])]
@@ -147,12 +152,6 @@ class Sampler:
             events = [Event(seq, job, kind, documents.job_document(seen))]
         *before, newest = events
         return seq, [*(Told(event, None) for event in before), Told(newest, self._id(seq))]
-
-    async def _missed(self, seq: int, known: EventId) -> list[Event]:
-        """Jobs that have ended since the last event that a listener knows, which another process told."""
-        ended = await records.finished_since(self._ledger, known.at_ms - _OVERLAP_MS)
-        seen = await snapshots.look_at(self._ledger, ended)
-        return [Event(seq, one.record.id, Kind.END, documents.job_document(one)) for one in seen]
 
     def _id(self, seq: int) -> EventId:
         return EventId(self._epoch, seq, self._at_ms)
@@ -195,6 +194,9 @@ class Sampler:
                 self._done = number
             except CancellistError as error:
                 log.warning("jobs cannot be looked at for events", code=error.code, reason=str(error))
+                pause_s = _AGAIN_S
+            except Exception:  # noqa: BLE001 - those who listen would wait for ever
+                log.exception("a look at jobs failed")
                 pause_s = _AGAIN_S
             async with self._news:
                 self._news.notify_all()

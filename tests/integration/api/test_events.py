@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from cancellist.jobs.ledger.server.connection import connect
@@ -31,7 +33,9 @@ def api(one: Desk) -> Iterator[Api]:
 
 
 def submitted(api: Api, count: int, **options: str) -> str:
-    return str(api.client().post("/v1/jobs", json=api.desk.fresh(count), params=options).raise_for_status().json()["job"])
+    return str(
+        api.client().post("/v1/jobs", json=api.desk.fresh(count), params=options).raise_for_status().json()["job"]
+    )
 
 
 async def calls_of(url: str, command: str) -> int:
@@ -75,43 +79,82 @@ def test_the_stream_of_a_job_that_has_ended_tells_just_that(api: Api) -> None:
 def test_a_stream_cut_a_hundred_times_misses_nothing_and_is_told_nothing_twice(api: Api) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
-    chance, whole, job = random.Random(seed), list[Heard](), submitted(api, 600, priority="bulk")
-    begun = threading.Event()
+    chance, jobs = random.Random(seed), {submitted(api, 1, start_at="+1h") for _ in range(8)}
+    with changing(api, jobs) as enough, overheard(api, jobs) as whole:
+        client, pieces = api.client(), list[Heard]()
+        for _ in range(CUTS):
+            with heard(client, "/v1/events", newest(pieces)) as events:
+                for event in events:
+                    pieces.append(event)
+                    if newest(pieces) and chance.random() < 0.6:
+                        break
+        enough.set()
+        with heard(client, "/v1/events", newest(pieces)) as events:
+            pieces += until_all_end(events, jobs)
+    numbered = pieces[next(place for place, event in enumerate(pieces) if event.id) :]
+    assert all(event.id for event in numbered)  # nothing was told anew
+    numbers = [number(event) for event in numbered]
+    assert numbers == sorted(set(numbers))
+    uncut = {number(event): event.data for event in whole if event.id}
+    later = [(key, data) for key, data in sorted(uncut.items()) if key > numbers[0]]
+    assert [(number(event), event.data) for event in numbered[1:]] == later
+
+
+@contextlib.contextmanager
+def overheard(api: Api, jobs: set[str]) -> Iterator[list[Heard]]:
+    """All that one who is never cut off hears, until these jobs have ended."""
+    whole, begun = list[Heard](), threading.Event()
 
     def listen() -> None:
         with heard(api.client(), "/v1/events") as events:
-            for event in events:
+            for event in until_all_end(events, jobs):
                 whole.append(event)
                 begun.set()
-                if event.kind == "end" and event.data["job"] == job:
-                    return
 
     thread = threading.Thread(target=listen)
     thread.start()
     assert begun.wait(20)
-    pieces, last, cuts, ended = list[Heard](), None, 0, False
-    while not ended:
-        cuts += 1
-        with contextlib.ExitStack() as stack:
-            events = stack.enter_context(heard(api.client(), "/v1/events", last))
-            for event in events:
-                pieces.append(event)
-                last = event.id or last
-                if event.kind == "end" and event.data["job"] == job:
-                    ended = True
-                    break
-                if cuts < CUTS and chance.random() < 0.7:
-                    break
+    yield whole
     thread.join(30)
-    assert cuts >= CUTS
-    first = next(place for place, event in enumerate(pieces) if event.id)
-    numbered = pieces[first:]
-    assert all(event.id for event in numbered)  # nothing was told anew
-    numbers = [number(event) for event in numbered]
-    assert numbers == sorted(set(numbers))
-    uncut = {number(event): event for event in whole if event.id}
-    later = [event for key, event in sorted(uncut.items()) if key > numbers[0]]
-    assert [(event.id, event.data) for event in numbered[1:]] == [(event.id, event.data) for event in later]
+
+
+@contextlib.contextmanager
+def changing(api: Api, jobs: set[str]) -> Iterator[threading.Event]:
+    """Jobs that are paused and resumed again and again, until it is enough; then they are aborted."""
+    enough, client = threading.Event(), api.client()
+
+    def change() -> None:
+        for word in itertools.cycle(("pause", "resume")):
+            for job in jobs:
+                client.post(f"/v1/jobs/{job}/{word}").raise_for_status()
+            if enough.is_set():
+                break
+        for job in jobs:
+            client.post(f"/v1/jobs/{job}/abort").raise_for_status()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield enough
+    finally:
+        enough.set()
+        thread.join(30)
+
+
+def until_all_end(events: Iterator[Heard], jobs: set[str]) -> Iterator[Heard]:
+    """Events up to the end of the last of these jobs."""
+    left = set(jobs)
+    for event in events:
+        yield event
+        if event.kind == "end":
+            left.discard(event.data["job"])
+        if not left:
+            return
+
+
+def newest(events: list[Heard]) -> str | None:
+    """The id to go on from."""
+    return next((event.id for event in reversed(events) if event.id), None)
 
 
 def test_another_process_tells_anew_what_stands_and_what_has_ended_meanwhile(one: Desk) -> None:
@@ -135,14 +178,14 @@ def test_another_process_tells_anew_what_stands_and_what_has_ended_meanwhile(one
 
 
 def test_two_hundred_who_listen_ask_the_ledger_no_more_than_one(api: Api) -> None:
-    job = submitted(api, 3, start_at="+1h")
+    client, job = api.client(limits=httpx.Limits(max_connections=None)), submitted(api, 3, start_at="+1h")
 
     def looks(listeners: int) -> int:
         with contextlib.ExitStack() as stack:
-            streams = [stack.enter_context(heard(api.client(), f"/v1/jobs/{job}/events")) for _ in range(listeners)]
+            streams = [stack.enter_context(heard(client, f"/v1/jobs/{job}/events")) for _ in range(listeners)]
             assert [next(stream).kind for stream in streams] == ["snapshot"] * listeners
             before = looked()
-            watched = stack.enter_context(heard(api.client(), "/v1/events"))
+            watched = stack.enter_context(heard(client, "/v1/events"))
             for _ in range(3):
                 other = submitted(api, 1)
                 assert next(event for event in watched if event.kind == "end" and event.data["job"] == other)
