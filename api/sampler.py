@@ -195,7 +195,7 @@ class Sampler:
             except CancellistError as error:
                 log.warning("jobs cannot be looked at for events", code=error.code, reason=str(error))
                 pause_s = _AGAIN_S
-            except Exception:  # noqa: BLE001 - those who listen would wait for ever
+            except Exception:
                 log.exception("a look at jobs failed")
                 pause_s = _AGAIN_S
             async with self._news:
