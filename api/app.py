@@ -5,11 +5,12 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, health, jobs, middleware, problems, results
+from cancellist.api import accounts, docs_page, events, health, jobs, middleware, problems, results
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
+    events.router,
     results.router,
     accounts.router,
     health.router,

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cancellist.api.options import ApiOptions
+from cancellist.api.sampler import Sampler
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
 
@@ -17,11 +18,16 @@ class Context:
 
     Attributes:
         stopping: set as soon as it is: who waits or streams ends then.
+        sampler: what has changed of jobs, for all who listen.
     """
 
     opened: Opened
     options: ApiOptions
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    sampler: Sampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sampler = Sampler(self.ledger, self.stopping)
 
     @property
     def ledger(self) -> Ledger:

@@ -19,6 +19,7 @@ class Keys:
         self.results = f"{namespace}:results"
         self.jobs = f"{namespace}:jobs"
         self.open = f"{namespace}:open"
+        self.finished = f"{namespace}:finished"
         self.totals = f"{namespace}:totals"
         self.workers = f"{namespace}:workers"
         self.accounts = f"{namespace}:accounts"

@@ -12,6 +12,7 @@ from cancellist.jobs.progress.eta import PauseHistory
 _OUTCOME = "outcome:"
 _MOST_RIVALS = 100
 _MOST_LATER = 100
+_MOST_FINISHED = 1000
 
 
 async def get(ledger: Ledger, job: str) -> JobRecord:
@@ -32,6 +33,20 @@ async def newest(ledger: Ledger, limit: int = 20, offset: int = 0) -> list[JobRe
     with translated():
         ids = await ledger.redis.zrevrange(ledger.keys.jobs, offset, offset + limit - 1)
     return await _records(ledger, ids)
+
+
+async def of(ledger: Ledger, jobs: Sequence[str]) -> list[JobRecord]:
+    """These jobs, in this order; one that is not known is left out."""
+    return await _records(ledger, [job.encode() for job in jobs])
+
+
+async def finished_since(ledger: Ledger, since_ms: int) -> list[JobRecord]:
+    """Jobs that have ended at this time (server's clock) or later, in that order; at most the last 1,000."""
+    with translated():
+        ids = await ledger.redis.zrange(
+            ledger.keys.finished, "+inf", since_ms, desc=True, byscore=True, offset=0, num=_MOST_FINISHED
+        )
+    return await _records(ledger, ids[::-1])
 
 
 async def unfinished(ledger: Ledger) -> list[JobRecord]:
