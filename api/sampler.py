@@ -17,7 +17,7 @@ import structlog
 
 from cancellist.api.event_log import Event, EventLog, Kind
 from cancellist.jobs.errors import CancellistError, UnknownJobError
-from cancellist.jobs.ledger import documents, records, snapshots
+from cancellist.jobs.ledger import json_views, records, snapshots
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.model import JobRecord, JobState
 
@@ -137,7 +137,7 @@ class Sampler:
             events = [Event(seq, "", Kind.RESET, {"jobs": len(standing)})]
             ended = await records.finished_since(self._ledger, since_ms)
             events += [
-                Event(seq, one.record.id, Kind.END, documents.job_document(one))
+                Event(seq, one.record.id, Kind.END, json_views.job_view(one))
                 for one in await snapshots.look_at(self._ledger, ended)
             ]
             events += [Event(seq, name, Kind.SNAPSHOT, document) for name, document in standing.items()]
@@ -149,7 +149,7 @@ class Sampler:
             except UnknownJobError:
                 return seq, []
             kind = Kind.END if seen.record.state.ended else Kind.SNAPSHOT
-            events = [Event(seq, job, kind, documents.job_document(seen))]
+            events = [Event(seq, job, kind, json_views.job_view(seen))]
         *before, newest = events
         return seq, [*(Told(event, None) for event in before), Told(newest, self._id(seq))]
 
@@ -217,7 +217,7 @@ class Sampler:
         fresh = [one for job, one in found.items() if job not in self._ended]
         for seen in await snapshots.look_at(self._ledger, fresh):
             ended = seen.record.state.ended
-            self._events.see(documents.job_document(seen), ended=ended)
+            self._events.see(json_views.job_view(seen), ended=ended)
             if ended:
                 self._ended[seen.record.id] = at_ms
         for job in tracked - found.keys():

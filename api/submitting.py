@@ -14,7 +14,8 @@ from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed, Input
 from cancellist.jobs.parsing.documents import FORMS, Hints
-from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
+from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.parsing.shares import Limit
 
 _IN_MEMORY: Final = 50_000
