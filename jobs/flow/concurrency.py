@@ -42,6 +42,7 @@ class ConcurrencyPolicy:
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
         debt: how far credit may fall below zero, in probes; twice as far among losses by chance, where a probe takes
             longer to fail (0.0 to 20).
+        doubted: what is left of the limit at least while a rate may have refused as well (0.05 to 1.0).
         log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
             among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
@@ -54,6 +55,7 @@ class ConcurrencyPolicy:
     tolerated: float = 0.01
     saturated: float = 0.9
     debt: float = 1.5
+    doubted: float = 0.25
     log_odds_needed: float = 4.0
 
 
@@ -259,6 +261,17 @@ def _grow(
     if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
         return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
     return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, log_odds=0.0)
+
+
+def doubted(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
+    """The limit where a rate may have refused as well: enough is left of it for the rate to be met, and so learnt.
+
+    limit >= doubted * limit before the decreases
+    """
+    limit = max(limiter.limit, policy.doubted * limiter.limit_before_decreases)
+    if limit == limiter.limit:
+        return limiter
+    return replace(limiter, limit=limit, refused_at=floor(limit) + 1)
 
 
 def enough(limiter: ConcurrencyState, limit: float) -> ConcurrencyState:

@@ -219,6 +219,8 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
             slowed=trips.slowed or losses.tried, by_chance=losses.tolerated(policy.random_loss),
         )  # fmt: skip
         losses, limiter = chances.step(losses, before, limiter, what, policy.random_loss, policy.limiter)
+        if learning.may_be_first(paced, what, policy.pacing):
+            limiter = limiters.doubted(limiter, policy.limiter)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)

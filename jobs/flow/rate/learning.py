@@ -46,6 +46,12 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
     return silent_ms > max(stale_ms, own_ms)
 
 
+def may_be_first(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:
+    """Whether refusals with a Retry-After are the first for long, so that nothing tells yet what has refused."""
+    alone = sample.at_ms - pacing.first_recovery_ms > policy.recurring_ms
+    return bool(sample.counts.with_retry_after) and not pacing.interval_us and alone
+
+
 def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool, round_ms: float) -> Pacing:
     """The rate after a sample.
 

@@ -57,7 +57,7 @@ async def test_a_server_that_ends_for_a_full_disk_loses_nothing_once_there_is_ro
 async def test_a_server_that_refuses_writes_for_a_full_disk_is_waited_for(disk: Disk, tmp_path: Path) -> None:
     async with draining("valkey", disk, tmp_path, "everysec") as (rig, ledger, _):
         await asyncio.sleep(3)  # time in which the worker could say it again and again, and a write of the disk fails
-        with pytest.raises(LedgerError, match="free disk space"):
+        with pytest.raises(LedgerError, match="give it disk space"):
             await submit(ledger, rig.platform.references(10))
         disk.free()
     assert len([line for line in log_lines(rig.workers[0]) if line["level"] != "info"]) <= 6

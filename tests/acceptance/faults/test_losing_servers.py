@@ -113,7 +113,7 @@ async def test_a_failover_to_a_replica_that_lags_is_survived_and_every_result_is
         async with stage.ledger() as ledger:
             _lost_within_the_window(entries, await _entries(ledger))
             world.send("PUT", "/sandbox/settings", {"latency_ms": 2})  # what is left is mostly read, one by one
-            await ended(ledger, job, 30)
+            await ended(ledger, job, 120)
             found = Counter(r.reference for r in await all_results(ledger, job))
             assert found == Counter(references)
             await agrees(stage, ledger, job, references, maybe=True, twice=True)

@@ -241,4 +241,4 @@ def test_what_deallocating_first_can_do_to_a_consignment_is_told(quick: Desk) ->
     done, checks = examined(quick, deallocate_first="true")
     assert done.status == 0
     assert checks["deallocating default"]["verdict"] == "warning"
-    assert "without its carrier" in checks["deallocating default"]["means"]
+    assert "has lost its carrier" in checks["deallocating default"]["means"]
