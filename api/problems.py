@@ -94,7 +94,7 @@ def of_error(error: CancellistError) -> ProblemError:
     if isinstance(error, LedgerError):
         log.warning("the ledger cannot do what a request asks", code=error.code, reason=str(error))
         return ProblemError(error.code, KINDS[error.code].title)
-    if error.code not in KINDS:
+    if error.code not in KINDS or error.code == CancellistError.code:
         log.error("a request met an error that no client can mend", code=error.code, reason=str(error))
         return ProblemError("error", KINDS["error"].title)
     return ProblemError(error.code, error.told(PARAMETERS) if isinstance(error, InputError) else error.message)
