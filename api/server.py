@@ -15,7 +15,7 @@ from cancellist.api.context import Context
 
 GRACE_S: Final = 10
 """Seconds that requests have to end, once the process is told to."""
-_LAST_S: Final = 5
+LAST_S: Final = 5
 """Seconds that requests have beyond that to take back what they have begun."""
 _QUEUE: Final = 1024
 _IDLE_S: Final = 30
@@ -95,7 +95,7 @@ class ApiServer(uvicorn.Server):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=_LAST_S)
+            await asyncio.wait(tasks, timeout=LAST_S)
 
 
 def _bound(listening: Listening) -> socket.socket:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import ROOT
 from tests.support.api import WITHIN_S, Api, problem, serving
 from tests.support.commands import Desk
 from tests.support.servers import Server, running
@@ -161,3 +162,22 @@ def test_a_machine_without_room_for_temporary_files_hands_in_nothing(api: Api, t
         found = problem(client.post("/v1/jobs", content=many, headers=TEXT, params=HELD), "error")
         assert str(folder) not in str(found)
     assert {job.id for job in api.desk.jobs()} == before | {made}
+
+
+def test_it_needs_no_more_rights_than_a_worker_has(api: Api, server: Server, tmp_path: Path) -> None:
+    page = (ROOT / "docs/reference/acl.md").read_text(encoding="utf-8")
+    rules = page.partition("```acl worker\n")[2].partition("```")[0].split()
+    server.command_line(*rules)
+    url = server.url.replace("unix://", "unix://cancellist-worker:PASSWORD@")
+    with serving(api.desk, log=tmp_path / "log", redis_url=url) as limited:
+        client = limited.client()
+        job = hand_in(client, "AAK").json()["job"]
+        for route in ("pause", "resume", "abort"):
+            client.post(f"/v1/jobs/{job}/{route}").raise_for_status()
+        for route in ("pause", "resume"):
+            client.post(f"/v1/accounts/default/{route}").raise_for_status()
+        for path in ("/readyz", "/v1/accounts", "/v1/jobs?limit=1&state=aborted", f"/v1/jobs/{job}"):
+            client.get(path).raise_for_status()
+        for form in ("application/json", "text/csv"):
+            query = {"limit": 1, "outcome": "aborted"}
+            client.get(f"/v1/jobs/{job}/results", params=query, headers={"Accept": form}).raise_for_status()
