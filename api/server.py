@@ -86,8 +86,12 @@ class ApiServer(uvicorn.Server):
             host, port = bound.getsockname()[:2]
             shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
             announce(f"{_SCHEMES[self.config.is_ssl]}://{shown}:{port}{self._context.options.proxies.prefix}")
-            await self.serve([bound])
-            await self._end_requests()
+            reviving = asyncio.create_task(self._context.keep_reviving())
+            try:
+                await self.serve([bound])
+                await self._end_requests()
+            finally:
+                reviving.cancel()
 
     async def _end_requests(self) -> None:
         """Ends what requests there still are, while what they stand on is open: each takes back what it has begun."""
