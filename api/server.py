@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from cancellist.api.app import create_app
+from cancellist.api.connections import Connection
 from cancellist.api.context import Context
 
 GRACE_S: Final = 10
@@ -41,7 +42,7 @@ class ApiServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(context),
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
