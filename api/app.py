@@ -5,13 +5,14 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, health, jobs, middleware, problems, results
+from cancellist.api import accounts, docs_page, health, jobs, middleware, platform_facade, problems, results
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
     results.router,
     accounts.router,
+    platform_facade.router,
     health.router,
     docs_page.router,
 )
@@ -24,4 +25,5 @@ def create_app(context: Context) -> ASGIApp:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     problems.install(app)
+    platform_facade.install(app)
     return middleware.wrapped(app, context)

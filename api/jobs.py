@@ -10,7 +10,7 @@ from cancellist.api import cursors, submitting, waiting
 from cancellist.api.auth import Operator, Reader, Submitter
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import BodyOptions, JobOptions, parse_order
+from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
 from cancellist.api.json_answer import Document
 from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import declared, invalid
@@ -26,7 +26,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
-_LONGEST_KEY: Final = 500
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
     "idempotency_conflict", "validation", "server_full", "error",
@@ -67,7 +66,7 @@ async def hand_in(
     The body is a JSON object with `references` and the options, or an array, CSV, JSON lines or one reference a line,
     of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
     """
-    key = _key(idempotency_key)
+    key = checked_key(idempotency_key)
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
     declared_as = declared_of(request)
     body.check_length(request.headers.get("content-length"))
@@ -97,19 +96,6 @@ async def _is_object(body: Body) -> bool:
     if first not in {_OBJECT, _ARRAY, b""}:
         raise InputError("the body is said to be JSON, and is neither an object nor an array in UTF-8")
     return first == _OBJECT
-
-
-def _key(given: str | None) -> str | None:
-    """The key of the header.
-
-    Raises:
-        ProblemError: it is none.
-    """
-    if given is None:
-        return None
-    if not given.strip() or len(given) > _LONGEST_KEY or not given.isprintable():
-        raise invalid("Idempotency-Key", f"it has 1 to {_LONGEST_KEY} printable characters")
-    return given.strip()
 
 
 async def _check_account(context: Context, account: str) -> None:

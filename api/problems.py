@@ -3,7 +3,7 @@
 Each kind has a code that stays; `type` is `/problems/CODE`, which answers the kind's text (api/problem_kinds.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,6 +84,10 @@ class ProblemError(Exception):
         return Response(body, self.kind.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+Respond = Callable[[ProblemError, str], Response]
+"""Makes an answer of a problem and the id of its request."""
+
+
 def invalid(field: str, message: str) -> ProblemError:
     """One field of a request is wrong."""
     return ProblemError("validation", f"{field}: {message}", errors=[FieldError(field, message)])
@@ -139,7 +143,7 @@ def install(app: FastAPI) -> None:
         problem = _problem_of(error)
         if problem.kind.code == "method_not_allowed":
             problem.headers["Allow"] = _allowed(request)
-        return problem.response(request_id_of(request.scope))
+        return answered(problem, request.scope)
 
     async def leave(_request: Request, _error: Exception) -> Response:
         return Response(status_code=GONE)
@@ -157,6 +161,12 @@ def _allowed(request: Request) -> str:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     ]
     return ", ".join(sorted(set().union(*found)))
+
+
+def answered(problem: ProblemError, scope: Any) -> Response:
+    """The answer that a problem is, in the form that its middleware has found the route to have."""
+    respond: Respond = scope.get("state", {}).get("respond", ProblemError.response)
+    return respond(problem, request_id_of(scope))
 
 
 def request_id_of(scope: Any) -> str:
