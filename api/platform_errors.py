@@ -1,6 +1,6 @@
 """Errors as the platform has them: what the routes of the facade answer in place of problems (api/problems.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import orjson
@@ -73,21 +73,26 @@ def respond(problem: ProblemError, request_id: str) -> Response:
     return Response(orjson.dumps(document), status, headers=problem.headers, media_type=JSON)
 
 
-def declared(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, by status, as its description has them."""
-    return {status: _declared(status, text) for status, text in texts.items()}
+def declared(
+    texts: Mapping[int, str], headers: Mapping[str, Any], *, of_results: Container[int]
+) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, by status, as its description has them.
+
+    Args:
+        texts: what each is.
+        headers: those of an answer that tells what became of a reference.
+        of_results: the statuses of such answers.
+    """
+    return {status: _declared(status, text, headers if status in of_results else {}) for status, text in texts.items()}
 
 
-def _declared(status: int, text: str) -> dict[str, Any]:
+def _declared(status: int, text: str, more: Mapping[str, Any]) -> dict[str, Any]:
     headers = {
         401: {"WWW-Authenticate": _TEXT},
         409: {"Retry-After": _TEXT},
         415: {"Accept-Encoding": _TEXT},
         429: {"Retry-After": _TEXT},
         503: {"Retry-After": _TEXT},
-        504: {"Location": _TEXT, "Cancellist-Outcomes": _TEXT},
     }.get(status, {})
-    if status in {400, 404}:
-        headers = {"Location": _TEXT, "Cancellist-Outcomes": _TEXT}
     model = GatewayError if status == 401 else PlatformError  # noqa: PLR2004 - the gateway's own
-    return {"model": model, "description": text, "headers": headers}
+    return {"model": model, "description": text, "headers": {**headers, **more}}

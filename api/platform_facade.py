@@ -69,14 +69,16 @@ _COMMON: Final = {
     500: "a fault of cancellist",
     503: "it cannot be handed in now: send it again",
 }
-_LIST: Final = platform_errors.declared({400: "it is no list of references", **_COMMON})
+_LIST: Final = platform_errors.declared({400: "it is no list of references", **_COMMON}, {}, of_results=())
 _ONE: Final = platform_errors.declared(
     {
         400: "it was refused, or the request is malformed",
         404: "the platform does not know it",
         **_COMMON,
         504: "it was handed in, and is neither cancelled nor refused for sure",
-    }
+    },
+    _HEADERS,
+    of_results={400, 404, 504},
 )
 _ARRAY: Final = {
     "type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "minLength": 1},
@@ -200,8 +202,9 @@ def _check_accept(request: Request) -> None:
 def _check_type(request: Request, taken: frozenset[str]) -> None:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in taken:
-        valid = ", ".join(sorted(taken - {""}))
-        words = f"The Content-Type {shown(given) or '(none)'} is invalid; valid is {valid}"
+        valid = sorted(taken - {""})
+        verb = "is" if len(valid) == 1 else "are"
+        words = f"The Content-Type {shown(given) or '(none)'} is invalid; valid {verb} {', '.join(valid)}"
         raise RefusedError(415, "invalid_content_type", words)
 
 
