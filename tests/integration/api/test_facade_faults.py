@@ -1,19 +1,26 @@
-"""What goes wrong under the facade is told in the platform's form, and never looks like an answer of the platform."""
+"""What goes wrong under the facade is told in the platform's form, and a long list takes little memory."""
 
+import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Self
 
 import httpx
 import pytest
 
+from cancellist.sandbox.references import reference
 from tests.support.api import WITHIN_S, Api, serving
 from tests.support.commands import Desk
 from tests.support.servers import Server, running
 from tests.support.stage import platform
 
 LIST = "/consignments/cancellist"
+MIB: Final = 1024 * 1024
+ROWS: Final = 200_000
+ABOVE_IDLE: Final = 40 * MIB
 FORM = ["Code", "Message", "CorrelationId", "Details"]
 
 
@@ -122,3 +129,46 @@ def test_beyond_so_many_at_once_it_is_told_to_come_again(small: Api, desk: Desk)
         form(small.client("read-role-token").put(LIST, json=asked), 503, "too_many_connections")
         form(waiting.result(WITHIN_S), 202, "cancellation_goes_on")
     assert waiting.result().headers["location"] == f"/v1/jobs/{job}"
+
+
+def test_a_long_list_takes_little_memory_on_its_way_in_and_out(desk: Desk) -> None:
+    asked = [reference(99, n) for n in range(ROWS)]
+    body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json", "Idempotency-Key": "a long list"}
+    with serving(desk, log=desk.folder / "long.log") as one:
+        client = one.client()
+        client.put(LIST, json=desk.fresh(10), headers={"Prefer": "wait=0"}).raise_for_status()
+        idle = one.memory
+        with Peak(one) as taken:
+            answer = client.put(LIST, content=body, headers=kind | {"Prefer": "wait=0"})
+        form(answer, 202, "cancellation_goes_on")
+        client.post(f"{answer.headers['location']}/abort").raise_for_status()
+        desk.drain()
+        with Peak(one) as given:
+            answer = client.put(LIST, content=body, headers=kind)
+    assert answer.headers["cancellist-outcomes"] == f"aborted={ROWS}"
+    assert [row["Data"] for row in answer.json()] == asked
+    assert not any(row["IsSuccess"] for row in answer.json())
+    for peak in (taken, given):
+        assert peak.bytes - idle <= ABOVE_IDLE, f"{(peak.bytes - idle) / MIB:.1f} MiB"
+
+
+class Peak:
+    """The most memory that a process has while a block runs."""
+
+    def __init__(self, api: Api) -> None:
+        self.bytes = api.memory
+        self._api = api
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.01):
+            self.bytes = max(self.bytes, self._api.memory)
