@@ -1,13 +1,12 @@
 """The platform's own two calls that cancel, made durable: a client of the platform changes its base URL and its key.
 
-What a request asks for becomes a job. Its answer waits until the job has ended, and then has the platform's form. An
-answer with a status from 400 to 499, or with 503, to a request that says nothing of a job (no `Location`) has handed in
-nothing.
+What a request asks for becomes a job. Its answer waits until the job has ended, and then has the platform's form. Each
+answer to a request that was handed in has the address of its job in `Location`.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -16,14 +15,15 @@ import orjson
 import structlog
 from fastapi import APIRouter, FastAPI, Header, Request
 from fastapi.routing import APIRoute
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive
 
 from cancellist.api import list_body, platform_errors, platform_words, submitting, waiting
 from cancellist.api.asked_list import BATCH, AskedList
 from cancellist.api.auth import Caller, Submitter
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import checked_key
+from cancellist.api.list_answer import ListAnswer
 from cancellist.api.list_entries import ListEntries, NothingValidError
 from cancellist.api.platform_errors import RefusedError
 from cancellist.api.problems import ClientGoneError, request_id_of
@@ -87,27 +87,6 @@ _BODY: Final = {"requestBody": {"required": True, "content": {_JSON: {"schema": 
 
 _Key = Annotated[str | None, Header(description="the same key with the same content is one job")]
 _Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
-
-
-class ListAnswer(StreamingResponse):
-    """The items of a list, which is closed once they are sent, or nobody is there to take them."""
-
-    def __init__(self, asked: AskedList, headers: dict[str, str]) -> None:
-        super().__init__(_items(asked), headers=headers, media_type=platform_errors.JSON)
-        self._asked = asked
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
-        with self._asked:
-            await super().__call__(scope, receive, send)
-
-
-async def _items(asked: AskedList) -> AsyncIterator[bytes]:
-    before = b"["
-    for page in asked.pages():
-        yield before + b",".join(orjson.dumps(platform_words.item(one)) for one in page)
-        before = b","
-    yield b"]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +223,8 @@ def _headers(asking: Asking, submitted: Submitted) -> dict[str, str]:
 
 def _goes_on(asking: Asking, submitted: Submitted, headers: dict[str, str]) -> Response:
     words = (
-        f"The cancellation of {submitted.total:,} consignments goes on as job {submitted.job}, and none of them is "
-        "known to be cancelled yet: ask the address in the header Location"
+        f"The cancellation of {submitted.total:,} consignments is handed in as job {submitted.job}, and what becomes "
+        "of them cannot be told yet: ask the address in the header Location"
     )
     request_id = request_id_of(asking.request.scope)
     return _document(platform_errors.body("cancellation_goes_on", words, request_id), 202, headers)
