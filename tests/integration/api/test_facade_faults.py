@@ -50,6 +50,7 @@ def small(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]
     limits = {"serve_max_body": "20000", "serve_max_rows": "50", "serve_max_connections": "1", "serve_rate": "5",
               "serve_max_wait": "20"}  # fmt: skip
     with serving(desk, log=tmp_path_factory.mktemp("small") / "log", **limits) as one:
+        assert one.description, "asked for now: later it may be one request too many"
         yield one
 
 

@@ -26,6 +26,7 @@ def small(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     limits = {"serve_max_body": "20000", "serve_max_json": "2000", "serve_max_rows": "500",
               "serve_max_connections": "3", "serve_rate": "5"}  # fmt: skip
     with serving(api.desk, log=tmp_path_factory.mktemp("small") / "log", **limits) as running:
+        assert running.description, "asked for now: later it may be one request too many"
         yield running
 
 
