@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, events, health, jobs, middleware, problems, results
+from cancellist.api import accounts, docs_page, events, health, jobs, middleware, platform_facade, problems, results
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
@@ -13,6 +13,7 @@ ROUTERS: Final = (
     events.router,
     results.router,
     accounts.router,
+    platform_facade.router,
     health.router,
     docs_page.router,
 )
@@ -25,4 +26,5 @@ def create_app(context: Context) -> ASGIApp:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     problems.install(app)
+    platform_facade.install(app)
     return middleware.wrapped(app, context)

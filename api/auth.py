@@ -19,6 +19,14 @@ KEY_HEADER: Final = "ocp-apim-subscription-key"
 """The header in which a client of the platform sends its key; read on the routes of the facade alone."""
 
 
+_WITH_KEY: Final = "/consignments/"
+
+
+def takes_key(path: str) -> bool:
+    """Whether a path is of the facade: its callers speak as to the platform."""
+    return path.lower().startswith(_WITH_KEY)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who sent a request."""

@@ -1,15 +1,19 @@
 """What every route is given."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from cancellist.api.options import ApiOptions
 from cancellist.api.sampler import Sampler
+from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
+
+_REVIVE_EVERY_S: Final = 0.5
 
 
 @dataclass
@@ -18,16 +22,27 @@ class Context:
 
     Attributes:
         stopping: set as soon as it is: who waits or streams ends then.
+        away: set where the ledger's server did not answer.
         sampler: what has changed of jobs, for all who listen.
     """
 
     opened: Opened
     options: ApiOptions
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    away: asyncio.Event = field(default_factory=asyncio.Event)
     sampler: Sampler = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.ledger, self.stopping)
+
+    async def keep_reviving(self) -> None:
+        """Brings our own server back whenever it is away, until this is cancelled; another's comes back by itself."""
+        while True:
+            await self.away.wait()
+            with contextlib.suppress(LedgerError):
+                await self.opened.revive()
+            await asyncio.sleep(_REVIVE_EVERY_S)
+            self.away.clear()
 
     @property
     def ledger(self) -> Ledger:

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from cancellist.api.auth import role_of
+from cancellist.api.auth import KEY_HEADER, role_of, takes_key
 from cancellist.api.job_request import JobOrder
 from cancellist.api.schemas import Problem
 
@@ -54,11 +54,14 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     _, own = models_json_schema([(Problem, "serialization"), (JobOrder, "validation")], ref_template=_REF)
     components = found.setdefault("components", {})
     components["schemas"] = {**own["$defs"], **components.get("schemas", {})}
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
+    }
     for route, operation in _operations(app, found):
         role = role_of(route)
         if role:
-            operation["security"] = [{"token": []}]
+            operation["security"] = [{"token": []}, {"key": []}] if takes_key(route.path) else [{"token": []}]
             operation["x-role"] = role
         for answer in operation["responses"].values():
             answer.setdefault("headers", {})["X-Request-ID"] = _ID

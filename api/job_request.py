@@ -115,6 +115,19 @@ class JobOrder(JobOptions):
         return b"[" + b",\n".join(map(orjson.dumps, self.references)) + b"]"
 
 
+def checked_key(given: str | None) -> str | None:
+    """The key of the header `Idempotency-Key`.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if given is None:
+        return None
+    if not given.strip() or len(given) > _MAX_TEXT or not given.isprintable():
+        raise invalid("Idempotency-Key", f"it has 1 to {_MAX_TEXT} printable characters")
+    return given.strip()
+
+
 def parse_order(text: bytes) -> JobOrder:
     """Reads the JSON object.
 

@@ -10,7 +10,7 @@ from cancellist.api import cursors, submitting, waiting
 from cancellist.api.auth import Operator, Reader, Submitter
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import BodyOptions, JobOptions, parse_order
+from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
 from cancellist.api.json_answer import Document
 from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import declared, invalid
@@ -26,7 +26,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
-_LONGEST_KEY: Final = 500
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
     "idempotency_conflict", "validation", "server_full", "error",
@@ -34,7 +33,14 @@ _OF_A_BODY: Final = (
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
 _REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
-_WITH_A_JOB: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED}
+_NOTE: Final = "Cancellist-Note"
+_NOTED: Final = {
+    "description": "how the body was read, if there is more to know; repeated",
+    "schema": {"type": "string"},
+}
+_WITH_A_JOB: Final = {
+    "Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED, _NOTE: _NOTED,
+}  # fmt: skip
 _HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
     202: {
@@ -60,7 +66,7 @@ async def hand_in(
     The body is a JSON object with `references` and the options, or an array, CSV, JSON lines or one reference a line,
     of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
     """
-    key = _key(idempotency_key)
+    key = checked_key(idempotency_key)
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
     declared_as = declared_of(request)
     body.check_length(request.headers.get("content-length"))
@@ -74,10 +80,10 @@ async def hand_in(
     wanted = said.wanted(caller.name, key)
     await _check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)
-    submitted = await submitting.submit(
+    handed_in = await submitting.submit(
         context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
     )
-    return await _answer(context, submitted, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+    return await _answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
 
 
 async def _is_object(body: Body) -> bool:
@@ -92,19 +98,6 @@ async def _is_object(body: Body) -> bool:
     return first == _OBJECT
 
 
-def _key(given: str | None) -> str | None:
-    """The key of the header.
-
-    Raises:
-        ProblemError: it is none.
-    """
-    if given is None:
-        return None
-    if not given.strip() or len(given) > _LONGEST_KEY or not given.isprintable():
-        raise invalid("Idempotency-Key", f"it has 1 to {_LONGEST_KEY} printable characters")
-    return given.strip()
-
-
 async def _check_account(context: Context, account: str) -> None:
     try:
         await accounts.check(context.ledger, account, context.options.accounts)
@@ -112,8 +105,15 @@ async def _check_account(context: Context, account: str) -> None:
         raise invalid("account", error.message) from None
 
 
-async def _answer(context: Context, submitted: Handed, wait_s: int | None) -> Response:
+async def _answer(context: Context, handed_in: submitting.HandedIn, wait_s: int | None) -> Response:
     """What is answered once a job is handed in; it is, whatever goes wrong from here on."""
+    answer = await _document(context, handed_in.submitted, wait_s)
+    for note in handed_in.notes:
+        answer.headers.append(_NOTE, note.encode("ascii", "backslashreplace").decode())
+    return answer
+
+
+async def _document(context: Context, submitted: Handed, wait_s: int | None) -> Document:
     headers = {"Location": f"{context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
     if submitted.same:
         headers["Idempotent-Replayed"] = "true"

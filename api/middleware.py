@@ -1,5 +1,6 @@
 """What every request passes through, as pure ASGI: its id, its log line, safe headers, its caller and the limits."""
 
+import asyncio
 import math
 import re
 import time
@@ -11,17 +12,16 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cancellist.api import forwarded
-from cancellist.api.auth import identify
+from cancellist.api import forwarded, platform_errors
+from cancellist.api.auth import identify, takes_key
 from cancellist.api.context import Context
-from cancellist.api.problems import ProblemError, internal
+from cancellist.api.problems import ProblemError, answered, ending, internal
 
 log = structlog.get_logger()
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are asked again and again: their lines are for debugging alone."""
-_FACADE: Final = "/consignments/"
 _SAFE: Final = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -44,28 +44,31 @@ class Edge:
         if scope["type"] != "http":
             return
         state = scope.setdefault("state", {})
-        state["request_id"] = _request_id(scope)
         forwarded.apply(scope, self._options.proxies)
+        facade = takes_key(forwarded.route(scope))
+        state["respond"] = platform_errors.respond if facade else ProblemError.response
+        state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
         path = scope["path"]
-        state["caller"] = identify(
-            self._options, scope["headers"], state["peer"], with_key=forwarded.route(scope).startswith(_FACADE)
-        )
+        state["caller"] = identify(self._options, scope["headers"], state["peer"], with_key=facade)
         answer = _Answer(send, state["request_id"])
         began_at = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
+        except asyncio.CancelledError:  # the process ends, and nobody waits for this any longer
+            if answer.status is None:
+                await answered(ending(), scope)(scope, receive, answer.send)
         except Exception:
             log.exception("a request failed", request_id=state["request_id"], method=scope["method"], path=path)
             if answer.status is None:
-                await internal().response(state["request_id"])(scope, receive, answer.send)
+                await answered(internal(), scope)(scope, receive, answer.send)
         finally:
             _tell(scope, answer.status, time.perf_counter() - began_at)
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(scope: Scope, new: str) -> str:
     """The client's own, where it is one; else a new one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    return given[0].decode() if len(given) == 1 and _ID.fullmatch(given[0]) else uuid4().hex
+    return given[0].decode() if len(given) == 1 and _ID.fullmatch(given[0]) else new
 
 
 @dataclass
@@ -118,7 +121,7 @@ class Limiter:
         """Serves one request."""
         problem = self._refused(scope)
         if problem:
-            await problem.response(scope["state"]["request_id"])(scope, receive, send)
+            await answered(problem, scope)(scope, receive, send)
             return
         self._under_way += 1
         try:

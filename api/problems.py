@@ -3,7 +3,7 @@
 Each kind has a code that stays; `type` is `/problems/CODE`, which answers the kind's text (api/problem_kinds.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from cancellist.api.problem_kinds import KINDS, Kind
-from cancellist.jobs.errors import CancellistError, InputError, LedgerError
+from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.option_names import PARAMETERS
 
@@ -26,6 +26,8 @@ GONE: Final = 499
 """What the log has of a request whose client has gone; nobody is answered it."""
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
+_ANY: Final = ("internal", "ending")
+_LIMITS: Final = ("too_many_requests", "too_many_connections")
 _MOST_ERRORS: Final = 20
 _LONGEST: Final = 500
 
@@ -82,6 +84,10 @@ class ProblemError(Exception):
         return Response(body, self.kind.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+Respond = Callable[[ProblemError, str], Response]
+"""Makes an answer of a problem and the id of its request."""
+
+
 def invalid(field: str, message: str) -> ProblemError:
     """One field of a request is wrong."""
     return ProblemError("validation", f"{field}: {message}", errors=[FieldError(field, message)])
@@ -92,16 +98,21 @@ def of_error(error: CancellistError) -> ProblemError:
     if isinstance(error, LedgerError):
         log.warning("the ledger cannot do what a request asks", code=error.code, reason=str(error))
         return ProblemError(error.code, KINDS[error.code].title)
-    if error.code not in KINDS:
+    if error.code not in KINDS or error.code == CancellistError.code:
         log.error("a request met an error that no client can mend", code=error.code, reason=str(error))
         return ProblemError("error", KINDS["error"].title)
     return ProblemError(error.code, error.told(PARAMETERS) if isinstance(error, InputError) else error.message)
 
 
-def declared(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that these problems are, as its description has them."""
+def declared(*codes: str, limited: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that these problems are, as its description has them, with those that any route may give.
+
+    Args:
+        codes: those of its own.
+        limited: whether callers of it are held to the limits.
+    """
     by_status: dict[int, list[Kind]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *_ANY, *(_LIMITS if limited else ()))):
         by_status.setdefault(KINDS[code].status, []).append(KINDS[code])
     return {status: _declared(kinds) for status, kinds in sorted(by_status.items())}
 
@@ -127,10 +138,12 @@ def install(app: FastAPI) -> None:
     """Has whatever a route raises answered as a problem."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, LedgerUnavailableError):
+            request.app.state.context.away.set()
         problem = _problem_of(error)
         if problem.kind.code == "method_not_allowed":
             problem.headers["Allow"] = _allowed(request)
-        return problem.response(request_id_of(request.scope))
+        return answered(problem, request.scope)
 
     async def leave(_request: Request, _error: Exception) -> Response:
         return Response(status_code=GONE)
@@ -150,9 +163,20 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(set().union(*found)))
 
 
+def answered(problem: ProblemError, scope: Any) -> Response:
+    """The answer that a problem is, in the form that its middleware has found the route to have."""
+    respond: Respond = scope.get("state", {}).get("respond", ProblemError.response)
+    return respond(problem, request_id_of(scope))
+
+
 def request_id_of(scope: Any) -> str:
     """The id of a request, which its middleware gave it."""
     return str(scope.get("state", {}).get("request_id", ""))
+
+
+def ending() -> ProblemError:
+    """The process ends before the request has."""
+    return ProblemError("ending", KINDS["ending"].title)
 
 
 def internal() -> ProblemError:

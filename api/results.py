@@ -81,13 +81,13 @@ def chosen(accept: str | None) -> str:
     ranges = [part for part in (accept or "").split(",") if part.strip()]
     if not ranges:
         return _JSON
-    best = max(FORMS, key=lambda form: _quality(ranges, form))
-    if not _quality(ranges, best):
+    best = max(FORMS, key=lambda form: quality(ranges, form))
+    if not quality(ranges, best):
         raise ProblemError("not_acceptable", "none of the forms in Accept can be given")
     return best
 
 
-def _quality(ranges: Sequence[str], form: str) -> float:
+def quality(ranges: Sequence[str], form: str) -> float:
     """How well a client likes a form: what names it most closely says so."""
     closest, quality = -1, 0.0
     for part in ranges:

@@ -12,7 +12,8 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import enqueue, uploads
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
-from cancellist.jobs.ledger.input_feed import Feed, Input
+from cancellist.jobs.ledger.input_feed import Entries, Feed, Input
+from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
@@ -33,6 +34,14 @@ class Listed:
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """All of it at once."""
         yield self.document
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A job that was handed in, and what there is to know of how its body was read."""
+
+    submitted: Submitted
+    notes: tuple[str, ...]
 
 
 class BodyFeed(Feed):
@@ -73,7 +82,7 @@ class BodyFeed(Feed):
 
 async def submit(
     context: Context, wanted: Wanted, source: Input, *, hints: Hints, limit: Limit, declared: Declared
-) -> Submitted:
+) -> HandedIn:
     """Hands in what an input holds as one job; nothing of it can be seen before it has ended well.
 
     Raises:
@@ -84,21 +93,33 @@ async def submit(
         ClientGoneError: it was cut.
         UploadUnderWayError: another submission has the key.
     """
-    own, options, ledger = context.options.of(wanted.account), context.options, context.ledger
+    own, options = context.options.of(wanted.account), context.options
     feed = BodyFeed(
         source, hints=hints, pattern=own.pattern, limit=limit, declared=declared, most=options.limits.max_rows
     )
+    with feed:
+        submitted = await hand_in(context, wanted, feed, source)
+        return HandedIn(submitted, tuple(note for one in feed.readings for note in one.reader.notes(PARAMETERS)))
+
+
+async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: Input | None) -> Submitted:
+    """Hands in entries, which come from a source, as one job.
+
+    Raises:
+        InputError: as `submit`; and whatever `entries` raises.
+        LedgerError: as `submit`.
+    """
+    ledger = context.ledger
     async with uploads.under_way(ledger, wanted.account, wanted.idempotency_key) as upload:
         if upload and isinstance(source, Body):
             source.on_bytes = upload.renew
-        with feed:
-            request = enqueue.request_of(wanted, await ledger.now_ms())
-            submission = await enqueue.fill(ledger, request, feed)
-            return await enqueue.seal(
-                ledger,
-                submission,
-                request,
-                feed,
-                idempotency_keep_s=options.idempotency_keep_s,
-                per_call=own.configured.max_references_per_call,
-            )
+        request = enqueue.request_of(wanted, await ledger.now_ms())
+        submission = await enqueue.fill(ledger, request, entries)
+        return await enqueue.seal(
+            ledger,
+            submission,
+            request,
+            entries,
+            idempotency_keep_s=context.options.idempotency_keep_s,
+            per_call=context.options.of(wanted.account).configured.max_references_per_call,
+        )

@@ -12,7 +12,7 @@ from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.input_feed import Feed, Listed, Reading
+from cancellist.jobs.ledger.input_feed import Entries, Feed, Listed, Reading
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
@@ -96,7 +96,7 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
     )
 
 
-async def fill(ledger: Ledger, wanted: JobRequest, feed: Feed) -> Submission:
+async def fill(ledger: Ledger, wanted: JobRequest, feed: Entries) -> Submission:
     """Puts all references of the inputs into a submission. Nothing is visible before it is sealed.
 
     After an error nothing of it is left.
@@ -117,7 +117,13 @@ async def fill(ledger: Ledger, wanted: JobRequest, feed: Feed) -> Submission:
 
 
 async def seal(
-    ledger: Ledger, submission: Submission, wanted: JobRequest, feed: Feed, *, idempotency_keep_s: float, per_call: int
+    ledger: Ledger,
+    submission: Submission,
+    wanted: JobRequest,
+    feed: Entries,
+    *,
+    idempotency_keep_s: float,
+    per_call: int,
 ) -> Submitted:
     """Seals a submission as one job, and wakes the workers.
 

@@ -35,6 +35,33 @@ class Input(Protocol):
         """
 
 
+class Entries(Protocol):
+    """What is to be handed in, and how much of it there is, once all of it has been read."""
+
+    @property
+    def duplicates(self) -> int:
+        """References left out, because they were named before."""
+
+    @property
+    def invalid(self) -> int:
+        """Malformed entries."""
+
+    @property
+    def blank(self) -> int:
+        """Cells without anything where a reference could have been."""
+
+    @property
+    def total(self) -> int:
+        """What will get a result."""
+
+    def batches(self) -> AsyncGenerator[tuple[list[str], list[InvalidEntry]], None]:
+        """References, each once, and malformed entries.
+
+        Raises:
+            InputError: they are not to be handed in.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A malformed entry to be shown, and its file."""
