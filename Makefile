@@ -32,6 +32,8 @@ check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@cd clients/python && ../../$(BIN)/mypy
+	@.ci/pyright
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python .ci/audit
 
@@ -61,7 +63,7 @@ clean: ## remove the virtual environment and all that was made by tools
 $(BIN)/python:
 	@python=$$(.ci/python) && "$$python" -m venv --clear $(VENV)
 
-$(READY): pyproject.toml constraints.txt | $(BIN)/python
+$(READY): pyproject.toml clients/python/pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'setting up $(VENV)' >&2
-	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]' -e 'clients/python[redis]'
 	@touch $@
