@@ -30,6 +30,7 @@ from cancellist.config.account_settings import (
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
+from cancellist.config.serve_settings import ServeSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.model import DEFAULT_ACCOUNT
@@ -46,10 +47,6 @@ __all__ = [
 
 ENV_FILE = ".env"
 AccountName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-
-
-def _split(value: Any) -> Any:
-    return [token.strip() for token in value.split(",") if token.strip()] if isinstance(value, str) else value
 
 
 def _data_dir() -> Path:
@@ -72,7 +69,7 @@ def _one_word(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(AccountSettings, FlowSettings):
+class Settings(AccountSettings, FlowSettings, ServeSettings):
     """What a process of cancellist goes by; names in the environment are `CANCELLIST_` and the field's in capitals.
 
     Made without `_given` it reads the environment, the file `_env_file` and the TOML file itself.
@@ -103,9 +100,6 @@ class Settings(AccountSettings, FlowSettings):
         "10%",
         description="malformed entries, as a number or a share of more than 10, above which a file is refused",
     )
-    api_tokens: Annotated[list[SecretStr], BeforeValidator(_split)] = Field(
-        default_factory=list, description="who may call the HTTP API; comma-separated"
-    )
     heartbeat_dir: HomePath | None = Field(
         None, description="where a worker touches a file while it lives; unset: in the folder for temporary files"
     )
@@ -119,6 +113,7 @@ class Settings(AccountSettings, FlowSettings):
         found = list(self.faults(setting_names.PREFIX)) or [
             fault for name in self.accounts for fault in self.of(name).faults(self.prefix(name))
         ]
+        found += self.serve_faults(setting_names.PREFIX)
         if found:
             raise ValueError("; ".join(found))
         return self

@@ -6,7 +6,7 @@ from cancellist.cli import session
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, emit, fitting, heading, show
 from cancellist.config.loading import load
-from cancellist.config.settings import Settings
+from cancellist.config.settings import AccountSettings, Settings
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.account_status import RUNNING, AccountStatus, Configured
 from cancellist.jobs.ledger.documents import account_document
@@ -40,19 +40,20 @@ def show_accounts(*, as_json: bool) -> None:
 async def _look() -> list[AccountStatus]:
     settings = load()
     async with session.ledger_of(settings) as opened:
-        return await account_status.statuses(opened.ledger, _configured(settings))
+        return await account_status.statuses(opened.ledger, configured(settings))
 
 
-def _configured(settings: Settings) -> dict[str, Configured]:
+def configured(settings: Settings) -> dict[str, Configured]:
     """What the settings say of each account."""
-    found = {}
-    for name in settings.account_names:
-        own = settings.of(name)
-        found[name] = Configured(
-            own.host, own.has_key, own.max_concurrent_calls, own.max_calls_per_second, own.burst,
-            own.max_references_per_call,
-        )  # fmt: skip
-    return found
+    return {name: facts_of(settings.of(name)) for name in settings.account_names}
+
+
+def facts_of(own: AccountSettings) -> Configured:
+    """What there is to be told of an account's settings."""
+    return Configured(
+        own.host, own.has_key, own.max_concurrent_calls, own.max_calls_per_second, own.burst,
+        own.max_references_per_call,
+    )  # fmt: skip
 
 
 def _row(status: AccountStatus) -> tuple["Text", ...]:

@@ -166,6 +166,10 @@ class Desk:
         """What really happened to them."""
         return self.platform.record(references)
 
+    def command(self, *arguments: object) -> list[str]:
+        """The command as a process."""
+        return self._command(arguments)
+
     def _command(self, arguments: Sequence[object]) -> list[str]:
         return [sys.executable, "-m", "cancellist", *map(str, arguments)]
 

@@ -1,0 +1,24 @@
+"""The HTTP API put together."""
+
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from cancellist.api import health, jobs, middleware, problems
+from cancellist.api.context import Context
+
+ROUTERS: Final = (
+    jobs.router,
+    health.router,
+)
+
+
+def create_app(context: Context) -> ASGIApp:
+    """The application for one process."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.context = context
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    return middleware.wrapped(app, context)

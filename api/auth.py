@@ -1,0 +1,127 @@
+"""Who calls, and what they may do."""
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+
+from cancellist.api.options import EVERYBODY, ApiOptions, Network
+from cancellist.api.problems import ProblemError
+from cancellist.jobs.access import Access, Token, digest_of
+
+_BEARER: Final = "bearer"
+KEY_HEADER: Final = "ocp-apim-subscription-key"
+"""The header in which a client of the platform sends its key; read on the routes of the facade alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request."""
+
+    name: str
+    roles: frozenset[Access]
+
+
+def identify(
+    options: ApiOptions, headers: Sequence[tuple[bytes, bytes]], peer: str | None, *, with_key: bool = False
+) -> Caller | None:
+    """Who sends a request with these headers from this address; None where nobody that is known does.
+
+    A token wins over the header of a proxy, and a wrong token is nobody, whatever a proxy says.
+
+    Args:
+        options: the tokens and users there are.
+        headers: those of the request.
+        peer: the address that it comes from.
+        with_key: whether the token may come as the platform's key does.
+    """
+    given = _values(headers, b"authorization")
+    keys = _values(headers, KEY_HEADER.encode()) if with_key else []
+    if given:
+        return _by_token(options.tokens, _bearer(given))
+    if keys:
+        return _by_token(options.tokens, keys[0] if len(keys) == 1 else None)
+    return _by_header(options, headers, peer)
+
+
+def is_trusted(networks: Iterable[Network], address: str | None) -> bool:
+    """Whether an address is among those whose headers are believed."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network for network in networks)
+
+
+def _values(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in headers if key == name]
+
+
+def _bearer(given: Sequence[str]) -> str | None:
+    scheme, _, token = given[0].strip().partition(" ")
+    return token.strip() if len(given) == 1 and scheme.lower() == _BEARER and token.strip() else None
+
+
+def _by_token(tokens: Sequence[Token], token: str | None) -> Caller | None:
+    """Compares with every token there is, each in the same time, so that time tells nothing of them."""
+    if token is None:
+        return None
+    digest = digest_of(token)
+    found = None
+    for one in tokens:
+        if hmac.compare_digest(one.digest, digest):
+            found = Caller(one.name, one.roles)
+    return found
+
+
+def _by_header(options: ApiOptions, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> Caller | None:
+    proxies = options.proxies
+    if proxies.user_header is None or not is_trusted(proxies.trusted, peer):
+        return None
+    named = _values(headers, proxies.user_header.lower().encode())
+    user = named[0].strip() if len(named) == 1 else ""
+    if not user or user == EVERYBODY or not user.isprintable() or len(user) > 200:  # noqa: PLR2004 - no name is so long
+        return None
+    roles = proxies.user_roles.get(user, proxies.user_roles.get(EVERYBODY))
+    return Caller(user, roles or frozenset())
+
+
+def caller_of(scope: Any) -> Caller | None:
+    """Who sent a request, as its middleware has found."""
+    found: Caller | None = scope.get("state", {}).get("caller")
+    return found
+
+
+class _Needs:
+    """Lets nobody pass but who has a role.
+
+    Attributes:
+        role: that role.
+    """
+
+    def __init__(self, role: Access) -> None:
+        self.role = role
+
+    def __call__(self, request: Request) -> Caller:
+        """Who calls.
+
+        Raises:
+            ProblemError: nobody that is known, or one who may not.
+        """
+        caller = caller_of(request.scope)
+        if caller is None:
+            raise ProblemError(
+                "unauthorized", "this needs a token that is known", headers={"WWW-Authenticate": "Bearer"}
+            )
+        if self.role not in caller.roles:
+            raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
+        return caller
+
+
+Reader = Annotated[Caller, Depends(_Needs(Access.READ))]
+Submitter = Annotated[Caller, Depends(_Needs(Access.SUBMIT))]
+Operator = Annotated[Caller, Depends(_Needs(Access.OPERATE))]

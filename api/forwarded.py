@@ -1,0 +1,61 @@
+"""What a proxy says of the client, believed from trusted addresses alone, and the path that it is in front of."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.types import Scope
+
+from cancellist.api.auth import is_trusted
+from cancellist.api.options import Proxies
+
+_FOR: Final = re.compile(r'(?:^|[;,\s])for="?\[?([0-9A-Fa-f.:]+?)\]?(?::\d+)?"?(?=$|[;,\s])', re.IGNORECASE)
+_PROTO: Final = re.compile(r'(?:^|[;,\s])proto="?(https?)"?(?=$|[;,\s])', re.IGNORECASE)
+
+
+def apply(scope: Scope, proxies: Proxies) -> None:
+    """Notes in the scope who the client is, and under which path and scheme it sees us."""
+    state = scope["state"]
+    peer = scope["client"][0] if scope.get("client") else None
+    state["peer"] = state["client"] = peer
+    if proxies.prefix:
+        scope["root_path"] = proxies.prefix
+        if not _is_below(scope["path"], proxies.prefix):  # a proxy may take it off, or leave it
+            scope["path"] = proxies.prefix + scope["path"]
+            scope["raw_path"] = proxies.prefix.encode() + scope.get("raw_path", b"")
+    if is_trusted(proxies.trusted, peer):
+        hops, scheme = _hops(scope)
+        state["client"] = next((hop for hop in reversed(hops) if not is_trusted(proxies.trusted, hop)), peer)
+        scope["scheme"] = scheme or scope["scheme"]
+
+
+def route(scope: Scope) -> str:
+    """The path without what a proxy is in front of."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _hops(scope: Scope) -> tuple[Sequence[str], str | None]:
+    """The addresses that a request came through, the client first, and the scheme that it came by."""
+    headers = scope["headers"]
+    text = ",".join(value.decode("latin-1") for name, value in headers if name == b"forwarded")
+    if text:
+        scheme = _PROTO.search(text)
+        return [hop for hop in _FOR.findall(text) if _is_address(hop)], scheme[1].lower() if scheme else None
+    through = ",".join(value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for")
+    schemes = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"x-forwarded-proto"]
+    hops = [hop.strip() for hop in through.split(",") if _is_address(hop.strip())]
+    return hops, schemes[0] if schemes and schemes[0] in {"http", "https"} else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

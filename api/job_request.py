@@ -1,0 +1,149 @@
+"""What a request says of the job that it wants: as parameters beside a body, or within a JSON object."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cancellist.api.problems import ProblemError, fields_of, invalid
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger.enqueue import Wanted
+from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.shares import Limit, parse_limit
+from cancellist.jobs.times import parse_when_ms
+
+_MAX_TEXT: Final = 500
+_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def _when(value: str) -> str:
+    parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    return value
+
+
+def _limit(value: Any) -> str:
+    return str(parse_limit(str(value)) and value)
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value
+
+
+def _delimiter(value: str) -> str:
+    found = _DELIMITERS.get(value.lower(), value)
+    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
+        raise ValueError(f"it is one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
+    return found
+
+
+_Text = Annotated[str, Field(max_length=_MAX_TEXT)]
+_Filled = Annotated[_Text, AfterValidator(_filled)]
+_When = Annotated[_Text, AfterValidator(_when)]
+
+
+class JobOptions(BaseModel):
+    """What may be said of any job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: _Text | None = Field(None, description="why they are cancelled; kept")
+    requested_by: _Text | None = Field(None, description="who wants it; kept; else the caller's name")
+    priority: Priority = Field(Priority.NORMAL, description="a higher class goes first")
+    deadline: _When | None = Field(
+        None, description="what is not sent by then is `expired`: RFC 3339 with an offset, or a span such as +2h"
+    )
+    start_at: _When | None = Field(None, description="held until then, likewise")
+    account: _Filled = Field(DEFAULT_ACCOUNT, description="the platform subscription")
+    idempotency_key: _Filled | None = Field(None, description="as the header Idempotency-Key; both must be equal")
+    max_invalid: Annotated[str, BeforeValidator(_limit)] | None = Field(
+        None, description="malformed entries, as a number or a share such as 10%, above which the body is refused"
+    )
+
+    def wanted(self, caller: str, key: str | None) -> Wanted:
+        """The same, as the ledger takes it.
+
+        Raises:
+            ProblemError: the header's key is another than the option's.
+        """
+        if key is not None and self.idempotency_key is not None and key != self.idempotency_key:
+            raise invalid("idempotency_key", "it is not the same as the header Idempotency-Key: give it once")
+        return Wanted(
+            account=self.account,
+            reason=self.reason,
+            requested_by=self.requested_by or caller,
+            priority=self.priority,
+            deadline=self.deadline,
+            start_at=self.start_at,
+            idempotency_key=key or self.idempotency_key,
+        )
+
+    def limit(self, usual: Limit) -> Limit:
+        """How many entries may be malformed."""
+        return usual if self.max_invalid is None else parse_limit(self.max_invalid)
+
+
+class BodyOptions(JobOptions):
+    """What may be said of a job whose references are the body."""
+
+    column: _Filled | None = Field(
+        None, description="the CSV column, by its name or its number from 1; or the JSON array or key, dotted"
+    )
+    delimiter: Annotated[_Text, AfterValidator(_delimiter)] | None = Field(
+        None, description="what parts the cells of CSV: one character, or tab, comma, semicolon, pipe, space"
+    )
+    header: bool = Field(True, description="whether CSV may begin with the names of its columns")
+    skip_lines: int = Field(0, ge=0, le=1_000_000_000, description="lines at the beginning that are passed over")
+
+    def hints(self) -> Hints:
+        """How the body is to be read."""
+        return Hints(self.column, self.delimiter, self.header, self.skip_lines)
+
+
+class JobOrder(JobOptions):
+    """A job with its references, as one JSON object."""
+
+    references: list[str] = Field(description="the consignment references")
+
+    def document(self) -> bytes:
+        """The references as a JSON array with one on each line, so that the number of a line is that of an entry."""
+        return b"[" + b",\n".join(map(orjson.dumps, self.references)) + b"]"
+
+
+def parse_order(text: bytes) -> JobOrder:
+    """Reads the JSON object.
+
+    Raises:
+        InputError: it is no JSON.
+        ProblemError: a name in it is unknown, repeated or missing, or a value is malformed.
+    """
+    try:
+        found = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise InputError(f"the JSON is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise InputError("the JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"the JSON is malformed: {error}") from None
+    try:
+        return JobOrder.model_validate(found)
+    except ValidationError as error:
+        raise fields_of(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        raise ProblemError("validation", f"{name[:100]}: it is given twice")
+    return found
+
+
+def _refuse(word: str) -> Any:
+    raise InputError(f"the JSON is malformed: {word} is no value")

@@ -1,0 +1,16 @@
+"""Answers as JSON."""
+
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+
+class Document(Response):
+    """A JSON document."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of it."""
+        return orjson.dumps(content)

@@ -1,0 +1,94 @@
+"""What the HTTP API goes by; whoever starts it makes this of its settings."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cancellist.jobs.access import Access, Token
+from cancellist.jobs.ledger.account_status import Configured
+from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.shares import Limit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+EVERYBODY: Final = "*"
+"""Stands in `user_roles` for every user that has no roles of his own."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOptions:
+    """What is known of an account.
+
+    Attributes:
+        configured: what `GET /v1/accounts` tells of it.
+        pattern: what a reference looks like.
+    """
+
+    configured: Configured
+    pattern: ReferencePattern
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a caller may take.
+
+    Attributes:
+        max_body: bytes of a body, unpacked.
+        max_json: bytes of a body that is one JSON object.
+        max_rows: entries of a body.
+        max_wait_s: seconds that a request may wait for its job's end.
+        max_requests: requests that are answered at once.
+        rate: requests a second of one caller; twice as many at once.
+        silence_s: seconds without a byte after which a body is given up.
+    """
+
+    max_body: int
+    max_json: int
+    max_rows: int
+    max_wait_s: float
+    max_requests: int
+    rate: float
+    silence_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """What is believed of proxies.
+
+    Attributes:
+        prefix: the path that the API is behind; empty where it is behind none.
+        trusted: addresses whose headers about the client are believed.
+        user_header: the header in which they name the user.
+        user_roles: what such users may do.
+    """
+
+    prefix: str = ""
+    trusted: tuple[Network, ...] = ()
+    user_header: str | None = None
+    user_roles: Mapping[str, frozenset[Access]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """All that the API goes by.
+
+    Attributes:
+        tokens: those that may be used.
+        accounts: those that are configured here.
+        common: what holds for an account that only workers know.
+        max_invalid: malformed entries that are allowed where a request says nothing.
+        idempotency_keep_s: for how long a key stays bound.
+    """
+
+    tokens: tuple[Token, ...]
+    accounts: Mapping[str, AccountOptions]
+    common: AccountOptions
+    max_invalid: Limit
+    idempotency_keep_s: float
+    limits: Limits
+    proxies: Proxies = field(default_factory=Proxies)
+
+    def of(self, account: str) -> AccountOptions:
+        """What is known of an account."""
+        return self.accounts.get(account, self.common)

@@ -1,0 +1,227 @@
+"""The kinds of problems, and what each means; docs/reference/problems.md has the same text."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem.
+
+    Attributes:
+        code: what programs tell it by; it stays.
+        status: of the answer.
+        title: what it is, in a few words.
+        text: when it comes, and what to do.
+        hint: what to do, where the error itself does not say it.
+        retry: whether the same request may be met later: then `Retry-After` says when.
+    """
+
+    code: str
+    status: int
+    title: str
+    text: str
+    hint: str | None = None
+    retry: bool = False
+
+    @property
+    def type(self) -> str:
+        """Its `type`."""
+        return f"/problems/{self.code}"
+
+
+_ALL: Final = (
+    Kind(
+        "unauthorized",
+        401,
+        "no token that is known",
+        "The request brings no token, or one that is not among CANCELLIST_API_TOKENS. Nothing was done. Send "
+        "`Authorization: Bearer TOKEN`; `cancellist token` makes one.",
+        "send Authorization: Bearer TOKEN; `cancellist token` makes one",
+    ),
+    Kind(
+        "forbidden",
+        403,
+        "the role for this is missing",
+        "The token is known, but has not the role that the route asks for, which `detail` names. Nothing was done. Use "
+        "another token, or have the role added in CANCELLIST_API_TOKENS.",
+    ),
+    Kind(
+        "not_found",
+        404,
+        "there is nothing at this address",
+        "No route has this path, or the path names an account that there is none of. `/docs` lists the routes, and "
+        "`GET /v1/accounts` the accounts.",
+        "/docs lists the routes",
+    ),
+    Kind(
+        "unknown_job",
+        404,
+        "no job of that id",
+        "The path names a job that there is none of. Ids are those that `POST /v1/jobs` answers. The record of an "
+        "ended job is dropped after CANCELLIST_JOBS_KEEP.",
+        "GET /v1/jobs lists those there are",
+    ),
+    Kind(
+        "method_not_allowed",
+        405,
+        "the address does not take this method",
+        "The path is right, the method is not. The header `Allow` names those that are.",
+    ),
+    Kind(
+        "not_acceptable",
+        406,
+        "no form that is accepted can be given",
+        "Results are given as `application/json`, `application/x-ndjson` or `text/csv`. The header `Accept` names none "
+        "of them.",
+        "send Accept: application/json, application/x-ndjson or text/csv",
+    ),
+    Kind(
+        "request_timeout",
+        408,
+        "the body did not go on",
+        "No byte of the body came for a minute. Nothing was handed in, and the idempotency key is free. Send it again.",
+        "send it again",
+    ),
+    Kind(
+        "idempotency_in_progress",
+        409,
+        "a request with this idempotency key is under way",
+        "Another request with the same `Idempotency-Key` is still sending its body. Nothing was done for this one. "
+        "Send it again after `Retry-After`: by then the other has made its job, which is answered, or the key is free.",
+        retry=True,
+    ),
+    Kind(
+        "job_state",
+        409,
+        "the state of the job does not allow it",
+        "A job that has ended cannot be paused or resumed, and one that is completed cannot be aborted. "
+        "`GET /v1/jobs/JOB` shows how it stands.",
+    ),
+    Kind(
+        "results_gone",
+        410,
+        "the results are gone",
+        "All results that were asked for were trimmed after CANCELLIST_RESULTS_KEEP. Where only some are, the others "
+        "are answered, and the header `Cancellist-Results-Gone` has the number.",
+    ),
+    Kind(
+        "body_too_large",
+        413,
+        "the body is too large",
+        "The body has more bytes than CANCELLIST_SERVE_MAX_BODY, or, for a JSON object, CANCELLIST_SERVE_MAX_JSON; or "
+        "it has more entries than CANCELLIST_SERVE_MAX_ROWS. Nothing was handed in. Send it in several parts, or a "
+        "large JSON object as application/x-ndjson.",
+    ),
+    Kind(
+        "unsupported_media_type",
+        415,
+        "a body of this type is not read",
+        "A body is `application/json`, `text/csv`, `application/x-ndjson` or `text/plain`, as `Content-Type` says, and "
+        "plain or gzip, as `Content-Encoding` says.",
+        "send Content-Type: application/json, text/csv, application/x-ndjson or text/plain",
+    ),
+    Kind(
+        "input",
+        422,
+        "the body cannot be used",
+        "The body is not surely understood, holds too many malformed entries, or asks for times that cannot be met. "
+        "Nothing was handed in. `detail` says what to mend.",
+    ),
+    Kind(
+        "no_references",
+        422,
+        "the body holds no reference",
+        "Not one entry of the body is a reference by the accepted pattern. Nothing was handed in.",
+    ),
+    Kind(
+        "idempotency_conflict",
+        422,
+        "the idempotency key was used with other content",
+        "The `Idempotency-Key` is bound to a job with other references, or another account, priority, reason or "
+        "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
+        "use a new key",
+    ),
+    Kind(
+        "validation",
+        422,
+        "a part of the request is malformed",
+        "A parameter, a header or a field of the JSON object is unknown, repeated or malformed. `errors` names each. "
+        "Nothing was done.",
+    ),
+    Kind(
+        "too_many_requests",
+        429,
+        "too many requests of this caller",
+        "The caller has made more requests than CANCELLIST_SERVE_RATE allows. Nothing was done. Send it again after "
+        "`Retry-After` seconds.",
+        retry=True,
+    ),
+    Kind(
+        "internal",
+        500,
+        "this is a fault of cancellist",
+        "Nobody foresaw this. The log of `cancellist serve` has the trace under the `request_id`; please report it. "
+        "What was sent with an idempotency key can be sent again.",
+    ),
+    Kind(
+        "too_many_connections",
+        503,
+        "too many requests at once",
+        "As many requests as CANCELLIST_SERVE_MAX_CONNECTIONS are being answered. Nothing was done. Send it again "
+        "after `Retry-After` seconds.",
+        retry=True,
+    ),
+    Kind(
+        "error",
+        503,
+        "this machine cannot do it now",
+        "Something on the machine of `cancellist serve` is missing, such as room on its disk. Its log says what. "
+        "Nothing was handed in.",
+        retry=True,
+    ),
+    Kind(
+        "server",
+        503,
+        "the ledger does not take it",
+        "The Redis server, or what is stored there, does not allow it; the log of `cancellist serve` says why. A "
+        "submission was dropped: send it again.",
+        "send it again",
+        retry=True,
+    ),
+    Kind(
+        "server_unavailable",
+        503,
+        "the ledger does not answer",
+        "The Redis server cannot be reached. What was sent with an idempotency key can be sent again.",
+        "send it again, with the same idempotency key",
+        retry=True,
+    ),
+    Kind(
+        "server_refused",
+        503,
+        "the ledger refuses cancellist",
+        "The Redis server refuses the password, or a command. `cancellist doctor` on the machine of `cancellist serve` "
+        "says which right is missing.",
+        retry=True,
+    ),
+    Kind(
+        "server_unfit",
+        503,
+        "the ledger cannot be used",
+        "The Redis server evicts keys, is too old, or holds another format. `cancellist doctor` says what to mend.",
+        retry=True,
+    ),
+    Kind(
+        "server_full",
+        503,
+        "the ledger is full",
+        "Taking this job would leave no room to finish those there are. Nothing was handed in. Send it again once jobs "
+        "have ended, or give the Redis server more memory.",
+        "send it again once jobs have ended",
+        retry=True,
+    ),
+)
+
+KINDS: Final = {kind.code: kind for kind in _ALL}
+"""Every kind by its code."""

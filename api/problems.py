@@ -1,0 +1,186 @@
+"""Problems: what goes wrong, as a client is told it (RFC 9457), and how a route declares what may.
+
+Each kind has a code that stays; `type` is `/problems/CODE`, which answers the kind's text (api/problem_kinds.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cancellist.api.problem_kinds import KINDS, Kind
+from cancellist.jobs.errors import CancellistError, LedgerError
+from cancellist.jobs.escaping import plain
+
+log = structlog.get_logger()
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+_MOST_ERRORS: Final = 20
+_LONGEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class ProblemError(Exception):
+    """A request cannot be met; `code` says of what kind that is."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        hint: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = KINDS[code]
+        self.detail = detail
+        self.hint = hint
+        self.errors = errors[:_MOST_ERRORS]
+        self.headers = {**_retry_after(self.kind), **(headers or {})}
+
+    def document(self, request_id: str) -> dict[str, Any]:
+        """What the client is told."""
+        document: dict[str, Any] = {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": _cut(self.detail),
+            "request_id": request_id,
+        }
+        if hint := self.hint or self.kind.hint:
+            document["hint"] = _cut(hint)
+        if self.errors:
+            document["errors"] = [{"field": one.field, "message": _cut(one.message)} for one in self.errors]
+        return document
+
+    def response(self, request_id: str) -> Response:
+        """The answer."""
+        body = orjson.dumps(self.document(request_id))
+        return Response(body, self.kind.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def invalid(field: str, message: str) -> ProblemError:
+    """One field of a request is wrong."""
+    return ProblemError("validation", f"{field}: {message}", errors=[FieldError(field, message)])
+
+
+def of_error(error: CancellistError) -> ProblemError:
+    """An error of the project as a client is told it: what it says of our server is for the log alone."""
+    if isinstance(error, LedgerError):
+        log.warning("the ledger cannot do what a request asks", code=error.code, reason=str(error))
+        return ProblemError(error.code, KINDS[error.code].title)
+    if error.code not in KINDS:
+        log.error("a request met an error that no client can mend", code=error.code, reason=str(error))
+        return ProblemError("error", KINDS["error"].title)
+    return ProblemError(error.code, error.message)
+
+
+def declared(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that these problems are, as its description has them."""
+    by_status: dict[int, list[Kind]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(KINDS[code])
+    return {status: _declared(kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _declared(kinds: Sequence[Kind]) -> dict[str, Any]:
+    schema = {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        "properties": {"type": {"enum": [kind.type for kind in kinds]}, "status": {"const": kinds[0].status}},
+    }
+    answer: dict[str, Any] = {
+        "description": "; or ".join(kind.title for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+    headers = {}
+    if any(kind.retry for kind in kinds):
+        headers["Retry-After"] = {"description": "seconds", "schema": {"type": "integer"}}
+    if any(kind.code == "unauthorized" for kind in kinds):
+        headers["WWW-Authenticate"] = {"description": "how to come in", "schema": {"type": "string"}}
+    return {**answer, "headers": headers} if headers else answer
+
+
+def install(app: FastAPI) -> None:
+    """Has whatever a route raises answered as a problem."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return _problem_of(error).response(request_id_of(request.scope))
+
+    for kind in (ProblemError, CancellistError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def request_id_of(scope: Any) -> str:
+    """The id of a request, which its middleware gave it."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def internal() -> ProblemError:
+    """A fault of ours, whose trace is in the log."""
+    return ProblemError("internal", KINDS["internal"].title)
+
+
+def _problem_of(error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case CancellistError():
+            return of_error(error)
+        case RequestValidationError():
+            return _of_validation(error.errors())
+        case HTTPException():
+            return _of_http(error)
+        case _:
+            return internal()
+
+
+def _of_validation(errors: Sequence[Any]) -> ProblemError:
+    found = [FieldError(_field(one["loc"]), _message(one)) for one in errors]
+    return ProblemError("validation", "; ".join(f"{one.field}: {one.message}" for one in found[:3]), errors=found)
+
+
+def fields_of(errors: Sequence[Any]) -> ProblemError:
+    """The same of a document that was read by hand."""
+    return _of_validation([{**one, "loc": ("body", *one["loc"])} for one in errors])
+
+
+def _field(loc: Sequence[Any]) -> str:
+    """Where a value stands: without the name of the part of the request that it is in."""
+    return plain(".".join(map(str, loc[1:] or loc)))[:100]
+
+
+def _message(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is none of that name"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _of_http(error: HTTPException) -> ProblemError:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+    if code is None:
+        return internal()
+    return ProblemError(code, KINDS[code].title, headers=error.headers)
+
+
+def _retry_after(kind: Kind) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_S)} if kind.retry else {}
+
+
+def _cut(text: str) -> str:
+    text = plain(text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

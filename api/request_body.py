@@ -1,0 +1,210 @@
+"""The body of a request: read as it comes, unpacked, counted, and never held whole but where it is one JSON object."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
+from enum import Enum
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.types import Receive
+
+from cancellist.api.options import Limits
+from cancellist.api.problems import ProblemError
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.parsing.documents import Form
+from cancellist.jobs.parsing.documents.unpacking import MAGIC, Unpacker
+
+_MARK: Final = b"\xef\xbb\xbf"
+_BLANKS: Final = b" \t\r\n"
+_LONGEST_START: Final = 64 * 1024
+_GZIP: Final = frozenset({"gzip", "x-gzip"})
+
+
+class Declared(Enum):
+    """What a body is said to be: its types, what it is called, and the forms that it may then be found to have."""
+
+    JSON = (("application/json",), "JSON", ("json",))
+    CSV = (("text/csv",), "CSV", ("csv", "lines"))
+    NDJSON = (("application/x-ndjson", "application/ndjson", "application/jsonl"), "JSON lines", ("jsonl", "json"))
+    TEXT = (("text/plain",), "one reference a line", ("lines", "csv"))
+
+    def __init__(self, types: tuple[str, ...], called: str, forms: tuple[Form, ...]) -> None:
+        self.types = types
+        self.called = called
+        self.forms = forms
+
+
+class ClientGoneError(Exception):
+    """The client has gone before it had sent all."""
+
+
+def declared_of(request: Request) -> Declared:
+    """What the header says that the body is.
+
+    Raises:
+        ProblemError: it says nothing, or what is not read.
+    """
+    given = request.headers.get("content-type", "")
+    media_type = given.partition(";")[0].strip().lower()
+    for one in Declared:
+        if media_type in one.types:
+            return one
+    said = f"the body is said to be {media_type}" if media_type else "nothing says what the body is"
+    raise ProblemError("unsupported_media_type", said)
+
+
+def is_packed(request: Request) -> bool:
+    """Whether the header says that the body is gzip.
+
+    Raises:
+        ProblemError: it says something else than that or nothing.
+    """
+    words = [word.strip().lower() for word in request.headers.get("content-encoding", "").split(",")]
+    named = [word for word in words if word not in {"", "identity"}]
+    if not named:
+        return False
+    if len(named) == 1 and named[0] in _GZIP:
+        return True
+    detail = f"the body is said to be packed as {', '.join(named)}"
+    raise ProblemError("unsupported_media_type", detail, headers={"Accept-Encoding": "gzip"})
+
+
+class Body:
+    """The body of a request, to be read once.
+
+    Args:
+        receive: where its bytes come from.
+        packed: whether the header says that it is gzip.
+        limits: how much of it there may be, and how long it may be silent.
+        on_bytes: called for each block that has come.
+    """
+
+    name = "the body"
+
+    def __init__(
+        self, receive: Receive, *, packed: bool, limits: Limits, on_bytes: Callable[[], Any] | None = None
+    ) -> None:
+        self._receive = receive
+        self._packed = packed
+        self._limits = limits
+        self.on_bytes = on_bytes
+        self._held: list[bytes] = []
+        self._rest = self._unpacked()
+
+    async def begins_with(self) -> bytes:
+        """Its first byte that is not blank, which stays to be read; empty where there is none.
+
+        Raises:
+            InputError: it begins with blanks that do not end; and as `blocks`.
+        """
+        start = b""
+        while True:
+            bare = start.removeprefix(_MARK).lstrip(_BLANKS)
+            if bare and not _MARK.startswith(start):
+                return bare[:1]
+            if len(start) > _LONGEST_START:
+                raise InputError("the body begins with more blanks than any JSON")
+            block = await anext(self._rest, b"")
+            if not block:
+                return bare[:1]
+            self._held.append(block)
+            start += block
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        """What it holds, unpacked.
+
+        Raises:
+            ClientGoneError: it was cut.
+            InputError: the gzip is damaged.
+            ProblemError: it is too large, or has stopped to come.
+        """
+        async with aclosing(self._rest) as rest:
+            while self._held:
+                yield self._held.pop(0)
+            async for block in rest:
+                yield block
+
+    async def whole(self, most: int) -> bytes:
+        """All of it, where it has at most so many bytes.
+
+        Raises:
+            ProblemError: it has more; and as `blocks`.
+            ClientGoneError: as `blocks`.
+            InputError: as `blocks`.
+        """
+        parts, size = [], 0
+        async with aclosing(self.blocks()) as blocks:
+            async for block in blocks:
+                size += len(block)
+                if size > most:
+                    raise ProblemError(
+                        "body_too_large",
+                        f"a JSON object may have {most:,} bytes",
+                        hint="send more as application/x-ndjson, text/csv or text/plain, of any length",
+                    )
+                parts.append(block)
+        return b"".join(parts)
+
+    async def _unpacked(self) -> AsyncGenerator[bytes, None]:
+        """Its bytes without what the header says they are packed in, and without a gzip that they are themselves."""
+        blocks: AsyncIterator[bytes] = self._received()
+        if self._packed:
+            blocks = _unpack(blocks, must=True)
+        size = 0
+        async for block in _unpack(blocks, must=False):
+            size += len(block)
+            if size > self._limits.max_body:
+                raise _too_large(self._limits.max_body)
+            yield block
+
+    async def _received(self) -> AsyncGenerator[bytes, None]:
+        size = 0
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.silence_s):
+                    message = await self._receive()
+            except TimeoutError:
+                raise ProblemError(
+                    "request_timeout", f"no byte of the body came for {self._limits.silence_s:g} s"
+                ) from None
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            if block := message.get("body", b""):
+                size += len(block)
+                if size > self._limits.max_body:
+                    raise _too_large(self._limits.max_body)
+                if self.on_bytes:
+                    await self.on_bytes()
+                yield block
+            if not message.get("more_body"):
+                return
+
+
+async def _unpack(blocks: AsyncIterator[bytes], *, must: bool) -> AsyncGenerator[bytes, None]:
+    """Takes one gzip off.
+
+    Raises:
+        InputError: there is none where there must be; or it is damaged, or holds another.
+    """
+    unpacker, head = Unpacker(), b""
+    async for pieces in _fed(unpacker, blocks):
+        for piece in pieces:
+            if len(head) < len(MAGIC):
+                head += piece[: len(MAGIC)]
+                if must and not unpacker.packed:
+                    raise InputError("the body is said to be gzip, and is not")
+                if not must and unpacker.packed and head.startswith(MAGIC):
+                    raise InputError("the body is a gzip within a gzip: unpack it first")
+            yield piece
+            await asyncio.sleep(0)  # little may become much, once it is unpacked
+
+
+async def _fed(unpacker: Unpacker, blocks: AsyncIterator[bytes]) -> AsyncGenerator[Iterable[bytes], None]:
+    async for block in blocks:
+        yield unpacker.feed(block)
+    yield unpacker.feed(b"", final=True)
+
+
+def _too_large(most: int) -> ProblemError:
+    return ProblemError("body_too_large", f"a body may have {most:,} bytes, unpacked")

@@ -1,0 +1,91 @@
+"""From a body to a job: the part of `POST /v1/jobs` that the facade shares."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from cancellist.api.context import Context
+from cancellist.api.problems import ProblemError
+from cancellist.api.request_body import Declared
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger import enqueue
+from cancellist.jobs.ledger.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.input_feed import Feed, Input
+from cancellist.jobs.parsing.documents import FORMS, Hints
+from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
+from cancellist.jobs.parsing.shares import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """References that are in memory, as an input."""
+
+    document: bytes
+    name: str = "the body"
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        """All of it at once."""
+        yield self.document
+
+
+class BodyFeed(Feed):
+    """The references of a body, which must have the form that it is said to have, and not too many entries."""
+
+    def __init__(
+        self, source: Input, *, hints: Hints, pattern: ReferencePattern, limit: Limit, declared: Declared, most: int
+    ) -> None:
+        super().__init__([source], hints=hints, pattern=pattern, listed=0, limit=limit)
+        self._declared = declared
+        self._max_rows = most
+
+    async def batches(self) -> AsyncGenerator[tuple[list[str], list[InvalidEntry]], None]:
+        """Reads it, and judges it at its end.
+
+        Raises:
+            InputError: as `Feed.batches`; or it has another form.
+            ProblemError: it has too many entries.
+        """
+        async with aclosing(super().batches()) as batches:
+            async for batch in batches:
+                self._look()
+                yield batch
+        self._look()
+
+    def _look(self) -> None:
+        for reading in self.readings:
+            form = reading.reader.form
+            if form is not None and form not in self._declared.forms:
+                raise InputError(
+                    f"the body is said to be {self._declared.called} and is {FORMS[form]}: "
+                    "send the Content-Type that it has"
+                )
+            if reading.references + reading.invalid + reading.blank > self._max_rows:
+                raise ProblemError("body_too_large", f"a body may have {self._max_rows:,} entries")
+
+
+async def submit(
+    context: Context, wanted: Wanted, source: Input, *, hints: Hints, limit: Limit, declared: Declared
+) -> Submitted:
+    """Hands in what an input holds as one job; nothing of it can be seen before it has ended well.
+
+    Raises:
+        InputError: it cannot be used.
+        IdempotencyConflictError: the key is bound to other content.
+        LedgerError: the server does not take it.
+        ProblemError: it is too large, or stops to come.
+        ClientGoneError: it was cut.
+    """
+    own, options = context.options.of(wanted.account), context.options
+    with BodyFeed(
+        source, hints=hints, pattern=own.pattern, limit=limit, declared=declared, most=options.limits.max_rows
+    ) as feed:
+        request = enqueue.request_of(wanted, await context.ledger.now_ms())
+        submission = await enqueue.fill(context.ledger, request, feed)
+        return await enqueue.seal(
+            context.ledger,
+            submission,
+            request,
+            feed,
+            idempotency_keep_s=options.idempotency_keep_s,
+            per_call=own.configured.max_references_per_call,
+        )

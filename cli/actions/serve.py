@@ -1,0 +1,139 @@
+"""What `cancellist serve` does."""
+
+import asyncio
+import os
+import secrets
+import signal
+import ssl
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+import uvloop
+
+from cancellist.api.context import Context
+from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies
+from cancellist.api.server import ApiServer, Listening
+from cancellist.cli import session
+from cancellist.cli.actions.accounts import configured, facts_of
+from cancellist.cli.terminal import emit, say_now
+from cancellist.config import logs
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings, is_loopback, log_format
+from cancellist.jobs.access import ALL, Token, digest_of
+from cancellist.jobs.errors import CancellistError, SettingsError
+from cancellist.jobs.parsing.references import ReferencePattern
+from cancellist.jobs.parsing.shares import parse_limit
+
+log = structlog.get_logger()
+
+_OWN: Final = "local"
+"""The name of the token that a process makes for itself."""
+
+
+class CannotListenError(CancellistError):
+    """The address cannot be had."""
+
+    code = "cannot_listen"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says of where to listen."""
+
+    host: str | None
+    port: int | None
+    certificate: str | None
+    key: str | None
+
+
+def run(where: Where, *, as_json: bool) -> None:
+    """Runs the API until it is told to end.
+
+    Raises:
+        SettingsError: a setting is wrong, or tokens are missing.
+        CannotListenError: the address cannot be had.
+    """
+    logs.guard()
+    settings = load()
+    logs.configure(log_format(settings), settings.log_level)
+    host = where.host or settings.serve_host
+    port = settings.serve_port if where.port is None else where.port
+    listening = Listening(host, port, where.certificate, where.key)
+    uvloop.run(_serve(settings, listening, as_json=as_json))
+
+
+async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> None:
+    options = options_of(settings)
+    own = None
+    if not options.tokens and options.proxies.user_header is None:
+        own = _own_token(listening.host)
+        options = replace(options, tokens=(Token(_OWN, ALL, digest_of(own)),))
+    async with session.ledger_of(settings) as opened:
+        server = ApiServer(Context(opened, options), listening)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` asks
+                loop.add_signal_handler(number, server.end)
+
+        def announce(url: str) -> None:
+            if as_json:
+                emit({"url": url, "pid": os.getpid()})
+            if own:
+                say_now(f"cancellist: no CANCELLIST_API_TOKENS is set: sign in at {url}/?token={own}")
+            log.info("serving", url=url)
+
+        try:
+            await server.run_until_ended(announce)
+        except ssl.SSLError as error:
+            raise SettingsError(f"--tls-cert or --tls-key cannot be used: {error.reason or error}") from None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise CannotListenError(
+                f"cannot listen on {listening.host}:{listening.port}: {reason}", hint="give another --port, or 0"
+            ) from None
+        log.info("served")
+
+
+def _own_token(host: str) -> str:
+    """A token for this process alone.
+
+    Raises:
+        SettingsError: others than this machine could come.
+    """
+    if not is_loopback(host):
+        raise SettingsError(
+            f"CANCELLIST_API_TOKENS is not set, and {host} is open to others than this machine",
+            hint="make a token with `cancellist token NAME --role read`, or serve on 127.0.0.1",
+        )
+    return secrets.token_urlsafe(32)
+
+
+def options_of(settings: Settings) -> ApiOptions:
+    """What the settings say of the API."""
+    facts = configured(settings)
+    accounts = {
+        name: AccountOptions(facts[name], ReferencePattern(settings.of(name).reference_pattern))
+        for name in settings.account_names
+    }
+    return ApiOptions(
+        tokens=settings.tokens,
+        accounts=accounts,
+        common=AccountOptions(facts_of(settings.of("")), ReferencePattern(settings.reference_pattern)),
+        max_invalid=parse_limit(settings.max_invalid),
+        idempotency_keep_s=settings.idempotency_keep,
+        limits=Limits(
+            max_body=settings.serve_max_body,
+            max_json=settings.serve_max_json,
+            max_rows=settings.serve_max_rows,
+            max_wait_s=settings.serve_max_wait,
+            max_requests=settings.serve_max_connections,
+            rate=settings.serve_rate,
+        ),
+        proxies=Proxies(
+            prefix=settings.serve_prefix,
+            trusted=settings.trusted_proxies,
+            user_header=settings.serve_user_header,
+            user_roles=settings.user_roles,
+        ),
+    )

@@ -1,0 +1,123 @@
+"""What `cancellist serve` goes by."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+from cancellist.config.account_settings import Span
+from cancellist.jobs.access import Access, Token, parse_name, parse_roles, parse_token
+
+_MIB: Final = 1024 * 1024
+_PREFIX: Final = re.compile(r"(/[A-Za-z0-9_.~-]+)+", re.ASCII)
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
+EVERYBODY: Final = "*"
+
+
+def _split(value: Any) -> Any:
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    parse_token(value.get_secret_value())
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value and not _PREFIX.fullmatch(value):
+        raise ValueError("must be a path such as /cancellist, without a / at its end")
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError("must be the name of a header, such as X-Forwarded-User")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("must be addresses such as 10.0.0.7, or networks such as 10.0.0.0/8") from None
+
+
+def _user(value: str) -> str:
+    _parsed_user(value)
+    return value
+
+
+def _parsed_user(value: str) -> tuple[str, frozenset[Access]]:
+    name, parted, roles = value.rpartition(":")
+    if not parted:
+        raise ValueError("must be NAME:ROLE+ROLE each, or *:ROLE for everybody else")
+    return (EVERYBODY if name.strip() == EVERYBODY else parse_name(name)), parse_roles(roles.split("+"))
+
+
+_Token = Annotated[SecretStr, AfterValidator(_token)]
+_User = Annotated[str, AfterValidator(_user)]
+_Network = Annotated[str, AfterValidator(_network)]
+
+
+class ServeSettings(BaseModel):
+    """The settings of the HTTP API."""
+
+    api_tokens: Annotated[list[_Token], BeforeValidator(_split)] = Field(
+        default_factory=list, description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each; comma-separated"
+    )
+    serve_host: str = Field("127.0.0.1", min_length=1, max_length=255, description="where `serve` listens")
+    serve_port: int = Field(8088, ge=0, le=65_535, description="where `serve` listens; 0 takes any free port")
+    serve_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="the path that `serve` is behind, such as /cancellist"
+    )
+    serve_max_body: int = Field(
+        1024 * _MIB, ge=1024, le=1024 * 1024 * _MIB, description="bytes of the body of a request, unpacked"
+    )
+    serve_max_json: int = Field(
+        16 * _MIB, ge=1024, le=256 * _MIB, description="bytes of a body that is one JSON object"
+    )
+    serve_max_rows: int = Field(5_000_000, ge=1, le=1_000_000_000, description="entries of one body")
+    serve_max_wait: Span = Field(60.0, le=3600, description="seconds that a request may wait for its job's end")
+    serve_max_connections: int = Field(512, ge=1, le=100_000, description="requests that are answered at once")
+    serve_rate: float = Field(
+        100.0, gt=0, le=1_000_000, description="requests a second of one caller; twice as many at once"
+    )
+    serve_user_header: Annotated[str, AfterValidator(_header)] | None = Field(
+        None, description="the header in which an authenticating proxy names the user; taken from SERVE_TRUSTED_PROXIES"
+    )
+    serve_user_roles: Annotated[list[_User], BeforeValidator(_split)] = Field(
+        default_factory=list,
+        description="what users of SERVE_USER_HEADER may do: NAME:ROLE+ROLE each, * for all others; comma-separated",
+    )
+    serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(_split)] = Field(
+        default_factory=list, description="addresses or networks whose Forwarded headers are believed; comma-separated"
+    )
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens that may be used."""
+        return tuple(parse_token(one.get_secret_value()) for one in self.api_tokens)
+
+    @property
+    def user_roles(self) -> dict[str, frozenset[Access]]:
+        """What each user that a proxy names may do; `*` stands for all others."""
+        return dict(map(_parsed_user, self.serve_user_roles))
+
+    @property
+    def trusted_proxies(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The networks whose headers are believed."""
+        return tuple(map(ipaddress.ip_network, self.serve_trusted_proxies))
+
+    def serve_faults(self, prefix: str) -> Iterator[str]:
+        """What of it does not fit together, with the name of the setting, which begins with `prefix`."""
+        names = [token.name for token in self.tokens]
+        if len(set(names)) < len(names):
+            yield f"{prefix}API_TOKENS: two tokens have the same name; the name tells who has called"
+        if self.serve_user_header and not self.serve_trusted_proxies:
+            yield f"{prefix}SERVE_TRUSTED_PROXIES: must be set where SERVE_USER_HEADER is: anybody could send it else"
+        if self.serve_user_roles and not self.serve_user_header:
+            yield f"{prefix}SERVE_USER_HEADER: must be set where SERVE_USER_ROLES is"
+        if len(self.user_roles) < len(self.serve_user_roles):
+            yield f"{prefix}SERVE_USER_ROLES: a name is given twice"

@@ -1,0 +1,95 @@
+"""Who may call the HTTP API: what a caller may do, and tokens, of which only the digest is kept."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cancellist.jobs.escaping import plain
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SHOWN: Final = 40
+
+
+class Access(StrEnum):
+    """What a caller of the HTTP API may do."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    OPERATE = "operate"
+    APPROVE = "approve"
+
+
+ALL: Final = frozenset(Access)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as the settings have it.
+
+    Attributes:
+        name: who calls with it.
+        roles: what they may do.
+        digest: SHA-256 of the token, hexadecimal.
+    """
+
+    name: str
+    roles: frozenset[Access]
+    digest: str
+
+    @property
+    def setting(self) -> str:
+        """How it is written in the settings."""
+        return f"{self.name}:{'+'.join(role for role in Access if role in self.roles)}:{self.digest}"
+
+
+def parse_token(text: str) -> Token:
+    """Reads NAME:ROLE+ROLE:SHA256.
+
+    Raises:
+        ValueError: it is none; the text says what is wanted, and repeats nothing that may be secret.
+    """
+    parts = text.split(":")
+    digest = parts[-1].strip().lower()
+    if len(parts) != 3 or not _DIGEST.fullmatch(digest):  # noqa: PLR2004 - name, roles, digest
+        raise ValueError("must be NAME:ROLE+ROLE:SHA256 each, as `cancellist token` prints it")
+    return Token(parse_name(parts[0]), parse_roles(parts[1].split("+")), digest)
+
+
+def parse_name(text: str) -> str:
+    """The name of a caller.
+
+    Raises:
+        ValueError: it is none.
+    """
+    name = text.strip()
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{_cut(name)} is no name: it has 1 to 64 letters, digits and _.@-, a letter or digit first")
+    return name
+
+
+def parse_roles(words: Iterable[str]) -> frozenset[Access]:
+    """Roles by their names.
+
+    Raises:
+        ValueError: one is none, or there is none at all.
+    """
+    found = set()
+    for word in words:
+        try:
+            found.add(Access(word.strip().lower()))
+        except ValueError:
+            raise ValueError(f"{_cut(word)} is no role; there are {', '.join(Access)}") from None
+    return frozenset(found)
+
+
+def digest_of(token: str) -> str:
+    """What the settings keep of a token."""
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def _cut(text: str) -> str:
+    return f"'{plain(text if len(text) <= _SHOWN else f'{text[:_SHOWN]}…')}'"
