@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cancellist_client.errors import wrong
 
@@ -36,7 +36,7 @@ def split(url: str) -> SplitResult:
 
 def shown(parts: SplitResult) -> str:
     """The address without user, password and query."""
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def bearer(token: str | None) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ _OF_CODE: Final[Mapping[str, type[ApiError]]] = {
     "idempotency_conflict": IdempotencyConflict,
     "idempotency_in_progress": InProgress,
     "job_state": JobStateError,
+    "request_timeout": ServerUnavailable,
     "results_gone": ResultsGone,
     "unknown_job": NotFound,
 }

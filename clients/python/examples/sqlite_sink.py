@@ -17,10 +17,10 @@ from cancellist_client import Client, Result
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS results (
         entry TEXT PRIMARY KEY, job TEXT NOT NULL, reference TEXT NOT NULL, outcome TEXT NOT NULL, message TEXT,
-        status INTEGER, state TEXT, attempts INTEGER NOT NULL, at TEXT NOT NULL, UNIQUE (job, reference)
+        status INTEGER, state TEXT, attempts INTEGER NOT NULL, at TEXT NOT NULL
     ) STRICT
 """
-_INSERT = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry) DO NOTHING"
+_INSERT = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def write(database: sqlite3.Connection, results: Iterable[Result]) -> None:

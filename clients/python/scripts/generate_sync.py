@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-FOLDERS: Final = ("cancellist_client", "tests/contract", "tests/wire")
+FOLDERS: Final = ("cancellist_client", "tests/contract", "tests/streams", "tests/wire")
 _CONFIG: Final = ROOT.parents[1] / "pyproject.toml"
 _AS_IF: Final = ROOT / "cancellist_client/_async/made.py"  # `_sync` is not checked by ruff
 _RUFF: Final = (sys.executable, "-m", "ruff")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cancellist_client._memory.reading import PATTERN, Found, read, refused
 from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound
-from cancellist_client.models import JobState, Outcome, Result, ResultsPage
+from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
 from cancellist_client.options import Options
 from cancellist_client.sources import Source
 
@@ -95,7 +95,8 @@ class FakeServer:
         if deadline is not None and start_at is not None and start_at >= deadline:
             raise refused("the start is not before the deadline", field="start_at")
         found = read(source, options, self._pattern)
-        digest = hashlib.sha256(repr((found, account, options.reason, options.priority)).encode()).hexdigest()
+        purpose = (account, options.priority or Priority.NORMAL.value, options.reason, options.requested_by)
+        digest = hashlib.sha256(repr((found.valid, found.malformed, purpose)).encode()).hexdigest()
         with self._lock:
             bound = self._keys.get(options.idempotency_key)
             if bound is not None:
