@@ -5,12 +5,15 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import health, jobs, middleware, problems
+from cancellist.api import accounts, docs_page, health, jobs, middleware, problems, results
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
+    results.router,
+    accounts.router,
     health.router,
+    docs_page.router,
 )
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 
 from cancellist.api.options import EVERYBODY, ApiOptions, Network
-from cancellist.api.problems import ProblemError
+from cancellist.api.problems import ProblemError, invalid
 from cancellist.jobs.access import Access, Token, digest_of
 
 _BEARER: Final = "bearer"
+_SHOWN: Final = 60
 KEY_HEADER: Final = "ocp-apim-subscription-key"
 """The header in which a client of the platform sends its key; read on the routes of the facade alone."""
 
@@ -119,9 +121,28 @@ class _Needs:
             )
         if self.role not in caller.roles:
             raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
+        _check_once(request)
         return caller
+
+
+def _check_once(request: Request) -> None:
+    """Refuses a parameter that is given twice: which of the two is meant nobody can tell.
+
+    Raises:
+        ProblemError: one is.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            raise invalid(name[:_SHOWN], "it is given twice")
 
 
 Reader = Annotated[Caller, Depends(_Needs(Access.READ))]
 Submitter = Annotated[Caller, Depends(_Needs(Access.SUBMIT))]
 Operator = Annotated[Caller, Depends(_Needs(Access.OPERATE))]
+
+
+def role_of(route: APIRoute) -> Access | None:
+    """The role that a route needs; None where anybody may come."""
+    found = [one.call for one in route.dependant.dependencies if isinstance(one.call, _Needs)]
+    return found[0].role if found else None

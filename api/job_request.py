@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cancellist.api.problems import ProblemError, fields_of, invalid
+from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.enqueue import Wanted
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
@@ -141,7 +141,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         name = next(name for name in names if names.count(name) > 1)
-        raise ProblemError("validation", f"{name[:100]}: it is given twice")
+        raise invalid(name[:100], "it is given twice")
     return found
 
 

@@ -1,48 +1,66 @@
-"""Jobs: handing one in, and how it stands."""
+"""Jobs: handing one in, how it stands, and stopping it or letting it go on."""
 
-import re
+import hashlib
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
 
-from cancellist.api import submitting
-from cancellist.api.auth import Reader, Submitter
+from cancellist.api import cursors, submitting, waiting
+from cancellist.api.auth import Operator, Reader, Submitter
+from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import BodyOptions, JobOptions, parse_order
 from cancellist.api.json_answer import Document
+from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import declared, invalid
 from cancellist.api.request_body import Body, Declared, declared_of, is_packed
-from cancellist.api.schemas import Job, Submitted
-from cancellist.jobs.errors import UnknownJobError
-from cancellist.jobs.ledger import accounts, documents, snapshots
+from cancellist.api.schemas import Job, Jobs, Submitted
+from cancellist.jobs.errors import InputError, LedgerError
+from cancellist.jobs.ledger import accounts, control, documents, drains, job_pages, records, snapshots
+from cancellist.jobs.ledger.enqueue import Submitted as Handed
 from cancellist.jobs.ledger.input_feed import Input
-from cancellist.jobs.ledger.snapshots import Snapshot
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_ID: Final = re.compile(r"[0-9A-Za-z]{1,12}", re.ASCII)
 _OBJECT: Final = b"{"
-COMMON: Final = (
-    "unauthorized", "forbidden", "too_many_requests", "too_many_connections", "internal", "server",
-    "server_unavailable", "server_refused", "server_unfit",
+_LONGEST_KEY: Final = 500
+_OF_A_BODY: Final = (
+    "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
+    "idempotency_conflict", "validation", "server_full", "error",
 )  # fmt: skip
-"""What any route that asks the ledger for a known caller may answer."""
+_LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
+_APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
+_REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
+_HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": Job, "description": "it has ended, and was waited for", "headers": {"Preference-Applied": _APPLIED}},
+    202: {
+        "model": Submitted | Job,
+        "description": "it is handed in; where it was waited for in vain, the job as it stands",
+        "headers": {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED},
+    },
+}
+_TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
 
 
-@router.post("", status_code=202, response_model=Submitted, responses=declared(
-    *COMMON, "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input",
-    "no_references", "idempotency_conflict", "validation", "server_full", "error",
-))  # fmt: skip
+@router.post("", status_code=202, response_model=None, responses={**declared(*COMMON, *_OF_A_BODY), **_HANDED_IN})
 async def hand_in(
     request: Request,
     context: InContext,
     caller: Submitter,
     options: Annotated[BodyOptions, Query()],
-    idempotency_key: Annotated[str | None, Header(max_length=500)] = None,
+    idempotency_key: Annotated[str | None, Header(description="the same key with the same content is one job")] = None,
+    prefer: Annotated[str | None, Header(description="`wait=N`: answer once the job has ended, within N s")] = None,
 ) -> Any:
-    """Hands in references to be cancelled, as one job."""
-    declared_as, packed = declared_of(request), is_packed(request)
-    body = Body(request.receive, packed=packed, limits=context.options.limits)
+    """Hands in references to be cancelled, as one job.
+
+    The body is a JSON object with `references` and the options, or an array, CSV, JSON lines or one reference a line,
+    of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
+    """
+    key = _key(idempotency_key)
+    body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
+    declared_as = declared_of(request)
+    body.check_length(request.headers.get("content-length"))
     source: Input = body
     said: JobOptions = options
     if declared_as is Declared.JSON and await body.begins_with() == _OBJECT:
@@ -50,50 +68,113 @@ async def hand_in(
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
         order = parse_order(await body.whole(context.options.limits.max_json))
         source, said = submitting.Listed(order.document()), order
-    wanted = said.wanted(caller.name, idempotency_key)
-    await _check_account(context, said)
+    wanted = said.wanted(caller.name, key)
+    await _check_account(context, wanted.account)
+    limit = said.limit(context.options.max_invalid)
     submitted = await submitting.submit(
-        context,
-        wanted,
-        source,
-        hints=options.hints(),
-        limit=said.limit(context.options.max_invalid),
-        declared=declared_as,
+        context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
     )
+    return await _answer(context, submitted, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+
+
+def _key(given: str | None) -> str | None:
+    """The key of the header.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    if given is None:
+        return None
+    if not given.strip() or len(given) > _LONGEST_KEY or not given.isprintable():
+        raise invalid("Idempotency-Key", f"it has 1 to {_LONGEST_KEY} printable characters")
+    return given.strip()
+
+
+async def _check_account(context: Context, account: str) -> None:
+    try:
+        await accounts.check(context.ledger, account, context.options.accounts)
+    except InputError as error:
+        raise invalid("account", error.message) from None
+
+
+async def _answer(context: Context, submitted: Handed, wait_s: int | None) -> Response:
+    """What is answered once a job is handed in; it is, whatever goes wrong from here on."""
     headers = {"Location": f"{context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
     if submitted.same:
         headers["Idempotent-Replayed"] = "true"
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+        try:
+            ended = await waiting.until_ended(context, submitted.job, wait_s)
+            document = documents.job_document(await snapshots.look(context.ledger, submitted.job))
+        except LedgerError:
+            pass
+        else:
+            return Document(document, 200 if ended else 202, headers=headers)
     return Document(submitted.document(), 202, headers=headers)
 
 
-@router.get("/{job}", response_model=Job, responses=declared(*COMMON, "unknown_job"))
-async def show(job: str, context: InContext, _: Reader) -> Any:
+@router.get("", response_model=Jobs, responses=declared(*COMMON, "validation"))
+async def listing(context: InContext, _: Reader, query: Annotated[JobsQuery, Query()]) -> Any:
+    """Jobs, newest first."""
+    page = await job_pages.page(context.ledger, query.filter(), before=cursors.to_jobs(query.cursor), limit=query.limit)
+    seen = await snapshots.look_at(context.ledger, page.records)
+    following = cursors.of_jobs(page.next) if page.next else None
+    return Document({"jobs": [documents.job_document(one) for one in seen], "next": following})
+
+
+@router.get("/{job}", response_model=Job, responses={
+    **declared(*COMMON, "unknown_job", "not_found"),
+    200: {"headers": _TAG},
+    304: {"description": "it is as it was", "headers": _TAG},
+})  # fmt: skip
+async def show(
+    job: str,
+    context: InContext,
+    _: Reader,
+    if_none_match: Annotated[str | None, Header(description="an ETag: 304 where it is still that")] = None,
+) -> Any:
     """One job as it stands."""
-    return Document(documents.job_document(await look(context, job)))
+    answer = await _shown(context, job_id(job))
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if _matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
 
 
-async def look(context: Context, job: str) -> Snapshot:
-    """A job now.
-
-    Raises:
-        UnknownJobError: there is none of that id.
-    """
-    return await snapshots.look(context.ledger, job_id(job))
+def _matches(given: str | None, tag: str) -> bool:
+    words = [word.strip().removeprefix("W/") for word in (given or "").split(",")]
+    return "*" in words or tag in words
 
 
-def job_id(text: str) -> str:
-    """A job's id as the ledger has it.
-
-    Raises:
-        UnknownJobError: no job can have such an id.
-    """
-    if not _ID.fullmatch(text):
-        raise UnknownJobError(text[:60])
-    return text.lower()
+_OF_CONTROL: Final = declared(*COMMON, "unknown_job", "not_found", "job_state")
 
 
-async def _check_account(context: Context, said: JobOptions) -> None:
-    if said.account not in context.options.accounts:
-        there = sorted({*context.options.accounts, *await accounts.served(context.ledger)})
-        if said.account not in there:
-            raise invalid("account", f"there is no account {said.account!r}; there is {', '.join(there)}")
+@router.post("/{job}/pause", response_model=Job, responses=_OF_CONTROL)
+async def pause(job: str, context: InContext, _: Operator) -> Any:
+    """Pauses a job: nothing of it is called any more. What is in flight ends as it ends."""
+    await control.pause_job(context.ledger, job_id(job))
+    return await _shown(context, job_id(job))
+
+
+@router.post("/{job}/resume", response_model=Job, responses=_OF_CONTROL)
+async def resume(job: str, context: InContext, _: Operator) -> Any:
+    """Lets a paused job go on."""
+    account = (await records.get(context.ledger, job_id(job))).order.account
+    per_call = context.options.of(account).configured.max_references_per_call
+    _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
+    await drains.enqueue(context.ledger, account, names)
+    return await _shown(context, job_id(job))
+
+
+@router.post("/{job}/abort", response_model=Job, responses=_OF_CONTROL)
+async def abort(job: str, context: InContext, _: Operator) -> Any:
+    """Aborts a job: what was never sent is `aborted` at once, what is in flight ends as it ends."""
+    await control.abort_job(context.ledger, job_id(job))
+    return await _shown(context, job_id(job))
+
+
+async def _shown(context: Context, job: str) -> Document:
+    return Document(documents.job_document(await snapshots.look(context.ledger, job)))

@@ -20,6 +20,8 @@ from cancellist.jobs.escaping import plain
 
 log = structlog.get_logger()
 
+GONE: Final = 499
+"""What the log has of a request whose client has gone; nobody is answered it."""
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 _MOST_ERRORS: Final = 20
@@ -32,6 +34,10 @@ class FieldError:
 
     field: str
     message: str
+
+
+class ClientGoneError(Exception):
+    """The client has gone before it had sent all."""
 
 
 class ProblemError(Exception):
@@ -121,6 +127,10 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         return _problem_of(error).response(request_id_of(request.scope))
 
+    async def leave(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=GONE)
+
+    app.add_exception_handler(ClientGoneError, leave)
     for kind in (ProblemError, CancellistError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
 

@@ -1,16 +1,16 @@
 """The body of a request: read as it comes, unpacked, counted, and never held whole but where it is one JSON object."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request
 from starlette.types import Receive
 
 from cancellist.api.options import Limits
-from cancellist.api.problems import ProblemError
+from cancellist.api.problems import ClientGoneError, ProblemError
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents import Form
 from cancellist.jobs.parsing.documents.unpacking import MAGIC, Unpacker
@@ -33,10 +33,6 @@ class Declared(Enum):
         self.types = types
         self.called = called
         self.forms = forms
-
-
-class ClientGoneError(Exception):
-    """The client has gone before it had sent all."""
 
 
 def declared_of(request: Request) -> Declared:
@@ -73,24 +69,33 @@ def is_packed(request: Request) -> bool:
 class Body:
     """The body of a request, to be read once.
 
+    Attributes:
+        on_bytes: called for each block that has come.
+
     Args:
         receive: where its bytes come from.
         packed: whether the header says that it is gzip.
         limits: how much of it there may be, and how long it may be silent.
-        on_bytes: called for each block that has come.
     """
 
     name = "the body"
 
-    def __init__(
-        self, receive: Receive, *, packed: bool, limits: Limits, on_bytes: Callable[[], Any] | None = None
-    ) -> None:
+    def __init__(self, receive: Receive, *, packed: bool, limits: Limits) -> None:
         self._receive = receive
         self._packed = packed
         self._limits = limits
-        self.on_bytes = on_bytes
+        self.on_bytes: Callable[[], Awaitable[None]] | None = None
         self._held: list[bytes] = []
         self._rest = self._unpacked()
+
+    def check_length(self, said: str | None) -> None:
+        """Refuses a body that is said to be too long, before a byte of it is read.
+
+        Raises:
+            ProblemError: it is.
+        """
+        if said and said.isdecimal() and int(said[:20]) > self._limits.max_body:
+            raise _too_large(self._limits.max_body)
 
     async def begins_with(self) -> bytes:
         """Its first byte that is not blank, which stays to be read; empty where there is none.

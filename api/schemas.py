@@ -1,9 +1,8 @@
 """The documents of the API, as its description has them; jobs/ledger/documents.py makes them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import models_json_schema
 
 from cancellist.jobs.model import JobState, Outcome, Priority
 
@@ -70,6 +69,64 @@ class Job(_Document):
     workers: int
 
 
+class Jobs(_Document):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next: str | None = Field(description="the cursor of the page that follows; null where none does")
+
+
+class Result(_Document):
+    """The final answer for one reference of one job."""
+
+    job: str
+    reference: str
+    outcome: Outcome
+    message: str | None = Field(description="the platform's words, where they are not its usual success text")
+    status: int | None = Field(description="HTTP status of the deciding answer")
+    state: str | None = Field(description="the platform's state, where it was read")
+    attempts: int = Field(description="calls that named the reference")
+    at: Time
+
+
+class Results(_Document):
+    """A page of results, in the order in which they were written."""
+
+    results: list[Result]
+    next: str | None = Field(description="the cursor of what follows, also of what is still to come; null at the end")
+    complete: bool = Field(description="the job has ended, and no result follows")
+    gone: int = Field(description="how many results of the job were trimmed")
+
+
+class Account(_Document):
+    """An account as it stands; what the settings at hand do not say is null."""
+
+    account: str
+    state: str = Field(description="running, paused, tripped or held")
+    platform: str | None
+    key: bool | None
+    max_concurrent_calls: int | None
+    max_calls_per_second: float | None
+    burst: int | None
+    max_references_per_call: int | None
+    limit: int | None
+    calls_per_second: float | None
+    list_size: int | None
+    list_refused: int | None
+    breaker: Breaker | None
+    breaker_opened: int
+    held_until: Time | None
+    held_because: str | None
+    calls_in_flight: int
+    workers: int
+
+
+class Accounts(_Document):
+    """Every account."""
+
+    accounts: list[Account]
+
+
 class FieldProblem(_Document):
     """What is wrong with one field of a request."""
 
@@ -93,10 +150,3 @@ class Alive(_Document):
     """The process is there."""
 
     status: str
-
-
-def components() -> dict[str, Any]:
-    """The schemas that answers refer to beside those of the routes."""
-    _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
-    found: dict[str, Any] = schemas["$defs"]
-    return found

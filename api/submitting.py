@@ -3,17 +3,24 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
-from cancellist.api.request_body import Declared
+from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import enqueue
+from cancellist.jobs.ledger import enqueue, uploads
+from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed, Input
 from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
+
+
+_IN_MEMORY: Final = 50_000
+_CACHE_KIB: Final = 8 * 1024
+"""What one of many bodies may hold of its references in memory (jobs/ledger/deduplication.py): 13 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,8 @@ class BodyFeed(Feed):
     def __init__(
         self, source: Input, *, hints: Hints, pattern: ReferencePattern, limit: Limit, declared: Declared, most: int
     ) -> None:
-        super().__init__([source], hints=hints, pattern=pattern, listed=0, limit=limit)
+        few = Deduplicator(_IN_MEMORY, _CACHE_KIB)
+        super().__init__([source], hints=hints, pattern=pattern, listed=0, limit=limit, deduplicator=few)
         self._declared = declared
         self._max_rows = most
 
@@ -74,18 +82,23 @@ async def submit(
         LedgerError: the server does not take it.
         ProblemError: it is too large, or stops to come.
         ClientGoneError: it was cut.
+        UploadUnderWayError: another submission has the key.
     """
-    own, options = context.options.of(wanted.account), context.options
-    with BodyFeed(
+    own, options, ledger = context.options.of(wanted.account), context.options, context.ledger
+    feed = BodyFeed(
         source, hints=hints, pattern=own.pattern, limit=limit, declared=declared, most=options.limits.max_rows
-    ) as feed:
-        request = enqueue.request_of(wanted, await context.ledger.now_ms())
-        submission = await enqueue.fill(context.ledger, request, feed)
-        return await enqueue.seal(
-            context.ledger,
-            submission,
-            request,
-            feed,
-            idempotency_keep_s=options.idempotency_keep_s,
-            per_call=own.configured.max_references_per_call,
-        )
+    )
+    async with uploads.under_way(ledger, wanted.account, wanted.idempotency_key) as upload:
+        if upload and isinstance(source, Body):
+            source.on_bytes = upload.renew
+        with feed:
+            request = enqueue.request_of(wanted, await ledger.now_ms())
+            submission = await enqueue.fill(ledger, request, feed)
+            return await enqueue.seal(
+                ledger,
+                submission,
+                request,
+                feed,
+                idempotency_keep_s=options.idempotency_keep_s,
+                per_call=own.configured.max_references_per_call,
+            )

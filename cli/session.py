@@ -12,7 +12,7 @@ import typer
 from cancellist.cli.standard_streams import INTERRUPTION
 from cancellist.cli.terminal import let_go, say, say_now
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import InputError, LedgerUnavailableError
+from cancellist.jobs.errors import LedgerUnavailableError
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened, opened_ledger
@@ -152,8 +152,4 @@ async def check_account(ledger: Ledger, settings: Settings, account: str) -> Non
     Raises:
         InputError: there is none of that name; the text lists those there are.
     """
-    if account in settings.account_names:
-        return
-    there = {*settings.account_names, *await accounts.served(ledger)}
-    if account not in there:
-        raise InputError(f"no account {account!r} is configured; there is {', '.join(sorted(there))}")
+    await accounts.check(ledger, account, settings.account_names)

@@ -4,7 +4,8 @@ CancellistError                 error: anything a user can mend; its text is one
 ├── SettingsError               settings: a setting is missing or wrong
 ├── InputError                  input: what was handed in cannot be used
 │   ├── NoReferencesError       no_references: it holds no reference at all
-│   └── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
+│   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
+│   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is on its way
 ├── OutputError                 output: what was asked for cannot be written where it should go
 ├── UnknownJobError             unknown_job: no job of that id
 ├── JobStateError               job_state: the job's state does not allow it
@@ -69,6 +70,16 @@ class IdempotencyConflictError(InputError):
         self.key = key
         self.job = job
         super().__init__(f"idempotency key {key!r} is bound to job {job} with other content", hint="use a new key")
+
+
+class UploadUnderWayError(InputError):
+    """Another submission with the same idempotency key is on its way."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"a submission with the idempotency key {key!r} is under way", hint="send it again later")
 
 
 class OutputError(CancellistError):

@@ -1,24 +1,18 @@
 """Results as JSON lines, CSV or a table: pages in, bytes out."""
 
-import csv
-import io
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import orjson
-
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
-from cancellist.jobs.escaping import plain, plain_cell, plain_json
-from cancellist.jobs.ledger.documents import result_document
+from cancellist.jobs.escaping import plain
+from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
 """Turns a page into what is written for it; the first page brings the heading."""
 
-COLUMNS: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LEFT_OUT: Final = ("attempts", "at", "state")
 """In this order, where there is no room for a message beside them."""
 _LEAST_WRAPPED: Final = 24
@@ -41,42 +35,6 @@ def writer(form: Format, *, width: int | None) -> Write:
             return CsvLines(drawn=width is not None)
         case Format.TABLE:
             return TableLines(width)
-
-
-def json_lines(page: Sequence[Result]) -> bytes:
-    """A JSON object a line."""
-    lines = b"".join(orjson.dumps(result_document(result), option=orjson.OPT_APPEND_NEWLINE) for result in page)
-    return lines if lines.isascii() else plain_json(lines.decode()).encode()
-
-
-class CsvLines:
-    """CSV that a spreadsheet can open: a cell that it would take for a formula gets a leading apostrophe.
-
-    What cannot be printed is escaped; the ends of lines within a cell are kept, but on a terminal.
-    """
-
-    def __init__(self, *, drawn: bool = False) -> None:
-        self._headed = False
-        self._plain = plain if drawn else plain_cell
-
-    def __call__(self, page: Sequence[Result]) -> bytes:
-        """The rows of a page."""
-        text = io.StringIO(newline="")
-        plainly = csv.writer(text, lineterminator="\n")
-        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        if not self._headed:
-            self._headed = True
-            plainly.writerow(COLUMNS)
-        for result in page:
-            # csv quotes no lone carriage return, at which readers end a row
-            rows = quoted if "\r" in (result.message or "") + result.reference else plainly
-            rows.writerow([self._safe(value) for value in result_document(result).values()])
-        return text.getvalue().encode(errors="backslashreplace")
-
-    def _safe(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return self._plain(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 class TableLines:

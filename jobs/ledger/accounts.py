@@ -1,10 +1,11 @@
 """Accounts: which there are, who serves them, and whether their calls may start."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
+from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 
@@ -126,6 +127,19 @@ async def known(ledger: Ledger) -> Sequence[str]:
     """Accounts that ever had a job."""
     with translated():
         return sorted(text(name) for name in await ledger.redis.smembers(ledger.keys.accounts))
+
+
+async def check(ledger: Ledger, account: str, configured: Collection[str]) -> None:
+    """Refuses an account that is neither configured here nor served by workers.
+
+    Raises:
+        InputError: there is none of that name; the text lists those there are.
+    """
+    if account in configured:
+        return
+    there = {*configured, *await served(ledger)}
+    if account not in there:
+        raise InputError(f"no account {account!r} is configured; there is {', '.join(sorted(there))}")
 
 
 async def served(ledger: Ledger) -> dict[str, bool]:

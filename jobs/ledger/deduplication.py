@@ -15,13 +15,14 @@ from cancellist.jobs.errors import CancellistError
 IN_MEMORY: Final = 2_000_000
 """Distinct references kept in memory; beyond, further ones go to disk."""
 
-_CACHE_KIB: Final = 64 * 1024
-_SETUP: Final = f"""
+CACHE_KIB: Final = 64 * 1024
+"""Memory of the database that further ones go to."""
+_SETUP: Final = """
 PRAGMA page_size = 8192;
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
-PRAGMA cache_size = -{_CACHE_KIB};
+PRAGMA cache_size = -{cache_kib};
 CREATE TABLE seen (reference TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _ADD: Final = "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) ORDER BY value RETURNING reference"
@@ -35,7 +36,7 @@ class Deduplicator:
     `TMPDIR`, else /tmp.
 
     Memory, measured with references of 14 characters: 95 bytes for each one kept, 182 MiB for the default of two
-    million; and at most 64 MiB more, the database's cache, however many lie on disk (22 bytes each there).
+    million; and at most `cache_kib` more, the database's cache, however many lie on disk (22 bytes each there).
 
     To be used by one thread at a time.
 
@@ -43,8 +44,9 @@ class Deduplicator:
         duplicates: entries dropped so far, because they were given before.
     """
 
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+    def __init__(self, in_memory: int = IN_MEMORY, cache_kib: int = CACHE_KIB) -> None:
         self.duplicates = 0
+        self._cache_kib = cache_kib
         self._in_memory = in_memory
         self._seen: dict[str, None] = {}
         self._disk: sqlite3.Connection | None = None
@@ -100,7 +102,7 @@ class Deduplicator:
             return []
         try:
             if self._disk is None:
-                self._disk = _open()
+                self._disk = _open(self._cache_kib)
             added = {row[0] for row in self._disk.execute(_ADD, (json.dumps(unseen),))}
         except (sqlite3.Error, OSError) as error:
             raise CancellistError(
@@ -109,11 +111,11 @@ class Deduplicator:
         return unseen if len(added) == len(unseen) else [reference for reference in unseen if reference in added]
 
 
-def _open() -> sqlite3.Connection:
+def _open(cache_kib: int) -> sqlite3.Connection:
     with tempfile.NamedTemporaryFile(prefix="cancellist-", suffix=".sqlite") as file:
         disk = sqlite3.connect(file.name, isolation_level=None, check_same_thread=False)
         try:
-            disk.executescript(_SETUP)
+            disk.executescript(_SETUP.format(cache_kib=cache_kib))
         except sqlite3.Error:
             disk.close()
             raise

@@ -75,7 +75,14 @@ class Feed:
     """
 
     def __init__(
-        self, sources: Sequence[Input], *, hints: Hints, pattern: ReferencePattern, listed: int, limit: Limit
+        self,
+        sources: Sequence[Input],
+        *,
+        hints: Hints,
+        pattern: ReferencePattern,
+        listed: int,
+        limit: Limit,
+        deduplicator: Deduplicator | None = None,
     ) -> None:
         self.readings: list[Reading] = []
         self.valid = 0
@@ -85,7 +92,7 @@ class Feed:
         self._pattern = pattern
         self._most = listed
         self._limit = limit
-        self._deduplicator = Deduplicator()
+        self._deduplicator = deduplicator or Deduplicator()
 
     def __enter__(self) -> Self:
         return self

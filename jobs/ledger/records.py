@@ -105,9 +105,13 @@ async def stops(ledger: Ledger, account: str) -> PauseHistory:
 
 
 async def _records(ledger: Ledger, ids: Sequence[bytes]) -> list[JobRecord]:
-    if not ids:
+    return await several(ledger, [job.decode() for job in ids])
+
+
+async def several(ledger: Ledger, jobs: Sequence[str]) -> list[JobRecord]:
+    """These jobs, in this order; one that is not known is left out."""
+    if not jobs:
         return []
-    jobs = [job.decode() for job in ids]
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
         for job in jobs:

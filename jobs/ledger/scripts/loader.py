@@ -24,7 +24,7 @@ _ADMITS = frozenset({"submit", "intake"})
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim", "flow",
+    "resume", "abort", "trim", "flow", "upload",
 )  # fmt: skip
 
 

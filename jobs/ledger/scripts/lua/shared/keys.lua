@@ -48,6 +48,7 @@ function K.job_invalid(id) return PREFIX .. 'job:' .. id .. ':invalid' end
 function K.job_runs(id) return PREFIX .. 'job:' .. id .. ':runs' end
 function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. claim end
 function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
+function K.upload(key) return PREFIX .. 'account:' .. ACCOUNT .. ':upload:' .. key end
 local WAKE = PREFIX .. 'wake'
 
 local call = redis.call

@@ -1,0 +1,58 @@
+"""Accounts: how each stands, and stopping one or letting it go on."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from cancellist.api.auth import Operator, Reader
+from cancellist.api.common import COMMON
+from cancellist.api.context import Context, InContext
+from cancellist.api.json_answer import Document
+from cancellist.api.problems import ProblemError, declared
+from cancellist.api.schemas import Account, Accounts
+from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger import account_status, accounts, control, drains
+from cancellist.jobs.ledger.documents import account_document
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+
+
+@router.get("", response_model=Accounts, responses=declared(*COMMON))
+async def show(context: InContext, _: Reader) -> Any:
+    """Every account as it stands."""
+    return Document({"accounts": [account_document(status) for status in await _statuses(context)]})
+
+
+@router.post("/{account}/pause", response_model=Account, responses=declared(*COMMON, "not_found"))
+async def pause(account: str, context: InContext, _: Operator) -> Any:
+    """Pauses an account: none of its jobs goes on. What is in flight ends as it ends."""
+    await _check(context, account)
+    await control.pause_account(context.ledger, account)
+    return await _one(context, account)
+
+
+@router.post("/{account}/resume", response_model=Account, responses=declared(*COMMON, "not_found"))
+async def resume(account: str, context: InContext, _: Operator) -> Any:
+    """Lets an account go on, and has an open breaker probe at once; jobs that are paused one by one stay so."""
+    await _check(context, account)
+    per_call = context.options.of(account).configured.max_references_per_call
+    names = await control.resume_account(context.ledger, account, per_call)
+    await drains.enqueue(context.ledger, account, names)
+    return await _one(context, account)
+
+
+async def _check(context: Context, account: str) -> None:
+    try:
+        await accounts.check(context.ledger, account, context.options.accounts)
+    except InputError as error:
+        raise ProblemError("not_found", error.message, hint="GET /v1/accounts lists those there are") from None
+
+
+async def _statuses(context: Context) -> list[account_status.AccountStatus]:
+    known = {name: own.configured for name, own in context.options.accounts.items()}
+    return await account_status.statuses(context.ledger, known)
+
+
+async def _one(context: Context, account: str) -> Document:
+    found = next(status for status in await _statuses(context) if status.name == account)
+    return Document(account_document(found))

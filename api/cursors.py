@@ -1,0 +1,61 @@
+"""Cursors: where the next page begins, as one word that a client hands back as it came."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from cancellist.api.problems import invalid
+from cancellist.jobs.ledger import job_pages, results
+
+_RESULTS: Final = re.compile(r"(\d{1,9})\.(\d{1,15}-\d{1,15})?", re.ASCII)
+_JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
+
+
+def of_results(place: results.Place) -> str:
+    """Where the next page of results begins."""
+    return _written(f"{place.run}.{place.after}")
+
+
+def to_results(cursor: str | None) -> results.Place:
+    """The place that a cursor stands for; the beginning without one.
+
+    Raises:
+        ProblemError: it is no cursor.
+    """
+    if cursor is None:
+        return results.Place()
+    run, after = _read(cursor, _RESULTS)
+    return results.Place(int(run), after or "")
+
+
+def of_jobs(place: job_pages.Place) -> str:
+    """Where the next page of jobs begins."""
+    return _written(f"{place.at_ms}.{place.job}")
+
+
+def to_jobs(cursor: str | None) -> job_pages.Place | None:
+    """The place that a cursor stands for; None without one.
+
+    Raises:
+        ProblemError: it is no cursor.
+    """
+    if cursor is None:
+        return None
+    at_ms, job = _read(cursor, _JOBS)
+    return job_pages.Place(int(at_ms), job)
+
+
+def _written(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, form: re.Pattern[str]) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    found = form.fullmatch(text)
+    if found is None:
+        raise invalid("cursor", "it is none: give `next` of the page before as it came")
+    return found[1], found[2]

@@ -1,0 +1,86 @@
+"""The description of the API (OpenAPI 3.1), made from the routes themselves."""
+
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from cancellist.api.auth import role_of
+from cancellist.api.job_request import JobOrder
+from cancellist.api.schemas import Problem
+
+_TITLE: Final = "cancellist"
+_ABOUT: Final = (
+    "Cancels consignments in bulk: hand in references, get one true result for each. Errors are problems (RFC 9457) "
+    "whose `type` stays."
+)
+_REF: Final = "#/components/schemas/{model}"
+_TEXT: Final = {"schema": {"type": "string"}}
+_BODY: Final = {
+    "required": True,
+    "description": "plain or gzip (`Content-Encoding`)",
+    "content": {
+        "application/json": {
+            "schema": {
+                "anyOf": [{"$ref": "#/components/schemas/JobOrder"}, {"type": "array", "items": {"type": "string"}}]
+            }
+        },
+        "text/csv": _TEXT,
+        "application/x-ndjson": _TEXT,
+        "text/plain": _TEXT,
+    },
+}
+_ID: Final = {"description": "the request's id, which the log has too", "schema": {"type": "string"}}
+
+
+def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
+    """The whole description.
+
+    Args:
+        app: with its routes.
+        prefix: the path that it is behind.
+    """
+    found = get_openapi(
+        title=_TITLE,
+        version=_version(),
+        description=_ABOUT,
+        routes=app.routes,
+        servers=[{"url": prefix or "/"}],
+    )
+    _, own = models_json_schema([(Problem, "serialization"), (JobOrder, "validation")], ref_template=_REF)
+    components = found.setdefault("components", {})
+    components["schemas"] = {**own["$defs"], **components.get("schemas", {})}
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for route, operation in _operations(app, found):
+        role = role_of(route)
+        if role:
+            operation["security"] = [{"token": []}]
+            operation["x-role"] = role
+        for answer in operation["responses"].values():
+            answer.setdefault("headers", {})["X-Request-ID"] = _ID
+    found["paths"]["/v1/jobs"]["post"]["requestBody"] = _BODY
+    return found
+
+
+def _operations(app: FastAPI, found: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
+    for route in routes_of(app.routes):
+        for method in route.methods or ():
+            yield route, found["paths"][route.path_format][method.lower()]
+
+
+def routes_of(routes: Iterable[object]) -> Iterator[APIRoute]:
+    """The routes that are described."""
+    for route in routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            yield route
+
+
+def _version() -> str:
+    try:
+        return version(_TITLE)
+    except PackageNotFoundError:
+        return "0"

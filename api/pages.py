@@ -1,0 +1,71 @@
+"""What a page may be asked for."""
+
+import time
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from cancellist.jobs.ledger.job_pages import Filter
+from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.times import parse_when_ms
+
+_JOBS: Final = (50, 500)
+_RESULTS: Final = (1000, 10_000)
+"""How many a page holds, unless it is said otherwise, and at most."""
+
+
+def _words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
+    """Words of a closed set with commas between them."""
+
+    def read(value: Any) -> Any:
+        words = [word.strip().lower() for word in str(value).split(",")]
+        for word in words:
+            if word not in set(kind):
+                raise ValueError(f"{word[:40]!r} is none; there are {', '.join(kind)}")
+        return ",".join(words)
+
+    return BeforeValidator(read)
+
+
+def _instant(value: str) -> str:
+    parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    return value
+
+
+_Cursor = Annotated[str | None, Field(max_length=100, description="`next` of the page before; without: the first")]
+
+
+class JobsQuery(BaseModel):
+    """Which jobs are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Annotated[str, _words(JobState)] | None = Field(None, description="one or several, with commas between")
+    account: str | None = Field(None, max_length=100, description="of this account")
+    requested_by: str | None = Field(None, max_length=500, description="wanted by this person or system")
+    since: Annotated[str, AfterValidator(_instant)] | None = Field(
+        None, max_length=100, description="made then or later: RFC 3339 with an offset"
+    )
+    limit: int = Field(_JOBS[0], ge=1, le=_JOBS[1])
+    cursor: _Cursor = None
+
+    def filter(self) -> Filter:
+        """The same, as the ledger takes it."""
+        states = frozenset(map(JobState, self.state.split(","))) if self.state else frozenset()
+        since_ms = parse_when_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
+        return Filter(states, self.account, self.requested_by, since_ms)
+
+
+class ResultsQuery(BaseModel):
+    """Which results are given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Annotated[str, _words(Outcome)] | None = Field(None, description="one or several, with commas between")
+    limit: int = Field(_RESULTS[0], ge=1, le=_RESULTS[1], description="of a JSON page")
+    cursor: _Cursor = None
+
+    @property
+    def outcomes(self) -> frozenset[Outcome]:
+        """Those that are wanted; empty for all."""
+        return frozenset(map(Outcome, self.outcome.split(","))) if self.outcome else frozenset()

@@ -1,0 +1,133 @@
+"""Results of a job: a page as JSON, or the whole as a stream of CSV or JSON lines."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import StreamingResponse
+
+from cancellist.api import cursors
+from cancellist.api.auth import Reader
+from cancellist.api.common import COMMON, job_id
+from cancellist.api.context import Context, InContext
+from cancellist.api.json_answer import Document
+from cancellist.api.pages import ResultsQuery
+from cancellist.api.problems import ProblemError, declared
+from cancellist.api.schemas import Results
+from cancellist.jobs.errors import ResultsGoneError
+from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger import results as ledger_results
+from cancellist.jobs.ledger.documents import result_document
+from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
+from cancellist.jobs.model import JobRecord, Outcome, Result
+
+router = APIRouter(tags=["results"])
+
+_JSON: Final = "application/json"
+_NDJSON: Final = "application/x-ndjson"
+_CSV: Final = "text/csv"
+FORMS: Final = (_JSON, _NDJSON, _CSV)
+_GONE: Final = "Cancellist-Results-Gone"
+_STREAMS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {form: {"schema": {"type": "string"}} for form in (_NDJSON, _CSV)},
+        "headers": {_GONE: {"description": "how many results were trimmed", "schema": {"type": "integer"}}},
+    }
+}
+
+
+@router.get(
+    "/v1/jobs/{job}/results",
+    response_model=Results,
+    responses={
+        **declared(*COMMON, "unknown_job", "not_found", "not_acceptable", "results_gone", "validation"),
+        **_STREAMS,
+    },
+)
+async def results(
+    job: str,
+    context: InContext,
+    _: Reader,
+    query: Annotated[ResultsQuery, Query()],
+    accept: Annotated[str | None, Header(description="the form that is wanted")] = None,
+) -> Any:
+    """Results in the order in which they were written.
+
+    As JSON in pages: `next` is the cursor of the page that follows, and stays good while the job goes on. `complete`
+    says that the job has ended and no page follows. As `text/csv` or `application/x-ndjson` all that there are by now.
+    """
+    form = chosen(accept)
+    record = await records.get(context.ledger, job_id(job))
+    gone = await ledger_results.gone(context.ledger, record)
+    if gone and gone == record.settled:
+        raise ResultsGoneError(f"all {gone:,} results of job {record.id} are gone")
+    headers = {_GONE: str(gone)}
+    if form == _JSON:
+        return Document(await _page(context, record, query, gone), headers=headers)
+    if query.cursor is not None:
+        raise ProblemError("validation", "cursor: a stream has no pages")
+    write = json_lines if form == _NDJSON else CsvLines()
+    stream = _stream(context, record.id, query.outcomes, write)
+    return StreamingResponse(stream, media_type=form, headers=headers)
+
+
+def chosen(accept: str | None) -> str:
+    """The form that a client likes best of those there are.
+
+    Raises:
+        ProblemError: it takes none of them.
+    """
+    ranges = [part for part in (accept or "").split(",") if part.strip()]
+    if not ranges:
+        return _JSON
+    best = max(FORMS, key=lambda form: _quality(ranges, form))
+    if not _quality(ranges, best):
+        raise ProblemError("not_acceptable", "none of the forms in Accept can be given")
+    return best
+
+
+def _quality(ranges: Sequence[str], form: str) -> float:
+    """How well a client likes a form: what names it most closely says so."""
+    closest, quality = -1, 0.0
+    for part in ranges:
+        name, *parameters = [word.strip().lower() for word in part.split(";")]
+        closeness = {form: 2, f"{form.partition('/')[0]}/*": 1, "*/*": 0}.get(name, -1)
+        if closeness > closest:
+            closest, quality = closeness, _q(parameters)
+    return quality
+
+
+def _q(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return max(0.0, min(1.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+async def _page(context: Context, record: JobRecord, query: ResultsQuery, gone: int) -> dict[str, Any]:
+    place = cursors.to_results(query.cursor)
+    page = await ledger_results.page(context.ledger, record.id, place, limit=query.limit, outcomes=query.outcomes)
+    complete = page.at_end and record.state.ended
+    return {
+        "results": [result_document(result) for result in page.results],
+        "next": None if complete else cursors.of_results(page.place),
+        "complete": complete,
+        "gone": gone,
+    }
+
+
+async def _stream(
+    context: Context, job: str, outcomes: frozenset[Outcome], write: Callable[[Sequence[Result]], bytes]
+) -> AsyncIterator[bytes]:
+    """All results that there are by now; a fault cuts the stream off, so that a client sees that it is not whole."""
+    yield write([])
+    async with aclosing(ledger_results.of_job(context.ledger, job)) as pages:
+        async for _, page in pages:
+            wanted = [result for result in page if result.outcome in outcomes] if outcomes else page
+            if wanted:
+                yield write(wanted)
