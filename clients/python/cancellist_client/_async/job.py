@@ -67,7 +67,7 @@ class AsyncJob:
     def status(self) -> JobStatus:
         """How it stood when it was last looked at."""
         if self._status is None:
-            raise UnsupportedError(f"{self!r} was not looked at: call refresh()")
+            raise UnsupportedError(f"job {self.id} was not looked at: call refresh()")
         return self._status
 
     @property

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -12,7 +13,7 @@ from cancellist_client.testing import FakeAsyncClient, FakeClient, FakeServer, R
 
 KINDS = ("fake", "http", "redis")
 STATES = ("Manifested", "Cancelled")
-_CONSIGNMENTS = 20_000
+_CONSIGNMENTS = 5_000
 
 
 class Backend:
@@ -29,6 +30,12 @@ class Backend:
 
     def references(self, count: int, state: str = "Allocated") -> list[str]:
         raise NotImplementedError
+
+    @staticmethod
+    def made_up(count: int) -> list[str]:
+        """References for a job that is never called."""
+        drawn = secrets.token_hex(2).upper()
+        return [f"EC-{drawn[:3]}-{drawn[3]}{n // 1000:02d}-{n % 1000:03d}" for n in range(count)]
 
 
 class FakeBackend(Backend):
@@ -65,7 +72,7 @@ class RealBackend(Backend):
 
     def references(self, count: int, state: str = "Allocated") -> list[str]:
         if state not in self._known:
-            most = {"Allocated": 15_000}.get(state, 200)
+            most = {"Allocated": 3_000}.get(state, 80)
             self._known[state] = iter(self.stack.references(most, state=state))
         found = list(itertools.islice(self._known[state], count))
         assert len(found) == count

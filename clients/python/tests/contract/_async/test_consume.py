@@ -7,12 +7,20 @@ from cancellist_client import AsyncClient, InputError, Outcome, Result
 pytestmark = pytest.mark.only("fake", "redis")
 
 
-async def handed_in(client: AsyncClient, backend, count: int) -> set[str]:
-    """Hands in a job, and waits until all its results are in the stream."""
+async def begun(client: AsyncClient, *groups: str) -> None:
+    """Makes groups that get what comes from now on."""
+    for group in groups:
+        assert [result async for result in client.consume(group, wait=0, from_start=False)] == []
+
+
+async def handed_in(client: AsyncClient, backend, count: int, *groups: str) -> set[str]:
+    """Hands in a job, and waits until all its results are in the stream; these groups get nothing that was before."""
     references = set(backend.references(count))
+    look = f"look-{min(references)}"
+    await begun(client, look, *groups)
     await client.submit(list(references))
     left = set(references)
-    async for result in client.consume(f"look-{min(references)}", wait=60):
+    async for result in client.consume(look, wait=60):
         left.discard(result.reference)
         if not left:
             break
@@ -25,7 +33,7 @@ async def only(results, references: set[str]) -> list[Result]:
 
 
 async def test_each_group_gets_every_result_once(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 5)
+    references = await handed_in(client, backend, 5, group, f"{group}-2")
     for name in (group, f"{group}-2"):
         found = await only(client.consume(name, consumer="one", wait=backend.quiet_s), references)
         assert sorted(r.reference for r in found) == sorted(references)
@@ -36,7 +44,7 @@ async def test_each_group_gets_every_result_once(client: AsyncClient, backend, g
 
 
 async def test_where_the_body_raised_the_result_comes_again(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 6)
+    references = await handed_in(client, backend, 6, group)
     done: list[str] = []
 
     async def work(*, failing: bool) -> None:
@@ -54,7 +62,7 @@ async def test_where_the_body_raised_the_result_comes_again(client: AsyncClient,
 
 
 async def test_what_a_dead_consumer_held_is_taken_over(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 5)
+    references = await handed_in(client, backend, 5, group)
     async for result in client.consume(group, consumer="dead", batch=1000, wait=backend.quiet_s):
         if result.reference in references:
             break
@@ -66,7 +74,7 @@ async def test_what_a_dead_consumer_held_is_taken_over(client: AsyncClient, back
 
 
 async def test_a_batch_is_acknowledged_whole(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 6)
+    references = await handed_in(client, backend, 6, group)
     seen: list[list[Result]] = []
     async for batch in client.consume(group, consumer="one", batch=1000, wait=backend.quiet_s).batches():
         seen.append(batch)
@@ -89,7 +97,7 @@ async def test_a_new_group_may_begin_with_what_comes_next(client: AsyncClient, b
 
 
 async def test_what_was_taken_over_meanwhile_is_not_given_again(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 4)
+    references = await handed_in(client, backend, 4, group)
     own: list[str] = []
     taken: list[Result] = []
     options = {"batch": 1000, "take_over_after": 0.001, "wait": backend.quiet_s}
@@ -104,7 +112,7 @@ async def test_what_was_taken_over_meanwhile_is_not_given_again(client: AsyncCli
 
 @pytest.mark.timed
 async def test_what_waits_in_the_batch_of_a_slow_body_is_not_taken_over(client: AsyncClient, backend, group) -> None:
-    references = await handed_in(client, backend, 4)
+    references = await handed_in(client, backend, 4, group)
     own: list[str] = []
     taken: list[Result] = []
     async for result in client.consume(group, consumer="slow", batch=1000, take_over_after=3, wait=backend.quiet_s):

@@ -111,7 +111,7 @@ async def test_a_file_is_sent_from_where_it_stands(client: AsyncClient, backend)
 
 @pytest.mark.only("fake", "http")
 async def test_many_references_are_streamed(client: AsyncClient, backend) -> None:
-    references = backend.references(6_000)
+    references = backend.made_up(6_000)
     job = await client.submit(references, start_at=LATER, reason="strike, 100% & more")
     assert job.status.total == 6_000
     await (await job.abort()).wait(60)

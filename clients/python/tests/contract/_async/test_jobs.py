@@ -159,7 +159,7 @@ async def test_an_account_that_is_none_is_refused(client: AsyncClient, backend) 
 
 
 async def test_results_over_many_pages_come_once_each(client: AsyncClient, backend) -> None:
-    references = backend.references(4_500)
+    references = backend.made_up(4_500)
     job = await client.submit(references, start_at=LATER)
     await (await job.abort()).wait(WITHIN_S)
     found = [result.reference async for result in job.results()]

@@ -10,6 +10,7 @@ from cancellist_client import AsyncClient, InputError, UnsupportedError
 @pytest.mark.only("redis")
 async def test_over_redis_a_job_is_an_entry_and_its_results_are_consumed(client: AsyncClient, backend, group) -> None:
     references = backend.references(3)
+    assert [result async for result in client.consume(group, wait=0, from_start=False)] == []
     job = await client.submit(references, reason="order withdrawn", requested_by="shop")
     assert job.entry is not None
     left = set(references)
@@ -23,18 +24,18 @@ async def test_over_redis_a_job_is_an_entry_and_its_results_are_consumed(client:
 @pytest.mark.only("redis")
 async def test_over_redis_a_key_makes_one_job(client: AsyncClient, backend, group) -> None:
     references = backend.references(2)
-    entries = {(await client.submit(references, idempotency_key=group)).entry for _ in range(3)}
+    entries = {(await client.submit(references, idempotency_key=group, requested_by="shop")).entry for _ in range(3)}
     assert len(entries) == 3
     async with backend.stack.async_client() as http:
-        other = await http.submit(references, idempotency_key=group)
-        (await other.wait(60)).state.ended  # noqa: B018 - it is waited for
+        other = await http.submit(references, idempotency_key=group, requested_by="shop")
+        await other.wait(60)
         assert [job.id async for job in http.jobs() if job.status.document["idempotency_key"] == group] == [other.id]
 
 
 @pytest.mark.only("redis")
 @pytest.mark.parametrize("form", ["text", "json", "iterator", "many"])
 async def test_over_redis_text_json_and_iterators_go(client: AsyncClient, backend, group, tmp_path: Path, form) -> None:
-    references = backend.references(6_000 if form == "many" else 3)
+    references = backend.made_up(6_000 if form == "many" else 3)
     given = {"iterator": iter(references), "many": references}.get(form)
     if form == "text":
         given = tmp_path / "references.txt"

@@ -9,12 +9,20 @@ from cancellist_client import Client, InputError, Outcome, Result
 pytestmark = pytest.mark.only("fake", "redis")
 
 
-def handed_in(client: Client, backend, count: int) -> set[str]:
-    """Hands in a job, and waits until all its results are in the stream."""
+def begun(client: Client, *groups: str) -> None:
+    """Makes groups that get what comes from now on."""
+    for group in groups:
+        assert [result for result in client.consume(group, wait=0, from_start=False)] == []
+
+
+def handed_in(client: Client, backend, count: int, *groups: str) -> set[str]:
+    """Hands in a job, and waits until all its results are in the stream; these groups get nothing that was before."""
     references = set(backend.references(count))
+    look = f"look-{min(references)}"
+    begun(client, look, *groups)
     client.submit(list(references))
     left = set(references)
-    for result in client.consume(f"look-{min(references)}", wait=60):
+    for result in client.consume(look, wait=60):
         left.discard(result.reference)
         if not left:
             break
@@ -27,7 +35,7 @@ def only(results, references: set[str]) -> list[Result]:
 
 
 def test_each_group_gets_every_result_once(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 5)
+    references = handed_in(client, backend, 5, group, f"{group}-2")
     for name in (group, f"{group}-2"):
         found = only(client.consume(name, consumer="one", wait=backend.quiet_s), references)
         assert sorted(r.reference for r in found) == sorted(references)
@@ -38,7 +46,7 @@ def test_each_group_gets_every_result_once(client: Client, backend, group) -> No
 
 
 def test_where_the_body_raised_the_result_comes_again(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 6)
+    references = handed_in(client, backend, 6, group)
     done: list[str] = []
 
     def work(*, failing: bool) -> None:
@@ -56,7 +64,7 @@ def test_where_the_body_raised_the_result_comes_again(client: Client, backend, g
 
 
 def test_what_a_dead_consumer_held_is_taken_over(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 5)
+    references = handed_in(client, backend, 5, group)
     for result in client.consume(group, consumer="dead", batch=1000, wait=backend.quiet_s):
         if result.reference in references:
             break
@@ -68,7 +76,7 @@ def test_what_a_dead_consumer_held_is_taken_over(client: Client, backend, group)
 
 
 def test_a_batch_is_acknowledged_whole(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 6)
+    references = handed_in(client, backend, 6, group)
     seen: list[list[Result]] = []
     for batch in client.consume(group, consumer="one", batch=1000, wait=backend.quiet_s).batches():
         seen.append(batch)
@@ -91,7 +99,7 @@ def test_a_new_group_may_begin_with_what_comes_next(client: Client, backend, gro
 
 
 def test_what_was_taken_over_meanwhile_is_not_given_again(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 4)
+    references = handed_in(client, backend, 4, group)
     own: list[str] = []
     taken: list[Result] = []
     options = {"batch": 1000, "take_over_after": 0.001, "wait": backend.quiet_s}
@@ -106,7 +114,7 @@ def test_what_was_taken_over_meanwhile_is_not_given_again(client: Client, backen
 
 @pytest.mark.timed
 def test_what_waits_in_the_batch_of_a_slow_body_is_not_taken_over(client: Client, backend, group) -> None:
-    references = handed_in(client, backend, 4)
+    references = handed_in(client, backend, 4, group)
     own: list[str] = []
     taken: list[Result] = []
     for result in client.consume(group, consumer="slow", batch=1000, take_over_after=3, wait=backend.quiet_s):

@@ -113,7 +113,7 @@ def test_a_file_is_sent_from_where_it_stands(client: Client, backend) -> None:
 
 @pytest.mark.only("fake", "http")
 def test_many_references_are_streamed(client: Client, backend) -> None:
-    references = backend.references(6_000)
+    references = backend.made_up(6_000)
     job = client.submit(references, start_at=LATER, reason="strike, 100% & more")
     assert job.status.total == 6_000
     (job.abort()).wait(60)

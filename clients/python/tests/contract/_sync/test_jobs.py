@@ -161,7 +161,7 @@ def test_an_account_that_is_none_is_refused(client: Client, backend) -> None:
 
 
 def test_results_over_many_pages_come_once_each(client: Client, backend) -> None:
-    references = backend.references(4_500)
+    references = backend.made_up(4_500)
     job = client.submit(references, start_at=LATER)
     (job.abort()).wait(WITHIN_S)
     found = [result.reference for result in job.results()]

@@ -12,6 +12,7 @@ from cancellist_client import Client, InputError, UnsupportedError
 @pytest.mark.only("redis")
 def test_over_redis_a_job_is_an_entry_and_its_results_are_consumed(client: Client, backend, group) -> None:
     references = backend.references(3)
+    assert [result for result in client.consume(group, wait=0, from_start=False)] == []
     job = client.submit(references, reason="order withdrawn", requested_by="shop")
     assert job.entry is not None
     left = set(references)
@@ -25,18 +26,18 @@ def test_over_redis_a_job_is_an_entry_and_its_results_are_consumed(client: Clien
 @pytest.mark.only("redis")
 def test_over_redis_a_key_makes_one_job(client: Client, backend, group) -> None:
     references = backend.references(2)
-    entries = {(client.submit(references, idempotency_key=group)).entry for _ in range(3)}
+    entries = {(client.submit(references, idempotency_key=group, requested_by="shop")).entry for _ in range(3)}
     assert len(entries) == 3
     with backend.stack.client() as http:
-        other = http.submit(references, idempotency_key=group)
-        (other.wait(60)).state.ended  # noqa: B018 - it is waited for
+        other = http.submit(references, idempotency_key=group, requested_by="shop")
+        other.wait(60)
         assert [job.id for job in http.jobs() if job.status.document["idempotency_key"] == group] == [other.id]
 
 
 @pytest.mark.only("redis")
 @pytest.mark.parametrize("form", ["text", "json", "iterator", "many"])
 def test_over_redis_text_json_and_iterators_go(client: Client, backend, group, tmp_path: Path, form) -> None:
-    references = backend.references(6_000 if form == "many" else 3)
+    references = backend.made_up(6_000 if form == "many" else 3)
     given = {"iterator": iter(references), "many": references}.get(form)
     if form == "text":
         given = tmp_path / "references.txt"
