@@ -15,8 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from cancellist.api.problem_kinds import KINDS, Kind
-from cancellist.jobs.errors import CancellistError, LedgerError
+from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.escaping import plain
+from cancellist.jobs.option_names import PARAMETERS
 
 log = structlog.get_logger()
 
@@ -93,7 +94,7 @@ def of_error(error: CancellistError) -> ProblemError:
     if error.code not in KINDS:
         log.error("a request met an error that no client can mend", code=error.code, reason=str(error))
         return ProblemError("error", KINDS["error"].title)
-    return ProblemError(error.code, error.message)
+    return ProblemError(error.code, error.told(PARAMETERS) if isinstance(error, InputError) else error.message)
 
 
 def declared(*codes: str) -> dict[int | str, dict[str, Any]]:

@@ -17,7 +17,6 @@ from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
 
-
 _IN_MEMORY: Final = 50_000
 _CACHE_KIB: Final = 8 * 1024
 """What one of many bodies may hold of its references in memory (jobs/ledger/deduplication.py): 13 MiB at most."""

@@ -17,6 +17,7 @@ from cancellist.cli.commands.jobs import jobs, status
 from cancellist.cli.commands.results import results
 from cancellist.cli.commands.sandbox import sandbox
 from cancellist.cli.commands.serve import serve
+from cancellist.cli.commands.token import token
 from cancellist.cli.commands.watch import watch
 from cancellist.cli.commands.worker import worker
 from cancellist.cli.error_report import NAME
@@ -55,8 +56,8 @@ def _top(
 
 
 COMMANDS = (
-    demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, serve, doctor,
-    sandbox,
+    demo, enqueue, worker, jobs, status, watch, results, explain, pause, resume, abort, accounts, serve, token,
+    doctor, sandbox,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(cls=Command)(command)

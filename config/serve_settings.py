@@ -26,7 +26,7 @@ def _token(value: SecretStr) -> SecretStr:
 
 
 def _prefix(value: str) -> str:
-    if value and not _PREFIX.fullmatch(value):
+    if not _PREFIX.fullmatch(value):
         raise ValueError("must be a path such as /cancellist, without a / at its end")
     return value
 
@@ -69,8 +69,8 @@ class ServeSettings(BaseModel):
     )
     serve_host: str = Field("127.0.0.1", min_length=1, max_length=255, description="where `serve` listens")
     serve_port: int = Field(8088, ge=0, le=65_535, description="where `serve` listens; 0 takes any free port")
-    serve_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
-        "", description="the path that `serve` is behind, such as /cancellist"
+    serve_prefix: Annotated[str, AfterValidator(_prefix)] | None = Field(
+        None, description="the path that `serve` is behind, such as /cancellist"
     )
     serve_max_body: int = Field(
         1024 * _MIB, ge=1024, le=1024 * 1024 * _MIB, description="bytes of the body of a request, unpacked"

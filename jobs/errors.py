@@ -19,6 +19,8 @@ CancellistError                 error: anything a user can mend; its text is one
 
 from typing import ClassVar
 
+from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
+
 
 class CancellistError(Exception):
     """Anything a user can mend; `str()` of it is one line that says what to do.
@@ -46,9 +48,17 @@ class SettingsError(CancellistError):
 
 
 class InputError(CancellistError):
-    """What was handed in cannot be used."""
+    """What was handed in cannot be used; options are named as on the command line, unless it is `told` otherwise."""
 
     code = "input"
+
+    def __init__(self, message: str = "", *, hint: str | None = None) -> None:
+        super().__init__(named(message, COMMAND_LINE), hint=hint)
+        self._marked = message
+
+    def told(self, names: OptionNames) -> str:
+        """The message with options named like this."""
+        return named(self._marked, names)
 
 
 class NoReferencesError(InputError):

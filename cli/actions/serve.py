@@ -131,7 +131,7 @@ def options_of(settings: Settings) -> ApiOptions:
             rate=settings.serve_rate,
         ),
         proxies=Proxies(
-            prefix=settings.serve_prefix,
+            prefix=settings.serve_prefix or "",
             trusted=settings.trusted_proxies,
             user_header=settings.serve_user_header,
             user_roles=settings.user_roles,

@@ -14,6 +14,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.input_feed import Feed, Listed, Reading
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
+from cancellist.jobs.option_names import DEADLINE, START_AT
 from cancellist.jobs.parsing.references import shown
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
@@ -78,11 +79,11 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
     deadline_ms = parse_when_ms(wanted.deadline, now_ms=at_ms) if wanted.deadline else None
     start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
     if deadline_ms is not None and deadline_ms <= at_ms:
-        raise InputError(f"the deadline, {rfc3339(deadline_ms)}, is past: give a later --deadline")
+        raise InputError(f"the deadline, {rfc3339(deadline_ms)}, is past: give a later {DEADLINE}")
     if deadline_ms is not None and start_at_ms is not None and start_at_ms >= deadline_ms:
         raise InputError(
             f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
-            "give an earlier --start-at or a later --deadline"
+            f"give an earlier {START_AT} or a later {DEADLINE}"
         )
     return JobRequest(
         account=wanted.account,

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
+from cancellist.jobs import option_names
 from cancellist.jobs.errors import InputError, NoReferencesError
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.parsing.documents import FORMS, Hints, Reader
@@ -179,7 +180,7 @@ class Feed:
             return
         raise InputError(
             f"{lost:,} of {of:,} entries are malformed or not taken, more than {self._limit} (the first: "
-            f"{_first(reading)}): mend them, or allow more with --max-invalid"
+            f"{_first(reading)}): mend them, or allow more with {option_names.MAX_INVALID}"
         )
 
 
@@ -207,7 +208,7 @@ def _nothing(reading: Reading) -> str:
     column = (
         f"column '{reader.column}' was read" if reader.column else f"it was read as {FORMS[reader.form or 'lines']}"
     )
-    return f"no line holds a reference; {column}: is it the right file, and the right --column?"
+    return f"no line holds a reference; {column}: is it the right file, and the right {option_names.COLUMN}?"
 
 
 def why(entry: InvalidEntry) -> str:

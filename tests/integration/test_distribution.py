@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import ROOT
 
-ROOMS = ("cli", "config", "jobs", "sandbox", "worker")
+ROOMS = ("api", "cli", "config", "jobs", "sandbox", "worker")
 USED = ("config", "jobs", "worker")
 TEXT = "EC-000-05D-1NS\n"
 

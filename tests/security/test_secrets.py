@@ -24,7 +24,7 @@ pytestmark = pytest.mark.acceptance
 KEY = "k3y-that-no-one-may-see"
 WRONG_KEY = "wr0ng-k3y-that-no-one-may-see"
 PASSWORD = "pa55/word?that@no-one:may-see"
-TOKEN = "t0ken-that-no-one-may-see"
+TOKEN = "d16e570fa70ce4" + 50 * "7"
 SECRETS = [
     KEY,
     WRONG_KEY,
@@ -97,8 +97,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         redis.config_set("requirepass", PASSWORD)
         redis.close()
         url = f"unix://:{quote(PASSWORD, safe='')}@{socket}"
-        settings = {"redis_url": url, "api_url": world.url, "api_key": KEY, "api_tokens": TOKEN, "log_level": "debug",
-                    "lease_seconds": "2"}  # fmt: skip
+        settings = {"redis_url": url, "api_url": world.url, "api_key": KEY, "api_tokens": f"upstream:read:{TOKEN}",
+                    "log_level": "debug", "lease_seconds": "2"}  # fmt: skip
         with Stage(server, world, tmp_path, settings) as stage:
             redis = Redis(unix_socket_path=str(socket), password=PASSWORD)
             yield Scene(Desk(tmp_path, world, url, settings), stage, redis, socket)
@@ -182,7 +182,7 @@ def test_a_server_that_cannot_be_used_is_told_without_its_password(
 def test_settings_and_what_is_made_of_them_show_no_secret(monkeypatch) -> None:
     monkeypatch.setenv("CANCELLIST_API_KEY", KEY)
     monkeypatch.setenv("CANCELLIST_REDIS_URL", f"redis://user:{quote(PASSWORD, safe='')}@localhost")
-    monkeypatch.setenv("CANCELLIST_API_TOKENS", TOKEN)
+    monkeypatch.setenv("CANCELLIST_API_TOKENS", f"upstream:read:{TOKEN}")
     settings = load()
     for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.__dict__)):
         hidden(shown, "settings")

@@ -16,7 +16,7 @@ from tests.support import ROOT
 TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
 DOCS = ROOT / "docs"
 PAGES = [*TOP, *sorted(DOCS.rglob("*.md"))]
-ROOMS = ("bench", "cancellist", "cli", "config", "docs", "jobs", "sandbox", "tests", "worker")
+ROOMS = ("api", "bench", "cancellist", "cli", "config", "docs", "jobs", "sandbox", "tests", "worker")
 LUA = ROOT / "jobs/ledger/scripts/lua"
 
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -173,7 +173,7 @@ def first_column(page: str) -> set[str]:
 def test_each_log_event_that_is_listed_is_one() -> None:
     text = "\n".join(
         file.read_text(encoding="utf-8")
-        for room in ("worker", "config", "jobs/flow")
+        for room in ("api", "cli/actions", "worker", "config", "jobs/flow")
         for file in (ROOT / room).rglob("*.py")
     )
     events = first_column("log-events.md")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.headings import says_not
 from cancellist.jobs.parsing.references import shown
@@ -46,7 +47,7 @@ def locate(names: Sequence[str], column: str) -> int | None:
     found = alike(names, column)
     if len(found) > 1:
         raise InputError(
-            f"{len(found)} columns are named {quoted(column)}: give its number to --column, from 1; {listing(names)}"
+            f"{len(found)} columns are named {quoted(column)}: give its number to {COLUMN}, from 1; {listing(names)}"
         )
     return found[0] if found else None
 
@@ -73,25 +74,25 @@ def choose(names: Sequence[str], held: Sequence[int], sample: int, elsewhere: Ma
     if len(matching) != 1:
         if others and not matching:
             first = next(iter(others))
-            raise InputError(f"references are under {quoted(first)}: name it with --column {plainly(first)}")
+            raise InputError(f"references are under {quoted(first)}: name it with {COLUMN} {plainly(first)}")
         which = "several columns may be" if likely or matching else "no column is known to be"
-        raise InputError(f"{which} the one with the references: name it with --column; {listing(names)}")
+        raise InputError(f"{which} the one with the references: name it with {COLUMN}; {listing(names)}")
     found = matching[0]
     if says_not(names[found]):
         raise InputError(
             f"references are under {quoted(names[found])}, and by its name they may not be meant: name it with "
-            "--column if they are"
+            f"{COLUMN} if they are"
         )
     rivals = others | {name: held[position] for position, name in enumerate(names) if position != found}
     best = max(rivals, key=lambda name: rivals[name], default="")
     if best and rivals[best] > held[found]:
         raise InputError(
             f"column {quoted(names[found])} was found by its name, but {quoted(best)} holds more references: "
-            "name the one that is meant with --column"
+            f"name the one that is meant with {COLUMN}"
         )
     if not likely and 2 * held[found] < sample:
         raise InputError(
-            f"only some rows hold a reference, in column {quoted(names[found])}: name it with --column if it is meant"
+            f"only some rows hold a reference, in column {quoted(names[found])}: name it with {COLUMN} if it is meant"
         )
     return found
 

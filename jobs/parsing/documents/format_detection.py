@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN, DELIMITER, NO_HEADER
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import listing, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table
@@ -122,10 +123,10 @@ def _table(rows: list[Row], delimiter: str, *, whole: bool, hints: Hints, patter
 
 def _refuse_table_hints(hints: Hints, what: str) -> None:
     if hints.delimiter is not None or not hints.header:
-        raise InputError(f"the input is {what}: leave --delimiter and --no-header out, they are for CSV")
+        raise InputError(f"the input is {what}: leave {DELIMITER} and {NO_HEADER} out, they are for CSV")
 
 
 def _no_column(column: str, lines: Sequence[str], pattern: ReferencePattern) -> str:
     if pattern.matches(normalise(plain(lines[0]))):
-        return f"there is no column {quoted(column)}: the input is one reference a line; leave --column out"
+        return f"there is no column {quoted(column)}: the input is one reference a line; leave {COLUMN} out"
     return f"there is no column {quoted(column)}; {listing([plain(lines[0])])}"

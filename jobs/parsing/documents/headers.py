@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN, SKIP_LINES
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.columns import alike, choose, listing, locate, looks_like_reference, quoted
 from cancellist.jobs.parsing.documents.csv_records import Table, beyond, last_filled, records
@@ -133,7 +134,7 @@ def _check_above(rows: Sequence[Row], hints: Hints) -> None:
         if words := next(filter(keeps, row.cells), None):
             raise InputError(
                 f"line {row.line + hints.skip_lines}: {quoted(words)} stands above the table: pass over it with "
-                "--skip-lines if what is below is to be cancelled"
+                f"{SKIP_LINES} if what is below is to be cancelled"
             )
 
 
@@ -153,7 +154,7 @@ def _check_below(
             raise InputError(
                 f"line {row.line + hints.skip_lines} may be the header as well as the line with "
                 f"{quoted(bare(header[position]))}. Take out the lines above the header, or pass over them with "
-                "--skip-lines"
+                f"{SKIP_LINES}"
             )
 
 
@@ -181,7 +182,7 @@ def _check_named(header: Sequence[str], held: Sequence[int], position: int, hint
         if number and at != position and (at >= len(header) or not bare(header[at])) and hints.column is None:
             raise InputError(
                 f"column {at + 1} has no name and holds references, as {quoted(bare(header[position]))} does: whether "
-                "that is a title or the header cannot be told; give the column's name or number to --column"
+                f"that is a title or the header cannot be told; give the column's name or number to {COLUMN}"
             )
 
 
@@ -224,7 +225,7 @@ def _header(rows: Sequence[Row], hints: Hints, pattern: ReferencePattern) -> tup
     if odd := next((row for row in above if not _is_comment(row) and last_filled(row.cells) > 1), None):
         raise InputError(
             f"line {odd.line + hints.skip_lines} has {last_filled(odd.cells)} cells and the rows have {usual}: whether "
-            "it is their header cannot be told; give the column's name or number to --column"
+            f"it is their header cannot be told; give the column's name or number to {COLUMN}"
         )
     return None, holding
 
@@ -285,9 +286,9 @@ def _position(header: Sequence[str] | None, held: Sequence[int], sample: int, hi
         return choose([*header, *[""] * (len(held) - len(header))], held, sample)
     holding = [position for position, number in enumerate(held) if number]
     if len(holding) > 1:
-        raise InputError("several columns hold references and there is no header: give one's number to --column")
+        raise InputError(f"several columns hold references and there is no header: give one's number to {COLUMN}")
     if not holding or 2 * held[holding[0]] < sample:
-        raise InputError("no column is known to be the one with the references: give its number to --column")
+        raise InputError(f"no column is known to be the one with the references: give its number to {COLUMN}")
     return holding[0]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.cells import without_blanks
 from cancellist.jobs.parsing.documents.columns import alike, choose, folded, listing, quoted
 from cancellist.jobs.parsing.documents.json_text import spelt
@@ -81,7 +82,7 @@ class Items:
         elif self._optional:
             self._kind = type(None)
         elif self._column is not None:
-            raise InputError(f"there is no key {quoted(self._column)}: the JSON holds no objects; leave --column out")
+            raise InputError(f"there is no key {quoted(self._column)}: the JSON holds no objects; leave {COLUMN} out")
         for items, lines in held:
             self.take(items, lines)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.columns import folded, listing, looks_like_reference, quoted
 from cancellist.jobs.parsing.documents.headings import keeps, says_not, says_which
 from cancellist.jobs.parsing.documents.json_items import Items
@@ -149,7 +150,7 @@ class Wrapper:
             nonlocal held
             held += len(values)
             if held > _MOST_HELD:
-                raise InputError(f"the array {quoted(name)} is long: name it to --column as it is spelt")
+                raise InputError(f"the array {quoted(name)} is long: name it to {COLUMN} as it is spelt")
             items.take(values, lines)
 
         return take
@@ -174,28 +175,28 @@ class Wrapper:
         names = listing(self.arrays, "arrays")
         if self._wanted is None:
             if len(self._full) > 1 or (self._full and self._telling()):
-                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with --column; {names}")
+                raise InputError(f"the JSON object holds {len(self.arrays)} arrays: name one with {COLUMN}; {names}")
             if self._loose:
                 raise InputError(
                     f"the JSON object holds a reference under {quoted(self._loose[0])} beside the array "
-                    f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with --column"
+                    f"{quoted((self._full or self.arrays)[0])}: name the one that is meant with {COLUMN}"
                 )
             if doubted := next(filter(says_not, self._full), None):
                 raise InputError(
                     f"references are under {quoted(doubted)}, and by its name they may not be meant: name it with "
-                    "--column if they are"
+                    f"{COLUMN} if they are"
                 )
             if self._said and self._full:
                 raise InputError(
                     f"the JSON object says {quoted(self._said)} beside the array {quoted(self._full[0])}: name the "
-                    "array with --column if what is in it is to be cancelled"
+                    f"array with {COLUMN} if what is in it is to be cancelled"
                 )
             return
         self._take_alike(self._wanted)
         if len(self._named) > 1 or (self._within and (self._named or len(self._full) > 1)):
             places = [*self._named, *(f"{name}.{self._wanted}" for name in self._within)]
             raise InputError(
-                f"{quoted(self._wanted)} may be meant in several places: give the whole name to --column, such as "
+                f"{quoted(self._wanted)} may be meant in several places: give the whole name to {COLUMN}, such as "
                 f"{quoted(places[0])}; {names}"
             )
         if not self._named and not self._within:

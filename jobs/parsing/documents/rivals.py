@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.columns import quoted
 from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, ReferencePattern, normalise
 
@@ -50,7 +51,7 @@ class Rivals:
             return ""
         return (
             f"{quoted(name)} holds more references than {quoted(column)}, {number:,} at least and {self._taken:,}: "
-            "name one with --column"
+            f"name one with {COLUMN}"
         )
 
     def _rows(self, raw: RawBatch, *, valid: bool) -> Iterator[Any]:

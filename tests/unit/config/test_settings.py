@@ -14,6 +14,7 @@ from cancellist.config.flow_settings import FlowSettings
 from cancellist.config.loading import load, odd_names
 from cancellist.config.setting_names import REMOVED
 from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback, log_format
+from cancellist.jobs.access import Access, Token, digest_of
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.flow import concurrency, latency, random_loss
 from cancellist.jobs.flow.batch_size import ListSearch
@@ -91,8 +92,12 @@ def test_a_span_in_the_toml_file_is_a_number_or_a_text(monkeypatch: pytest.Monke
 
 
 def test_tokens_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CANCELLIST_API_TOKENS", "one, two,,three ")
-    assert [token.get_secret_value() for token in load().api_tokens] == ["one", "two", "three"]
+    written = [Token(name, frozenset({Access.READ}), digest_of(name)).setting for name in ("one", "two", "three")]
+    monkeypatch.setenv("CANCELLIST_API_TOKENS", f"{written[0]}, {written[1]},,{written[2]} ")
+    assert [token.get_secret_value() for token in load().api_tokens] == written
+    assert [(token.name, token.roles) for token in load().tokens] == [
+        (name, {Access.READ}) for name in ("one", "two", "three")
+    ]
 
 
 def test_a_rate_becomes_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,13 +211,14 @@ def test_a_configuration_file_that_is_not_toml_is_an_error(monkeypatch: pytest.M
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANCELLIST_API_KEY", KEY)
-    monkeypatch.setenv("CANCELLIST_API_TOKENS", f"{KEY},other-{KEY}")
+    monkeypatch.setenv("CANCELLIST_API_TOKENS", f"one:read:{digest_of(KEY)},two:read+submit:{digest_of(f'x{KEY}')}")
     monkeypatch.setenv("CANCELLIST_REDIS_URL", f"redis://user:{KEY}@server.example")
     settings = load()
     assert settings.api_key
     assert settings.api_key.get_secret_value() == KEY
     for shown in (repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json()):
         assert KEY not in shown
+        assert digest_of(KEY) not in shown
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from cancellist.jobs.errors import SettingsError
 from tests.support import ROOT
 
 KEY = "q9-very-secret"
+TOKENS = f"one:read:{64 * '0'},two:read+submit:{64 * '1'}"
 VALUES = {
     "redis_url": "redis://127.0.0.1:1/0", "data_dir": "/var/data", "namespace": "a", "api_url": "http://127.0.0.1:1",
     "api_key": KEY, "max_concurrent_calls": "3", "max_calls_per_second": "2.5", "call_timeout": "31s",
     "fsync": "everysec", "deallocate_first": "true", "refusal_words": '{"gone": "unknown"}',
-    "reference_pattern": "S-[0-9]{8}", "api_tokens": "one,two", "log_level": "debug", "log_format": "json",
+    "reference_pattern": "S-[0-9]{8}", "api_tokens": TOKENS, "log_level": "debug", "log_format": "json",
     "heartbeat_dir": "/var/beat", "accounts__north__burst": "2", "accounts__north__api_key": KEY,
     "accounts__north__reference_pattern": "N-[0-9]{8}", "limit_initial": "4",
 }  # fmt: skip
