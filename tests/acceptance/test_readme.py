@@ -31,18 +31,19 @@ HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"))
 PAGES = [*STANDING_ALONE, *HOW_TO]
 SAID = {
     "README.md": ("cancelled", "EC-VC4-FBM-8GZ"),
-    "docs/tutorial.md": ("exit status 3", "already_cancelled", "aborted", "EC-VC4-FBM-8GZ"),
+    "docs/tutorial.md": ("from Python: EC-VC4-FBM-8GZ already_cancelled", "exit status 3", "already_cancelled", "aborted", "EC-VC4-FBM-8GZ"),
     "docs/how-to/consume-results.md": ("EC-VC4-FBM-8GZ", "already_cancelled"),
     "docs/how-to/diagnose.md": ("EC-VC4-FBM-8GZ", "held", "503-before"),
     "docs/how-to/enqueue-files.md": ("exit status 3", '"duplicates"', "completed"),
     "docs/how-to/produce-from-any-language.md": ("reason", "colour"),
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/several-accounts.md": ("north", "south"),
+    "docs/how-to/use-the-python-client.md": ("EC-VC4-FBM-8GZ cancelled", "aborted", "in all 4 results", "1 passed"),
 }
 """Some of what the commands of each page write."""
 FENCE = re.compile(r"^```(\S*)( terminal)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HOSTS = ("apisandbox.electioapp.com", "api.electioapp.com")
-PORTS = ("6379", "8089", "8090")
+PORTS = ("6379", "8088", "8089", "8090")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def script(page: Path, ports: dict[str, str]) -> str:
         assert "\n" not in text, f"{named(page)}:{block.line}: one command for a terminal of its own"
         if text == "cancellist sandbox":
             text += f" --port {ports['8089']}"
+        if text == "cancellist serve":
+            text += f" --port {ports['8088']}"
         terminals += 1
         log = f"terminal{terminals}.log"
         parts.append(f"{text} >{log} 2>&1 &\necho $! >>pids")

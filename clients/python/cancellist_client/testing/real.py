@@ -11,7 +11,6 @@ import secrets
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -110,9 +109,11 @@ def real_stack(
         }
         environment = own | {f"CANCELLIST_{name}": str(value) for name, value in given.items()}
         worker = stack.enter_context(_process([*command, "worker"], folder, environment))
-        port = _free_port()
-        serve = stack.enter_context(_process([*command, "serve", "--port", str(port)], folder, environment))
-        real = RealStack(f"http://127.0.0.1:{port}", token, f"unix://{data}/valkey.sock", platform_url, folder)
+        serve = stack.enter_context(
+            _process([*command, "serve", "--json", "--port", "0"], folder, environment, answers=True)
+        )
+        url: str = json.loads(serve.first_line())["url"]
+        real = RealStack(url, token, f"unix://{data}/valkey.sock", platform_url, folder)
         _wait_for(real.url, (worker, serve))
         yield real
 
@@ -186,13 +187,6 @@ def _wait_for(url: str, processes: Sequence[_Process]) -> None:
                 return
         time.sleep(_LOOK_S)
     raise processes[-1].failed()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _end_server(data: Path) -> None:
