@@ -2,7 +2,7 @@
 
 - A list, tuple or set of references is sent as it stands: as one JSON document where it is small, else as JSON lines.
 - Any other iterable of references can be read but once. It is written to a temporary file first, and sent from there.
-- A path is opened anew for each attempt.
+- A regular file is opened anew for each attempt; a named pipe is copied to a temporary file first.
 - An open file is sent from where it stands, and is wound back to there. One that cannot be is copied first.
 
 Memory is bounded by the size of a block. What a file holds is told by its name's ending, or by `content_type`.
@@ -10,6 +10,7 @@ Memory is bounded by the size of a block. What a file holds is told by its name'
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -107,6 +108,10 @@ def _of_path(path: os.PathLike[str], content_type: str | None) -> Source:
         with open(path, "rb") as file:  # noqa: PTH123 - any PathLike
             yield from _read(file)
 
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as above
+        return _spooled(kind, encoding, blocks())  # such as a named pipe, which cannot be read twice
+    with open(path, "rb"):  # noqa: PTH123 - what cannot be read is told before anything is sent
+        pass
     return Source(kind, encoding, blocks)
 
 

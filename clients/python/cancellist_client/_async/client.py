@@ -203,6 +203,7 @@ class AsyncClient:
             wait=wait,
             from_start=from_start,
             backoff=self._backoff,
+            passing=consumer is None,
         )
 
 

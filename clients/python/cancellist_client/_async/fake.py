@@ -70,6 +70,9 @@ class AsyncFakeTransport(AsyncTransport):
         """Forgets them."""
         self._server.acknowledge(group, entries)
 
+    async def leave(self, group: str, consumer: str) -> None:
+        """A fake does not know its consumers by name."""
+
 
 class FakeAsyncClient(AsyncClient):
     """A client for tests of programs that use one: nothing leaves the process.

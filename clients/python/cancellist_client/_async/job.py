@@ -10,8 +10,6 @@ from cancellist_client.errors import (
     CancellistError,
     JobTimeout,
     ResultsGone,
-    ServerUnavailable,
-    TransportError,
     UnsupportedError,
 )
 from cancellist_client.models import JobState, JobStatus, Result
@@ -169,8 +167,9 @@ class AsyncJob:
                     came = True
                     if self._seen(document).status.ended or deadline.left() < quiet:
                         return True
-        except (UnsupportedError, TransportError, ServerUnavailable):
-            pass
+        except CancellistError as error:
+            if not (isinstance(error, UnsupportedError) or may_pass(error)):
+                raise
         return came
 
     def _seen(self, document: Mapping[str, Any]) -> Self:

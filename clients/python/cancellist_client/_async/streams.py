@@ -99,6 +99,14 @@ class AsyncStreamsTransport(AsyncTransport):
         if entries:
             await self._again(lambda: self._redis.xack(self._results, group, *entries))
 
+    async def leave(self, group: str, consumer: str) -> None:
+        """XGROUP DELCONSUMER, which would lose what it holds: so it must hold nothing."""
+        rows: list[Any] = await self._again(
+            lambda: self._redis.xpending_range(self._results, group, "-", "+", 1, consumername=consumer)
+        )
+        if not rows:
+            await self._again(lambda: self._redis.xgroup_delconsumer(self._results, group, consumer))
+
     async def aclose(self) -> None:
         """Gives up its connections."""
         await self._redis.aclose()

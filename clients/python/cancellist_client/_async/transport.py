@@ -73,5 +73,9 @@ class AsyncTransport:
         """Says that they have been dealt with."""
         self.cannot("consuming results", REDIS)
 
+    async def leave(self, group: str, consumer: str) -> None:
+        """Takes a consumer that holds nothing off its group."""
+        self.cannot("consuming results", REDIS)
+
     async def aclose(self) -> None:
         """Gives up its connections."""

@@ -205,6 +205,7 @@ class Client:
             wait=wait,
             from_start=from_start,
             backoff=self._backoff,
+            passing=consumer is None,
         )
 
 

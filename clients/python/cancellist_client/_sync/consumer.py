@@ -39,6 +39,7 @@ class Consumer:
         wait: seconds without a result after which the loop ends; None goes on for ever.
         from_start: whether a group that is new begins with the oldest result; else with the next one.
         backoff: how to wait while the server is away.
+        passing: whether the name is of this process alone, and leaves the group when the loop has come to its end.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Consumer:
         wait: float | None,
         from_start: bool,
         backoff: Backoff,
+        passing: bool = False,
     ) -> None:
         for name, value in (("group", group), ("consumer", consumer)):
             if not value:
@@ -68,6 +70,7 @@ class Consumer:
         self._wait = wait
         self._from_start = from_start
         self._backoff = backoff
+        self._passing = passing
         self._own: str | None = _FIRST  # beyond which entry own results of before may lie; None where none can
         self._looked_at = float("-inf")  # when results of others were looked for
         self._failures = 0
@@ -109,6 +112,8 @@ class Consumer:
                 yield batch
                 deadline = Deadline(self._wait)
             elif deadline.left() <= 0:
+                if self._passing:
+                    self._transport.leave(self.group, self.consumer)
                 return
 
     def _next(self, patience: float) -> list[Result]:

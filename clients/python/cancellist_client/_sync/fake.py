@@ -72,6 +72,9 @@ class FakeTransport(Transport):
         """Forgets them."""
         self._server.acknowledge(group, entries)
 
+    def leave(self, group: str, consumer: str) -> None:
+        """A fake does not know its consumers by name."""
+
 
 class FakeClient(Client):
     """A client for tests of programs that use one: nothing leaves the process.

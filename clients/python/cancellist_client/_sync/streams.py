@@ -99,6 +99,14 @@ class StreamsTransport(Transport):
         if entries:
             self._again(lambda: self._redis.xack(self._results, group, *entries))
 
+    def leave(self, group: str, consumer: str) -> None:
+        """XGROUP DELCONSUMER, which would lose what it holds: so it must hold nothing."""
+        rows: list[Any] = self._again(
+            lambda: self._redis.xpending_range(self._results, group, "-", "+", 1, consumername=consumer)
+        )
+        if not rows:
+            self._again(lambda: self._redis.xgroup_delconsumer(self._results, group, consumer))
+
     def close(self) -> None:
         """Gives up its connections."""
         self._redis.close()

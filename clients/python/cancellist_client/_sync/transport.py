@@ -75,5 +75,9 @@ class Transport:
         """Says that they have been dealt with."""
         self.cannot("consuming results", REDIS)
 
+    def leave(self, group: str, consumer: str) -> None:
+        """Takes a consumer that holds nothing off its group."""
+        self.cannot("consuming results", REDIS)
+
     def close(self) -> None:
         """Gives up its connections."""

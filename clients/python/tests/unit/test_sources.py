@@ -1,7 +1,9 @@
 import gzip
 import io
 import json
+import os
 import tempfile
+import threading
 from pathlib import Path, PurePath
 
 import pytest
@@ -88,6 +90,16 @@ def test_what_can_be_read_but_once_is_kept_for_another_attempt(raw) -> None:
         assert b"".join(source.blocks()) == raw
         assert next(source.blocks()) == raw[: 256 * 1024]
         assert b"".join(source.blocks()) == raw
+
+
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(b"EC-1\n" * 100_000))
+    writer.start()
+    with source_of(path) as source:
+        writer.join(10)
+        assert b"".join(source.blocks()) == b"".join(source.blocks()) == b"EC-1\n" * 100_000
 
 
 def test_nothing_is_kept_once_it_was_sent(monkeypatch) -> None:

@@ -87,6 +87,18 @@ def test_what_a_lost_reply_held_comes_before_what_is_new(client: Client, server,
     assert drained(client, batch=2) == writer.written
 
 
+def test_a_name_of_this_process_alone_leaves_the_group_with_it(client: Client, server, writer) -> None:
+    writer.write(2)
+    for _ in client.consume("billing", wait=0.1):
+        break
+    assert server.command_line("XPENDING", STREAM, "billing")["pending"] == 2
+    assert [result.reference for result in client.consume("billing", wait=0.1)] == writer.written
+    assert server.command_line("XINFO", "CONSUMERS", STREAM, "billing") == []
+    writer.write(1)
+    drained(client)
+    assert len(server.command_line("XINFO", "CONSUMERS", STREAM, "billing")) == 1
+
+
 def test_an_entry_that_is_no_result_is_told(client: Client, server) -> None:
     server.command_line("XADD", STREAM, "*", "reference", "EC-1")
     client._backoff = Backoff(retries=0)

@@ -62,7 +62,7 @@ async def test_events_that_were_cut_are_taken_up_again(client: AsyncClient, scri
     assert paths(scripted) == ["/v1/jobs/0abc/events"] * 4
 
 
-@pytest.mark.parametrize("status", [404, 405, 406, 501, 200, None, 503])
+@pytest.mark.parametrize("status", [404, 405, 406, 501, 200, None, 503, 429])
 async def test_without_events_it_asks_from_time_to_time(client: AsyncClient, scripted, answer, status) -> None:
     scripted.answers = [
         answer(status, {}),

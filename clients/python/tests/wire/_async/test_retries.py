@@ -177,6 +177,10 @@ async def test_a_packed_file_says_so(client: AsyncClient, scripted, answer, tmp_
 async def test_a_file_that_is_not_there_is_told_at_once(client: AsyncClient, scripted, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await client.submit(tmp_path / "references.txt")
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(IsADirectoryError):
+        await client.submit(tmp_path / "folder.txt")
+    assert scripted.asked == []
 
 
 ODD = [

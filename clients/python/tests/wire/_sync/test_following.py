@@ -64,7 +64,7 @@ def test_events_that_were_cut_are_taken_up_again(client: Client, scripted, answe
     assert paths(scripted) == ["/v1/jobs/0abc/events"] * 4
 
 
-@pytest.mark.parametrize("status", [404, 405, 406, 501, 200, None, 503])
+@pytest.mark.parametrize("status", [404, 405, 406, 501, 200, None, 503, 429])
 def test_without_events_it_asks_from_time_to_time(client: Client, scripted, answer, status) -> None:
     scripted.answers = [
         answer(status, {}),

@@ -177,6 +177,10 @@ def test_a_packed_file_says_so(client: Client, scripted, answer, tmp_path: Path)
 def test_a_file_that_is_not_there_is_told_at_once(client: Client, scripted, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         client.submit(tmp_path / "references.txt")
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(IsADirectoryError):
+        client.submit(tmp_path / "folder.txt")
+    assert scripted.asked == []
 
 
 ODD = [
