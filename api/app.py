@@ -22,6 +22,6 @@ def create_app(context: Context) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.context = context
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     problems.install(app)
     return middleware.wrapped(app, context)

@@ -16,14 +16,16 @@ from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import declared, invalid
 from cancellist.api.request_body import Body, Declared, declared_of, is_packed
 from cancellist.api.schemas import Job, Jobs, Submitted
-from cancellist.jobs.errors import InputError, LedgerError
+from cancellist.jobs.errors import InputError, LedgerError, UnknownJobError
 from cancellist.jobs.ledger import accounts, control, documents, drains, job_pages, records, snapshots
 from cancellist.jobs.ledger.enqueue import Submitted as Handed
 from cancellist.jobs.ledger.input_feed import Input
+from cancellist.jobs.model import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _OBJECT: Final = b"{"
+_ARRAY: Final = b"["
 _LONGEST_KEY: Final = 500
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
@@ -32,12 +34,13 @@ _OF_A_BODY: Final = (
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
 _REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
+_WITH_A_JOB: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED}
 _HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": Job, "description": "it has ended, and was waited for", "headers": {"Preference-Applied": _APPLIED}},
+    200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
     202: {
         "model": Submitted | Job,
         "description": "it is handed in; where it was waited for in vain, the job as it stands",
-        "headers": {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED},
+        "headers": _WITH_A_JOB,
     },
 }
 _TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
@@ -63,7 +66,7 @@ async def hand_in(
     body.check_length(request.headers.get("content-length"))
     source: Input = body
     said: JobOptions = options
-    if declared_as is Declared.JSON and await body.begins_with() == _OBJECT:
+    if declared_as is Declared.JSON and await _is_object(body):
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
         order = parse_order(await body.whole(context.options.limits.max_json))
@@ -75,6 +78,18 @@ async def hand_in(
         context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
     )
     return await _answer(context, submitted, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+
+
+async def _is_object(body: Body) -> bool:
+    """Whether a JSON body is an object, whose options must all be read; else it is an array, or empty.
+
+    Raises:
+        InputError: it is neither, by its first byte.
+    """
+    first = await body.begins_with()
+    if first not in {_OBJECT, _ARRAY, b""}:
+        raise InputError("the body is said to be JSON, and is neither an object nor an array in UTF-8")
+    return first == _OBJECT
 
 
 def _key(given: str | None) -> str | None:
@@ -177,4 +192,12 @@ async def abort(job: str, context: InContext, _: Operator) -> Any:
 
 
 async def _shown(context: Context, job: str) -> Document:
-    return Document(documents.job_document(await snapshots.look(context.ledger, job)))
+    """The document of a job.
+
+    Raises:
+        UnknownJobError: there is none of that id, or it is still on its way.
+    """
+    seen = await snapshots.look(context.ledger, job)
+    if seen.record.state is JobState.SEALING:
+        raise UnknownJobError(job)
+    return Document(documents.job_document(seen))

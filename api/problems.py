@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from cancellist.api.problem_kinds import KINDS, Kind
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError
@@ -126,7 +127,10 @@ def install(app: FastAPI) -> None:
     """Has whatever a route raises answered as a problem."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        return _problem_of(error).response(request_id_of(request.scope))
+        problem = _problem_of(error)
+        if problem.kind.code == "method_not_allowed":
+            problem.headers["Allow"] = _allowed(request)
+        return problem.response(request_id_of(request.scope))
 
     async def leave(_request: Request, _error: Exception) -> Response:
         return Response(status_code=GONE)
@@ -134,6 +138,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientGoneError, leave)
     for kind in (ProblemError, CancellistError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
+
+
+def _allowed(request: Request) -> str:
+    """The methods that an address takes, over all its routes."""
+    found = [
+        route.methods or set()
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return ", ".join(sorted(set().union(*found)))
 
 
 def request_id_of(scope: Any) -> str:
@@ -185,7 +199,7 @@ def _of_http(error: HTTPException) -> ProblemError:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
     if code is None:
         return internal()
-    return ProblemError(code, KINDS[code].title, headers=error.headers)
+    return ProblemError(code, KINDS[code].title)
 
 
 def _retry_after(kind: Kind) -> dict[str, str]:

@@ -1,0 +1,20 @@
+"""One `cancellist serve` a module, with a server, a platform and a worker of its own."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.api import Api, serving
+from tests.support.commands import desk
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with desk(tmp_path_factory.mktemp("api")) as one, serving(one) as running, one.started("worker"):
+        yield running
+
+
+@pytest.fixture
+def client(api: Api) -> httpx.Client:
+    return api.client()
