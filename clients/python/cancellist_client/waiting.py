@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +27,48 @@ async def async_run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 def sync_run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs it."""
     return function(*args, **kwargs)
+
+
+async def async_within(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Waits for something no longer than that; a cancellation is never lost.
+
+    On Python 3.11, one that comes while redis-py minds a timeout of its own is lost at times. So it minds none.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        await _end(task)
+        raise
+    if not done:
+        await _end(task)
+        raise TimeoutError(f"it took longer than {seconds:g} seconds")
+    return task.result()
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # it is looked at, so that asyncio does not complain
+
+
+def sync_within(result: T, _: float) -> T:
+    """The result: here the socket minds the time."""
+    return result
+
+
+def async_socket_timeout(_: float) -> float | None:
+    """None: `async_within` minds the time."""
+    return None
+
+
+def sync_socket_timeout(seconds: float) -> float:
+    """Seconds without a sign of life after which a socket gives up."""
+    return seconds
 
 
 class Deadline:

@@ -35,6 +35,8 @@ _WORDS: Final = {
     "async_client": "client",
     "async_run": "sync_run",
     "async_sleep": "sync_sleep",
+    "async_socket_timeout": "sync_socket_timeout",
+    "async_within": "sync_within",
     "asynccontextmanager": "contextmanager",
     "redis.asyncio": "redis",
 }
@@ -43,7 +45,7 @@ _RULES: Final = (
     (re.compile(r"\basync (def|for|with)\b"), r"\1"),
     *((re.compile(rf"(?<!\w){re.escape(word)}\b"), other) for word, other in _WORDS.items()),
     (re.compile(r"\b(_?)Async(?=[A-Z])"), r"\1"),
-    (re.compile(r"\bAwaitable\[(\w+)\]"), r"\1"),
+    (re.compile(r"\bCoroutine\[Any, Any, (\w+)\]"), r"\1"),
 )
 
 

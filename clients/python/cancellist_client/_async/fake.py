@@ -35,9 +35,13 @@ class AsyncFakeTransport(AsyncTransport):
         """All jobs."""
         return self._server.jobs(filters)
 
-    async def act(self, job: str, action: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        """Pauses, resumes, aborts or retries a job."""
-        return self._server.act(job, action, body or {})
+    async def act(self, job: str, action: str) -> Mapping[str, Any]:
+        """Pauses, resumes or aborts a job."""
+        return self._server.act(job, action)
+
+    async def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+        """Hands in some of a job's references as a new one."""
+        return self._server.retry(job, outcomes, idempotency_key)
 
     async def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page of a job's results."""

@@ -11,7 +11,7 @@ import httpx
 
 from cancellist_client._async.transport import AsyncTransport
 from cancellist_client.addresses import bearer, shown, split
-from cancellist_client.errors import CancellistError, TransportError, UnsupportedError
+from cancellist_client.errors import ApiError, CancellistError, TransportError, UnsupportedError
 from cancellist_client.event_stream import EventParser
 from cancellist_client.models import Handed, Result, ResultsPage
 from cancellist_client.options import Options
@@ -82,13 +82,24 @@ class AsyncHttpTransport(AsyncTransport):
         """A page of jobs, newest first."""
         return await self._ask("GET", "/v1/jobs", params=filters)
 
-    async def act(self, job: str, action: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    async def act(self, job: str, action: str) -> Mapping[str, Any]:
         """Each action may be asked for twice: it is sent again where no answer came."""
-        content = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        return await self._ask(
-            "POST", _path("v1/jobs", job, action), headers=headers, content=None if content is None else lambda: content
-        )
+        return await self._ask("POST", _path("v1/jobs", job, action))
+
+    async def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+        """Sent again with the same key, it is one new job.
+
+        Raises:
+            UnsupportedError: the server is too old.
+        """
+        params = {"outcome": ",".join(outcomes)} if outcomes else None
+        headers = {"Idempotency-Key": idempotency_key}
+        try:
+            return await self._ask("POST", _path("v1/jobs", job, "retry"), params=params, headers=headers)
+        except ApiError as error:
+            if error.status in _NO_SUCH_ROUTE and error.code != "unknown_job":
+                raise UnsupportedError(f"{self.shown} cannot retry a job: it runs an older cancellist") from error
+            raise
 
     async def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page is answered whole or asked for again, so none of it is lost or comes twice."""

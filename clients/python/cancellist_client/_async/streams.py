@@ -1,7 +1,7 @@
 """The way in by Redis streams: jobs go into the intake stream, and results are read from the stream of all results."""
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -15,7 +15,7 @@ from cancellist_client.options import Options
 from cancellist_client.redis_errors import translated
 from cancellist_client.retrying import Backoff
 from cancellist_client.sources import Source
-from cancellist_client.waiting import async_run, async_sleep
+from cancellist_client.waiting import async_run, async_sleep, async_socket_timeout, async_within
 
 T = TypeVar("T")
 
@@ -37,7 +37,9 @@ class AsyncStreamsTransport(AsyncTransport):
         self._timeout = timeout
         self._backoff = backoff
         connect = cast("Callable[..., Any]", Redis.from_url)  # pyright: ignore[reportUnknownMemberType] - loosely typed
-        self._redis = connect(url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout)
+        self._redis = connect(
+            url, protocol=2, socket_timeout=async_socket_timeout(timeout), socket_connect_timeout=timeout
+        )
         pool = self._redis.connection_pool
         try:
             pool.connection_class(**pool.connection_kwargs)  # it would look at them only as it connects
@@ -64,7 +66,8 @@ class AsyncStreamsTransport(AsyncTransport):
         """New results; asked for once: where the reply is lost they are pending, and are not new any more."""
         block_ms = max(1, round(min(block, self._timeout / 2) * 1000))
         with translated(self.shown):
-            reply = await self._redis.xreadgroup(group, consumer, {self._results: ">"}, count=count, block=block_ms)
+            command = self._redis.xreadgroup(group, consumer, {self._results: ">"}, count=count, block=block_ms)
+            reply = await async_within(command, self._timeout)
         return await self._made(group, reply[0][1]) if reply else []
 
     async def pending(self, group: str, consumer: str, *, after: str, count: int) -> list[Result]:
@@ -121,13 +124,13 @@ class AsyncStreamsTransport(AsyncTransport):
             if fields
         ]
 
-    async def _again(self, command: Callable[[], Awaitable[T]]) -> T:
+    async def _again(self, command: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Sends a command, and again where that may help: each may be sent twice."""
         attempt = 0
         while True:
             try:
                 with translated(self.shown):
-                    return await command()
+                    return await async_within(command(), self._timeout)
             except CancellistError as error:
                 pause = self._backoff.wait_s(attempt, error, random.random())
                 if pause is None:

@@ -143,12 +143,22 @@ class FakeServer:
             rows = tuple(result for result in some if not outcomes or result.outcome in outcomes)
             return ResultsPage(rows, str(end) if more else None)
 
-    def act(self, job: str, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Pauses, resumes, aborts or retries a job."""
+    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> dict[str, Any]:
+        """Hands in references as a new job; without outcomes those that had no success."""
         with self._lock:
             found = self._get(job)
-            if action == "retry":
-                return self._retry(found, body.get("outcome") or [])
+            chosen = set(outcomes) or {str(outcome) for outcome in Outcome if outcome not in {*_GOOD, Outcome.INVALID}}
+            references = [result.reference for result in found.results if result.outcome in chosen]
+            wanted = Options(
+                idempotency_key=idempotency_key, reason=found.options.reason, account=found.options.account
+            )
+            source = Source("application/json", None, lambda: iter(()), references)
+            return self.submit(source, wanted, retry_of=job)
+
+    def act(self, job: str, action: str) -> dict[str, Any]:
+        """Pauses, resumes or aborts a job."""
+        with self._lock:
+            found = self._get(job)
             if found.state.ended and not (action == "abort" and found.state is JobState.ABORTED):
                 verb = {"pause": "paused", "resume": "resumed", "abort": "aborted"}[action]
                 raise JobStateError(
@@ -257,14 +267,6 @@ class FakeServer:
         )
         job.results.append(result)
         self._stream.append(result)
-
-    def _retry(self, job: _Job, outcomes: Sequence[str]) -> dict[str, Any]:
-        chosen = set(outcomes) or {str(outcome) for outcome in Outcome if outcome not in {*_GOOD, Outcome.INVALID}}
-        references = [result.reference for result in job.results if result.outcome in chosen]
-        key = f"retry-{len(self._jobs)}"
-        wanted = Options(idempotency_key=key, reason=job.options.reason, account=job.options.account)
-        source = Source("application/json", None, lambda: iter(()), references)
-        return self.submit(source, wanted, retry_of=job.id)
 
     def _submitted(self, job: _Job) -> dict[str, Any]:
         return {

@@ -3,6 +3,7 @@
 """A job that was handed in: how it stands, its results, and what can be done with it."""
 
 import random
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final, Self
@@ -153,8 +154,8 @@ class Job:
         Args:
             outcome: only those with these outcomes; None leaves the choice to the server.
         """
-        outcomes = [outcome] if isinstance(outcome, str) else [str(one) for one in outcome or ()]
-        document = self._transport.act(self.id, "retry", {"outcome": outcomes} if outcomes else {})
+        outcomes = [outcome] if isinstance(outcome, str) else list(outcome or ())
+        document = self._transport.retry(self.id, [str(one) for one in outcomes], secrets.token_hex(16))
         return Job(self._transport, document["job"], entry=None, status=JobStatus.of_document(document))
 
     def _follow(self, deadline: Deadline) -> bool:

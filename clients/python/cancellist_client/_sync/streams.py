@@ -17,7 +17,7 @@ from cancellist_client.options import Options
 from cancellist_client.redis_errors import translated
 from cancellist_client.retrying import Backoff
 from cancellist_client.sources import Source
-from cancellist_client.waiting import sync_run, sync_sleep
+from cancellist_client.waiting import sync_run, sync_sleep, sync_socket_timeout, sync_within
 
 T = TypeVar("T")
 
@@ -39,7 +39,9 @@ class StreamsTransport(Transport):
         self._timeout = timeout
         self._backoff = backoff
         connect = cast("Callable[..., Any]", Redis.from_url)  # pyright: ignore[reportUnknownMemberType] - loosely typed
-        self._redis = connect(url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout)
+        self._redis = connect(
+            url, protocol=2, socket_timeout=sync_socket_timeout(timeout), socket_connect_timeout=timeout
+        )
         pool = self._redis.connection_pool
         try:
             pool.connection_class(**pool.connection_kwargs)  # it would look at them only as it connects
@@ -66,7 +68,8 @@ class StreamsTransport(Transport):
         """New results; asked for once: where the reply is lost they are pending, and are not new any more."""
         block_ms = max(1, round(min(block, self._timeout / 2) * 1000))
         with translated(self.shown):
-            reply = self._redis.xreadgroup(group, consumer, {self._results: ">"}, count=count, block=block_ms)
+            command = self._redis.xreadgroup(group, consumer, {self._results: ">"}, count=count, block=block_ms)
+            reply = sync_within(command, self._timeout)
         return self._made(group, reply[0][1]) if reply else []
 
     def pending(self, group: str, consumer: str, *, after: str, count: int) -> list[Result]:
@@ -127,7 +130,7 @@ class StreamsTransport(Transport):
         while True:
             try:
                 with translated(self.shown):
-                    return command()
+                    return sync_within(command(), self._timeout)
             except CancellistError as error:
                 pause = self._backoff.wait_s(attempt, error, random.random())
                 if pause is None:

@@ -38,9 +38,13 @@ class Transport:
         """A page of jobs."""
         self.cannot("listing jobs", HTTP)
 
-    def act(self, job: str, action: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        """Pauses, resumes, aborts or retries a job; answers its document."""
+    def act(self, job: str, action: str) -> Mapping[str, Any]:
+        """Pauses, resumes or aborts a job; answers its document."""
         self.cannot(f"to {action} a job", HTTP)
+
+    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+        """Hands in some of a job's references as a new one; answers its document."""
+        self.cannot("to retry a job", HTTP)
 
     def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page of a job's results."""

@@ -165,3 +165,15 @@ async def test_results_over_many_pages_come_once_each(client: AsyncClient, backe
     found = [result.reference async for result in job.results()]
     assert len(found) == 4_500
     assert set(found) == set(references)
+
+
+@pytest.mark.only("fake")
+async def test_what_had_no_success_is_handed_in_again(client: AsyncClient, backend) -> None:
+    shipped = backend.references(2, "Manifested")
+    job = await (await client.submit([*backend.references(2), *shipped])).wait(WITHIN_S)
+    for again in (await job.retry(), await job.retry("manifested"), await job.retry([Outcome.MANIFESTED])):
+        await again.wait(WITHIN_S)
+        assert again.id != job.id
+        assert sorted([r.reference async for r in again.results()]) == sorted(shipped)
+    with pytest.raises(InputError):
+        await job.retry("failed")

@@ -167,3 +167,15 @@ def test_results_over_many_pages_come_once_each(client: Client, backend) -> None
     found = [result.reference for result in job.results()]
     assert len(found) == 4_500
     assert set(found) == set(references)
+
+
+@pytest.mark.only("fake")
+def test_what_had_no_success_is_handed_in_again(client: Client, backend) -> None:
+    shipped = backend.references(2, "Manifested")
+    job = (client.submit([*backend.references(2), *shipped])).wait(WITHIN_S)
+    for again in (job.retry(), job.retry("manifested"), job.retry([Outcome.MANIFESTED])):
+        again.wait(WITHIN_S)
+        assert again.id != job.id
+        assert sorted([r.reference for r in again.results()]) == sorted(shipped)
+    with pytest.raises(InputError):
+        job.retry("failed")

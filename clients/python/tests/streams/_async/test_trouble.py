@@ -1,5 +1,6 @@
 """What a consumer does when the server, the stream or the group is not as it was."""
 
+import signal
 import threading
 
 import pytest
@@ -131,6 +132,20 @@ async def test_the_documented_rights_are_enough(server, writer) -> None:
         assert (await client.submit(["EC-000-05D-1NS"])).entry
     async with AsyncClient(f"unix://reader:p@{server.path}") as client:
         assert await drained(client) == writer.written
+
+
+async def test_a_server_that_hangs_is_given_up(server) -> None:
+    async with AsyncClient(server.url, timeout=0.3, retries=1) as client:
+        await client.submit(["EC-000-05D-1NS"])
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(TransportError):
+                await client.submit(["EC-000-05D-1NS"])
+            with pytest.raises(TransportError):
+                await drained(client)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        await client.submit(["EC-000-05D-1NS"])
 
 
 async def test_a_full_server_is_told(client: AsyncClient, server) -> None:

@@ -2,6 +2,7 @@
 
 """What a consumer does when the server, the stream or the group is not as it was."""
 
+import signal
 import threading
 
 import pytest
@@ -133,6 +134,20 @@ def test_the_documented_rights_are_enough(server, writer) -> None:
         assert (client.submit(["EC-000-05D-1NS"])).entry
     with Client(f"unix://reader:p@{server.path}") as client:
         assert drained(client) == writer.written
+
+
+def test_a_server_that_hangs_is_given_up(server) -> None:
+    with Client(server.url, timeout=0.3, retries=1) as client:
+        client.submit(["EC-000-05D-1NS"])
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(TransportError):
+                client.submit(["EC-000-05D-1NS"])
+            with pytest.raises(TransportError):
+                drained(client)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        client.submit(["EC-000-05D-1NS"])
 
 
 def test_a_full_server_is_told(client: Client, server) -> None:

@@ -18,7 +18,9 @@ from cancellist_client import (
     RateLimited,
     ServerUnavailable,
     TransportError,
+    UnsupportedError,
 )
+from cancellist_client._async.job import AsyncJob
 
 TAKEN = {"job": "0abc", "state": "queued", "total": 1, "duplicates": 0, "invalid": 0, "blank": 0}
 REFERENCES = ["EC-000-05D-1NS"]
@@ -205,3 +207,21 @@ async def test_a_redirect_is_not_followed(client: AsyncClient, scripted, answer)
         await client.submit(REFERENCES)
     assert caught.value.status == 307
     assert len(scripted.asked) == 1
+
+
+async def test_a_job_is_retried_once_however_often_that_is_sent(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [answer(None), answer(202, {**TAKEN, "job": "0abd"})]
+    job = await AsyncJob(client._transport, "0abc", entry=None, status=None).retry(["failed", "expired"])
+    assert job.id == "0abd"
+    first, second = scripted.asked
+    assert (first.path, first.query) == ("/v1/jobs/0abc/retry", {"outcome": "failed,expired"})
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+async def test_a_server_that_cannot_retry_is_told_from_a_job_that_is_none(client, scripted, answer) -> None:
+    scripted.answers = [answer(404, problem("not_found")), answer(404, problem("unknown_job"))]
+    job = AsyncJob(client._transport, "0abc", entry=None, status=None)
+    with pytest.raises(UnsupportedError):
+        await job.retry()
+    with pytest.raises(NotFound):
+        await job.retry()

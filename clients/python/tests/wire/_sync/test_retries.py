@@ -20,7 +20,9 @@ from cancellist_client import (
     RateLimited,
     ServerUnavailable,
     TransportError,
+    UnsupportedError,
 )
+from cancellist_client._sync.job import Job
 
 TAKEN = {"job": "0abc", "state": "queued", "total": 1, "duplicates": 0, "invalid": 0, "blank": 0}
 REFERENCES = ["EC-000-05D-1NS"]
@@ -205,3 +207,21 @@ def test_a_redirect_is_not_followed(client: Client, scripted, answer) -> None:
         client.submit(REFERENCES)
     assert caught.value.status == 307
     assert len(scripted.asked) == 1
+
+
+def test_a_job_is_retried_once_however_often_that_is_sent(client: Client, scripted, answer) -> None:
+    scripted.answers = [answer(None), answer(202, {**TAKEN, "job": "0abd"})]
+    job = Job(client._transport, "0abc", entry=None, status=None).retry(["failed", "expired"])
+    assert job.id == "0abd"
+    first, second = scripted.asked
+    assert (first.path, first.query) == ("/v1/jobs/0abc/retry", {"outcome": "failed,expired"})
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_server_that_cannot_retry_is_told_from_a_job_that_is_none(client, scripted, answer) -> None:
+    scripted.answers = [answer(404, problem("not_found")), answer(404, problem("unknown_job"))]
+    job = Job(client._transport, "0abc", entry=None, status=None)
+    with pytest.raises(UnsupportedError):
+        job.retry()
+    with pytest.raises(NotFound):
+        job.retry()
