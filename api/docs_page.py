@@ -35,30 +35,28 @@ _PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": 
 _MARKDOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
-@router.get("/", status_code=307, response_class=Response, responses={**declared("internal"), **_LEADS})
+@router.get("/", status_code=307, response_class=Response, responses={**declared(), **_LEADS})
 async def index(context: InContext) -> Any:
     """Leads to the page of the description."""
     return RedirectResponse(f"{context.options.proxies.prefix}/docs")
 
 
 @router.get("/openapi.json", response_model=None, responses={
-    **declared("internal"), 200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+    **declared(), 200: {"content": {"application/json": {"schema": {"type": "object"}}}},
 })  # fmt: skip
 async def openapi(request: Request, context: InContext) -> Any:
     """This description."""
     return Document(described(request, context))
 
 
-@router.get("/docs", response_class=HTMLResponse, responses={**declared("internal"), **_PAGE})
+@router.get("/docs", response_class=HTMLResponse, responses={**declared(), **_PAGE})
 async def page(request: Request, context: InContext) -> Any:
     """The description as a page, without any script."""
     html = _html(described(request, context), context.options.proxies.prefix)
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get(
-    "/problems/{code}", response_class=PlainTextResponse, responses={**declared("internal", "not_found"), **_MARKDOWN}
-)
+@router.get("/problems/{code}", response_class=PlainTextResponse, responses={**declared("not_found"), **_MARKDOWN})
 async def problem(code: str) -> Any:
     """What a kind of problem means, and what to do."""
     kind = KINDS.get(code)

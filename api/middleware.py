@@ -1,5 +1,6 @@
 """What every request passes through, as pure ASGI: its id, its log line, safe headers, its caller and the limits."""
 
+import asyncio
 import math
 import re
 import time
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cancellist.api import forwarded
 from cancellist.api.auth import identify
 from cancellist.api.context import Context
-from cancellist.api.problems import ProblemError, internal
+from cancellist.api.problems import ProblemError, ending, internal
 
 log = structlog.get_logger()
 
@@ -54,6 +55,9 @@ class Edge:
         began_at = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
+        except asyncio.CancelledError:  # the process ends, and nobody waits for this any longer
+            if answer.status is None:
+                await ending().response(state["request_id"])(scope, receive, answer.send)
         except Exception:
             log.exception("a request failed", request_id=state["request_id"], method=scope["method"], path=path)
             if answer.status is None:

@@ -165,6 +165,15 @@ _ALL: Final = (
         "What was sent with an idempotency key can be sent again.",
     ),
     Kind(
+        "ending",
+        503,
+        "this process ends",
+        "`cancellist serve` was told to end while it answered, and the request has not ended in time. What was sent "
+        "with an idempotency key can be sent again.",
+        "send it again, with the same idempotency key",
+        retry=True,
+    ),
+    Kind(
         "too_many_connections",
         503,
         "too many requests at once",

@@ -26,6 +26,8 @@ GONE: Final = 499
 """What the log has of a request whose client has gone; nobody is answered it."""
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
+_ANY: Final = ("internal", "ending")
+_LIMITS: Final = ("too_many_requests", "too_many_connections")
 _MOST_ERRORS: Final = 20
 _LONGEST: Final = 500
 
@@ -92,16 +94,21 @@ def of_error(error: CancellistError) -> ProblemError:
     if isinstance(error, LedgerError):
         log.warning("the ledger cannot do what a request asks", code=error.code, reason=str(error))
         return ProblemError(error.code, KINDS[error.code].title)
-    if error.code not in KINDS:
+    if error.code not in KINDS or error.code == CancellistError.code:
         log.error("a request met an error that no client can mend", code=error.code, reason=str(error))
         return ProblemError("error", KINDS["error"].title)
     return ProblemError(error.code, error.told(PARAMETERS) if isinstance(error, InputError) else error.message)
 
 
-def declared(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that these problems are, as its description has them."""
+def declared(*codes: str, limited: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that these problems are, as its description has them, with those that any route may give.
+
+    Args:
+        codes: those of its own.
+        limited: whether callers of it are held to the limits.
+    """
     by_status: dict[int, list[Kind]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *_ANY, *(_LIMITS if limited else ()))):
         by_status.setdefault(KINDS[code].status, []).append(KINDS[code])
     return {status: _declared(kinds) for status, kinds in sorted(by_status.items())}
 
@@ -153,6 +160,11 @@ def _allowed(request: Request) -> str:
 def request_id_of(scope: Any) -> str:
     """The id of a request, which its middleware gave it."""
     return str(scope.get("state", {}).get("request_id", ""))
+
+
+def ending() -> ProblemError:
+    """The process ends before the request has."""
+    return ProblemError("ending", KINDS["ending"].title)
 
 
 def internal() -> ProblemError:

@@ -1,6 +1,8 @@
 """The server of the HTTP API: listens, and ends gracefully."""
 
+import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from cancellist.api.context import Context
 
 GRACE_S: Final = 10
 """Seconds that requests have to end, once the process is told to."""
+LAST_S: Final = 5
+"""Seconds that requests have beyond that to take back what they have begun."""
 _QUEUE: Final = 1024
 _IDLE_S: Final = 30
 _SCHEMES: Final = {False: "http", True: "https"}
@@ -53,6 +57,9 @@ class ApiServer(uvicorn.Server):
             )
         )
 
+        # what goes wrong in a request is logged by the application itself (api/middleware.py)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves the signals alone."""
@@ -80,6 +87,15 @@ class ApiServer(uvicorn.Server):
             shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
             announce(f"{_SCHEMES[self.config.is_ssl]}://{shown}:{port}{self._context.options.proxies.prefix}")
             await self.serve([bound])
+            await self._end_requests()
+
+    async def _end_requests(self) -> None:
+        """Ends what requests there still are, while what they stand on is open: each takes back what it has begun."""
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_S)
 
 
 def _bound(listening: Listening) -> socket.socket:

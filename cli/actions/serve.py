@@ -60,7 +60,27 @@ def run(where: Where, *, as_json: bool) -> None:
     host = where.host or settings.serve_host
     port = settings.serve_port if where.port is None else where.port
     listening = Listening(host, port, where.certificate, where.key)
+    _check_tls(listening)
     uvloop.run(_serve(settings, listening, as_json=as_json))
+
+
+def _check_tls(listening: Listening) -> None:
+    """Looks at the files of TLS before anything is begun.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    if listening.certificate is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(listening.certificate, listening.key, password=lambda: "")
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise SettingsError(
+            f"the certificate or its key cannot be used: {reason}",
+            hint="give both in PEM, the key without a password, to --tls-cert and --tls-key",
+        ) from None
 
 
 async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> None:
@@ -77,16 +97,14 @@ async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> 
                 loop.add_signal_handler(number, server.end)
 
         def announce(url: str) -> None:
-            if as_json:
-                emit({"url": url, "pid": os.getpid()})
             if own:
                 say_now(f"cancellist: no CANCELLIST_API_TOKENS is set: sign in at {url}/?token={own}")
             log.info("serving", url=url)
+            if as_json:
+                emit({"url": url, "pid": os.getpid()})
 
         try:
             await server.run_until_ended(announce)
-        except ssl.SSLError as error:
-            raise SettingsError(f"--tls-cert or --tls-key cannot be used: {error.reason or error}") from None
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             raise CannotListenError(

@@ -104,8 +104,8 @@ async def page(
                 found.append(result)
             if len(found) == limit or looked_at == _MOST_LOOKED_AT:
                 with translated():
-                    runs = int(await ledger.redis.llen(ledger.keys.runs(job)))
-                return Page(found, place, at_end=place.run >= runs)
+                    following = await ledger.redis.lrange(ledger.keys.runs(job), place.run, place.run)
+                return Page(found, place, at_end=not following)
     return Page(found, place, at_end=True)
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cancellist.api.server import GRACE_S, LAST_S
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.config.sources import MAY_BE_EMPTY
@@ -206,6 +207,16 @@ def test_every_setting_is_handed_through_and_those_of_accounts_from_the_file_bes
         setting = name.removeprefix("CANCELLIST_").lower()
         assert re.fullmatch(rf"\$\{{{name}{'' if setting in MAY_BE_EMPTY else ':'}-[^}}]*\}}", value)
     assert SERVICES["worker"]["env_file"] == [{"path": ".env", "required": False}]
+
+
+def test_the_api_goes_by_the_same_settings_and_outlives_the_requests_that_it_ends() -> None:
+    serve, worker = SERVICES["serve"], SERVICES["worker"]
+    assert (serve["environment"], serve["env_file"]) == (worker["environment"], worker["env_file"])
+    assert parse_span_s(serve["stop_grace_period"]) > GRACE_S + LAST_S
+    port = Settings(_env_file=None).serve_port
+    assert serve["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert serve["command"] == ["serve", "--host", "0.0.0.0", "--port", str(port)]
+    assert f":{port}/healthz" in serve["healthcheck"]["test"][-1]
 
 
 def test_without_any_setting_the_workers_take_the_defaults_but_for_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:

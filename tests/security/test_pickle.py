@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 RUNS_CODE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
 SOURCES = sorted(
-    path for part in ("cli", "config", "jobs", "sandbox", "worker") for path in (ROOT / part).rglob("*.py")
+    path for part in ("api", "cli", "config", "jobs", "sandbox", "worker") for path in (ROOT / part).rglob("*.py")
 )
 
 

@@ -98,15 +98,18 @@ def problem(answer: httpx.Response, code: str) -> Any:
 
 
 @contextlib.contextmanager
-def serving(desk: Desk, *options: str, log: Path | None = None, **settings: str) -> Iterator[Api]:
+def serving(
+    desk: Desk, *options: str, log: Path | None = None, tmpdir: Path | None = None, **settings: str
+) -> Iterator[Api]:
     """Runs `cancellist serve` on a free port while the block does; its log goes to a file."""
+    own = {"TMPDIR": str(tmpdir)} if tmpdir else {}
     log = log or desk.folder / "serve.log"
     given = {"api_tokens": TOKENS, "log_format": "json", "serve_rate": "100000"} | settings
     with log.open("ab") as err:
         process = subprocess.Popen(
             desk.command("serve", "--port", "0", "--json", *options), cwd=desk.folder,
-            env=desk.environment(**given), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, text=True,
-            start_new_session=True,
+            env=desk.environment(**given) | own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
+            text=True, start_new_session=True,
         )  # fmt: skip
     try:
         assert process.stdout

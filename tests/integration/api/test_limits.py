@@ -1,0 +1,140 @@
+"""What one caller may take: bytes, entries, requests at once and a second, and the memory of the process."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from cancellist.sandbox.references import reference
+from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
+from tests.support.slow_upload import upload
+
+MIB = 1024 * 1024
+ROWS = 200_000
+ABOVE_IDLE = 40 * MIB
+TEXT = {"Content-Type": "text/plain"}
+
+
+@pytest.fixture(scope="module")
+def small(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A process that takes little."""
+    limits = {"serve_max_body": "20000", "serve_max_json": "2000", "serve_max_rows": "500",
+              "serve_max_connections": "3", "serve_rate": "5"}  # fmt: skip
+    with serving(api.desk, log=tmp_path_factory.mktemp("small") / "log", **limits) as running:
+        yield running
+
+
+@pytest.fixture
+def patient(small: Api) -> httpx.Client:
+    """A client of its own, with a bucket that is full: nothing before it was refused for its number."""
+    return small.client("submit-role-token")
+
+
+def lines(count: int) -> bytes:
+    return "".join(f"EC-{n // 1000:03}-{n % 1000:03}-AAA\n" for n in range(count)).encode()
+
+
+def test_a_body_that_is_too_long_is_refused_however_it_is_sent(small: Api, api: Api) -> None:
+    before = {job.id for job in api.desk.jobs()}
+    parts = urlsplit(small.url)
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {EVERY}\r\nContent-Type: text/plain\r\n"
+        "Content-Length: 20001\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=WITHIN_S) as connection:
+        connection.sendall(head.encode())
+        assert b"413" in connection.recv(100), "before a byte of it is sent"
+    with upload(small) as one:
+        one.send(b"\n" * 20_001)
+        problem(one.answer(), "body_too_large")
+    assert {job.id for job in api.desk.jobs()} == before
+
+
+def test_what_unpacks_to_too_much_is_refused(small: Api, patient: httpx.Client) -> None:
+    import gzip
+
+    for headers in (TEXT, TEXT | {"Content-Encoding": "gzip"}):
+        answer = patient.post("/v1/jobs", content=gzip.compress(b"\n" * 30_000), headers=headers)
+        problem(answer, "body_too_large")
+
+
+def test_too_many_entries_are_refused(small: Api, api: Api) -> None:
+    before = {job.id for job in api.desk.jobs()}
+    problem(small.client().post("/v1/jobs", content=lines(501), headers=TEXT), "body_too_large")
+    assert {job.id for job in api.desk.jobs()} == before
+
+
+def test_a_json_object_that_is_too_long_is_refused_and_a_list_of_the_same_length_is_not(small: Api) -> None:
+    references = [f"EC-000-{n:03}-AAB" for n in range(200)]
+    client = small.client()
+    found = problem(client.post("/v1/jobs", json={"references": references}), "body_too_large")
+    assert "application/x-ndjson" in found["hint"]
+    assert client.post("/v1/jobs", json=references, params={"start_at": "+9h"}).status_code == 202
+
+
+def test_who_asks_too_fast_is_told_when_to_ask_again_and_others_are_not(small: Api) -> None:
+    client = small.client("read-role-token")
+    answers = [client.get("/v1/accounts") for _ in range(30)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    for answer in refused:
+        problem(answer, "too_many_requests")
+        assert int(answer.headers["retry-after"]) >= 1
+    problem(small.client("operate-role-token").get("/v1/accounts"), "forbidden")
+    assert small.client(None).get("/healthz").status_code == 200
+
+
+def test_beyond_so_many_requests_at_once_others_are_asked_to_wait(small: Api) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            one = stack.enter_context(upload(small, Authorization="Bearer submit-role-token"))
+            one.send(b"EC-000-000-AAA\n")
+        answer = small.client().get("/v1/jobs")
+        while answer.status_code == 200:  # the uploads are still being taken in
+            answer = small.client().get("/v1/jobs")
+        problem(answer, "too_many_connections")
+        assert small.client(None).get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/x-ndjson", "application/json"])
+def test_a_long_body_takes_little_memory(api: Api, tmp_path: Path, kind: str) -> None:
+    row = {
+        "text/csv": "{n},{one},a note\n", "application/x-ndjson": '{{"n": {n}, "reference": "{one}"}}\n',
+        "application/json": '{{"n": {n}, "reference": "{one}"}},\n',
+    }[kind]  # fmt: skip
+    around = {"text/csv": ("n,reference,note\n", ""), "application/json": ("[", "{}]")}.get(kind, ("", ""))
+
+    def blocks() -> Iterator[bytes]:
+        yield around[0].encode()
+        for start in range(0, ROWS, 1000):
+            yield "".join(row.format(n=n, one=reference(99, n)) for n in range(start, start + 1000)).encode()
+        yield around[1].encode()
+
+    with serving(api.desk, log=tmp_path / "log") as running:
+        client = running.client()
+        client.post("/v1/jobs?start_at=%2B9h", content=lines(10), headers=TEXT).raise_for_status()
+        idle = peak = running.memory
+        ended = threading.Event()
+
+        def look() -> None:
+            nonlocal peak
+            while not ended.wait(0.01):
+                peak = max(peak, running.memory)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            answer = client.post(
+                "/v1/jobs?start_at=%2B9h&max_invalid=1", content=blocks(), headers={"Content-Type": kind}
+            )
+        finally:
+            ended.set()
+            thread.join()
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["total"] - answer.json()["invalid"] == ROWS
+        assert peak - idle <= ABOVE_IDLE, f"{(peak - idle) / MIB:.1f} MiB"
