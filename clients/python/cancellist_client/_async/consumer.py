@@ -109,18 +109,23 @@ class AsyncConsumer:
             if batch:
                 yield batch
                 deadline = Deadline(self._wait)
-            elif deadline.left() <= 0:
+            elif deadline.left() <= 0 and not self._looks_back():
                 if self._passing:
                     await self._transport.leave(self.group, self.consumer)
                 return
+
+    def _looks_back(self) -> bool:
+        """Whether there may be results that this consumer held before."""
+        return self._own is not None
 
     async def _next(self, patience: float) -> list[Result]:
         """What this consumer held before, what others have held too long, and what is new, in this order."""
         if self._own is not None:
             batch = await self._transport.pending(self.group, self.consumer, after=self._own, count=self._batch)
             self._own = _entry(batch[-1]) if batch else None
-            if batch:
-                return batch
+            if batch:  # they may have waited so long that another would take them over
+                own = await self._transport.keep(self.group, self.consumer, [_entry(result) for result in batch])
+                return [result for result in batch if _entry(result) in own]
         until_look = self._looked_at + self._take_over_after / 2 - time.monotonic()
         if until_look <= 0:
             batch = await self._transport.take_over(
@@ -139,7 +144,7 @@ class AsyncConsumer:
         Raises:
             CancellistError: that does not pass, or not within the attempts allowed.
         """
-        if isinstance(error, GroupGone):
+        if isinstance(error, GroupGone) and self._failures <= self._backoff.retries:
             pause = 0.0
             await self._transport.join(self.group, from_start=True)
         elif (asked := self._backoff.wait_s(self._failures, error, random.random())) is not None:

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import Redis
 
 from cancellist_client._async.transport import AsyncTransport
 from cancellist_client.addresses import shown, split
-from cancellist_client.errors import ApiError, CancellistError, wrong
+from cancellist_client.errors import ApiError, CancellistError, GroupGone, wrong
 from cancellist_client.intake import entry_of
 from cancellist_client.models import Handed, Result
 from cancellist_client.options import Options
@@ -18,6 +19,10 @@ from cancellist_client.sources import Source
 from cancellist_client.waiting import async_run, async_sleep, async_socket_timeout, async_within
 
 T = TypeVar("T")
+
+_START: Final = b"0-0"
+_MOST: Final = 100_000
+"""Entries that one consumer may hold between the first and the last of a batch."""
 
 
 class AsyncStreamsTransport(AsyncTransport):
@@ -72,26 +77,38 @@ class AsyncStreamsTransport(AsyncTransport):
 
     async def pending(self, group: str, consumer: str, *, after: str, count: int) -> list[Result]:
         """What this consumer was given before."""
-        reply = await self._again(lambda: self._redis.xreadgroup(group, consumer, {self._results: after}, count=count))
-        return await self._made(group, reply[0][1]) if reply else []
+        while True:
+            read = partial(self._redis.xreadgroup, group, consumer, {self._results: after}, count=count)
+            reply = await self._again(read)
+            rows: list[Any] = reply[0][1] if reply else []
+            found = await self._made(group, rows)
+            if found or not rows:  # else all of them were trimmed, and are acknowledged by now
+                return found
 
     async def take_over(self, group: str, consumer: str, *, idle: float, count: int) -> list[Result]:
-        """XAUTOCLAIM."""
-        idle_ms = round(idle * 1000)
-        reply = await self._again(
-            lambda: self._redis.xautoclaim(self._results, group, consumer, idle_ms, "0-0", count=count)
-        )
-        return await self._made(group, reply[1])
+        """XAUTOCLAIM, which looks at some of what is pending at a time."""
+        start = _START
+        while True:
+            claim = partial(
+                self._redis.xautoclaim, self._results, group, consumer, round(idle * 1000), start, count=count
+            )
+            following, rows, *_ = await self._again(claim)
+            found = await self._made(group, rows)
+            if found or following == _START:
+                return found
+            start = following
 
     async def keep(self, group: str, consumer: str, entries: Sequence[str]) -> set[str]:
         """Those that are still this consumer's own are claimed by it anew, so that their idle time begins again."""
         if not entries:
             return set()
-        rows: list[dict[str, bytes]] = await self._again(
-            lambda: self._redis.xpending_range(
-                self._results, group, entries[0], entries[-1], len(entries) * 2, consumername=consumer
-            )
+        look = partial(
+            self._redis.xpending_range, self._results, group, entries[0], entries[-1], _MOST, consumername=consumer
         )
+        try:
+            rows: list[dict[str, bytes]] = await self._again(look)
+        except GroupGone:
+            return set()
         own = {row["message_id"].decode() for row in rows} & set(entries)
         if own:
             await self._again(lambda: self._redis.xclaim(self._results, group, consumer, 0, sorted(own), justid=True))

@@ -111,6 +111,24 @@ async def test_what_was_taken_over_meanwhile_is_not_given_again(client: AsyncCli
 
 
 @pytest.mark.timed
+async def test_what_comes_again_is_kept_from_others(client: AsyncClient, backend, group) -> None:
+    references = await handed_in(client, backend, 4, group)
+    async for _ in client.consume(group, consumer="one", batch=1000, wait=backend.quiet_s):
+        break
+    held = await only(client.consume(group, consumer="other", take_over_after=30, wait=1.1), references)
+    assert held == []
+    own: list[str] = []
+    taken: list[Result] = []
+    async for result in client.consume(group, consumer="one", batch=1000, take_over_after=30, wait=backend.quiet_s):
+        own.append(result.reference)
+        if len(own) == 1:
+            other = client.consume(group, consumer="other", take_over_after=1, wait=0)
+            taken += await only(other, references)
+    assert taken == []
+    assert sorted(own) == sorted(references)
+
+
+@pytest.mark.timed
 async def test_what_waits_in_the_batch_of_a_slow_body_is_not_taken_over(client: AsyncClient, backend, group) -> None:
     references = await handed_in(client, backend, 4, group)
     own: list[str] = []

@@ -113,6 +113,24 @@ def test_what_was_taken_over_meanwhile_is_not_given_again(client: Client, backen
 
 
 @pytest.mark.timed
+def test_what_comes_again_is_kept_from_others(client: Client, backend, group) -> None:
+    references = handed_in(client, backend, 4, group)
+    for _ in client.consume(group, consumer="one", batch=1000, wait=backend.quiet_s):
+        break
+    held = only(client.consume(group, consumer="other", take_over_after=30, wait=1.1), references)
+    assert held == []
+    own: list[str] = []
+    taken: list[Result] = []
+    for result in client.consume(group, consumer="one", batch=1000, take_over_after=30, wait=backend.quiet_s):
+        own.append(result.reference)
+        if len(own) == 1:
+            other = client.consume(group, consumer="other", take_over_after=1, wait=0)
+            taken += only(other, references)
+    assert taken == []
+    assert sorted(own) == sorted(references)
+
+
+@pytest.mark.timed
 def test_what_waits_in_the_batch_of_a_slow_body_is_not_taken_over(client: Client, backend, group) -> None:
     references = handed_in(client, backend, 4, group)
     own: list[str] = []

@@ -79,6 +79,37 @@ async def test_what_was_trimmed_meanwhile_is_passed_over(client: AsyncClient, se
     assert server.command_line("XPENDING", STREAM, "billing")["pending"] == 0
 
 
+async def test_what_is_behind_much_that_was_trimmed_comes(client: AsyncClient, server, writer) -> None:
+    writer.write(30)
+    server.command_line("XGROUP", "CREATE", STREAM, "billing", 0)
+    server.command_line("XREADGROUP", "GROUP", "billing", "one", "COUNT", 28, "STREAMS", STREAM, ">")
+    server.command_line("XTRIM", STREAM, "MAXLEN", 3)
+    assert await drained(client, batch=4) == writer.written[27:]
+    assert server.command_line("XPENDING", STREAM, "billing")["pending"] == 0
+
+
+async def test_what_a_dead_consumer_holds_behind_much_of_a_living_one_is_taken_over(
+    client: AsyncClient, server, writer
+) -> None:
+    writer.write(60)
+    server.command_line("XGROUP", "CREATE", STREAM, "billing", 0)
+    server.command_line("XREADGROUP", "GROUP", "billing", "living", "COUNT", 55, "STREAMS", STREAM, ">")
+    server.command_line("XREADGROUP", "GROUP", "billing", "dead", "STREAMS", STREAM, ">")
+    dead = [entry for entry, _ in server.command_line("XRANGE", STREAM, "-", "+")][55:]
+    server.command_line("XCLAIM", STREAM, "billing", "dead", 0, *dead, "IDLE", 99_000, "JUSTID")
+    assert await drained(client, batch=1, take_over_after=90) == writer.written[55:]
+
+
+async def test_a_group_that_was_removed_under_a_slow_body_is_made_anew(client: AsyncClient, server, writer) -> None:
+    writer.write(3)
+    seen: list[str] = []
+    async for result in client.consume("billing", consumer="one", take_over_after=0.001, wait=0.3):
+        seen.append(result.reference)
+        if len(seen) == 1:
+            server.command_line("XGROUP", "DESTROY", STREAM, "billing")
+    assert seen == [*writer.written[:1], *writer.written]
+
+
 async def test_what_a_lost_reply_held_comes_before_what_is_new(client: AsyncClient, server, writer) -> None:
     writer.write(4)
     server.command_line("XGROUP", "CREATE", STREAM, "billing", 0)
