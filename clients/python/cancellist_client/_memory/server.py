@@ -5,13 +5,13 @@ It keeps to the rules of the real one as far as a client sees them: the contract
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cancellist_client._memory.reading import PATTERN, Found, read, refused
+from cancellist_client._memory.stream import ResultsStream
 from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound
 from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
 from cancellist_client.options import Options
@@ -45,14 +45,6 @@ class _Job:
         return len(self.found.valid) + len(self.found.malformed)
 
 
-@dataclass
-class _Group:
-    """What a consumer group knows: how far it has read, and what it has given to whom."""
-
-    position: int = 0
-    pending: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
-
-
 class FakeServer:
     """Jobs in memory; safe to share between clients and threads.
 
@@ -78,8 +70,7 @@ class FakeServer:
         self._accounts = frozenset(accounts)
         self._jobs: dict[str, _Job] = {}
         self._keys: dict[str, str] = {}
-        self._stream: list[Result] = []
-        self._groups: dict[str, _Group] = {}
+        self.stream = ResultsStream()
         self._lock = threading.RLock()
 
     def submit(self, source: Source, options: Options, *, retry_of: str | None = None) -> dict[str, Any]:
@@ -176,51 +167,6 @@ class FakeServer:
             self._settle(found)
             return self._document(found)
 
-    def join(self, group: str, *, from_start: bool) -> None:
-        """Makes a consumer group where there is none."""
-        with self._lock:
-            self._groups.setdefault(group, _Group(0 if from_start else len(self._stream)))
-
-    def read(self, group: str, consumer: str, count: int) -> list[Result]:
-        """New results."""
-        with self._lock:
-            there = self._groups[group]
-            some = self._stream[there.position : there.position + count]
-            there.position += len(some)
-            there.pending |= {str(result.entry): (consumer, time.monotonic()) for result in some}
-            return some
-
-    def pending(self, group: str, consumer: str, after: str, count: int) -> list[Result]:
-        """What a consumer was given and has not acknowledged."""
-        with self._lock:
-            own = {entry for entry, (owner, _) in self._groups[group].pending.items() if owner == consumer}
-            rows = [result for result in self._stream if result.entry in own and _place(result.entry) > _place(after)]
-            return rows[:count]
-
-    def take_over(self, group: str, consumer: str, idle: float, count: int) -> list[Result]:
-        """What others have held for too long."""
-        with self._lock:
-            pending = self._groups[group].pending
-            now = time.monotonic()
-            idle_ones = {entry for entry, (_, at) in pending.items() if now - at >= idle}
-            rows = [result for result in self._stream if result.entry in idle_ones][:count]
-            pending |= {str(result.entry): (consumer, now) for result in rows}
-            return rows
-
-    def keep(self, group: str, consumer: str, entries: Sequence[str]) -> set[str]:
-        """Begins anew the idle time of those that are still this consumer's own."""
-        with self._lock:
-            pending = self._groups[group].pending
-            own = {entry for entry in entries if pending.get(entry, ("", 0.0))[0] == consumer}
-            pending |= dict.fromkeys(own, (consumer, time.monotonic()))
-            return own
-
-    def acknowledge(self, group: str, entries: Sequence[str]) -> None:
-        """Forgets them."""
-        with self._lock:
-            for entry in entries:
-                self._groups[group].pending.pop(entry, None)
-
     def _get(self, job: str) -> _Job:
         if job not in self._jobs:
             raise NotFound(f"no job {job!r}", code="unknown_job", status=_NOT_FOUND)
@@ -263,10 +209,8 @@ class FakeServer:
             state=None,
             attempts=int(called),
             at=at,
-            entry=f"{int(at.timestamp() * 1000)}-{len(self._stream)}",
         )
-        job.results.append(result)
-        self._stream.append(result)
+        job.results.append(self.stream.append(result))
 
     def _submitted(self, job: _Job) -> dict[str, Any]:
         return {
@@ -322,9 +266,3 @@ def _time(when: str | None, now: datetime) -> datetime | None:
         else:
             number += character
     return now + span
-
-
-def _place(entry: str | None) -> tuple[int, int]:
-    """What entries sort by."""
-    first, _, second = (entry or "0").partition("-")
-    return int(first), int(second or 0)

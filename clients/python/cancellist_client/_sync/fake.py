@@ -51,30 +51,30 @@ class FakeTransport(Transport):
 
     def join(self, group: str, *, from_start: bool) -> None:
         """Makes a consumer group."""
-        self._server.join(group, from_start=from_start)
+        self._server.stream.join(group, from_start=from_start)
 
     def read(self, group: str, consumer: str, *, count: int, block: float) -> list[Result]:
         """New results."""
         deadline = Deadline(block)
-        while not (found := self._server.read(group, consumer, count)) and deadline.left() > 0:
+        while not (found := self._server.stream.read(group, consumer, count)) and deadline.left() > 0:
             sync_sleep(_LOOK_S)
         return found
 
     def pending(self, group: str, consumer: str, *, after: str, count: int) -> list[Result]:
         """What this consumer was given before."""
-        return self._server.pending(group, consumer, after, count)
+        return self._server.stream.pending(group, consumer, after, count)
 
     def take_over(self, group: str, consumer: str, *, idle: float, count: int) -> list[Result]:
         """What others have held for too long."""
-        return self._server.take_over(group, consumer, idle, count)
+        return self._server.stream.take_over(group, consumer, idle, count)
 
     def keep(self, group: str, consumer: str, entries: Sequence[str]) -> set[str]:
         """Those that are still this consumer's own."""
-        return self._server.keep(group, consumer, entries)
+        return self._server.stream.keep(group, consumer, entries)
 
     def acknowledge(self, group: str, entries: Sequence[str]) -> None:
         """Forgets them."""
-        self._server.acknowledge(group, entries)
+        self._server.stream.acknowledge(group, entries)
 
     def leave(self, group: str, consumer: str) -> None:
         """A fake does not know its consumers by name."""
