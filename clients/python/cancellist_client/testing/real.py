@@ -130,6 +130,8 @@ class _Process:
         """The first line of its output."""
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
+            with suppress(subprocess.TimeoutExpired):  # its last words may come after it has closed its output
+                self.process.wait(_END_S)
             raise self.failed()
         return line
 
