@@ -1,14 +1,18 @@
 """What every route is given."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from cancellist.api.options import ApiOptions
+from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
+
+_REVIVE_EVERY_S: Final = 0.5
 
 
 @dataclass
@@ -17,11 +21,22 @@ class Context:
 
     Attributes:
         stopping: set as soon as it is: who waits or streams ends then.
+        away: set where the ledger's server did not answer.
     """
 
     opened: Opened
     options: ApiOptions
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    away: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def keep_reviving(self) -> None:
+        """Brings our own server back whenever it is away, until this is cancelled; another's comes back by itself."""
+        while True:
+            await self.away.wait()
+            with contextlib.suppress(LedgerError):
+                await self.opened.revive()
+            await asyncio.sleep(_REVIVE_EVERY_S)
+            self.away.clear()
 
     @property
     def ledger(self) -> Ledger:

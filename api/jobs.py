@@ -34,7 +34,14 @@ _OF_A_BODY: Final = (
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
 _REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
-_WITH_A_JOB: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED}
+_NOTE: Final = "Cancellist-Note"
+_NOTED: Final = {
+    "description": "how the body was read, if there is more to know; repeated",
+    "schema": {"type": "string"},
+}
+_WITH_A_JOB: Final = {
+    "Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED, _NOTE: _NOTED,
+}  # fmt: skip
 _HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
     202: {
@@ -74,10 +81,10 @@ async def hand_in(
     wanted = said.wanted(caller.name, key)
     await _check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)
-    submitted = await submitting.submit(
+    handed_in = await submitting.submit(
         context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
     )
-    return await _answer(context, submitted, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+    return await _answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
 
 
 async def _is_object(body: Body) -> bool:
@@ -112,8 +119,15 @@ async def _check_account(context: Context, account: str) -> None:
         raise invalid("account", error.message) from None
 
 
-async def _answer(context: Context, submitted: Handed, wait_s: int | None) -> Response:
+async def _answer(context: Context, handed_in: submitting.HandedIn, wait_s: int | None) -> Response:
     """What is answered once a job is handed in; it is, whatever goes wrong from here on."""
+    answer = await _document(context, handed_in.submitted, wait_s)
+    for note in handed_in.notes:
+        answer.headers.append(_NOTE, note.encode("ascii", "backslashreplace").decode())
+    return answer
+
+
+async def _document(context: Context, submitted: Handed, wait_s: int | None) -> Document:
     headers = {"Location": f"{context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
     if submitted.same:
         headers["Idempotent-Replayed"] = "true"

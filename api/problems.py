@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from cancellist.api.problem_kinds import KINDS, Kind
-from cancellist.jobs.errors import CancellistError, InputError, LedgerError
+from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.option_names import PARAMETERS
 
@@ -134,6 +134,8 @@ def install(app: FastAPI) -> None:
     """Has whatever a route raises answered as a problem."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, LedgerUnavailableError):
+            request.app.state.context.away.set()
         problem = _problem_of(error)
         if problem.kind.code == "method_not_allowed":
             problem.headers["Allow"] = _allowed(request)

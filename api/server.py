@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from cancellist.api.app import create_app
+from cancellist.api.connections import Connection
 from cancellist.api.context import Context
 
 GRACE_S: Final = 10
@@ -41,7 +42,7 @@ class ApiServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(context),
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -86,8 +87,12 @@ class ApiServer(uvicorn.Server):
             host, port = bound.getsockname()[:2]
             shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
             announce(f"{_SCHEMES[self.config.is_ssl]}://{shown}:{port}{self._context.options.proxies.prefix}")
-            await self.serve([bound])
-            await self._end_requests()
+            reviving = asyncio.create_task(self._context.keep_reviving())
+            try:
+                await self.serve([bound])
+                await self._end_requests()
+            finally:
+                reviving.cancel()
 
     async def _end_requests(self) -> None:
         """Ends what requests there still are, while what they stand on is open: each takes back what it has begun."""

@@ -13,6 +13,7 @@ from cancellist.jobs.ledger import enqueue, uploads
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed, Input
+from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.references import InvalidEntry, ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
@@ -32,6 +33,14 @@ class Listed:
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """All of it at once."""
         yield self.document
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A job that was handed in, and what there is to know of how its body was read."""
+
+    submitted: Submitted
+    notes: tuple[str, ...]
 
 
 class BodyFeed(Feed):
@@ -72,7 +81,7 @@ class BodyFeed(Feed):
 
 async def submit(
     context: Context, wanted: Wanted, source: Input, *, hints: Hints, limit: Limit, declared: Declared
-) -> Submitted:
+) -> HandedIn:
     """Hands in what an input holds as one job; nothing of it can be seen before it has ended well.
 
     Raises:
@@ -93,7 +102,7 @@ async def submit(
         with feed:
             request = enqueue.request_of(wanted, await ledger.now_ms())
             submission = await enqueue.fill(ledger, request, feed)
-            return await enqueue.seal(
+            submitted = await enqueue.seal(
                 ledger,
                 submission,
                 request,
@@ -101,3 +110,4 @@ async def submit(
                 idempotency_keep_s=options.idempotency_keep_s,
                 per_call=own.configured.max_references_per_call,
             )
+            return HandedIn(submitted, tuple(note for one in feed.readings for note in one.reader.notes(PARAMETERS)))

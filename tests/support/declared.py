@@ -8,7 +8,7 @@ import httpx
 import jsonschema_rs
 
 HEADERS = {"retry-after", "location", "etag", "www-authenticate", "preference-applied", "idempotent-replayed",
-           "cancellist-results-gone", "x-request-id"}  # fmt: skip
+           "cancellist-results-gone", "cancellist-note", "x-request-id"}  # fmt: skip
 
 
 @dataclass

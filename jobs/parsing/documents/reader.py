@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from cancellist.jobs.option_names import COMMAND_LINE, named
+from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 from cancellist.jobs.parsing.documents.columns import plainly
 from cancellist.jobs.parsing.documents.csv_records import CsvParser
 from cancellist.jobs.parsing.documents.decoding import Decoder
@@ -123,12 +123,16 @@ class Reader:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """What the user should know, with options named as on the command line."""
+        return self.notes(COMMAND_LINE)
+
+    def notes(self, names: OptionNames) -> tuple[str, ...]:
+        """What the user should know, with options named like this."""
         of_layout = self._layout.notes if self._layout else ()
         of_encoding = self._decoder.warning if self._decoder else ""
         of_others = self._rivals.note(self.column or f"column {self.position}")
         found = (of_encoding, *of_layout, *(self._parser.notes if self._parser else ()), of_others)
-        return tuple(named(note, COMMAND_LINE) for note in found if note)
+        return tuple(named(note, names) for note in found if note)
 
     def feed(self, block: bytes) -> Iterator[RawBatch]:
         """Take the next block, of any length, and give the batches that are whole.

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cancellist.jobs.access import digest_of, parse_token
-from tests.support.api import EVERY, WITHIN_S, Api, serving
+from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
 from tests.support.chatty import certified
 from tests.support.slow_upload import upload
 
@@ -149,6 +149,7 @@ def test_told_twice_it_ends_at_once_and_leaves_no_half_job(api: Api, tmp_path: P
         while is_open(running):
             pass
         running.process.send_signal(signal.SIGTERM)
+        problem(one.answer(), "ending")
         assert running.process.wait(WITHIN_S) == 0
     assert {job.id for job in api.desk.jobs()} == before
     assert "Traceback" not in running.log.read_text()

@@ -132,6 +132,21 @@ def test_headers_that_cannot_be_met_are_refused(client: httpx.Client, headers: d
     problem(client.post("/v1/jobs", content=b"EC-000-05D-1NS", headers={"Content-Type": TEXT, **headers}), code)
 
 
+def test_what_there_is_to_know_of_how_a_body_was_read_is_told_as_to_the_user_of_the_command(
+    api: Api, client: httpx.Client
+) -> None:
+    rows = [f"{one},{other},é" for one, other in zip(api.desk.fresh(4), ["", *api.desk.fresh(3)], strict=True)]
+    body = "\n".join(["a title", "", "reference;né;x", *(row.replace(",", ";") for row in rows)])
+    answer = client.post("/v1/jobs", content=body.encode(), headers={"Content-Type": CSV}, params={"start_at": "+9h"})
+    assert answer.status_code == 202, answer.text
+    told = api.desk.ok("enqueue", "-", "--dry-run", text=body).err
+    notes = answer.headers.get_list("cancellist-note")
+    assert notes
+    for note in notes:
+        assert f"note: {note.replace('`column`', '--column')}" in told
+    assert told.count("note: ") == len(notes)
+
+
 def test_a_parameter_that_is_given_twice_is_refused(client: httpx.Client) -> None:
     answer = client.post("/v1/jobs?reason=a&reason=b", content=b"EC-000-05D-1NS", headers={"Content-Type": TEXT})
     assert problem(answer, "validation")["errors"] == [{"field": "reason", "message": "it is given twice"}]

@@ -101,6 +101,24 @@ def test_beyond_so_many_requests_at_once_others_are_asked_to_wait(small: Api) ->
         assert small.client(None).get("/readyz").status_code == 200
 
 
+def test_who_does_not_send_the_head_of_a_request_is_not_waited_for_and_keeps_nobody(small: Api) -> None:
+    parts = urlsplit(small.url)
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0), timeout=WITHIN_S))
+            for _ in range(20)
+        ]
+        for at, one in enumerate(silent):
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "[: 3 * at])
+        silent[-1].sendall(b"y\r\n\r\n")
+        assert silent[-1].recv(100).startswith(b"HTTP/1.1 200")
+        silent[-1].sendall(b"GET /he")
+        assert small.client(None).get("/healthz").status_code == 200
+        for one in silent:
+            while one.recv(1000):
+                pass
+
+
 @pytest.mark.parametrize("kind", ["text/csv", "application/x-ndjson", "application/json"])
 def test_a_long_body_takes_little_memory(api: Api, tmp_path: Path, kind: str) -> None:
     row = {

@@ -1,6 +1,8 @@
 """What goes wrong with the Redis server, or with this machine, is a problem of its kind, and loses nothing."""
 
+import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from tests.support import ROOT
 from tests.support.api import WITHIN_S, Api, problem, serving
 from tests.support.commands import Desk
@@ -65,6 +68,20 @@ def test_while_the_server_is_away_requests_are_told_so_and_afterwards_all_is_the
     first = hand_in(client, "AAB")
     assert first.status_code == 202
     assert hand_in(client, "AAB").json()["job"] == first.json()["job"]
+
+
+def test_a_server_of_our_own_that_was_killed_is_brought_back(api: Api, tmp_path: Path) -> None:
+    own = Desk(tmp_path, api.desk.platform, "", {"data_dir": str(tmp_path / "data"), "api_url": api.desk.platform.url})
+    with serving(own) as alone:
+        client = alone.client()
+        job = hand_in(client, "AAL").json()["job"]
+        embedded = EmbeddedServer(tmp_path / "data")
+        assert embedded.pid
+        os.kill(embedded.pid, signal.SIGKILL)
+        deadline = time.monotonic() + WITHIN_S
+        while (answer := client.get("/readyz")).status_code != 200 or embedded.pid is None:
+            assert time.monotonic() < deadline, answer.text
+        assert client.get(f"/v1/jobs/{job}").json()["state"] == "held"
 
 
 def test_a_server_that_refuses_a_command_is_told_apart(client: httpx.Client, server: Server) -> None:

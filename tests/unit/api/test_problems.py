@@ -39,6 +39,13 @@ def test_the_page_says_of_each_kind_what_the_code_does():
     assert found == [(kind.code, kind.status, kind.title, kind.text) for kind in KINDS.values()]
 
 
+def test_each_kind_occurs_in_a_test():
+    """Each is met by a real request, but for silence, which takes a minute, and what nobody foresees."""
+    text = "".join(path.read_text() for path in (ROOT / "tests/integration/api").glob("*.py"))
+    asserted = set(re.findall(r'"(\w+)"', text))
+    assert KINDS.keys() - asserted == {"request_timeout", "internal"}
+
+
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 def test_each_error_is_a_problem_of_its_own_code(kind: type[CancellistError]):
     problem = of_error(made(kind))
