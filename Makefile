@@ -57,7 +57,7 @@ bench: $(READY) ## measure, and print one table
 
 clean: ## remove the virtual environment and all that was made by tools
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .import_linter_cache *.egg-info
+	rm -rf .import_linter_cache *.egg-info clients/python/.hypothesis clients/python/.mypy_cache clients/python/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
