@@ -34,6 +34,8 @@ check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@cd clients/python && ../../$(BIN)/mypy
+	@.ci/pyright
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python .ci/audit
 	@echo 'all checks passed' >&2
@@ -58,14 +60,14 @@ bench: $(READY) ## measure, and print one table
 
 clean: ## remove the virtual environment and all that was made by tools
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .import_linter_cache *.egg-info
+	rm -rf .import_linter_cache *.egg-info clients/python/.hypothesis clients/python/.mypy_cache clients/python/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@python=$$(.ci/python) && "$$python" -m venv --clear $(VENV)
 
-$(READY): pyproject.toml constraints.txt | $(BIN)/python
+$(READY): pyproject.toml clients/python/pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'setting up $(VENV)' >&2
-	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]' -e 'clients/python[redis]'
 	@touch $@
 	@echo 'ready: `make run` shows what cancellist does, `make help` lists what else there is' >&2

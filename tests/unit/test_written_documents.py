@@ -16,7 +16,7 @@ from tests.support import ROOT
 TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
 DOCS = ROOT / "docs"
 PAGES = [*TOP, *sorted(DOCS.rglob("*.md"))]
-ROOMS = ("api", "bench", "cancellist", "cli", "config", "docs", "jobs", "sandbox", "tests", "worker")
+ROOMS = ("api", "bench", "cancellist", "cli", "clients", "config", "docs", "jobs", "sandbox", "tests", "worker")
 LUA = ROOT / "jobs/ledger/scripts/lua"
 
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)

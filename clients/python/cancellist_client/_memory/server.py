@@ -1,0 +1,268 @@
+"""A server in memory: jobs end as soon as they may, with the outcomes that were chosen.
+
+It keeps to the rules of the real one as far as a client sees them: the contract suite runs over both.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from cancellist_client._memory.reading import PATTERN, Found, read, refused
+from cancellist_client._memory.stream import ResultsStream
+from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound
+from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
+from cancellist_client.options import Options
+from cancellist_client.sources import Source
+
+_HELD: Final = frozenset({JobState.HELD, JobState.QUEUED, JobState.PAUSED})
+_WITHOUT_A_CALL: Final = frozenset({Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED})
+_GOOD: Final = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
+_STATUS: Final[Mapping[Outcome, int]] = {Outcome.CANCELLED: 200, Outcome.NOT_FOUND: 404}
+_REFUSED: Final = 400
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_NOT_FOUND, _CONFLICT = 404, 409
+
+
+@dataclass
+class _Job:
+    id: str
+    options: Options
+    found: Found
+    digest: str
+    state: JobState
+    start_at: datetime | None
+    deadline: datetime | None
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    finished_at: datetime | None = None
+    retry_of: str | None = None
+    results: list[Result] = field(default_factory=list[Result])
+
+    @property
+    def total(self) -> int:
+        return len(self.found.valid) + len(self.found.malformed)
+
+
+class FakeServer:
+    """Jobs in memory; safe to share between clients and threads.
+
+    Args:
+        outcomes: the outcome of a reference, as a table or a function; others get `default`.
+        default: what becomes of the others.
+        pattern: what a reference is, in upper case.
+        accounts: the platform subscriptions that there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        outcomes: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        default: str = Outcome.CANCELLED,
+        pattern: str = PATTERN,
+        accounts: Iterable[str] = ("default",),
+    ) -> None:
+        chosen = outcomes if callable(outcomes) else dict(outcomes or {}).get
+        self._outcome: Callable[[str], str | None] = chosen
+        self._default = default
+        self._pattern = pattern
+        self._accounts = frozenset(accounts)
+        self._jobs: dict[str, _Job] = {}
+        self._keys: dict[str, str] = {}
+        self.stream = ResultsStream()
+        self._lock = threading.RLock()
+
+    def submit(self, source: Source, options: Options, *, retry_of: str | None = None) -> dict[str, Any]:
+        """Takes a job in whole, or raises what the server would answer."""
+        account = options.account or "default"
+        if account not in self._accounts:
+            there = ", ".join(sorted(self._accounts))
+            raise refused(f"no account {account!r} is configured; there is {there}", field="account")
+        now = datetime.now(UTC)
+        start_at, deadline = _time(options.start_at, now), _time(options.deadline, now)
+        if deadline is not None and deadline <= now:
+            raise refused("the deadline is past", field="deadline")
+        if deadline is not None and start_at is not None and start_at >= deadline:
+            raise refused("the start is not before the deadline", field="start_at")
+        found = read(source, options, self._pattern)
+        purpose = (account, options.priority or Priority.NORMAL.value, options.reason, options.requested_by)
+        digest = hashlib.sha256(repr((found.valid, found.malformed, purpose)).encode()).hexdigest()
+        with self._lock:
+            bound = self._keys.get(options.idempotency_key)
+            if bound is not None:
+                return self._same(bound, digest)
+            state = JobState.HELD if start_at is not None and start_at > now else JobState.QUEUED
+            job = _Job(f"fake{len(self._jobs) + 1:08d}", options, found, digest, state, start_at, deadline)
+            job.retry_of = retry_of
+            self._jobs[job.id] = job
+            self._keys[options.idempotency_key] = job.id
+            self._settle(job)
+            return self._submitted(job)
+
+    def document(self, job: str) -> dict[str, Any]:
+        """A job's document."""
+        with self._lock:
+            found = self._get(job)
+            self._settle(found)
+            return self._document(found)
+
+    def jobs(self, filters: Mapping[str, str]) -> dict[str, Any]:
+        """All jobs that are asked for, newest first."""
+        with self._lock:
+            rows = [self.document(job) for job in reversed(self._jobs)]
+        wanted = {name: value for name, value in filters.items() if name in {"state", "account", "requested_by"}}
+        rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+        since = _time(filters.get("since"), datetime.now(UTC))
+        return {
+            "jobs": [row for row in rows if since is None or datetime.fromisoformat(row["created_at"]) >= since],
+            "next": None,
+        }
+
+    def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
+        """A page of a job's results."""
+        unknown = [word for word in outcomes if word not in set(Outcome)]
+        if unknown:
+            raise refused(f"{unknown[0]!r} is none of {', '.join(Outcome)}", field="outcome", code="validation")
+        with self._lock:
+            found = self._get(job)
+            self._settle(found)
+            start = int(cursor or 0)
+            some = found.results[start : start + limit]
+            end = start + len(some)
+            more = end < len(found.results)
+            rows = tuple(result for result in some if not outcomes or result.outcome in outcomes)
+            return ResultsPage(rows, str(end) if more else None)
+
+    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> dict[str, Any]:
+        """Hands in references as a new job; without outcomes those that had no success."""
+        with self._lock:
+            found = self._get(job)
+            chosen = set(outcomes) or {str(outcome) for outcome in Outcome if outcome not in {*_GOOD, Outcome.INVALID}}
+            references = [result.reference for result in found.results if result.outcome in chosen]
+            wanted = Options(
+                idempotency_key=idempotency_key, reason=found.options.reason, account=found.options.account
+            )
+            source = Source("application/json", None, lambda: iter(()), references)
+            return self.submit(source, wanted, retry_of=job)
+
+    def act(self, job: str, action: str) -> dict[str, Any]:
+        """Pauses, resumes or aborts a job."""
+        with self._lock:
+            found = self._get(job)
+            if found.state.ended and not (action == "abort" and found.state is JobState.ABORTED):
+                verb = {"pause": "paused", "resume": "resumed", "abort": "aborted"}[action]
+                raise JobStateError(
+                    f"job {job} is {found.state} and cannot be {verb}", code="job_state", status=_CONFLICT
+                )
+            match action:
+                case "pause":
+                    found.state = JobState.PAUSED
+                case "resume" if found.state is JobState.PAUSED:
+                    found.state = JobState.HELD if _is_ahead(found.start_at) else JobState.QUEUED
+                case "abort" if not found.state.ended:
+                    self._finish(found, lambda _: Outcome.ABORTED, JobState.ABORTED)
+                case _:
+                    pass
+            self._settle(found)
+            return self._document(found)
+
+    def _get(self, job: str) -> _Job:
+        if job not in self._jobs:
+            raise NotFound(f"no job {job!r}", code="unknown_job", status=_NOT_FOUND)
+        return self._jobs[job]
+
+    def _same(self, job: str, digest: str) -> dict[str, Any]:
+        if self._jobs[job].digest != digest:
+            raise IdempotencyConflict(
+                f"the idempotency key is bound to job {job} with other content",
+                code="idempotency_conflict", status=422, hint="use a new key",
+            )  # fmt: skip
+        return self._submitted(self._jobs[job])
+
+    def _settle(self, job: _Job) -> None:
+        """Ends a job that may run."""
+        if job.state is JobState.HELD and not _is_ahead(job.start_at):
+            job.state = JobState.QUEUED
+        if job.state in _HELD and job.deadline is not None and not _is_ahead(job.deadline):
+            self._finish(job, lambda _: Outcome.EXPIRED, JobState.COMPLETED)
+        elif job.state is JobState.QUEUED:
+            self._finish(job, lambda reference: self._outcome(reference) or self._default, JobState.COMPLETED)
+
+    def _finish(self, job: _Job, outcome_of: Callable[[str], str], state: JobState) -> None:
+        for reference in job.found.malformed:
+            self._write(job, reference, Outcome.INVALID)
+        for reference in job.found.valid:
+            self._write(job, reference, Outcome(outcome_of(reference)))
+        job.state = state
+        job.finished_at = datetime.now(UTC)
+
+    def _write(self, job: _Job, reference: str, outcome: Outcome) -> None:
+        called = outcome not in _WITHOUT_A_CALL
+        at = datetime.now(UTC)
+        result = Result(
+            job=job.id,
+            reference=reference,
+            outcome=outcome,
+            message=None if outcome in _GOOD else f"made up: {outcome}",
+            status=_STATUS.get(outcome, _REFUSED) if called else None,
+            state=None,
+            attempts=int(called),
+            at=at,
+        )
+        job.results.append(self.stream.append(result))
+
+    def _submitted(self, job: _Job) -> dict[str, Any]:
+        return {
+            "job": job.id,
+            "state": job.state.value,
+            "total": job.total,
+            "duplicates": job.found.duplicates,
+            "invalid": len(job.found.malformed),
+            "blank": job.found.blank,
+        }
+
+    def _document(self, job: _Job) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        for result in job.results:
+            counts[result.outcome.value] = counts.get(result.outcome.value, 0) + 1
+        ended = job.finished_at.isoformat() if job.finished_at else None
+        return {
+            **self._submitted(job),
+            "pending": job.total - len(job.results),
+            "in_flight": 0,
+            "outcomes": counts,
+            "created_at": job.created_at.isoformat(),
+            "started_at": ended,
+            "finished_at": ended,
+            "rate": None,
+            "eta_seconds": None,
+            "account": job.options.account or "default",
+            "priority": job.options.priority or "normal",
+            "reason": job.options.reason,
+            "requested_by": job.options.requested_by,
+            "deadline": job.deadline.isoformat() if job.deadline else None,
+            "start_at": job.start_at.isoformat() if job.start_at else None,
+            "idempotency_key": job.options.idempotency_key,
+            "retry_of": job.retry_of,
+        }
+
+
+def _is_ahead(at: datetime | None) -> bool:
+    return at is not None and at > datetime.now(UTC)
+
+
+def _time(when: str | None, now: datetime) -> datetime | None:
+    if when is None:
+        return None
+    if not when.startswith("+"):
+        return datetime.fromisoformat(when)
+    span = timedelta()
+    number = ""
+    for character in when[1:].lower():
+        if character in _UNITS:
+            span += timedelta(seconds=float(number) * _UNITS[character])
+            number = ""
+        else:
+            number += character
+    return now + span

@@ -1,0 +1,190 @@
+# Made by scripts/generate_sync.py from _async/job.py: change that one, and run the script.
+
+"""A job that was handed in: how it stands, its results, and what can be done with it."""
+
+import random
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any, Final, Self
+
+from cancellist_client._sync.transport import HTTP, Transport
+from cancellist_client.errors import (
+    CancellistError,
+    JobTimeout,
+    ResultsGone,
+    UnsupportedError,
+)
+from cancellist_client.models import JobState, JobStatus, Result
+from cancellist_client.retrying import may_pass
+from cancellist_client.waiting import Deadline, sync_sleep
+
+_PAGE: Final = 1000
+_QUIET_S: Final = 45.0
+"""Events keep the connection alive every 15 seconds: a stream that says nothing for so long is dead."""
+_TOO_SHORT_S: Final = 0.5
+"""What is left of a wait that is not worth a stream."""
+_FIRST_POLL_S: Final = 0.1
+_LONGEST_POLL_S: Final = 5.0
+_AWAY_S: Final = 60.0
+"""For how long a wait puts up with a server that is away."""
+
+
+class Job:
+    """A job.
+
+    Attributes:
+        entry: its entry of the intake stream, where it was handed in by Redis.
+    """
+
+    def __init__(self, transport: Transport, job: str | None, *, entry: str | None, status: JobStatus | None) -> None:
+        self._transport = transport
+        self._id = job
+        self._status = status
+        self.entry = entry
+
+    def __repr__(self) -> str:
+        if self._id is None:
+            return f"<{type(self).__name__} of entry {self.entry}>"
+        return f"<{type(self).__name__} {self._id}{f' {self._status.state}' if self._status else ''}>"
+
+    @property
+    def id(self) -> str:
+        """Its id.
+
+        Raises:
+            UnsupportedError: it was handed in by Redis, where no id is answered.
+        """
+        if self._id is None:
+            raise UnsupportedError(
+                f"the job of entry {self.entry} gets its id when a worker takes it in, and Redis does not answer it; "
+                f"{HTTP}, and the job's document there has `intake_entry`"
+            )
+        return self._id
+
+    @property
+    def status(self) -> JobStatus:
+        """How it stood when it was last looked at."""
+        if self._status is None:
+            raise UnsupportedError(f"job {self.id} was not looked at: call refresh()")
+        return self._status
+
+    @property
+    def state(self) -> JobState:
+        """Its state when it was last looked at."""
+        return self.status.state
+
+    def refresh(self) -> Self:
+        """Looks at it again."""
+        return self._seen(self._transport.job(self.id))
+
+    def wait(self, timeout: float | None = None) -> Self:  # noqa: ASYNC109 - its twin has no other way
+        """Waits until it has ended; it follows the server's events, or asks from time to time where there are none.
+
+        A server that is away is waited for, for a minute.
+
+        Raises:
+            JobTimeout: it has not ended within so many seconds; the error carries the job.
+        """
+        deadline, polls = Deadline(timeout), 0
+        away: Deadline | None = None
+        follows = self._transport.has_events
+        while not self._has_ended():
+            left = deadline.left()
+            if left <= 0 and polls:
+                raise JobTimeout(f"job {self.id} is {self._known()} after {timeout:g} seconds", job=self)
+            if follows and left > _TOO_SHORT_S:
+                follows = self._follow(deadline)
+                away = None if follows else away
+                continue
+            try:
+                self._seen(self._transport.job(self.id, within=max(left, _TOO_SHORT_S)))
+                away = None
+            except CancellistError as error:
+                away = away or Deadline(_AWAY_S)
+                if not may_pass(error) or away.left() <= 0:
+                    raise
+            polls += 1
+            if not self._has_ended():
+                sync_sleep(max(0.0, min(_poll_s(polls), deadline.left())))
+        return self
+
+    def results(self, outcome: str | Iterable[str] | None = None) -> Iterator[Result]:
+        """Its results so far, in the order in which they were written.
+
+        A page that was cut is asked for again, so nothing is missed and nothing comes twice.
+
+        Args:
+            outcome: only these, one or several; None is all.
+
+        Raises:
+            ResultsGone: results were trimmed; those that are left came before.
+        """
+        outcomes = [outcome] if isinstance(outcome, str) else list(outcome or ())
+        cursor: str | None = None
+        gone = 0
+        while True:
+            page = self._transport.results(self.id, [str(one) for one in outcomes], cursor, _PAGE)
+            for result in page.results:
+                yield result
+            gone = max(gone, page.gone)
+            if page.next is None or page.next == cursor:
+                break
+            cursor = page.next
+        if gone:
+            raise ResultsGone(
+                f"{gone:,} results of job {self.id} were trimmed; the others were given", code="results_gone"
+            )
+
+    def pause(self) -> Self:
+        """Pauses it; calls in flight end by themselves."""
+        return self._seen(self._transport.act(self.id, "pause"))
+
+    def resume(self) -> Self:
+        """Resumes it."""
+        return self._seen(self._transport.act(self.id, "resume"))
+
+    def abort(self) -> Self:
+        """Aborts it: what no call has taken becomes `aborted`."""
+        return self._seen(self._transport.act(self.id, "abort"))
+
+    def retry(self, outcome: str | Iterable[str] | None = None) -> "Job":
+        """Hands in its references that had no success as a new job, linked to it.
+
+        Args:
+            outcome: only those with these outcomes; None leaves the choice to the server.
+        """
+        outcomes = [outcome] if isinstance(outcome, str) else list(outcome or ())
+        document = self._transport.retry(self.id, [str(one) for one in outcomes], secrets.token_hex(16))
+        return Job(self._transport, document["job"], entry=None, status=JobStatus.of_document(document))
+
+    def _follow(self, deadline: Deadline) -> bool:
+        """Follows events until it has ended, the stream is cut, or time is short; False where none came."""
+        quiet = min(_QUIET_S, deadline.left() / 2)
+        came = False
+        try:
+            with closing(self._transport.events(self.id, quiet)) as events:
+                for document in events:
+                    came = True
+                    if self._seen(document).status.ended or deadline.left() < quiet:
+                        return True
+        except CancellistError as error:
+            if not (isinstance(error, UnsupportedError) or may_pass(error)):
+                raise
+        return came
+
+    def _seen(self, document: Mapping[str, Any]) -> Self:
+        self._status = JobStatus.of_document(document)
+        return self
+
+    def _has_ended(self) -> bool:
+        """Whether it has ended, and its whole document is known; what a submission answers is a part of it."""
+        return self._status is not None and self._status.ended and self._status.pending is not None
+
+    def _known(self) -> str:
+        return self._status.state if self._status else "not known"
+
+
+def _poll_s(polls: int) -> float:
+    """How long to wait before asking again: longer each time, and not all at once."""
+    return min(_LONGEST_POLL_S, _FIRST_POLL_S * 1.5**polls) * random.uniform(0.75, 1.0)

@@ -1,0 +1,181 @@
+# Made by scripts/generate_sync.py from _async/test_jobs.py: change that one, and run the script.
+
+"""Jobs from being handed in to their results."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cancellist_client import (
+    Client,
+    IdempotencyConflict,
+    InputError,
+    JobState,
+    JobStateError,
+    JobTimeout,
+    NotFound,
+    Outcome,
+)
+
+pytestmark = pytest.mark.only("fake", "http")
+WITHIN_S = 60
+LATER = "+2h"
+
+
+def test_a_job_is_handed_in_waited_for_and_read(client: Client, backend) -> None:
+    references = [*backend.references(3), *backend.references(2, "Manifested"), *backend.references(1, "Cancelled")]
+    job = client.submit(references, reason="order withdrawn", requested_by="shop", priority="urgent")
+    assert job.status.total == 6
+    assert job.wait(WITHIN_S) is job
+    assert job.state is JobState.COMPLETED
+    assert job.status.outcomes == {Outcome.CANCELLED: 3, Outcome.MANIFESTED: 2, Outcome.ALREADY_CANCELLED: 1}
+    assert (job.status.reason, job.status.requested_by, job.status.priority) == ("order withdrawn", "shop", "urgent")
+    assert job.status.pending == job.status.in_flight == 0
+    found = [result for result in job.results()]
+    assert Counter(result.reference for result in found) == Counter(references)
+    assert {result.outcome for result in found if result.reference in references[:3]} == {Outcome.CANCELLED}
+    for result in found:
+        assert result.job == job.id
+        assert result.attempts >= 1
+        assert abs(result.at - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_results_can_be_had_by_their_outcome(client: Client, backend) -> None:
+    good, shipped = backend.references(4), backend.references(2, "Manifested")
+    job = (client.submit([*good, *shipped])).wait(WITHIN_S)
+    assert {r.reference for r in job.results("manifested")} == set(shipped)
+    assert {r.reference for r in job.results(outcome=[Outcome.CANCELLED, Outcome.FAILED])} == set(good)
+    assert [r for r in job.results("unconfirmed")] == []
+
+
+def test_an_outcome_that_is_none_is_refused(client: Client, backend) -> None:
+    job = client.submit(backend.references(1), start_at=LATER)
+    with pytest.raises(InputError):
+        _ = [r for r in job.results("vanished")]
+    job.abort()
+
+
+def test_a_key_with_the_same_content_is_the_same_job(client: Client, backend, group) -> None:
+    references = backend.references(2)
+    first = client.submit(references, idempotency_key=group, reason="strike")
+    again = client.submit(references, idempotency_key=group, reason="strike")
+    assert again.id == first.id
+    with pytest.raises(IdempotencyConflict) as caught:
+        client.submit(references[:1], idempotency_key=group, reason="strike")
+    assert caught.value.code == "idempotency_conflict"
+    other = client.submit(references, reason="strike")
+    assert other.id != first.id
+
+
+def test_entries_are_counted(client: Client, backend) -> None:
+    one, two = backend.references(2)
+    job = client.submit([one, f" {one.lower()} ", two, "nonsense"], max_invalid=1)
+    assert (job.status.total, job.status.duplicates, job.status.invalid) == (3, 1, 1)
+    job.wait(WITHIN_S)
+    (result,) = [r for r in job.results("invalid")]
+    assert (result.reference.lower(), result.attempts, result.status) == ("nonsense", 0, None)
+
+
+def test_what_holds_no_reference_is_refused(client: Client) -> None:
+    with pytest.raises(InputError) as caught:
+        client.submit(["nonsense", "more"])
+    assert caught.value.status == 422
+
+
+def test_too_many_malformed_entries_are_refused(client: Client, backend) -> None:
+    references = [*backend.references(10), "one", "two"]
+    with pytest.raises(InputError):
+        client.submit(references, max_invalid=1)
+    with pytest.raises(InputError):
+        client.submit(references)
+    job = client.submit(references, max_invalid="20%", start_at=LATER)
+    job.abort()
+
+
+def test_a_deadline_that_is_past_is_refused(client: Client, backend) -> None:
+    with pytest.raises(InputError):
+        client.submit(backend.references(1), deadline=datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_a_job_is_held_until_its_time(client: Client, backend) -> None:
+    start_at = datetime.now(UTC) + timedelta(hours=2)
+    deadline = start_at + timedelta(hours=1)
+    job = client.submit(backend.references(1), start_at=start_at, deadline=deadline)
+    job.refresh()
+    assert job.state is JobState.HELD
+    assert job.status.start_at is not None
+    assert job.status.deadline is not None
+    assert abs(job.status.start_at - start_at) < timedelta(seconds=1)
+    assert abs(job.status.deadline - deadline) < timedelta(seconds=1)
+    job.abort()
+
+
+def test_a_wait_that_ends_first_hands_the_job_on(client: Client, backend) -> None:
+    job = client.submit(backend.references(1), start_at=timedelta(hours=2))
+    for within in (0, 1.2):
+        with pytest.raises(JobTimeout) as caught:
+            job.wait(within)
+        assert caught.value.job is job
+    job.abort()
+    assert (caught.value.job.wait(WITHIN_S)).state is JobState.ABORTED
+
+
+def test_a_job_is_paused_resumed_and_aborted(client: Client, backend) -> None:
+    references = backend.references(3)
+    job = client.submit(references, start_at=LATER)
+    assert (job.pause()).state is JobState.PAUSED
+    assert (job.pause()).state is JobState.PAUSED
+    assert (job.resume()).state is JobState.HELD
+    (job.abort()).wait(WITHIN_S)
+    assert job.state is JobState.ABORTED
+    assert {(r.reference, r.outcome) for r in job.results()} == {(one, Outcome.ABORTED) for one in references}
+    job.abort()
+    with pytest.raises(JobStateError) as caught:
+        job.pause()
+    assert (caught.value.code, caught.value.status) == ("job_state", 409)
+
+
+def test_a_job_that_is_none_is_told(client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.job("nosuchjob")
+
+
+def test_a_job_is_found_by_its_id(client: Client, backend) -> None:
+    job = client.submit(backend.references(1))
+    (client.job(job.id)).wait(WITHIN_S)
+    assert (job.refresh()).state is JobState.COMPLETED
+
+
+def test_jobs_are_listed_newest_first(client: Client, backend, group) -> None:
+    ids = [(client.submit([one], requested_by=group)).id for one in backend.references(3)]
+    assert [job.id for job in client.jobs(requested_by=group)] == ids[::-1]
+    assert [job.id for job in client.jobs(requested_by=group, state="held")] == []
+    since = datetime.now(UTC) + timedelta(hours=1)
+    assert [job.id for job in client.jobs(requested_by=group, since=since)] == []
+
+
+def test_an_account_that_is_none_is_refused(client: Client, backend) -> None:
+    with pytest.raises(InputError):
+        client.submit(backend.references(1), account="nowhere")
+
+
+def test_results_over_many_pages_come_once_each(client: Client, backend) -> None:
+    references = backend.made_up(4_500)
+    job = client.submit(references, start_at=LATER)
+    (job.abort()).wait(WITHIN_S)
+    found = [result.reference for result in job.results()]
+    assert len(found) == 4_500
+    assert set(found) == set(references)
+
+
+@pytest.mark.only("fake")
+def test_what_had_no_success_is_handed_in_again(client: Client, backend) -> None:
+    shipped = backend.references(2, "Manifested")
+    job = (client.submit([*backend.references(2), *shipped])).wait(WITHIN_S)
+    for again in (job.retry(), job.retry("manifested"), job.retry([Outcome.MANIFESTED])):
+        again.wait(WITHIN_S)
+        assert again.id != job.id
+        assert sorted([r.reference for r in again.results()]) == sorted(shipped)
+    with pytest.raises(InputError):
+        job.retry("failed")

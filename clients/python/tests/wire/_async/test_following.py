@@ -1,0 +1,163 @@
+"""A wait follows events, takes them up again where they are cut, and asks from time to time where there are none."""
+
+import json
+import time
+
+import pytest
+
+from cancellist_client import ApiError, AsyncClient, JobState, JobTimeout, ResultsGone
+from cancellist_client._async.job import AsyncJob
+
+EVENTS = {"Content-Type": "text/event-stream"}
+
+
+def document(state: str, **more) -> dict:
+    return {"job": "0abc", "state": state, "total": 2, "pending": 0, "in_flight": 0, "outcomes": {}, **more}
+
+
+def event(name: str, **fields) -> bytes:
+    return f"event: {name}\nid: e-1\ndata: {json.dumps(fields)}\n\n".encode()
+
+
+def job_of(client: AsyncClient) -> AsyncJob:
+    return AsyncJob(client._transport, "0abc", entry=None, status=None)
+
+
+def paths(scripted) -> list[str]:
+    return [asked.path for asked in scripted.asked]
+
+
+async def test_a_wait_follows_events(client: AsyncClient, scripted, answer) -> None:
+    blocks = (
+        event("snapshot", **document("running")),
+        b": alive\n\n",
+        event("change", job="0abc", outcomes={"cancelled": 1}),
+        event("end", **document("completed", outcomes={"cancelled": 2})),
+    )
+    scripted.answers = [answer(200, headers=EVENTS, blocks=blocks)]
+    job = await job_of(client).wait(10)
+    assert job.state is JobState.COMPLETED
+    assert job.status.outcomes == {"cancelled": 2}
+    assert paths(scripted) == ["/v1/jobs/0abc/events"]
+
+
+async def test_deltas_are_laid_over_the_document(client: AsyncClient, scripted, answer) -> None:
+    blocks = (
+        event("snapshot", **document("running", reason="strike")),
+        event("change", job="0abc", state="completed", outcomes={"cancelled": 2}),
+    )
+    scripted.answers = [answer(200, headers=EVENTS, blocks=blocks)]
+    job = await job_of(client).wait(10)
+    assert (job.state, job.status.reason) == ("completed", "strike")
+
+
+async def test_events_that_were_cut_are_taken_up_again(client: AsyncClient, scripted, answer) -> None:
+    begun = event("snapshot", **document("running"))
+    ended = event("end", **document("aborted"))
+    scripted.answers = [
+        *[answer(200, headers=EVENTS, blocks=(begun[:cut], begun[cut:], begun[:cut])) for cut in (3, 40, 70)],
+        answer(200, headers=EVENTS, blocks=(begun, ended)),
+    ]
+    assert (await job_of(client).wait(10)).state is JobState.ABORTED
+    assert paths(scripted) == ["/v1/jobs/0abc/events"] * 4
+
+
+@pytest.mark.parametrize("status", [404, 405, 406, 501, 200, None, 503, 429])
+async def test_without_events_it_asks_from_time_to_time(client: AsyncClient, scripted, answer, status) -> None:
+    scripted.answers = [
+        answer(status, {}),
+        answer(200, document("running")),
+        answer(200, document("running")),
+        answer(200, document("completed")),
+    ]
+    assert (await job_of(client).wait(20)).state is JobState.COMPLETED
+    assert paths(scripted) == ["/v1/jobs/0abc/events", *["/v1/jobs/0abc"] * 3]
+
+
+async def test_a_server_that_is_away_is_waited_for(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [answer(None), answer(None), answer(503), answer(429), answer(200, document("completed"))]
+    assert (await job_of(client).wait(20)).state is JobState.COMPLETED
+
+
+async def test_a_refusal_ends_the_wait(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [answer(404), answer(404)]
+    with pytest.raises(ApiError):
+        await job_of(client).wait(20)
+
+
+@pytest.mark.timed
+async def test_a_stream_that_falls_silent_does_not_prolong_the_wait(client: AsyncClient, scripted, answer) -> None:
+    begun = event("snapshot", **document("running"))
+    scripted.otherwise = lambda asked: (
+        answer(200, headers=EVENTS, blocks=(begun,), read=0)
+        if asked.path.endswith("events")
+        else answer(200, document("running"))
+    )
+    began = time.monotonic()
+    job = job_of(client)
+    with pytest.raises(JobTimeout) as caught:
+        await job.wait(2)
+    assert 2 <= time.monotonic() - began < 3
+    assert caught.value.job is job
+    assert "running after 2 seconds" in str(caught.value)
+
+
+def row(number: int) -> dict:
+    return {
+        "job": "0abc", "reference": f"EC-{number}", "outcome": "cancelled", "message": None, "status": 200,
+        "state": None, "attempts": 1, "at": "2026-11-29T01:02:03.004Z",
+    }  # fmt: skip
+
+
+def page(numbers: range, following: str | None, gone: int = 0) -> dict:
+    return {"results": [row(n) for n in numbers], "next": following, "complete": following is None, "gone": gone}
+
+
+async def test_pages_that_were_cut_are_asked_for_again(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [
+        answer(200, page(range(3), "c1")),
+        answer(None),
+        answer(503),
+        answer(200, page(range(3, 5), "c2")),
+        answer(None),
+        answer(200, page(range(5, 5), None)),
+    ]
+    found = [result async for result in job_of(client).results(["cancelled", "failed"])]
+    assert [result.reference for result in found] == [f"EC-{n}" for n in range(5)]
+    assert [asked.query.get("cursor") for asked in scripted.asked] == [None, "c1", "c1", "c1", "c2", "c2"]
+    assert {asked.query["outcome"] for asked in scripted.asked} == {"cancelled,failed"}
+    assert found[0].at.isoformat() == "2026-11-29T01:02:03.004000+00:00"
+
+
+async def test_results_of_a_job_that_goes_on_end_with_those_there_are(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [answer(200, page(range(2), "c1")), answer(200, page(range(0), "c1"))]
+    assert len([result async for result in job_of(client).results()]) == 2
+
+
+async def test_results_that_are_gone_are_told_of_after_the_others(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [answer(200, page(range(2), "c1", gone=7)), answer(200, page(range(2, 4), None, gone=7))]
+    found = []
+    with pytest.raises(ResultsGone, match="7 results"):  # noqa: PT012 - the others come before
+        async for result in job_of(client).results():
+            found.append(result.reference)  # noqa: PERF401 - it raises
+    assert found == [f"EC-{n}" for n in range(4)]
+
+
+async def test_all_pages_of_jobs_are_listed(client: AsyncClient, scripted, answer) -> None:
+    scripted.answers = [
+        answer(200, {"jobs": [document("running")], "next": "c1"}),
+        answer(200, {"jobs": [document("a_new_state")], "next": None}),
+    ]
+    found = [job async for job in client.jobs(state="running", since="2026-11-29T01:02:03Z")]
+    assert [job.state for job in found] == ["running", "a_new_state"]
+    assert scripted.asked[1].query == {"state": "running", "since": "2026-11-29T01:02:03Z", "cursor": "c1"}
+
+
+async def test_names_are_quoted(client: AsyncClient, scripted, answer) -> None:
+    scripted.otherwise = lambda _: answer(404)
+    for name in ("a/b", "../accounts", "a?b#c"):
+        with pytest.raises(ApiError):
+            await client.job(name)
+    assert [asked.path for asked in scripted.asked] == [
+        "/v1/jobs/a%2Fb", "/v1/jobs/..%2Faccounts", "/v1/jobs/a%3Fb%23c",
+    ]  # fmt: skip
