@@ -52,6 +52,18 @@ def test_how_long_a_limit_is_known_is_a_setting():
     ]
 
 
+@pytest.mark.parametrize(("told", "limit"), [(True, 4), (False, 1)])
+def test_a_first_overload_leaves_a_quarter_of_the_limit_where_it_may_be_a_rate(told, limit):
+    tally, state = Tally(), None
+    for at_ms, accepted, refused in ((0, 16, 0), (250, 4, 12), (300, 0, 8), (350, 0, 8)):
+        for _ in range(accepted):
+            tally.add(AttemptSignal(Signal.ACCEPTED, 80.0), references=10, size=10)
+        for _ in range(refused):
+            tally.add(AttemptSignal(Signal.REFUSED, 5.0, with_retry_after=told), references=10, size=10)
+        state = controller.step(state, {"a": tally.counters()}, 16, POLICY, T0 + at_ms, 0.5)
+    assert int(state.limit) == limit
+
+
 def test_a_rate_that_nobody_has_moved_for_a_minute_is_unknown():
     state = replace(begun(), pacing=Pacing(interval_us=5_000_000))
     assert controller.step(state, {}, 0, POLICY, T0 + 59_000, 0.5).interval_us == 5_000_000
