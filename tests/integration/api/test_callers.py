@@ -19,8 +19,10 @@ ROLES = {
     "GET /problems/{code}": None,
     "GET /readyz": None,
     "GET /v1/accounts": "read",
+    "GET /v1/events": "read",
     "GET /v1/jobs": "read",
     "GET /v1/jobs/{job}": "read",
+    "GET /v1/jobs/{job}/events": "read",
     "GET /v1/jobs/{job}/results": "read",
     "POST /v1/accounts/{account}/pause": "operate",
     "POST /v1/accounts/{account}/resume": "operate",
@@ -60,6 +62,11 @@ def ask(client: httpx.Client, route: str, job: str) -> httpx.Response:
             path.format(reference="EC-000-05D-1NS"), headers={"Content-Type": "application/json", "Prefer": "wait=0"},
             content=b'["EC-000-05D-1NS"]',
         )  # fmt: skip
+    if path.endswith("/events"):  # it goes on while somebody listens
+        with client.stream(method, path.format(job=job)) as answer:
+            if answer.is_error:
+                answer.read()
+            return answer
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
     return client.request(
         method, path.format(job=job, account="default", code="input"), content=body,

@@ -1,5 +1,6 @@
 """The description is whole: what it declares is taken and answered as declared, whatever is sent."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ CHECKS = (
     "ignored_auth",
 )  # fmt: skip
 EXAMPLES = 40
+ENDLESS = "/events$"
+"""Streams that go on while somebody listens: tests/integration/api/test_events.py has them."""
 
 
 def generated(api: Api, token: str, folder: Path) -> str:
@@ -22,7 +25,8 @@ def generated(api: Api, token: str, folder: Path) -> str:
     done = subprocess.run(
         [Path(sys.executable).parent / "schemathesis", "run", f"{api.url}/openapi.json", "--no-color",
          "--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS), "--seed", "7",
-         "--max-examples", str(EXAMPLES), "--phases", "coverage,fuzzing", "--continue-on-failure"],
+         "--max-examples", str(EXAMPLES), "--phases", "coverage,fuzzing", "--continue-on-failure",
+         "--exclude-path-regex", ENDLESS],
         cwd=folder, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -32,7 +36,8 @@ def generated(api: Api, token: str, folder: Path) -> str:
 def test_whatever_is_sent_the_answer_is_declared_and_no_fault_of_ours(api: Api, tmp_path: Path) -> None:
     said = generated(api, EVERY, tmp_path)
     operations = sum(map(len, api.description.document["paths"].values()))
-    assert f"Tested: {operations - 1}\n" in said, "all but the description itself, which schemathesis leaves out"
+    left_out = 1 + sum(bool(re.search(ENDLESS, path)) for path in api.description.document["paths"])
+    assert f"Tested: {operations - left_out}\n" in said, "all but the description itself, and streams without an end"
 
 
 def test_so_it_is_for_one_who_may_only_read(api: Api, tmp_path: Path) -> None:

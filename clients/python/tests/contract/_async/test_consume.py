@@ -84,7 +84,8 @@ async def test_a_batch_is_acknowledged_whole(client: AsyncClient, backend, group
         again += batch
     assert again[: len(seen[0])] == seen[0]
     assert references <= {r.reference for r in again}
-    assert [r async for r in client.consume(group, consumer="one", wait=backend.quiet_s)] == []
+    left = {r.reference async for r in client.consume(group, consumer="one", wait=backend.quiet_s)}
+    assert not references & left
 
 
 async def test_a_new_group_may_begin_with_what_comes_next(client: AsyncClient, backend, group) -> None:

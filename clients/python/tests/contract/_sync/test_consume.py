@@ -86,7 +86,8 @@ def test_a_batch_is_acknowledged_whole(client: Client, backend, group) -> None:
         again += batch
     assert again[: len(seen[0])] == seen[0]
     assert references <= {r.reference for r in again}
-    assert [r for r in client.consume(group, consumer="one", wait=backend.quiet_s)] == []
+    left = {r.reference for r in client.consume(group, consumer="one", wait=backend.quiet_s)}
+    assert not references & left
 
 
 def test_a_new_group_may_begin_with_what_comes_next(client: Client, backend, group) -> None:
