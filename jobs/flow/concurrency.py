@@ -269,9 +269,7 @@ def doubted(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> Concurrency
     limit >= doubted * limit before the decreases
     """
     limit = max(limiter.limit, policy.doubted * limiter.limit_before_decreases)
-    if limit == limiter.limit:
-        return limiter
-    return replace(limiter, limit=limit, refused_at=floor(limit) + 1)
+    return replace(limiter, limit=limit, refused_at=floor(limit) + 1) if limit > limiter.limit else limiter
 
 
 def enough(limiter: ConcurrencyState, limit: float) -> ConcurrencyState:
