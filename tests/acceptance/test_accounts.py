@@ -47,6 +47,7 @@ async def took_s(ledger: Ledger, job: str, within_s: float = 60) -> float:
     return (record.finished_at_ms - record.started_at_ms) / 1000
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "trouble",
     [

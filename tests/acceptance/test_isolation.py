@@ -139,7 +139,7 @@ async def test_two_identical_jobs_both_end_true_and_reads_do_not_starve_calls(va
         worker = valkey_stage.worker()
         outcomes: Counter[Outcome] = Counter()
         for job in jobs:
-            await ended(ledger, job, 60)
+            await ended(ledger, job, 120)
             outcomes += await agrees(valkey_stage, ledger, job, references, twice=True)
     refused = 20_000 - outcomes[Outcome.CANCELLED]
     assert refused > 9_500

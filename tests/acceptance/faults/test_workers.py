@@ -102,6 +102,7 @@ async def test_a_worker_that_is_stopped_ends_though_its_server_is_gone_for_good(
     assert await asyncio.to_thread(worker.end, timeout=35) == 0
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 async def test_a_lone_worker_whose_clock_is_an_hour_off_picks_up_work_at_once(valkey_rig: Rig, seconds: int) -> None:
     rig, references = valkey_rig, valkey_rig.platform.references(3_000)
