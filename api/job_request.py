@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.enqueue import Wanted
+from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
 from cancellist.jobs.parsing.documents import Hints
-from cancellist.jobs.parsing.shares import Limit, parse_limit
 from cancellist.jobs.times import parse_when_ms
 
 _MAX_TEXT: Final = 500
@@ -65,6 +65,13 @@ class JobOptions(BaseModel):
         None, description="malformed entries, as a number or a share such as 10%, above which the body is refused"
     )
 
+    max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
+        None, description="refused references, as a number or a share, above which the job halts"
+    )
+    max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
+        None, description="unconfirmed and failed references, likewise"
+    )
+
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
 
@@ -81,6 +88,8 @@ class JobOptions(BaseModel):
             deadline=self.deadline,
             start_at=self.start_at,
             idempotency_key=key or self.idempotency_key,
+            max_refused=self.max_refused,
+            max_unconfirmed=self.max_unconfirmed,
         )
 
     def limit(self, usual: Limit) -> Limit:

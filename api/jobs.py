@@ -176,10 +176,20 @@ async def pause(job: str, context: InContext, _: Operator) -> Any:
 
 @router.post("/{job}/resume", response_model=Job, responses=_OF_CONTROL)
 async def resume(job: str, context: InContext, _: Operator) -> Any:
-    """Lets a paused job go on."""
+    """Lets a paused or halted job go on."""
     account = (await records.get(context.ledger, job_id(job))).order.account
     per_call = context.options.of(account).configured.max_references_per_call
     _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
+    await drains.enqueue(context.ledger, account, names)
+    return await _shown(context, job_id(job))
+
+
+@router.post("/{job}/continue", response_model=Job, responses=_OF_CONTROL)
+async def continue_(job: str, context: InContext, _: Operator) -> Any:
+    """Lets a halted job go on: its limits of refused and unconfirmed references count from here on."""
+    account = (await records.get(context.ledger, job_id(job))).order.account
+    per_call = context.options.of(account).configured.max_references_per_call
+    _state, names = await control.continue_job(context.ledger, job_id(job), per_call)
     await drains.enqueue(context.ledger, account, names)
     return await _shown(context, job_id(job))
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from cancellist.jobs.access import Access, Token
 from cancellist.jobs.ledger.account_status import Configured
+from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import Limit
+from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -23,10 +24,12 @@ class AccountOptions:
     Attributes:
         configured: what `GET /v1/accounts` tells of it.
         pattern: what a reference looks like.
+        safeguards: what is asked of each of its jobs.
     """
 
     configured: Configured
     pattern: ReferencePattern
+    safeguards: Safeguards = NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from cancellist.jobs.model import JobState, Outcome, Priority
+from cancellist.jobs.safety.failure_stop import FailureKind
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
 
@@ -32,6 +33,18 @@ class Breaker(_Document):
     next_probe_at: Time
 
 
+class Halt(_Document):
+    """Why a job is halted."""
+
+    why: str = Field(description="the same in words")
+    counted: FailureKind = Field(description="what its limit counts")
+    limit: str = Field(description="the limit, a number or a share")
+    found: int = Field(description="how many were found")
+    results: int = Field(description="among how many results")
+    recent: bool = Field(description="these are its last results only")
+    at: Time
+
+
 class Job(_Document):
     """A job as it stands."""
 
@@ -57,6 +70,9 @@ class Job(_Document):
     start_at: Time | None
     idempotency_key: str | None
     intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
+    max_refused: list[str] = Field(description="limits of refused references, above which it halts")
+    max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")
+    halted: Halt | None = Field(description="why it is halted")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None

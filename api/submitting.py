@@ -13,11 +13,11 @@ from cancellist.jobs.ledger import enqueue, uploads
 from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Entries, Feed, Input
+from cancellist.jobs.limits import Limit
 from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.parsing.shares import Limit
 
 _IN_MEMORY: Final = 50_000
 _CACHE_KIB: Final = 8 * 1024
@@ -114,12 +114,13 @@ async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: In
         if upload and isinstance(source, Body):
             source.on_bytes = upload.renew
         request = enqueue.request_of(wanted, await ledger.now_ms())
-        submission = await enqueue.fill(ledger, request, entries)
+        own = context.options.of(wanted.account)
+        submission = await enqueue.fill(ledger, request, entries, own.safeguards)
         return await enqueue.seal(
             ledger,
             submission,
             request,
             entries,
             idempotency_keep_s=context.options.idempotency_keep_s,
-            per_call=context.options.of(wanted.account).configured.max_references_per_call,
+            per_call=own.configured.max_references_per_call,
         )

@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Final
 
 import typer
@@ -15,7 +16,8 @@ from cancellist.cli.standard_streams import ReaderGoneError
 
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
-    "results": "results", "explain": "explain", "pause": "control", "resume": "control", "abort": "control",
+    "results": "results", "explain": "explain", "pause": "control", "resume": "control",
+    "continue": "control", "abort": "control",
     "accounts": "accounts", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
@@ -59,7 +61,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     asked = arguments[0] if arguments else ""
     for name in [asked] if asked in COMMANDS else COMMANDS:
         module = import_module(f"cancellist.cli.commands.{COMMANDS[name]}")
-        app.command(cls=Command)(getattr(module, name))
+        app.command(name, cls=Command)(getattr(module, f"{name}_" if iskeyword(name) else name))
     return app
 
 

@@ -12,7 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cancellist.config.api_keys import as_key
 from cancellist.config.sources import expanded
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.safety.failure_stop import stop_of
+from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.jobs.times import parse_span_s
 
 SANDBOX_PORT = 8089
@@ -55,6 +58,11 @@ def _pattern(value: str) -> str:
         raise ValueError("has white space around it: remove it, since no reference has any")
     ReferencePattern(value)
     return value
+
+
+def _limit(value: Any) -> str:
+    parse_limit(str(value))
+    return str(value)
 
 
 def _object(value: Any) -> Any:
@@ -118,6 +126,19 @@ class AccountSettings(BaseModel):
     reference_pattern: Annotated[str, AfterValidator(_pattern)] = Field(
         DEFAULT_PATTERN, description="what counts as a reference, once trimmed and upper case"
     )
+
+    max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
+        None,
+        description="refused references, as a number or a share, above which a job halts; unset: no job halts for them",
+    )
+    max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
+        None, description="unconfirmed or failed references, likewise"
+    )
+
+    @property
+    def safeguards(self) -> Safeguards:
+        """What the account asks of each of its jobs."""
+        return Safeguards(stop_of(self.max_refused, self.max_unconfirmed))
 
     @property
     def host(self) -> str:

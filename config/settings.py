@@ -34,8 +34,8 @@ from cancellist.config.flow_settings import FlowSettings
 from cancellist.config.serve_settings import ServeSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT
-from cancellist.jobs.parsing.shares import parse_limit
 
 __all__ = [
     "LOCAL_SANDBOX",

@@ -93,6 +93,10 @@ class JobRequest:
     deadline_ms: int | None = None
     start_at_ms: int | None = None
     idempotency_key: str | None = None
+    max_refused: str | None = None
+    """The limit of refused references above which the job halts, such as `50` or `2.5%`."""
+    max_unconfirmed: str | None = None
+    """The same of unconfirmed ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,10 @@ class JobRecord:
         intake_entry: the intake entry that made it.
         samples: its progress over time, oldest first.
         idle_ms: how long its clock has stood still since the start.
-        paused_at_ms: when it was paused; None unless it is paused now.
+        paused_at_ms: when it was paused or halted; None unless it stands still now.
+        stop: the limits of its failure stop, its account's among them, packed (jobs/safety/failure_stop.py).
+        halted_at_ms: when it halted; None unless it is halted now.
+        halted_why: why it halted, packed (jobs/safety/failure_stop.py); None likewise.
     """
 
     id: str
@@ -181,6 +188,9 @@ class JobRecord:
     idle_ms: int = 0
     paused_at_ms: int | None = None
     intake_entry: str | None = None
+    stop: str = ""
+    halted_at_ms: int | None = None
+    halted_why: str | None = None
 
     @property
     def last_at_ms(self) -> int:

@@ -37,6 +37,7 @@ class Account:
     wording: SettingNames
     client: PlatformClient
     attempt: Attempt
+    stop: str
 
 
 async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
@@ -68,7 +69,7 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
     log.info(
         "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
     )
-    return Account(name, terms, policy, flow, settings.wording(name), client, attempt)
+    return Account(name, terms, policy, flow, settings.wording(name), client, attempt, own.safeguards.stop.packed())
 
 
 class KeyWatch:

@@ -18,11 +18,11 @@ from cancellist.jobs.ledger.drains import enqueue
 from cancellist.jobs.ledger.intake import Entry, SmallJob
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import Batch
-from cancellist.jobs.parsing.shares import parse_limit
 
 log = structlog.get_logger()
 
@@ -70,6 +70,7 @@ class Intake:
         own = {name: settings.of(name) for name in settings.account_names}
         self._accounts = frozenset(own)
         self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
+        self._safeguards = {name: account.safeguards for name, account in own.items()}
         self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
         self._most = parse_limit(settings.max_invalid)
@@ -212,7 +213,7 @@ class Intake:
             return
         await admit(self._ledger, sum(len(job.references) + len(job.invalid) for job in jobs))
         words, drains = await intake.seal_small(
-            self._ledger, account, jobs,
+            self._ledger, account, jobs, self._safeguards[account],
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
@@ -220,7 +221,7 @@ class Intake:
 
     async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
         await admit(self._ledger, taken.total)
-        submission = Submission(self._ledger, taken.order)
+        submission = Submission(self._ledger, taken.order, self._safeguards[taken.order.account])
         with Deduplicator() as deduplicator:
             for batch in taken.batches:
                 await submission.add(deduplicator.unique(batch.valid), batch.invalid)

@@ -29,6 +29,7 @@ class Served:
 
     terms: Terms
     policy: RetryPolicy
+    stop: str = ""
     deallocates: bool = False
 
 
@@ -92,6 +93,7 @@ class Sweep:
                 served.terms,
                 served.policy.call_timeout_s,
                 served.policy.max_attempts,
+                stop=served.stop,
                 deallocates=served.deallocates,
             )
             more = swept.more

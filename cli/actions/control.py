@@ -1,4 +1,4 @@
-"""What `cancellist pause`, `resume` and `abort` do."""
+"""What `cancellist pause`, `resume`, `continue` and `abort` do."""
 
 import sys
 
@@ -41,6 +41,14 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
             say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
         _show_job(seen, as_json=as_json)
     if gate.workers == 0:
+        say(wording.START_A_WORKER)
+
+
+def continue_(job: str, *, as_json: bool) -> None:
+    """Lets a halted job go on."""
+    seen = session.run(_continue_job(job))
+    _show_job(seen, as_json=as_json)
+    if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
 
 
@@ -91,6 +99,16 @@ async def _resume_job(job: str) -> Snapshot:
     async with session.ledger_of(settings) as opened:
         account = (await records.get(opened.ledger, job)).order.account
         _, names = await control.resume_job(opened.ledger, job, settings.of(account).max_references_per_call)
+        seen = await snapshots.look(opened.ledger, job)
+        await drains.enqueue(opened.ledger, account, names)
+        return seen
+
+
+async def _continue_job(job: str) -> Snapshot:
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        account = (await records.get(opened.ledger, job)).order.account
+        _, names = await control.continue_job(opened.ledger, job, settings.of(account).max_references_per_call)
         seen = await snapshots.look(opened.ledger, job)
         await drains.enqueue(opened.ledger, account, names)
         return seen

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, input_file
-from cancellist.cli.actions.exit_status import exit_status
+from cancellist.cli.actions.exit_status import HALTED, exit_status
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
@@ -20,9 +20,10 @@ from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Feed
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.limits import parse_limit
+from cancellist.jobs.model import JobState
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import parse_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
 
     try:
         with progress_view.view(err=True) as view:
-            seen = await progress_view.follow(opened, submitted.job, view)
+            seen = await progress_view.follow(opened, submitted.job, view, halted=True)
     except asyncio.CancelledError:
         say(f"job {submitted.job} goes on: `cancellist watch {submitted.job}` shows it, `cancellist abort "
             f"{submitted.job}` stops it")  # fmt: skip
@@ -147,6 +148,9 @@ async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:
     tables.show_outcomes(seen)
     if as_json:
         emit(_whole_document(submitted, seen))
+    if seen.record.state is JobState.HALTED:
+        say(wording.halted(seen.record))
+        return HALTED
     return exit_status(seen.outcomes)
 
 

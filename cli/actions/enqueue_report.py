@@ -21,8 +21,9 @@ async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Setti
         IdempotencyConflictError: the idempotency key is bound to other content.
         LedgerError: the server refuses the job.
     """
+    own = settings.of(wanted.account)
     try:
-        submission = await enqueue.fill(ledger, wanted, feed)
+        submission = await enqueue.fill(ledger, wanted, feed, own.safeguards)
     except asyncio.CancelledError:
         say("interrupted: nothing was handed in")
         raise
@@ -31,9 +32,13 @@ async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Setti
     except BaseException:
         await asyncio.shield(submission.discard())
         raise
-    per_call = settings.of(wanted.account).max_references_per_call
     submitted = await enqueue.seal(
-        ledger, submission, wanted, feed, idempotency_keep_s=settings.idempotency_keep, per_call=per_call
+        ledger,
+        submission,
+        wanted,
+        feed,
+        idempotency_keep_s=settings.idempotency_keep,
+        per_call=own.max_references_per_call,
     )
     if submitted.untold:
         say(f"job {submitted.job} is handed in; workers could not be woken and will find it later: {submitted.untold}")

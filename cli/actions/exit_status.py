@@ -1,8 +1,11 @@
 """The exit status of commands that wait for a job."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from cancellist.jobs.model import REFUSED, UNFINISHED, Outcome
+
+HALTED: Final = 5
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:

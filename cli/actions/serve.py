@@ -22,8 +22,8 @@ from cancellist.config.loading import load
 from cancellist.config.settings import Settings, is_loopback, log_format
 from cancellist.jobs.access import ALL, Token, digest_of
 from cancellist.jobs.errors import CancellistError, SettingsError
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import parse_limit
 
 log = structlog.get_logger()
 
@@ -131,13 +131,15 @@ def options_of(settings: Settings) -> ApiOptions:
     """What the settings say of the API."""
     facts = configured(settings)
     accounts = {
-        name: AccountOptions(facts[name], ReferencePattern(settings.of(name).reference_pattern))
-        for name in settings.account_names
+        name: AccountOptions(facts[name], ReferencePattern(own.reference_pattern), own.safeguards)
+        for name, own in ((name, settings.of(name)) for name in settings.account_names)
     }
     return ApiOptions(
         tokens=settings.tokens,
         accounts=accounts,
-        common=AccountOptions(facts_of(settings.of("")), ReferencePattern(settings.reference_pattern)),
+        common=AccountOptions(
+            facts_of(settings.of("")), ReferencePattern(settings.reference_pattern), settings.safeguards
+        ),
         max_invalid=parse_limit(settings.max_invalid),
         idempotency_keep_s=settings.idempotency_keep,
         limits=Limits(

@@ -1,4 +1,4 @@
-"""`cancellist pause`, `resume` and `abort`."""
+"""`cancellist pause`, `resume`, `continue` and `abort`."""
 
 from typing import Annotated
 
@@ -41,13 +41,23 @@ def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) 
 
 
 def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False) -> None:
-    """Resume a paused job or account.
+    """Resume a paused or halted job, or an account.
 
     Example: cancellist resume 6w4h0v2m1x3q
     """
     from cancellist.cli.actions import control
 
     control.resume(job, _of(job, account), as_json=as_json)
+
+
+def continue_(job: Job, as_json: _AsJson = False) -> None:
+    """Continue a halted job. Its limits of refused and unconfirmed references count from here on.
+
+    Example: cancellist continue 6w4h0v2m1x3q
+    """
+    from cancellist.cli.actions import control
+
+    control.continue_(job, as_json=as_json)
 
 
 def abort(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
-from cancellist.jobs.parsing.shares import parse_limit
 from cancellist.jobs.times import parse_when_ms
 
 _MAX_TEXT = 500
@@ -111,6 +111,19 @@ def enqueue(
         str | None,
         typer.Option(callback=_key, help="Enqueueing the same content again under this key returns the first job."),
     ] = None,
+    max_refused: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|P%",
+            callback=_limit,
+            help="Halt the job once more references than this are refused: a number, or a percentage of the results. "
+            "CANCELLIST_MAX_REFUSED holds beside it.",
+        ),
+    ] = None,
+    max_unconfirmed: Annotated[
+        str | None,
+        typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
@@ -129,13 +142,15 @@ def enqueue(
     Example: cancellist enqueue orders.json --column consignments.reference --dry-run
 
     Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
-    or aborted.
+    or aborted; 5 if the job halted, since too many were refused or are unconfirmed.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
     from cancellist.jobs.ledger.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
-    wanted = Wanted(account, reason, requested_by, priority, deadline, start_at, idempotency_key)
+    wanted = Wanted(
+        account, reason, requested_by, priority, deadline, start_at, idempotency_key, max_refused, max_unconfirmed
+    )
     raise typer.Exit(
         enqueue_files(
             Files(tuple(files), Hints(column, delimiter, not no_header, skip_lines), max_invalid),

@@ -162,12 +162,12 @@ def _footer(seen: Sequence[Snapshot]) -> Text:
     return text
 
 
-async def follow(opened: Opened, job: str, view: View) -> Snapshot:
-    """Shows a job until it has ended; returns its last snapshot."""
+async def follow(opened: Opened, job: str, view: View, *, halted: bool = False) -> Snapshot:
+    """Shows a job until it has ended; returns its last snapshot. `halted` says to stop too where the job halts."""
     while True:
         seen = await patiently(opened, lambda: snapshots.look(opened.ledger, job))
         view.show([seen])
-        if seen.record.state.ended:
+        if seen.record.state.ended or (halted and seen.record.state is JobState.HALTED):
             return seen
         await asyncio.sleep(LOOK_EVERY_S)
 

@@ -7,7 +7,8 @@ from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
-from cancellist.jobs.model import DONE, REFUSED, JobState, Outcome
+from cancellist.jobs.model import DONE, REFUSED, JobRecord, JobState, Outcome
+from cancellist.jobs.safety.failure_stop import halt_of
 from cancellist.jobs.times import rfc3339
 
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
@@ -132,6 +133,8 @@ def job_state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if record.state is JobState.HELD and record.order.start_at_ms:
         return f"held until {clock(record.order.start_at_ms)}"
+    if halt := halt_of(record):
+        return f"halted: {halt.words}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:
@@ -141,6 +144,17 @@ def job_state(snapshot: Snapshot) -> str:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
     return str(record.state)
+
+
+def halted(record: JobRecord) -> str:
+    """Returns why a job is halted, and what to do; empty where it is not."""
+    halt = halt_of(record)
+    if halt is None:
+        return ""
+    return (
+        f"job {record.id} is halted: {halt.words}. See why with `cancellist results {record.id}`; then "
+        f"`cancellist continue {record.id}` goes on, and `cancellist abort {record.id}` ends it"
+    )
 
 
 def took(snapshot: Snapshot) -> str:

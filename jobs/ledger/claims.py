@@ -98,6 +98,7 @@ class Claim:
         limit: calls in flight that were allowed, over all workers.
         urgent_out: urgent calls over all workers that were granted before and are not settled.
         give: slots that the drain should give back as they become free.
+        guarded: whether a job of the claim has a failure stop. The gate must be asked when its call starts.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Claim:
     limit: int
     urgent_out: int = 0
     give: int = 0
+    guarded: bool = False
 
     @property
     def urgent(self) -> bool:
@@ -244,11 +246,11 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
     gate, give, limit, urgent = (int(number) for number in reply[1:5])
     if reply[0] == b"wait":
         return Wait(int(reply[5]), reply[6].decode(), gate, limit, urgent, give)
-    slot, kind, score, server_ms, probe, size, delay_ms, under = reply[5:13]
-    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(13, len(reply), 2))
+    slot, kind, score, server_ms, probe, size, delay_ms, under, guarded = reply[5:14]
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(14, len(reply), 2))
     return Claim(
         ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
-        int(size), int(delay_ms), limit, urgent, give,
+        int(size), int(delay_ms), limit, urgent, give, bool(guarded),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Pause, resume and abort."""
+"""Pause, resume, continue and abort."""
 
 from cancellist.jobs.errors import JobStateError
 from cancellist.jobs.ledger import records
@@ -26,18 +26,32 @@ async def pause_account(ledger: Ledger, account: str) -> None:
 
 
 async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState, list[str]]:
-    """Resumes a paused job; returns its state and the drains to enqueue. Other jobs stay as they are.
+    """Resumes a paused or halted job; returns its state and the drains to enqueue. Other jobs stay as they are.
 
     Raises:
         UnknownJobError: no such job.
         JobStateError: the job has ended, or is being aborted.
     """
     record = await records.get(ledger, job)
-    reply = await ledger.run("resume", record.order.account, job, per_call)
+    reply = await ledger.run("resume", record.order.account, job, per_call, "")
     state = JobState(text(reply[0]))
     if state.ended or state is JobState.ABORTING:
         raise JobStateError(job, state, "resumed")
     return state, [text(name) for name in reply[1:]]
+
+
+async def continue_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState, list[str]]:
+    """Lets a halted job go on; its failure stop counts from here on. Returns its state and the drains to enqueue.
+
+    Raises:
+        UnknownJobError: no such job.
+        JobStateError: the job is not halted.
+    """
+    record = await records.get(ledger, job)
+    if record.state is not JobState.HALTED:
+        raise JobStateError(job, record.state, "continued: only a halted job can be")
+    reply = await ledger.run("resume", record.order.account, job, per_call, "1")
+    return JobState(text(reply[0])), [text(name) for name in reply[1:]]
 
 
 async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[str]:
@@ -45,7 +59,7 @@ async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[st
     from cancellist.jobs.ledger import flow_state  # noqa: PLC0415 - flow control, which nothing else here needs
 
     await flow_state.probe(ledger, account)
-    reply = await ledger.run("resume", account, "", per_call)
+    reply = await ledger.run("resume", account, "", per_call, "")
     return [text(name) for name in reply[1:]]
 
 

@@ -16,6 +16,7 @@ from cancellist.jobs.ledger.input_feed import Entries, Feed, Listed, Reading
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
+from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
 
@@ -30,6 +31,8 @@ class Wanted:
     deadline: str | None
     start_at: str | None
     idempotency_key: str | None
+    max_refused: str | None = None
+    max_unconfirmed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,12 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         deadline_ms=deadline_ms,
         start_at_ms=start_at_ms,
         idempotency_key=wanted.idempotency_key,
+        max_refused=wanted.max_refused,
+        max_unconfirmed=wanted.max_unconfirmed,
     )
 
 
-async def fill(ledger: Ledger, wanted: JobRequest, feed: Entries) -> Submission:
+async def fill(ledger: Ledger, wanted: JobRequest, feed: Entries, safeguards: Safeguards) -> Submission:
     """Puts all references of the inputs into a submission. Nothing is visible before it is sealed.
 
     After an error nothing of it is left.
@@ -105,7 +110,7 @@ async def fill(ledger: Ledger, wanted: JobRequest, feed: Entries) -> Submission:
         InputError: an input cannot be used.
         LedgerError: the server cannot take the references.
     """
-    submission = Submission(ledger, wanted)
+    submission = Submission(ledger, wanted, safeguards)
     try:
         async with aclosing(feed.batches()) as batches:
             async for references, invalid in batches:

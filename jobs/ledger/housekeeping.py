@@ -48,15 +48,17 @@ async def sweep(
     call_timeout_s: float,
     max_attempts: int = 8,
     *,
+    stop: str = "",
     deallocates: bool = False,
 ) -> Swept:
     """Sweeps an account once. Several workers may sweep at the same time.
 
+    `stop` is the failure stop of all its jobs, packed: the ledger adds it to every job that is handed in from now on.
     `deallocates` says that the account's calls begin with a deallocation, so a dead worker may have made one.
     """
     document = {
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
-        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
+        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call, "stop": stop,
     }  # fmt: skip
     if deallocates:
         document["deallocates"] = 1

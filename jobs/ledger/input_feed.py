@@ -9,10 +9,10 @@ from typing import Final, Protocol, Self
 from cancellist.jobs import option_names
 from cancellist.jobs.errors import InputError, NoReferencesError
 from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.documents import FORMS, Hints, Reader
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry, RawBatch, classify
-from cancellist.jobs.parsing.shares import Limit
 
 LISTED: Final = 20
 """Malformed entries that are listed; the rest is only counted."""

@@ -19,6 +19,7 @@ from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import size
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 _KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000
 _KEPT_FIELDS = 50
@@ -157,7 +158,13 @@ async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> Non
 
 
 async def seal_small(
-    ledger: Ledger, account: str, jobs: Sequence[SmallJob], *, idempotency_keep_s: float, per_call: int
+    ledger: Ledger,
+    account: str,
+    jobs: Sequence[SmallJob],
+    safeguards: Safeguards = NONE,
+    *,
+    idempotency_keep_s: float,
+    per_call: int,
 ) -> tuple[list[str], list[str]]:
     """Makes many small jobs of one account in one script; returns a word for each job, and the drains to enqueue.
 
@@ -167,7 +174,7 @@ async def seal_small(
     drains: list[str] = []
     while "clash" in answers:
         clashing = [n for n, answer in enumerate(answers) if answer == "clash"]
-        documents = [_document(jobs[n]) for n in clashing]
+        documents = [_document(jobs[n], safeguards) for n in clashing]
         reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
         named = int(reply[0])
         drains += [word.decode() for word in reply[1 : 1 + named]]
@@ -176,13 +183,13 @@ async def seal_small(
     return answers, drains
 
 
-def _document(job: SmallJob) -> bytes:
+def _document(job: SmallJob, safeguards: Safeguards) -> bytes:
     content = Content(job.order)
     content.add(job.references, job.invalid)
     document: dict[str, Any] = {
         "entry": job.entry,
         "job": new_job_id(),
-        "fields": order_fields(job.order),
+        "fields": order_fields(job.order, safeguards),
         "calls": [pack_fresh(chunk) for chunk in pack(job.references)],
         "invalid": [pack_invalid(entry) for entry in job.invalid],
         "total": len(job.references) + len(job.invalid),

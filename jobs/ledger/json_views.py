@@ -5,7 +5,8 @@ from typing import Any
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
-from cancellist.jobs.model import Result
+from cancellist.jobs.model import JobRecord, Result
+from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
 from cancellist.jobs.times import rfc3339
 
 
@@ -35,6 +36,9 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "start_at": rfc3339(order.start_at_ms),
         "idempotency_key": order.idempotency_key,
         "intake_entry": record.intake_entry,
+        "max_refused": _limits(record, FailureKind.REFUSED),
+        "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
+        "halted": halt_view(record),
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
@@ -46,6 +50,27 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "calls_in_flight": gate.calls_in_flight,
         "workers": gate.workers,
     }
+
+
+def halt_view(record: JobRecord) -> dict[str, Any] | None:
+    """Why a job is halted, as JSON; null where it is not."""
+    halt = halt_of(record)
+    if halt is None:
+        return None
+    return {
+        "why": halt.words,
+        "counted": halt.kind,
+        "limit": str(halt.limit),
+        "found": halt.found,
+        "results": halt.results,
+        "recent": halt.recent,
+        "at": rfc3339(halt.at_ms),
+    }
+
+
+def _limits(record: JobRecord, kind: FailureKind) -> list[str]:
+    """The limits of a job's failure stop, such as `50` and `5%`."""
+    return [limit for which, _, limit in (word.partition(":") for word in record.stop.split()) if which == kind]
 
 
 def breaker_view(gate: AccountGate) -> dict[str, Any] | None:

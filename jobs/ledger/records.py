@@ -10,6 +10,7 @@ from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRecord, JobRequest, JobSta
 from cancellist.jobs.progress.eta import PauseHistory
 
 _OUTCOME = "outcome:"
+_STANDING = frozenset({JobState.PAUSED, JobState.HALTED})
 _MOST_RIVALS = 100
 _MOST_LATER = 100
 _MOST_FINISHED = 1000
@@ -166,8 +167,11 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         finished_at_ms=_int(h.get("finished_at")),
         samples=_samples(h),
         idle_ms=_int(h.get("idle")) or 0,
-        paused_at_ms=_int(h.get("paused_at")) if h["state"] == JobState.PAUSED else None,
+        paused_at_ms=_int(h.get("paused_at")) if h["state"] in _STANDING else None,
         intake_entry=h.get("entry"),
+        stop=h.get("stop", ""),
+        halted_at_ms=_int(h.get("halted_at")) if h["state"] == JobState.HALTED else None,
+        halted_why=h.get("halted_why") if h["state"] == JobState.HALTED else None,
     )
 
 

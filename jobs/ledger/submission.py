@@ -21,6 +21,7 @@ from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 BATCH = 2000
 """References in one script."""
@@ -59,8 +60,8 @@ def new_job_id() -> str:
     return job_id(time.time_ns() // 1_000_000, _serials.next())
 
 
-def order_fields(order: JobRequest) -> dict[str, str | int]:
-    """The stored fields of a job that come from its request."""
+def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | int]:
+    """The stored fields of a job that come from its request, and from the safeguards of its account."""
     fields: dict[str, str | int | None] = {
         "priority": order.priority.value,
         "class": order.priority.rank,
@@ -69,6 +70,7 @@ def order_fields(order: JobRequest) -> dict[str, str | int]:
         "deadline": order.deadline_ms,
         "start_at": order.start_at_ms,
         "idempotency_key": order.idempotency_key,
+        "stop": safeguards.stop_of(order).packed() or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -87,6 +89,8 @@ class Content:
 
     def __init__(self, order: JobRequest) -> None:
         purpose = [order.account, order.priority.value, order.reason, order.requested_by]
+        if order.max_refused or order.max_unconfirmed:
+            purpose += [order.max_refused, order.max_unconfirmed]
         self._references = hashlib.sha256(orjson.dumps(purpose))
         self._malformed = hashlib.sha256()
 
@@ -106,9 +110,10 @@ class Content:
 class Submission:
     """One job on its way into the ledger. Nothing of it is visible before `seal` answers."""
 
-    def __init__(self, ledger: Ledger, order: JobRequest) -> None:
+    def __init__(self, ledger: Ledger, order: JobRequest, safeguards: Safeguards = NONE) -> None:
         self._ledger = ledger
         self._order = order
+        self._safeguards = safeguards
         self._content = Content(order)
         self._nonce = f"{random.getrandbits(64):016x}"
         self.job = new_job_id()
@@ -206,7 +211,7 @@ class Submission:
         self._number += 1
         fields: list[str | int] = []
         if self._number == 1:
-            fields = [part for pair in order_fields(self._order).items() for part in pair]
+            fields = [part for pair in order_fields(self._order, self._safeguards).items() for part in pair]
         pieces = [pack_fresh(chunk) for chunk in chunks]
         count = sum(chunk.count(NEWLINE) + 1 for chunk in chunks)
         head = (self._nonce, self._number, count, len(invalid), len(fields) // 2)

@@ -13,11 +13,11 @@ from typing import Final
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.escaping import shown
+from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
-from cancellist.jobs.parsing.shares import Limit
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
 MAX_BYTES: Final = 64_000_000
@@ -27,8 +27,11 @@ MAX_REASON: Final = 500
 
 _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
-    {_REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key"}
-)
+    {
+        _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
+        "max_refused", "max_unconfirmed",
+    }
+)  # fmt: skip
 _MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
 _SHOWN: Final = 60
@@ -109,7 +112,18 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
         deadline_ms=deadline_ms,
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
+        max_refused=_limit("max_refused", fields.get("max_refused")),
+        max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
     )
+
+
+def _limit(name: str, text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        return str(parse_limit(text))
+    except ValueError as error:
+        raise MalformedEntryError(f"field {name!r}: {shown(str(error))}") from None
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:

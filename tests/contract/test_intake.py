@@ -10,6 +10,7 @@ from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.safeguards import NONE
 from tests.contract.intake_steps import hand_in, large, left_over, read, rejected, seal, small
 from tests.contract.steps import (
     A,
@@ -153,7 +154,7 @@ async def test_the_same_script_sent_twice_makes_one_job_each(ledger):
     for n in range(3):
         await hand_in(ledger, references=f"r{n}")
     jobs = [small(e, refs(1, n)) for n, e in enumerate(await read(ledger))]
-    documents = [intake._document(job) for job in jobs]
+    documents = [intake._document(job, NONE) for job in jobs]
     first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
     again = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
     assert first[-3:] == again[-3:] == [b"sealed"] * 3
@@ -167,7 +168,7 @@ async def test_a_script_sent_twice_answers_the_same_for_keys_that_were_bound_bef
         await hand_in(ledger, references="x")
     one, two = await read(ledger)
     documents = [
-        intake._document(job)
+        intake._document(job, NONE)
         for job in (small(one, refs(5), idempotency_key="k"), small(two, refs(6), idempotency_key="k"))
     ]
     first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)

@@ -7,6 +7,7 @@ from cancellist.jobs.flow.batch_size import Listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
+from cancellist.jobs.model import DONE
 from cancellist.jobs.responses.steps import WriteResult
 
 
@@ -50,6 +51,12 @@ class AttemptResult:
     def leaves(self) -> bool:
         """Whether some of its references need another call or read."""
         return any(not isinstance(share.step, WriteResult) for shares in self.parts for share in shares)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether a result of it counts for a failure stop."""
+        steps = (share.step for shares in self.parts for share in shares)
+        return any(isinstance(step, WriteResult) and step.outcome not in DONE for step in steps)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
         """The settlement of its claim. The slot rests or is given back, unless the next call is to `keep` it."""

@@ -157,7 +157,7 @@ class Drain:
                 left = ended is not None and ended.leaves
                 self._urgent.end(claim, left=left)
                 first = left and claim.urgent and not self._staging.urgent
-                chained = ended and ended.chains and not first
+                chained = ended and ended.chains and not first and not (claim.guarded and ended.falls_short)
                 successor = await self._successor(slot, began_at) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:
@@ -201,7 +201,7 @@ class Drain:
 
     async def _may_send(self, claim: Claim) -> bool:
         """Whether a request may be sent: the gate has not moved since the claim, and the lease holds."""
-        return await self._gate.stands(claim.gate) and self._leases.may_send(claim.id)
+        return await self._gate.stands(claim.gate, ask=claim.guarded) and self._leases.may_send(claim.id)
 
     async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:
         """The result of a call; None where it must not be settled: the claim passes and is taken over as maybe sent."""

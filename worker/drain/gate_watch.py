@@ -60,8 +60,13 @@ class GateWatch:
             await self.ask()
         return self.fresh
 
-    async def stands(self, version: int) -> bool:
-        """Whether the gate still has this version for sure; waits only briefly for the server."""
+    async def stands(self, version: int, *, ask: bool = False) -> bool:
+        """Whether the gate still has this version for sure; waits only briefly for the server.
+
+        `ask` says that no earlier answer will do, so that no call starts once a job has halted.
+        """
+        if ask:
+            self.doubt()
         if not self.fresh:
             await asyncio.wait({self._spawn(self.ask())}, timeout=FRESH_S)
         return self.fresh and version == self.version

@@ -5,7 +5,7 @@
 -- Keeps  references that may have been sent are read before they get a result; aborting again changes nothing.
 local id = ARGV[3]
 local state = call('HGET', K.job(id), 'state')
-if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' then
+if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' or state == 'halted' then
   order.leave_all(id)
   call('HSET', K.job(id), 'state', 'aborting')
   call('ZREM', K.held, id)

@@ -12,11 +12,12 @@
 --         per_call     references a call; search: how the largest batch is searched for after a 413 (batch_limit.lua)
 --         linger       how long a part-filled call waits; lease: how long the claim holds
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
---         claimed under, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
+--         claimed under, guarded, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
 --         gate          the gate's version now; claimed under: its version at the first grant of this claim
 --         give          slots that should be given back as they become free: another drain has too few, or the limit
 --         fell limit         calls in flight allowed now; urgent: other urgent calls that are granted and not settled
 --         probe         1 for a call that shows whether an open breaker may close
+--         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start
 --         size          references of a full call now; delay: ms until the call's rate token is due
 --         ms            when to ask again, -1 where nothing is due
 --         why           'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a late copy of a

@@ -1,8 +1,9 @@
--- Resumes a paused job, or the whole account.
+-- Resumes a paused or halted job, or the whole account.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
--- ARGV  1 prefix  2 account  3 job, or '' for the account  4 references a call
+-- ARGV  1 prefix  2 account  3 job, or '' for the account  4 references a call  5 '1' only if it is halted
 -- Answer  {the present state, '' for an unknown job, drain, ...}: the drains to enqueue
--- Keeps  a paused job returns to its state before: held until its start, running if it had begun, else queued.
+-- Keeps  a job returns to its state before: held until its start, running if it had begun, else queued. The failure
+--        stop of a halted job counts from here on. Jobs stay halted when their account is resumed.
 local answer
 if ARGV[3] == '' then
   local since = call('HGET', K.state, 'paused')
@@ -14,7 +15,8 @@ else
   local id = ARGV[3]
   local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at')
   local state = h[1] or ''
-  if state == 'paused' then
+  if state == 'halted' or (state == 'paused' and ARGV[5] ~= '1') then
+    if state == 'halted' then stop.forgive(id) end
     state = h[3] and 'running' or 'queued'
     if not h[3] and h[2] and tonumber(h[2]) > NOW then state = 'held' end
     call('HSET', K.job(id), 'state', state)

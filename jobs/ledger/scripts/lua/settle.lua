@@ -149,7 +149,7 @@ local function settle(parts)
       end
     end
     result.sample(id)
-    job.finish_when_done(id)
+    if not job.finish_when_done(id) then stop.check(id) end
   end
 end
 

@@ -8,9 +8,10 @@ local function slot_wait()
   return first and math.max(1, math.min(LIMIT_WAIT_MS, tonumber(first) - NOW)) or 1
 end
 
--- Takes up to `want` references of the given kind, in the order of the queue.
+-- Takes up to `want` references of the given kind, in the order of the queue. Answers the parts, their references,
+-- their score, and 1 where one of their jobs has a failure stop.
 local function take(kind, want)
-  local parts, count, score, passed = {}, 0, nil, 0
+  local parts, count, score, passed, guarded = {}, 0, nil, 0, nil
   while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
     local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
     if not head[1] then break end
@@ -32,21 +33,21 @@ local function take(kind, want)
       call('HINCRBY', jk, kind, -p.c)
       order.enter(id, kind)
       call('HINCRBY', jk, 'claimed', p.c)
-      if call('HGET', jk, 'state') == 'queued' then
-        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
-      end
+      local h = call('HMGET', jk, 'state', 'stop')
+      if h[1] == 'queued' then call('HSET', jk, 'state', 'running', 'started_at', ms(NOW)) end
+      guarded = guarded or h[2] and 1
       parts[#parts + 1] = id
       parts[#parts + 1] = piece.encode(p)
       count = count + p.c
       score = score or head[2]
     end
   end
-  return parts, count, score
+  return parts, count, score, guarded
 end
 
 -- Takes the next group. Its pieces whose job may not run now stay, and wait for their job.
 local function take_group()
-  local parts, count = {}, 0
+  local parts, count, guarded = {}, 0, nil
   while count == 0 do
     local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
     local g = head[1]
@@ -60,6 +61,7 @@ local function take_group()
         elseif order.runnable(call('HGET', K.job(id), 'state'), 'calls') then
           local p = group.take(id, field)
           call('HINCRBY', K.job(id), 'claimed', p.c)
+          guarded = guarded or call('HEXISTS', K.job(id), 'stop') == 1 and 1 or nil
           parts[#parts + 1] = id
           parts[#parts + 1] = piece.encode(p)
           count = count + p.c
@@ -70,7 +72,7 @@ local function take_group()
     end
     call('ZREM', K.alone, g)
     if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
-    if count > 0 then return parts, count, head[2] end
+    if count > 0 then return parts, count, head[2], guarded end
   end
 end
 
@@ -86,7 +88,7 @@ end
 -- The next kind of work, or the time to wait. The higher class goes first. Within a class reads take at most half of
 -- the limit while calls wait. An urgent read goes to the first caller with a slot and is not staged; but while a job
 -- has more urgent reads than there are slots, each lane stages one, so that no lane waits for the ledger between two
--- reads.
+-- reads. Reads of a job with a failure stop go before all calls of their class: what they find may halt it.
 local function choose(ask, slot)
   local h = call('HMGET', K.state, 'reads_out', 'calls_ready', 'part_since', 'last_kind')
   local reads = call('ZCARD', K.reads) > 0
@@ -115,6 +117,7 @@ local function choose(ask, slot)
   end
   local most = math.max(1, math.floor(ask.limit / 2))
   if ask.limit == 1 and h[4] == 'reads' then most = 0 end
+  if reads and calls and order.first_is_guarded('reads') then most = ask.limit end
   if reads and (not calls or tonumber(h[1] or 0) < most) then return 'reads', 0 end
   if alone then return 'alone', 0 end
   if ready > 0 then return 'calls', 0 end

@@ -23,6 +23,12 @@ function order.ready_first(kind)
   return head and tonumber(call('HGET', K.job(string.sub(head, 15)), kind) or 0) or 0
 end
 
+-- Whether the first job has a failure stop.
+function order.first_is_guarded(kind)
+  local head = call('ZRANGE', K[kind], 0, 0)[1]
+  return head and call('HEXISTS', K.job(string.sub(head, 15)), 'stop') == 1
+end
+
 function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
 
 -- Whether references of a job in this state may be claimed.

@@ -36,6 +36,7 @@ function seal.enter(id, h)
   local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
   unreserve(id)
+  stop.join(id)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
   if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
   if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end

@@ -1,4 +1,4 @@
-"""The limit of malformed entries: a number or a share."""
+"""A limit of what may go wrong: a number or a share."""
 
 import re
 from dataclasses import dataclass

@@ -1,0 +1,98 @@
+-- The failure stop: halts a job of which too many references were refused, or are unconfirmed. Only final results count,
+-- and settle.lua counts them, so that the counts are exact over all workers (jobs/safety/failure_stop.py has the rule in
+-- words). Fields of a job with a stop:
+--   stop         its limits, and in the account's state those of all its jobs: "refused:50 refused:5% unconfirmed:10"
+--   stop_seen    the counts at the last look: "results refused unconfirmed"
+--   stop_from    the counts at which somebody continued the job
+--   stop_window  the last results in buckets, oldest first: "results:refused:unconfirmed ..."
+--   halted_at, halted_why   when it halted (ms), and "WHICH LIMIT FOUND RESULTS PLACE": the count of failures among so
+--                many results, of the 'job' or of the 'window' of its last results
+local stop = {}
+local LEAST, BUCKET, BUCKETS = 50, 100, 10
+
+local function counts_of(text)
+  local n, r, u = string.match(text or '0 0 0', '(%d+) (%d+) (%d+)')
+  return { results = tonumber(n), refused = tonumber(r), unconfirmed = tonumber(u) }
+end
+
+-- Adds what is new to the newest bucket; answers the sums over all kept buckets, and the packed buckets.
+local function windowed(packed, new)
+  local buckets, sums, out = {}, { results = 0, refused = 0, unconfirmed = 0 }, {}
+  for n, r, u in string.gmatch(packed or '', '(%d+):(%d+):(%d+)') do
+    buckets[#buckets + 1] = { results = tonumber(n), refused = tonumber(r), unconfirmed = tonumber(u) }
+  end
+  local newest = buckets[#buckets]
+  if not newest or newest.results >= BUCKET then
+    newest = { results = 0, refused = 0, unconfirmed = 0 }
+    buckets[#buckets + 1] = newest
+    if #buckets > BUCKETS then table.remove(buckets, 1) end
+  end
+  for name, value in pairs(new) do newest[name] = newest[name] + value end
+  for i, b in ipairs(buckets) do
+    for name, value in pairs(b) do sums[name] = sums[name] + value end
+    out[i] = b.results .. ':' .. b.refused .. ':' .. b.unconfirmed
+  end
+  return sums, table.concat(out, ' ')
+end
+
+local function share_passed(found, of, percent) return of >= LEAST and found * 100 > percent * of end
+
+-- The first limit that is passed, as the text of `halted_why`; nil where none is.
+local function passed(limits, since, recent, total)
+  for which, limit in string.gmatch(limits, '(%a+):(%S+)') do
+    local percent, found = tonumber(string.match(limit, '^(.+)%%$')), since[which]
+    local words = which .. ' ' .. limit .. ' '
+    if not percent then
+      if found > tonumber(limit) then return words .. found .. ' ' .. since.results .. ' job' end
+    elseif share_passed(found, since.results, percent) or found * 100 > percent * total then
+      return words .. found .. ' ' .. since.results .. ' job'
+    elseif share_passed(recent[which], recent.results, percent) then
+      return words .. recent[which] .. ' ' .. recent.results .. ' window'
+    end
+  end
+  return nil
+end
+
+-- Adds the account's limits, which its workers have noted, to those that the job was handed in with: so no way in
+-- passes them by.
+function stop.join(id)
+  local own, account = call('HGET', K.job(id), 'stop') or '', call('HGET', K.state, 'stop')
+  if not account then return end
+  for limit in string.gmatch(account, '%S+') do
+    if not string.find(' ' .. own .. ' ', ' ' .. limit .. ' ', 1, true) then own = own .. (own == '' and '' or ' ') .. limit end
+  end
+  call('HSET', K.job(id), 'stop', own)
+end
+
+-- Looks at the results of a job, and halts it where a limit is passed and references are left. Its queued references
+-- stay; calls in flight end and are counted.
+function stop.check(id)
+  local jk = K.job(id)
+  local h = call('HMGET', jk, 'stop', 'state', 'stop_seen', 'stop_from', 'stop_window', 'total', 'outcome:cancelled',
+    'outcome:already_cancelled', 'outcome:manifested', 'outcome:not_found', 'outcome:rejected', 'outcome:unconfirmed',
+    'outcome:failed')
+  if not h[1] then return end
+  local now = { refused = 0, unconfirmed = 0 }
+  for i = 9, 11 do now.refused = now.refused + tonumber(h[i] or 0) end
+  for i = 12, 13 do now.unconfirmed = now.unconfirmed + tonumber(h[i] or 0) end
+  now.results = tonumber(h[7] or 0) + tonumber(h[8] or 0) + now.refused + now.unconfirmed
+  local seen, from, new, since = counts_of(h[3]), counts_of(h[4]), {}, {}
+  for name, value in pairs(now) do new[name], since[name] = value - seen[name], value - from[name] end
+  if new.results == 0 then return end
+  local recent, packed = windowed(h[5], new)
+  call('HSET', jk, 'stop_seen', now.results .. ' ' .. now.refused .. ' ' .. now.unconfirmed, 'stop_window', packed)
+  if h[2] ~= 'running' and h[2] ~= 'queued' and h[2] ~= 'paused' then return end
+  local why = passed(h[1], since, recent, tonumber(h[6]) - from.results)
+  if not why then return end
+  order.leave_all(id)
+  if h[2] ~= 'paused' then call('HSET', jk, 'paused_at', ms(NOW)) end
+  call('HSET', jk, 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
+  call('HINCRBY', K.state, 'gate', 1)
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+end
+
+-- Lets a halted job begin to count anew.
+function stop.forgive(id)
+  call('HSET', K.job(id), 'stop_from', call('HGET', K.job(id), 'stop_seen') or '0 0 0')
+  call('HDEL', K.job(id), 'stop_window', 'halted_at', 'halted_why')
+end

@@ -1,0 +1,103 @@
+"""The failure stop: a job halts once too many of its references were refused, or are unconfirmed.
+
+A limit is a number or a share. A number bounds the failures of the whole job. A share is passed where, among the final
+results, more than that share are failures
+
+- over the whole job, once it has 50 results;
+- over its last 1,000 results or so, once there are 50 of them;
+- or so many that the share of all its references is passed, whatever comes.
+
+`manifested`, `not_found` and `rejected` are refused; `unconfirmed` and `failed` are unconfirmed. Malformed entries,
+and what expired or was aborted, do not count: the platform said nothing of them. The ledger counts
+(lua/shared/failure_stop.lua).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cancellist.jobs.limits import Limit, parse_limit
+from cancellist.jobs.model import JobRecord
+
+
+class FailureKind(StrEnum):
+    """What a limit counts."""
+
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureStop:
+    """The limits of one job. It halts where any of them is passed; without limits it never does."""
+
+    refused: tuple[Limit, ...] = ()
+    unconfirmed: tuple[Limit, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.refused or self.unconfirmed)
+
+    def joined(self, other: "FailureStop") -> "FailureStop":
+        """Both stops as one. So a request can only tighten what its account has set."""
+        return FailureStop(_each_once(self.refused, other.refused), _each_once(self.unconfirmed, other.unconfirmed))
+
+    def packed(self) -> str:
+        """As the ledger stores it; empty without limits."""
+        return " ".join(f"{kind}:{limit}" for kind, limit in self._limits())
+
+    def _limits(self) -> Iterator[tuple[FailureKind, Limit]]:
+        for kind, limits in ((FailureKind.REFUSED, self.refused), (FailureKind.UNCONFIRMED, self.unconfirmed)):
+            for limit in limits:
+                yield kind, limit
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why and when a job halted.
+
+    Attributes:
+        kind: what was counted.
+        limit: the limit that was passed.
+        found: the failures.
+        results: the results among which they were found.
+        recent: whether these are the job's last results only, else all of them.
+        at_ms: when, by the server's clock.
+    """
+
+    kind: FailureKind
+    limit: Limit
+    found: int
+    results: int
+    recent: bool
+    at_ms: int
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        among = f"the last {self.results:,} results" if self.recent else f"{self.results:,} results"
+        return f"{self.found:,} of {among} are {self.kind}, more than the limit of {self.limit}"
+
+
+def halt_of(record: JobRecord) -> Halt | None:
+    """Why a job is halted; None where it is not."""
+    if record.halted_why is None or record.halted_at_ms is None:
+        return None
+    kind, limit, found, results, place = record.halted_why.split()
+    return Halt(FailureKind(kind), parse_limit(limit), int(found), int(results), place == "window", record.halted_at_ms)
+
+
+def stop_of(max_refused: str | None, max_unconfirmed: str | None) -> FailureStop:
+    """The stop that two texts such as `50` or `2.5%` mean; None and an empty text set no limit.
+
+    Raises:
+        ValueError: a text is no limit.
+    """
+    return FailureStop(_parsed(max_refused), _parsed(max_unconfirmed))
+
+
+def _parsed(text: str | None) -> tuple[Limit, ...]:
+    return (parse_limit(text),) if text else ()
+
+
+def _each_once(*limits: Iterable[Limit]) -> tuple[Limit, ...]:
+    return tuple(dict.fromkeys(limit for several in limits for limit in several))

@@ -1,0 +1,30 @@
+"""What an account asks of every job that is handed in for it, whichever way it comes."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from cancellist.jobs.model import JobRequest
+from cancellist.jobs.safety.failure_stop import FailureStop, stop_of
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguards:
+    """The safeguards of one account.
+
+    Attributes:
+        stop: the failure stop of each of its jobs. A request can add limits, and take none away.
+    """
+
+    stop: FailureStop = field(default_factory=FailureStop)
+
+    def stop_of(self, order: JobRequest) -> FailureStop:
+        """The failure stop of a job that is asked for.
+
+        Raises:
+            ValueError: one of its limits is none.
+        """
+        return stop_of(order.max_refused, order.max_unconfirmed).joined(self.stop)
+
+
+NONE: Final = Safeguards()
+"""Those of an account that has set none."""

@@ -1,0 +1,51 @@
+"""The failure stop over HTTP, whichever way references come."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api import OF_ROLE, WITHIN_S, Api
+
+
+def halted(client: httpx.Client, job: str) -> dict[str, Any]:
+    """The job, once it has halted."""
+    deadline = time.monotonic() + WITHIN_S
+    while (seen := client.get(f"/v1/jobs/{job}").json())["state"] != "halted":
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+    return dict(seen)
+
+
+def refused(api: Api) -> list[str]:
+    """References of which the platform refuses 30, all at the front; then 20 that it cancels."""
+    return [*api.desk.fresh(30, standing="Manifested"), *api.desk.fresh(20)]
+
+
+def test_a_job_that_halts_says_why_goes_on_and_counts_anew(api: Api) -> None:
+    client = api.client()
+    answer = client.post("/v1/jobs", json={"references": refused(api), "max_refused": 5, "max_unconfirmed": "20%"})
+    seen = halted(client, answer.raise_for_status().json()["job"])
+    job = seen["job"]
+    assert (seen["max_refused"], seen["max_unconfirmed"]) == (["5"], ["20%"])
+    assert seen["halted"]["found"] > 5
+    assert seen["halted"] | {"counted": "refused", "limit": "5", "recent": False} == seen["halted"]
+    assert "more than the limit of 5" in seen["halted"]["why"]
+    assert api.client(OF_ROLE["read"]).post(f"/v1/jobs/{job}/continue").status_code == 403
+    assert client.post(f"/v1/jobs/{job}/pause").json()["type"] == "/problems/job_state"
+    deadline = time.monotonic() + WITHIN_S
+    while client.post(f"/v1/jobs/{job}/continue").status_code == 200:
+        while (seen := client.get(f"/v1/jobs/{job}").json())["state"] not in {"halted", "completed"}:
+            assert time.monotonic() < deadline, seen
+            time.sleep(0.02)
+    assert seen["halted"] is None
+    assert seen["outcomes"] == {"manifested": 30, "cancelled": 20}
+    assert client.post(f"/v1/jobs/{job}/continue").json()["type"] == "/problems/job_state"
+
+
+@pytest.mark.parametrize("given", ["many", "-1", "101%", "5 %%"])
+def test_a_limit_that_is_none_is_refused(client: httpx.Client, given: str) -> None:
+    answer = client.post("/v1/jobs", json={"references": ["EC-VC4-FBM-8GZ"], "max_refused": given})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["max_refused"]
