@@ -13,7 +13,7 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.enqueue import Wanted
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
 from cancellist.jobs.parsing.documents import Hints
-from cancellist.jobs.parsing.shares import Limit, parse_limit
+from cancellist.jobs.parsing.malformed_limit import Limit, parse_limit
 from cancellist.jobs.times import parse_when_ms
 
 _MAX_TEXT: Final = 500

@@ -7,8 +7,8 @@ from typing import Final
 
 from cancellist.jobs.access import Access, Token
 from cancellist.jobs.ledger.account_status import Configured
+from cancellist.jobs.parsing.malformed_limit import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import Limit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -15,9 +15,9 @@ from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.ledger.input_feed import Entries, Feed, Input
 from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
+from cancellist.jobs.parsing.malformed_limit import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
-from cancellist.jobs.parsing.shares import Limit
 
 _IN_MEMORY: Final = 50_000
 _CACHE_KIB: Final = 8 * 1024

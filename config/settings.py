@@ -35,7 +35,7 @@ from cancellist.config.serve_settings import ServeSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.model import DEFAULT_ACCOUNT
-from cancellist.jobs.parsing.shares import parse_limit
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 
 __all__ = [
     "LOCAL_SANDBOX",

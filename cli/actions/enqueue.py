@@ -21,8 +21,8 @@ from cancellist.jobs.ledger.input_feed import Feed
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import parse_limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from cancellist.cli.terminal import console, is_terminal, say
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.input_feed import LISTED, MAX_INVALID, Feed
 from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.malformed_limit import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import Limit
 
 _BAR_AFTER_S: Final = 0.7
 

@@ -22,8 +22,8 @@ from cancellist.config.loading import load
 from cancellist.config.settings import Settings, is_loopback, log_format
 from cancellist.jobs.access import ALL, Token, digest_of
 from cancellist.jobs.errors import CancellistError, SettingsError
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import parse_limit
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
-from cancellist.jobs.parsing.shares import parse_limit
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 from cancellist.jobs.times import parse_when_ms
 
 _MAX_TEXT = 500

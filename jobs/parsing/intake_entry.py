@@ -15,9 +15,9 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
+from cancellist.jobs.parsing.malformed_limit import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
-from cancellist.jobs.parsing.shares import Limit
 from cancellist.jobs.times import parse_when_ms, rfc3339
 
 MAX_BYTES: Final = 64_000_000

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from cancellist.jobs.ledger import records, results
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
@@ -188,7 +188,7 @@ async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | 
         await submission.add(references[at : at + 10_000])
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
     assert sealed
-    await enqueue(ledger, (order or JobRequest()).account, sealed.drains)
+    await schedule(ledger, (order or JobRequest()).account, sealed.drains)
     return sealed.job
 
 

@@ -14,8 +14,8 @@ from cancellist.api.problems import ProblemError
 from cancellist.jobs.access import ALL, Access, Token, digest_of, parse_token
 from cancellist.jobs.ledger import job_pages, results
 from cancellist.jobs.ledger.account_status import Configured
+from cancellist.jobs.parsing.malformed_limit import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.shares import Limit
 
 
 @given(run=st.integers(0, 10**9 - 1), after=st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True))

@@ -264,10 +264,14 @@ def reference_rows() -> list[tuple[str, str, str, str]]:
     return [(name, default.strip(), limits.strip(), meaning.strip()) for name, default, limits, meaning in rows]
 
 
+def parts_of(policy: FlowPolicy) -> tuple[Any, ...]:
+    """The policies that a policy of flow control is made of."""
+    return (policy.limiter, policy.random_loss, policy.round_trips, policy.pacing, policy.list_size, policy.breaker)
+
+
 def constants(policy: FlowPolicy) -> dict[str, Any]:
     """Every constant of a policy."""
-    parts = (policy.limiter, policy.random_loss, policy.trips, policy.pacing, policy.list_size, policy.breaker)
-    return {f"{type(part).__name__}.{name}": value for part in parts for name, value in asdict(part).items()}
+    return {f"{type(part).__name__}.{name}": value for part in parts_of(policy) for name, value in asdict(part).items()}
 
 
 def ranges(policy: type) -> dict[str, tuple[float, float]]:
@@ -285,7 +289,7 @@ def ranges(policy: type) -> dict[str, tuple[float, float]]:
 
 def test_every_constant_of_the_flows_policies_states_its_range_and_is_within_it() -> None:
     policy = FlowPolicy(8)
-    for part in (policy.limiter, policy.random_loss, policy.trips, policy.pacing, policy.list_size, policy.breaker):
+    for part in parts_of(policy):
         values = asdict(part)
         stated = ranges(type(part))
         assert stated.keys() == values.keys()

@@ -177,7 +177,7 @@ def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
     less = FlowState.unpack(document | {"memory": [limiter[:1], [], [], *others]})
     assert less
     assert less.limiter == ConcurrencyState(state.limit)
-    assert less.trips == RoundTrips()
+    assert less.round_trips == RoundTrips()
 
 
 def test_a_number_that_only_earlier_versions_go_by_keeps_its_place_and_is_passed_over():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cancellist.jobs.parsing.documents import Hints
-from cancellist.jobs.parsing.shares import parse_limit
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 from tests.support.documents import A, B, references, refusal
 
 LONG = ["9" * length for length in (9, 10, 19, 20, 4300, 4301, 5000)] + ["1" + "0" * 5000, "٣" * 5000]

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.parsing.documents import Reader
 from cancellist.jobs.parsing.intake_entry import MAX_BYTES, MAX_REASON, MalformedEntryError, parse_entry, sift
+from cancellist.jobs.parsing.malformed_limit import parse_limit
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.parsing.references import classify
-from cancellist.jobs.parsing.shares import parse_limit
 
 NOW = 1_795_456_800_000
 A, B, C = "EC-000-05D-1NS", "EC-000-05D-1NT", "EC-000-05D-1NU"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancellist.jobs.parsing.shares import SHARED_ABOVE, Limit, parse_limit
+from cancellist.jobs.parsing.malformed_limit import SHARED_ABOVE, Limit, parse_limit
 
 
 @pytest.mark.parametrize(
