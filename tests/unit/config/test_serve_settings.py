@@ -1,8 +1,6 @@
 """The settings of `serve`: what is refused at the start, and what the others mean."""
 
 import ipaddress
-import os
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +9,6 @@ from cancellist.jobs.access import ALL, Access
 from cancellist.jobs.errors import SettingsError
 
 DIGEST = 64 * "0"
-
-
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,6 @@ FIELDS = {name: field for name, field in Settings.model_fields.items() if name !
 KEY = "q9-very-secret"
 
 
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine, and an empty folder to stand in."""
-    for name in FIELDS:
-        monkeypatch.delenv(f"CANCELLIST_{name.upper()}", raising=False)
-    monkeypatch.delenv("CANCELLIST_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
 # where they come from
 
 

@@ -1,6 +1,5 @@
 """Several accounts: what each goes by, whose key goes where, and what a wrong or misspelt one is answered."""
 
-import os
 import re
 from pathlib import Path
 
@@ -15,15 +14,6 @@ from tests.support import ROOT
 
 KEY, OTHER_KEY = "q9-very-secret", "q9-also-secret"
 HOST = "https://platform.example"
-
-
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine, and an empty folder to stand in."""
-    for name in list(os.environ):
-        if name.upper().startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:

@@ -13,14 +13,6 @@ SECRET = "q9-very-secret"
 LINE = "CANCELLIST_MAX_CALLS_PER_SECOND=5\n"
 
 
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
 def refusal(data: bytes) -> str:
     """What a `.env` of these bytes is answered, by each who reads it."""
     Path(".env").write_bytes(data)
