@@ -43,11 +43,15 @@ def test_without_a_scope_a_fault_is_for_cancels_where_it_makes_sense():
 @pytest.mark.parametrize(
     ("faults", "words"),
     [
-        ({"nonsense": 0.1}, "unknown fault 'nonsense'"),
+        ({"nonsense": 0.1}, "^unknown fault 'nonsense'; `cancellist sandbox --fault help` lists them all$"),
+        ({"truncatd": 0.1}, r"^unknown fault 'truncatd'; did you mean truncated\?"),
         ({"writes:html": 0.1}, "unknown scope 'writes'"),
         ({"html": 1.1}, "from 0 to 1"),
         ({"html": 0.6, "null": 0.6}, "add up to 1.2"),
-        ({"state-unknown": 0.1}, "reads:state-unknown"),
+        (
+            {"state-unknown": 0.1},
+            "^the fault state-unknown does not apply to list or single calls; write reads:",
+        ),
         ({"single:shuffled": 0.1}, "list:shuffled"),
     ],
 )
