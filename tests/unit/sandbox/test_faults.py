@@ -5,6 +5,7 @@ from collections import Counter
 import orjson
 import pytest
 
+from cancellist.sandbox import distortions
 from cancellist.sandbox.answers import Answer, Delivery, encode, error
 from cancellist.sandbox.distortions import distort
 from cancellist.sandbox.faults import Fault, decide, parse_faults
@@ -153,6 +154,11 @@ def test_a_refusal_is_not_garbled_but_an_error_takes_its_place():
     refusal = error(400, "code", "words")
     assert distort(refusal, Fault(FaultKind.HTML, 1)) is refusal
     assert distort(refusal, Fault(FaultKind.STATUS_503_AFTER, 1)).status == 503
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 520, 521, 599])
+def test_any_status_can_be_a_fault(status):
+    assert distortions._failure(status).status == status
 
 
 def test_bodies_that_are_wrong_as_a_whole():
