@@ -19,6 +19,7 @@ from cancellist.api.problem_kinds import KINDS, Kind
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.option_names import PARAMETERS
+from cancellist.jobs.wrong_values import explained
 
 log = structlog.get_logger()
 
@@ -216,7 +217,7 @@ def _field(loc: Sequence[Any]) -> str:
 def _message(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "there is none of that name"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return explained(error)
 
 
 def _of_http(error: HTTPException) -> ProblemError:

@@ -30,12 +30,15 @@ def _span(value: Any) -> Any:
 def _url(value: str) -> str:
     if not value.isprintable() or " " in value:
         raise ValueError("must be an http:// or https:// URL in one word")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL whose host and port are written such as https://api.example.com:443") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must have no credentials, query or fragment; put the key into CANCELLIST_API_KEY")
-    _ = parts.port  # raises ValueError where it is none
     return value.rstrip("/")
 
 
@@ -91,13 +94,17 @@ class AccountSettings(BaseModel):
     api_url: Annotated[str, AfterValidator(_url)] = Field(LOCAL_SANDBOX, description="base URL of the platform")
     api_key: _Key | None = Field(None, description="the subscription key; a secret")
     api_key_file: HomePath | None = Field(
-        None, description="a file that holds the key instead; read again where the platform refuses the key"
+        None,
+        description="a file that holds the key instead; read again where the platform refuses the key",
+        examples=["/run/secrets/cancellist_key"],
     )
     api_version: Annotated[str, AfterValidator(_version)] = Field(
         "1.1", description="the version of the platform's API that every call names; empty: none is named"
     )
     max_concurrent_calls: int = Field(8, ge=1, le=1000, description="calls in flight, over all workers together")
-    max_calls_per_second: float | None = Field(None, gt=0, le=10_000, description="over all workers together")
+    max_calls_per_second: float | None = Field(
+        None, gt=0, le=10_000, description="over all workers together", examples=[5]
+    )
     burst: int = Field(1, ge=1, le=1000, description="calls that may be made at once under MAX_CALLS_PER_SECOND")
     max_references_per_call: int = Field(100, ge=1, le=1000, description="references in one call")
     call_timeout: Span = Field(30.0, le=3600, description="seconds for one call")
@@ -113,6 +120,7 @@ class AccountSettings(BaseModel):
         default_factory=dict,
         description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
         "manifested, unknown or open",
+        examples=['{"has been manifested": "manifested"}'],
     )
     linger_ms: int = Field(20, ge=0, le=10_000, description="how long a part-filled call waits for more references")
     reference_pattern: Annotated[str, AfterValidator(_pattern)] = Field(

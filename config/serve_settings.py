@@ -52,7 +52,7 @@ def _user(value: str) -> str:
 def _parsed_user(value: str) -> tuple[str, frozenset[Access]]:
     name, parted, roles = value.rpartition(":")
     if not parted:
-        raise ValueError("must be NAME:ROLE+ROLE each, or *:ROLE for everybody else")
+        raise ValueError("must be NAME:ROLE+ROLE each, such as anna:read+submit, or *:ROLE for everybody else")
     return (EVERYBODY if name.strip() == EVERYBODY else parse_name(name)), parse_roles(roles.split("+"))
 
 

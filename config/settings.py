@@ -85,10 +85,17 @@ class Settings(AccountSettings, FlowSettings, ServeSettings):
         super().__init__(**{**given.values, **overrides})
 
     redis_url: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
-        None, description="the server; unset: one of our own in DATA_DIR"
+        None, description="the server; unset: one of our own in DATA_DIR", examples=["redis://127.0.0.1:6379/0"]
     )
-    data_dir: HomePath = Field(default_factory=_data_dir, description="where our own server keeps its data")
-    namespace: str = Field("cancellist", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="prefix of every key")
+    data_dir: HomePath = Field(
+        default_factory=_data_dir, description="where our own server keeps its data", examples=["/var/lib/cancellist"]
+    )
+    namespace: str = Field(
+        "cancellist",
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="prefix of every key",
+        json_schema_extra={"accepted": "1 to 64 letters, digits, dots, - and _"},
+    )
     accounts: dict[AccountName, AccountSettings] = Field(
         default_factory=dict, description="platform subscriptions beside the top level's, by name"
     )
@@ -102,9 +109,13 @@ class Settings(AccountSettings, FlowSettings, ServeSettings):
         description="malformed entries, as a number or a share of more than 10, above which a file is refused",
     )
     heartbeat_dir: HomePath | None = Field(
-        None, description="where a worker touches a file while it lives; unset: in the folder for temporary files"
+        None,
+        description="where a worker touches a file while it lives; unset: in the folder for temporary files",
+        examples=["/run/cancellist"],
     )
-    log_format: Literal["console", "json"] | None = Field(None, description="console on a terminal, else json")
+    log_format: Literal["console", "json"] | None = Field(
+        None, description="console on a terminal, else json", examples=["json"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is shown"
     )

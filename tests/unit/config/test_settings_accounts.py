@@ -211,11 +211,11 @@ def test_no_secret_of_an_account_is_shown(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "value", "says"),
     [
         ("NORTH__API_URL", "ftp://x", "CANCELLIST_ACCOUNTS__NORTH__API_URL: must be an http:// or https:// URL"),
-        ("NORTH__BURST", "many", "CANCELLIST_ACCOUNTS__NORTH__BURST: Input should be a valid integer"),
+        ("NORTH__BURST", "many", "CANCELLIST_ACCOUNTS__NORTH__BURST: 'many' is not a whole number from 1 to 1000"),
         (
             "NORTH__MAX_ATTEMPTS",
             "0",
-            "CANCELLIST_ACCOUNTS__NORTH__MAX_ATTEMPTS: Input should be greater than or equal to 1",
+            "CANCELLIST_ACCOUNTS__NORTH__MAX_ATTEMPTS: '0' is not a whole number from 1 to 100",
         ),
         ("NORTH__RETRY_BASE", "50", "CANCELLIST_ACCOUNTS__NORTH__RETRY_CAP: must not be below RETRY_BASE"),
         ("NORTH__REFERENCE_PATTERN", "(", "CANCELLIST_ACCOUNTS__NORTH__REFERENCE_PATTERN: the reference pattern"),

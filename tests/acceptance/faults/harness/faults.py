@@ -1,4 +1,7 @@
-"""Faults around workers. Each function injects one, lets it last, and ends it before it returns."""
+"""Faults around workers. Each function injects one, lets it last, and ends it before it returns.
+
+Its sleeps wait for nothing: they are how long the fault lasts, drawn from the seed.
+"""
 
 import asyncio
 import itertools
