@@ -69,7 +69,7 @@ def test_titles_above_the_header_are_passed_over_with_a_note_or_the_file_is_refu
     first = 3 + blank.count("\n")
     assert (valid, invalid) == ([(first, A), (first + 1, B)], {})
     assert document.column == name
-    assert "passed over" in document.warnings[0]
+    assert "skipped" in document.warnings[0]
 
 
 @pytest.mark.parametrize(
