@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_refused_by_its_name(
     assert "hello" not in str(refused.value)
 
 
-def test_users_of_a_proxy_and_whom_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_that_a_proxy_names_have_their_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANCELLIST_SERVE_USER_HEADER", "X-Forwarded-User")
     monkeypatch.setenv("CANCELLIST_SERVE_TRUSTED_PROXIES", "10.0.0.7, 10.1.2.3/16,::1")
     monkeypatch.setenv("CANCELLIST_SERVE_USER_ROLES", "alice:read+submit+operate+approve,*:read")

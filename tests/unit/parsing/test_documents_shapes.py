@@ -60,7 +60,7 @@ def test_rows_that_are_all_wider_than_the_header_are_refused(column):
 )
 @pytest.mark.parametrize("blank", ["", "\n", ",,\n"])
 @pytest.mark.parametrize("name", ["Reference", "Sendung"])
-def test_titles_above_the_header_are_passed_over_with_a_note_or_the_file_is_refused(title, blank, name):
+def test_titles_above_the_header_are_skipped_with_a_note_or_the_file_is_refused(title, blank, name):
     content = f"{title}\n{blank}Order,{name},Town\n1,{A},x\n2,{B},y\n"
     if (title, name) == ("Consignments", "Sendung"):
         assert "every row has more cells" in refusal(content)

@@ -74,7 +74,7 @@ def test_what_a_fault_does_follows_from_its_name(kind):
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_every_fault_has_a_place_and_reads_have_no_fault_that_acts(scope):
+def test_every_fault_applies_to_some_call_and_faults_of_reads_act_on_nothing(scope):
     assert APPLIES[scope]
     if scope in {Scope.READS, Scope.SEARCH}:
         assert not any(kind.endswith("-after") for kind in APPLIES[scope])
