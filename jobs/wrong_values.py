@@ -21,7 +21,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "none_required": "null",
 }  # fmt: skip
 _BOUNDS: Final[Mapping[str, str]] = {
-    "greater_than_equal": "at least {ge}", "greater_than": "above {gt}", "less_than_equal": "at most {le}",
+    "greater_than_equal": "of at least {ge}", "greater_than": "above {gt}", "less_than_equal": "of at most {le}",
     "less_than": "below {lt}", "string_too_short": "at least {min_length} characters long",
     "string_too_long": "at most {max_length} characters long", "too_short": "at least {min_length} entries long",
     "too_long": "at most {max_length} entries long",
