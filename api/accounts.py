@@ -37,7 +37,7 @@ async def resume(account: str, context: InContext, _: Operator) -> Any:
     await _check(context, account)
     per_call = context.options.of(account).configured.max_references_per_call
     names = await control.resume_account(context.ledger, account, per_call)
-    await drains.enqueue(context.ledger, account, names)
+    await drains.schedule(context.ledger, account, names)
     return await _one(context, account)
 
 

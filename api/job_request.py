@@ -107,7 +107,7 @@ class BodyOptions(JobOptions):
         None, description="what parts the cells of CSV: one character, or tab, comma, semicolon, pipe, space"
     )
     header: bool = Field(True, description="whether CSV may begin with the names of its columns")
-    skip_lines: int = Field(0, ge=0, le=1_000_000_000, description="lines at the beginning that are passed over")
+    skip_lines: int = Field(0, ge=0, le=1_000_000_000, description="lines at the beginning to skip")
 
     def hints(self) -> Hints:
         """How the body is to be read."""

@@ -180,7 +180,7 @@ async def resume(job: str, context: InContext, _: Operator) -> Any:
     account = (await records.get(context.ledger, job_id(job))).order.account
     per_call = context.options.of(account).configured.max_references_per_call
     _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
-    await drains.enqueue(context.ledger, account, names)
+    await drains.schedule(context.ledger, account, names)
     return await _shown(context, job_id(job))
 
 

@@ -21,7 +21,7 @@ def _words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
         words = [word.strip().lower() for word in str(value).split(",")]
         for word in words:
             if word not in set(kind):
-                raise ValueError(f"{word[:40]!r} is none; there are {', '.join(kind)}")
+                raise ValueError(f"{word[:40]!r} is not one of {', '.join(kind)}")
         return ",".join(words)
 
     return BeforeValidator(read)

@@ -19,6 +19,7 @@ from cancellist.api.problem_kinds import KINDS, Kind
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.option_names import PARAMETERS
+from cancellist.jobs.wrong_values import Accepted, explained
 
 log = structlog.get_logger()
 
@@ -30,6 +31,12 @@ _ANY: Final = ("internal", "ending")
 _LIMITS: Final = ("too_many_requests", "too_many_connections")
 _MOST_ERRORS: Final = 20
 _LONGEST: Final = 500
+_EXAMPLES: Final[Mapping[str, str]] = {
+    "references": '["EC-000-05D-1NS"]', "deadline": "2026-11-30T18:00:00Z or +2h", "start_at": "+2h",
+    "max_invalid": "10%", "limit": "100", "skip_lines": "1", "header": "true", "reason": "recall 1147",
+    "requested_by": "anna", "idempotency_key": "recall-1147", "account": "default", "column": "reference",
+}  # fmt: skip
+"""An example of each field that a wrong value cannot show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +223,7 @@ def _field(loc: Sequence[Any]) -> str:
 def _message(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "there is none of that name"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return explained(error, Accepted(example=_EXAMPLES.get(str(error["loc"][-1]))))
 
 
 def _of_http(error: HTTPException) -> ProblemError:

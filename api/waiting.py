@@ -17,7 +17,7 @@ _GROWTH: Final = 1.5
 def asked_s(prefer: str | None, most_s: float) -> int | None:
     """The whole seconds that a request will wait, at most so many; None where it asks for none.
 
-    A preference that is not understood is passed over, as RFC 7240 wants it.
+    A preference that is not understood is ignored, as RFC 7240 wants it.
     """
     found = _WAIT.search(prefer or "")
     return min(int(found[1]), int(most_s)) if found else None

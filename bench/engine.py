@@ -98,7 +98,7 @@ async def submit(book: Ledger, references: Sequence[str], order: JobRequest | No
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=KEEP_S, per_call=PER_CALL)
     if sealed is None:
         raise AssertionError("only a job of the intake stream can have been taken")
-    await drains.enqueue(book, chosen.account, sealed.drains)
+    await drains.schedule(book, chosen.account, sealed.drains)
     return sealed.job
 
 

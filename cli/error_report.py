@@ -14,7 +14,7 @@ from typing import Final
 
 import typer
 
-from cancellist.cli import terminal
+from cancellist.cli import terminal, wrong_options
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.escaping import plain, plain_lines
 
@@ -110,7 +110,7 @@ def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
         case CancellistError():
             return Told(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:
-            message = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
+            message = re.sub(r"\s*\n\s*", " ", wrong_options.message(error)).rstrip(".")
             message = message.replace(": Value error, ", ": ", 1)
             return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
         case typer.TyperException():

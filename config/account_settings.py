@@ -33,12 +33,15 @@ def _span(value: Any) -> Any:
 def _url(value: str) -> str:
     if not value.isprintable() or " " in value:
         raise ValueError("must be an http:// or https:// URL in one word")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must be a URL whose host and port are written such as https://api.example.com:443") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL with a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must have no credentials, query or fragment; put the key into CANCELLIST_API_KEY")
-    _ = parts.port  # raises ValueError where it is none
     return value.rstrip("/")
 
 
@@ -96,43 +99,97 @@ class AccountSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    api_url: Annotated[str, AfterValidator(_url)] = Field(LOCAL_SANDBOX, description="base URL of the platform")
-    api_key: _Key | None = Field(None, description="the subscription key; a secret")
+    api_url: Annotated[str, AfterValidator(_url)] = Field(
+        LOCAL_SANDBOX, description="base URL of the platform; set it to leave the local sandbox"
+    )
+    api_key: _Key | None = Field(
+        None, description="the subscription key, a secret; every https:// host but this machine needs one"
+    )
     api_key_file: HomePath | None = Field(
-        None, description="a file that holds the key instead; read again where the platform refuses the key"
+        None,
+        description="file that holds the key, instead of API_KEY; workers read it again when the platform refuses the "
+        "key. Set it for a mounted secret",
+        examples=["/run/secrets/cancellist_key"],
     )
     api_version: Annotated[str, AfterValidator(_version)] = Field(
-        "1.1", description="the version of the platform's API that every call names; empty: none is named"
+        "1.1", description="version of the platform's API, sent with every call; empty: no version is sent"
     )
-    max_concurrent_calls: int = Field(8, ge=1, le=1000, description="calls in flight, over all workers together")
-    max_calls_per_second: float | None = Field(None, gt=0, le=10_000, description="over all workers together")
-    burst: int = Field(1, ge=1, le=1000, description="calls that may be made at once under MAX_CALLS_PER_SECOND")
-    max_references_per_call: int = Field(100, ge=1, le=1000, description="references in one call")
-    call_timeout: Span = Field(30.0, le=3600, description="seconds for one call")
-    max_attempts: int = Field(8, ge=1, le=100, description="counted calls before a reference is given up")
-    retry_base: Span = Field(0.25, le=60, description="seconds: upper bound of the first pause before a retry")
-    retry_cap: Span = Field(30.0, le=3600, description="seconds: upper bound of any pause before a retry")
+    max_concurrent_calls: int = Field(
+        8, ge=1, le=1000, description="most calls in flight, over all workers together; lower it to spare the platform"
+    )
+    max_calls_per_second: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="most calls a second, over all workers together; unset: no limit. Set it where the platform "
+        "states a rate",
+        examples=[5],
+    )
+    burst: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="calls that may start at once under MAX_CALLS_PER_SECOND; raise it where the platform allows "
+        "bursts",
+    )
+    max_references_per_call: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="most references in one call; lower it where the platform takes only shorter lists",
+    )
+    call_timeout: Span = Field(
+        30.0, le=3600, description="seconds after which a call is given up; raise it where long lists take longer"
+    )
+    max_attempts: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="counted calls before a reference is given up; raise it to hold out longer against a failing "
+        "platform",
+    )
+    retry_base: Span = Field(
+        0.25, le=60, description="seconds: upper bound of the first pause before a retry; later pauses grow from it"
+    )
+    retry_cap: Span = Field(
+        30.0,
+        le=3600,
+        description="seconds: upper bound of every pause before a retry; raise it to spare a platform that fails for "
+        "long",
+    )
     deallocate_first: bool = Field(
         False,
-        description="deallocate consignments before they are cancelled: a consignment whose cancelling then fails "
-        "is left without its carrier; a read for each reference, and two requests for each call",
+        description="deallocate consignments before they are cancelled, where the platform wants that. It adds a read "
+        "for each reference and two requests for each call; a consignment whose cancelling then fails is "
+        "left without its carrier",
     )
     refusal_words: Annotated[_Words, BeforeValidator(_object), AfterValidator(_words)] = Field(
         default_factory=dict,
-        description="what words of refusal are known to mean: a JSON object of regular expressions and cancelled, "
-        "manifested, unknown or open",
+        description="what the platform's texts of refusal mean: a JSON object of regular expressions and cancelled, "
+        "manifested, unknown or open. Set it only if you vouch for the texts: no state is read after "
+        "these refusals",
+        examples=['{"has been manifested": "manifested"}'],
     )
-    linger_ms: int = Field(20, ge=0, le=10_000, description="how long a part-filled call waits for more references")
+    linger_ms: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="milliseconds that a part-filled call waits for more references; raise it where many small jobs "
+        "come in",
+    )
     reference_pattern: Annotated[str, AfterValidator(_pattern)] = Field(
-        DEFAULT_PATTERN, description="what counts as a reference, once trimmed and upper case"
+        DEFAULT_PATTERN,
+        description="regular expression of a reference, trimmed and in upper case; change it where references have "
+        "another form",
     )
 
     max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None,
-        description="refused references, as a number or a share, above which a job halts; unset: no job halts for them",
+        description="refused references above which a job halts: a number, or a share of its results;"
+        " unset: no job halts for them",
     )
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
-        None, description="unconfirmed or failed references, likewise"
+        None, description="unconfirmed and failed references above which a job halts, likewise"
     )
 
     @property

@@ -1,5 +1,6 @@
 """Loads and checks the settings of a process, and explains what is wrong with them."""
 
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -8,10 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from cancellist.config import setting_names, sources
+from cancellist.config.accepted_values import accepted, is_secret
 from cancellist.config.account_settings import AccountSettings
 from cancellist.config.settings import ENV_FILE, Settings
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.escaping import shown
+from cancellist.jobs.wrong_values import explained
+
+_LONG_VALUE = re.compile(r"^'[^']{21,}'")
+"""A long value at the beginning of a message. It is not repeated: it may be a secret in the wrong place."""
 
 
 @cache
@@ -37,7 +43,7 @@ def load(tell: Callable[[str], None] = _tell, **overrides: Any) -> Settings:
     try:
         return Settings(_given=given, **overrides)
     except ValidationError as error:
-        raise SettingsError("; ".join(_say(e) for e in error.errors(include_input=False, include_url=False))) from None
+        raise SettingsError("; ".join(_say(e) for e in error.errors(include_url=False))) from None
 
 
 def odd_names() -> list[str]:
@@ -50,12 +56,13 @@ def odd_names() -> list[str]:
 
 
 def _say(error: Any) -> str:
-    where = [shown(str(part)) for part in error["loc"] if part != "[key]"]
+    loc = [part for part in error["loc"] if part != "[key]"]
+    where = [shown(str(part)) for part in loc]
     of_account = where[:1] == ["accounts"]
-    name = setting_names.PREFIX + ("__" if of_account else ".").join(where).upper()
-    text = str(error["msg"]).removeprefix("Value error, ")
     if not where:
-        return text
+        return explained(error, secret=True)
+    depth = 3 if of_account else 1
+    name = setting_names.PREFIX + "__".join(where[:depth]).upper()
     if where == ["accounts"]:
         return f"{name}: {sources.NO_TABLES}"
     if error["type"] == "extra_forbidden":
@@ -63,4 +70,10 @@ def _say(error: Any) -> str:
         return f"{name}: no such setting{setting_names.suggestion(where[-1].upper(), known)}"
     if of_account and error["loc"][-1] == "[key]":
         return f"{name}: an account's name has 1 to 32 letters, digits, _ and -, and begins with a letter or digit"
-    return f"{name}: {text}"
+    fields = AccountSettings.model_fields if of_account else Settings.model_fields
+    field = fields.get(str(loc[depth - 1])) if len(loc) >= depth else None
+    if field is None:
+        return f"{name}: {explained(error, secret=True)}"
+    inside = "".join(f"entry {part + 1}: " if isinstance(part, int) else f"{shown(part)}: " for part in loc[depth:])
+    told = explained(error, accepted(field, whole=not inside), secret=is_secret(field))
+    return f"{name}: {inside}{_LONG_VALUE.sub('it', told)}"

@@ -49,13 +49,7 @@ def configure(form: str, level: str) -> None:
         structlog.processors.format_exc_info,
         _escape,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
+    renderer = _renderer(form)
     if isinstance(sys.stderr, Sink):
         sys.stderr.lost = _lost_in_json if form == "json" else _lost
     threshold: int = logging.getLevelNamesMapping()[level.upper()]
@@ -65,13 +59,24 @@ def configure(form: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
+    _configure_libraries(formatter)
+
+
+def _renderer(form: str) -> structlog.typing.Processor:
+    """Returns what makes a line of an event."""
+    if form == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _configure_libraries(formatter: logging.Formatter) -> None:
+    """Has the warnings of all libraries written through one handler."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -52,7 +52,7 @@ def _user(value: str) -> str:
 def _parsed_user(value: str) -> tuple[str, frozenset[Access]]:
     name, parted, roles = value.rpartition(":")
     if not parted:
-        raise ValueError("must be NAME:ROLE+ROLE each, or *:ROLE for everybody else")
+        raise ValueError("must be NAME:ROLE+ROLE each, such as anna:read+submit, or *:ROLE for everybody else")
     return (EVERYBODY if name.strip() == EVERYBODY else parse_name(name)), parse_roles(roles.split("+"))
 
 
@@ -65,34 +65,65 @@ class ServeSettings(BaseModel):
     """The settings of the HTTP API."""
 
     api_tokens: Annotated[list[_Token], BeforeValidator(_split)] = Field(
-        default_factory=list, description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each; comma-separated"
+        default_factory=list,
+        description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each, as `cancellist token` prints it; "
+        "comma-separated",
     )
-    serve_host: str = Field("127.0.0.1", min_length=1, max_length=255, description="where `serve` listens")
-    serve_port: int = Field(8088, ge=0, le=65_535, description="where `serve` listens; 0 takes any free port")
+    serve_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        max_length=255,
+        description="address on which `serve` listens; 0.0.0.0 lets other machines in",
+    )
+    serve_port: int = Field(8088, ge=0, le=65_535, description="port on which `serve` listens; 0 takes any free port")
     serve_prefix: Annotated[str, AfterValidator(_prefix)] | None = Field(
-        None, description="the path that `serve` is behind, such as /cancellist"
+        None, description="path under which a reverse proxy shows `serve`, such as /cancellist"
     )
     serve_max_body: int = Field(
-        1024 * _MIB, ge=1024, le=1024 * 1024 * _MIB, description="bytes of the body of a request, unpacked"
+        1024 * _MIB,
+        ge=1024,
+        le=1024 * 1024 * _MIB,
+        description="most bytes of a request's body, unpacked; raise it for larger files",
     )
     serve_max_json: int = Field(
-        16 * _MIB, ge=1024, le=256 * _MIB, description="bytes of a body that is one JSON object"
+        16 * _MIB,
+        ge=1024,
+        le=256 * _MIB,
+        description="most bytes of a body that is one JSON object, which is held in memory",
     )
-    serve_max_rows: int = Field(5_000_000, ge=1, le=1_000_000_000, description="entries of one body")
-    serve_max_wait: Span = Field(60.0, le=3600, description="seconds that a request may wait for its job's end")
-    serve_max_connections: int = Field(512, ge=1, le=100_000, description="requests that are answered at once")
+    serve_max_rows: int = Field(
+        5_000_000, ge=1, le=1_000_000_000, description="most entries of one body; raise it for larger jobs"
+    )
+    serve_max_wait: Span = Field(
+        60.0,
+        le=3600,
+        description="seconds that a request may wait for its job's end; keep it below the timeout of proxies in "
+        "between",
+    )
+    serve_max_connections: int = Field(
+        512,
+        ge=1,
+        le=100_000,
+        description="most requests that are answered at once; raise it for many callers that wait or follow events",
+    )
     serve_rate: float = Field(
-        100.0, gt=0, le=1_000_000, description="requests a second of one caller; twice as many at once"
+        100.0,
+        gt=0,
+        le=1_000_000,
+        description="requests a second that one caller may make, and twice as many at once; raise it for a busy caller",
     )
     serve_user_header: Annotated[str, AfterValidator(_header)] | None = Field(
-        None, description="the header in which an authenticating proxy names the user; taken from SERVE_TRUSTED_PROXIES"
+        None,
+        description="header in which an authenticating proxy names the user; believed only from SERVE_TRUSTED_PROXIES",
     )
     serve_user_roles: Annotated[list[_User], BeforeValidator(_split)] = Field(
         default_factory=list,
-        description="what users of SERVE_USER_HEADER may do: NAME:ROLE+ROLE each, * for all others; comma-separated",
+        description="roles of the users that SERVE_USER_HEADER names: NAME:ROLE+ROLE each, * for all others; "
+        "comma-separated",
     )
     serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(_split)] = Field(
-        default_factory=list, description="addresses or networks whose Forwarded headers are believed; comma-separated"
+        default_factory=list,
+        description="addresses or networks of proxies whose Forwarded headers are believed; comma-separated",
     )
 
     @property

@@ -85,28 +85,64 @@ class Settings(AccountSettings, FlowSettings, ServeSettings):
         super().__init__(**{**given.values, **overrides})
 
     redis_url: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
-        None, description="the server; unset: one of our own in DATA_DIR"
+        None,
+        description="address of the Redis or Valkey server; unset: an embedded server in DATA_DIR. Set it where "
+        "processes run on several machines",
+        examples=["redis://127.0.0.1:6379/0"],
     )
-    data_dir: HomePath = Field(default_factory=_data_dir, description="where our own server keeps its data")
-    namespace: str = Field("cancellist", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="prefix of every key")
+    data_dir: HomePath = Field(
+        default_factory=_data_dir,
+        description="folder of the embedded server's data; change it to keep the data on another disk",
+        examples=["/var/lib/cancellist"],
+    )
+    namespace: str = Field(
+        "cancellist",
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="prefix of every key; change it where several installations share one server",
+        json_schema_extra={"accepted": "1 to 64 letters, digits, dots, - and _"},
+    )
     accounts: dict[AccountName, AccountSettings] = Field(
         default_factory=dict, description="platform subscriptions beside the top level's, by name"
     )
-    lease_seconds: float = Field(9.0, ge=1, le=300, description="a dead worker's references are taken over within this")
-    fsync: Literal["always", "everysec"] = Field("always", description="how our own server writes its append-only file")
-    results_keep: Span = Field(30 * 86400.0, description="how long results are kept")
-    jobs_keep: Span = Field(90 * 86400.0, description="how long records of ended jobs are kept")
-    idempotency_keep: Span = Field(7 * 86400.0, description="how long an idempotency key stays bound")
+    lease_seconds: float = Field(
+        9.0,
+        ge=1,
+        le=300,
+        description="seconds within which a dead worker's references are taken over; raise it where workers may stand "
+        "still for long",
+    )
+    fsync: Literal["always", "everysec"] = Field(
+        "always",
+        description="when the embedded server writes to its disk: always, or every second, which is faster but may "
+        "lose two seconds in a crash of the machine",
+    )
+    results_keep: Span = Field(
+        30 * 86400.0, description="how long results are kept; shorten it to save memory of the server"
+    )
+    jobs_keep: Span = Field(
+        90 * 86400.0, description="how long records of ended jobs are kept; shorten it to save memory of the server"
+    )
+    idempotency_keep: Span = Field(
+        7 * 86400.0,
+        description="how long an idempotency key stays bound to its job; lengthen it where producers repeat requests "
+        "for longer",
+    )
     max_invalid: Annotated[str, BeforeValidator(_limit)] = Field(
         "10%",
-        description="malformed entries, as a number or a share of more than 10, above which a file is refused",
+        description="malformed entries above which a file is refused: a number, or a share, which applies to more "
+        "than 10 entries; raise it for files that hold other lines too",
     )
     heartbeat_dir: HomePath | None = Field(
-        None, description="where a worker touches a file while it lives; unset: in the folder for temporary files"
+        None,
+        description="folder in which a worker touches a file while it lives, for health checks; unset: the folder for "
+        "temporary files",
+        examples=["/run/cancellist"],
     )
-    log_format: Literal["console", "json"] | None = Field(None, description="console on a terminal, else json")
+    log_format: Literal["console", "json"] | None = Field(
+        None, description="form of log lines; unset: console on a terminal, else json", examples=["json"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least severe line that is shown"
+        "info", description="least severe level that is logged; debug tells more of what happens"
     )
 
     @model_validator(mode="after")

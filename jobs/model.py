@@ -22,6 +22,25 @@ class Outcome(StrEnum):
     ABORTED = "aborted"
 
 
+OUTCOME_MEANINGS: Mapping[Outcome, str] = {
+    Outcome.CANCELLED: (
+        "the platform confirmed a call of this job, or its state was read back as Cancelled after a call of "
+        "this job that may have acted"
+    ),
+    Outcome.ALREADY_CANCELLED: "its state was read as Cancelled, and no call of this job can have done it",
+    Outcome.MANIFESTED: "a call of this job was refused, and it was then read as manifested or past that",
+    Outcome.NOT_FOUND: "refused by a call of this job: the platform does not know it",
+    Outcome.REJECTED: "refused for another reason; message has the platform's words, state the state that was read",
+    Outcome.UNCONFIRMED: (
+        "a call may have cancelled it, or was refused, and its state could not be read back within the "
+        "attempts allowed, or does not show whether it was cancelled"
+    ),
+    Outcome.FAILED: "given up: the platform never took it",
+    Outcome.INVALID: "not a reference by the accepted pattern; never sent",
+    Outcome.EXPIRED: "its job's deadline passed before a call took it: never sent, or read back as still open",
+    Outcome.ABORTED: "its job was aborted before a call took it: never sent, or read back as still open",
+}
+"""What each outcome says of its reference."""
 DONE = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
 REFUSED = frozenset({Outcome.MANIFESTED, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.INVALID})
 UNFINISHED = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})

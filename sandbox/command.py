@@ -212,7 +212,7 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
     try:
         options = SandboxOptions.model_validate(values)
     except ValidationError as error:
-        raise typer.BadParameter(explain(error)) from None
+        raise typer.BadParameter(explain(error, _option)) from None
 
     def announce(listening: "Sandbox") -> None:
         sys.stdout.write(_document(listening, options) if as_json else _line(listening, options))
@@ -225,6 +225,11 @@ def _run(values: dict[str, object], *, as_json: bool) -> None:
         raise CannotListenError(
             f"cannot listen on {options.host}:{options.port}: {reason}; give another --port, or 0"
         ) from None
+
+
+def _option(setting: str) -> str:
+    """Returns the option that sets a setting."""
+    return "--fault" if setting == "faults" else f"--{setting.replace('_', '-')}"
 
 
 def _line(listening: "Sandbox", options: "SandboxOptions") -> str:

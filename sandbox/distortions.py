@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
+from http.client import responses
 from random import Random
 from typing import Final
 
@@ -106,14 +107,19 @@ def _failure(status: int) -> Answer:
         return error_page(status)
     if status in _PLATFORMS_OWN:
         return error(status, *_PLATFORMS_OWN[status])
-    return gateway_error(status, HTTPStatus(status).phrase)
+    return gateway_error(status, _phrase(status))
+
+
+def _phrase(status: int) -> str:
+    """Returns the name of a status; statuses such as 521 have none."""
+    return responses.get(status, "Unknown Error")
 
 
 def _problem(status: int) -> Answer:
     """Returns an error in the form of RFC 9457, which newer versions of many a framework answer with."""
     content = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _phrase(status),
         "status": status,
         "errors": {"$": ["The value is not valid."]},
         "traceId": "00-5a6db0c500004000800000000000000a-5a6db0c500004000-00",

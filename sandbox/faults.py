@@ -7,6 +7,7 @@ or to the first few, and goes before random faults.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
@@ -32,6 +33,7 @@ Places = Mapping[str, Mapping[Scope, tuple[tuple[FaultKind, int | None], ...]]]
 """The faults by reference and scope, and how often each happens; None: always."""
 
 _EVEN: Final = 1 + 1e-9
+_SUGGESTED: Final = 3
 
 
 def parse_faults(faults: Mapping[str, float]) -> dict[Scope, Plan]:
@@ -78,15 +80,17 @@ def _parse_name(name: str) -> tuple[list[Scope], FaultKind]:
     try:
         kind = FaultKind(rest)
     except ValueError:
-        raise ValueError(f"unknown fault {rest!r}; there are: {', '.join(FaultKind)}") from None
+        near = get_close_matches(rest, FaultKind, n=_SUGGESTED)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ValueError(f"unknown fault {rest!r}; {meant}`cancellist sandbox --fault help` lists them all") from None
     try:
         scopes = [Scope(prefix)] if colon else [Scope.LIST, Scope.SINGLE]
     except ValueError:
         raise ValueError(f"unknown scope {prefix!r} of fault {name}; there are: {', '.join(Scope)}") from None
     fitting = [scope for scope in scopes if kind in APPLIES[scope]]
     if not fitting:
-        where = ", ".join(f"{scope}:{kind}" for scope in Scope if kind in APPLIES[scope])
-        raise ValueError(f"fault {name} does not apply there; there are: {where}")
+        where = " or ".join(f"{scope}:{kind}" for scope in Scope if kind in APPLIES[scope])
+        raise ValueError(f"the fault {kind} does not apply to {' or '.join(scopes)} calls; write {where}")
     return fitting, kind
 
 

@@ -191,7 +191,7 @@ _MEANINGS: Final[Mapping[FaultKind, str]] = {
     FaultKind.REDIRECT: "302 to a login page; nothing was done",
     FaultKind.HALF_ACTED_500: "half of the list is done, then 500",
     FaultKind.HALF_ACTED_CLOSE: "half of the list is done, then the connection is cut",
-    FaultKind.TRUNCATED: "the body breaks off",
+    FaultKind.TRUNCATED: "half of the body is sent, then the connection is closed; it was acted on",
     FaultKind.HALF_LIST: "half of the items are missing",
     FaultKind.SHUFFLED: "the items are in another order",
     FaultKind.EXTRA_ITEM: "an item for a reference that was not in the list",

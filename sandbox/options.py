@@ -1,9 +1,12 @@
 """Settings of a sandbox, which can change while it runs, and options, which are fixed at its start."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from cancellist.sandbox.consignments import DEFAULT_MIX, parse_mix
 from cancellist.sandbox.faults import parse_faults, parse_places
@@ -11,6 +14,8 @@ from cancellist.sandbox.style import Style
 
 _HOUR_MS = 3_600_000.0
 _DAY_S = 86_400.0
+
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
 
 Times = Annotated[int, Field(ge=1)]
 """A probability."""
@@ -108,7 +113,40 @@ def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
     return Settings.model_validate({name: getattr(settings, name) for name in Settings.model_fields} | dict(changes))
 
 
-def explain(error: ValidationError) -> str:
-    """Returns what is wrong with settings in one line that names them."""
-    problems = [(".".join(str(part) for part in problem["loc"]), problem["msg"]) for problem in error.errors()]
-    return "; ".join(f"{name}: {message.removeprefix('Value error, ')}" for name, message in problems)
+def explain(error: ValidationError, named: Callable[[str], str] = str) -> str:
+    """Returns what is wrong with settings in one line: the setting, what was given, what is accepted.
+
+    Args:
+        error: what pydantic found.
+        named: makes the name that the user knows of a setting's name.
+    """
+    return "; ".join(_explained(problem, named) for problem in error.errors(include_url=False))
+
+
+def _explained(problem: ErrorDetails, named: Callable[[str], str]) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    if problem["type"] == "value_error":
+        return f"{named(name)}: {problem['msg'].removeprefix('Value error, ')}"
+    field = SandboxOptions.model_fields.get(name)
+    if field is None or problem["type"] == "extra_forbidden":
+        fixed = " while the sandbox runs" if field is not None else ""
+        return f"{named(name)}: no such setting{fixed}"
+    given = problem["input"]
+    told = f"{given!r} is not" if isinstance(given, int | float) else "must be"
+    return f"{named(name)}: {told} {_accepted(field, inside=len(problem['loc']) > 1)}"
+
+
+def _accepted(field: FieldInfo, *, inside: bool) -> str:
+    """Returns what a setting accepts. Its bounds are its metadata."""
+    kinds = [kind for kind in (get_args(field.annotation) or [field.annotation]) if kind is not NoneType]
+    if get_origin(field.annotation) is dict:
+        what = "a number" if inside else "a JSON object"
+        return f"{what}; {field.description}"
+    if kinds[0] is bool:
+        return "true or false"
+    if kinds[0] not in {int, float}:
+        choices = [str(one) for kind in kinds for one in get_args(kind)]
+        return f"one of {', '.join(choices)}" if choices else "a text that is not empty"
+    limits = ((name, getattr(one, name, None)) for one in field.metadata for name in _BOUNDS)
+    bounds = [f"{_BOUNDS[name]} {value:.15g}" for name, value in limits if value is not None]
+    return f"a {'whole ' if kinds[0] is int else ''}number {' and '.join(bounds)}".rstrip()

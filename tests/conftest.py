@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.server.connection import connect
+from tests.support.ledgers import opened_ledger
 from tests.support.servers import KINDS, Server, running
 
 COMPUTING = ("tests/unit/", "tests/properties/", "tests/scenarios/")
@@ -58,12 +58,8 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 async def ledger(any_server: Server) -> AsyncIterator[Ledger]:
     """An empty ledger on each kind of server."""
-    redis = await connect(any_server.url)
-    await redis.flushall()
-    ledger = Ledger(redis)
-    await ledger.open()
-    yield ledger
-    await redis.aclose()
+    async with opened_ledger(any_server.url, emptied=True) as ledger:
+        yield ledger
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

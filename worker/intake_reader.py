@@ -14,7 +14,7 @@ from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.admission import admit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.intake import Entry, SmallJob
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submission import BATCH, Submission
@@ -217,7 +217,7 @@ class Intake:
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
-        await enqueue(self._ledger, account, drains)
+        await schedule(self._ledger, account, drains)
 
     async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
         await admit(self._ledger, taken.total)
@@ -237,7 +237,7 @@ class Intake:
                 await submission.discard()  # the entry stays in the stream and is tried again
                 raise
         if sealed:
-            await enqueue(self._ledger, taken.order.account, sealed.drains)
+            await schedule(self._ledger, taken.order.account, sealed.drains)
 
 
 def _small(entry: Entry, taken: _Taken) -> SmallJob:

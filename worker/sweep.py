@@ -13,7 +13,7 @@ from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import housekeeping
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.responses.retry import RetryPolicy
 
@@ -100,7 +100,7 @@ class Sweep:
             if swept.taken_over:
                 log.warning("claims of a dead worker taken over", account=account, claims=swept.taken_over)
             if swept.drains:
-                await enqueue(self._ledger, account, swept.drains)
+                await schedule(self._ledger, account, swept.drains)
             elif swept.taken_over:
                 self._wake(account)
         until = monotonic() + PERIOD_S / 2

@@ -100,7 +100,7 @@ async def _resume_job(job: str) -> Snapshot:
         account = (await records.get(opened.ledger, job)).order.account
         _, names = await control.resume_job(opened.ledger, job, settings.of(account).max_references_per_call)
         seen = await snapshots.look(opened.ledger, job)
-        await drains.enqueue(opened.ledger, account, names)
+        await drains.schedule(opened.ledger, account, names)
         return seen
 
 
@@ -133,7 +133,7 @@ async def _resume_account(account: str) -> AccountGate:
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
         names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
-        await drains.enqueue(opened.ledger, account, names)
+        await drains.schedule(opened.ledger, account, names)
         return await accounts.gate(opened.ledger, account)
 
 

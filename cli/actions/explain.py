@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ReferenceHistory:
     """What the ledger knows of one reference of one job. Calls are in order of time."""
 
     job: JobRecord
@@ -83,7 +83,7 @@ _LEAST_WRAPPED = 24
 _KINDS = {"calls": "cancel", "alone": "cancel, alone", "reads": "read state"}
 
 
-async def _look(job: str, named: str) -> Account:
+async def _look(job: str, named: str) -> ReferenceHistory:
     async with session.ledger_of(load()) as opened:
         record = await records.get(opened.ledger, job)
         result = None
@@ -94,7 +94,7 @@ async def _look(job: str, named: str) -> Account:
         if result is None and record.state.ended:
             raise CancellistError(f"job {job} has no result for {named}; `cancellist results {job}` lists those it has")
         calls = [c async for c in failed_calls.of_reference(opened.ledger, record.order.account, record.id, named)]
-        return Account(record, named, result, calls[::-1])
+        return ReferenceHistory(record, named, result, calls[::-1])
 
 
 async def _learnt(account: str) -> dict[str, Meaning]:
@@ -104,7 +104,7 @@ async def _learnt(account: str) -> dict[str, Meaning]:
         return await refusal_texts.learnt(opened.ledger, account)
 
 
-def _say_result(found: Account) -> None:
+def _say_result(found: ReferenceHistory) -> None:
     if found.result is None:
         say(f"{found.reference} has no result yet; job {found.job.id} is {found.job.state}")
         return

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import account_name
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
 from cancellist.jobs.times import parse_when_ms
@@ -106,7 +107,9 @@ def enqueue(
             help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h.",
         ),
     ] = None,
-    account: Annotated[str, typer.Option(help="The account (platform subscription).")] = DEFAULT_ACCOUNT,
+    account: Annotated[
+        str, typer.Option(callback=account_name, help="The account (platform subscription).")
+    ] = DEFAULT_ACCOUNT,
     idempotency_key: Annotated[
         str | None,
         typer.Option(callback=_key, help="Enqueueing the same content again under this key returns the first job."),

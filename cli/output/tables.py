@@ -10,21 +10,9 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, fitting, heading, say, show
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
-from cancellist.jobs.model import DONE, REFUSED, Outcome
+from cancellist.jobs.model import DONE, OUTCOME_MEANINGS, REFUSED
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "spaces"}
-MEANING = {
-    Outcome.CANCELLED: "",
-    Outcome.ALREADY_CANCELLED: "found cancelled; not by this job",
-    Outcome.MANIFESTED: "refused: manifested or past that",
-    Outcome.NOT_FOUND: "refused: the platform does not know it",
-    Outcome.REJECTED: "refused for another reason",
-    Outcome.UNCONFIRMED: "may be cancelled; its state could not be read",
-    Outcome.FAILED: "given up: the platform never took it",
-    Outcome.INVALID: "not a reference; never sent",
-    Outcome.EXPIRED: "its deadline passed",
-    Outcome.ABORTED: "its job was aborted",
-}
 
 _COLUMNS = ("job", "state", "total", "done", "rate", "time left", "age", "outcomes")
 _NUMBERS = frozenset({"total", "done", "rate", "time left", "age"})
@@ -36,10 +24,10 @@ _LEAST_WRAPPED = 12
 
 def show_outcomes(snapshot: Snapshot) -> None:
     """Prints the outcomes of a job with their counts, to standard error."""
-    table = heading("outcome", "references", "", right=["references"])
+    table = heading("outcome", "references", "meaning", right=["references"], wrapped=["meaning"])
     for outcome, number in snapshot.outcomes.items():
         name = Text(outcome.value, style=wording.outcome_style(outcome))
-        table.add_row(name, wording.count(number), Text(MEANING[outcome], style="dim"))
+        table.add_row(name, wording.count(number), Text(OUTCOME_MEANINGS.get(outcome, ""), style="dim"))
     show(table, err=True)
     if any(outcome not in DONE for outcome in snapshot.outcomes):
         wanted = " ".join(f"--outcome {outcome}" for outcome in snapshot.outcomes if outcome not in DONE)

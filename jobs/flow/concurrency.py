@@ -74,10 +74,10 @@ class ConcurrencyState:
         refused: refusals in the round trip since.
         log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
         probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
-        reserved_passed: earlier versions counted here what was accepted in that trial; written as 0, and passed over.
-        reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, and passed over.
+        reserved_passed: earlier versions counted here what was accepted in that trial; written as 0, never read.
+        reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, never read.
         limit_before_decreases: the limit before the latest decreases in close succession.
-        reserved_stride: earlier versions doubled by it what is added at once; written as 0, and passed over.
+        reserved_stride: earlier versions doubled by it what is added at once; written as 0, never read.
         latency_bound: `refused_at` is where more calls at once got no more done, not where they were refused.
         failed: probes of `refused_at` in a row that were refused.
     """

@@ -41,7 +41,7 @@ class FlowPolicy:
         interval_us: microseconds between calls as configured; 0: no rate is.
         limiter: the constants of the limit of calls in flight.
         random_loss: by which losses are told from a limit.
-        trips: of the watch on round trips.
+        round_trips: of the watch on round trips.
         pacing: of the learned rate.
         list_size: of the list size.
         breaker: of the breaker.
@@ -52,7 +52,7 @@ class FlowPolicy:
     interval_us: int = 0
     limiter: ConcurrencyPolicy = field(default_factory=ConcurrencyPolicy)
     random_loss: RandomLossPolicy = field(default_factory=RandomLossPolicy)
-    trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
+    round_trips: RoundTripPolicy = field(default_factory=RoundTripPolicy)
     pacing: PacingPolicy = field(default_factory=PacingPolicy)
     list_size: ListSizePolicy = field(default_factory=ListSizePolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
@@ -65,7 +65,7 @@ class FlowState:
     Attributes:
         at_ms: when it was last moved.
         limiter: the limit of calls in flight, and its memory.
-        trips: what is known of round trips.
+        round_trips: what is known of round trips.
         pacing: the learned rate, and its memory.
         lists: the list size, and its memory.
         breaker: whether calls may be made.
@@ -75,7 +75,7 @@ class FlowState:
 
     at_ms: int
     limiter: ConcurrencyState
-    trips: RoundTrips = field(default_factory=RoundTrips)
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
     pacing: Pacing = field(default_factory=Pacing)
     lists: ListSize = field(default_factory=ListSize)
     breaker: Breaker = field(default_factory=Breaker)
@@ -117,7 +117,7 @@ class FlowState:
             "breaker": b.mode.value, "since": b.since_ms, "next_probe": b.next_probe_ms,
             "kind": b.kind.value if b.kind else "", "why": b.why,
             "memory": [
-                numbers(self.limiter), numbers(self.trips), numbers(self.pacing),
+                numbers(self.limiter), numbers(self.round_trips), numbers(self.pacing),
                 [b.tries, b.run, b.passed],
                 [self.lists.credit, self.lists.silent, costs, self.lists.bound, self.lists.pace],
                 numbers(self.losses),
@@ -184,7 +184,7 @@ def step(
     if silent_ms > stale_ms:
         fresh = limiters.start(policy.limiter, policy.ceiling, now_ms)
         rate = Pacing() if learning.outdated(state.pacing, silent_ms, stale_ms) else state.pacing
-        state = replace(state, limiter=fresh, trips=RoundTrips(), pacing=rate, losses=Losses())
+        state = replace(state, limiter=fresh, round_trips=RoundTrips(), pacing=rate, losses=Losses())
     what = sample(drains, state.seen, in_flight, state.at_ms, now_ms)
     breaker = breakers.step(state.breaker, what, policy.breaker, jitter)
     moved = state
@@ -206,8 +206,10 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     paced = learning.step(state.pacing, what, policy.pacing, saturated=saturated, round_ms=limiter.round_ms)
     losses = state.losses
     # One experiment at a time: what is lost now is compared with what was lost before, at a level that stays.
-    trips = replace(state.trips, from_limit=0.0) if losses.tried else state.trips
-    trips, advice = latency.step(trips, limiter.limit, what, policy.trips, saturated=saturated and not losses.tried)
+    trips = replace(state.round_trips, from_limit=0.0) if losses.tried else state.round_trips
+    trips, advice = latency.step(
+        trips, limiter.limit, what, policy.round_trips, saturated=saturated and not losses.tried
+    )
     limiter = replace(limiter, limit=advice.limit)
     if advice.enough:
         limiter = limiters.enough(limiter, advice.limit)
@@ -230,7 +232,7 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     if spread_us and not state.pacing.spread_us:
         limiter = spacing.begin(limiter)
     paced = replace(paced, spread_us=spread_us)
-    return replace(state, limiter=limiter, trips=trips, pacing=paced, losses=losses)
+    return replace(state, limiter=limiter, round_trips=trips, pacing=paced, losses=losses)
 
 
 def shuts(before: FlowState | None, after: FlowState, in_flight: int) -> bool:

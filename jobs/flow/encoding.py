@@ -25,9 +25,9 @@ _Part = TypeVar("_Part", ConcurrencyState, RoundTrips, Pacing, Losses)
 def restored(kind: type[_Part], values: Sequence[Any]) -> _Part:
     """Makes a part of what `numbers` made of it.
 
-    A later version may have added numbers at the end, which are passed over; an earlier one lacks them, and a part
+    A later version may have added numbers at the end, which are ignored; an earlier one lacks them, and a part
     begins with what its fields say. A field that no version reads any more keeps its place (`init=False`): what others
-    have written there is passed over.
+    have written there is ignored.
 
     Raises:
         TypeError: these are no numbers, or not enough of them.

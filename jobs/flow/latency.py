@@ -53,7 +53,7 @@ class RoundTrips:
 
     Attributes:
         usual_ms: the mean of windows that were not long; 0: unknown.
-        reserved_deviation: earlier versions kept how much means differ; written as 0, and passed over.
+        reserved_deviation: earlier versions kept how much means differ; written as 0, never read.
         level: the most calls in flight of which that is known to hold.
         since_ms: when the present window began.
         n: calls in it.
@@ -64,7 +64,7 @@ class RoundTrips:
         from_limit: the limit before the experiment under way; 0: none is.
         from_ms: the mean round trip before it.
         provoked: the experiment was begun by long windows.
-        reserved_descending: earlier versions noted here that the one before it was kept; written as 0, and passed over.
+        reserved_descending: earlier versions noted here that the one before it was kept; written as 0, never read.
         next_ms: when the next unprovoked experiment is due; 0: not set.
         pause_ms: the pause before the one after that.
     """

@@ -78,7 +78,7 @@ class Losses:
         share: the share that is on trial by an experiment; 0: none is under way.
         calls: calls that ended since it was lowered, the experiment began, or the window.
         lost: those of them that were lost.
-        reserved_late_timeouts: earlier versions left so many timeouts out; written as 0, and passed over.
+        reserved_late_timeouts: earlier versions left so many timeouts out; written as 0, never read.
         windows: windows since chance was last tried.
         most: what it may be measured as at most, until it is tried again.
         weighing: the losses are counted at a level that stays, since too few are known for an experiment.

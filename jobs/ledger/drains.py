@@ -1,4 +1,4 @@
-"""Enqueues drains in arq, and wakes workers that wait.
+"""Schedules drains in arq, and wakes workers that wait.
 
 A drain is an arq job whose arguments are ids only. A lost drain does no harm: the ledger lists the live drains, and the
 sweep asks for any that are missing.
@@ -58,8 +58,8 @@ def arq_pool(ledger: Ledger) -> ArqRedis:
     )
 
 
-async def enqueue(ledger: Ledger, account: str, names: Iterable[str]) -> None:
-    """Enqueues the drains that a script named, and wakes the workers.
+async def schedule(ledger: Ledger, account: str, names: Iterable[str]) -> None:
+    """Has arq run the drains that a script named, and wakes the workers.
 
     A full server refuses arq's jobs, although a drain would make room. The account is then added to `ledger.unqueued`.
     """

@@ -12,7 +12,7 @@ from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.input_feed import Entries, Feed, Listed, Reading
+from cancellist.jobs.ledger.input_feed import Entries, Feed, FileReading, Listed
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
@@ -141,7 +141,7 @@ async def seal(
         raise AssertionError("only a job of the intake stream can have been taken")
     state, untold = sealed.state, None
     try:
-        await drains.enqueue(ledger, wanted.account, sealed.drains)
+        await drains.schedule(ledger, wanted.account, sealed.drains)
         if feed.invalid and not sealed.same:
             with contextlib.suppress(LedgerRefusedError):  # workers write them where this user may not
                 await housekeeping.slices(ledger, wanted.account, sealed.job)
@@ -193,7 +193,7 @@ async def dry_run(wanted: JobRequest, feed: Feed, *, per_call: int, platform: st
     }
 
 
-def _understood(one: Reading) -> dict[str, Any]:
+def _understood(one: FileReading) -> dict[str, Any]:
     """The form in which a file was read."""
     reader = one.reader
     return {

@@ -70,7 +70,7 @@ class Listed:
     entry: InvalidEntry
 
 
-class Reading:
+class FileReading:
     """One file: its reader and counts.
 
     Attributes:
@@ -113,7 +113,7 @@ class Feed:
         limit: Limit,
         deduplicator: Deduplicator | None = None,
     ) -> None:
-        self.readings: list[Reading] = []
+        self.readings: list[FileReading] = []
         self.valid = 0
         self.listed: list[Listed] = []
         self._sources = sources
@@ -166,7 +166,7 @@ class Feed:
             InputError: a file cannot be read, has no reference, or has too many malformed entries.
         """
         for source in self._sources:
-            reading = Reading(source, Reader(hints=self._hints, pattern=self._pattern))
+            reading = FileReading(source, Reader(hints=self._hints, pattern=self._pattern))
             self.readings.append(reading)
             try:
                 async with aclosing(_raw(reading)) as batches:
@@ -178,7 +178,7 @@ class Feed:
                     raise
                 raise type(error)(f"{source.name}: {error}") from error
 
-    def _check(self, reading: Reading, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
+    def _check(self, reading: FileReading, raw: RawBatch) -> tuple[list[str], list[InvalidEntry]]:
         checked = classify(raw, self._pattern)
         reading.reader.examine(raw, checked.invalid)
         fresh = self._deduplicator.unique(checked.valid)
@@ -193,7 +193,7 @@ class Feed:
             invalid = [replace(entry, reason=f"{entry.reason}, in {reading.name}") for entry in invalid]
         return fresh, invalid
 
-    def _judge(self, reading: Reading) -> None:
+    def _judge(self, reading: FileReading) -> None:
         """Judges a file after its last block.
 
         Raises:
@@ -212,7 +212,7 @@ class Feed:
         )
 
 
-async def _raw(reading: Reading) -> AsyncGenerator[RawBatch, None]:
+async def _raw(reading: FileReading) -> AsyncGenerator[RawBatch, None]:
     async with aclosing(reading.source.blocks()) as blocks:
         async for block in blocks:
             for raw in reading.reader.feed(block):
@@ -222,14 +222,14 @@ async def _raw(reading: Reading) -> AsyncGenerator[RawBatch, None]:
         yield raw
 
 
-def _first(reading: Reading) -> str:
+def _first(reading: FileReading) -> str:
     """Describes the first loss: a malformed entry, or rows inside of a quoted cell."""
     entry, span = reading.first, reading.reader.span
     malformed = (entry.line, f"line {entry.line}: {why(entry)}") if entry else None
     return min(filter(None, (malformed, span)))[1]
 
 
-def _nothing(reading: Reading) -> str:
+def _nothing(reading: FileReading) -> str:
     reader = reading.reader
     if not reading.invalid and not reading.blank:
         return "there is no reference in the input: hand in CSV, JSON, or one reference a line"

@@ -47,7 +47,7 @@ async def phases_played(stage: Stage, workers: int) -> list[Counter[int]]:
         for capacity in PHASES:
             stage.platform.send("PUT", "/sandbox/settings", {"capacity": capacity})
             began = time.time()
-            await asyncio.sleep(PHASE_S)
+            await asyncio.sleep(PHASE_S)  # the span in which calls are counted
             counted = [
                 c for c in stage.platform.calls() if began + SETTLING_S <= c["started_at"] < began + PHASE_S - 0.2
             ]
@@ -84,7 +84,7 @@ async def paced(stage: Stage, workers: int) -> Counter[int]:
         job = await submit(ledger, stage.platform.references(2 * RATE * round(LEARNING_S + PACED_S) * PER_CALL))
         await settled(ledger, job, 1)
         began = time.time() + LEARNING_S
-        await asyncio.sleep(LEARNING_S + PACED_S + 0.2)
+        await asyncio.sleep(LEARNING_S + PACED_S + 0.2)  # the span in which answers are counted
         await control.abort_job(ledger, job)
         await ended(ledger, job, 30)
     counted = [c for c in stage.platform.calls() if began <= c["started_at"] < began + PACED_S]
@@ -133,7 +133,7 @@ async def test_a_wrong_key_costs_a_handful_of_probes_and_burns_nothing_until_it_
             gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: g.breaker is not None, 10)
             assert gate.breaker
             assert "CANCELLIST_API_KEY" in gate.breaker.why
-            await asyncio.sleep(8)
+            await asyncio.sleep(8)  # the span in which probes are counted
             calls = stage.platform.calls()
             assert 5 <= len(calls) <= 12
             assert {call["status"] for call in calls} == {401}
@@ -228,7 +228,7 @@ async def test_after_a_lowered_limit_no_call_above_it_starts_later_than_half_a_s
                 if (await flow_state.share(ledger, "default", move=step)).moved:
                     break
             answered = time.time()
-            await asyncio.sleep(4)
+            await asyncio.sleep(4)  # the span in which calls are counted
             await control.abort_job(ledger, job)
             await ended(ledger, job, 20)
         calls = stage.platform.calls()
@@ -254,7 +254,7 @@ async def test_after_the_breaker_has_opened_only_probes_start(tmp_path: Path) ->
             assert gate.breaker
             opened = time.time()
             before = (await records.get(ledger, job)).settled
-            await asyncio.sleep(4)
+            await asyncio.sleep(4)  # the span in which only probes may start
             late = [c for c in stage.platform.calls() if c["started_at"] > opened + 0.5]
             assert 1 <= len(late) <= 5
             assert (await records.get(ledger, job)).settled <= before + 8 * 100

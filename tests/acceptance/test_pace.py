@@ -8,7 +8,7 @@ import pytest
 from cancellist.jobs.ledger import claims, control, snapshots
 from cancellist.jobs.ledger.claims import Settlement, Terms
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRequest, Outcome, Priority
 from tests.support.stage import Stage, submit
@@ -66,7 +66,7 @@ async def test_rate_and_time_left_are_right_at_constant_capacity_and_after_a_pau
         over_ms = paused.now_ms + 6000
         await until(ledger.now_ms, lambda now_ms: now_ms >= over_ms, 10)
         _, drains = await control.resume_job(ledger, again, PER_CALL)
-        await enqueue(ledger, "default", drains)
+        await schedule(ledger, "default", drains)
         after = [seen async for seen in watched(ledger, again, 30)]
         end_ms = after[-1].record.finished_at_ms
         assert end_ms

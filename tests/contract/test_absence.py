@@ -115,7 +115,7 @@ async def test_a_sweep_shows_which_account_is_served_and_a_trim_forgets_it_after
     assert await accounts.served(ledger) == {A: False, "north": False}
 
 
-async def test_a_sweep_of_nothing_does_nothing(ledger):
+async def test_a_sweep_of_an_empty_ledger_changes_nothing(ledger):
     assert await sweep(ledger) == housekeeping.Swept(more=False, taken_over=0, sliceable=False, drains=())
     assert await drained(ledger) == []
 

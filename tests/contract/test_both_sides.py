@@ -40,7 +40,7 @@ REFERENCES = st.lists(st.from_regex(r"EC-[A-Z0-9]{3}", fullmatch=True), min_size
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(REFERENCES, HISTORIES)
-async def test_a_piece_that_lua_has_written_is_what_python_reads(ledger, references, history):
+async def test_python_reads_a_piece_that_lua_packed(ledger, references, history):
     text = SENT % (FORMAT, (LUA / "pieces.lua").read_text())
     packed = pack_fresh("\n".join(references))
     once, again, count = await ledger.redis.eval(text, 0, packed, orjson.dumps(history))

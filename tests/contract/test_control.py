@@ -209,7 +209,7 @@ async def test_the_gate_tells_the_calls_in_flight_over_all_workers(ledger):
 
 
 @pytest.mark.parametrize("word", ["pause", "resume", "abort"])
-async def test_what_cannot_be_done_is_refused_with_the_reason(ledger, word):
+async def test_a_control_that_the_jobs_state_forbids_is_refused_with_the_reason(ledger, word):
     async def act(job):
         match word:
             case "pause":

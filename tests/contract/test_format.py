@@ -124,14 +124,14 @@ async def test_a_recording_has_a_reference_in_every_place(ledger, recording):
     assert (await ledger_accounts.gate(ledger, "broken")).breaker
 
 
-async def test_what_a_format_has_written_is_drained_with_one_result_each(ledger, recording):
+async def test_data_of_each_format_is_drained_with_one_result_each(ledger, recording):
     await drained_to_the_end(ledger, recording[0])
 
 
 # versions side by side
 
 
-async def test_what_a_later_version_adds_is_passed_over(ledger, recording):
+async def test_fields_that_a_later_version_adds_are_ignored(ledger, recording):
     expected, commands = recording
     await replayed(ledger, [grown(command) for command in commands])
     _, counters = (await ledger.redis.hget("cancellist:account:default:flow", "drain1")).split(b" ", 1)
@@ -205,7 +205,7 @@ async def test_a_drain_whose_counters_are_not_understood_is_passed_over(ledger, 
     assert set((await flow_state.share(ledger, "default")).drains) == {"of ours"}
 
 
-async def test_what_an_earlier_version_did_not_write_is_not_missed(ledger, recording):
+async def test_fields_that_an_earlier_version_did_not_write_are_not_needed(ledger, recording):
     expected, commands = recording
     await replayed(ledger, [lesser for command in commands if (lesser := shrunk(command))])
     assert (await flow_state.share(ledger, "default")).state is None

@@ -221,7 +221,7 @@ async def test_a_worker_of_an_earlier_version_that_doubles_the_size_lengthens_no
     assert await lengths(ledger, 30, 2) == [30, 30]
 
 
-async def test_what_a_later_version_keeps_beside_it_stays(ledger):
+async def test_fields_of_a_later_version_are_kept(ledger):
     await submit(ledger, refs(1000))
     await lengths(ledger, 30, 1)
     search = json.loads(await ledger.redis.hget(key("state"), "list_search"))

@@ -144,7 +144,7 @@ async def test_a_group_that_begins_at_the_end_keeps_only_what_is_to_come(ledger)
     assert 300 <= await results_left(ledger) <= 300 + NODE
 
 
-async def test_trimming_where_there_is_nothing_is_no_matter(ledger):
+async def test_trimming_an_empty_ledger_is_no_error(ledger):
     assert await trim(ledger) == []
     await ledger.redis.xgroup_create("cancellist:results", "mine", id="0", mkstream=True)
     assert await trim(ledger) == []

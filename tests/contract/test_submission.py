@@ -52,7 +52,7 @@ async def test_every_reference_is_queued_once_and_in_order(ledger, count):
 
 
 @pytest.mark.parametrize("sizes", [[1] * 30, [1999, 1, 1], [2000, 2000, 7], [3, 4100, 0, 250], [20_001]])
-async def test_it_does_not_matter_in_what_portions_references_are_handed_in(ledger, sizes):
+async def test_references_may_be_handed_in_in_batches_of_any_size(ledger, sizes):
     one, first = Submission(ledger, JobRequest()), 0
     for size in sizes:
         await one.add(refs(size, first))

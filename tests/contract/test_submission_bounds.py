@@ -280,7 +280,7 @@ async def test_every_record_carries_the_format(ledger):
     assert (await redis.get(done)).startswith(b"1")
 
 
-async def test_what_is_packed_here_is_what_the_scripts_read(ledger):
+async def test_scripts_read_what_python_packs(ledger):
     packed = pack_fresh("\n".join(refs(2)))
     assert packed == "1 2\nEC-000-000-000\nEC-000-000-001"
     await submit(ledger, refs(2))

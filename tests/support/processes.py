@@ -81,6 +81,16 @@ def run(words: Sequence[str], *, given: Any = None, timeout: float | None = None
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
+def end(process: subprocess.Popen[Any], within_s: float = 10) -> None:
+    """Ends a process by SIGTERM, and by SIGKILL if that takes too long."""
+    process.terminate()
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(within_s)
+
+
 def its_terminal() -> None:
     """What stands at standard input becomes its terminal, where it has a session of its own: for `preexec_fn`."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -9,20 +9,20 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from cancellist.jobs.ledger import records, results
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
-from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
 from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
 from cancellist.sandbox.references import reference
 from tests.support import ROOT, processes
+from tests.support.ledgers import opened_ledger
 from tests.support.servers import Server
 from tests.support.waiting import until
 
@@ -135,16 +135,9 @@ class Stage:
             **named,
         }
 
-    @contextlib.asynccontextmanager
-    async def ledger(self) -> AsyncIterator[Ledger]:
+    def ledger(self) -> contextlib.AbstractAsyncContextManager[Ledger]:
         """Opens the ledger for the test."""
-        redis = await connect(self.server.url)
-        try:
-            ledger = Ledger(redis)
-            await ledger.open()
-            yield ledger
-        finally:
-            await redis.aclose()
+        return opened_ledger(self.server.url)
 
     def __enter__(self) -> Self:
         return self
@@ -171,12 +164,7 @@ def platform(folder: Path, *, consignments: int = 60_000, seed: int = SEED, **op
         assert process.stdout
         yield Platform(json.loads(process.stdout.readline())["url"], process, consignments, seed)
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        processes.end(process)
         if process.stdout:
             process.stdout.close()
 
@@ -188,7 +176,7 @@ async def submit(ledger: Ledger, references: Sequence[str], order: JobRequest | 
         await submission.add(references[at : at + 10_000])
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
     assert sealed
-    await enqueue(ledger, (order or JobRequest()).account, sealed.drains)
+    await schedule(ledger, (order or JobRequest()).account, sealed.drains)
     return sealed.job
 
 

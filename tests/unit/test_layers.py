@@ -33,7 +33,7 @@ def test_a_module_of_a_job_needs_nothing_but_the_standard_library(path: Path) ->
     assert all(name.startswith("cancellist.jobs.") and not name.startswith("cancellist.jobs.ledger") for name in own)
 
 
-def test_there_are_such_modules() -> None:
+def test_the_rule_finds_modules_to_check() -> None:
     assert {"model.py", "retry.py", "cancellation.py", "chunking.py"} <= {path.name for path in PURE}
 
 

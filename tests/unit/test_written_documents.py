@@ -215,3 +215,11 @@ def test_each_field_of_a_document_is_listed(document: object) -> None:
     }
     assert fields
     assert fields <= first_column("cli.md"), fields - first_column("cli.md")
+
+
+def test_each_target_of_make_is_listed() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `make ([a-z]+)` \|", text, re.MULTILINE)
+    assert sorted(listed) == sorted(targets)
+    assert len(targets) > 8

@@ -30,7 +30,7 @@ from cancellist.jobs.responses.verdicts import Confirmed, Judgement, Refused, Ve
 from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.call_log import CallLog
 from cancellist.worker.calls.deallocation import prepare
-from cancellist.worker.calls.failed_call import hold, trouble, unconfirmed
+from cancellist.worker.calls.failed_call import hold, not_confirmed, trouble
 from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
 from cancellist.worker.platform.client import MaySend, PlatformClient
 
@@ -112,7 +112,7 @@ class Attempt:
         wait_s = 0.0
         if own:  # others succeed, so the failure is not the account's: only these references wait
             shown, wait_s, hold_s, hold_why = None, min(hold_s, self._policy.cap_s), 0.0, None
-        wrong = unconfirmed(references, judgement)
+        wrong = not_confirmed(references, judgement)
         shares = self._after_call(claim, replace(called, judgement=judgement), wait_s)
         return AttemptResult(
             self._other_way(claim, shares, in_vain=in_vain(judgement)),

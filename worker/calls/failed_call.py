@@ -8,7 +8,7 @@ from cancellist.jobs.responses.answer import Answer, Failure, correlation_id, wo
 from cancellist.jobs.responses.verdicts import Confirmed, Judgement
 
 
-def unconfirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
+def not_confirmed(references: Sequence[str], judgement: Judgement) -> list[str]:
     """The references of a call that the platform has not confirmed."""
     if not judgement.others and isinstance(judgement.common, Confirmed):
         return []

@@ -24,7 +24,7 @@ _RARE = 0.001
 """The share that chance refuses of a slow rate, of which each refusal costs much time."""
 
 
-def judge(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms: float) -> tuple[Pacing, bool]:
+def attribute(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, round_ms: float) -> tuple[Pacing, bool]:
     """Whether the refusals of a sample are for the rate, and what is remembered of them."""
     counts = sample.counts
     # A rate that is used up refuses one call after another; an accepted call ends the row.

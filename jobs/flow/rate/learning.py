@@ -64,7 +64,7 @@ def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated:
     """
     counts = sample.counts
     pacing = _on_time(pacing, sample)
-    pacing, by_rate = attribution.judge(pacing, sample, policy, round_ms=round_ms)
+    pacing, by_rate = attribution.attribute(pacing, sample, policy, round_ms=round_ms)
     if counts.accepted:
         pacing = _accept(pacing, sample, policy, round_ms or UNKNOWN_ROUND_MS)
     if by_rate:

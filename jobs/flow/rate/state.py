@@ -87,14 +87,14 @@ class Pacing:
         row: refusals in a row, as far as samples tell.
         accepted_ms: when a call was last accepted.
         learnt_ms: when the rate was last learnt.
-        reserved_recoveries: earlier versions counted the recoveries of a cycle here; written as 0, and passed over.
+        reserved_recoveries: earlier versions counted the recoveries of a cycle here; written as 0, never read.
         again_ms: when it refused again after a Retry-After, before it was known whether it had accepted; 0: it did not.
-        reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, and passed over.
+        reserved_told_ms: earlier versions kept here when a Retry-After was last seen; written as 0, never read.
         log_odds: how much likelier a rate that is too high is than chance to be behind the refusals of late, as a
             logarithm.
-        reserved_refusals: earlier versions counted here what chance refused; written as 0, and passed over.
+        reserved_refusals: earlier versions counted here what chance refused; written as 0, never read.
         reserved_calls: and here among how many calls; likewise.
-        reserved_doubt: earlier versions tried a raise once more by it; written as 0, and passed over.
+        reserved_doubt: earlier versions tried a raise once more by it; written as 0, never read.
         spread_us: between slow calls that begin, where no rate is known; 0: they may begin at once.
     """
 

@@ -73,7 +73,7 @@ class CsvParser:
     def notes(self) -> tuple[str, ...]:
         """Notes for the user."""
         lines = "1 line" if self._again == 1 else f"{self._again:,} lines"
-        again = (f"the header is repeated on {lines} further down, passed over",) if self._again else ()
+        again = (f"the header is repeated on {lines} further down, and skipped there",) if self._again else ()
         return (*self._spans.notes, *again)
 
     def parse(self, text: str, *, final: bool) -> list[RawBatch]:

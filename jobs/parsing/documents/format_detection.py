@@ -109,7 +109,7 @@ def _by_content(
     at = header_of(lines, pattern) if hints.header else None
     if at is not None:
         name = bare(lines[at])
-        notes = (f"the first {at} lines were passed over: the list begins below",) if at and any(lines[:at]) else ()
+        notes = (f"the first {at} lines were skipped: the list begins below",) if at and any(lines[:at]) else ()
         return Layout("csv", Table(",", position=0, width=1, header=(name,)), name, at + 1, notes)
     return Layout("lines")
 

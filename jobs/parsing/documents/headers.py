@@ -173,7 +173,7 @@ def _notes(rows: Sequence[Row], at: int | None, first: int, position: int, hints
     if begin := first if at is None else at:
         upto = rows[begin - 1].end + hints.skip_lines
         what = "first line was" if upto == 1 else f"first {upto} lines were"
-        notes.append(f"the {what} passed over: the table begins below")
+        notes.append(f"the {what} skipped: the table begins below")
     if at is None and hints.header:
         notes.append(f"the input has no header; its references were taken from column {position + 1}")
     return tuple(notes)

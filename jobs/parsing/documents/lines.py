@@ -130,7 +130,7 @@ class LinesParser:
             comment = text.startswith(COMMENTS) and not self._refers(text)
             if not self._begun and (comment or not text):
                 above = at + 1
-                self.notes = (f"comments were passed over, up to line {line}",) if comment else self.notes
+                self.notes = (f"comments were skipped, up to line {line}",) if comment else self.notes
             elif text:
                 self._begun = True
                 if (comment or _STRUCTURE.search(text)) and not self._refers(text):

@@ -9,7 +9,7 @@ import pytest
 
 from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import JobState, Outcome
 from tests.acceptance.faults.harness.proxy import Aim, Cut
 from tests.acceptance.faults.harness.system import Rig, rigged, statuses
@@ -117,7 +117,7 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
         await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 10)
         assert await control.abort_job(producer, dropped) in {JobState.ABORTING, JobState.ABORTED}
         drains = await control.resume_account(producer, "default", 100)
-        await enqueue(producer, "default", drains)
+        await schedule(producer, "default", drains)
         rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         for job, part in ((kept, references[:4_000]), (dropped, references[4_000:])):
             await ended(ledger, job, 20)
@@ -169,7 +169,7 @@ async def test_what_was_claimed_before_a_pause_is_not_called_where_the_claims_re
         await until(lambda: records.get(ledger, job), lambda record: not record.in_flight, 10)
         assert rig.platform.calls() == []
         rig.proxy.slow()
-        await enqueue(ledger, "default", await control.resume_account(ledger, "default", 100))
+        await schedule(ledger, "default", await control.resume_account(ledger, "default", 100))
         await ended(ledger, job, 10)
         assert {r.attempts for r in await all_results(ledger, job)} == {1}
     assert statuses([worker]) == [0]

@@ -119,14 +119,14 @@ def _said(worker: Worker) -> list[dict[str, Any]]:
 async def _rate(ledger: Ledger, job: str) -> float:
     """Results a second, over one."""
     began, before = time.monotonic(), (await records.get(ledger, job)).settled
-    await asyncio.sleep(RATED_S)
+    await asyncio.sleep(RATED_S)  # the span over which the rate is measured
     return ((await records.get(ledger, job)).settled - before) / (time.monotonic() - began)
 
 
 async def _cpu_share(worker: Worker) -> float:
     """The share of a processor that it takes, once what was under way has failed."""
     process = psutil.Process(worker.process.pid)
-    await asyncio.sleep(SETTLING_S)
+    await asyncio.sleep(SETTLING_S)  # nothing tells when what was under way has failed
     began, spent = time.monotonic(), sum(process.cpu_times()[:2])
-    await asyncio.sleep(MEASURED_S)
+    await asyncio.sleep(MEASURED_S)  # the span over which the share is measured
     return (sum(process.cpu_times()[:2]) - spent) / (time.monotonic() - began)

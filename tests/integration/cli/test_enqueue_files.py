@@ -95,7 +95,7 @@ def test_a_dry_run_says_how_each_file_was_understood_and_shows_malformed_lines(d
     one = desk.ok("enqueue", csv, "--dry-run")
     assert "CSV, utf-8, separated by semicolons, column 'Consignment Reference'" in one.out
     assert "line 4: oops" in one.err
-    assert "the first line was passed over" in one.err
+    assert "the first line was skipped" in one.err
     lines = desk.file("shown.txt", given.encode("utf-16"))
     both = desk.ok("enqueue", csv, lines, "--dry-run", "--json").document
     assert (both["form"], both["encoding"]) == (None, None)

@@ -1,35 +1,16 @@
 """The sandbox over real HTTP, as a caller of the platform sees it."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 import orjson
 import pytest
 
-from cancellist.sandbox.options import SandboxOptions
-from cancellist.sandbox.server import running
+from tests.support.local_platform import platform, until
 
 OPEN = "Allocated=1"
 SUCCESS = "Consignment cancellation completed successfully"
-
-
-@asynccontextmanager
-async def platform(**options):
-    async with (
-        running(SandboxOptions(**{"mix": OPEN, "consignments": 1000} | options)) as server,
-        aiohttp.ClientSession(server.url) as http,
-    ):
-        # aiohttp sends a PUT again by itself when a connection closes: here every call is to be seen.
-        http._retry_connection = False
-        yield server, http
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what changes is the server's, with no event of ours
-            await asyncio.sleep(0)
 
 
 async def cancel_list(http, references):

@@ -1,15 +1,12 @@
 """Answers in another form over real HTTP: what the caller reads, and that the record says what happened."""
 
 import json
-from contextlib import asynccontextmanager
 
-import aiohttp
 import orjson
 import pytest
 
 from cancellist.sandbox.kinds import APPLIES, FORMS, FaultKind, Scope
-from cancellist.sandbox.options import SandboxOptions
-from cancellist.sandbox.server import running
+from tests.support.local_platform import acted, platform
 
 NAMES = 5
 SUCCESS = "Consignment cancellation completed successfully"
@@ -27,18 +24,6 @@ WRAPPED = {
 BODYLESS = sorted(kind for kind in FaultKind if "-bodyless-" in kind)
 PROBLEMS = sorted(kind for kind in FaultKind if "-problem-" in kind)
 MAINTENANCE = sorted(kind for kind in FaultKind if kind.startswith("maintenance"))
-
-
-@asynccontextmanager
-async def platform(fault, **options):
-    given = {"mix": "Allocated=1", "consignments": 1000, "faults": {fault: 1.0}} | options
-    async with running(SandboxOptions(**given)) as server, aiohttp.ClientSession(server.url) as http:
-        http._retry_connection = False
-        yield server, http
-
-
-def acted(server):
-    return sum(row["state"] == "Cancelled" for row in server.record(server.references(NAMES)))
 
 
 async def listed(server, http):
@@ -67,7 +52,7 @@ async def test_names_of_fields_are_written_otherwise_in_lists_reads_and_errors(k
         server.change(faults={f"{scope}:{kind}": 1.0 for scope in ("list", "single", "reads")})
         status, body = await listed(server, http)
         items = orjson.loads(body)
-        assert (status, acted(server)) == (200, NAMES)
+        assert (status, acted(server, NAMES)) == (200, NAMES)
         assert [list(item) for item in items] == [RENAMED[kind]] * NAMES
         assert [list(item.values())[:3] for item in items] == [
             [True, SUCCESS, name] for name in server.references(NAMES)
@@ -83,7 +68,7 @@ async def test_an_answer_stands_inside_an_envelope(kind, name):
     async with platform(f"list:{kind}") as (server, http):
         status, body = await listed(server, http)
         items = orjson.loads(body)[name]
-        assert (status, acted(server)) == (200, NAMES)
+        assert (status, acted(server, NAMES)) == (200, NAMES)
         assert [item["Data"] for item in items] == server.references(NAMES)
         server.change(faults={f"reads:{kind}": 1.0})
         _, _, body = await call(server, http, Scope.READS)
@@ -125,7 +110,7 @@ async def test_one_message_with_half_a_surrogate_makes_a_list_hard_to_read():
         odd = server.reference(2)
         server.change(at={odd: {"half-surrogate": None}})
         status, body = await listed(server, http)
-        assert (status, acted(server)) == (200, NAMES)
+        assert (status, acted(server, NAMES)) == (200, NAMES)
         assert body.count(rb"\ud800") == 1
         with pytest.raises(orjson.JSONDecodeError):
             orjson.loads(body)
@@ -139,7 +124,7 @@ async def test_one_message_with_bytes_that_are_no_utf8():
         odd = server.reference(2)
         server.change(at={odd: {"bad-utf8": None}})
         status, body = await listed(server, http)
-        assert (status, acted(server)) == (200, NAMES)
+        assert (status, acted(server, NAMES)) == (200, NAMES)
         with pytest.raises(UnicodeDecodeError):
             body.decode()
         items = json.loads(body.decode(errors="replace"))
@@ -176,5 +161,5 @@ async def test_one_route_alone_answers_in_no_form_of_the_platform(scope, kind):
         else:
             assert orjson.loads(body)["status"] == "maintenance"
         acting = kind.endswith("-after") and scope in {Scope.LIST, Scope.SINGLE}
-        assert acted(server) == ((NAMES if scope is Scope.LIST else 1) if acting else 0)
+        assert acted(server, NAMES) == ((NAMES if scope is Scope.LIST else 1) if acting else 0)
         assert (await call(server, http, Scope.SEARCH if scope is Scope.READS else Scope.READS))[0] == 200

@@ -91,7 +91,7 @@ async def test_an_answer_too_many_comes_with_the_answer_and_is_no_call():
         assert state(server, 0) == "Allocated"
 
 
-async def test_who_takes_the_answer_too_many_for_the_next_is_wrong():
+async def test_a_caller_that_takes_the_surplus_answer_for_the_next_is_wrong():
     async with connected(faults={"reads:surplus": 1.0}, mix="Manifested=1") as (server, connection):
         path = f"/consignments/{server.reference(0)}"
         await connection.ask("GET", f"{path}/status")

@@ -1,7 +1,6 @@
 """The other possible platforms over real HTTP: each option, and whether the record stays exact."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from time import time
 
@@ -10,26 +9,11 @@ import orjson
 import pytest
 
 from cancellist.sandbox.kinds import Acts, FaultKind, acts
-from cancellist.sandbox.options import SandboxOptions
-from cancellist.sandbox.server import running
+from tests.support.local_platform import platform, until
 
 LATE = sorted(kind for kind in FaultKind if acts(kind) is Acts.LATE)
 LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, TimeoutError)
 EVERY_STATE = "Manifested=1,Delivered=1,Cancelled=1,Allocating=1,Dispatched=1,InTransitWaiting=1"
-
-
-@asynccontextmanager
-async def platform(**options):
-    given = {"mix": "Allocated=1", "consignments": 1000} | options
-    async with running(SandboxOptions(**given)) as server, aiohttp.ClientSession(server.url) as http:
-        http._retry_connection = False
-        yield server, http
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what changes is the server's, with no event of ours
-            await asyncio.sleep(0)
 
 
 async def put(http, path, **options):

@@ -1,14 +1,11 @@
 """Whole records, searches by pages, counts: in the shapes of the vendor's examples, over real HTTP."""
 
 from collections import Counter
-from contextlib import asynccontextmanager
 from datetime import datetime
 
-import aiohttp
 import pytest
 
-from cancellist.sandbox.options import SandboxOptions
-from cancellist.sandbox.server import running
+from tests.support.local_platform import platform
 
 TEXT, MAYBE_TEXT, FLAG, NUMBER, LIST = str, (str, type(None)), bool, (int, float), list
 MONEY = {"Amount": NUMBER, "Currency": {"Name": MAYBE_TEXT, "IsoCode": TEXT}}
@@ -98,13 +95,6 @@ GIVEN = {
         },
     ],
 }
-
-
-@asynccontextmanager
-async def platform(**options):
-    given = {"mix": "Allocated=1", "consignments": 1000} | options
-    async with running(SandboxOptions(**given)) as server, aiohttp.ClientSession(server.url) as http:
-        yield server, http
 
 
 async def get(http, path, **query):

@@ -4,15 +4,14 @@ Answers of another form are in test_forms.py, and odd bytes in test_odd_bytes.py
 """
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import aiohttp
 import orjson
 import pytest
 
 from cancellist.sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
-from cancellist.sandbox.options import SandboxOptions
-from cancellist.sandbox.server import running
+from tests.support.local_platform import acted, platform, until
 
 NAMES = 10
 STATUSES = sorted(kind for kind in FaultKind if kind[:3].isdigit())
@@ -23,24 +22,6 @@ BODIES = sorted(
     for kind in APPLIES[Scope.LIST] - BROKEN - set(STATUSES) - FORMS - WIRES
     if not kind.startswith(("timeout", "close", "half-acted", "maintenance"))
 )
-
-
-@asynccontextmanager
-async def platform(fault, **options):
-    given = {"mix": "Allocated=1", "consignments": 1000, "faults": {fault: 1.0}} | options
-    async with running(SandboxOptions(**given)) as server, aiohttp.ClientSession(server.url) as http:
-        http._retry_connection = False
-        yield server, http
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what changes is the server's, with no event of ours
-            await asyncio.sleep(0)
-
-
-def acted(server):
-    return sum(row["state"] == "Cancelled" for row in server.record(server.references(NAMES)))
 
 
 def cancel(server, http, scope, **options):
@@ -60,9 +41,9 @@ async def test_an_error_status_comes_before_or_after_acting(scope, kind):
         assert ("Retry-After" in answer.headers) == (answer.status in {429, 503})
         await answer.read()
         done = NAMES if scope is Scope.LIST else 1
-        assert acted(server) == (done if kind.endswith("-after") or answer.status < 300 else 0)
+        assert acted(server, NAMES) == (done if kind.endswith("-after") or answer.status < 300 else 0)
         assert server.stats()["faults"] == {kind: 1}
-        await until(lambda: acted(server) == (0 if kind.endswith("-before") or kind in DENIED else done))
+        await until(lambda: acted(server, NAMES) == (0 if kind.endswith("-before") or kind in DENIED else done))
 
 
 @pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
@@ -73,7 +54,7 @@ async def test_a_closed_connection_says_nothing(scope, kind, seed):
         with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
             await cancel(server, http, scope)
         done = NAMES if scope is Scope.LIST else 1
-        assert acted(server) == (done if kind is FaultKind.CLOSE_AFTER else 0)
+        assert acted(server, NAMES) == (done if kind is FaultKind.CLOSE_AFTER else 0)
         await until(lambda: server.stats()["answers"] == {"none": 1})
 
 
@@ -84,7 +65,7 @@ async def test_a_call_that_hangs_counts_as_in_flight_until_its_caller_goes(scope
         hanging = asyncio.ensure_future(cancel(server, http, scope))
         await until(lambda: server.stats()["in_flight"] == 1)
         done = NAMES if scope is Scope.LIST else 1
-        await until(lambda: acted(server) == (done if kind is FaultKind.TIMEOUT_AFTER else 0))
+        await until(lambda: acted(server, NAMES) == (done if kind is FaultKind.TIMEOUT_AFTER else 0))
         hanging.cancel()
         await until(lambda: server.stats()["in_flight"] == 0)
         assert server.stats()["answers"] == {"none": 1}
@@ -94,7 +75,7 @@ async def test_a_late_call_acts_after_its_caller_has_gone():
     async with platform("timeout-late", late_ms=60) as (server, http):
         with pytest.raises(TimeoutError):
             await cancel(server, http, Scope.LIST, timeout=aiohttp.ClientTimeout(total=0.02))
-        await until(lambda: acted(server) == NAMES)
+        await until(lambda: acted(server, NAMES) == NAMES)
 
 
 async def test_a_hanging_call_is_closed_in_the_end():
@@ -123,7 +104,7 @@ async def test_half_of_a_list_is_acted_on_and_then_it_fails(kind):
         else:
             with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
                 await cancel(server, http, Scope.LIST)
-        assert acted(server) == NAMES // 2
+        assert acted(server, NAMES) == NAMES // 2
 
 
 @pytest.mark.parametrize("scope", [Scope.LIST, Scope.SINGLE])
@@ -133,7 +114,7 @@ async def test_a_body_that_breaks_off_or_cannot_be_unpacked_was_acted_on(scope, 
         with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ClientOSError)):
             await (await cancel(server, http, scope)).read()
         assert server.stats()["answers"] == {"200": 1}
-        assert acted(server) == (NAMES if scope is Scope.LIST else 1)
+        assert acted(server, NAMES) == (NAMES if scope is Scope.LIST else 1)
 
 
 @pytest.mark.parametrize("kind", BODIES)
@@ -141,7 +122,7 @@ async def test_a_list_that_was_cancelled_is_answered_with_200_whatever_the_body_
     async with platform(f"list:{kind}", slow_ms=5) as (server, http), cancel(server, http, Scope.LIST) as answer:
         body = await answer.read()
         assert answer.status == 200
-        assert acted(server) == NAMES
+        assert acted(server, NAMES) == NAMES
         if kind not in {FaultKind.HTML, FaultKind.EMPTY, FaultKind.WRONG_ENCODING}:
             orjson.loads(body)
 
@@ -152,7 +133,7 @@ async def test_a_redirect_leads_to_a_login_page_and_nothing_was_acted_on():
             assert (answer.status, answer.headers["Location"]) == (302, "/login")
         async with cancel(server, http, Scope.LIST) as answer:
             assert (answer.status, answer.content_type) == (200, "text/html")
-        assert acted(server) == 0
+        assert acted(server, NAMES) == 0
 
 
 @pytest.mark.parametrize("kind", sorted(APPLIES[Scope.READS] - FORMS - WIRES))
@@ -188,7 +169,7 @@ async def test_mixed_faults_come_in_the_same_order_for_the_same_seed():
         faults = {"500-before": 0.3, "single:429-after": 0.3, "list:html": 0.1}
         async with platform("slow", faults=faults, seed=9) as (server, http):
             answers = [await http.put(f"/consignments/{name}/cancel") for name in server.references(40)]
-            return [answer.status for answer in answers], acted(server)
+            return [answer.status for answer in answers], acted(server, NAMES)
 
     first = await statuses()
     assert first == await statuses()
@@ -205,7 +186,7 @@ async def test_the_record_says_what_was_done_whatever_the_answer_says(scope, kin
                 await answer.read()
         await until(lambda: server.stats()["in_flight"] == server.stats()["to_act_late"] == 0)
         named = NAMES if scope is Scope.LIST else 1
-        assert acted(server) == {Acts.NOTHING: 0, Acts.HALF: NAMES // 2}.get(acts(kind), named)
+        assert acted(server, NAMES) == {Acts.NOTHING: 0, Acts.HALF: NAMES // 2}.get(acts(kind), named)
         rows = server.record(server.references(named))
         assert {row["cancelled_by_call"] for row in rows if row["state"] == "Cancelled"} <= {1}
         assert {row["cancel_calls"] for row in rows} == {1}

@@ -165,7 +165,7 @@ async def test_a_server_that_comes_up_late_is_waited_for(serve):
     await redis.aclose()
 
 
-async def test_what_speaks_another_protocol_is_unfit():
+async def test_a_server_of_another_protocol_is_unfit():
     async def hello(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()

@@ -123,7 +123,7 @@ async def test_while_the_server_is_gone_one_attempt_to_connect_serves_all(serve,
                 continue
 
     waiting = [asyncio.create_task(get()) for _ in range(30)]
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # time itself is tested: how many attempts are made in so long, at first and later
     seen, attempts = attempts, 0
     await asyncio.sleep(1.5)
     assert seen < 60

@@ -28,7 +28,7 @@ def test_a_job_is_told_whole_then_by_what_changed_then_whole_as_it_ends() -> Non
     assert log.documents == {}
 
 
-def test_what_has_fallen_out_of_the_log_is_not_passed_over_in_silence() -> None:
+def test_events_that_the_log_has_dropped_are_reported_as_lost() -> None:
     log = EventLog(kept=3)
     for done in range(5):
         log.see(document("a", done=done), ended=False)

@@ -40,7 +40,7 @@ def test_every_outcome_has_a_meaning():
 
 @pytest.mark.parametrize("outcome", MEANING)
 @pytest.mark.parametrize("message", [None, THEIR_WORDS])
-def test_an_outcome_is_told_as_what_it_is(outcome, message):
+def test_each_outcome_has_its_answer_in_the_platforms_form(outcome, message):
     success, theirs, status = MEANING[outcome]
     became = Became(REFERENCE, outcome, message)
     told = item(became)
@@ -64,7 +64,7 @@ def test_what_is_not_known_or_not_done_has_a_code_of_its_own_each():
         assert "was not cancelled, and not refused" in words(Became(REFERENCE, outcome))
 
 
-def test_a_tally_is_a_dictionary_that_names_what_there_is():
+def test_a_tally_counts_results_by_outcome():
     assert tally({None: 2, Outcome.FAILED: 1, Outcome.CANCELLED: 3}) == "cancelled=3, failed=1, unknown=2"
 
 
@@ -107,7 +107,7 @@ WORTH = st.sampled_from([*'[]",:{}\\ \n', "EC-1", '"a"', '"b"', "1", "null", "tr
 
 
 @given(st.lists(WORTH).map("".join), CUTS)
-def test_what_is_taken_is_what_any_reader_of_json_takes(text, cuts):
+def test_the_list_reader_accepts_what_a_json_parser_accepts(text, cuts):
     body = text.encode()
     try:
         loaded = orjson.loads(body)
@@ -123,7 +123,7 @@ def test_what_is_taken_is_what_any_reader_of_json_takes(text, cuts):
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] ", b"{}", b'"a"', b"17"])
-def test_what_is_no_list_of_anything_is_told_so(body):
+def test_a_body_that_is_no_list_is_refused_as_that(body):
     with pytest.raises(RefusedError) as caught:
         read(body, [])
     assert caught.value.message == NO_LIST

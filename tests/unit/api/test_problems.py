@@ -57,13 +57,13 @@ def test_each_error_is_a_problem_of_its_own_code(kind: type[CancellistError]):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ERRORS if issubclass(kind, LedgerError)], ids=lambda kind: kind.code)
-def test_of_our_server_a_client_is_told_nothing_but_the_kind(kind: type[CancellistError]):
+def test_a_client_learns_only_the_kind_of_a_server_error(kind: type[CancellistError]):
     document = of_error(kind("redis://10.1.2.3:6379 refuses", hint="`cancellist doctor` says more")).document("id")
     assert "10.1.2.3" not in str(document)
     assert "doctor" not in str(document)
 
 
-def test_no_hint_sends_a_client_to_a_command_that_it_has_not():
+def test_no_hint_of_the_api_names_a_command():
     for kind in KINDS.values():
         commands = re.findall(r"`cancellist (\w+)", kind.hint or "")
         assert set(commands) <= {"token"}, kind.code
@@ -85,7 +85,7 @@ def test_a_long_or_odd_detail_is_one_short_line():
     assert document["detail"].isprintable()
 
 
-async def test_what_nobody_foresaw_is_a_problem_that_tells_nothing():
+async def test_an_unexpected_error_is_a_problem_without_details():
     app = FastAPI(openapi_url=None)
 
     @app.get("/")

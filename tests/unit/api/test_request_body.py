@@ -40,7 +40,7 @@ def split(content: bytes, at: list[int]) -> list[bytes]:
 
 
 @given(content=st.binary(max_size=200), at=st.lists(st.integers(0, 250), max_size=6), times=st.integers(0, 2))
-async def test_it_is_read_as_it_was_however_it_is_packed_and_cut_into_pieces(content, at, times):
+async def test_a_body_is_read_unchanged_however_it_is_packed_and_cut_into_pieces(content, at, times):
     content = b"x" + content  # what is a gzip by itself is another test's
     sent = content
     for _ in range(times):
@@ -63,7 +63,7 @@ async def test_a_gzip_within_all_that_is_allowed_is_refused(at):
     ("start", "first"),
     [(b"", b""), (b"  ", b""), (b" \n[", b"["), (MARK + b"{", b"{"), (MARK + b" \t[", b"["), (b"\xff", b"\xff")],
 )
-async def test_its_first_byte_is_told_whatever_pieces_it_comes_in(start, first):
+async def test_the_first_byte_of_a_body_is_found_in_whatever_pieces_it_comes(start, first):
     for pieces in ([start], [start[at : at + 1] for at in range(len(start))]):
         one = body(pieces)
         assert await one.begins_with() == first
@@ -81,24 +81,24 @@ async def test_blanks_without_an_end_are_not_held():
         await one.begins_with()
 
 
-async def test_what_is_cut_is_no_end():
+async def test_a_body_that_is_cut_off_is_an_error():
     with pytest.raises(ClientGoneError):
         await read(body([b"EC-000-05D-1NS"], cut=True))
 
 
-async def test_what_is_said_to_be_gzip_must_be():
+async def test_a_body_declared_as_gzip_must_be_gzip():
     with pytest.raises(InputError, match="said to be gzip"):
         await read(body([b"EC-000-05D-1NS"], packed=True))
 
 
 @pytest.mark.parametrize("pieces", [[b"x" * 1001], [b"x"] * 1001, [gzip.compress(b"x" * 1001)]])
-async def test_beyond_its_limit_it_is_refused(pieces):
+async def test_a_body_beyond_its_limit_is_refused(pieces):
     with pytest.raises(ProblemError) as refused:
         await read(body(pieces))
     assert refused.value.kind.code == "body_too_large"
 
 
-async def test_what_is_said_to_be_too_long_is_refused_before_it_is_read():
+async def test_a_body_declared_too_long_is_refused_before_it_is_read():
     one = body([])
     for said in (None, "", "1000", "x"):
         one.check_length(said)

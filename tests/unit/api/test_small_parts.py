@@ -31,7 +31,7 @@ def test_a_cursor_of_jobs_stands_for_its_place(at_ms, job):
 
 
 @given(st.text(max_size=40))
-def test_what_is_no_cursor_is_refused(text):
+def test_a_malformed_cursor_is_refused(text):
     for read, written in ((cursors.to_results, cursors.of_results), (cursors.to_jobs, cursors.of_jobs)):
         place = refused = None
         try:
@@ -119,12 +119,12 @@ AUTHORIZATION, KEY, USER = b"authorization", b"ocp-apim-subscription-key", b"x-u
         ([(USER, b"alice"), (AUTHORIZATION, b"Bearer wrong")], "10.0.0.1", False, None),
     ],
 )
-def test_who_calls_is_who_surely_does(headers, peer, with_key, name):
+def test_a_caller_is_named_only_by_a_token_or_a_trusted_proxy(headers, peer, with_key, name):
     found = identify(OPTIONS, headers, peer, with_key=with_key)
     assert (found.name if found else None) == name
 
 
-def test_what_is_no_address_is_not_trusted():
+def test_a_malformed_address_is_not_trusted():
     for address in (None, "", "localhost", "10.0.0", "10.0.0.1:80"):
         assert not is_trusted(OPTIONS.proxies.trusted, address)
 

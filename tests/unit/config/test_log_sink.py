@@ -79,7 +79,7 @@ def test_a_few_long_lines_fill_the_queue_too(pipe: tuple[int, int]) -> None:
     assert not sink._lines  # else they are written to whatever gets the number of the pipe next
 
 
-def test_a_reader_that_has_gone_is_nothing(pipe: tuple[int, int]) -> None:
+def test_a_reader_that_has_gone_raises_no_error(pipe: tuple[int, int]) -> None:
     sink = Sink(pipe[1])
     os.close(pipe[0])
     for number in range(100):
@@ -88,7 +88,7 @@ def test_a_reader_that_has_gone_is_nothing(pipe: tuple[int, int]) -> None:
     assert not sink._lines
 
 
-def test_a_full_disk_is_nothing() -> None:
+def test_a_full_disk_raises_no_error() -> None:
     with Path("/dev/full").open("wb") as full:
         sink = Sink(full.fileno())
         print("line", file=sink, flush=True)

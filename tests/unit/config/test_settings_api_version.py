@@ -1,6 +1,5 @@
 """The version of the platform's API: the one setting that may be set to nothing, wherever it is set."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,15 +7,6 @@ import pytest
 from cancellist.cli.actions.doctor.platform import subscription
 from cancellist.config.loading import load
 from cancellist.jobs.errors import SettingsError
-
-
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine, and an empty folder to stand in."""
-    for name in list(os.environ):
-        if name.upper().startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def versions(monkeypatch: pytest.MonkeyPatch, toml: str, dotenv: str, environment: dict[str, str]) -> tuple[str, str]:

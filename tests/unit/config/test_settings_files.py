@@ -13,14 +13,6 @@ SECRET = "q9-very-secret"
 LINE = "CANCELLIST_MAX_CALLS_PER_SECOND=5\n"
 
 
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
 def refusal(data: bytes) -> str:
     """What a `.env` of these bytes is answered, by each who reads it."""
     Path(".env").write_bytes(data)
@@ -161,7 +153,7 @@ def test_a_file_that_may_not_be_read_is_refused_by_its_name(monkeypatch: pytest.
         load()
 
 
-def test_dev_null_in_its_place_is_an_empty_file() -> None:
+def test_a_settings_file_that_is_dev_null_is_empty() -> None:
     Path(".env").symlink_to(os.devnull)
     assert load() == load(_env_file=None)
 
@@ -175,7 +167,7 @@ def test_dotenv_may_name_the_toml_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().burst == 5
 
 
-def test_without_the_file_nothing_is_missing() -> None:
+def test_a_missing_dotenv_is_no_error() -> None:
     assert load() == Settings() == load(_env_file=None)
 
 

@@ -25,14 +25,6 @@ VALUES = {
 PLAIN = [name for name in VALUES if not name.endswith("reference_pattern")]
 
 
-@pytest.fixture(autouse=True)
-def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("CANCELLIST_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
 def given(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> Settings:
     monkeypatch.setenv(f"CANCELLIST_{name.upper()}", value)
     return load()

@@ -30,7 +30,7 @@ def settle(state, cost_ms, rounds=400, **options):
     return state
 
 
-def test_it_begins_with_as_many_as_may_be():
+def test_lists_begin_at_the_longest_allowed():
     assert step(ListSize(), lambda n: 10 + n).in_force == 100
 
 

@@ -40,7 +40,7 @@ class Story:
         return self.limiter
 
 
-def test_nothing_known_is_the_lesser_of_the_ceiling_and_sixteen():
+def test_without_knowledge_the_limit_is_sixteen_or_the_ceiling_if_lower():
     assert start(POLICY, 32, T0).limit == 16
     assert start(POLICY, 4, T0).limit == 4
     assert start(POLICY, 0, T0).limit == 1

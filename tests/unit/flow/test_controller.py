@@ -145,7 +145,7 @@ def test_a_rate_that_is_learnt_and_dropped_is_told():
     assert [c.event for c in changes(after, before)] == ["rate dropped"]
 
 
-def test_nothing_to_tell_at_first():
+def test_a_new_state_reports_no_change():
     assert changes(None, begun()) == ()
 
 
@@ -177,10 +177,10 @@ def test_a_state_of_a_version_that_keeps_more_or_less_of_each_part_is_read():
     less = FlowState.unpack(document | {"memory": [limiter[:1], [], [], *others]})
     assert less
     assert less.limiter == ConcurrencyState(state.limit)
-    assert less.trips == RoundTrips()
+    assert less.round_trips == RoundTrips()
 
 
-def test_a_number_that_only_earlier_versions_go_by_keeps_its_place_and_is_passed_over():
+def test_a_number_that_only_earlier_versions_read_keeps_its_place_and_is_ignored():
     document = begun(a=busy(10)).packed()
     for part, kind in enumerate((ConcurrencyState, RoundTrips, Pacing)):
         for place, field in enumerate(fields(kind)):

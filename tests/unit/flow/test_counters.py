@@ -113,6 +113,6 @@ def test_a_reading_twice_changes_nothing():
 
 
 @pytest.mark.parametrize("document", [None, [], [1, 2], "words", {"a": 1}, [0] * 12, [*[0] * 9, [0], [], ""]])
-def test_what_are_no_counters_is_said(document):
+def test_counters_that_cannot_be_read_are_an_error(document):
     with pytest.raises(ValueError, match="no counters"):
         Counters.unpack(document)

@@ -85,10 +85,10 @@ def test_a_line_that_is_merely_odd_is_malformed():
     assert list(invalid.values()) == odd
 
 
-def test_comments_above_lines_are_passed_over_with_a_note():
+def test_comments_above_lines_are_skipped_with_a_note():
     document, valid, invalid = entries(f"# exported today\n\n// by us\n{A}\n{B}\n")
     assert (valid, invalid) == ([(4, A), (5, B)], {})
-    assert document.warnings == ("comments were passed over, up to line 3",)
+    assert document.warnings == ("comments were skipped, up to line 3",)
 
 
 def test_a_pattern_that_takes_brackets_makes_no_structure_of_references():

@@ -116,7 +116,7 @@ def test_words_between_references_refuse_the_list_with_digits_or_without(words, 
 
 
 @pytest.mark.parametrize("words", ["Batch 2", "(3 rows)", "3 rows selected", "End of the export 1", "EC-000 (recall)"])
-def test_words_above_or_below_all_references_part_nothing(words):
+def test_words_above_or_below_all_references_are_read_past(words):
     assert references(f"{words}\n{A}\n{B}\n") == [A, B]
     assert references(f"{A}\n{B}\n{words}\n") == [A, B]
     assert references(f"{OTHERS * 40}{words}\n") == OTHERS.split() * 40

@@ -21,7 +21,7 @@ def test_a_column_of_a_number_that_no_table_has_is_refused_in_a_short_line(conte
     assert len(message) < 300
 
 
-def test_zeros_before_a_number_are_nothing():
+def test_zeros_before_a_number_do_not_change_it():
     assert references(f"x,y\n{A},{B}\n", "0" * 5000 + "2") == [B]
     assert [Hints(column).number for column in (None, "x", "1", "007", "0" * 5000, "1x", "-1", "1.0", "")] == [
         None, None, 1, 7, 0, None, None, None, None,

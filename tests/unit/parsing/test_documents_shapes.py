@@ -60,7 +60,7 @@ def test_rows_that_are_all_wider_than_the_header_are_refused(column):
 )
 @pytest.mark.parametrize("blank", ["", "\n", ",,\n"])
 @pytest.mark.parametrize("name", ["Reference", "Sendung"])
-def test_titles_above_the_header_are_passed_over_with_a_note_or_the_file_is_refused(title, blank, name):
+def test_titles_above_the_header_are_skipped_with_a_note_or_the_file_is_refused(title, blank, name):
     content = f"{title}\n{blank}Order,{name},Town\n1,{A},x\n2,{B},y\n"
     if (title, name) == ("Consignments", "Sendung"):
         assert "every row has more cells" in refusal(content)
@@ -69,7 +69,7 @@ def test_titles_above_the_header_are_passed_over_with_a_note_or_the_file_is_refu
     first = 3 + blank.count("\n")
     assert (valid, invalid) == ([(first, A), (first + 1, B)], {})
     assert document.column == name
-    assert "passed over" in document.warnings[0]
+    assert "skipped" in document.warnings[0]
 
 
 @pytest.mark.parametrize(

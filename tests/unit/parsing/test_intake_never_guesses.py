@@ -49,7 +49,7 @@ def refusal(*pairs: tuple[str | bytes, str | bytes]) -> str:
         [f"\t {json.dumps([A, B, C], indent=2)}\n\n"],
     ],
 )
-def test_references_that_are_given_several_times_are_joined_in_order_and_blank_ones_passed_over(values):
+def test_repeated_reference_fields_are_joined_in_order_and_blank_ones_skipped(values):
     assert read(*(("references", value) for value in values)) == [A, B, C]
 
 

@@ -29,7 +29,7 @@ def check(*values, pattern=PATTERN):
         " Ec-000-05d-1nS\u3000",
     ],
 )
-def test_noise_around_a_reference_and_its_case_are_no_matter(raw):
+def test_white_space_around_a_reference_and_its_case_do_not_matter(raw):
     assert normalise(raw) == A
     assert check(raw) == Batch([A], [])
 

@@ -4,7 +4,7 @@ from cancellist.jobs.model import ResultSample
 from cancellist.jobs.progress.merged_samples import merged
 
 
-def test_one_job_alone_is_as_it_was():
+def test_samples_of_one_job_alone_are_unchanged():
     samples = [ResultSample(100, 10, 1000, 20, 1), ResultSample(200, 30, 5000, 15, 3)]
     assert merged([(samples, 250)]) == (samples, 250)
 
@@ -32,5 +32,5 @@ def test_what_a_job_has_in_calls_before_its_first_result_counts_from_its_beginni
     assert [sample.in_calls for sample in samples] == [27, 27]
 
 
-def test_of_no_job_there_is_nothing():
+def test_without_jobs_there_are_no_samples():
     assert merged([]) == ([], 0)

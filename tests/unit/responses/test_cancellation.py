@@ -154,7 +154,7 @@ def test_a_gateways_error_is_not_the_platforms_word_and_burns_nothing(single):
 @pytest.mark.parametrize(
     "body", [UNREADABLE, None, {}, [], "no", {"Message": "no route"}, {"Code": "x", "Message": "m"}]
 )
-def test_what_has_not_the_platforms_form_refuses_nothing_and_burns_nothing(status, single, body):
+def test_an_answer_in_another_form_refuses_nothing_and_costs_no_attempt(status, single, body):
     verdict = judge([A], Answer(status, body), single=single).of(A)
     assert verdict == no_answer(verdict.reason, status)
 
@@ -317,7 +317,7 @@ def test_every_state_of_the_guide_has_its_standing_however_it_is_written(state, 
         assert state_class(written) is expected
 
 
-def test_of_a_state_that_is_not_known_nothing_is_concluded():
+def test_nothing_is_concluded_from_an_unknown_state():
     assert state_class("Teleported") is StateClass.STRANGE
     assert state_class("") is StateClass.STRANGE
 

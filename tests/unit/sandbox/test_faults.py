@@ -5,6 +5,7 @@ from collections import Counter
 import orjson
 import pytest
 
+from cancellist.sandbox import distortions
 from cancellist.sandbox.answers import Answer, Delivery, encode, error
 from cancellist.sandbox.distortions import distort
 from cancellist.sandbox.faults import Fault, decide, parse_faults
@@ -43,11 +44,15 @@ def test_without_a_scope_a_fault_is_for_cancels_where_it_makes_sense():
 @pytest.mark.parametrize(
     ("faults", "words"),
     [
-        ({"nonsense": 0.1}, "unknown fault 'nonsense'"),
+        ({"nonsense": 0.1}, "^unknown fault 'nonsense'; `cancellist sandbox --fault help` lists them all$"),
+        ({"truncatd": 0.1}, r"^unknown fault 'truncatd'; did you mean truncated\?"),
         ({"writes:html": 0.1}, "unknown scope 'writes'"),
         ({"html": 1.1}, "from 0 to 1"),
         ({"html": 0.6, "null": 0.6}, "add up to 1.2"),
-        ({"state-unknown": 0.1}, "reads:state-unknown"),
+        (
+            {"state-unknown": 0.1},
+            "^the fault state-unknown does not apply to list or single calls; write reads:",
+        ),
         ({"single:shuffled": 0.1}, "list:shuffled"),
     ],
 )
@@ -69,7 +74,7 @@ def test_what_a_fault_does_follows_from_its_name(kind):
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_every_fault_has_a_place_and_reads_have_no_fault_that_acts(scope):
+def test_every_fault_applies_to_some_call_and_faults_of_reads_act_on_nothing(scope):
     assert APPLIES[scope]
     if scope in {Scope.READS, Scope.SEARCH}:
         assert not any(kind.endswith("-after") for kind in APPLIES[scope])
@@ -149,6 +154,11 @@ def test_a_refusal_is_not_garbled_but_an_error_takes_its_place():
     refusal = error(400, "code", "words")
     assert distort(refusal, Fault(FaultKind.HTML, 1)) is refusal
     assert distort(refusal, Fault(FaultKind.STATUS_503_AFTER, 1)).status == 503
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 520, 521, 599])
+def test_any_status_can_be_a_fault(status):
+    assert distortions._failure(status).status == status
 
 
 def test_bodies_that_are_wrong_as_a_whole():

@@ -109,7 +109,7 @@ class AsyncClient:
             column: which column of CSV, or which key of JSON lines, holds the references.
             delimiter: what stands between the cells of CSV.
             header: whether CSV begins with the names of its columns.
-            skip_lines: how many lines to pass over at the beginning.
+            skip_lines: how many lines to skip at the beginning.
 
         Raises:
             InputError: what was handed in cannot be used.

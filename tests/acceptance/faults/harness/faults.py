@@ -1,4 +1,7 @@
-"""Faults around workers. Each function injects one, lets it last, and ends it before it returns."""
+"""Faults around workers. Each function injects one, lets it last, and ends it before it returns.
+
+Its sleeps wait for nothing: they are how long the fault lasts, drawn from the seed.
+"""
 
 import asyncio
 import itertools
@@ -8,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from cancellist.jobs.ledger import control
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from tests.acceptance.faults.harness.proxy import Aim, Cut
 from tests.acceptance.faults.harness.system import LEASE_S
 from tests.acceptance.faults.harness.workers import Crew, steadily
@@ -249,7 +252,7 @@ async def paused(crew: Crew, rng: random.Random) -> None:
     await steadily(lambda: control.pause_account(crew.ledger, "default"))
     await asyncio.sleep(rng.uniform(0.1, 1))
     drains = await steadily(lambda: control.resume_account(crew.ledger, "default", 100))
-    await steadily(lambda: enqueue(crew.ledger, "default", drains))
+    await steadily(lambda: schedule(crew.ledger, "default", drains))
 
 
 def name_of(trouble: Trouble) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import accounts, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.drains import enqueue
+from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, JobState
 from tests.acceptance.faults.harness.faults import name_of
@@ -95,7 +95,7 @@ async def _hand_in(ledger: Ledger, order: JobRequest, references: list[str]) -> 
     await submission.add(references)
     sealed = await submission.seal(duplicates=0, idempotency_keep_s=3600, per_call=100)
     assert sealed
-    await enqueue(ledger, order.account, sealed.drains)
+    await schedule(ledger, order.account, sealed.drains)
     return sealed.job
 
 

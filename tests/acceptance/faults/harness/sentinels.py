@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from redis import Redis
 
+from tests.support import processes
 from tests.support.servers import Server, binary, running, spawn
 
 SERVICE = "mymaster"
@@ -93,12 +93,7 @@ def _sentinel(kind: str, folder: Path, port: int, primary: int) -> Iterator[None
             time.sleep(0.02)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        processes.end(process)
 
 
 def _free_ports(count: int) -> list[int]:

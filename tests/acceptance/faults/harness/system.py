@@ -1,13 +1,13 @@
 """A stage with a fault-injecting proxy before its server and one before its platform."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.server.connection import connect
 from tests.acceptance.faults.harness.proxy import Proxy, proxied
+from tests.support.ledgers import opened_ledger
 from tests.support.servers import Server, running
 from tests.support.stage import Platform, Stage, Worker, platform
 
@@ -37,16 +37,9 @@ class Rig(Stage):
         through = {"redis_url": f"redis://{self.proxy.address}", "api_url": f"http://{self.gateway.address}"}
         return {**super().environment(**{**through, **settings}), **self.extra}
 
-    @contextlib.asynccontextmanager
-    async def producer(self) -> AsyncIterator[Ledger]:
+    def producer(self) -> contextlib.AbstractAsyncContextManager[Ledger]:
         """Opens the ledger through the proxy, as a producer does."""
-        redis = await connect(f"redis://{self.proxy.address}")
-        try:
-            ledger = Ledger(redis)
-            await ledger.open()
-            yield ledger
-        finally:
-            await redis.aclose()
+        return opened_ledger(f"redis://{self.proxy.address}")
 
     def shifted_clock(self, seconds: float) -> dict[str, str]:
         """Returns the environment of a process with a shifted wall clock. Its monotonic clock is right."""

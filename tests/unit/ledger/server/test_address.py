@@ -42,7 +42,7 @@ def test_a_password_with_an_at_sign_is_taken_up_to_the_last_one():
         ("redis://:7000", "localhost", 7000),
     ],
 )
-def test_hosts_and_ports(url, host, port):
+def test_a_url_has_a_host_and_a_port_or_their_defaults(url, host, port):
     address = parse(url)
     assert isinstance(address, TcpAddress)
     assert (address.host, address.port) == (host, port)

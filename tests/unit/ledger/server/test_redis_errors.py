@@ -63,7 +63,7 @@ SAID = [
 
 @pytest.mark.parametrize("pipelined", [False, True])
 @pytest.mark.parametrize(("said", "kind", "words"), SAID)
-def test_any_answer_is_one_line_of_its_kind_without_arguments(said, kind, words, pipelined):
+def test_every_error_of_the_server_is_one_line_without_the_commands_arguments(said, kind, words, pipelined):
     error = BaseParser.parse_error(said)
     if pipelined and isinstance(error, ResponseError):  # as redis-py annotates it
         error.args = (f"Command # 1 (EVALSHA {SECRET}) of pipeline caused error: {error.args}",)
@@ -98,10 +98,10 @@ def test_any_trouble_with_the_connection_is_one_line(error, kind, words):
 @pytest.mark.parametrize(
     "error", [WatchError("x"), DataError("x"), ResponseError("UNCOVERED by a script of ours"), KeyError("x")]
 )
-def test_what_no_server_is_the_reason_of_passes_as_it_is(error):
+def test_errors_that_are_not_the_servers_are_not_translated(error):
     assert translate(error) is None
 
 
-def test_what_a_server_repeats_of_a_command_is_cut_off():
+def test_the_command_that_a_server_repeats_is_cut_from_its_error():
     assert without_arguments(f"unknown command 'X', with args beginning with: {GIVEN}") == "unknown command 'X'"
     assert without_arguments("no such key") == "no such key"

@@ -23,7 +23,7 @@ def _odd_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     time.tzset()
 
 
-def test_the_machine_stands_where_it_is_said_to() -> None:
+def test_the_time_zone_of_a_test_is_in_force() -> None:
     assert time.timezone == {"UTC": 0, "Asia/Kathmandu": -20_700, "America/St_Johns": 12_600}[os.environ["TZ"]]
 
 

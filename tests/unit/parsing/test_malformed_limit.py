@@ -23,7 +23,7 @@ def test_a_limit_is_a_number_or_a_share(text, limit):
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "ten", "10%%", "%", "1e3", "٣", "nan%", "9" * 20])
-def test_what_is_neither_is_refused_with_what_is_wanted(text):
+def test_a_text_that_is_neither_number_nor_share_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="a number such as 20 nor a share such as 10%"):
         parse_limit(text)
 
@@ -49,7 +49,7 @@ def test_a_share_says_nothing_of_a_few_and_none_is_none(text, found, of, exceede
 
 
 @given(st.integers(0, 100), st.integers(0, 1000), st.integers(0, 1000))
-def test_more_of_the_same_is_never_less_than_too_much(percent, found, of):
+def test_a_limit_that_is_exceeded_stays_exceeded_with_more_malformed_entries(percent, found, of):
     limit = Limit(percent=percent)
     if limit.exceeded(found, of):
         assert limit.exceeded(found + 1, of)
