@@ -57,6 +57,8 @@ class Job(_Document):
     start_at: Time | None
     idempotency_key: str | None
     intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
+    retry_of: str | None = Field(description="the job whose references it was made of")
+    retried_by: list[str] = Field(description="the jobs that were made of its references")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None

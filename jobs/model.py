@@ -84,7 +84,11 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A producer's request without its references. Times are Unix milliseconds."""
+    """A producer's request without its references. Times are Unix milliseconds.
+
+    Attributes:
+        retry_of: the job whose references are handed in again.
+    """
 
     account: str = DEFAULT_ACCOUNT
     reason: str | None = None
@@ -93,6 +97,7 @@ class JobRequest:
     deadline_ms: int | None = None
     start_at_ms: int | None = None
     idempotency_key: str | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,8 @@ class JobRecord:
         samples: its progress over time, oldest first.
         idle_ms: how long its clock has stood still since the start.
         paused_at_ms: when it was paused; None unless it is paused now.
+        retried_by: the jobs that were made of its references, oldest first.
+        revision: how often its priority or deadline was changed.
     """
 
     id: str
@@ -181,6 +188,8 @@ class JobRecord:
     idle_ms: int = 0
     paused_at_ms: int | None = None
     intake_entry: str | None = None
+    retried_by: tuple[str, ...] = ()
+    revision: int = 0
 
     @property
     def last_at_ms(self) -> int:

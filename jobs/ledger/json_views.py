@@ -35,6 +35,8 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "start_at": rfc3339(order.start_at_ms),
         "idempotency_key": order.idempotency_key,
         "intake_entry": record.intake_entry,
+        "retry_of": order.retry_of,
+        "retried_by": list(record.retried_by),
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,

@@ -153,6 +153,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             deadline_ms=_int(h.get("deadline")),
             start_at_ms=_int(h.get("start_at")),
             idempotency_key=h.get("idempotency_key"),
+            retry_of=h.get("retry_of"),
         ),
         state=known(JobState, h["state"]),
         total=_int(h.get("total")) or pending,
@@ -168,6 +169,8 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         idle_ms=_int(h.get("idle")) or 0,
         paused_at_ms=_int(h.get("paused_at")) if h["state"] == JobState.PAUSED else None,
         intake_entry=h.get("entry"),
+        retried_by=tuple(h.get("retried_by", "").split()),
+        revision=_int(h.get("revision")) or 0,
     )
 
 

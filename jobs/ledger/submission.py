@@ -69,6 +69,7 @@ def order_fields(order: JobRequest) -> dict[str, str | int]:
         "deadline": order.deadline_ms,
         "start_at": order.start_at_ms,
         "idempotency_key": order.idempotency_key,
+        "retry_of": order.retry_of,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

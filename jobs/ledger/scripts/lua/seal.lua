@@ -10,6 +10,7 @@
 --         {'conflict', job}: the key is bound to that job, with other content; ours is dropped
 --         {'taken'}: the intake entry was sealed by another reader; ours is dropped
 --         {'gone'}: no such unsealed job (dropped after an hour without a batch)
+-- A job that is a retry (retry_of) is named in the job whose references it has (retried_by).
 -- Keeps  a key is bound to one job; an intake entry makes one job; sealing again gets the same answer.
 local id = ARGV[3]
 local jk = K.job(id)
@@ -22,7 +23,7 @@ local function drop(answer)
   return answer
 end
 
-local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left')
+local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left', 'retry_of')
 if not h[1] then
   local first = call('GET', K.done('seal:' .. ARGV[4]))
   return first and cjson.decode(first).answer or { 'gone' }
@@ -52,6 +53,7 @@ end
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then call('HSET', jk, 'entry', ARGV[12]) end
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
+if h[7] then seal.link(id, h[7]) end
 local answer = { 'sealed', id, seal.enter(id, {
   start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
 }) }

@@ -49,6 +49,12 @@ function seal.enter(id, h)
   return call('HGET', K.job(id), 'state')
 end
 
+-- Names a job in the job that it retries, unless that one's record is gone.
+function seal.link(id, retried)
+  local h = call('HMGET', K.job(retried), 'state', 'retried_by')
+  if h[1] then call('HSET', K.job(retried), 'retried_by', (h[2] and h[2] .. ' ' or '') .. id) end
+end
+
 -- Takes an entry that this reader owns off the intake stream; answers its fields.
 function seal.take(entry)
   local found = call('XRANGE', K.intake, entry, entry)[1]
