@@ -14,15 +14,15 @@ _RESULTS: Final = (1000, 10_000)
 """How many a page holds, unless it is said otherwise, and at most."""
 
 
-def _words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
+def words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
     """Words of a closed set with commas between them."""
 
     def read(value: Any) -> Any:
-        words = [word.strip().lower() for word in str(value).split(",")]
-        for word in words:
+        found = [word.strip().lower() for word in str(value).split(",")]
+        for word in found:
             if word not in set(kind):
                 raise ValueError(f"{word[:40]!r} is none; there are {', '.join(kind)}")
-        return ",".join(words)
+        return ",".join(found)
 
     return BeforeValidator(read)
 
@@ -40,7 +40,7 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Annotated[str, _words(JobState)] | None = Field(None, description="one or several, with commas between")
+    state: Annotated[str, words(JobState)] | None = Field(None, description="one or several, with commas between")
     account: str | None = Field(None, max_length=100, description="of this account")
     requested_by: str | None = Field(None, max_length=500, description="wanted by this person or system")
     since: Annotated[str, AfterValidator(_instant)] | None = Field(
@@ -61,7 +61,7 @@ class ResultsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: Annotated[str, _words(Outcome)] | None = Field(None, description="one or several, with commas between")
+    outcome: Annotated[str, words(Outcome)] | None = Field(None, description="one or several, with commas between")
     limit: int = Field(_RESULTS[0], ge=1, le=_RESULTS[1], description="of a JSON page")
     cursor: _Cursor = None
 
