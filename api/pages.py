@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cancellist.jobs.ledger.job_pages import Filter
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.times import parse_when_ms
+from cancellist.jobs.times import parse_since_ms
 
 _JOBS: Final = (50, 500)
 _RESULTS: Final = (1000, 10_000)
@@ -28,7 +28,7 @@ def words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
 
 
 def _instant(value: str) -> str:
-    parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    parse_since_ms(value, now_ms=time.time_ns() // 1_000_000)
     return value
 
 
@@ -44,7 +44,7 @@ class JobsQuery(BaseModel):
     account: str | None = Field(None, max_length=100, description="of this account")
     requested_by: str | None = Field(None, max_length=500, description="wanted by this person or system")
     since: Annotated[str, AfterValidator(_instant)] | None = Field(
-        None, max_length=100, description="made then or later: RFC 3339 with an offset"
+        None, max_length=100, description="made then or later: RFC 3339 with an offset, or a span back such as 2h"
     )
     limit: int = Field(_JOBS[0], ge=1, le=_JOBS[1])
     cursor: _Cursor = None
@@ -52,7 +52,7 @@ class JobsQuery(BaseModel):
     def filter(self) -> Filter:
         """The same, as the ledger takes it."""
         states = frozenset(map(JobState, self.state.split(","))) if self.state else frozenset()
-        since_ms = parse_when_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
+        since_ms = parse_since_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
         return Filter(states, self.account, self.requested_by, since_ms)
 
 

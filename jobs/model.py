@@ -82,6 +82,10 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.ABORTED}
 
 
+LISTED = tuple(state for state in JobState if state is not JobState.SEALING)
+"""States of jobs that can be seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """A producer's request without its references. Times are Unix milliseconds.

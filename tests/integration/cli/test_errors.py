@@ -186,7 +186,7 @@ def test_jobs_never_cuts_an_id(desk: Desk, job, columns):
 
 def test_outcomes_are_named_one_by_one_or_with_commas(desk: Desk):
     job = desk.ok("enqueue", "-", text="\n".join(desk.fresh(2))).out.strip()
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
     for options in (["--outcome", "failed,aborted"], ["--outcome", " Aborted ,"], ["--outcome", "failed", "--outcome",
                     "aborted,invalid"], ["--outcome=aborted"]):  # fmt: skip
         assert len(desk.ok("results", job, *options).lines) == 2

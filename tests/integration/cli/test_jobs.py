@@ -173,7 +173,7 @@ def test_ctrl_c_ends_watching_with_130(desk: Desk):
         watch.send_signal(signal.SIGINT)
         assert watch.wait(10) == 130
         assert watch.stderr.read() == ""
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
 
 
 def test_a_paused_job_waits_until_it_is_resumed(desk: Desk):
@@ -206,12 +206,12 @@ def test_a_paused_account_keeps_all_its_jobs_until_it_is_resumed(desk: Desk):
 def test_an_aborted_job_ends_unsent(desk: Desk):
     job = hand_in(desk, 50)
     references = desk.platform.references(1)
-    done = desk.ok("abort", job)
+    done = desk.ok("abort", "--yes", job)
     assert done.out == "aborted\n"
     assert "50 references aborted, never sent" in done.err
     found = desk.ok("results", job).lines
     assert {(result["outcome"], result["attempts"]) for result in found} == {("aborted", 0)}
     assert not any(row["cancel_calls"] for row in desk.record([result["reference"] for result in found]).values())
     assert references
-    again = desk.ok("abort", job, "--json").document
+    again = desk.ok("abort", "--yes", job, "--json").document
     assert again["state"] == "aborted"
