@@ -28,7 +28,7 @@ _OF_UPDATE: Final = (
 )  # fmt: skip
 _OF_RETRY: Final = (
     "unknown_job", "not_found", "job_state", "idempotency_in_progress", "results_gone", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full",
+    "retried_before", "validation", "server_full",
 )  # fmt: skip
 _REVISION: Final = re.compile(r'"(\d{1,9})-[0-9a-f]{32}"', re.ASCII)
 

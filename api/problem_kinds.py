@@ -100,6 +100,15 @@ _ALL: Final = (
         "shows how it stands.",
     ),
     Kind(
+        "retried_before",
+        409,
+        "the job was retried before in another way",
+        "The same references of the job were handed in again before, as the job that `detail` names, with another "
+        "reason or priority than the request asks for. Nothing was handed in. Without them the request is answered "
+        "with that job; `PATCH` changes its priority.",
+        "leave reason and priority out to be answered the job that there is",
+    ),
+    Kind(
         "results_gone",
         410,
         "the results are gone",
@@ -150,9 +159,8 @@ _ALL: Final = (
         422,
         "the idempotency key was used with other content",
         "The `Idempotency-Key` is bound to a job with other references, or another account, priority, reason or "
-        "`requested_by`; `detail` names it. Or the job was retried before with another reason or priority. Nothing was "
-        "handed in. Use a new key for new content.",
-        "use a new key, or change the job that there is",
+        "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
+        "use a new key",
     ),
     Kind(
         "validation",

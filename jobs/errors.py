@@ -5,7 +5,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── InputError                  input: the input cannot be used
 │   ├── NoReferencesError       no_references: the input holds no reference
 │   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
-│   │   └── RetriedBeforeError  the same: the job was retried before in another way
+│   ├── RetriedBeforeError      retried_before: the job was retried before in another way
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
@@ -84,14 +84,20 @@ class IdempotencyConflictError(InputError):
         super().__init__(f"idempotency key {key!r} is bound to job {job} with other content", hint="use a new key")
 
 
-class RetriedBeforeError(IdempotencyConflictError):
-    """A job was made of the same references before, with another reason or priority."""
+class RetriedBeforeError(InputError):
+    """A job was made of the same references before, with another reason or priority.
 
-    def __init__(self, retried: str, job: str, *, differs: str) -> None:
-        self.key = ""
+    Attributes:
+        job: that job.
+    """
+
+    code = "retried_before"
+
+    def __init__(self, retried: str, job: str, differs: str) -> None:
         self.job = job
-        InputError.__init__(
-            self, f"job {retried} was retried before as job {job}, with another {differs}", hint="leave it out"
+        super().__init__(
+            f"job {retried} was retried before as job {job}, with another {differs}",
+            hint=f"leave the {differs} out to get that job",
         )
 
 

@@ -135,7 +135,7 @@ def _same(retry: Retry, record: JobRecord) -> Submitted:
     asked, own = retry.asked, record.order
     for differs, wanted, found in (("reason", asked.reason, own.reason), ("priority", asked.priority, own.priority)):
         if wanted is not None and (wanted or None) != found:
-            raise RetriedBeforeError(retry.record.id, record.id, differs=differs)
+            raise RetriedBeforeError(retry.record.id, record.id, differs)
     return Submitted(record.id, record.state, record.total, 0, 0, 0, same=True)
 
 

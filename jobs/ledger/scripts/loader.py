@@ -59,8 +59,8 @@ def _functions() -> Mapping[str, str]:
 
 
 def _workers_alone(name: str, words: tuple[str, ...]) -> bool:
-    """Whether only workers reach a command of a script: stream commands of `seal`, for entries of the intake stream."""
-    return name == "seal" and words[0].startswith("X")
+    """Whether only workers reach a command of a script: those of `seal` for entries of the intake stream."""
+    return name == "seal" and (words[0].startswith("X") or words[0] == "EXPIRE")
 
 
 class Scripts:

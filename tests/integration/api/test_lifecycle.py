@@ -100,7 +100,7 @@ def test_what_did_not_succeed_is_handed_in_again_and_both_jobs_name_each_other(
     assert client.get(f"/v1/jobs/{aborted}").json()["retried_by"] == [new["job"]]
     again = client.post(f"/v1/jobs/{aborted}/retry")
     assert (again.status_code, again.json()["job"], again.headers["idempotent-replayed"]) == (202, new["job"], "true")
-    found = problem(client.post(f"/v1/jobs/{aborted}/retry", params={"reason": "other"}), "idempotency_conflict")
+    found = problem(client.post(f"/v1/jobs/{aborted}/retry", params={"reason": "other"}), "retried_before")
     assert new["job"] in found["detail"]
     problem(client.post(f"/v1/jobs/{new['job']}/retry"), "no_references")
 

@@ -13,7 +13,7 @@ from tests.support.commands import Desk, Done
 from tests.support.commands import desk as a_desk
 
 NAMES = list(COMMANDS)
-OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain")
+OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain", "update", "retry")
 SECRET = "hunter2-of-the-subscription"
 
 
@@ -162,8 +162,9 @@ def test_ctrl_c_at_a_question_says_that_nothing_was_done(desk: Desk, job):
 
 @pytest.mark.parametrize("spelt", [str.upper, lambda job: f"  {job}\n", lambda job: f"\u00a0{job.title()}\ufeff\t"])
 def test_an_id_is_taken_in_any_case_and_with_blanks_around_it(desk: Desk, job, spelt):
-    for name in ("status", "pause", "resume", "abort", "watch"):
-        assert desk.ok(name, spelt(job), "--json").lines[0]["job"] == job
+    named = {"update": ("--priority", "bulk"), "abort": ("--yes",)}
+    for name in ("status", "pause", "resume", "update", "abort", "watch"):
+        assert desk.ok(name, spelt(job), "--json", *named.get(name, ())).lines[0]["job"] == job
     assert desk.ok("explain", spelt(job), desk.ok("results", spelt(job)).lines[0]["reference"], "--json")
 
 

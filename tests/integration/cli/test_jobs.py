@@ -14,8 +14,8 @@ from tests.support.commands import desk as a_desk
 STATUS = [
     "job", "state", "total", "pending", "in_flight", "outcomes", "created_at", "started_at", "finished_at", "rate",
     "eta_seconds", "at_risk", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline",
-    "start_at", "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
-    "account_breaker", "account_limit", "account_calls_per_second",
+    "start_at", "idempotency_key", "intake_entry", "retry_of", "retried_by", "account_paused",
+    "account_held_until", "account_held_because", "account_breaker", "account_limit", "account_calls_per_second",
     "account_list_size", "account_list_refused", "calls_in_flight", "workers",
 ]  # fmt: skip
 RESULT = ["job", "reference", "outcome", "message", "status", "state", "attempts", "at"]
@@ -67,7 +67,7 @@ def test_status_and_jobs_for_people_show_it_without_foreign_control_characters(d
         assert word in row
 
 
-@pytest.mark.parametrize("command", ["status", "results", "watch", "pause", "resume", "abort"])
+@pytest.mark.parametrize("command", ["status", "results", "watch", "pause", "resume", "abort", "retry"])
 def test_an_unknown_job_is_one_line_and_exit_1(desk: Desk, command):
     done = desk.run(command, "nosuchjob\x1b[2J")
     assert (done.status, done.out) == (1, "")

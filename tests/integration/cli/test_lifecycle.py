@@ -85,7 +85,7 @@ def test_an_ended_job_is_retried_once_and_waited_for(desk: Desk, aborted: str):
     other = desk.run("retry", aborted, "--reason", "other", "--json")
     assert (other.status, other.out) == (1, "")
     assert f"retried before as job {new['job']}, with another reason" in other.err
-    assert '"code": "idempotency_conflict"' in other.err
+    assert '"code": "retried_before"' in other.err
 
 
 def test_it_asks_first_and_a_no_hands_in_nothing(desk: Desk, aborted: str):
