@@ -14,6 +14,8 @@ from tests.support.commands import desk as a_desk
 
 NAMES = list(COMMANDS)
 OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain", "update", "retry")
+NEEDED = {"explain": ["EC-000-05D-1NS"], "update": ["--no-deadline"]}
+"""Arguments that a command of a job needs beside its id."""
 SECRET = "hunter2-of-the-subscription"
 
 
@@ -62,7 +64,7 @@ def test_misuse_of_any_command_is_one_line_and_exit_2_or_one_object(desk: Desk, 
     [
         ("jobs", []), ("accounts", []), ("watch", []), ("pause", []), ("resume", []), ("worker", []),
         ("enqueue", ["two.txt"]), ("enqueue", ["two.txt", "--dry-run"]), ("explain", ["--words"]),
-        *((name, ["6w4h0v2m1x3q"]) for name in OF_A_JOB if name != "explain"),
+        *((name, ["6w4h0v2m1x3q", *NEEDED.get(name, [])]) for name in OF_A_JOB if name != "explain"),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_is_one_line_of_any_command(desk: Desk, name, arguments):
@@ -76,8 +78,7 @@ def test_a_setting_that_is_wrong_is_one_line_of_any_command(desk: Desk, name, ar
 
 @pytest.mark.parametrize("name", OF_A_JOB)
 def test_an_unknown_job_is_an_object_under_json(desk: Desk, name):
-    arguments = ["EC-000-05D-1NS"] if name == "explain" else []
-    done = desk.run(name, "nosuchjob", *arguments, "--json")
+    done = desk.run(name, "nosuchjob", *NEEDED.get(name, []), "--json")
     assert done.status == 1
     assert error_of(done) == {
         "code": "unknown_job", "message": "no job 'nosuchjob'", "hint": "`cancellist jobs` lists those there are",
