@@ -6,10 +6,13 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import InputError, JobChangedError, JobStateError, UnknownJobError
-from cancellist.jobs.ledger import changes, claims, control, housekeeping, records
+from cancellist.jobs.ledger import changes, claims, control, housekeeping, job_pages, records, retry
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.claims import Settlement, Share
-from cancellist.jobs.model import JobState, Outcome, Priority
+from cancellist.jobs.ledger.job_pages import Filter
+from cancellist.jobs.ledger.retry import Asked
+from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.responses.steps import CallAgain, WriteResult
 from tests.contract.steps import (
     CANCELLED,
@@ -115,6 +118,15 @@ async def test_workers_are_told_first_of_an_urgent_job_alone(ledger):
     assert await heard(ledger, changes.update(ledger, job, URGENT)) == [b"default first"]
     assert await heard(ledger, changes.update(ledger, job, BULK)) == [b"default"]
     assert await heard(ledger, changes.update(ledger, held, Change(Priority.NORMAL))) == []
+
+
+@pytest.mark.parametrize("left", [READ, CallAgain(0.0, 0, 1, group=0)], ids=["reads", "groups"])
+async def test_workers_are_told_first_of_urgent_reads_and_groups_too(ledger, left):
+    job = await submit(ledger, refs(10))
+    await settle(ledger, await claim(ledger), left)
+    await submit(ledger, refs(20, 100))
+    assert await heard(ledger, changes.update(ledger, job, URGENT)) == [b"default first"]
+    assert await heard(ledger, changes.update(ledger, job, BULK)) == [b"default"]
 
 
 async def test_what_a_call_leaves_is_told_first_where_its_job_was_made_urgent_meanwhile(ledger):
@@ -243,6 +255,13 @@ async def test_a_deadline_that_is_past_or_before_the_start_is_refused(ledger, de
 async def test_what_has_ended_or_is_ending_is_not_changed(ledger):
     with pytest.raises(UnknownJobError):
         await changes.update(ledger, "nosuchjob", URGENT)
+    unsealed = Submission(ledger, JobRequest())
+    await unsealed.add(refs(5_000))
+    await unsealed._sent()
+    for act in (changes.update(ledger, unsealed.job, URGENT), retry.plan(ledger, unsealed.job, (), Asked())):
+        with pytest.raises(UnknownJobError):
+            await act
+    await unsealed.discard()
     done = await submit(ledger, refs(5))
     await drained(ledger)
     ending = await submit(ledger, refs(5))
@@ -274,3 +293,15 @@ async def test_a_change_that_is_sent_twice_is_made_once(ledger):
     await changes.update(ledger, job, change, revision=0)
     assert ((await records.get(ledger, job)).revision, await gate(ledger)) == (1, before)
     assert isinstance(await ask(ledger), claims.Claim)
+
+
+# jobs by what they are
+
+
+async def test_jobs_are_found_among_more_than_one_page_looks_through(ledger, monkeypatch):
+    monkeypatch.setattr(job_pages, "_CHUNK", 7)
+    monkeypatch.setattr(job_pages, "_MOST_LOOKED_AT", 20)
+    made = [await submit(ledger, refs(1, n), requested_by="one" if n % 30 == 0 else "other") for n in range(65)]
+    for limit, wanted in ((1, [60]), (2, [60, 30]), (9, [60, 30, 0])):
+        found = await job_pages.first(ledger, Filter(requested_by="one"), limit)
+        assert [record.id for record in found] == [made[n] for n in wanted]

@@ -14,6 +14,14 @@ local jk = K.job(id)
 local h = call('HMGET', jk, 'state', 'priority', 'deadline', 'revision', 'claimed')
 local state = h[1] or ''
 if state ~= 'held' and state ~= 'queued' and state ~= 'running' and state ~= 'paused' then return { 'state', state, 0 } end
+
+-- Whether the job has urgent reads or groups, and no urgent call waits: they go before staged claims, too.
+local function urgent_apart()
+  local found = call('HMGET', jk, 'class', 'reads_turn', 'alone')
+  if found[1] ~= '0' or not order.runnable(state, 'calls') or order.class_of(K.calls) == 0 then return false end
+  return found[2] or tonumber(found[3] or 0) > 0
+end
+
 local ranks = doc.priority and doc.priority ~= h[2]
 local moves = doc.deadline and ms(doc.deadline) ~= (h[3] or '0')
 if not ranks and not moves then return { 'done', state, 0 } end
@@ -45,5 +53,5 @@ if tonumber(h[5] or 0) > 0 then
   call('HINCRBY', K.state, 'gate', 1)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
-order.announce(id)
+if urgent_apart() then call('PUBLISH', WAKE, ACCOUNT .. ' first') else order.announce(id) end
 return { 'done', state, more }
