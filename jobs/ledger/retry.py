@@ -103,7 +103,7 @@ async def plan(ledger: Ledger, job: str, outcomes: Iterable[Outcome], asked: Ask
         UnknownJobError: no such job.
         JobStateError: it has not ended.
         NoReferencesError: none of its references has such an outcome.
-        InputError: an outcome makes no sense, or a time is no time.
+        InputError: an outcome makes no sense, or a time cannot be met.
     """
     picked = chosen(outcomes)
     record = await records.get(ledger, job)
@@ -115,7 +115,7 @@ async def plan(ledger: Ledger, job: str, outcomes: Iterable[Outcome], asked: Ask
     if not retry.counts:
         named = ", ".join(outcome for outcome in Outcome if outcome in picked)
         raise NoReferencesError(f"no reference of job {job} is {named}: there is nothing to retry")
-    enqueue.check_form(retry.wanted, record.created_at_ms)
+    enqueue.request_of(retry.wanted, await ledger.now_ms())
     return retry
 
 
