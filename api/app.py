@@ -5,11 +5,23 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, events, health, jobs, middleware, platform_facade, problems, results
+from cancellist.api import (
+    accounts,
+    docs_page,
+    events,
+    health,
+    jobs,
+    lifecycle,
+    middleware,
+    platform_facade,
+    problems,
+    results,
+)
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
+    lifecycle.router,
     events.router,
     results.router,
     accounts.router,

@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from cancellist.api.auth import KEY_HEADER, role_of, takes_key
-from cancellist.api.job_request import JobOrder
+from cancellist.api.job_request import JobChange, JobOrder
+from cancellist.api.lifecycle import MERGE_PATCH
 from cancellist.api.schemas import Problem
 
 _TITLE: Final = "cancellist"
@@ -34,6 +35,8 @@ _BODY: Final = {
         "text/plain": _TEXT,
     },
 }
+_CHANGE: Final = {"schema": {"$ref": "#/components/schemas/JobChange"}}
+_CHANGE_BODY: Final = {"required": True, "content": {"application/json": _CHANGE, MERGE_PATCH: _CHANGE}}
 _ID: Final = {"description": "the request's id, which the log has too", "schema": {"type": "string"}}
 
 
@@ -51,7 +54,9 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
         routes=app.routes,
         servers=[{"url": prefix or "/"}],
     )
-    _, own = models_json_schema([(Problem, "serialization"), (JobOrder, "validation")], ref_template=_REF)
+    _, own = models_json_schema(
+        [(Problem, "serialization"), (JobOrder, "validation"), (JobChange, "validation")], ref_template=_REF
+    )
     components = found.setdefault("components", {})
     components["schemas"] = {**own["$defs"], **components.get("schemas", {})}
     components["securitySchemes"] = {
@@ -66,6 +71,7 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
         for answer in operation["responses"].values():
             answer.setdefault("headers", {})["X-Request-ID"] = _ID
     found["paths"]["/v1/jobs"]["post"]["requestBody"] = _BODY
+    found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
     return found
 
 

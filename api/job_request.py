@@ -3,16 +3,19 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cancellist.api.pages import words
 from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.enqueue import Wanted
+from cancellist.jobs.ledger.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome, Priority
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.times import parse_when_ms
 
@@ -137,8 +140,74 @@ def checked_key(given: str | None) -> str | None:
     return given.strip()
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class JobChange(BaseModel):
+    """What is to be changed of a job; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    priority: Priority = Field(Priority.NORMAL, description="its class", json_schema_extra=_without_default)
+    deadline: _When | None = Field(
+        None,
+        description="what no call has taken by then is `expired`: RFC 3339 with an offset, or a span such as +2h; null "
+        "for none",
+        json_schema_extra=_without_default,
+    )
+
+    def change(self) -> Change:
+        """The same, as the ledger takes it.
+
+        Raises:
+            ProblemError: nothing is to be changed.
+        """
+        given = self.model_fields_set
+        if not given:
+            raise invalid("priority", "give a priority, a deadline, or both")
+        return Change(
+            priority=self.priority if "priority" in given else None,
+            deadline=self.deadline,
+            no_deadline="deadline" in given and self.deadline is None,
+        )
+
+
+class RetryQuery(BaseModel):
+    """Which references of a job are handed in again, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Annotated[str, words(Outcome)] | None = Field(
+        None,
+        description=f"one or several, with commas between; else {', '.join(one for one in Outcome if one in CHOSEN)}",
+    )
+    reason: _Text | None = Field(None, description="why; else that of the job")
+    requested_by: _Text | None = Field(None, description="who wants it; else the caller's name")
+    priority: Priority | None = Field(None, description="else that of the job")
+    deadline: _When | None = Field(None, description="that of the job is not taken over")
+    start_at: _When | None = Field(None, description="held until then")
+
+    @property
+    def outcomes(self) -> frozenset[Outcome]:
+        """Those that are wanted; empty where none is named."""
+        return frozenset(map(Outcome, self.outcome.split(","))) if self.outcome else frozenset()
+
+    def asked(self, caller: str) -> Asked:
+        """The same, as the ledger takes it."""
+        return Asked(self.reason, self.requested_by or caller, self.priority, self.deadline, self.start_at)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
 def parse_order(text: bytes) -> JobOrder:
-    """Reads the JSON object.
+    """Reads the JSON object of a job; raises as `parse_object` does."""
+    return parse_object(text, JobOrder)
+
+
+def parse_object(text: bytes, model: type[_Model]) -> _Model:
+    """Reads a JSON object.
 
     Raises:
         InputError: it is no JSON.
@@ -153,7 +222,7 @@ def parse_order(text: bytes) -> JobOrder:
     except json.JSONDecodeError as error:
         raise InputError(f"the JSON is malformed: {error}") from None
     try:
-        return JobOrder.model_validate(found)
+        return model.model_validate(found)
     except ValidationError as error:
         raise fields_of(error.errors(include_url=False, include_input=False, include_context=False)) from None
 

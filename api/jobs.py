@@ -41,7 +41,7 @@ _NOTED: Final = {
 _WITH_A_JOB: Final = {
     "Location": _LOCATION, "Preference-Applied": _APPLIED, "Idempotent-Replayed": _REPLAYED, _NOTE: _NOTED,
 }  # fmt: skip
-_HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
+HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": Job, "description": "it has ended, and was waited for", "headers": _WITH_A_JOB},
     202: {
         "model": Submitted | Job,
@@ -49,10 +49,10 @@ _HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
         "headers": _WITH_A_JOB,
     },
 }
-_TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
+TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
 
 
-@router.post("", status_code=202, response_model=None, responses={**declared(*COMMON, *_OF_A_BODY), **_HANDED_IN})
+@router.post("", status_code=202, response_model=None, responses={**declared(*COMMON, *_OF_A_BODY), **HANDED_IN})
 async def hand_in(
     request: Request,
     context: InContext,
@@ -78,12 +78,12 @@ async def hand_in(
         order = parse_order(await body.whole(context.options.limits.max_json))
         source, said = submitting.Listed(order.document()), order
     wanted = said.wanted(caller.name, key)
-    await _check_account(context, wanted.account)
+    await check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)
     handed_in = await submitting.submit(
         context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
     )
-    return await _answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+    return await answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
 
 
 async def _is_object(body: Body) -> bool:
@@ -98,19 +98,24 @@ async def _is_object(body: Body) -> bool:
     return first == _OBJECT
 
 
-async def _check_account(context: Context, account: str) -> None:
+async def check_account(context: Context, account: str) -> None:
+    """Refuses an account that is neither configured here nor served by a worker.
+
+    Raises:
+        ProblemError: it is one.
+    """
     try:
         await accounts.check(context.ledger, account, context.options.accounts)
     except InputError as error:
         raise invalid("account", error.message) from None
 
 
-async def _answer(context: Context, handed_in: submitting.HandedIn, wait_s: int | None) -> Response:
+async def answer(context: Context, handed_in: submitting.HandedIn, wait_s: int | None) -> Response:
     """What is answered once a job is handed in; it is, whatever goes wrong from here on."""
-    answer = await _document(context, handed_in.submitted, wait_s)
+    found = await _document(context, handed_in.submitted, wait_s)
     for note in handed_in.notes:
-        answer.headers.append(_NOTE, note.encode("ascii", "backslashreplace").decode())
-    return answer
+        found.headers.append(_NOTE, note.encode("ascii", "backslashreplace").decode())
+    return found
 
 
 async def _document(context: Context, submitted: Handed, wait_s: int | None) -> Document:
@@ -140,8 +145,8 @@ async def listing(context: InContext, _: Reader, query: Annotated[JobsQuery, Que
 
 @router.get("/{job}", response_model=Job, responses={
     **declared(*COMMON, "unknown_job", "not_found"),
-    200: {"headers": _TAG},
-    304: {"description": "it is as it was", "headers": _TAG},
+    200: {"headers": TAG},
+    304: {"description": "it is as it was", "headers": TAG},
 })  # fmt: skip
 async def show(
     job: str,
@@ -150,13 +155,11 @@ async def show(
     if_none_match: Annotated[str | None, Header(description="an ETag: 304 where it is still that")] = None,
 ) -> Any:
     """One job as it stands."""
-    answer = await _shown(context, job_id(job))
-    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if _matches(if_none_match, tag):
+    found = await shown(context, job_id(job))
+    if _matches(if_none_match, found.headers["etag"]):
+        headers = {name: found.headers[name] for name in ("etag", "cache-control")}
         return Response(status_code=304, headers=headers)
-    answer.headers.update(headers)
-    return answer
+    return found
 
 
 def _matches(given: str | None, tag: str) -> bool:
@@ -164,14 +167,17 @@ def _matches(given: str | None, tag: str) -> bool:
     return "*" in words or tag in words
 
 
-_OF_CONTROL: Final = declared(*COMMON, "unknown_job", "not_found", "job_state")
+_OF_CONTROL: Final[dict[int | str, dict[str, Any]]] = {
+    **declared(*COMMON, "unknown_job", "not_found", "job_state"),
+    200: {"headers": TAG},
+}
 
 
 @router.post("/{job}/pause", response_model=Job, responses=_OF_CONTROL)
 async def pause(job: str, context: InContext, _: Operator) -> Any:
     """Pauses a job: nothing of it is called any more. What is in flight ends as it ends."""
     await control.pause_job(context.ledger, job_id(job))
-    return await _shown(context, job_id(job))
+    return await shown(context, job_id(job))
 
 
 @router.post("/{job}/resume", response_model=Job, responses=_OF_CONTROL)
@@ -181,7 +187,7 @@ async def resume(job: str, context: InContext, _: Operator) -> Any:
     per_call = context.options.of(account).configured.max_references_per_call
     _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
     await drains.schedule(context.ledger, account, names)
-    return await _shown(context, job_id(job))
+    return await shown(context, job_id(job))
 
 
 @router.post("/{job}/continue", response_model=Job, responses=_OF_CONTROL)
@@ -190,19 +196,19 @@ async def continue_(job: str, context: InContext, _: Operator) -> Any:
     account = (await records.get(context.ledger, job_id(job))).order.account
     per_call = context.options.of(account).configured.max_references_per_call
     _state, names = await control.continue_job(context.ledger, job_id(job), per_call)
-    await drains.enqueue(context.ledger, account, names)
-    return await _shown(context, job_id(job))
+    await drains.schedule(context.ledger, account, names)
+    return await shown(context, job_id(job))
 
 
 @router.post("/{job}/abort", response_model=Job, responses=_OF_CONTROL)
 async def abort(job: str, context: InContext, _: Operator) -> Any:
     """Aborts a job: what was never sent is `aborted` at once, what is in flight ends as it ends."""
     await control.abort_job(context.ledger, job_id(job))
-    return await _shown(context, job_id(job))
+    return await shown(context, job_id(job))
 
 
-async def _shown(context: Context, job: str) -> Document:
-    """The document of a job.
+async def shown(context: Context, job: str) -> Document:
+    """The document of a job. Its ETag begins with the job's revision, by which `If-Match` is judged.
 
     Raises:
         UnknownJobError: there is none of that id, or it is still on its way.
@@ -210,4 +216,7 @@ async def _shown(context: Context, job: str) -> Document:
     seen = await snapshots.look(context.ledger, job)
     if seen.record.state is JobState.SEALING:
         raise UnknownJobError(job)
-    return Document(json_views.job_view(seen))
+    found = Document(json_views.job_view(seen))
+    tag = f'"{seen.record.revision}-{hashlib.sha256(found.body).hexdigest()[:32]}"'
+    found.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
+    return found

@@ -7,28 +7,28 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cancellist.jobs.ledger.job_pages import Filter
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.times import parse_when_ms
+from cancellist.jobs.times import parse_since_ms
 
 _JOBS: Final = (50, 500)
 _RESULTS: Final = (1000, 10_000)
 """How many a page holds, unless it is said otherwise, and at most."""
 
 
-def _words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
+def words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
     """Words of a closed set with commas between them."""
 
     def read(value: Any) -> Any:
-        words = [word.strip().lower() for word in str(value).split(",")]
-        for word in words:
+        found = [word.strip().lower() for word in str(value).split(",")]
+        for word in found:
             if word not in set(kind):
                 raise ValueError(f"{word[:40]!r} is not one of {', '.join(kind)}")
-        return ",".join(words)
+        return ",".join(found)
 
     return BeforeValidator(read)
 
 
 def _instant(value: str) -> str:
-    parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    parse_since_ms(value, now_ms=time.time_ns() // 1_000_000)
     return value
 
 
@@ -40,11 +40,11 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Annotated[str, _words(JobState)] | None = Field(None, description="one or several, with commas between")
+    state: Annotated[str, words(JobState)] | None = Field(None, description="one or several, with commas between")
     account: str | None = Field(None, max_length=100, description="of this account")
     requested_by: str | None = Field(None, max_length=500, description="wanted by this person or system")
     since: Annotated[str, AfterValidator(_instant)] | None = Field(
-        None, max_length=100, description="made then or later: RFC 3339 with an offset"
+        None, max_length=100, description="made then or later: RFC 3339 with an offset, or a span back such as 2h"
     )
     limit: int = Field(_JOBS[0], ge=1, le=_JOBS[1])
     cursor: _Cursor = None
@@ -52,7 +52,7 @@ class JobsQuery(BaseModel):
     def filter(self) -> Filter:
         """The same, as the ledger takes it."""
         states = frozenset(map(JobState, self.state.split(","))) if self.state else frozenset()
-        since_ms = parse_when_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
+        since_ms = parse_since_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
         return Filter(states, self.account, self.requested_by, since_ms)
 
 
@@ -61,7 +61,7 @@ class ResultsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: Annotated[str, _words(Outcome)] | None = Field(None, description="one or several, with commas between")
+    outcome: Annotated[str, words(Outcome)] | None = Field(None, description="one or several, with commas between")
     limit: int = Field(_RESULTS[0], ge=1, le=_RESULTS[1], description="of a JSON page")
     cursor: _Cursor = None
 

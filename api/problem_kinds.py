@@ -95,15 +95,34 @@ _ALL: Final = (
         "job_state",
         409,
         "the state of the job does not allow it",
-        "A job that has ended cannot be paused or resumed, and one that is completed cannot be aborted. "
-        "`GET /v1/jobs/JOB` shows how it stands.",
+        "A job that has ended cannot be paused, resumed or changed, and one that is completed cannot be aborted. A job "
+        "that has not ended cannot be retried, and a deadline that has passed cannot be moved. `GET /v1/jobs/JOB` "
+        "shows how it stands.",
+    ),
+    Kind(
+        "retried_before",
+        409,
+        "the job was retried before in another way",
+        "The same references of the job were handed in again before, as the job that `detail` names, with another "
+        "reason or priority than the request asks for. Nothing was handed in. Without them the request is answered "
+        "with that job; `PATCH` changes its priority.",
+        "leave reason and priority out to be answered the job that there is",
     ),
     Kind(
         "results_gone",
         410,
         "the results are gone",
         "All results that were asked for were trimmed after CANCELLIST_RESULTS_KEEP. Where only some are, the others "
-        "are answered, and the header `Cancellist-Results-Gone` has the number.",
+        "are answered, and the header `Cancellist-Results-Gone` has the number. A retry is refused where any result "
+        "that it needs is gone; nothing was handed in.",
+    ),
+    Kind(
+        "job_changed",
+        412,
+        "the job was changed since",
+        "`If-Match` has an ETag from before a change of the job's priority or deadline. Nothing was done. Look at the "
+        "job, and send the request again with its new ETag if you still want it.",
+        "look at the job again",
     ),
     Kind(
         "body_too_large",
@@ -132,7 +151,8 @@ _ALL: Final = (
         "no_references",
         422,
         "the body holds no reference",
-        "Not one entry of the body is a reference by the accepted pattern. Nothing was handed in.",
+        "Not one entry of the body is a reference by the accepted pattern, or no reference of the job that is to be "
+        "retried has one of the outcomes. Nothing was handed in.",
     ),
     Kind(
         "idempotency_conflict",

@@ -73,6 +73,8 @@ class Job(_Document):
     max_refused: list[str] = Field(description="limits of refused references, above which it halts")
     max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")
     halted: Halt | None = Field(description="why it is halted")
+    retry_of: str | None = Field(description="the job whose references it was made of")
+    retried_by: list[str] = Field(description="the jobs that were made of its references")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None

@@ -1,16 +1,19 @@
 """Parses the arguments that several commands share, and refuses those that are not text."""
 
 import re
+import time
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from cancellist.cli import completion
-from cancellist.jobs.model import Outcome
+from cancellist.jobs.model import LISTED, JobState, Outcome
+from cancellist.jobs.times import parse_since_ms, parse_when_ms
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
+_MAX_TEXT: Final = 500
 _AROUND: Final = "\ufeff\u200b"
 """Characters of no width that a copied id may carry. `str.strip` leaves them."""
 
@@ -82,6 +85,62 @@ def file_name(value: str | None) -> str | None:
     if value is not None and not value:
         raise typer.BadParameter("it is empty: give a file's name, or - for standard output")
     return value
+
+
+def text(value: str | None) -> str | None:
+    """Returns a text that is stored with a job.
+
+    Raises:
+        typer.BadParameter: it is too long.
+    """
+    if value is not None and len(value) > _MAX_TEXT:
+        raise typer.BadParameter(f"it is longer than {_MAX_TEXT} characters")
+    return value
+
+
+def when(value: str | None) -> str | None:
+    """Returns the text of a time.
+
+    Raises:
+        typer.BadParameter: it is no time.
+    """
+    try:
+        if value is not None:
+            parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
+
+def since(value: str | None) -> str | None:
+    """Returns the text of a time in the past.
+
+    Raises:
+        typer.BadParameter: it is no time.
+    """
+    try:
+        if value is not None:
+            parse_since_ms(value, now_ms=time.time_ns() // 1_000_000)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
+
+def states(values: list[str] | None) -> frozenset[JobState]:
+    """Parses states of jobs. Each value holds one state, or several with commas between them.
+
+    Raises:
+        typer.BadParameter: a word is not a state, or there is none.
+    """
+    words = [word.strip().lower() for value in values or () for word in value.split(",") if word.strip()]
+    for word in words:
+        if word not in LISTED:
+            raise typer.BadParameter(
+                f"{word!r} is not a state; give one of {', '.join(LISTED)}", param_hint="'--state'"
+            )
+    if values and not words:
+        raise typer.BadParameter(f"it names no state; give one of {', '.join(LISTED)}", param_hint="'--state'")
+    return frozenset(map(JobState, words))
 
 
 def outcomes(values: list[str] | None) -> frozenset[Outcome]:

@@ -1,4 +1,4 @@
-"""Shell completion of job ids, account names and outcomes.
+"""Shell completion of job ids, account names, outcomes and states.
 
 It answers within a second or offers nothing. It starts no server, and it shows no error: that would appear in the line
 the user types.
@@ -7,7 +7,7 @@ the user types.
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from cancellist.jobs.model import Outcome
+from cancellist.jobs.model import LISTED, Outcome
 
 if TYPE_CHECKING:
     from cancellist.config.settings import Settings
@@ -35,6 +35,12 @@ def outcomes(incomplete: str) -> Offered:
     """Returns outcomes, also for the word after a comma."""
     before, comma, begun = incomplete.rpartition(",")
     return [(before + comma + outcome, "") for outcome in Outcome if outcome.startswith(begun.strip().lower())]
+
+
+def states(incomplete: str) -> Offered:
+    """Returns states of jobs, also for the word after a comma."""
+    before, comma, begun = incomplete.rpartition(",")
+    return [(before + comma + state, "") for state in LISTED if state.startswith(begun.strip().lower())]
 
 
 async def _jobs(ledger: "Ledger", _: "Settings") -> Iterable[tuple[str, str]]:

@@ -5,10 +5,12 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── InputError                  input: the input cannot be used
 │   ├── NoReferencesError       no_references: the input holds no reference
 │   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
+│   ├── RetriedBeforeError      retried_before: the job was retried before in another way
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
 ├── JobStateError               job_state: the job's state does not allow it
+├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
@@ -82,6 +84,23 @@ class IdempotencyConflictError(InputError):
         super().__init__(f"idempotency key {key!r} is bound to job {job} with other content", hint="use a new key")
 
 
+class RetriedBeforeError(InputError):
+    """A job was made of the same references before, with another reason or priority.
+
+    Attributes:
+        job: that job.
+    """
+
+    code = "retried_before"
+
+    def __init__(self, retried: str, job: str, differs: str) -> None:
+        self.job = job
+        super().__init__(
+            f"job {retried} was retried before as job {job}, with another {differs}",
+            hint=f"leave the {differs} out to get that job",
+        )
+
+
 class UploadUnderWayError(InputError):
     """Another submission with the same idempotency key is on its way."""
 
@@ -113,10 +132,20 @@ class JobStateError(CancellistError):
 
     code = "job_state"
 
-    def __init__(self, job: str, state: str, wanted: str) -> None:
+    def __init__(self, job: str, state: str, wanted: str, *, hint: str | None = None) -> None:
         self.job = job
         self.state = state
-        super().__init__(f"job {job} is {state} and cannot be {wanted}")
+        super().__init__(f"job {job} is {state} and cannot be {wanted}", hint=hint)
+
+
+class JobChangedError(CancellistError):
+    """The job was changed since it was looked at."""
+
+    code = "job_changed"
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        super().__init__(f"job {job} was changed since you looked at it", hint="look at it again")
 
 
 class ResultsGoneError(CancellistError):

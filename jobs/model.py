@@ -101,9 +101,17 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.ABORTED}
 
 
+LISTED = tuple(state for state in JobState if state is not JobState.SEALING)
+"""States of jobs that can be seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A producer's request without its references. Times are Unix milliseconds."""
+    """A producer's request without its references. Times are Unix milliseconds.
+
+    Attributes:
+        retry_of: the job whose references are handed in again.
+    """
 
     account: str = DEFAULT_ACCOUNT
     reason: str | None = None
@@ -116,6 +124,7 @@ class JobRequest:
     """The limit of refused references above which the job halts, such as `50` or `2.5%`."""
     max_unconfirmed: str | None = None
     """The same of unconfirmed ones."""
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +198,8 @@ class JobRecord:
         stop: the limits of its failure stop, its account's among them, packed (jobs/safety/failure_stop.py).
         halted_at_ms: when it halted; None unless it is halted now.
         halted_why: why it halted, packed (jobs/safety/failure_stop.py); None likewise.
+        retried_by: the jobs that were made of its references, oldest first.
+        revision: how often its priority or deadline was changed.
     """
 
     id: str
@@ -210,6 +221,8 @@ class JobRecord:
     stop: str = ""
     halted_at_ms: int | None = None
     halted_why: str | None = None
+    retried_by: tuple[str, ...] = ()
+    revision: int = 0
 
     @property
     def last_at_ms(self) -> int:

@@ -40,10 +40,11 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A parsed entry: the job's request, and the checked references in batches."""
+    """A parsed entry: the job's request, the checked references in batches, and the name for its answer."""
 
     order: JobRequest
     batches: list[Batch]
+    reply_to: str
 
     @property
     def total(self) -> int:
@@ -206,7 +207,7 @@ class Intake:
     def _understood(self, entry: Entry, now_ms: int) -> _Taken:
         wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts, patterns=self._patterns)
         pattern = self._patterns[wanted.order.account]
-        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most))
+        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most), wanted.reply_to)
 
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:
@@ -229,6 +230,7 @@ class Intake:
                 sealed = await submission.seal(
                     duplicates=deduplicator.duplicates, idempotency_keep_s=self._settings.idempotency_keep,
                     per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
+                    reply_to=taken.reply_to,
                 )  # fmt: skip
             except IdempotencyConflictError as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
@@ -244,7 +246,7 @@ def _small(entry: Entry, taken: _Taken) -> SmallJob:
     given = [reference for batch in taken.batches for reference in batch.valid]
     valid = list(dict.fromkeys(given))
     invalid = [malformed for batch in taken.batches for malformed in batch.invalid]
-    return SmallJob(entry.id, taken.order, valid, invalid, len(given) - len(valid))
+    return SmallJob(entry.id, taken.order, valid, invalid, len(given) - len(valid), taken.reply_to)
 
 
 async def _apart(work: Awaitable[None], refusals: list[LedgerError]) -> None:

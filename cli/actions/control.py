@@ -25,7 +25,7 @@ def pause(job: str | None, account: str, *, as_json: bool) -> None:
         seen = session.run(_pause_job(job))
         if seen.record.in_flight:
             say(f"{wording.references(seen.record.in_flight)} are in flight: their calls end normally")
-        _show_job(seen, as_json=as_json)
+        show_job(seen, as_json=as_json)
 
 
 def resume(job: str | None, account: str, *, as_json: bool) -> None:
@@ -39,7 +39,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
         gate = seen.gate
         if gate.paused:
             say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
-        _show_job(seen, as_json=as_json)
+        show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(wording.START_A_WORKER)
 
@@ -47,7 +47,7 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
 def continue_(job: str, *, as_json: bool) -> None:
     """Lets a halted job go on."""
     seen = session.run(_continue_job(job))
-    _show_job(seen, as_json=as_json)
+    show_job(seen, as_json=as_json)
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
 
@@ -61,7 +61,7 @@ def abort(job: str, *, sure: bool, as_json: bool) -> None:
         say(f"{wording.references(number)} aborted, never sent")
     if left := seen.record.total - seen.record.settled:
         say(f"{wording.references(left)} may have been sent and still get results: `cancellist watch {job}` shows them")
-    _show_job(seen, as_json=as_json)
+    show_job(seen, as_json=as_json)
 
 
 def _make_sure(job: str) -> None:
@@ -110,7 +110,7 @@ async def _continue_job(job: str) -> Snapshot:
         account = (await records.get(opened.ledger, job)).order.account
         _, names = await control.continue_job(opened.ledger, job, settings.of(account).max_references_per_call)
         seen = await snapshots.look(opened.ledger, job)
-        await drains.enqueue(opened.ledger, account, names)
+        await drains.schedule(opened.ledger, account, names)
         return seen
 
 
@@ -137,7 +137,8 @@ async def _resume_account(account: str) -> AccountGate:
         return await accounts.gate(opened.ledger, account)
 
 
-def _show_job(seen: Snapshot, *, as_json: bool) -> None:
+def show_job(seen: Snapshot, *, as_json: bool) -> None:
+    """Prints the state of a job, or its document."""
     if as_json:
         emit(json_views.job_view(seen))
     else:

@@ -90,12 +90,22 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
             await session.check_account(opened.ledger, settings, wanted.account)
             request = enqueue.request_of(wanted, await opened.ledger.now_ms())
             submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
-            _tell(submitted, wait=wait, as_json=as_json)
-            await _hint(opened, submitted, wait=wait)
-            return await _wait(opened, submitted, as_json=as_json) if wait else 0
+            return await conclude(opened, submitted, wait=wait, as_json=as_json)
 
 
-def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
+async def conclude(
+    opened: Opened, submitted: Submitted, *, wait: bool, as_json: bool, before: str = enqueue_report.BY_KEY
+) -> int:
+    """Reports a job that was handed in, and waits for its end if that is wanted; returns the exit status.
+
+    `before` says by what a job was found that had been handed in before.
+    """
+    _tell(submitted, before, wait=wait, as_json=as_json)
+    await _hint(opened, submitted, wait=wait)
+    return await _wait(opened, submitted, as_json=as_json) if wait else 0
+
+
+def _tell(submitted: Submitted, before: str, *, wait: bool, as_json: bool) -> None:
     """Writes the job's id first of all: a user who does not see it might hand the file in again.
 
     Raises:
@@ -110,7 +120,7 @@ def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:
     except OutputError as error:
         mend = "do not hand it in again: `cancellist jobs` lists it"
         raise OutputError(f"job {submitted.job} was handed in, but {error.message}", hint=mend) from error
-    enqueue_report.tell_submitted(submitted)
+    enqueue_report.tell_submitted(submitted, before)
     MESSAGES.release()
 
 

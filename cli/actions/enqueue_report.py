@@ -1,6 +1,7 @@
 """Creates a job from files and reports it, for `enqueue` and `demo`."""
 
 import asyncio
+from typing import Final
 
 from cancellist.cli.actions import input_file
 from cancellist.cli.output import wording
@@ -11,6 +12,9 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.enqueue import Submitted
 from cancellist.jobs.ledger.input_feed import Feed
 from cancellist.jobs.model import JobRequest
+
+BY_KEY: Final = "under this idempotency key, with the same content"
+"""By what a job was found that had been handed in before."""
 
 
 async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Settings) -> Submitted:
@@ -40,18 +44,23 @@ async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Setti
         idempotency_keep_s=settings.idempotency_keep,
         per_call=own.max_references_per_call,
     )
-    if submitted.untold:
-        say(f"job {submitted.job} is handed in; workers could not be woken and will find it later: {submitted.untold}")
+    tell_untold(submitted)
     return submitted
 
 
-def tell_submitted(submitted: Submitted) -> None:
-    """Reports the job that was created, and the entries that were left out."""
+def tell_untold(submitted: Submitted) -> None:
+    """Reports that workers were not woken, if they were not."""
+    if submitted.untold:
+        say(f"job {submitted.job} is handed in; workers could not be woken and will find it later: {submitted.untold}")
+
+
+def tell_submitted(submitted: Submitted, before: str = BY_KEY) -> None:
+    """Reports the job that was created, and the entries that were left out.
+
+    `before` says by what a job was found that had been handed in before.
+    """
     if submitted.same:
-        say(
-            f"job {submitted.job} was handed in before under this idempotency key, with the same content: "
-            "no new job was created"
-        )
+        say(f"job {submitted.job} was handed in before {before}: no new job was created")
         return
     notes = [f"{wording.count(submitted.duplicates)} duplicates left out"] if submitted.duplicates else []
     notes += [f"{wording.count(submitted.invalid)} malformed, never sent"] if submitted.invalid else []

@@ -1,16 +1,36 @@
 """What `cancellist jobs` and `cancellist status` do."""
 
+from dataclasses import dataclass
+
 from cancellist.cli import session
 from cancellist.cli.output import status_card
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import snapshots
+from cancellist.jobs.ledger import job_pages, snapshots
+from cancellist.jobs.ledger.job_pages import Filter
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.model import JobState
+from cancellist.jobs.times import parse_since_ms
 
 
-def show_jobs(limit: int, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which jobs to list. What is left out may be anything; `since` is the user's text."""
+
+    states: frozenset[JobState]
+    account: str | None
+    requested_by: str | None
+    since: str | None
+
+    def filter(self, now_ms: int) -> Filter:
+        """Returns the same for the ledger."""
+        since_ms = parse_since_ms(self.since, now_ms=now_ms) if self.since else None
+        return Filter(self.states, self.account, self.requested_by, since_ms)
+
+
+def show_jobs(asked: Asked, limit: int, *, as_json: bool) -> None:
     """Prints the newest jobs."""
-    found = session.run(_newest(limit))
+    found = session.run(_newest(asked, limit))
     if as_json:
         from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
 
@@ -19,8 +39,10 @@ def show_jobs(limit: int, *, as_json: bool) -> None:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
 
         tables.show_jobs(found)
-    else:
+    elif asked == Asked(frozenset(), None, None, None):
         say("there is no job yet: `cancellist enqueue FILE` hands one in")
+    else:
+        say("there is no such job: `cancellist jobs` lists all of them")
 
 
 def show_status(job: str, *, as_json: bool) -> None:
@@ -34,9 +56,10 @@ def show_status(job: str, *, as_json: bool) -> None:
         status_card.show(found)
 
 
-async def _newest(limit: int) -> list[Snapshot]:
+async def _newest(asked: Asked, limit: int) -> list[Snapshot]:
     async with session.ledger_of(load()) as opened:
-        return await snapshots.newest(opened.ledger, limit)
+        wanted = asked.filter(await opened.ledger.now_ms())
+        return await snapshots.look_at(opened.ledger, await job_pages.first(opened.ledger, wanted, limit))
 
 
 async def _look(job: str) -> Snapshot:

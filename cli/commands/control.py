@@ -70,8 +70,8 @@ def abort(
     They get the result `aborted`. Calls in flight end normally.
 
     On a terminal the command asks first. Otherwise it reads the first line of standard input: y or yes aborts the job;
-    n or an empty line changes nothing (exit status 1). If standard input is closed or empty, the job is aborted. If a
-    pipe stays open and sends no line within 3 s, nothing changes (exit status 2). With --yes it reads nothing.
+    n or an empty line changes nothing (exit status 1). If there is no line, or none within 3 s, nothing changes (exit
+    status 2). With --yes it reads nothing: a script needs it.
 
     Example: cancellist abort 6w4h0v2m1x3q --yes
     """

@@ -1,29 +1,20 @@
 """`cancellist enqueue`: creates a job from files of references."""
 
-import time
 from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name
+from cancellist.cli.arguments import account_name, text, when
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
-from cancellist.jobs.times import parse_when_ms
 
-_MAX_TEXT = 500
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-
-
-def _text(value: str | None) -> str | None:
-    if value is not None and len(value) > _MAX_TEXT:
-        raise typer.BadParameter(f"it is longer than {_MAX_TEXT} characters")
-    return value
 
 
 def _key(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise typer.BadParameter("it is empty: give a key, or leave the option out")
-    return _text(value)
+    return text(value)
 
 
 def _column(value: str | None) -> str | None:
@@ -46,15 +37,6 @@ def _limit(value: str | None) -> str | None:
         if value is not None:
             parse_limit(value)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return value
-
-
-def _when(value: str | None) -> str | None:
-    try:
-        if value is not None:
-            parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
-    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(str(error)) from None
     return value
 
@@ -89,21 +71,21 @@ def enqueue(
         ),
     ] = None,
     reason: Annotated[
-        str | None, typer.Option(callback=_text, help="Why they are cancelled. Stored with the job.")
+        str | None, typer.Option(callback=text, help="Why they are cancelled. Stored with the job.")
     ] = None,
     requested_by: Annotated[
-        str | None, typer.Option(callback=_text, help="Who asked for it. Stored with the job.")
+        str | None, typer.Option(callback=text, help="Who asked for it. Stored with the job.")
     ] = None,
     priority: Annotated[Priority, typer.Option(help="Jobs of a higher priority go first.")] = Priority.NORMAL,
     deadline: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", callback=_when, help="References not sent by then get the result `expired`."),
+        typer.Option(metavar="WHEN", callback=when, help="References not sent by then get the result `expired`."),
     ] = None,
     start_at: Annotated[
         str | None,
         typer.Option(
             metavar="WHEN",
-            callback=_when,
+            callback=when,
             help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h.",
         ),
     ] = None,

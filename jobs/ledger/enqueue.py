@@ -79,26 +79,36 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
     Raises:
         InputError: the deadline is past, or not after the start.
     """
-    deadline_ms = parse_when_ms(wanted.deadline, now_ms=at_ms) if wanted.deadline else None
     start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
-    if deadline_ms is not None and deadline_ms <= at_ms:
-        raise InputError(f"the deadline, {rfc3339(deadline_ms)}, is past: give a later {DEADLINE}")
-    if deadline_ms is not None and start_at_ms is not None and start_at_ms >= deadline_ms:
-        raise InputError(
-            f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
-            f"give an earlier {START_AT} or a later {DEADLINE}"
-        )
+    by_ms = deadline_ms(wanted.deadline, start_at_ms, at_ms) if wanted.deadline else None
     return JobRequest(
         account=wanted.account,
         reason=wanted.reason or None,
         requested_by=wanted.requested_by or None,
         priority=wanted.priority,
-        deadline_ms=deadline_ms,
+        deadline_ms=by_ms,
         start_at_ms=start_at_ms,
         idempotency_key=wanted.idempotency_key,
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
     )
+
+
+def deadline_ms(text: str, start_at_ms: int | None, at_ms: int) -> int:
+    """A user's deadline for a job that starts then; a span counts from `at_ms`.
+
+    Raises:
+        InputError: it is past, or not after the start.
+    """
+    by_ms = parse_when_ms(text, now_ms=at_ms)
+    if by_ms <= at_ms:
+        raise InputError(f"the deadline, {rfc3339(by_ms)}, is past: give a later {DEADLINE}")
+    if start_at_ms is not None and start_at_ms >= by_ms:
+        raise InputError(
+            f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(by_ms)}: "
+            f"give an earlier {START_AT} or a later {DEADLINE}"
+        )
+    return by_ms
 
 
 async def fill(ledger: Ledger, wanted: JobRequest, feed: Entries, safeguards: Safeguards) -> Submission:

@@ -17,7 +17,7 @@ from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.submission import Content, new_job_id, order_fields, pack_invalid
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
-from cancellist.jobs.parsing.intake_entry import size
+from cancellist.jobs.parsing.intake_entry import reply_name, size
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
@@ -46,13 +46,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SmallJob:
-    """The job of one entry, small enough to be made in one script with others."""
+    """The job of one entry, small enough to be made in one script with others.
+
+    Attributes:
+        reply_to: the name that the entry is to be answered under; empty for none.
+    """
 
     entry: str
     order: JobRequest
     references: Sequence[str]
     invalid: Sequence[InvalidEntry]
     duplicates: int
+    reply_to: str = ""
 
 
 async def prepare(ledger: Ledger) -> None:
@@ -154,7 +159,8 @@ async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> Non
         if left < 0:
             break
         answer[f"{name}.{at}" if name in answer else name] = value
-    await ledger.run("reject", account, GROUP, entry.id, *(word for pair in answer.items() for word in pair))
+    words = (word for pair in answer.items() for word in pair)
+    await ledger.run("reject", account, GROUP, entry.id, reply_name(entry.pairs), reason, *words)
 
 
 async def seal_small(
@@ -203,6 +209,8 @@ def _document(job: SmallJob, safeguards: Safeguards) -> bytes:
         document["start_at"] = job.order.start_at_ms
     if job.order.deadline_ms is not None:
         document["deadline"] = job.order.deadline_ms
+    if job.reply_to:
+        document["reply_to"] = job.reply_to
     return orjson.dumps(document)
 
 

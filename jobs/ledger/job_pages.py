@@ -78,6 +78,18 @@ async def page(ledger: Ledger, wanted: Filter, *, before: Place | None, limit: i
             return Page(found, Place(rows[-1][1], rows[-1][0]))
 
 
+async def first(ledger: Ledger, wanted: Filter, limit: int) -> list[JobRecord]:
+    """The newest jobs, at most so many; all jobs there are may be looked at for them."""
+    found: list[JobRecord] = []
+    before = None
+    while True:
+        one = await page(ledger, wanted, before=before, limit=limit - len(found))
+        found += one.records
+        before = one.next
+        if before is None or len(found) == limit:
+            return found
+
+
 async def _rows(ledger: Ledger, since_ms: int | None, before: Place | None, offset: int) -> list[tuple[str, int]]:
     """Ids of jobs and when each was made, newest first."""
     with translated():

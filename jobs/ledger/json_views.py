@@ -39,6 +39,8 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
         "halted": halt_view(record),
+        "retry_of": order.retry_of,
+        "retried_by": list(record.retried_by),
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,

@@ -36,6 +36,10 @@ class Keys:
         """The index of a job's results: a list of "first-id last-id"."""
         return f"{self.namespace}:job:{job}:runs"
 
+    def replies(self, name: str) -> str:
+        """The answers to intake entries that ask for them under this name."""
+        return f"{self.namespace}:replies:{name}"
+
     def state(self, account: str) -> str:
         """The account's gate, counters and clocks."""
         return f"{self.namespace}:account:{account}:state"

@@ -154,6 +154,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             deadline_ms=_int(h.get("deadline")),
             start_at_ms=_int(h.get("start_at")),
             idempotency_key=h.get("idempotency_key"),
+            retry_of=h.get("retry_of"),
         ),
         state=known(JobState, h["state"]),
         total=_int(h.get("total")) or pending,
@@ -172,6 +173,8 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         stop=h.get("stop", ""),
         halted_at_ms=_int(h.get("halted_at")) if h["state"] == JobState.HALTED else None,
         halted_why=h.get("halted_why") if h["state"] == JobState.HALTED else None,
+        retried_by=tuple(h.get("retried_by", "").split()),
+        revision=_int(h.get("revision")) or 0,
     )
 
 

@@ -69,11 +69,6 @@ async def _account(
     )
 
 
-async def newest(ledger: Ledger, limit: int) -> list[Snapshot]:
-    """The newest jobs, without submissions that are not sealed yet."""
-    return await look_at(ledger, _whole(await records.newest(ledger, limit)))
-
-
 async def unfinished(ledger: Ledger) -> list[Snapshot]:
     """Jobs that have not ended, oldest first, without submissions that are not sealed yet."""
     return await look_at(ledger, _whole(await records.unfinished(ledger)))

@@ -71,6 +71,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "start_at": order.start_at_ms,
         "idempotency_key": order.idempotency_key,
         "stop": safeguards.stop_of(order).packed() or None,
+        "retry_of": order.retry_of,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -142,7 +143,13 @@ class Submission:
             await self._queue([], invalid[start : start + BATCH])
 
     async def seal(
-        self, *, duplicates: int, idempotency_keep_s: float, per_call: int, intake: tuple[str, str] | None = None
+        self,
+        *,
+        duplicates: int,
+        idempotency_keep_s: float,
+        per_call: int,
+        intake: tuple[str, str] | None = None,
+        reply_to: str = "",
     ) -> Sealed | None:
         """Makes the job whole and visible. Repeating it gets the same answer.
 
@@ -151,6 +158,7 @@ class Submission:
             idempotency_keep_s: how long the idempotency key stays bound.
             per_call: references a call, to work out how many drains the job can use.
             intake: the consumer group and entry of the intake stream, where the job came from it.
+            reply_to: the name that the entry is to be answered under.
 
         Returns:
             The sealed job; None where another reader sealed the same intake entry.
@@ -166,6 +174,7 @@ class Submission:
         reply = await self._ledger.run(
             "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
             self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
+            reply_to,
         )  # fmt: skip
         match [word.decode() for word in reply]:
             case ["sealed", job, state, *drains]:

@@ -4,6 +4,7 @@ An entry is taken whole or refused whole. Whatever is not understood for sure is
 length.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,12 @@ _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
     {
         _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
-        "max_refused", "max_unconfirmed",
+        "max_refused", "max_unconfirmed", "reply_to",
     }
 )  # fmt: skip
+_REPLY_TO: Final = "reply_to"
+_REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""A name that can stand in a key: it reaches no other key, and no other slot of a cluster."""
 _MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
 _SHOWN: Final = 60
@@ -48,10 +52,15 @@ class MalformedEntryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IntakeOrder:
-    """A job's request and its references, unchecked; blank ones are left out."""
+    """A job's request and its references, unchecked; blank ones are left out.
+
+    Attributes:
+        reply_to: the name that the entry is to be answered under; empty for none.
+    """
 
     order: JobRequest
     references: list[str]
+    reply_to: str = ""
 
 
 def parse_entry(
@@ -84,7 +93,26 @@ def parse_entry(
     references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text, pattern)]
     if not references:
         raise MalformedEntryError(f"field 'references' holds no reference; {_GIVE}")
-    return IntakeOrder(_order(fields, account, now_ms), references)
+    return IntakeOrder(_order(fields, account, now_ms), references, _reply_to(fields))
+
+
+def reply_name(pairs: Iterable[tuple[bytes, bytes]]) -> str:
+    """The name that an entry is to be answered under, also one that cannot become a job; empty where it has none."""
+    given = [value for name, value in pairs if name == _REPLY_TO.encode()]
+    if len(given) != 1 or len(given[0]) > _MAX_TEXT:
+        return ""
+    name = given[0].decode("ascii", "replace")
+    return name if _REPLY_NAME.fullmatch(name) else ""
+
+
+def _reply_to(fields: Mapping[str, str]) -> str:
+    name = fields.get(_REPLY_TO, "")
+    if name and not _REPLY_NAME.fullmatch(name):
+        raise MalformedEntryError(
+            f"field 'reply_to' is {_quoted(name)}: use 1 to 64 letters, digits, '.', '_' and '-', beginning with a "
+            "letter or digit"
+        )
+    return name
 
 
 def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:

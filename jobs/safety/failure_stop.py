@@ -78,6 +78,19 @@ class Halt:
         return f"{self.found:,} of {among} are {self.kind}, more than the limit of {self.limit}"
 
 
+def unpack_stop(text: str) -> FailureStop:
+    """Reads what `FailureStop.packed` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    words = [word.partition(":") for word in text.split()]
+    refused, unconfirmed = (
+        tuple(parse_limit(limit) for which, _, limit in words if FailureKind(which) is kind) for kind in FailureKind
+    )
+    return FailureStop(refused, unconfirmed)
+
+
 def halt_of(record: JobRecord) -> Halt | None:
     """Why a job is halted; None where it is not."""
     if record.halted_why is None or record.halted_at_ms is None:

@@ -1,10 +1,10 @@
 """What an account asks of every job that is handed in for it, whichever way it comes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cancellist.jobs.model import JobRequest
-from cancellist.jobs.safety.failure_stop import FailureStop, stop_of
+from cancellist.jobs.safety.failure_stop import FailureStop, stop_of, unpack_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,14 @@ class Safeguards:
             ValueError: one of its limits is none.
         """
         return stop_of(order.max_refused, order.max_unconfirmed).joined(self.stop)
+
+    def of_retry(self, stop: str) -> "Safeguards":
+        """Those of a job that retries another, which had this failure stop (packed): its limits hold again.
+
+        Raises:
+            ValueError: it is no stop.
+        """
+        return replace(self, stop=unpack_stop(stop).joined(self.stop))
 
 
 NONE: Final = Safeguards()

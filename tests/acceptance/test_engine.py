@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from cancellist.jobs.ledger import accounts, control, records
+from cancellist.jobs.ledger import accounts, changes, control, records
+from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from tests.support.stage import LEASE_S, Stage, agrees, all_results, ended, log_lines, settled, submit
 from tests.support.waiting import until
@@ -185,6 +186,27 @@ async def test_an_urgent_job_overtakes_a_backlog(valkey_stage: Stage) -> None:
         assert (await records.get(ledger, backlog)).pending > 10_000
         await control.abort_job(ledger, backlog)
         await ended(ledger, backlog, 20)
+    assert worker.end() == 0
+
+
+async def test_a_bulk_job_that_is_made_urgent_overtakes_and_a_nearer_deadline_ends_the_backlog(
+    valkey_stage: Stage,
+) -> None:
+    references = valkey_stage.platform.references(31_000)
+    worker = valkey_stage.worker()
+    async with valkey_stage.ledger() as ledger:
+        bulk = await submit(ledger, references[:1_000], JobRequest(priority=Priority.BULK))
+        await settled(ledger, bulk, 1)
+        backlog = await submit(ledger, references[1_000:])
+        await settled(ledger, backlog, 500)
+        await changes.update(ledger, bulk, Change(Priority.URGENT))
+        await ended(ledger, bulk, 10)
+        assert (await records.get(ledger, backlog)).pending > 10_000
+        await changes.update(ledger, backlog, Change(deadline="+0.2s"))
+        record = await ended(ledger, backlog, 20)
+        assert record.outcomes[Outcome.EXPIRED] > 10_000
+        await agrees(valkey_stage, ledger, bulk, references[:1_000])
+        await agrees(valkey_stage, ledger, backlog, references[1_000:], also=frozenset({Outcome.EXPIRED}))
     assert worker.end() == 0
 
 

@@ -67,7 +67,7 @@ async def test_at_the_halt_no_call_starts_and_the_count_is_exact_though_workers_
         assert quiet.state is JobState.HALTED
         while (await records.get(ledger, job)).state is not JobState.COMPLETED:
             _, names = await control.continue_job(ledger, job, LIST)
-            await drains.enqueue(ledger, "default", names)
+            await drains.schedule(ledger, "default", names)
             await until(
                 lambda: records.get(ledger, job),
                 lambda r: r.state in {JobState.HALTED, JobState.COMPLETED} and r.in_flight == 0,

@@ -17,7 +17,8 @@ from hypothesis.stateful import (
 
 from cancellist.jobs.errors import IdempotencyConflictError, JobStateError
 from cancellist.jobs.flow.batch_size import Listed
-from cancellist.jobs.ledger import claims, control, housekeeping, records
+from cancellist.jobs.ledger import changes, claims, control, housekeeping, records
+from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.pieces import unpack_piece
@@ -300,6 +301,27 @@ class LedgerMachine(RuleBasedStateMachine):
         calls = self.do(self.redis.llen(f"cancellist:job:{job}:calls"))
         assert calls == 0
 
+    @rule(
+        job=jobs,
+        priority=st.none() | st.sampled_from(Priority),
+        deadline=st.sampled_from([None, "+1h", "+2h", "none"]),
+        sliced=st.booleans(),
+    )
+    def update(self, job, priority, deadline, sliced):
+        change = Change(priority, None if deadline == "none" else deadline, deadline == "none")
+        before = self.do(records.get(self.ledger, job))
+        now = self.do(self.ledger.now_ms())
+        _, refused = self.attempt(changes.update(self.ledger, job, change), JobStateError)
+        if refused:
+            past = before.order.deadline_ms is not None and before.order.deadline_ms <= now
+            assert refused.state in {"completed", "aborting", "aborted"} or (past and deadline)
+            return
+        after = self.do(records.get(self.ledger, job)).order
+        assert priority in {None, after.priority}
+        assert deadline is None or (after.deadline_ms is None) == (deadline == "none")
+        if sliced:
+            self.slice(job)
+
     @rule(job=jobs)
     def slice(self, job):
         self.do(housekeeping.slices(self.ledger, A, job))
@@ -321,6 +343,7 @@ class LedgerMachine(RuleBasedStateMachine):
             await self._look_into_job(job, found[job], counts)
             assert found[job] == submitted, (job, h)
             unsettled += self._check_counters(job, h, counts)
+            await self._check_place(job, h)
             ready.update({kind: int(h[kind]) for kind in ("calls", "reads") if f"{kind}_turn" in h})
         await self._check_account(ready, unsettled)
 
@@ -359,6 +382,13 @@ class LedgerMachine(RuleBasedStateMachine):
         for text in await self.redis.lrange(f"{own}:invalid", 0, -1):
             found[json.loads(text)["text"]] += 1
             counts[job, "invalid_left"] += 1
+
+    async def _check_place(self, job, h):
+        """A job stands in its queues where its priority and its deadline put it."""
+        score = int(h["class"]) * 1e14 + min(int(h.get("deadline") or 5e13), 5e13)
+        for kind in ("calls", "reads"):
+            if f"{kind}_turn" in h:
+                assert await self.redis.zscore(f"cancellist:account:default:{kind}", h[f"{kind}_turn"]) == score
 
     @staticmethod
     def _check_counters(job, h, counts):

@@ -10,13 +10,14 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from cancellist.jobs.diagnostics.check_result import CheckStatus
-from cancellist.jobs.ledger import claims, control, housekeeping, records, results
+from cancellist.jobs.ledger import changes, claims, control, housekeeping, records, results
+from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.claims import Ask, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import open_ledger
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.model import JobState
+from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.roles import Role
 from cancellist.sandbox.references import reference
 from tests.support.commands import Desk
@@ -30,6 +31,13 @@ DANGEROUS = [
     ("SCRIPT", "FLUSH"), ("SHUTDOWN", "NOSAVE"), ("ACL", "LIST"), ("SAVE",), ("CLIENT", "LIST"), ("MONITOR",),
     ("GET", "another:format"), ("SET", "another:format", "1"), ("RENAME", "cancellist:results", "cancellist:x"),
 ]  # fmt: skip
+
+
+def of_replies() -> str:
+    """The further rights of a producer whose intake entries are answered, as the document has them."""
+    found = re.search(r"`(\(\+xread [^`]*\))`", (ROOT / "docs/reference/acl.md").read_text(encoding="utf-8"))
+    assert found
+    return found[1]
 
 
 def written(name: str) -> list[str]:
@@ -114,7 +122,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
             desk.ok(command, job, redis_url=url_of(server, "producer"))
 
         shop = await connect(url_of(server, "intake"))
-        await shop.xadd("cancellist:intake", {"references": reference(SEED, 2000), "requested_by": "shop"})
+        await shop.xadd("cancellist:intake", {"references": reference(SEED, 2000), "reply_to": "shop"})
         await shop.xadd("cancellist:intake", {"referenzen": reference(SEED, 2001)})
         with pytest.raises(NoPermissionError):
             await shop.xrange("cancellist:intake")
@@ -123,7 +131,14 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
             await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 2 and jobs[0].state.ended, 20)
             await until(lambda: ledger.redis.xlen(ledger.keys.rejected), lambda count: count == 1, 20)
             await housekeeping.trim(ledger, "default", results_keep_s=86400, jobs_keep_s=86400)
-            assert await control.abort_job(ledger, await submit(ledger, [reference(SEED, 3000)])) in JobState
+            await _reads_its_answer(server)
+            later = await submit(
+                ledger, [reference(SEED, 3000)], JobRequest(start_at_ms=await ledger.now_ms() + 60_000)
+            )
+            await changes.update(ledger, later, Change(Priority.URGENT, "+2h"))
+            assert await control.abort_job(ledger, later) is JobState.ABORTED
+            again = desk.ok("retry", later, "--yes", redis_url=url_of(server, "producer")).out.strip()
+            await ended(ledger, again, 20)
         assert worker.end() == 0
         log = worker.log.read_text()
         assert "forbids" not in log, log
@@ -136,6 +151,20 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
     ((_, entries),) = await redis.xreadgroup("billing", "one", {"cancellist:results": ">"}, count=10)
     assert await redis.xack("cancellist:results", "billing", *(entry for entry, _ in entries)) == 10
     await redis.aclose()
+
+
+async def _reads_its_answer(server: Server) -> None:
+    admin = await connect(server.url)
+    shop = await connect(url_of(server, "intake"))
+    with pytest.raises(NoPermissionError):
+        await shop.xread({"cancellist:replies:shop": "0"})
+    await admin.execute_command("ACL", "SETUSER", "cancellist-intake", of_replies())
+    ((_, ((_, answer),)),) = await shop.xread({"cancellist:replies:shop": "0"})
+    assert set(answer) == {b"entry", b"job"}
+    with pytest.raises(NoPermissionError):
+        await shop.xread({"cancellist:replies:other": "0"})
+    for redis in (shop, admin):
+        await redis.aclose()
 
 
 async def test_a_producer_can_neither_claim_nor_settle_nor_write_a_result(server: Server) -> None:

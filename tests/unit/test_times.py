@@ -1,8 +1,9 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cancellist.jobs.times import parse_span_s, parse_when_ms, rfc3339
+from cancellist.jobs.times import FIRST_MS, parse_since_ms, parse_span_s, parse_when_ms, rfc3339
 
 NOW = 1_795_456_800_123
 
@@ -98,3 +99,43 @@ def test_what_is_shown_is_read_back_as_the_same_time():
         assert parse_when_ms(rfc3339(at_ms), now_ms=0) == at_ms
         shown = datetime.fromtimestamp(at_ms / 1000, UTC) - datetime.fromisoformat(rfc3339(at_ms))
         assert abs(shown) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("2h", -7_200_000),
+        ("-2h", -7_200_000),
+        (" 1h30m ", -5_400_000),
+        ("-0.5S", -500),
+        ("7d", -604_800_000),
+        ("0s", 0),
+    ],
+)
+def test_a_span_back_counts_from_now(text, ms):
+    assert parse_since_ms(text, now_ms=NOW) == NOW + ms
+
+
+def test_a_time_since_which_is_read_as_any_other_and_no_span_leads_beyond_the_calendar():
+    assert parse_since_ms("2026-11-23T19:00:00.123+01:00", now_ms=0) == NOW
+    assert parse_since_ms("9" * 30 + "w", now_ms=NOW) == FIRST_MS
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("+2h", "'+2h' lies ahead; a span back is written without +, such as 2h"),
+        ("2", "'2' has no unit; write such as 30m, 2h or 7d"),
+        ("-2", "'-2' has no unit"),
+        ("--2h", "'--2h' is not a time"),
+        ("-+2h", "is not a time"),
+        ("2026-11-23", "has no offset from UTC"),
+        ("2026-11-23T18:00:00", "has no offset from UTC"),
+        ("-2026-11-23T18:00:00Z", "is not a time"),
+        ("yesterday", "is not a time"),
+        ("", "is not a time"),
+    ],
+)
+def test_what_is_no_time_back_is_refused_with_an_example(text, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        parse_since_ms(text, now_ms=NOW)

@@ -131,6 +131,8 @@ class JobStatus:
         pending: references that no call has taken.
         in_flight: references that a call has taken.
         outcomes: how many results there are of each.
+        retry_of: the job whose references it was made of.
+        retried_by: the jobs that were made of its references.
         rate: results a second.
         eta_seconds: how long it will take yet.
         document: all that the server said, also what is not known here.
@@ -154,6 +156,8 @@ class JobStatus:
     requested_by: str | None = None
     deadline: datetime | None = None
     start_at: datetime | None = None
+    retry_of: str | None = None
+    retried_by: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
@@ -185,6 +189,8 @@ class JobStatus:
                 requested_by=get("requested_by"),
                 deadline=_time(get("deadline")),
                 start_at=_time(get("start_at")),
+                retry_of=get("retry_of"),
+                retried_by=tuple(get("retried_by") or ()),
                 document=dict(document),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:

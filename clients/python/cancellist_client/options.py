@@ -5,6 +5,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
 from cancellist_client.errors import wrong
@@ -19,6 +20,7 @@ _SPAN: Final = re.compile(r"\+(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASC
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS: Final = ("reason", "requested_by", "account", "idempotency_key")
 _OF_JOBS: Final = (*_TEXTS, "priority", "deadline", "start_at", "max_invalid")
+_OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
 
 
@@ -42,6 +44,10 @@ class Options:
     def of_job(self) -> dict[str, str]:
         """Those that hold for any input."""
         return {name: value for name in _OF_JOBS if (value := getattr(self, name)) is not None}
+
+    def of_retry(self) -> dict[str, str]:
+        """Those that hold for a job that is retried."""
+        return {name: value for name in _OF_RETRIES if (value := getattr(self, name)) is not None}
 
     def of_file(self) -> dict[str, str]:
         """Those that say how a file is read."""
@@ -91,6 +97,31 @@ def options(
     if not (key and key.isascii() and key.isprintable() and key == key.strip()):
         raise wrong("idempotency_key", "use ASCII characters that can be printed, without blanks around them")
     return checked
+
+
+class Keep(Enum):
+    """What is left as it is, where None means something of its own."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+
+
+def changes(priority: str | None, deadline: When | Keep | None) -> dict[str, str | None]:
+    """What is to be changed of a job, as the server reads it.
+
+    Raises:
+        InputError: something cannot be meant so, or nothing is to be changed.
+    """
+    found: dict[str, str | None] = {}
+    if priority is not None:
+        found["priority"] = _priority(priority)
+    if not isinstance(deadline, Keep):
+        found["deadline"] = _when("deadline", deadline)
+    if not found:
+        raise wrong("priority", "give a priority, a deadline, or both")
+    return found
 
 
 def _check_text(name: str, text: object) -> None:

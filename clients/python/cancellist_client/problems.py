@@ -24,9 +24,11 @@ from cancellist_client.retrying import retry_after_s
 _OF_CODE: Final[Mapping[str, type[ApiError]]] = {
     "idempotency_conflict": IdempotencyConflict,
     "idempotency_in_progress": InProgress,
+    "job_changed": JobStateError,
     "job_state": JobStateError,
     "request_timeout": ServerUnavailable,
     "results_gone": ResultsGone,
+    "retried_before": IdempotencyConflict,
     "unknown_job": NotFound,
 }
 _OF_STATUS: Final[Mapping[int, type[ApiError]]] = {

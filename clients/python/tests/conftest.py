@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    do_GET = do_POST = _serve  # noqa: N815 - http.server asks for these names
+    do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - http.server asks for these names
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

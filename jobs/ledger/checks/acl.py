@@ -97,6 +97,7 @@ def _works(places: _Places) -> list[Command]:
         ("ZRANGEBYSCORE", own["claims"], 0, 0), ("ZREMRANGEBYSCORE", own["slots"], 0, 0), ("ZCARD", own["reads"]),
         ("HSET", own["claimed"], "0", ""), ("XADD", keys.results, "*", "job", "0"),
         ("XTRIM", keys.results, "MAXLEN", 0), ("XADD", keys.rejected, "*", "entry", "0"),
+        ("XADD", keys.replies("0"), "*", "entry", "0"), ("EXPIRE", keys.replies("0"), 1),
         ("XGROUP", "CREATE", keys.intake, GROUP, 0),
         ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
         ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),

@@ -25,7 +25,7 @@ _ADMITS = frozenset({"submit", "intake"})
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim", "flow", "upload",
+    "resume", "abort", "trim", "flow", "upload", "update",
 )  # fmt: skip
 
 
@@ -59,8 +59,8 @@ def _functions() -> Mapping[str, str]:
 
 
 def _workers_alone(name: str, words: tuple[str, ...]) -> bool:
-    """Whether only workers reach a command of a script: stream commands of `seal`, for entries of the intake stream."""
-    return name == "seal" and words[0].startswith("X")
+    """Whether only workers reach a command of a script: those of `seal` for entries of the intake stream."""
+    return name == "seal" and (words[0].startswith("X") or words[0] == "EXPIRE")
 
 
 class Scripts:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cancellist.jobs.ledger import accounts, control, records
+from cancellist.jobs.ledger import accounts, changes, control, records
+from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
-from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.model import JobState, Outcome, Priority
 from tests.acceptance.faults.harness.proxy import Aim, Cut
 from tests.acceptance.faults.harness.system import Rig, rigged, statuses
 from tests.support.stage import agrees, all_results, ended, log_lines, settled, submit
@@ -28,7 +29,7 @@ COUNT = 1_200
 LONG = {"HGET": 4 * COUNT, "flow": 4 * COUNT}
 """The gate is asked for where nothing else has told of it for a while: renewals do, but now and then too late. What
 calls have shown is shared four times a second."""
-OPERATOR = ("pause", "resume", "abort", "slice")
+OPERATOR = ("pause", "update", "resume", "abort", "slice")
 ERRORS = {
     "passing": (
         "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
@@ -115,6 +116,8 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
         await control.pause_account(producer, "default")
         assert (await accounts.gate(ledger, "default")).paused
         await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 10)
+        await changes.update(producer, kept, Change(Priority.BULK, "+1h"))
+        assert (await records.get(ledger, kept)).revision == 1
         assert await control.abort_job(producer, dropped) in {JobState.ABORTING, JobState.ABORTED}
         drains = await control.resume_account(producer, "default", 100)
         await schedule(producer, "default", drains)

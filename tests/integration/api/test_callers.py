@@ -30,6 +30,8 @@ ROLES = {
     "POST /v1/jobs/{job}/abort": "operate",
     "POST /v1/jobs/{job}/pause": "operate",
     "POST /v1/jobs/{job}/resume": "operate",
+    "POST /v1/jobs/{job}/retry": "operate",
+    "PATCH /v1/jobs/{job}": "operate",
     "PUT /consignments/cancellist": "submit",
     "PUT /consignments/{reference}/cancel": "submit",
 }
@@ -48,7 +50,8 @@ def state(api: Api) -> object:
     client = api.client()
     jobs = client.get("/v1/jobs", params={"limit": 500}).json()
     accounts = client.get("/v1/accounts").json()["accounts"]
-    return [(job["job"], job["state"]) for job in jobs["jobs"]], [(one["account"], one["state"]) for one in accounts]
+    of_jobs = [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]]
+    return of_jobs, [(one["account"], one["state"]) for one in accounts]
 
 
 def of_the_facade(route: str) -> bool:
@@ -67,6 +70,8 @@ def ask(client: httpx.Client, route: str, job: str) -> httpx.Response:
             if answer.is_error:
                 answer.read()
             return answer
+    if method == "PATCH":
+        return client.patch(path.format(job=job), json={"priority": "urgent"})
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
     return client.request(
         method, path.format(job=job, account="default", code="input"), content=body,

@@ -189,7 +189,8 @@ def test_it_needs_no_more_rights_than_a_worker_has(api: Api, server: Server, tmp
     with serving(api.desk, log=tmp_path / "log", redis_url=url) as limited:
         client = limited.client()
         job = hand_in(client, "AAK").json()["job"]
-        for route in ("pause", "resume", "abort"):
+        client.patch(f"/v1/jobs/{job}", json={"priority": "bulk"}).raise_for_status()
+        for route in ("pause", "resume", "abort", "retry"):
             client.post(f"/v1/jobs/{job}/{route}").raise_for_status()
         for route in ("pause", "resume"):
             client.post(f"/v1/accounts/default/{route}").raise_for_status()

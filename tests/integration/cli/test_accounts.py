@@ -225,5 +225,5 @@ def test_the_list_of_jobs_says_that_an_account_is_paused_and_how_it_goes_on(desk
     shown = desk.ok("jobs")
     assert "queued, account paused" in next(line for line in shown.out.splitlines() if line.startswith(job))
     assert shown.err == "account north is paused: `cancellist resume --account north` resumes it\n"
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
     assert desk.ok("jobs").err == ""

@@ -32,7 +32,7 @@ def offered(desk: Desk, typed: str, **settings: str) -> list[str]:
 
 def test_ids_are_offered_newest_first_in_the_letters_in_which_they_are_begun(desk: Desk, jobs):
     assert offered(desk, "cancellist status ") == jobs[::-1]
-    for command in ("results", "watch", "pause", "resume", "abort", "explain"):
+    for command in ("results", "watch", "pause", "resume", "abort", "explain", "update", "retry"):
         assert offered(desk, f"cancellist {command} {jobs[0]}") == [jobs[0]]
     begun = jobs[1][:6].upper()
     assert [word.lower() for word in offered(desk, f"cancellist status {begun}") if word.startswith(begun)]

@@ -73,7 +73,7 @@ def test_a_stored_time_that_is_impossible_breaks_no_listing(desk: Desk):
         seen = [json.loads(watch.stdout.readline())["job"] for _ in broken]
     assert set(broken.values()) == set(seen)
     for job in (broken["253402300800000"], broken["9" * 30]):
-        desk.ok("abort", job)
+        desk.ok("abort", "--yes", job)
         assert len(desk.ok("results", job, "--format", "csv").out.splitlines()) == 3
 
 

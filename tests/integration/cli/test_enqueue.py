@@ -192,7 +192,7 @@ def test_waiting_for_a_job_that_is_aborted_ends_with_4(desk: Desk):
     with desk.started("enqueue", file, "--wait", "--start-at", "+1h") as waiting:
         job = waiting.stdout.readline().strip()
         assert desk.ok("status", job, "--json").document["state"] == "held"
-        assert desk.ok("abort", job).out == "aborted\n"
+        assert desk.ok("abort", "--yes", job).out == "aborted\n"
         assert waiting.wait(20) == 4
 
 

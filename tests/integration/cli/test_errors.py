@@ -13,7 +13,9 @@ from tests.support.commands import Desk, Done
 from tests.support.commands import desk as a_desk
 
 NAMES = list(COMMANDS)
-OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain")
+OF_A_JOB = ("status", "results", "watch", "pause", "resume", "abort", "explain", "update", "retry")
+NEEDED = {"explain": ["EC-000-05D-1NS"], "update": ["--no-deadline"]}
+"""Arguments that a command of a job needs beside its id."""
 SECRET = "hunter2-of-the-subscription"
 
 
@@ -62,7 +64,7 @@ def test_misuse_of_any_command_is_one_line_and_exit_2_or_one_object(desk: Desk, 
     [
         ("jobs", []), ("accounts", []), ("watch", []), ("pause", []), ("resume", []), ("worker", []),
         ("enqueue", ["two.txt"]), ("enqueue", ["two.txt", "--dry-run"]), ("explain", ["--words"]),
-        *((name, ["6w4h0v2m1x3q"]) for name in OF_A_JOB if name != "explain"),
+        *((name, ["6w4h0v2m1x3q", *NEEDED.get(name, [])]) for name in OF_A_JOB if name != "explain"),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_is_one_line_of_any_command(desk: Desk, name, arguments):
@@ -76,8 +78,7 @@ def test_a_setting_that_is_wrong_is_one_line_of_any_command(desk: Desk, name, ar
 
 @pytest.mark.parametrize("name", OF_A_JOB)
 def test_an_unknown_job_is_an_object_under_json(desk: Desk, name):
-    arguments = ["EC-000-05D-1NS"] if name == "explain" else []
-    done = desk.run(name, "nosuchjob", *arguments, "--json")
+    done = desk.run(name, "nosuchjob", *NEEDED.get(name, []), "--json")
     assert done.status == 1
     assert error_of(done) == {
         "code": "unknown_job", "message": "no job 'nosuchjob'", "hint": "`cancellist jobs` lists those there are",
@@ -162,8 +163,9 @@ def test_ctrl_c_at_a_question_says_that_nothing_was_done(desk: Desk, job):
 
 @pytest.mark.parametrize("spelt", [str.upper, lambda job: f"  {job}\n", lambda job: f"\u00a0{job.title()}\ufeff\t"])
 def test_an_id_is_taken_in_any_case_and_with_blanks_around_it(desk: Desk, job, spelt):
-    for name in ("status", "pause", "resume", "abort", "watch"):
-        assert desk.ok(name, spelt(job), "--json").lines[0]["job"] == job
+    named = {"update": ("--priority", "bulk"), "abort": ("--yes",)}
+    for name in ("status", "pause", "resume", "update", "abort", "watch"):
+        assert desk.ok(name, spelt(job), "--json", *named.get(name, ())).lines[0]["job"] == job
     assert desk.ok("explain", spelt(job), desk.ok("results", spelt(job)).lines[0]["reference"], "--json")
 
 
@@ -186,7 +188,7 @@ def test_jobs_never_cuts_an_id(desk: Desk, job, columns):
 
 def test_outcomes_are_named_one_by_one_or_with_commas(desk: Desk):
     job = desk.ok("enqueue", "-", text="\n".join(desk.fresh(2))).out.strip()
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
     for options in (["--outcome", "failed,aborted"], ["--outcome", " Aborted ,"], ["--outcome", "failed", "--outcome",
                     "aborted,invalid"], ["--outcome=aborted"]):  # fmt: skip
         assert len(desk.ok("results", job, *options).lines) == 2

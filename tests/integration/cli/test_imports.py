@@ -85,7 +85,7 @@ def test_what_a_table_names_is_there_to_be_imported():
 def test_a_card_that_is_written_without_rich_is_the_one_that_rich_draws(desk: Desk, reason, ended):
     job = desk.ok("enqueue", "-", "--reason", reason, "--start-at", "+2h", text="\n".join(desk.fresh(2))).out.strip()
     if ended:
-        desk.ok("abort", job)
+        desk.ok("abort", "--yes", job)
     plainly, drawn = desk.shell(f"$c status {job}"), desk.shell(f"TTY_COMPATIBLE=0 $c status {job}")
     assert (plainly.status, plainly.err) == (0, "")
     assert plainly == drawn

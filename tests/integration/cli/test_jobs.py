@@ -14,8 +14,8 @@ from tests.support.commands import desk as a_desk
 STATUS = [
     "job", "state", "total", "pending", "in_flight", "outcomes", "created_at", "started_at", "finished_at", "rate",
     "eta_seconds", "at_risk", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline",
-    "start_at", "idempotency_key", "intake_entry", "account_paused", "account_held_until", "account_held_because",
-    "account_breaker", "account_limit", "account_calls_per_second",
+    "start_at", "idempotency_key", "intake_entry", "retry_of", "retried_by", "account_paused",
+    "account_held_until", "account_held_because", "account_breaker", "account_limit", "account_calls_per_second",
     "account_list_size", "account_list_refused", "calls_in_flight", "workers",
 ]  # fmt: skip
 RESULT = ["job", "reference", "outcome", "message", "status", "state", "attempts", "at"]
@@ -67,7 +67,7 @@ def test_status_and_jobs_for_people_show_it_without_foreign_control_characters(d
         assert word in row
 
 
-@pytest.mark.parametrize("command", ["status", "results", "watch", "pause", "resume", "abort"])
+@pytest.mark.parametrize("command", ["status", "results", "watch", "pause", "resume", "abort", "retry"])
 def test_an_unknown_job_is_one_line_and_exit_1(desk: Desk, command):
     done = desk.run(command, "nosuchjob\x1b[2J")
     assert (done.status, done.out) == (1, "")
@@ -173,7 +173,7 @@ def test_ctrl_c_ends_watching_with_130(desk: Desk):
         watch.send_signal(signal.SIGINT)
         assert watch.wait(10) == 130
         assert watch.stderr.read() == ""
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
 
 
 def test_a_paused_job_waits_until_it_is_resumed(desk: Desk):
@@ -206,12 +206,12 @@ def test_a_paused_account_keeps_all_its_jobs_until_it_is_resumed(desk: Desk):
 def test_an_aborted_job_ends_unsent(desk: Desk):
     job = hand_in(desk, 50)
     references = desk.platform.references(1)
-    done = desk.ok("abort", job)
+    done = desk.ok("abort", "--yes", job)
     assert done.out == "aborted\n"
     assert "50 references aborted, never sent" in done.err
     found = desk.ok("results", job).lines
     assert {(result["outcome"], result["attempts"]) for result in found} == {("aborted", 0)}
     assert not any(row["cancel_calls"] for row in desk.record([result["reference"] for result in found]).values())
     assert references
-    again = desk.ok("abort", job, "--json").document
+    again = desk.ok("abort", "--yes", job, "--json").document
     assert again["state"] == "aborted"

@@ -23,7 +23,7 @@ def desk(tmp_path_factory):
 def job(desk: Desk) -> str:
     """A job that has ended, with more results than a pipe takes at once."""
     job = desk.ok("enqueue", "-", text="\n".join(desk.fresh(800))).out.strip()
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
     return job
 
 

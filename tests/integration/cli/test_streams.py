@@ -38,7 +38,7 @@ def desk(tmp_path_factory):
 def job(desk: Desk) -> str:
     """A job that has ended, with more results than a pipe takes at once."""
     job = desk.ok("enqueue", "-", text="\n".join(desk.fresh(1500))).out.strip()
-    desk.ok("abort", job)
+    desk.ok("abort", "--yes", job)
     return job
 
 

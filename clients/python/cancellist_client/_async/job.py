@@ -1,7 +1,6 @@
 """A job that was handed in: how it stands, its results, and what can be done with it."""
 
 import random
-import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Self
@@ -14,6 +13,7 @@ from cancellist_client.errors import (
     UnsupportedError,
 )
 from cancellist_client.models import JobState, JobStatus, Result
+from cancellist_client.options import KEEP, Keep, When, changes, options
 from cancellist_client.retrying import may_pass
 from cancellist_client.waiting import Deadline, async_sleep
 
@@ -148,15 +148,53 @@ class AsyncJob:
         """Aborts it: what no call has taken becomes `aborted`."""
         return self._seen(await self._transport.act(self.id, "abort"))
 
-    async def retry(self, outcome: str | Iterable[str] | None = None) -> "AsyncJob":
-        """Hands in its references that had no success as a new job, linked to it.
+    async def retry(
+        self,
+        outcomes: str | Iterable[str] | None = None,
+        *,
+        reason: str | None = None,
+        requested_by: str | None = None,
+        priority: str | None = None,
+        deadline: When | None = None,
+        start_at: When | None = None,
+    ) -> "AsyncJob":
+        """Hands in those of its references that have these outcomes as a new job; each job names the other.
+
+        The same references are handed in again once: asked again, it is the same job.
 
         Args:
-            outcome: only those with these outcomes; None leaves the choice to the server.
+            outcomes: one or several; None is `failed`, `unconfirmed`, `expired` and `aborted`.
+            reason: why; None is as in this job.
+            requested_by: who wants it; None is the token's name.
+            priority: None is as in this job.
+            deadline: None is none.
+            start_at: None is at once.
+
+        Raises:
+            JobStateError: it has not ended.
+            InputError: none of its references has such an outcome, or an outcome makes no sense.
+            IdempotencyConflict: it was retried before with another reason or priority.
+            ResultsGone: results that it takes were trimmed.
         """
-        outcomes = [outcome] if isinstance(outcome, str) else list(outcome or ())
-        document = await self._transport.retry(self.id, [str(one) for one in outcomes], secrets.token_hex(16))
+        words = [outcomes] if isinstance(outcomes, str) else list(outcomes or ())
+        wanted = options(
+            reason=reason, requested_by=requested_by, priority=priority, deadline=deadline, start_at=start_at
+        )
+        document = await self._transport.retry(self.id, [str(one) for one in words], wanted)
         return AsyncJob(self._transport, document["job"], entry=None, status=JobStatus.of_document(document))
+
+    async def update(self, *, priority: str | None = None, deadline: When | Keep | None = KEEP) -> Self:
+        """Changes it while it has not ended. What waits takes its new place at once.
+
+        Args:
+            priority: the new one; None is as it is.
+            deadline: the new one; None takes it back.
+
+        Raises:
+            JobStateError: it has ended, or its deadline has passed.
+            InputError: the deadline is past, or not after the start.
+        """
+        return self._seen(await self._transport.update(self.id, changes(priority, deadline)))
 
     async def _follow(self, deadline: Deadline) -> bool:
         """Follows events until it has ended, the stream is cut, or time is short; False where none came."""

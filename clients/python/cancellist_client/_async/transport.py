@@ -40,9 +40,13 @@ class AsyncTransport:
         """Pauses, resumes or aborts a job; answers its document."""
         self.cannot(f"to {action} a job", HTTP)
 
-    async def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+    async def retry(self, job: str, outcomes: Sequence[str], options: Options) -> Mapping[str, Any]:
         """Hands in some of a job's references as a new one; answers its document."""
         self.cannot("to retry a job", HTTP)
+
+    async def update(self, job: str, changes: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """Changes what is given of a job; answers its document."""
+        self.cannot("to change a job", HTTP)
 
     async def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page of a job's results."""

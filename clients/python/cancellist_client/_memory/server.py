@@ -6,7 +6,7 @@ It keeps to the rules of the real one as far as a client sees them: the contract
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from cancellist_client.sources import Source
 _HELD: Final = frozenset({JobState.HELD, JobState.QUEUED, JobState.PAUSED})
 _WITHOUT_A_CALL: Final = frozenset({Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED})
 _GOOD: Final = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
+_RETRIED: Final = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})
+_NEVER_RETRIED: Final = frozenset({*_GOOD, Outcome.MANIFESTED, Outcome.INVALID})
 _STATUS: Final[Mapping[Outcome, int]] = {Outcome.CANCELLED: 200, Outcome.NOT_FOUND: 404}
 _REFUSED: Final = 400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -38,6 +40,7 @@ class _Job:
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     finished_at: datetime | None = None
     retry_of: str | None = None
+    retried_by: list[str] = field(default_factory=list[str])
     results: list[Result] = field(default_factory=list[Result])
 
     @property
@@ -81,10 +84,7 @@ class FakeServer:
             raise refused(f"no account {account!r} is configured; there is {there}", field="account")
         now = datetime.now(UTC)
         start_at, deadline = _time(options.start_at, now), _time(options.deadline, now)
-        if deadline is not None and deadline <= now:
-            raise refused("the deadline is past", field="deadline")
-        if deadline is not None and start_at is not None and start_at >= deadline:
-            raise refused("the start is not before the deadline", field="start_at")
+        _check_times(start_at, deadline, now)
         found = read(source, options, self._pattern)
         purpose = (account, options.priority or Priority.NORMAL.value, options.reason, options.requested_by)
         digest = hashlib.sha256(repr((found.valid, found.malformed, purpose)).encode()).hexdigest()
@@ -134,17 +134,63 @@ class FakeServer:
             rows = tuple(result for result in some if not outcomes or result.outcome in outcomes)
             return ResultsPage(rows, str(end) if more else None)
 
-    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> dict[str, Any]:
-        """Hands in references as a new job; without outcomes those that had no success."""
+    def retry(self, job: str, outcomes: Sequence[str], options: Options) -> dict[str, Any]:
+        """Hands in references as a new job, once."""
+        chosen = _chosen(outcomes)
         with self._lock:
-            found = self._get(job)
-            chosen = set(outcomes) or {str(outcome) for outcome in Outcome if outcome not in {*_GOOD, Outcome.INVALID}}
-            references = [result.reference for result in found.results if result.outcome in chosen]
-            wanted = Options(
-                idempotency_key=idempotency_key, reason=found.options.reason, account=found.options.account
+            old = self._get(job)
+            self._settle(old)
+            if not old.state.ended:
+                raise JobStateError(
+                    f"job {job} is {old.state} and cannot be retried", code="job_state", status=_CONFLICT
+                )
+            references = [result.reference for result in old.results if result.outcome in chosen]
+            if not references:
+                raise refused(f"no reference of job {job} is {', '.join(sorted(chosen))}", code="no_references")
+            key = f"retry:{job}:{','.join(sorted(chosen))}"
+            if key in self._keys:
+                return self._retried(old, self._jobs[self._keys[key]], options)
+            wanted = replace(
+                options,
+                idempotency_key=key,
+                account=old.options.account,
+                reason=options.reason or old.options.reason,
+                requested_by=options.requested_by or old.options.requested_by,
+                priority=options.priority or old.options.priority,
             )
             source = Source("application/json", None, lambda: iter(()), references)
-            return self.submit(source, wanted, retry_of=job)
+            answer = self.submit(source, wanted, retry_of=job)
+            old.retried_by.append(answer["job"])
+            return answer
+
+    def _retried(self, old: _Job, job: _Job, options: Options) -> dict[str, Any]:
+        """The job that was made of the same references before."""
+        for differs in ("reason", "priority"):
+            wanted, found = getattr(options, differs), getattr(job.options, differs)
+            if wanted is not None and wanted != (found or (Priority.NORMAL.value if differs == "priority" else None)):
+                raise IdempotencyConflict(
+                    f"job {old.id} was retried before as job {job.id}, with another {differs}",
+                    code="retried_before", status=_CONFLICT,
+                )  # fmt: skip
+        return self._submitted(job)
+
+    def update(self, job: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
+        """Changes priority or deadline of a job that has not ended."""
+        now = datetime.now(UTC)
+        with self._lock:
+            found = self._get(job)
+            self._settle(found)
+            if found.state.ended:
+                raise JobStateError(
+                    f"job {job} is {found.state} and cannot be changed", code="job_state", status=_CONFLICT
+                )
+            if "deadline" in changes:
+                deadline = _time(changes["deadline"], now)
+                _check_times(found.start_at, deadline, now)
+                found.deadline = deadline
+            if priority := changes.get("priority"):
+                found.options = replace(found.options, priority=priority)
+            return self._document(found)
 
     def act(self, job: str, action: str) -> dict[str, Any]:
         """Pauses, resumes or aborts a job."""
@@ -245,7 +291,25 @@ class FakeServer:
             "start_at": job.start_at.isoformat() if job.start_at else None,
             "idempotency_key": job.options.idempotency_key,
             "retry_of": job.retry_of,
+            "retried_by": list(job.retried_by),
         }
+
+
+def _chosen(outcomes: Sequence[str]) -> frozenset[str]:
+    """The outcomes to retry: these, or the usual ones where there are none."""
+    for word in outcomes:
+        if word not in set(Outcome):
+            raise refused(f"{word!r} is none of {', '.join(Outcome)}", field="outcome", code="validation")
+        if word in _NEVER_RETRIED:
+            raise refused(f"{word} cannot be retried", field="outcome", code="validation")
+    return frozenset(outcomes) or _RETRIED
+
+
+def _check_times(start_at: datetime | None, deadline: datetime | None, now: datetime) -> None:
+    if deadline is not None and deadline <= now:
+        raise refused("the deadline is past", field="deadline")
+    if deadline is not None and start_at is not None and start_at >= deadline:
+        raise refused("the start is not before the deadline", field="start_at")
 
 
 def _is_ahead(at: datetime | None) -> bool:

@@ -41,9 +41,13 @@ class FakeTransport(Transport):
         """Pauses, resumes or aborts a job."""
         return self._server.act(job, action)
 
-    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+    def retry(self, job: str, outcomes: Sequence[str], options: Options) -> Mapping[str, Any]:
         """Hands in some of a job's references as a new one."""
-        return self._server.retry(job, outcomes, idempotency_key)
+        return self._server.retry(job, outcomes, options)
+
+    def update(self, job: str, changes: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """Changes a job."""
+        return self._server.update(job, changes)
 
     def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page of a job's results."""

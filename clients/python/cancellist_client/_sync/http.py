@@ -5,7 +5,7 @@
 import json
 import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
 
@@ -88,19 +88,31 @@ class HttpTransport(Transport):
         """Each action may be asked for twice: it is sent again where no answer came."""
         return self._ask("POST", _path("v1/jobs", job, action))
 
-    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
-        """Sent again with the same key, it is one new job.
+    def retry(self, job: str, outcomes: Sequence[str], options: Options) -> Mapping[str, Any]:
+        """The server makes one job of the same references, however often this is sent."""
+        params = options.of_retry() | ({"outcome": ",".join(outcomes)} if outcomes else {})
+        with self._newer_only("retry a job"):
+            return self._ask("POST", _path("v1/jobs", job, "retry"), params=params)
+
+    def update(self, job: str, changes: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """It may be asked for twice: it is sent again where no answer came."""
+        body = json.dumps(changes).encode()
+        headers = {"Content-Type": "application/json"}
+        with self._newer_only("change a job"):
+            return self._ask("PATCH", _path("v1/jobs", job), headers=headers, content=lambda: body)
+
+    @contextmanager
+    def _newer_only(self, what: str) -> Generator[None]:
+        """Tells a server that has no such route from one that has no such job.
 
         Raises:
             UnsupportedError: the server is too old.
         """
-        params = {"outcome": ",".join(outcomes)} if outcomes else None
-        headers = {"Idempotency-Key": idempotency_key}
         try:
-            return self._ask("POST", _path("v1/jobs", job, "retry"), params=params, headers=headers)
+            yield
         except ApiError as error:
             if error.status in _NO_SUCH_ROUTE and error.code != "unknown_job":
-                raise UnsupportedError(f"{self.shown} cannot retry a job: it runs an older cancellist") from error
+                raise UnsupportedError(f"{self.shown} cannot {what}: it runs an older cancellist") from error
             raise
 
     def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:

@@ -42,9 +42,13 @@ class Transport:
         """Pauses, resumes or aborts a job; answers its document."""
         self.cannot(f"to {action} a job", HTTP)
 
-    def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> Mapping[str, Any]:
+    def retry(self, job: str, outcomes: Sequence[str], options: Options) -> Mapping[str, Any]:
         """Hands in some of a job's references as a new one; answers its document."""
         self.cannot("to retry a job", HTTP)
+
+    def update(self, job: str, changes: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """Changes what is given of a job; answers its document."""
+        self.cannot("to change a job", HTTP)
 
     def results(self, job: str, outcomes: Sequence[str], cursor: str | None, limit: int) -> ResultsPage:
         """A page of a job's results."""

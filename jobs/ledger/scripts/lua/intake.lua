@@ -3,10 +3,11 @@
 -- ARGV  1 prefix  2 account  3 intake group  4 ms to keep idempotency keys  5 references a call
 --       6.. one JSON document an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
---        malformed, key, digest, start_at?, deadline?}
+--        malformed, key, digest, start_at?, deadline?, reply_to?}; reply_to: the name that it is to be answered under
 -- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
 --         'clash' where another job has that id: try it with another}
--- Keeps  an entry makes at most one job, however many readers hold it and however often this is sent. If the group was
+-- Keeps  an entry makes at most one job, and gets one answer, however many readers hold it and however often this is
+--        sent. If the group was
 --        destroyed, the entry stays in the stream and is given to a reader again.
 local REMEMBERED_MS = 3600000
 local answers = {}
@@ -27,9 +28,10 @@ for at = 6, #ARGV do
     local given = seal.take(e.entry)
     local holder, same = seal.bound(e.key, e.digest, e.job, ARGV[4])
     if holder and not same then
-      seal.reject(e.entry, given, holder)
+      seal.reject(e.entry, given, holder, e.reply_to)
       word = 'conflict'
     elseif holder then
+      seal.reply(e.reply_to, e.entry, 'job', holder)
       word = 'same'
     else
       local jk = K.job(e.job)
@@ -45,6 +47,7 @@ for at = 6, #ARGV do
       if #e.calls > 0 then call('RPUSH', K.job_calls(e.job), unpack(e.calls)) end
       if #e.invalid > 0 then call('RPUSH', K.job_invalid(e.job), unpack(e.invalid)) end
       seal.enter(e.job, { start_at = e.start_at, deadline = e.deadline, valid = e.valid, invalid = e.malformed })
+      seal.reply(e.reply_to, e.entry, 'job', e.job)
       sealed = true
       word = 'sealed'
     end

@@ -5,11 +5,13 @@
 -- ARGV  1 prefix  2 account  3 job  4 nonce  5 total  6 duplicates  7 malformed
 --       8 idempotency key or ''  9 digest of the content  10 ms to keep the key
 --       11 intake group or ''  12 intake entry or ''  13 references a call
+--       14 the name that the intake entry is to be answered under, or ''
 -- Answer  {'sealed', job, state, drain, drain, ...}: the drains that the caller is to enqueue
 --         {'same', job, state}: the key is bound to that job, with this content; ours is dropped
 --         {'conflict', job}: the key is bound to that job, with other content; ours is dropped
 --         {'taken'}: the intake entry was sealed by another reader; ours is dropped
 --         {'gone'}: no such unsealed job (dropped after an hour without a batch)
+-- A job that is a retry (retry_of) is named in the job whose references it has (retried_by).
 -- Keeps  a key is bound to one job; an intake entry makes one job; sealing again gets the same answer.
 local id = ARGV[3]
 local jk = K.job(id)
@@ -22,7 +24,7 @@ local function drop(answer)
   return answer
 end
 
-local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left')
+local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left', 'retry_of')
 if not h[1] then
   local first = call('GET', K.done('seal:' .. ARGV[4]))
   return first and cjson.decode(first).answer or { 'gone' }
@@ -44,14 +46,19 @@ end
 local holder, same = seal.bound(ARGV[8], ARGV[9], id, ARGV[10])
 if holder then
   if not same then
-    if ARGV[11] ~= '' then seal.reject(ARGV[12], given, holder) end
+    if ARGV[11] ~= '' then seal.reject(ARGV[12], given, holder, ARGV[14]) end
     return drop({ 'conflict', holder })
   end
+  seal.reply(ARGV[14], ARGV[12], 'job', holder)
   return drop({ 'same', holder, call('HGET', K.job(holder), 'state') or 'completed' })
 end
 call('ZREM', K.unsealed, id)
-if ARGV[12] ~= '' then call('HSET', jk, 'entry', ARGV[12]) end
+if ARGV[12] ~= '' then
+  call('HSET', jk, 'entry', ARGV[12])
+  seal.reply(ARGV[14], ARGV[12], 'job', id)
+end
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
+if h[7] then seal.link(id, h[7]) end
 local answer = { 'sealed', id, seal.enter(id, {
   start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
 }) }

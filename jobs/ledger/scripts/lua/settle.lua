@@ -193,12 +193,19 @@ local function slow_down()
   end
 end
 
+-- Whether the call of a job is urgent; also where the job was made urgent meanwhile.
+local function urgent_now(id)
+  return book.urgent or (book.kind ~= 'reads' and call('HGET', K.job(id), 'class') == '0')
+end
+
 -- Wakes every worker where an urgent call leaves references to be read or called at once: they go before staged claims.
 local function announce()
-  if not book.urgent or order.class_of(K.calls) == 0 then return end
-  for _, groups in ipairs(doc.parts) do
+  if order.class_of(K.calls) == 0 then return end
+  for at, groups in ipairs(doc.parts) do
     for _, g in ipairs(groups) do
-      if g.back and g.delay == 0 then return call('PUBLISH', WAKE, ACCOUNT .. ' first') end
+      if g.back and g.delay == 0 and urgent_now(held[2 * at - 1]) then
+        return call('PUBLISH', WAKE, ACCOUNT .. ' first')
+      end
     end
   end
 end

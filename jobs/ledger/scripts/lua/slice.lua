@@ -1,5 +1,6 @@
 -- Does one slice of a job's work that could be too long for one script: it writes the results of malformed lines, and
--- of references that are still queued when the job is aborted or its deadline has passed.
+-- of references that are still queued when the job is aborted or its deadline has passed; and it moves groups to their
+-- new place when its priority or deadline was changed.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job, or '' for the one that waits longest  4 references at most
 -- Answer  {job or '', 1 where more slices are left}
@@ -20,6 +21,7 @@ while budget > 0 do
   call('HINCRBY', jk, 'invalid_left', -1)
   budget = budget - LINE_COST
 end
+if budget > 0 then budget = budget - group.move(id, budget) end
 
 local whole = false -- whether every piece was seen
 if job.ending(id) then

@@ -167,13 +167,55 @@ async def test_results_over_many_pages_come_once_each(client: AsyncClient, backe
     assert set(found) == set(references)
 
 
-@pytest.mark.only("fake")
-async def test_what_had_no_success_is_handed_in_again(client: AsyncClient, backend) -> None:
-    shipped = backend.references(2, "Manifested")
-    job = await (await client.submit([*backend.references(2), *shipped])).wait(WITHIN_S)
-    for again in (await job.retry(), await job.retry("manifested"), await job.retry([Outcome.MANIFESTED])):
-        await again.wait(WITHIN_S)
-        assert again.id != job.id
-        assert sorted([r.reference async for r in again.results()]) == sorted(shipped)
+async def test_what_was_not_done_is_handed_in_again_once(client: AsyncClient, backend, group) -> None:
+    references = backend.references(3)
+    job = await client.submit(references, start_at=LATER, reason="strike", priority="bulk", deadline="+5h")
+    with pytest.raises(JobStateError):
+        await job.retry()
+    await (await job.abort()).wait(WITHIN_S)
+    again = await job.retry(requested_by=group)
+    await again.wait(WITHIN_S)
+    assert again.id != job.id
+    assert sorted([r.reference async for r in again.results("cancelled")]) == sorted(references)
+    assert (again.status.reason, again.status.priority, again.status.requested_by) == ("strike", "bulk", group)
+    assert (again.status.deadline, again.status.retry_of) == (None, job.id)
+    assert (await job.refresh()).status.retried_by == (again.id,)
+    for same in (await job.retry(), await job.retry(["aborted", "failed", "expired", "unconfirmed"], reason="strike")):
+        assert same.id == again.id
+    with pytest.raises(IdempotencyConflict) as caught:
+        await job.retry(priority="urgent")
+    assert caught.value.code == "retried_before"
+    with pytest.raises(InputError) as nothing:
+        await again.retry()
+    assert nothing.value.code == "no_references"
+
+
+async def test_outcomes_are_chosen_and_some_are_never_retried(client: AsyncClient, backend) -> None:
+    references = backend.references(2)
+    job = await (await (await client.submit(references, start_at=LATER)).abort()).wait(WITHIN_S)
+    again = await job.retry(Outcome.ABORTED, start_at=timedelta(hours=1), deadline=timedelta(hours=2))
+    assert (await again.refresh()).state is JobState.HELD
+    for outcomes in ("cancelled", ["aborted", "manifested"], "invalid", "vanished"):
+        with pytest.raises(InputError):
+            await job.retry(outcomes)
     with pytest.raises(InputError):
         await job.retry("failed")
+    await again.abort()
+
+
+async def test_priority_and_deadline_are_changed_while_it_has_not_ended(client: AsyncClient, backend) -> None:
+    job = await client.submit(backend.references(1), start_at=LATER)
+    deadline = datetime.now(UTC) + timedelta(hours=5)
+    assert await job.update(priority="urgent", deadline=deadline) is job
+    assert job.status.priority == "urgent"
+    assert job.status.deadline is not None
+    assert abs(job.status.deadline - deadline) < timedelta(seconds=1)
+    await job.update(priority="bulk")
+    assert job.status.deadline is not None
+    assert ((await job.update(deadline=None)).status.deadline, job.status.priority) == (None, "bulk")
+    for wrong in ({}, {"priority": "high"}, {"deadline": "+1h"}, {"deadline": timedelta(hours=-1)}):
+        with pytest.raises(InputError):
+            await job.update(**wrong)
+    await job.abort()
+    with pytest.raises(JobStateError):
+        await job.update(priority="urgent")

@@ -169,13 +169,55 @@ def test_results_over_many_pages_come_once_each(client: Client, backend) -> None
     assert set(found) == set(references)
 
 
-@pytest.mark.only("fake")
-def test_what_had_no_success_is_handed_in_again(client: Client, backend) -> None:
-    shipped = backend.references(2, "Manifested")
-    job = (client.submit([*backend.references(2), *shipped])).wait(WITHIN_S)
-    for again in (job.retry(), job.retry("manifested"), job.retry([Outcome.MANIFESTED])):
-        again.wait(WITHIN_S)
-        assert again.id != job.id
-        assert sorted([r.reference for r in again.results()]) == sorted(shipped)
+def test_what_was_not_done_is_handed_in_again_once(client: Client, backend, group) -> None:
+    references = backend.references(3)
+    job = client.submit(references, start_at=LATER, reason="strike", priority="bulk", deadline="+5h")
+    with pytest.raises(JobStateError):
+        job.retry()
+    (job.abort()).wait(WITHIN_S)
+    again = job.retry(requested_by=group)
+    again.wait(WITHIN_S)
+    assert again.id != job.id
+    assert sorted([r.reference for r in again.results("cancelled")]) == sorted(references)
+    assert (again.status.reason, again.status.priority, again.status.requested_by) == ("strike", "bulk", group)
+    assert (again.status.deadline, again.status.retry_of) == (None, job.id)
+    assert (job.refresh()).status.retried_by == (again.id,)
+    for same in (job.retry(), job.retry(["aborted", "failed", "expired", "unconfirmed"], reason="strike")):
+        assert same.id == again.id
+    with pytest.raises(IdempotencyConflict) as caught:
+        job.retry(priority="urgent")
+    assert caught.value.code == "retried_before"
+    with pytest.raises(InputError) as nothing:
+        again.retry()
+    assert nothing.value.code == "no_references"
+
+
+def test_outcomes_are_chosen_and_some_are_never_retried(client: Client, backend) -> None:
+    references = backend.references(2)
+    job = ((client.submit(references, start_at=LATER)).abort()).wait(WITHIN_S)
+    again = job.retry(Outcome.ABORTED, start_at=timedelta(hours=1), deadline=timedelta(hours=2))
+    assert (again.refresh()).state is JobState.HELD
+    for outcomes in ("cancelled", ["aborted", "manifested"], "invalid", "vanished"):
+        with pytest.raises(InputError):
+            job.retry(outcomes)
     with pytest.raises(InputError):
         job.retry("failed")
+    again.abort()
+
+
+def test_priority_and_deadline_are_changed_while_it_has_not_ended(client: Client, backend) -> None:
+    job = client.submit(backend.references(1), start_at=LATER)
+    deadline = datetime.now(UTC) + timedelta(hours=5)
+    assert job.update(priority="urgent", deadline=deadline) is job
+    assert job.status.priority == "urgent"
+    assert job.status.deadline is not None
+    assert abs(job.status.deadline - deadline) < timedelta(seconds=1)
+    job.update(priority="bulk")
+    assert job.status.deadline is not None
+    assert ((job.update(deadline=None)).status.deadline, job.status.priority) == (None, "bulk")
+    for wrong in ({}, {"priority": "high"}, {"deadline": "+1h"}, {"deadline": timedelta(hours=-1)}):
+        with pytest.raises(InputError):
+            job.update(**wrong)
+    job.abort()
+    with pytest.raises(JobStateError):
+        job.update(priority="urgent")

@@ -49,5 +49,33 @@ function group.enter(id)
   end
 end
 
+-- The place of a group in the order of service: that of the first of its jobs.
+local function score_of_group(g)
+  local least
+  for id in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/%S+') do
+    least = math.min(least or math.huge, tonumber(score_of(id)))
+  end
+  return least and ms(least)
+end
+
+-- Moves groups of a job whose class or deadline has changed to their new place, about `most` of its pieces. The field
+-- `regroup` of the job is where to go on, and is missing once all have moved. Answers how many pieces it has looked at.
+function group.move(id, most)
+  local cursor, looked = call('HGET', K.job(id), 'regroup'), 0
+  if not cursor then return 0 end
+  while cursor and looked < most do
+    local page = call('HSCAN', K.job_alone(id), cursor, 'COUNT', 50)
+    for i = 1, #page[2], 2 do
+      local g = string.match(page[2][i], '^%d+')
+      local score = score_of_group(g)
+      if score then call('ZADD', K.alone, 'XX', score, g) end
+      looked = looked + 1
+    end
+    cursor = page[1] ~= '0' and page[1] or nil
+  end
+  if cursor then call('HSET', K.job(id), 'regroup', cursor) else call('HDEL', K.job(id), 'regroup') end
+  return looked
+end
+
 function order.enter_all(id) order.enter(id, 'calls') order.enter(id, 'reads') group.enter(id) end
 function order.leave_all(id) order.leave(id, 'calls') order.leave(id, 'reads') end

@@ -49,6 +49,7 @@ function K.job_runs(id) return PREFIX .. 'job:' .. id .. ':runs' end
 function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. claim end
 function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
 function K.upload(key) return PREFIX .. 'account:' .. ACCOUNT .. ':upload:' .. key end
+function K.replies(name) return PREFIX .. 'replies:' .. name end
 local WAKE = PREFIX .. 'wake'
 
 local call = redis.call

@@ -1,6 +1,7 @@
 -- Seals: makes a job whole and visible.
 local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
+local REPLIES_KEPT, REPLIES_KEPT_S = 10000, 86400
 
 -- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job that it is bound to, and
 -- whether that job has the same content.
@@ -50,6 +51,12 @@ function seal.enter(id, h)
   return call('HGET', K.job(id), 'state')
 end
 
+-- Names a job in the job that it retries, unless that one's record is gone.
+function seal.link(id, retried)
+  local h = call('HMGET', K.job(retried), 'state', 'retried_by')
+  if h[1] then call('HSET', K.job(retried), 'retried_by', (h[2] and h[2] .. ' ' or '') .. id) end
+end
+
 -- Takes an entry that this reader owns off the intake stream; answers its fields.
 function seal.take(entry)
   local found = call('XRANGE', K.intake, entry, entry)[1]
@@ -57,9 +64,20 @@ function seal.take(entry)
   return found and found[2] or {}
 end
 
+-- Answers an intake entry under the name that it has asked for: the job that it became, or why it became none. Does
+-- nothing where it has asked for none, or where the key of that name holds something else than a stream.
+function seal.reply(name, entry, ...)
+  if not name or name == '' then return end
+  local key = K.replies(name)
+  if type(redis.pcall('XLEN', key)) == 'table' then return end
+  call('XADD', key, 'MAXLEN', '~', REPLIES_KEPT, '*', 'entry', entry, ...)
+  call('EXPIRE', key, REPLIES_KEPT_S)
+end
+
 -- Answers an intake entry whose key is bound to other content; the answer repeats the entry's fields.
-function seal.reject(entry, given, holder)
-  local answer = { 'entry', entry, 'reason', 'idempotency key is bound to job ' .. holder .. ' with other content' }
+function seal.reject(entry, given, holder, reply_to)
+  local reason = 'idempotency key is bound to job ' .. holder .. ' with other content'
+  local answer = { 'entry', entry, 'reason', reason }
   local left = GIVEN_MOST
   for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
     local value = string.sub(given[i + 1], 1, GIVEN_LONGEST)
@@ -69,6 +87,7 @@ function seal.reject(entry, given, holder)
     answer[#answer + 1] = value
   end
   call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
+  seal.reply(reply_to, entry, 'error', 'idempotency_conflict', 'message', reason)
 end
 
 function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first' or '')) end

@@ -1,0 +1,80 @@
+"""What `cancellist retry` does."""
+
+import asyncio
+
+from cancellist.cli import session
+from cancellist.cli.actions import enqueue_report
+from cancellist.cli.actions.confirmation import agreed
+from cancellist.cli.actions.enqueue import conclude
+from cancellist.cli.error_report import DeclinedError
+from cancellist.cli.output import wording
+from cancellist.cli.terminal import say
+from cancellist.config.loading import load
+from cancellist.config.settings import Settings
+from cancellist.jobs.ledger import retry
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.retry import Asked, Retry
+from cancellist.jobs.model import Outcome
+
+
+def retry_job(job: str, outcomes: frozenset[Outcome], asked: Asked, *, sure: bool, wait: bool, as_json: bool) -> int:
+    """Hands in references of an ended job again, after the user has confirmed it; returns the exit status."""
+    settings = load()
+    if not sure:
+        planned = session.run(_plan(job, outcomes, asked, settings))
+        if planned is not None:
+            _make_sure(planned)
+    return session.run(_retry(job, outcomes, asked, settings, wait=wait, as_json=as_json))
+
+
+def _make_sure(planned: Retry) -> None:
+    """Asks for confirmation.
+
+    Raises:
+        DeclinedError: the user did not confirm.
+    """
+    job, counts = planned.record.id, planned.counts
+    number = wording.references(sum(counts.values()))
+    try:
+        sure = agreed(f"Cancel {number} of job {job} ({', '.join(wording.outcomes(counts))}) by a new job?")
+    except KeyboardInterrupt:
+        say("\nnothing was handed in")
+        raise
+    if not sure:
+        raise DeclinedError(f"nothing was handed in: job {job} was not retried")
+
+
+async def _plan(job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings) -> Retry | None:
+    """What would be retried; None where that was done before."""
+    async with session.ledger_of(settings) as opened:
+        planned = await _checked(opened.ledger, job, outcomes, asked, settings)
+        return None if await retry.made_before(opened.ledger, planned) else planned
+
+
+async def _checked(ledger: Ledger, job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings) -> Retry:
+    planned = await retry.plan(ledger, job, outcomes, asked)
+    await session.check_account(ledger, settings, planned.record.order.account)
+    return planned
+
+
+async def _retry(
+    job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings, *, wait: bool, as_json: bool
+) -> int:
+    async with session.ledger_of(settings) as opened:
+        planned = await _checked(opened.ledger, job, outcomes, asked, settings)
+        own = settings.of(planned.record.order.account)
+        try:
+            submitted = await retry.make(
+                opened.ledger,
+                planned,
+                own.safeguards,
+                idempotency_keep_s=settings.idempotency_keep,
+                per_call=own.max_references_per_call,
+            )
+        except asyncio.CancelledError:
+            say("interrupted: if the job was made, the same command shows it")
+            raise
+        enqueue_report.tell_untold(submitted)
+        return await conclude(
+            opened, submitted, wait=wait, as_json=as_json, before=f"as a retry of job {planned.record.id}"
+        )

@@ -1,0 +1,68 @@
+"""`cancellist retry`: creates a new job from references of an ended one."""
+
+from typing import Annotated
+
+import typer
+
+from cancellist.cli import completion
+from cancellist.cli.arguments import Job, outcomes, text, when
+from cancellist.jobs.model import Priority
+
+
+def retry(
+    job: Job,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            autocompletion=completion.outcomes,
+            help="Retry references with these outcomes. Default: unconfirmed, failed, expired, aborted; "
+            "also possible: not_found, rejected.",
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(callback=text, help="Why they are cancelled. Default: the reason of the old job.")
+    ] = None,
+    requested_by: Annotated[
+        str | None, typer.Option(callback=text, help="Who asked for it. Default: as the old job.")
+    ] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Default: the priority of the old job.")] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            callback=when,
+            help="References not sent by then get the result `expired`. Default: no deadline.",
+        ),
+    ] = None,
+    start_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", callback=when, help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the new job has ended. See the exit status above.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Create a new job from references of an ended job, and print its id.
+
+    By default it has those that are unconfirmed, failed, expired or aborted. Each job names the other: see status
+    --json. The same references are handed in again once: the same command prints the same job.
+
+    On a terminal the command asks first; a script needs --yes.
+
+    Example: cancellist retry 6w4h0v2m1x3q --yes --wait
+
+    Example: cancellist retry 6w4h0v2m1x3q --outcome rejected,not_found --reason "created late" --priority bulk
+
+    Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
+    or aborted.
+    """
+    from cancellist.cli.actions.retry import retry_job
+    from cancellist.jobs.ledger.retry import Asked
+
+    asked = Asked(reason, requested_by, priority, deadline, start_at)
+    raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))
