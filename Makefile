@@ -28,6 +28,8 @@ run: $(READY) ## set up, then cancel a realistic file against the local platform
 
 test: $(READY) ## set up, then run all tests
 	@.ci/need-redis-server
+	@.ci/need-postgresql
+	@.ci/need-languages
 	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' .ci/run-tests $(ARGS)
 
 check: $(READY) ## lint, check formatting, types, layers and dependencies
@@ -46,6 +48,8 @@ format: $(READY) ## format the code and mend what can be mended by itself
 
 coverage: $(READY) ## run all tests and report branch coverage
 	@.ci/need-redis-server
+	@.ci/need-postgresql
+	@.ci/need-languages
 	@$(BIN)/pytest --cov --cov-report=term-missing $(ARGS)
 
 faults: $(READY) ## inject faults and compare all results; ARGS='--seconds 1800 --seed 7'

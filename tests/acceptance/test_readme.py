@@ -31,7 +31,12 @@ HOW_TO = sorted((ROOT / "docs/how-to").glob("*.md"))
 PAGES = [*STANDING_ALONE, *HOW_TO]
 SAID = {
     "README.md": ("cancelled", "EC-VC4-FBM-8GZ"),
-    "docs/tutorial.md": ("from Python:", "exit status 3", "already_cancelled", "aborted", "EC-VC4-FBM-8GZ"),
+    "docs/tutorial.md": (
+        "exit status 3",
+        "aborted",
+        "from Python: EC-7VH-QMI-OW6 cancelled",
+        "from Python: EC-VC4-FBM-8GZ already_cancelled",
+    ),
     "docs/how-to/consume-results.md": ("EC-VC4-FBM-8GZ", "already_cancelled"),
     "docs/how-to/diagnose.md": ("EC-VC4-FBM-8GZ", "held", "503-before"),
     "docs/how-to/enqueue-files.md": ("exit status 3", '"duplicates"', "completed"),
@@ -153,6 +158,12 @@ def end_what_is_left(shell: "subprocess.Popen[bytes]", folder: Path) -> None:
     for file in folder.rglob("valkey.pid"):
         with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
             os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def test_ten_lines_of_python_hand_in_a_job_and_read_its_results() -> None:
+    page = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"<<'END'\n(import .*?)^END$", page, re.MULTILINE | re.DOTALL)
+    assert len(program.splitlines()) <= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

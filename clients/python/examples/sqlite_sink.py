@@ -3,7 +3,9 @@
 A result and its place in the stream are written in one transaction, and the result is acknowledged after it. Where the
 program ends in between, the result comes again, its place is there already, and nothing is written.
 
-    python sqlite_sink.py redis://127.0.0.1:6379/0 results.sqlite billing
+    python sqlite_sink.py redis://127.0.0.1:6379/0 results.sqlite billing [CONSUMER]
+
+Several may write into one database at once, each with a CONSUMER of its own.
 """
 
 import sqlite3
@@ -29,13 +31,22 @@ def write(database: sqlite3.Connection, results: Iterable[Result]) -> None:
         database.executemany(_INSERT, map(_row, results))
 
 
-def sink(url: str, path: Path, group: str, *, wait: float | None = None) -> None:
+def sink(
+    url: str,
+    path: str | Path,
+    group: str,
+    consumer: str = "sqlite",
+    *,
+    wait: float | None = None,
+    take_over_after: float = 60,
+) -> None:
     """Writes what a consumer group gets, until nothing has come for so many seconds; None goes on for ever."""
     with closing(sqlite3.connect(path)) as database, Client(url) as client:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute(_SCHEMA)
-        for batch in client.consume(group, consumer="sqlite", batch=500, wait=wait).batches():
+        reading = client.consume(group, consumer=consumer, batch=500, wait=wait, take_over_after=take_over_after)
+        for batch in reading.batches():
             write(database, batch)
 
 
@@ -54,4 +65,6 @@ def _row(result: Result) -> tuple[str | int | None, ...]:
 
 
 if __name__ == "__main__":
-    sink(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    if len(sys.argv) not in {4, 5}:
+        sys.exit(__doc__)
+    sink(*sys.argv[1:])
