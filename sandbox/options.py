@@ -15,7 +15,7 @@ from cancellist.sandbox.style import Style
 _HOUR_MS = 3_600_000.0
 _DAY_S = 86_400.0
 
-_BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+_BOUNDS = {"ge": "from", "gt": "above", "le": "up to", "lt": "below"}
 
 Times = Annotated[int, Field(ge=1)]
 """A probability."""
@@ -148,5 +148,5 @@ def _accepted(field: FieldInfo, *, inside: bool) -> str:
         choices = [str(one) for kind in kinds for one in get_args(kind)]
         return f"one of {', '.join(choices)}" if choices else "a text that is not empty"
     limits = ((name, getattr(one, name, None)) for one in field.metadata for name in _BOUNDS)
-    bounds = [f"{_BOUNDS[name]} {value:.15g}" for name, value in limits if value is not None]
-    return f"a {'whole ' if kinds[0] is int else ''}number {' and '.join(bounds)}".rstrip()
+    bounds = " ".join(f"{_BOUNDS[name]} {value:.15g}" for name, value in limits if value is not None)
+    return f"a {'whole ' if kinds[0] is int else ''}number {bounds}".rstrip()

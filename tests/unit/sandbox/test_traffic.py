@@ -1,4 +1,5 @@
 import inspect
+import re
 
 import pytest
 from pydantic import ValidationError
@@ -115,6 +116,20 @@ def test_a_wrong_setting_is_refused_by_name(changes, words):
     with pytest.raises(ValidationError) as caught:
         changed(Settings(), changes)
     assert words in explain(caught.value)
+
+
+@pytest.mark.parametrize("name", SandboxOptions.model_fields)
+def test_a_wrong_setting_is_told_in_our_own_words(name):
+    told = []
+    for value in (-1, "nowhere", None, {"x": "y"}, {"x": {"y": -1}}, 1e300, "", 5000000.5):
+        try:
+            SandboxOptions.model_validate({name: value})
+        except ValidationError as error:
+            told.append(explain(error, str.upper))
+    assert told
+    for line in told:
+        assert line.startswith(f"{name.upper()}: ")
+        assert not re.search(r"Input should|should be|should have|unable to|\n", line), line
 
 
 def test_changing_one_setting_keeps_the_others_and_never_shows_the_key():
