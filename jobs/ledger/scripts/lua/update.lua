@@ -13,7 +13,7 @@ local id, doc = ARGV[3], cjson.decode(ARGV[4])
 local jk = K.job(id)
 local h = call('HMGET', jk, 'state', 'priority', 'deadline', 'revision', 'claimed')
 local state = h[1] or ''
-if state ~= 'held' and state ~= 'queued' and state ~= 'running' and state ~= 'paused' then return { 'state', state, 0 } end
+if state ~= 'held' and state ~= 'queued' and state ~= 'running' and state ~= 'paused' and state ~= 'halted' then return { 'state', state, 0 } end
 
 -- Whether the job has urgent reads or groups, and no urgent call waits: they go before staged claims, too.
 local function urgent_apart()
