@@ -224,7 +224,7 @@ def parse_object(text: bytes, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(found)
     except ValidationError as error:
-        raise fields_of(error.errors(include_url=False, include_input=False, include_context=False)) from None
+        raise fields_of(error.errors(include_url=False, include_input=False)) from None
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,9 +5,11 @@ import contextlib
 
 import pytest
 
-from cancellist.jobs.errors import IdempotencyConflictError
+from cancellist.jobs.errors import IdempotencyConflictError, LedgerRefusedError
 from cancellist.jobs.ledger import intake
+from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
+from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, reply_name
@@ -101,6 +103,20 @@ async def test_what_was_sent_twice_is_answered_once(ledger, monkeypatch):
     monkeypatch.setattr(ledger, "run", twice)
     assert (await seal(ledger, asking(entry)))[0] == ["sealed"]
     assert len(sent) == 1
+    assert len(await replies(ledger)) == 1
+
+
+async def test_an_entry_that_may_not_be_answered_is_not_taken(ledger, any_server):
+    entry = await taken(ledger)
+    await ledger.redis.execute_command("ACL", "SETUSER", "limited", "on", "nopass", "~*", "&*", "+@all", "-expire")
+    redis = await connect(any_server.url.replace("unix://", "unix://limited:any@"))
+    for attempt in (lambda: seal(Ledger(redis), asking(entry)), lambda: large(Ledger(redis), entry, refs(3))):
+        with pytest.raises(LedgerRefusedError):
+            await attempt()
+    await redis.aclose()
+    await ledger.redis.execute_command("ACL", "DELUSER", "limited")
+    assert await left_over(ledger) == (1, 1)
+    assert (await seal(ledger, asking(entry)))[0] == ["sealed"]
     assert len(await replies(ledger)) == 1
 
 

@@ -17,6 +17,7 @@ GIVEN = {"--json", "--help"}
 WRONG_TEXTS = {
     "--deadline": "soon", "--start-at": "soon", "--max-invalid": "lots", "--outcome": "lost", "--delimiter": "xx",
     "--fault": "bad=1", "--at": "bad", "--mix": "Nowhere=1", "--account": "", "--job": "",
+    "--max-refused": "lots", "--max-unconfirmed": "lots", "--state": "lost", "--since": "soon",
 }  # fmt: skip
 """A wrong value of each option that takes a text of a form."""
 FREE = {
@@ -66,7 +67,7 @@ def test_a_wrong_value_is_answered_in_our_own_words(
     capsys: pytest.CaptureFixture[str], command: str, option: str, value: str
 ) -> None:
     arguments = {"enqueue": ["-"], "token": ["anna"], "explain": ["j", "r"]}.get(command, [])
-    arguments = arguments or (["j"] if command in {"status", "results", "abort"} else [])
+    arguments = arguments or (["j"] if command in {"status", "results", "abort", "retry", "update"} else [])
     assert main._run([command, *arguments, option, value]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1

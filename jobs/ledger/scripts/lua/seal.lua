@@ -37,6 +37,7 @@ if h[2] ~= 'sealing' then
 end
 local given = {}
 if ARGV[11] ~= '' then
+  seal.answerable(ARGV[14])
   if ARGV[8] ~= '' then call('XLEN', K.rejected) end -- fails here, before the entry is taken, if it cannot be answered
   if call('XACK', K.intake, ARGV[11], ARGV[12]) == 0 then
     return drop({ 'taken' }) -- if only its group is gone, the entry is still there and is given to a reader again

@@ -70,6 +70,7 @@ async def test_what_redis_cannot_do_names_http(client: AsyncClient, backend, tmp
         job.resume,
         job.abort,
         job.retry,
+        lambda: job.update(priority="bulk"),
         lambda: client.job("somejob"),
         lambda: anext(client.jobs()),
         lambda: anext(job.results()),

@@ -72,6 +72,7 @@ def test_what_redis_cannot_do_names_http(client: Client, backend, tmp_path: Path
         job.resume,
         job.abort,
         job.retry,
+        lambda: job.update(priority="bulk"),
         lambda: client.job("somejob"),
         lambda: next(client.jobs()),
         lambda: next(job.results()),

@@ -64,6 +64,11 @@ function seal.take(entry)
   return found and found[2] or {}
 end
 
+-- Fails where an entry that is still to be taken could not be answered under the name that it has asked for.
+function seal.answerable(name)
+  if name ~= '' then call('EXPIRE', K.replies(name), REPLIES_KEPT_S) end
+end
+
 -- Answers an intake entry under the name that it has asked for: the job that it became, or why it became none. Does
 -- nothing where it has asked for none, or where the key of that name holds something else than a stream.
 function seal.reply(name, entry, ...)
