@@ -28,6 +28,7 @@ ROLES = {
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
+    "POST /v1/jobs/{job}/continue": "operate",
     "POST /v1/jobs/{job}/pause": "operate",
     "POST /v1/jobs/{job}/resume": "operate",
     "POST /v1/jobs/{job}/retry": "operate",
