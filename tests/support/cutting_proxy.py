@@ -26,6 +26,7 @@ class CuttingProxy:
         target: the address of the server; another one serves new connections.
         cut_after: called for each connection: after how many bytes of the server it is cut; None never cuts it.
         holds: answers to requests that hold these bytes are not handed on.
+        asked: what clients sent, as it came.
         cuts: how many connections were cut.
         told: set when bytes of an answer were handed on.
     """
@@ -33,6 +34,7 @@ class CuttingProxy:
     target: str
     cut_after: Callable[[], int | None] = _never
     holds: bytes | None = None
+    asked: list[bytes] = field(default_factory=list)
     cuts: int = 0
     told: threading.Event = field(default_factory=threading.Event)
     _open: set[socket.socket] = field(default_factory=set)
@@ -79,6 +81,7 @@ class CuttingProxy:
     def _ask(self, client: socket.socket, server: socket.socket, held: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(_CHUNK):
+                self.asked.append(data)
                 if self.holds is not None and self.holds in data:
                     held.set()
                 server.sendall(data)

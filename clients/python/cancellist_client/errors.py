@@ -91,7 +91,8 @@ class ApiError(CancellistError):
 
     def __str__(self) -> str:
         fields = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
-        text = "; ".join(part for part in (self.detail, fields, self.hint) if part)
+        parts = (self.detail, fields if fields != self.detail else "", self.hint)
+        text = "; ".join(part for part in parts if part)
         return f"{text} (request {self.request_id})" if self.request_id else text
 
 

@@ -25,6 +25,11 @@ from cancellist_client.waiting import sync_run, sync_sleep
 _REFUSED: Final = 300
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 406, 501})
 _EVENTS: Final = "text/event-stream"
+_HINTS: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "; where an authority of your own signs it, give http=httpx.Client(verify=...)",
+    "WRONG_VERSION_NUMBER": "; does it speak http://?",
+}
+"""What to do about words of OpenSSL."""
 _Content: TypeAlias = Callable[[], Iterator[bytes] | bytes] | None
 
 
@@ -74,7 +79,7 @@ class HttpTransport(Transport):
         if source.encoding:
             headers["Content-Encoding"] = source.encoding
         document = self._ask("POST", "/v1/jobs", params=fields, headers=headers, content=content)
-        return Handed(_job_of(document), None, document)
+        return Handed(_job_of(document, self.shown), None, document)
 
     def job(self, job: str, *, within: float | None = None) -> Mapping[str, Any]:
         """The job's document."""
@@ -150,7 +155,7 @@ class HttpTransport(Transport):
             try:
                 for block in response.iter_bytes():
                     for event in parser.feed(block):
-                        known = _object(event.data)
+                        known = _object(event.data, self.shown)
                         document = {**document, **known} if event.name == "change" else known
                         if document.get("job") == job:
                             yield document
@@ -210,14 +215,15 @@ class HttpTransport(Transport):
             raise self._broken(error) from error
         if response.status_code >= _REFUSED:
             raise refusal(response)
-        return _object(response.content)
+        return _object(response.content, self.shown)
 
     def _patience(self, within: float | None) -> httpx.Timeout:
         return httpx.Timeout(self._timeout if within is None else max(0.001, min(within, self._timeout)))
 
     def _broken(self, error: Exception) -> TransportError:
         words = str(error) or type(error).__name__
-        return TransportError(f"no answer from {self.shown}: {words}")
+        hint = next((hint for sign, hint in _HINTS.items() if sign in words), "")
+        return TransportError(f"no answer from {self.shown}: {words}{hint}")
 
 
 def _sent(source: Source) -> Iterator[bytes]:
@@ -231,18 +237,18 @@ def _path(start: str, *parts: str) -> str:
     return "/".join(("", start, *(quote(part, safe="") for part in parts)))
 
 
-def _object(text: str | bytes) -> dict[str, Any]:
+def _object(text: str | bytes, source: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise TransportError("the answer is not JSON; does cancellist listen there?") from error
+        raise TransportError(f"{source} answered what is not JSON; does cancellist listen there?") from error
     if not isinstance(document, dict):
-        raise TransportError("the answer is no JSON object; does cancellist listen there?")
+        raise TransportError(f"{source} answered no JSON object; does cancellist listen there?")
     return cast("dict[str, Any]", document)
 
 
-def _job_of(document: Mapping[str, Any]) -> str:
+def _job_of(document: Mapping[str, Any], source: str) -> str:
     job = document.get("job")
     if not isinstance(job, str):
-        raise TransportError("the answer names no job; does cancellist listen there?")
+        raise TransportError(f"{source} answered no job; does cancellist listen there?")
     return job
