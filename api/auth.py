@@ -111,10 +111,12 @@ class _Needs:
 
     Attributes:
         role: that role.
+        instead: another that will do, within what the route itself says.
     """
 
-    def __init__(self, role: Access) -> None:
+    def __init__(self, role: Access, instead: Access | None = None) -> None:
         self.role = role
+        self.instead = instead
 
     def __call__(self, request: Request) -> Caller:
         """Who calls.
@@ -127,7 +129,7 @@ class _Needs:
             raise ProblemError(
                 "unauthorized", "this needs a token that is known", headers={"WWW-Authenticate": "Bearer"}
             )
-        if self.role not in caller.roles:
+        if not caller.roles & {self.role, self.instead}:
             raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
         _check_once(request)
         return caller
@@ -148,6 +150,7 @@ def _check_once(request: Request) -> None:
 Reader = Annotated[Caller, Depends(_Needs(Access.READ))]
 Submitter = Annotated[Caller, Depends(_Needs(Access.SUBMIT))]
 Operator = Annotated[Caller, Depends(_Needs(Access.OPERATE))]
+OperatorOrSubmitter = Annotated[Caller, Depends(_Needs(Access.OPERATE, instead=Access.SUBMIT))]
 
 
 def role_of(route: APIRoute) -> Access | None:

@@ -17,7 +17,7 @@ from cancellist.jobs.ledger.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome, Priority
 from cancellist.jobs.parsing.documents import Hints
-from cancellist.jobs.times import parse_when_ms
+from cancellist.jobs.times import parse_span_s, parse_when_ms
 
 _MAX_TEXT: Final = 500
 _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -25,6 +25,11 @@ _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", 
 
 def _when(value: str) -> str:
     parse_when_ms(value, now_ms=time.time_ns() // 1_000_000)
+    return value
+
+
+def _span(value: str) -> str:
+    parse_span_s(value)
     return value
 
 
@@ -48,6 +53,7 @@ def _delimiter(value: str) -> str:
 _Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 _Filled = Annotated[_Text, AfterValidator(_filled)]
 _When = Annotated[_Text, AfterValidator(_when)]
+_Span = Annotated[_Text, AfterValidator(_span)]
 
 
 class JobOptions(BaseModel):
@@ -68,6 +74,9 @@ class JobOptions(BaseModel):
         None, description="malformed entries, as a number or a share such as 10%, above which the body is refused"
     )
 
+    hold: _Span | None = Field(
+        None, description="how long it waits before it starts, such as 5m, so that it can be taken back"
+    )
     max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="refused references, as a number or a share, above which the job halts"
     )
@@ -91,6 +100,8 @@ class JobOptions(BaseModel):
             deadline=self.deadline,
             start_at=self.start_at,
             idempotency_key=key or self.idempotency_key,
+            hold=self.hold,
+            submitted_by=caller,
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
         )

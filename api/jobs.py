@@ -7,15 +7,16 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from cancellist.api import cursors, submitting, waiting
-from cancellist.api.auth import Operator, Reader, Submitter
+from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
 from cancellist.api.json_answer import Document
 from cancellist.api.pages import JobsQuery
-from cancellist.api.problems import declared, invalid
+from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.request_body import Body, Declared, declared_of, is_packed
 from cancellist.api.schemas import Job, Jobs, Submitted
+from cancellist.jobs.access import Access
 from cancellist.jobs.errors import InputError, LedgerError, UnknownJobError
 from cancellist.jobs.ledger import accounts, control, drains, job_pages, json_views, records, snapshots
 from cancellist.jobs.ledger.enqueue import Submitted as Handed
@@ -201,10 +202,29 @@ async def continue_(job: str, context: InContext, _: Operator) -> Any:
 
 
 @router.post("/{job}/abort", response_model=Job, responses=_OF_CONTROL)
-async def abort(job: str, context: InContext, _: Operator) -> Any:
-    """Aborts a job: what was never sent is `aborted` at once, what is in flight ends as it ends."""
+async def abort(job: str, context: InContext, caller: OperatorOrSubmitter) -> Any:
+    """Aborts a job: what was never sent is `aborted` at once, what is in flight ends as it ends.
+
+    Who may only submit can take back a job of their own while it is held.
+    """
+    if Access.OPERATE not in caller.roles:
+        await _check_own(context, job_id(job), caller)
     await control.abort_job(context.ledger, job_id(job))
     return await shown(context, job_id(job))
+
+
+async def _check_own(context: Context, job: str, caller: Caller) -> None:
+    """Lets only who handed in a job pass, and only while it is held.
+
+    Raises:
+        UnknownJobError: there is none of that id.
+        ProblemError: it is another's, or no longer held.
+    """
+    record = await records.get(context.ledger, job)
+    if record.order.submitted_by != caller.name or record.state is not JobState.HELD:
+        raise ProblemError(
+            "forbidden", f"{caller.name} has not the role operate: it may take back its own jobs, and only held ones"
+        )
 
 
 async def shown(context: Context, job: str) -> Document:

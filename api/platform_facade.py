@@ -105,6 +105,7 @@ class Asking:
             account=DEFAULT_ACCOUNT,
             reason=None,
             requested_by=self.caller.name,
+            submitted_by=self.caller.name,
             priority=Priority.NORMAL,
             deadline=None,
             start_at=None,

@@ -69,6 +69,8 @@ class Job(_Document):
     deadline: Time | None
     start_at: Time | None
     idempotency_key: str | None
+    hold_until: Time | None = Field(description="until when it can be taken back before it starts")
+    submitted_by: str | None = Field(description="who handed it in over HTTP: the name of the token or user")
     intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
     max_refused: list[str] = Field(description="limits of refused references, above which it halts")
     max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")

@@ -183,6 +183,9 @@ class AccountSettings(BaseModel):
         "another form",
     )
 
+    hold: Span | None = Field(
+        None, le=30 * 86400, description="how long every job waits before it starts, so that it can be taken back"
+    )
     max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None,
         description="refused references above which a job halts: a number, or a share of its results;"
@@ -195,7 +198,8 @@ class AccountSettings(BaseModel):
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
-        return Safeguards(stop_of(self.max_refused, self.max_unconfirmed))
+        stop = stop_of(self.max_refused, self.max_unconfirmed)
+        return Safeguards(stop, hold_ms=round((self.hold or 0) * 1000))
 
     @property
     def host(self) -> str:

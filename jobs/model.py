@@ -120,6 +120,10 @@ class JobRequest:
     deadline_ms: int | None = None
     start_at_ms: int | None = None
     idempotency_key: str | None = None
+    hold_ms: int = 0
+    """For how long it waits before it starts, so that it can be taken back."""
+    submitted_by: str | None = None
+    """Who handed it in, as the HTTP API knows them; `requested_by` is only what they say."""
     max_refused: str | None = None
     """The limit of refused references above which the job halts, such as `50` or `2.5%`."""
     max_unconfirmed: str | None = None
@@ -195,6 +199,7 @@ class JobRecord:
         samples: its progress over time, oldest first.
         idle_ms: how long its clock has stood still since the start.
         paused_at_ms: when it was paused or halted; None unless it stands still now.
+        hold_until_ms: when its hold ends or has ended; None where it has none.
         stop: the limits of its failure stop, its account's among them, packed (jobs/safety/failure_stop.py).
         halted_at_ms: when it halted; None unless it is halted now.
         halted_why: why it halted, packed (jobs/safety/failure_stop.py); None likewise.
@@ -218,11 +223,17 @@ class JobRecord:
     idle_ms: int = 0
     paused_at_ms: int | None = None
     intake_entry: str | None = None
+    hold_until_ms: int | None = None
     stop: str = ""
     halted_at_ms: int | None = None
     halted_why: str | None = None
     retried_by: tuple[str, ...] = ()
     revision: int = 0
+
+    @property
+    def starts_at_ms(self) -> int:
+        """Until when it is held; 0 where it is not."""
+        return max(self.order.start_at_ms or 0, self.hold_until_ms or 0)
 
     @property
     def last_at_ms(self) -> int:

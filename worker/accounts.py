@@ -17,6 +17,7 @@ from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.responses.refusal_texts import RefusalTexts
 from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.flow_policy import flow_policy, list_search
 from cancellist.worker.platform.client import PlatformClient
@@ -37,7 +38,7 @@ class Account:
     wording: SettingNames
     client: PlatformClient
     attempt: Attempt
-    stop: str
+    safeguards: Safeguards
 
 
 async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
@@ -69,7 +70,7 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
     log.info(
         "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call
     )
-    return Account(name, terms, policy, flow, settings.wording(name), client, attempt, own.safeguards.stop.packed())
+    return Account(name, terms, policy, flow, settings.wording(name), client, attempt, own.safeguards)
 
 
 class KeyWatch:

@@ -86,7 +86,7 @@ class Service:
         for name in self.settings.account_names:
             self._accounts[name] = await open_account(self.settings, name, self._stack)
         served = {
-            name: Served(account.terms, account.policy, account.stop, self.settings.of(name).deallocate_first)
+            name: Served(account.terms, account.policy, account.safeguards, self.settings.of(name).deallocate_first)
             for name, account in self._accounts.items()
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)

@@ -16,6 +16,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ class Served:
 
     terms: Terms
     policy: RetryPolicy
-    stop: str = ""
+    safeguards: Safeguards = NONE
     deallocates: bool = False
 
 
@@ -93,7 +94,7 @@ class Sweep:
                 served.terms,
                 served.policy.call_timeout_s,
                 served.policy.max_attempts,
-                stop=served.stop,
+                safeguards=served.safeguards,
                 deallocates=served.deallocates,
             )
             more = swept.more

@@ -133,6 +133,9 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         return
     if seen.record.state.ended:
         return
+    if seen.record.state is JobState.HELD and seen.record.hold_until_ms:
+        left = wording.span(max(0, seen.record.starts_at_ms - seen.now_ms) // 1000)
+        say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
     if seen.gate.paused:

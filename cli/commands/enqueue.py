@@ -7,6 +7,7 @@ import typer
 from cancellist.cli.arguments import account_name, text, when
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.times import parse_span_s
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
@@ -30,6 +31,15 @@ def _delimiter(value: str | None) -> str | None:
     if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
         raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
     return found
+
+
+def _span(value: str | None) -> str | None:
+    try:
+        if value is not None:
+            parse_span_s(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
 
 
 def _limit(value: str | None) -> str | None:
@@ -96,6 +106,15 @@ def enqueue(
         str | None,
         typer.Option(callback=_key, help="Enqueueing the same content again under this key returns the first job."),
     ] = None,
+    hold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN",
+            callback=_span,
+            help="Wait for so long before the job starts, such as 5m: until then `cancellist abort` takes it back "
+            "whole. CANCELLIST_HOLD holds beside it.",
+        ),
+    ] = None,
     max_refused: Annotated[
         str | None,
         typer.Option(
@@ -134,7 +153,16 @@ def enqueue(
     from cancellist.jobs.parsing.documents import Hints
 
     wanted = Wanted(
-        account, reason, requested_by, priority, deadline, start_at, idempotency_key, max_refused, max_unconfirmed
+        account,
+        reason,
+        requested_by,
+        priority,
+        deadline,
+        start_at,
+        idempotency_key,
+        hold=hold,
+        max_refused=max_refused,
+        max_unconfirmed=max_unconfirmed,
     )
     raise typer.Exit(
         enqueue_files(

@@ -131,8 +131,9 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
 def job_state(snapshot: Snapshot) -> str:
     """Returns the state of a job, and what keeps it from running."""
     record = snapshot.record
-    if record.state is JobState.HELD and record.order.start_at_ms:
-        return f"held until {clock(record.order.start_at_ms)}"
+    if record.state is JobState.HELD and record.starts_at_ms:
+        left = span(max(0, record.starts_at_ms - snapshot.now_ms) // 1000)
+        return f"held for {left}, until {clock(record.starts_at_ms)}"
     if halt := halt_of(record):
         return f"halted: {halt.words}"
     if snapshot.gate.paused and not record.state.ended:

@@ -17,7 +17,7 @@ from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
 from cancellist.jobs.safety.safeguards import Safeguards
-from cancellist.jobs.times import parse_when_ms, rfc3339
+from cancellist.jobs.times import parse_span_s, parse_when_ms, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Wanted:
     deadline: str | None
     start_at: str | None
     idempotency_key: str | None
+    hold: str | None = None
+    submitted_by: str | None = None
     max_refused: str | None = None
     max_unconfirmed: str | None = None
 
@@ -80,7 +82,9 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         InputError: the deadline is past, or not after the start.
     """
     start_at_ms = parse_when_ms(wanted.start_at, now_ms=at_ms) if wanted.start_at else None
-    by_ms = deadline_ms(wanted.deadline, start_at_ms, at_ms) if wanted.deadline else None
+    hold_ms = round(parse_span_s(wanted.hold) * 1000) if wanted.hold else 0
+    begins_ms = max(start_at_ms or 0, at_ms + hold_ms) if start_at_ms or hold_ms else None
+    by_ms = deadline_ms(wanted.deadline, begins_ms, at_ms) if wanted.deadline else None
     return JobRequest(
         account=wanted.account,
         reason=wanted.reason or None,
@@ -89,6 +93,8 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         deadline_ms=by_ms,
         start_at_ms=start_at_ms,
         idempotency_key=wanted.idempotency_key,
+        hold_ms=hold_ms,
+        submitted_by=wanted.submitted_by,
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
     )

@@ -7,6 +7,7 @@ import orjson
 
 from cancellist.jobs.ledger.accounts import text
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 if TYPE_CHECKING:
     from cancellist.jobs.ledger.claims import Terms
@@ -48,17 +49,18 @@ async def sweep(
     call_timeout_s: float,
     max_attempts: int = 8,
     *,
-    stop: str = "",
+    safeguards: Safeguards = NONE,
     deallocates: bool = False,
 ) -> Swept:
     """Sweeps an account once. Several workers may sweep at the same time.
 
-    `stop` is the failure stop of all its jobs, packed: the ledger adds it to every job that is handed in from now on.
+    `safeguards` are those of all its jobs: the ledger holds every job to them that is handed in from now on.
     `deallocates` says that the account's calls begin with a deallocation, so a dead worker may have made one.
     """
     document = {
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
-        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call, "stop": stop,
+        "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
+        "stop": safeguards.stop.packed(), "hold": safeguards.hold_ms,
     }  # fmt: skip
     if deallocates:
         document["deallocates"] = 1

@@ -35,6 +35,8 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "deadline": rfc3339(order.deadline_ms),
         "start_at": rfc3339(order.start_at_ms),
         "idempotency_key": order.idempotency_key,
+        "hold_until": rfc3339(record.hold_until_ms),
+        "submitted_by": order.submitted_by,
         "intake_entry": record.intake_entry,
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),

@@ -71,6 +71,8 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "start_at": order.start_at_ms,
         "idempotency_key": order.idempotency_key,
         "stop": safeguards.stop_of(order).packed() or None,
+        "hold": max(order.hold_ms, safeguards.hold_ms) or None,
+        "submitted_by": order.submitted_by,
         "retry_of": order.retry_of,
     }
     return {name: value for name, value in fields.items() if value is not None}

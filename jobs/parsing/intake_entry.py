@@ -19,7 +19,7 @@ from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
-from cancellist.jobs.times import parse_when_ms, rfc3339
+from cancellist.jobs.times import parse_span_s, parse_when_ms, rfc3339
 
 MAX_BYTES: Final = 64_000_000
 """The most bytes of an entry, names and values: about three million references."""
@@ -30,7 +30,7 @@ _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
     {
         _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
-        "max_refused", "max_unconfirmed", "reply_to",
+        "max_refused", "max_unconfirmed", "hold", "reply_to",
     }
 )  # fmt: skip
 _REPLY_TO: Final = "reply_to"
@@ -131,7 +131,9 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
             raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
     start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
-    _check_times(deadline_ms, start_at_ms, now_ms)
+    hold_ms = _hold(fields.get("hold"))
+    begins_ms = max(start_at_ms or 0, now_ms + hold_ms) if start_at_ms or hold_ms else None
+    _check_times(deadline_ms, begins_ms, now_ms)
     return JobRequest(
         account=account,
         reason=fields.get("reason") or None,
@@ -140,9 +142,19 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
         deadline_ms=deadline_ms,
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
+        hold_ms=hold_ms,
         max_refused=_limit("max_refused", fields.get("max_refused")),
         max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
     )
+
+
+def _hold(text: str | None) -> int:
+    if not text:
+        return 0
+    try:
+        return round(parse_span_s(text) * 1000)
+    except ValueError as error:
+        raise MalformedEntryError(f"field 'hold': {shown(str(error))}") from None
 
 
 def _limit(name: str, text: str | None) -> str | None:

@@ -194,8 +194,8 @@ def _goes_on_at_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int 
     """When the job's references may be claimed; None where a person must act first."""
     if not account.open or account.workers == 0:
         return None
-    if record.state is JobState.HELD and record.order.start_at_ms:
-        return max(now_ms, record.order.start_at_ms, account.hold_until_ms)
+    if record.state is JobState.HELD and record.starts_at_ms:
+        return max(now_ms, record.starts_at_ms, account.hold_until_ms)
     return max(now_ms, account.hold_until_ms) if record.state in _GOES_ON else None
 
 

@@ -13,9 +13,11 @@ class Safeguards:
 
     Attributes:
         stop: the failure stop of each of its jobs. A request can add limits, and take none away.
+        hold_ms: for how long each of its jobs waits before it starts. A request can only lengthen it.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
+    hold_ms: int = 0
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.

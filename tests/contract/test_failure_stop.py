@@ -228,7 +228,7 @@ async def test_a_request_adds_to_the_limits_of_its_account_and_takes_none_away(l
 
 
 async def test_limits_that_workers_have_noted_hold_for_every_job_whichever_way_it_comes(ledger):
-    await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, stop="refused:1")
+    await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, safeguards=Safeguards(stop_of("1", None)))
     jobs = [await submit(ledger, refs(20)), await submit(ledger, refs(20, 100), max_refused="1")]
     await intake.prepare(ledger)
     await ledger.redis.xadd("cancellist:intake", {"references": "x"})

@@ -13,15 +13,16 @@ if ARGV[3] == '' then
   answer = { 'running' }
 else
   local id = ARGV[3]
-  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at')
+  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at', 'hold_until')
   local state = h[1] or ''
   if state == 'halted' or (state == 'paused' and ARGV[5] ~= '1') then
     if state == 'halted' then stop.forgive(id) end
     state = h[3] and 'running' or 'queued'
-    if not h[3] and h[2] and tonumber(h[2]) > NOW then state = 'held' end
+    local held = math.max(tonumber(h[2] or 0), tonumber(h[5] or 0))
+    if not h[3] and held > NOW then state = 'held' end
     call('HSET', K.job(id), 'state', state)
     result.rest(id, h[4])
-    if state == 'held' then call('ZADD', K.held, h[2], id) end
+    if state == 'held' then call('ZADD', K.held, ms(held), id) end
     order.enter_all(id)
     order.announce(id)
   end

@@ -4,9 +4,10 @@
 -- server was away and not the workers: then leases are extended first, so that live workers can renew them.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, deallocates?}: the worker's id; ms of a
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, deallocates?}: the worker's id; ms of a
 --         lease; ms for which a dead worker's call may still act; attempts after which a reference is only read; ms for which an
---         unsealed job is kept; references a call; the failure stop of all jobs (shared/failure_stop.lua) or ''; 1 where calls begin with a deallocation, which a dead worker may
+--         unsealed job is kept; references a call; the failure stop of all jobs (shared/failure_stop.lua) or ''; ms for
+--         which all jobs are held; 1 where calls begin with a deallocation, which a dead worker may
 --         have made
 -- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
 --         jobs that wait for slice.lua
@@ -16,6 +17,7 @@ local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 call('ZADD', K.served, ms(NOW), ACCOUNT)
+if doc.hold == 0 then call('HDEL', K.state, 'hold') else call('HSET', K.state, 'hold', ms(doc.hold)) end
 if doc.stop == '' then call('HDEL', K.state, 'stop') else call('HSET', K.state, 'stop', doc.stop) end
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))

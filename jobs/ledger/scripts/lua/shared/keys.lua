@@ -18,7 +18,7 @@
 --       15 claimed (hash)        claim -> packed {v, kind, job, piece, job, piece, ...}
 --       16 slots (zset)          slot -> end of its lease, ms; its size is the number of calls in flight
 --       17 drains (zset)         drain -> until when it counts as live, ms
---       18 held (zset)           job -> start_at, ms
+--       18 held (zset)           job -> start_at, or the end of its hold, ms
 --       19 deadlines (zset)      job -> deadline, ms
 --       20 unsealed (zset)       job -> last batch, ms
 --       21 slices (zset)         jobs with work that is done in slices: invalid results, abort, expiry

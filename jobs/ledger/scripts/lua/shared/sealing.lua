@@ -29,20 +29,31 @@ local function unreserve(id)
   call('HDEL', K.job(id), 'reserved')
 end
 
+-- Until when the job is held: its own hold or its account's, whichever is longer, and its start. nil where it is not.
+local function held_until(id, start_at)
+  local hold = math.max(tonumber(call('HGET', K.job(id), 'hold') or 0), tonumber(call('HGET', K.state, 'hold') or 0))
+  if hold > 0 then
+    call('HSET', K.job(id), 'hold_until', ms(NOW + hold))
+    start_at = math.max(start_at or 0, NOW + hold)
+  end
+  return start_at and start_at > NOW and start_at or nil
+end
+
 -- Enters the job into its lists and its queue, and notes whether it goes before other jobs there.
 -- h: start_at, deadline (ms or nil), valid, invalid.
 local overtakes = false
 function seal.enter(id, h)
   call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was flushed meanwhile has lost the mark
-  local state = (h.start_at and h.start_at > NOW) and 'held' or 'queued'
+  local held = held_until(id, h.start_at)
+  local state = held and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state)
   unreserve(id)
   stop.join(id)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
   if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
   if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end
-  if state == 'held' then
-    call('ZADD', K.held, ms(h.start_at), id)
+  if held then
+    call('ZADD', K.held, ms(held), id)
   else
     order.enter(id, 'calls')
     overtakes = overtakes or order.first(id)

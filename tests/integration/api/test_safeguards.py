@@ -1,4 +1,4 @@
-"""The failure stop over HTTP, whichever way references come."""
+"""Failure stop and hold over HTTP."""
 
 import time
 from typing import Any
@@ -49,3 +49,36 @@ def test_a_limit_that_is_none_is_refused(client: httpx.Client, given: str) -> No
     answer = client.post("/v1/jobs", json={"references": ["EC-VC4-FBM-8GZ"], "max_refused": given})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["max_refused"]
+
+
+# hold
+
+
+def test_who_handed_it_in_can_take_back_a_held_job_and_nobody_else_who_may_only_submit(api: Api) -> None:
+    client, submitter = api.client(), api.client(OF_ROLE["submit"])
+    references = api.desk.fresh(3)
+    own = submitter.post("/v1/jobs", json={"references": references, "hold": "5m"}).raise_for_status().json()["job"]
+    others = client.post("/v1/jobs", json={"references": references, "hold": "5m"}).raise_for_status().json()["job"]
+    seen = client.get(f"/v1/jobs/{own}").json()
+    assert (seen["state"], seen["submitted_by"]) == ("held", "only-submit")
+    assert seen["hold_until"] > seen["created_at"]
+    assert submitter.post(f"/v1/jobs/{others}/abort").status_code == 403
+    assert api.client(OF_ROLE["read"]).post(f"/v1/jobs/{own}/abort").status_code == 403
+    assert submitter.post(f"/v1/jobs/{own}/abort").json()["outcomes"] == {"aborted": 3}
+    assert submitter.post(f"/v1/jobs/{own}/abort").status_code == 403  # it is held no more
+    assert client.post(f"/v1/jobs/{others}/abort").json()["state"] == "aborted"
+
+
+def test_a_job_of_their_own_that_has_begun_is_not_theirs_to_end(api: Api) -> None:
+    submitter = api.client(OF_ROLE["submit"])
+    api.client().post("/v1/accounts/default/pause").raise_for_status()
+    job = submitter.post("/v1/jobs", json=api.desk.fresh(3)).raise_for_status().json()["job"]
+    assert submitter.post(f"/v1/jobs/{job}/abort").status_code == 403
+    api.client().post("/v1/accounts/default/resume").raise_for_status()
+
+
+@pytest.mark.parametrize("given", ["soon", "-5m", "5 parsecs"])
+def test_a_hold_that_is_no_span_is_refused(client: httpx.Client, given: str) -> None:
+    answer = client.post("/v1/jobs", json={"references": ["EC-VC4-FBM-8GZ"], "hold": given})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["hold"]
