@@ -74,13 +74,17 @@ def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated:
 
 def _on_time(pacing: Pacing, sample: FlowSample) -> Pacing:
     """Leaves out of the cycle the time in which nobody called."""
+    idle = sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000)
     if not pacing.cycle_ms:
-        return replace(pacing, cycle_ms=sample.since_ms or sample.at_ms)
-    if pacing.blocked_ms:
+        return replace(pacing, cycle_ms=sample.at_ms if idle else sample.since_ms or sample.at_ms)
+    if not idle:
         return pacing
-    idle_ms = sample.span_ms if sample.span_ms > max(_IDLE_MS, 2 * pacing.in_force_us // 1000) else 0
-    cycle_ms = min(sample.at_ms, pacing.cycle_ms + idle_ms)
-    return replace(pacing, cycle_ms=cycle_ms)
+    if pacing.pause_us:
+        # The platform has accepted again while nobody called: nothing tells when.
+        return replace(pacing, blocked_ms=0, pause_us=0, cycle_ms=sample.at_ms, cycle=0)
+    if pacing.blocked_ms:
+        return pacing  # a Retry-After holds all calls
+    return replace(pacing, cycle_ms=min(sample.at_ms, pacing.cycle_ms + sample.span_ms))
 
 
 def _silent(pacing: Pacing, sample: FlowSample, round_ms: float, late_ms: int) -> bool:

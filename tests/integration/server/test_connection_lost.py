@@ -195,6 +195,33 @@ async def test_a_cancellation_while_a_command_is_sent_is_not_lost(serve):
     await redis.aclose()
 
 
+@pytest.mark.parametrize("kind", ["subscription", "stream"])
+async def test_a_reader_whose_timeout_runs_out_again_and_again_ends_when_it_is_cancelled(serve, kind):
+    server = serve(VALKEY)
+    redis = await connect(f"unix://{server.socket}")
+    await redis.xgroup_create("stream", "group", mkstream=True)
+
+    async def subscription():
+        async with redis.pubsub() as listener:
+            await listener.subscribe("news")
+            while True:
+                await listener.get_message(timeout=0.0005)
+
+    async def stream():
+        while True:
+            await redis.xreadgroup("group", "me", {"stream": ">"}, block=1)
+
+    read = {"subscription": subscription, "stream": stream}[kind]
+    for turns in range(60):
+        task = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert task.cancelled()
+    await redis.aclose()
+
+
 async def test_a_subscription_survives_a_restart(serve):
     server = serve(VALKEY)
     redis = await connect(server.url)
