@@ -5,7 +5,18 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, events, health, jobs, middleware, platform_facade, problems, results
+from cancellist.api import (
+    accounts,
+    docs_page,
+    events,
+    health,
+    jobs,
+    middleware,
+    platform_facade,
+    problems,
+    results,
+    webhooks,
+)
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
@@ -14,6 +25,7 @@ ROUTERS: Final = (
     results.router,
     accounts.router,
     platform_facade.router,
+    webhooks.router,
     health.router,
     docs_page.router,
 )

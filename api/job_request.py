@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -128,8 +128,16 @@ def checked_key(given: str | None) -> str | None:
     return given.strip()
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
 def parse_order(text: bytes) -> JobOrder:
-    """Reads the JSON object.
+    """Reads a job with its references; see `parse_object`."""
+    return parse_object(text, JobOrder)
+
+
+def parse_object(text: bytes, model: type[_Model]) -> _Model:
+    """Reads a JSON object.
 
     Raises:
         InputError: it is no JSON.
@@ -144,7 +152,7 @@ def parse_order(text: bytes) -> JobOrder:
     except json.JSONDecodeError as error:
         raise InputError(f"the JSON is malformed: {error}") from None
     try:
-        return JobOrder.model_validate(found)
+        return model.model_validate(found)
     except ValidationError as error:
         raise fields_of(error.errors(include_url=False, include_input=False, include_context=False)) from None
 

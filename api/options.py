@@ -9,6 +9,7 @@ from cancellist.jobs.access import Access, Token
 from cancellist.jobs.ledger.account_status import Configured
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.shares import Limit
+from cancellist.jobs.webhooks.addresses import Allowed
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -70,6 +71,19 @@ class Proxies:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """What webhooks go by.
+
+    Attributes:
+        keys: of which their secrets are made; none where none is set.
+        allowed: where they may go beside public addresses.
+    """
+
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    allowed: Allowed = field(default_factory=Allowed)
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOptions:
     """All that the API goes by.
 
@@ -88,6 +102,7 @@ class ApiOptions:
     idempotency_keep_s: float
     limits: Limits
     proxies: Proxies = field(default_factory=Proxies)
+    webhooks: WebhookOptions = field(default_factory=WebhookOptions)
 
     def of(self, account: str) -> AccountOptions:
         """What is known of an account."""

@@ -16,7 +16,8 @@ from cancellist.cli.standard_streams import ReaderGoneError
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
     "results": "results", "explain": "explain", "pause": "control", "resume": "control", "abort": "control",
-    "accounts": "accounts", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
+    "accounts": "accounts", "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor",
+    "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
 
@@ -59,7 +60,11 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     asked = arguments[0] if arguments else ""
     for name in [asked] if asked in COMMANDS else COMMANDS:
         module = import_module(f"cancellist.cli.commands.{COMMANDS[name]}")
-        app.command(cls=Command)(getattr(module, name))
+        command = getattr(module, name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(cls=Command)(command)
     return app
 
 

@@ -16,7 +16,8 @@ _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 EVERYBODY: Final = "*"
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
+    """The entries of a text with commas between them."""
     return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
@@ -64,7 +65,7 @@ _Network = Annotated[str, AfterValidator(_network)]
 class ServeSettings(BaseModel):
     """The settings of the HTTP API."""
 
-    api_tokens: Annotated[list[_Token], BeforeValidator(_split)] = Field(
+    api_tokens: Annotated[list[_Token], BeforeValidator(split)] = Field(
         default_factory=list, description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each; comma-separated"
     )
     serve_host: str = Field("127.0.0.1", min_length=1, max_length=255, description="where `serve` listens")
@@ -87,11 +88,11 @@ class ServeSettings(BaseModel):
     serve_user_header: Annotated[str, AfterValidator(_header)] | None = Field(
         None, description="the header in which an authenticating proxy names the user; taken from SERVE_TRUSTED_PROXIES"
     )
-    serve_user_roles: Annotated[list[_User], BeforeValidator(_split)] = Field(
+    serve_user_roles: Annotated[list[_User], BeforeValidator(split)] = Field(
         default_factory=list,
         description="what users of SERVE_USER_HEADER may do: NAME:ROLE+ROLE each, * for all others; comma-separated",
     )
-    serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(_split)] = Field(
+    serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(split)] = Field(
         default_factory=list, description="addresses or networks whose Forwarded headers are believed; comma-separated"
     )
 

@@ -64,6 +64,22 @@ def parse_when_ms(text: str, *, now_ms: int) -> int:
     return at_ms
 
 
+def parse_since_ms(text: str, *, now_ms: int) -> int:
+    """The Unix milliseconds of a time in the past that a user wrote: RFC 3339, or a span back such as `2h` or `-2h`.
+
+    Raises:
+        ValueError: the text is neither; the message says what to write.
+    """
+    text = text.strip()
+    if _SPAN.fullmatch(text.removeprefix("-")):
+        return max(FIRST_MS, now_ms - round(min(_seconds(text), _LONGEST_S) * 1000))
+    if text.startswith("+") and _SPAN.fullmatch(text[1:]):
+        raise ValueError(f"{_cut(text)} lies ahead; a span back is written without +, such as 2h")
+    if _NUMBER.fullmatch(text.removeprefix("-")):
+        raise ValueError(f"{_cut(text)} has no unit; write such as 30m, 2h or 7d, or {_example(now_ms)}")
+    return parse_when_ms(text, now_ms=now_ms)
+
+
 def rfc3339(at_ms: int | None) -> str | None:
     """Unix milliseconds as RFC 3339 in UTC. A time outside of the years 1 to 9999 becomes the nearest inside."""
     if at_ms is None:
