@@ -9,7 +9,7 @@ where they are.
 import secrets as chance
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -45,27 +45,16 @@ _NONE: Final = _Mark("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
-class _Missed:
-    """What cannot be told any more: a number of jobs, and from when to when results were trimmed (ms)."""
-
-    jobs: int = 0
-    since_ms: int = 0
-    until_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Taken:
     """What one turn of an endpoint has taken in.
 
     Attributes:
         more: more is to be taken in at once.
         jobs_missed: ends of jobs whose records are gone.
-        results_missed: some results were trimmed before they were told.
     """
 
     more: bool = False
     jobs_missed: int = 0
-    results_missed: bool = False
 
 
 async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
@@ -81,7 +70,7 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
         room -= _JOBS
     if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
         results = await _take_results(ledger, endpoint, min(_RESULTS, room))
-    return replace(results, more=ended.more or results.more, jobs_missed=ended.jobs_missed)
+    return Taken(ended.more or results.more, ended.jobs_missed)
 
 
 async def test(ledger: Ledger, endpoint: str) -> Delivery:
@@ -183,14 +172,14 @@ async def _take_ended(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     seen = await snapshots.look_at(ledger, wanted)
     events = [payloads.job_ended(endpoint.id, job_view(one), one.record.finished_at_ms or 0) for one in seen]
     mark = _Mark("ended_seen", str(endpoint.ended_seen), str(int(rows[-1][1])))
-    missed = _Missed(jobs=len(ids) - len(found))
+    missed = len(ids) - len(found)
     made = await _make(ledger, endpoint.id, events, mark, missed)
-    return Taken(made and len(rows) == most, missed.jobs)
+    return Taken(made and len(rows) == most, missed)
 
 
 async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     wanted = endpoint.wanted
-    last, count, since_ms, until_ms, *rows = await ledger.run(
+    last, count, *rows = await ledger.run(
         "webhook_results", DEFAULT_ACCOUNT, endpoint.results_seen, most, wanted.account or "", *sorted(wanted.outcomes)
     )
     if not count:
@@ -200,14 +189,11 @@ async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
         result = result_of(entry, dict(zip(fields[::2], fields[1::2], strict=True)))
         told.append(Told(entry.decode(), result.job, result.at_ms, result_view(result)))
     mark = _Mark("results_seen", endpoint.results_seen, last.decode())
-    missed = _Missed(since_ms=int(since_ms), until_ms=int(until_ms))
-    made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark, missed)
-    return Taken(made and count == most, results_missed=bool(missed.until_ms))
+    made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark)
+    return Taken(made and count == most)
 
 
-async def _make(
-    ledger: Ledger, endpoint: str, events: Sequence[Event], mark: _Mark, missed: _Missed = _Missed()
-) -> bool:
+async def _make(ledger: Ledger, endpoint: str, events: Sequence[Event], mark: _Mark, jobs_missed: int = 0) -> bool:
     """Makes deliveries and moves the mark; returns whether it did, and that nobody else was first."""
     parts: list[str | bytes] = []
     for event in events:
@@ -215,6 +201,6 @@ async def _make(
         parts += [event.id, orjson.dumps(what), zlib.compress(orjson.dumps(event.body))]
     made = await ledger.run(
         "webhook_make", DEFAULT_ACCOUNT, endpoint, MOST_DELIVERIES, mark.name, mark.at, mark.to,
-        missed.jobs, missed.since_ms, missed.until_ms, *parts,
+        jobs_missed, *parts,
     )  # fmt: skip
     return bool(int(made))

@@ -134,5 +134,16 @@ def host_name(text: str) -> str:
     return name
 
 
+def is_host(text: str) -> bool:
+    """Whether the host of a URL is an address, or a name that no resolver takes for one, as `127.1` is taken."""
+    if parse_address(text) is not None:
+        return True
+    try:
+        last = host_name(text).rpartition(".")[2]
+    except ValueError:
+        return False
+    return not last.isdecimal() and not last.startswith("0x")
+
+
 def _is_label(text: str) -> bool:
     return text.isascii() and all(sign.isalnum() or sign in "-_" for sign in text) and 0 < len(text) <= 63  # noqa: PLR2004

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cancellist.jobs.errors import InputError, UnknownWebhookError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.model import Outcome
-from cancellist.jobs.webhooks.addresses import Allowed
+from cancellist.jobs.webhooks.addresses import Allowed, is_host
 
 MOST_ENDPOINTS: Final = 100
 MOST_DELIVERIES: Final = 1000
@@ -160,6 +160,8 @@ def checked_url(url: str, allowed: Allowed) -> str:
         raise InputError("the URL cannot be read: give one such as https://example.com/hooks") from None
     if parts.scheme not in {"http", "https"} or not host or port == 0:
         raise InputError("the URL is not one such as https://example.com/hooks")
+    if not is_host(host):
+        raise InputError("the URL's host is neither a name nor an address")
     if parts.fragment:
         raise InputError("the URL has a fragment (#...), which goes to no server: leave it out")
     if parts.scheme == "http" and not allowed.plain_http(host):

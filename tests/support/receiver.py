@@ -18,6 +18,7 @@ SETTINGS = {"webhook_key": KEY, "webhook_allow": "127.0.0.0/8"}
 class Got:
     """A request that came."""
 
+    path: str
     headers: Mapping[str, str]
     body: bytes
 
@@ -61,7 +62,7 @@ def receiving() -> Iterator[Receiver]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            got = Got({name.lower(): value for name, value in self.headers.items()}, body)
+            got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.got[got.id].append(got)
             receiver.came.set()
             answer = receiver.answer(got)

@@ -51,6 +51,7 @@ class Deliverer:
         self._sender = sender
         self._lease_ms = round(max(lease_s, _LEAST_LEASE_S) * 1000)
         self._going: dict[_Sent, asyncio.Task[None]] = {}
+        self._missed: dict[str, tuple[int, int]] = {}
         self._turn_lock = asyncio.Lock()
         self._throttle = LogThrottle(60.0)
 
@@ -115,8 +116,21 @@ class Deliverer:
             if self._throttle.due("full") is not None:
                 log.warning("the server has no room for webhooks: events wait", error=str(error))
             return False
-        _tell_missed(endpoint, taken)
+        self._tell_missed(endpoint, taken)
         return taken.more
+
+    def _tell_missed(self, endpoint: Endpoint, taken: Taken) -> None:
+        if taken.jobs_missed:
+            log.warning(
+                "ends of jobs cannot be told to a webhook: their records are gone",
+                webhook=endpoint.id, jobs=taken.jobs_missed,
+            )  # fmt: skip
+        if endpoint.missed_ms and self._missed.get(endpoint.id) != endpoint.missed_ms:
+            self._missed[endpoint.id] = endpoint.missed_ms
+            log.warning(
+                "results cannot be told to a webhook: they were trimmed; `cancellist webhooks` says of when",
+                webhook=endpoint.id,
+            )
 
     async def _begin(self, endpoint: Endpoint) -> bool:
         """Begins to send what is due; returns whether it began anything."""
@@ -201,16 +215,3 @@ def judged(answer: Answer, failures: int, *, chance: float, probe: bool) -> Atte
         verdict, why = schedule.verdict(answer.status), schedule.why(answer.status) or ""
     delay_s = schedule.delay_s(failures + 1, chance, answer.retry_after_s)
     return Attempt(verdict, answer.status, why, delay_s, probe)
-
-
-def _tell_missed(endpoint: Endpoint, taken: Taken) -> None:
-    if taken.jobs_missed:
-        log.warning(
-            "ends of jobs cannot be told to a webhook: their records are gone",
-            webhook=endpoint.id, jobs=taken.jobs_missed,
-        )  # fmt: skip
-    if taken.results_missed:
-        log.warning(
-            "results cannot be told to a webhook: they were trimmed; `cancellist webhooks` says of when",
-            webhook=endpoint.id,
-        )

@@ -54,6 +54,8 @@ class Sender:
             return Answer(why=str(error))
         except TimeoutError:
             return Answer(why=f"no answer within {self._timeout_s:g} s")
+        except ValueError:  # aiohttp's InvalidURL among them
+            return Answer(why="the URL cannot be used")
         except aiohttp.ClientConnectorDNSError:
             return Answer(why="its name does not resolve")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
@@ -62,8 +64,6 @@ class Sender:
             return Answer(why=f"no connection: {error.os_error.strerror or 'refused'}")
         except (aiohttp.ClientError, OSError):
             return Answer(why="the connection broke, or what came is no HTTP")
-        except ValueError:
-            return Answer(why="the URL cannot be used")
 
     async def close(self) -> None:
         """Ends every connection."""

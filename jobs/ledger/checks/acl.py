@@ -100,7 +100,7 @@ def _works(places: _Places) -> list[Command]:
         ("XGROUP", "CREATE", keys.intake, GROUP, 0),
         ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
         ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),
-        ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results), ("XINFO", "STREAM", keys.results),
+        ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results),
         ("XREVRANGE", own["trouble"], "+", "-"),
         ("SMEMBERS", keys.accounts), ("INCRBY", arq["retry"], 1), ("EXPIRE", arq["retry"], 1), ("DEL", arq["job"]),
         ("GET", arq["job"]), ("PSETEX", arq["in-progress"], 1, ""),

@@ -29,13 +29,26 @@ if call('EXISTS', K.results) == 1 then
     keep(unread)
   end
 end
+local next_of = {} -- of webhooks that are disabled: the entry that they would be told next
 for _, id in ipairs(call('ZRANGE', K.webhooks, 0, -1)) do
   local h = call('HMGET', K.webhook(id), 'state', 'results_seen', 'results')
-  if h[1] == 'enabled' and h[3] == '1' then keep(h[2]) end
+  if h[3] == '1' and h[1] == 'enabled' then
+    keep(h[2])
+  elseif h[3] == '1' then
+    local entry = call('XRANGE', K.results, '(' .. h[2], '+', 'COUNT', 1)[1]
+    next_of[id] = entry and entry[1]
+  end
 end
 local results = 0
 if oldest > 0 and call('EXISTS', K.results) == 1 then
   results = call('XTRIM', K.results, 'MINID', '~', limit, 'LIMIT', 2000)
+end
+for id, entry in pairs(next_of) do
+  if #call('XRANGE', K.results, entry, entry) == 0 then
+    local first = call('XRANGE', K.results, '-', '+', 'COUNT', 1)[1]
+    call('HSETNX', K.webhook(id), 'missed_from', ms(ms_of(entry)))
+    call('HSET', K.webhook(id), 'missed_to', ms(first and ms_of(first[1]) or NOW))
+  end
 end
 local jobs = call('ZRANGEBYSCORE', K.finished, '-inf', ms(NOW - tonumber(ARGV[4])), 'LIMIT', 0, 100)
 for _, id in ipairs(jobs) do

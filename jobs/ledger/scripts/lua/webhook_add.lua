@@ -6,15 +6,9 @@
 local id = ARGV[3]
 if call('ZSCORE', K.webhooks, id) then return 1 end
 if call('ZCARD', K.webhooks) >= tonumber(ARGV[4]) then return 0 end
-local seen = '0-0'
-if call('EXISTS', K.results) == 1 then
-  local facts = call('XINFO', 'STREAM', K.results)
-  for i = 1, #facts, 2 do
-    if facts[i] == 'last-generated-id' then seen = facts[i + 1] end
-  end
-end
+local last = call('XREVRANGE', K.results, '+', '-', 'COUNT', 1)[1]
 call('HSET', K.webhook(id), 'v', FORMAT, 'state', 'enabled', 'version', 1, 'created_at', ms(NOW),
-  'ended_seen', call('HGET', K.totals, 'ended') or 0, 'results_seen', seen,
+  'ended_seen', call('HGET', K.totals, 'ended') or 0, 'results_seen', last and last[1] or '0-0',
   unpack(ARGV, 5))
 call('ZADD', K.webhooks, ms(NOW), id)
 return 1

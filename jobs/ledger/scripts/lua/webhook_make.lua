@@ -3,8 +3,7 @@
 -- ARGV  1 prefix  2 account  3 endpoint  4 most deliveries that it keeps
 --       5 'ended_seen' or 'results_seen': the mark that moves; '' for none
 --       6 where the mark stands  7 where it goes  8 ends of jobs that cannot be told any more
---       9 and 10 from when to when results were trimmed before they were told, ms; 0 where none were
---       11... delivery, JSON of {type, job?}, body, ...
+--       9... delivery, JSON of {type, job?}, body, ...
 -- Answer  1; 0 where the mark has moved, the endpoint is disabled or gone: then nothing is changed
 -- Keeps  an event is taken in once; what waits is never dropped.
 local id, mark = ARGV[3], ARGV[5]
@@ -15,8 +14,7 @@ if mark ~= '' then
   call('HSET', K.webhook(id), mark, ARGV[7])
 end
 if ARGV[8] ~= '0' then call('HINCRBY', K.webhook(id), 'jobs_missed', ARGV[8]) end
-if ARGV[10] ~= '0' then call('HSET', K.webhook(id), 'missed_from', ARGV[9], 'missed_to', ARGV[10]) end
-for i = 11, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
   local name = ARGV[i]
   if not call('ZSCORE', K.webhook_log(id), name) then
     call('ZADD', K.webhook_log(id), ms(NOW), name)

@@ -2,25 +2,10 @@
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 entry to begin after  4 most entries to look at  5 account or '' for all
 --       6... outcomes; none for all
--- Answer  {entry looked at last or '', how many, missed from ms, missed to ms, entry, fields, entry, fields, ...}
+-- Answer  {entry looked at last or '', how many, entry, fields, entry, fields, ...}
 local outcomes, all = {}, #ARGV < 6
 for i = 6, #ARGV do outcomes[ARGV[i]] = true end
-local answer = { '', 0, 0, 0 }
-if call('EXISTS', K.results) == 0 then return answer end
-
-local function ms_of(entry) return tonumber(string.match(entry, '^(%d+)')) end
-local function before(a, b)
-  local a_ms, a_n = string.match(a, '^(%d+)-(%d+)$')
-  local b_ms, b_n = string.match(b, '^(%d+)-(%d+)$')
-  if a_ms ~= b_ms then return tonumber(a_ms) < tonumber(b_ms) end
-  return tonumber(a_n) < tonumber(b_n)
-end
-
-local info, facts = call('XINFO', 'STREAM', K.results), {}
-for i = 1, #info, 2 do facts[info[i]] = info[i + 1] end
-local deleted = facts['max-deleted-entry-id']
-if deleted and before(ARGV[3], deleted) then answer[3], answer[4] = ms_of(ARGV[3]), ms_of(deleted) end
-
+local answer = { '', 0 }
 local account_of = {}
 local function is_of(id)
   if ARGV[5] == '' then return true end
