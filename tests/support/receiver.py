@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cancellist.jobs.ledger.core import Ledger
+
 KEY = base64.b64encode(b"a key of tests, never of anybody").decode()
 SETTINGS = {"webhook_key": KEY, "webhook_allow": "127.0.0.0/8"}
 
@@ -86,3 +88,10 @@ def receiving() -> Iterator[Receiver]:
         finally:
             server.shutdown()
             thread.join(10)
+
+
+async def make_due(ledger: Ledger, endpoint: str) -> None:
+    """Lets the pauses of all that waits pass."""
+    key = ledger.keys.webhook(endpoint, "due")
+    for name in await ledger.redis.zrange(key, 0, -1):
+        await ledger.redis.zadd(key, {name: 1}, xx=True)
