@@ -16,6 +16,7 @@ from cancellist.api import (
     platform_facade,
     problems,
     results,
+    webhooks,
 )
 from cancellist.api.context import Context
 
@@ -26,6 +27,7 @@ ROUTERS: Final = (
     results.router,
     accounts.router,
     platform_facade.router,
+    webhooks.router,
     health.router,
     docs_page.router,
 )

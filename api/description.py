@@ -7,12 +7,14 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from cancellist.api.auth import KEY_HEADER, role_of, takes_key
 from cancellist.api.job_request import JobChange, JobOrder
 from cancellist.api.lifecycle import MERGE_PATCH
 from cancellist.api.schemas import Problem
+from cancellist.api.webhooks import NewWebhook, Replay
 
 _TITLE: Final = "cancellist"
 _ABOUT: Final = (
@@ -54,9 +56,13 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
         routes=app.routes,
         servers=[{"url": prefix or "/"}],
     )
-    _, own = models_json_schema(
-        [(Problem, "serialization"), (JobOrder, "validation"), (JobChange, "validation")], ref_template=_REF
-    )
+    read: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (JobOrder, "validation"),
+        (JobChange, "validation"),
+        (NewWebhook, "validation"),
+        (Replay, "validation"),
+    ]
+    _, own = models_json_schema([(Problem, "serialization"), *read], ref_template=_REF)
     components = found.setdefault("components", {})
     components["schemas"] = {**own["$defs"], **components.get("schemas", {})}
     components["securitySchemes"] = {
@@ -72,7 +78,14 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
             answer.setdefault("headers", {})["X-Request-ID"] = _ID
     found["paths"]["/v1/jobs"]["post"]["requestBody"] = _BODY
     found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
+    found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
+    found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
     return found
+
+
+def _object(model: type[BaseModel], *, required: bool) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _operations(app: FastAPI, found: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:

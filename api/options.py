@@ -10,6 +10,7 @@ from cancellist.jobs.ledger.account_status import Configured
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
+from cancellist.jobs.webhooks.addresses import Allowed
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -73,6 +74,19 @@ class Proxies:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """What webhooks go by.
+
+    Attributes:
+        keys: of which their secrets are made; none where none is set.
+        allowed: where they may go beside public addresses.
+    """
+
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    allowed: Allowed = field(default_factory=Allowed)
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOptions:
     """All that the API goes by.
 
@@ -91,6 +105,7 @@ class ApiOptions:
     idempotency_keep_s: float
     limits: Limits
     proxies: Proxies = field(default_factory=Proxies)
+    webhooks: WebhookOptions = field(default_factory=WebhookOptions)
 
     def of(self, account: str) -> AccountOptions:
         """What is known of an account."""

@@ -63,6 +63,14 @@ _ALL: Final = (
         "GET /v1/jobs lists those there are",
     ),
     Kind(
+        "unknown_webhook",
+        404,
+        "no webhook, or no delivery, of that id",
+        "The path or the body names a webhook that there is none of, or a delivery that its webhook no longer keeps: "
+        "the last 1,000 are kept.",
+        "GET /v1/webhooks lists those there are",
+    ),
+    Kind(
         "method_not_allowed",
         405,
         "the address does not take this method",
@@ -208,6 +216,14 @@ _ALL: Final = (
         "Something on the machine of `cancellist serve` is missing, such as room on its disk. Its log says what. "
         "Nothing was handed in.",
         retry=True,
+    ),
+    Kind(
+        "no_webhook_key",
+        503,
+        "webhooks cannot be signed here",
+        "CANCELLIST_WEBHOOK_KEY is not set for `cancellist serve`, of which the secrets of webhooks are made. Nothing "
+        "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",
+        "have CANCELLIST_WEBHOOK_KEY set for the server and the workers",
     ),
     Kind(
         "server",

@@ -5,7 +5,7 @@ import time
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from cancellist.cli import completion
 from cancellist.jobs.model import LISTED, JobState, Outcome
@@ -41,6 +41,13 @@ class Command(TyperCommand):
                 if isinstance(text, str) and not _is_text(text):
                     raise typer.BadParameter(f"{text!r} is not UTF-8 text", ctx=ctx, param=param)
         return rest
+
+
+class Group(TyperGroup):
+    """A command with commands of its own."""
+
+    def __init__(self, *args: Any, help: str | None = None, **settings: Any) -> None:  # noqa: A002 - typer's name
+        super().__init__(*args, help=_LINE_END.sub(" ", help) if help else None, **settings)
 
 
 def _is_text(value: str) -> bool:

@@ -18,7 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
     "results": "results", "explain": "explain", "pause": "control", "resume": "control",
     "continue": "control", "abort": "control", "update": "update", "retry": "retry", "accounts": "accounts",
-    "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
+    "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
 
@@ -61,7 +61,11 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     asked = arguments[0] if arguments else ""
     for name in [asked] if asked in COMMANDS else COMMANDS:
         module = import_module(f"cancellist.cli.commands.{COMMANDS[name]}")
-        app.command(name, cls=Command)(getattr(module, f"{name}_" if iskeyword(name) else name))
+        command = getattr(module, f"{name}_" if iskeyword(name) else name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, cls=Command)(command)
     return app
 
 

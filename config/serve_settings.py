@@ -16,7 +16,8 @@ _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}", re.ASCII)
 EVERYBODY: Final = "*"
 
 
-def _split(value: Any) -> Any:
+def split(value: Any) -> Any:
+    """The entries of a text with commas between them."""
     return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
@@ -64,7 +65,7 @@ _Network = Annotated[str, AfterValidator(_network)]
 class ServeSettings(BaseModel):
     """The settings of the HTTP API."""
 
-    api_tokens: Annotated[list[_Token], BeforeValidator(_split)] = Field(
+    api_tokens: Annotated[list[_Token], BeforeValidator(split)] = Field(
         default_factory=list,
         description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each, as `cancellist token` prints it; "
         "comma-separated",
@@ -116,12 +117,12 @@ class ServeSettings(BaseModel):
         None,
         description="header in which an authenticating proxy names the user; believed only from SERVE_TRUSTED_PROXIES",
     )
-    serve_user_roles: Annotated[list[_User], BeforeValidator(_split)] = Field(
+    serve_user_roles: Annotated[list[_User], BeforeValidator(split)] = Field(
         default_factory=list,
         description="roles of the users that SERVE_USER_HEADER names: NAME:ROLE+ROLE each, * for all others; "
         "comma-separated",
     )
-    serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(_split)] = Field(
+    serve_trusted_proxies: Annotated[list[_Network], BeforeValidator(split)] = Field(
         default_factory=list,
         description="addresses or networks of proxies whose Forwarded headers are believed; comma-separated",
     )

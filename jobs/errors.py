@@ -9,6 +9,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
+├── UnknownWebhookError         unknown_webhook: no webhook, or no delivery of it, has that id
 ├── JobStateError               job_state: the job's state does not allow it
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
@@ -19,9 +20,11 @@ CancellistError                 error: a user can fix it; its text is one line t
     └── LedgerFullError         server_full: the server has no room to finish these references
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
+
+_SHOWN: Final = 60
 
 
 class CancellistError(Exception):
@@ -127,6 +130,17 @@ class UnknownJobError(CancellistError):
         super().__init__(f"no job {job!r}", hint="`cancellist jobs` lists those there are")
 
 
+class UnknownWebhookError(CancellistError):
+    """No webhook, or no delivery of it, has that id."""
+
+    code = "unknown_webhook"
+
+    def __init__(self, webhook: str, delivery: str | None = None) -> None:
+        listing = "cancellist webhooks" if delivery is None else f"cancellist webhooks deliveries {webhook}"
+        what = f"webhook {_cut(webhook)}" if delivery is None else f"delivery {_cut(delivery)} of {webhook}"
+        super().__init__(f"no {what}", hint=f"`{listing}` lists those there are")
+
+
 class JobStateError(CancellistError):
     """The job's state does not allow it."""
 
@@ -182,3 +196,7 @@ class LedgerFullError(LedgerError):
     """The server has no room to turn these references into results."""
 
     code = "server_full"
+
+
+def _cut(text: str) -> str:
+    return repr(text[:_SHOWN])

@@ -29,6 +29,8 @@ from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.sweep import Served, Sweep
+from cancellist.worker.webhooks.deliverer import Deliverer
+from cancellist.worker.webhooks.sender import Sender
 
 log = structlog.get_logger()
 
@@ -54,6 +56,10 @@ class Service:
         self._stack = contextlib.AsyncExitStack()
         self.outage = OutageLog()
         self.refused = ""
+        self._sender = Sender(settings.webhook_allowed)
+        self._webhooks = Deliverer(
+            self.ledger, self.worker, settings.webhook_keys, self._sender, lease_s=settings.lease_seconds
+        )
 
     @classmethod
     async def start(cls, ctx: dict[str, Any]) -> Self:
@@ -92,7 +98,13 @@ class Service:
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
-        beside = {"sweep": sweep.run, "intake": intake.run, "wake": self._listen, "keys": keys.run}
+        beside = {
+            "sweep": sweep.run,
+            "intake": intake.run,
+            "wake": self._listen,
+            "keys": keys.run,
+            "webhooks": self._webhooks.run,
+        }
         for name, work in beside.items():
             self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
@@ -130,7 +142,7 @@ class Service:
                 drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
-        """Whether no job can make progress without a person, and the intake stream is empty.
+        """Whether no job can make progress without a person, the intake stream is empty, and all webhooks are tried.
 
         An account whose key is refused cannot; `refused` then has the reason.
 
@@ -148,7 +160,7 @@ class Service:
             return False
         if untold:
             raise untold
-        return True
+        return await self._webhooks.idle()
 
     async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
         """Whether one of these jobs can make progress without a person."""
@@ -185,6 +197,7 @@ class Service:
             await leave(self.ledger, self.worker)
         with contextlib.suppress(LedgerError), translated():
             await self.ledger.redis.zrem(self.ledger.keys.workers, self.worker)
+        await self._sender.close()
         await self._stack.aclose()
         await self._opened.close()
         log.info("worker stopped", worker=self.worker)

@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from cancellist.api.context import Context
-from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies
+from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies, WebhookOptions
 from cancellist.api.server import ApiServer, Listening
 from cancellist.cli import session
 from cancellist.cli.actions.accounts import configured, facts_of
@@ -156,4 +156,5 @@ def options_of(settings: Settings) -> ApiOptions:
             user_header=settings.serve_user_header,
             user_roles=settings.user_roles,
         ),
+        webhooks=WebhookOptions(settings.webhook_keys, settings.webhook_allowed),
     )

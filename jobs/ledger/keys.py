@@ -25,6 +25,8 @@ class Keys:
         self.accounts = f"{namespace}:accounts"
         self.served = f"{namespace}:served"
         self.wake = f"{namespace}:wake"
+        self.webhooks = f"{namespace}:webhooks"
+        self.ended = f"{namespace}:ended"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
 
@@ -68,6 +70,10 @@ class Keys:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"
 
+    def webhook(self, endpoint: str, part: str = "") -> str:
+        """The hash of an endpoint of webhooks, or a part of it: due, log, deliveries, bodies."""
+        return f"{self.namespace}:webhook:{endpoint}{part and ':'}{part}"
+
     def _of_account(self, account: str) -> tuple[bytes, ...]:
         """The fixed keys in the order in which every script declares them."""
         common = ("results", "jobs", "open", "finished", "totals", "workers", "accounts", "intake", "intake:rejected")
@@ -82,5 +88,5 @@ class Keys:
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
-        names.append(self.served)
+        names += [self.served, self.webhooks, self.ended]
         return tuple(name.encode() for name in names)

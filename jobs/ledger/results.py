@@ -29,7 +29,7 @@ async def of_job(ledger: Ledger, job: str, *, skip_runs: int = 0) -> AsyncGenera
             return
         page: list[Result] = []
         for entries in await _stretches(ledger, [run.decode().split(" ")[:2] for run in runs]):
-            page += [_result(entry_id, h) for entry_id, h in entries if h[b"job"] == job.encode()]
+            page += [result_of(entry_id, h) for entry_id, h in entries if h[b"job"] == job.encode()]
             at += 1
             if len(page) >= _PAGE_RESULTS:
                 yield at, page
@@ -47,7 +47,8 @@ async def _stretches(ledger: Ledger, runs: Sequence[Sequence[str]]) -> list[Sequ
         return list(await pipe.execute())
 
 
-def _result(entry_id: bytes, h: dict[bytes, bytes]) -> Result:
+def result_of(entry_id: bytes, h: dict[bytes, bytes]) -> Result:
+    """The result that an entry of the stream is."""
     status, message, state = h.get(b"status"), h.get(b"message"), h.get(b"state")
     return Result(
         job=h[b"job"].decode(),
@@ -137,7 +138,7 @@ async def _entries(ledger: Ledger, job: str, place: Place, *, most: int) -> Asyn
         for run, (last, entries) in enumerate(stretches, place.run):
             for entry_id, h in entries:
                 place = Place(run + 1) if entry_id == last else Place(run, entry_id.decode())
-                yield place, _result(entry_id, h)
+                yield place, result_of(entry_id, h)
             if len(entries) == most and place.run == run:
                 break  # the rest of this run comes next
             place = Place(run + 1)

@@ -43,6 +43,7 @@ SAID = {
     "docs/how-to/enqueue-over-http.md": ('"state":"completed"', "EC-0CO-5FZ-7U9"),
     "docs/how-to/hold-a-job.md": ("held for", "aborted"),
     "docs/how-to/produce-from-any-language.md": ("reason", "colour", "cancellist:replies:shop"),
+    "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/several-accounts.md": ("north", "south"),

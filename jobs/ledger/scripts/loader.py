@@ -19,13 +19,15 @@ from cancellist.jobs.ledger.server.connection import translated
 _SHARED = (
     "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "failure_stop", "leases", "flow",
     "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
+    "webhooks",
 )  # fmt: skip
-_ADMITS = frozenset({"submit", "intake"})
+_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim", "flow", "upload", "update",
+    "resume", "abort", "trim", "flow", "upload", "update", "webhook_add", "webhook_remove", "webhook_enable",
+    "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record", "webhook_lease",
 )  # fmt: skip
 
 

@@ -28,13 +28,15 @@
 --       25 trouble (stream)      calls that did not simply succeed, kept briefly
 --       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
+--       28 webhooks (zset)      endpoint -> created_at, ms
+--       29 ended (zset)         job -> the number of its end; jobs that ended while there was a webhook
 -- ARGV   1 prefix   2 account
 local K = {
   results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
   accounts = KEYS[7], intake = KEYS[8], rejected = KEYS[9], state = KEYS[10], calls = KEYS[11], reads = KEYS[12],
   later = KEYS[13], claims = KEYS[14], claimed = KEYS[15], slots = KEYS[16], drains = KEYS[17], held = KEYS[18],
   deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21], alone = KEYS[22], groups = KEYS[23], words = KEYS[24],
-  trouble = KEYS[25], flow = KEYS[26], served = KEYS[27],
+  trouble = KEYS[25], flow = KEYS[26], served = KEYS[27], webhooks = KEYS[28], ended = KEYS[29],
 }
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1
@@ -50,6 +52,11 @@ function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. cla
 function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
 function K.upload(key) return PREFIX .. 'account:' .. ACCOUNT .. ':upload:' .. key end
 function K.replies(name) return PREFIX .. 'replies:' .. name end
+function K.webhook(id) return PREFIX .. 'webhook:' .. id end
+function K.webhook_due(id) return PREFIX .. 'webhook:' .. id .. ':due' end
+function K.webhook_log(id) return PREFIX .. 'webhook:' .. id .. ':log' end
+function K.webhook_deliveries(id) return PREFIX .. 'webhook:' .. id .. ':deliveries' end
+function K.webhook_bodies(id) return PREFIX .. 'webhook:' .. id .. ':bodies' end
 local WAKE = PREFIX .. 'wake'
 
 local call = redis.call

@@ -1,0 +1,71 @@
+"""Events: what an endpoint is told, and the id by which it knows a repeat."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cancellist.jobs.times import rfc3339
+from cancellist.jobs.webhooks.endpoint import TEST, EventType
+
+MOST_RESULTS: Final = 100
+"""Results in one event."""
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event for one endpoint.
+
+    Attributes:
+        id: the same for the same event, whenever it is made.
+        job: the job that it tells of.
+        body: what is sent, before it is written as JSON.
+    """
+
+    id: str
+    type: str
+    job: str | None
+    body: Document
+
+
+def job_ended(endpoint: str, document: Document, finished_at_ms: int) -> Event:
+    """A job has ended; `document` is that of `GET /v1/jobs/{job}`."""
+    return _event(endpoint, EventType.JOB_ENDED, document["job"], finished_at_ms, document, document["job"])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A result, the entry of the results stream that it is, and its document."""
+
+    entry: str
+    job: str
+    at_ms: int
+    document: Document
+
+
+def job_results(endpoint: str, found: Sequence[Told]) -> Iterator[Event]:
+    """Events of results, in their order: each of one job and of at most 100 results."""
+    for batch in _batches(found):
+        data = {"job": batch[0].job, "results": [one.document for one in batch]}
+        parts = [one.entry for one in batch]
+        yield _event(endpoint, EventType.JOB_RESULTS, batch[0].job, batch[-1].at_ms, data, *parts)
+
+
+def test(endpoint: str, nonce: str, now_ms: int) -> Event:
+    """An event that tells nothing but that deliveries arrive."""
+    return _event(endpoint, TEST, None, now_ms, {"webhook": endpoint}, nonce)
+
+
+def _batches(found: Sequence[Told]) -> Iterator[list[Told]]:
+    of_job: dict[str, list[Told]] = {}
+    for one in found:
+        of_job.setdefault(one.job, []).append(one)
+    for results in of_job.values():
+        for at in range(0, len(results), MOST_RESULTS):
+            yield results[at : at + MOST_RESULTS]
+
+
+def _event(endpoint: str, kind: str, job: str | None, at_ms: int, data: Document, *parts: str) -> Event:
+    digest = hashlib.sha256("\n".join([endpoint, kind, *parts]).encode()).hexdigest()[:24]
+    return Event(f"msg_{digest}", kind, job, {"type": kind, "timestamp": rfc3339(at_ms), "data": data})
