@@ -10,8 +10,7 @@ import pytest
 
 from cancellist.jobs.access import Access
 from tests.support.api import OF_ROLE, WITHIN_S, Api, problem, serving
-from tests.support.commands import desk
-from tests.support.receiver import SETTINGS, Receiver, receiving, verified
+from tests.support.receiver import Receiver, receiving, verified
 
 URL = "https://someone:a-password@hooks.example/in/1?token=a-token"
 
@@ -20,19 +19,6 @@ URL = "https://someone:a-password@hooks.example/in/1?token=a-token"
 def receiver() -> Iterator[Receiver]:
     with receiving() as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with desk(tmp_path_factory.mktemp("api")) as one:
-        one.settings |= SETTINGS
-        with serving(one) as running, one.started("worker"):
-            yield running
-
-
-@pytest.fixture
-def client(api: Api) -> httpx.Client:
-    return api.client()
 
 
 def added(client: httpx.Client, url: str, **options: object) -> dict[str, object]:
