@@ -219,7 +219,7 @@ _ALL: Final = (
     ),
     Kind(
         "no_webhook_key",
-        503,
+        409,
         "webhooks cannot be signed here",
         "CANCELLIST_WEBHOOK_KEY is not set for `cancellist serve`, of which the secrets of webhooks are made. Nothing "
         "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",

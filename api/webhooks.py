@@ -135,8 +135,9 @@ async def enable(webhook: str, context: InContext, _: Operator) -> Any:
 )
 async def rotate(webhook: str, context: InContext, _: Operator) -> Any:
     """Gives a webhook a new secret, which is shown this once. For 24 hours the one before signs, too."""
+    endpoint = (await webhooks.get(context.ledger, webhook_id(webhook))).id
     _check_keys(context)
-    made = await webhooks.rotate(context.ledger, webhook_id(webhook), context.options.webhooks.keys)
+    made = await webhooks.rotate(context.ledger, endpoint, context.options.webhooks.keys)
     return Document(registered_view(made.endpoint, made.secret))
 
 

@@ -164,6 +164,10 @@ def checked_url(url: str, allowed: Allowed) -> str:
         raise InputError("the URL's host is neither a name nor an address")
     if parts.fragment:
         raise InputError("the URL has a fragment (#...), which goes to no server: leave it out")
+    if parts.username is not None or parts.password is not None:
+        raise InputError(
+            "the URL has credentials, which would be kept on the server: leave them out, the signature shows who sends"
+        )
     if parts.scheme == "http" and not allowed.plain_http(host):
         raise InputError(f"the URL is not https, and CANCELLIST_WEBHOOK_ALLOW does not name {plain(host)}")
     if (refused := allowed.refused_literal(host)) is not None:

@@ -7,12 +7,15 @@ import pytest
 
 from tests.support.api import Api, serving
 from tests.support.commands import desk
+from tests.support.receiver import SETTINGS
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with desk(tmp_path_factory.mktemp("api")) as one, serving(one) as running, one.started("worker"):
-        yield running
+    with desk(tmp_path_factory.mktemp("api")) as one:
+        one.settings |= SETTINGS
+        with serving(one) as running, one.started("worker"):
+            yield running
 
 
 @pytest.fixture

@@ -24,6 +24,15 @@ ROLES = {
     "GET /v1/jobs/{job}": "read",
     "GET /v1/jobs/{job}/events": "read",
     "GET /v1/jobs/{job}/results": "read",
+    "GET /v1/webhooks": "read",
+    "GET /v1/webhooks/{webhook}": "read",
+    "GET /v1/webhooks/{webhook}/deliveries": "read",
+    "DELETE /v1/webhooks/{webhook}": "operate",
+    "POST /v1/webhooks": "operate",
+    "POST /v1/webhooks/{webhook}/enable": "operate",
+    "POST /v1/webhooks/{webhook}/replay": "operate",
+    "POST /v1/webhooks/{webhook}/rotate": "operate",
+    "POST /v1/webhooks/{webhook}/test": "operate",
     "POST /v1/accounts/{account}/pause": "operate",
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
@@ -37,6 +46,7 @@ ROLES = {
     "PUT /consignments/{reference}/cancel": "submit",
 }
 """What each route needs; None: nothing."""
+WEBHOOK = "POST /v1/webhooks"
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +61,16 @@ def state(api: Api) -> object:
     client = api.client()
     jobs = client.get("/v1/jobs", params={"limit": 500}).json()
     accounts = client.get("/v1/accounts").json()["accounts"]
-    of_jobs = [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]]
-    return of_jobs, [(one["account"], one["state"]) for one in accounts]
+    webhooks = [(w["webhook"], w["state"], w["secret_version"]) for w in client.get("/v1/webhooks").json()["webhooks"]]
+    states = [(one["account"], one["state"]) for one in accounts]
+    return [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]], states, webhooks
 
 
 def of_the_facade(route: str) -> bool:
     return "/consignments/" in route
 
 
-def ask(client: httpx.Client, route: str, job: str) -> httpx.Response:
+def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_0000000000") -> httpx.Response:
     method, _, path = route.partition(" ")
     if of_the_facade(route):
         return client.put(
@@ -73,9 +84,11 @@ def ask(client: httpx.Client, route: str, job: str) -> httpx.Response:
             return answer
     if method == "PATCH":
         return client.patch(path.format(job=job), json={"priority": "urgent"})
+    if route == WEBHOOK:
+        return client.post(path, json={"url": "http://127.0.0.1:9/"})
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
     return client.request(
-        method, path.format(job=job, account="default", code="input"), content=body,
+        method, path.format(job=job, account="default", code="input", webhook=webhook), content=body,
         headers={"Content-Type": "text/plain"} if body else {}, params={"start_at": "+9h"} if body else {},
     )  # fmt: skip
 
@@ -117,7 +130,8 @@ def test_without_its_role_a_route_does_nothing(api: Api, held: str, route: str) 
 @pytest.mark.parametrize("route", sorted(ROLES))
 def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) -> None:
     role = ROLES[route]
-    answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held)
+    webhook = api.client().post("/v1/webhooks", json={"url": "http://127.0.0.1:9/"}).json()["webhook"]
+    answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
     api.client().post("/v1/accounts/default/resume").raise_for_status()
     if of_the_facade(route):

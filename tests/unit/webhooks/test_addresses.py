@@ -93,6 +93,8 @@ def test_an_entry_that_is_neither_host_nor_network_is_refused(entry):
         ("https://0177.0.0.1/", "neither a name"),
         ("https://a..b/", "neither a name"),
         ("https://hooks.example/#part", "fragment"),
+        ("https://user:secret@hooks.example/", "credentials"),
+        ("https://user@hooks.example/", "credentials"),
         ("https://hooks.example/a b", "one word"),
         ("https://hooks.example/\n", "one word"),
         ("https://hooks.exämple/", "one word"),
