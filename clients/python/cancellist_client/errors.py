@@ -48,6 +48,20 @@ class JobTimeout(CancellistError):
         self.job = job
 
 
+class JobHalted(CancellistError):
+    """`wait` ended since the job halted: too many of its references were refused or are unconfirmed.
+
+    It goes on once somebody continues it; the error's text says why it halted.
+
+    Attributes:
+        job: the job, a `Job` or an `AsyncJob`, as it was last seen.
+    """
+
+    def __init__(self, message: str = "", *, job: Any = None) -> None:
+        super().__init__(message)
+        self.job = job
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one field."""

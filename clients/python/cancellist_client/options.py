@@ -19,7 +19,9 @@ When = str | datetime | timedelta
 _SPAN: Final = re.compile(r"\+(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASCII)
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS: Final = ("reason", "requested_by", "account", "idempotency_key")
-_OF_JOBS: Final = (*_TEXTS, "priority", "deadline", "start_at", "max_invalid")
+_OF_JOBS: Final = (
+    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "max_invalid",
+)  # fmt: skip
 _OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
 
@@ -35,6 +37,9 @@ class Options:
     deadline: str | None = None
     start_at: str | None = None
     account: str | None = None
+    hold: str | None = None
+    max_refused: str | None = None
+    max_unconfirmed: str | None = None
     max_invalid: str | None = None
     column: str | None = None
     delimiter: str | None = None
@@ -64,6 +69,9 @@ def options(
     start_at: When | None = None,
     account: str | None = None,
     idempotency_key: str | None = None,
+    hold: str | timedelta | None = None,
+    max_refused: str | int | None = None,
+    max_unconfirmed: str | int | None = None,
     max_invalid: str | int | None = None,
     column: str | int | None = None,
     delimiter: str | None = None,
@@ -83,6 +91,9 @@ def options(
         deadline=_when("deadline", deadline),
         start_at=_when("start_at", start_at),
         account=account,
+        hold=f"{hold.total_seconds():.3f}" if isinstance(hold, timedelta) else hold,
+        max_refused=None if max_refused is None else str(max_refused),
+        max_unconfirmed=None if max_unconfirmed is None else str(max_unconfirmed),
         max_invalid=None if max_invalid is None else str(max_invalid),
         column=None if column is None else str(column),
         delimiter=delimiter,

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from cancellist_client._async.transport import HTTP, AsyncTransport
 from cancellist_client.errors import (
     CancellistError,
+    JobHalted,
     JobTimeout,
     ResultsGone,
     UnsupportedError,
@@ -84,12 +85,18 @@ class AsyncJob:
         A server that is away is waited for, for a minute.
 
         Raises:
+            JobHalted: it halted, and does not go on by itself; the error carries the job.
             JobTimeout: it has not ended within so many seconds; the error carries the job.
         """
         deadline, polls = Deadline(timeout), 0
         away: Deadline | None = None
         follows = self._transport.has_events
+        if self._has_halted():  # somebody may have continued it since it was seen
+            await self.refresh()
         while not self._has_ended():
+            if self._has_halted():
+                why = self.status.document["halted"]["why"]
+                raise JobHalted(f"job {self.id} is halted: {why}", job=self)
             left = deadline.left()
             if left <= 0 and polls:
                 raise JobTimeout(f"job {self.id} is {self._known()} after {timeout:g} seconds", job=self)
@@ -204,7 +211,7 @@ class AsyncJob:
             async with aclosing(self._transport.events(self.id, quiet)) as events:
                 async for document in events:
                     came = True
-                    if self._seen(document).status.ended or deadline.left() < quiet:
+                    if self._seen(document).status.ended or self._has_halted() or deadline.left() < quiet:
                         return True
         except CancellistError as error:
             if not (isinstance(error, UnsupportedError) or may_pass(error)):
@@ -218,6 +225,10 @@ class AsyncJob:
     def _has_ended(self) -> bool:
         """Whether it has ended, and its whole document is known; what a submission answers is a part of it."""
         return self._status is not None and self._status.ended and self._status.pending is not None
+
+    def _has_halted(self) -> bool:
+        """Whether it was seen halted, and why; what a submission answers does not say why."""
+        return self._status is not None and self._status.document.get("halted") is not None
 
     def _known(self) -> str:
         return self._status.state if self._status else "not known"

@@ -85,6 +85,9 @@ class Client:
         start_at: When | None = None,
         account: str | None = None,
         idempotency_key: str | None = None,
+        hold: str | timedelta | None = None,
+        max_refused: str | int | None = None,
+        max_unconfirmed: str | int | None = None,
         max_invalid: str | int | None = None,
         content_type: str | None = None,
         column: str | int | None = None,
@@ -106,6 +109,9 @@ class Client:
             start_at: the job is held until then.
             account: which platform subscription.
             idempotency_key: the same key with the same content is the same job, for days; None draws one for this call.
+            hold: how long the job waits before it starts, such as `5m`, so that it can be taken back.
+            max_refused: refused references, as a number or a share such as `5%`, above which the job halts.
+            max_unconfirmed: unconfirmed and failed references, likewise.
             max_invalid: how many entries may be malformed, a number or a share such as `10%`.
             content_type: what a file holds, where its name does not tell.
             column: which column of CSV, or which key of JSON lines, holds the references.
@@ -126,6 +132,9 @@ class Client:
             start_at=start_at,
             account=account,
             idempotency_key=idempotency_key,
+            hold=hold,
+            max_refused=max_refused,
+            max_unconfirmed=max_unconfirmed,
             max_invalid=max_invalid,
             column=column,
             delimiter=delimiter,

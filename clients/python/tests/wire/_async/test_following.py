@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cancellist_client import ApiError, AsyncClient, JobState, JobTimeout, ResultsGone
+from cancellist_client import ApiError, AsyncClient, JobHalted, JobState, JobTimeout, ResultsGone
 from cancellist_client._async.job import AsyncJob
 
 EVENTS = {"Content-Type": "text/event-stream"}
@@ -39,6 +39,35 @@ async def test_a_wait_follows_events(client: AsyncClient, scripted, answer) -> N
     assert job.state is JobState.COMPLETED
     assert job.status.outcomes == {"cancelled": 2}
     assert paths(scripted) == ["/v1/jobs/0abc/events"]
+
+
+HALT = {"why": "3 of 4 results are refused, more than the limit of 2"}
+
+
+async def test_a_wait_ends_where_the_job_halts_and_goes_on_once_it_was_continued(
+    client: AsyncClient, scripted, answer
+) -> None:
+    begun = event("snapshot", **document("running", halted=None))
+    halts = event("change", job="0abc", state="halted", halted=HALT)
+    ended = event("end", **document("completed", halted=None))
+    scripted.answers = [
+        answer(200, headers=EVENTS, blocks=(begun, halts)),
+        answer(200, document("running", halted=None)),
+        answer(200, headers=EVENTS, blocks=(begun, ended)),
+    ]
+    job = job_of(client)
+    with pytest.raises(JobHalted, match="halted: 3 of 4 results are refused") as raised:
+        await job.wait(10)
+    assert raised.value.job is job
+    assert job.state is JobState.HALTED
+    assert (await job.wait(10)).state is JobState.COMPLETED
+
+
+async def test_a_wait_that_asks_ends_where_the_job_halts(client: AsyncClient, scripted, answer) -> None:
+    halted = answer(200, document("halted", halted=HALT))
+    scripted.answers = [answer(404, {"type": "/problems/not_found"}), halted]
+    with pytest.raises(JobHalted):
+        await job_of(client).wait(10)
 
 
 async def test_deltas_are_laid_over_the_document(client: AsyncClient, scripted, answer) -> None:
