@@ -1,8 +1,8 @@
 """Asks for confirmation before an act that cannot be undone.
 
 On a terminal the question is shown, and only y or yes confirms. Otherwise the answer is the first line of standard
-input. If standard input is closed or empty, as in a script, the act is confirmed. If a pipe sends nothing within
-`SILENCE_S`, the act is not confirmed.
+input. Where there is none, as in a script, nothing is done: the script has to say `--yes`. If a pipe sends
+nothing within `SILENCE_S`, nothing is done either.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ def agreed(question: str) -> bool:
     """Returns whether the act is confirmed.
 
     Raises:
-        UnansweredError: the answer is neither yes nor no, or an open pipe has sent none.
+        UnansweredError: the answer is neither yes nor no, or there is none.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         return _asked(question)
     line = _given()
     if line is None:
-        return True
+        raise UnansweredError("nothing was done: this asks first, and there is no terminal to ask on")
     answer = line.strip().lower()
     if answer not in _YES | _NO:
         raise UnansweredError("nothing was done: the first line of standard input is neither y nor n")

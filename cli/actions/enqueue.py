@@ -89,9 +89,14 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
             await session.check_account(opened.ledger, settings, wanted.account)
             request = enqueue.request_of(wanted, await opened.ledger.now_ms())
             submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
-            _tell(submitted, wait=wait, as_json=as_json)
-            await _hint(opened, submitted, wait=wait)
-            return await _wait(opened, submitted, as_json=as_json) if wait else 0
+            return await report(opened, submitted, wait=wait, as_json=as_json)
+
+
+async def report(opened: Opened, submitted: Submitted, *, wait: bool, as_json: bool) -> int:
+    """Reports a job that was handed in, and waits for its end if asked to; returns the exit status."""
+    _tell(submitted, wait=wait, as_json=as_json)
+    await _hint(opened, submitted, wait=wait)
+    return await _wait(opened, submitted, as_json=as_json) if wait else 0
 
 
 def _tell(submitted: Submitted, *, wait: bool, as_json: bool) -> None:

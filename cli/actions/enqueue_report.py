@@ -35,9 +35,14 @@ async def submit(ledger: Ledger, wanted: JobRequest, feed: Feed, settings: Setti
     submitted = await enqueue.seal(
         ledger, submission, wanted, feed, idempotency_keep_s=settings.idempotency_keep, per_call=per_call
     )
+    tell_untold(submitted)
+    return submitted
+
+
+def tell_untold(submitted: Submitted) -> None:
+    """Reports that workers could not be woken for a job, if so."""
     if submitted.untold:
         say(f"job {submitted.job} is handed in; workers could not be woken and will find it later: {submitted.untold}")
-    return submitted
 
 
 def tell_submitted(submitted: Submitted) -> None:

@@ -60,9 +60,17 @@ def _when(value: str | None) -> str | None:
 
 def enqueue(
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="FILE...|-", help="The files. All together become one job; - is standard input."),
-    ],
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Instead of files: ask the platform for the consignments that match. Give it once for each filter, "
+            "such as State=Allocated; all must match.",
+        ),
+    ] = None,
     column: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +120,7 @@ def enqueue(
         typer.Option(callback=_key, help="Enqueueing the same content again under this key returns the first job."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -128,6 +137,11 @@ def enqueue(
 
     Example: cancellist enqueue orders.json --column consignments.reference --dry-run
 
+    With --where the command shows the number of consignments that match and a sample, and asks before it enqueues
+    exactly those.
+
+    Example: cancellist enqueue --where State=Allocated --where ShippingLocationReference=EDC5 --reason "depot closed"
+
     Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
     or aborted.
     """
@@ -135,7 +149,21 @@ def enqueue(
     from cancellist.jobs.ledger.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
+    by_file = {"--column": column, "--delimiter": delimiter, "--no-header": no_header, "--skip-lines": skip_lines,
+               "--max-invalid": max_invalid, "FILE": files}  # fmt: skip
     wanted = Wanted(account, reason, requested_by, priority, deadline, start_at, idempotency_key)
+    if where:
+        if clash := next((name for name, value in by_file.items() if value), None):
+            raise typer.BadParameter(
+                f"it cannot be given together with {clash}: filters replace files", param_hint="--where"
+            )
+        from cancellist.cli.actions.enqueue_where import enqueue_where
+
+        raise typer.Exit(enqueue_where(where, wanted, sure=yes, rehearse=dry_run, wait=wait, as_json=as_json))
+    if not files:
+        raise typer.BadParameter("there is none: give files, - for standard input, or --where", param_hint="FILE")
+    if yes:
+        raise typer.BadParameter("files are enqueued without a question: leave it out", param_hint="--yes")
     raise typer.Exit(
         enqueue_files(
             Files(tuple(files), Hints(column, delimiter, not no_header, skip_lines), max_invalid),

@@ -25,7 +25,7 @@ _ADMITS = frozenset({"submit", "intake"})
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim", "flow", "upload",
+    "resume", "abort", "trim", "flow", "upload", "permit",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.option_names import COMMAND_LINE, PARAMETERS
 from tests.support import ROOT
 
-NOT_OVER_HTTP = {"output", "settings"}
-"""What only commands meet: they write files, and read the settings."""
+NOT_OVER_HTTP = {"output", "settings", "search", "not_permitted"}
+"""What only commands meet: they write files, read the settings, and ask the platform."""
 
 
 def classes(of: type[CancellistError]) -> list[type[CancellistError]]:
