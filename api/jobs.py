@@ -1,13 +1,14 @@
 """Jobs: handing one in, how it stands, and stopping it or letting it go on."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from cancellist.api import cursors, submitting, waiting
-from cancellist.api.auth import Operator, Reader, Submitter
+from cancellist.api.auth import Caller, Operator, Reader, Submitter
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
@@ -28,7 +29,7 @@ _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full", "error",
+    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
@@ -67,6 +68,19 @@ async def hand_in(
     of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
     """
     key = checked_key(idempotency_key)
+    with context.memory.share() as take:
+        handed_in = await _hand_in(request, context, caller, options, key, take)
+    return await _answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+
+
+async def _hand_in(
+    request: Request,
+    context: Context,
+    caller: Caller,
+    options: BodyOptions,
+    key: str | None,
+    take: Callable[[int], None],
+) -> submitting.HandedIn:
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
     declared_as = declared_of(request)
     body.check_length(request.headers.get("content-length"))
@@ -75,15 +89,12 @@ async def hand_in(
     if declared_as is Declared.JSON and await _is_object(body):
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
-        order = parse_order(await body.whole(context.options.limits.max_json))
+        order = parse_order(await body.whole(context.options.limits.max_json, take))
         source, said = submitting.Listed(order.document()), order
     wanted = said.wanted(caller.name, key)
     await _check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)
-    handed_in = await submitting.submit(
-        context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
-    )
-    return await _answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+    return await submitting.submit(context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as)
 
 
 async def _is_object(body: Body) -> bool:

@@ -80,6 +80,9 @@ class ServeSettings(BaseModel):
     )
     serve_max_rows: int = Field(5_000_000, ge=1, le=1_000_000_000, description="entries of one body")
     serve_max_wait: Span = Field(60.0, le=3600, description="seconds that a request may wait for its job's end")
+    serve_body_wait: Span = Field(
+        60.0, le=3600, description="seconds within which 256 bytes of a body, or its end, must come"
+    )
     serve_max_connections: int = Field(512, ge=1, le=100_000, description="requests that are answered at once")
     serve_rate: float = Field(
         100.0, gt=0, le=1_000_000, description="requests a second of one caller; twice as many at once"
