@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -19,12 +20,12 @@ KEY_HEADER: Final = "ocp-apim-subscription-key"
 """The header in which a client of the platform sends its key; read on the routes of the facade alone."""
 
 
-_WITH_KEY: Final = "/consignments/"
+_WITH_KEY: Final = re.compile("(?:/accounts/[^/]+)?/consignments/", re.IGNORECASE)
 
 
 def takes_key(path: str) -> bool:
     """Whether a path is of the facade: its callers speak as to the platform."""
-    return path.lower().startswith(_WITH_KEY)
+    return _WITH_KEY.match(path) is not None
 
 
 @dataclass(frozen=True, slots=True)

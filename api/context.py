@@ -8,12 +8,14 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from cancellist.api.options import ApiOptions
+from cancellist.api.request_body import Memory
 from cancellist.api.sampler import Sampler
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
 
 _REVIVE_EVERY_S: Final = 0.5
+_WHOLE_BODIES: Final = 4
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Context:
         stopping: set as soon as it is: who waits or streams ends then.
         away: set where the ledger's server did not answer.
         sampler: what has changed of jobs, for all who listen.
+        memory: what JSON objects that are read at once may take together.
     """
 
     opened: Opened
@@ -31,9 +34,11 @@ class Context:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     away: asyncio.Event = field(default_factory=asyncio.Event)
     sampler: Sampler = field(init=False)
+    memory: Memory = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.ledger, self.stopping)
+        self.memory = Memory(_WHOLE_BODIES * self.options.limits.max_json)
 
     async def keep_reviving(self) -> None:
         """Brings our own server back whenever it is away, until this is cancelled; another's comes back by itself."""

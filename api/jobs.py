@@ -1,6 +1,7 @@
 """Jobs: handing one in, how it stands, and stopping it or letting it go on."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -29,7 +30,7 @@ _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full", "error",
+    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
@@ -68,6 +69,19 @@ async def hand_in(
     of any length, with the options as parameters; plain or gzip. Nothing is handed in before it has ended well.
     """
     key = checked_key(idempotency_key)
+    with context.memory.share() as take:
+        handed_in = await _hand_in(request, context, caller, options, key, take)
+    return await answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+
+
+async def _hand_in(
+    request: Request,
+    context: Context,
+    caller: Caller,
+    options: BodyOptions,
+    key: str | None,
+    take: Callable[[int], None],
+) -> submitting.HandedIn:
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
     declared_as = declared_of(request)
     body.check_length(request.headers.get("content-length"))
@@ -76,15 +90,12 @@ async def hand_in(
     if declared_as is Declared.JSON and await _is_object(body):
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
-        order = parse_order(await body.whole(context.options.limits.max_json))
+        order = parse_order(await body.whole(context.options.limits.max_json, take))
         source, said = submitting.Listed(order.document()), order
     wanted = said.wanted(caller.name, key)
     await check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)
-    handed_in = await submitting.submit(
-        context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as
-    )
-    return await answer(context, handed_in, waiting.asked_s(prefer, context.options.limits.max_wait_s))
+    return await submitting.submit(context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as)
 
 
 async def _is_object(body: Body) -> bool:

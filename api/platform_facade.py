@@ -2,6 +2,8 @@
 
 What a request asks for becomes a job. Its answer waits until the job has ended, and then has the platform's form. Each
 answer to a request that was handed in has the address of its job in `Location`.
+
+A base URL that ends in `/accounts/NAME` names the account of its jobs; else they are of the account `default`.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from typing import Annotated, Any, Final
 
 import orjson
 import structlog
-from fastapi import APIRouter, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive
@@ -30,15 +32,15 @@ from cancellist.api.problems import ClientGoneError, request_id_of
 from cancellist.api.request_body import Body, is_packed
 from cancellist.api.results import quality
 from cancellist.api.schemas import CancelledItem, PlatformError
-from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.errors import CancellistError, InputError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import results
+from cancellist.jobs.ledger import accounts, results
 from cancellist.jobs.ledger.enqueue import Submitted, Wanted
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
 
 log = structlog.get_logger()
 
-router = APIRouter(prefix="/consignments", tags=["the platform's calls"])
+router = APIRouter(tags=["the platform's calls"])
 
 _JSON: Final = "application/json"
 _LISTS: Final = frozenset({_JSON})
@@ -85,6 +87,17 @@ _ARRAY: Final = {
 }  # fmt: skip
 _BODY: Final = {"requestBody": {"required": True, "content": {_JSON: {"schema": _ARRAY}}}}
 
+_LIST_PATH: Final = "/consignments/cancellist"
+_ONE_PATH: Final = "/consignments/{reference}/cancel"
+_ACCOUNT_PATH: Final = "/accounts/{account}"
+
+
+async def _declare_account(account: Annotated[str, Path(description="the account of the job")]) -> None:
+    """Has the description name the account in the path; `Asking.account` reads it."""
+
+
+_IN_ACCOUNT: Final = [Depends(_declare_account)]
+
 _Key = Annotated[str | None, Header(description="the same key with the same content is one job")]
 _Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
 
@@ -99,10 +112,15 @@ class Asking:
     key: str | None
     prefer: str | None
 
+    @property
+    def account(self) -> str:
+        """The account that its path names."""
+        return str(self.request.path_params.get("account", DEFAULT_ACCOUNT))
+
     def wanted(self) -> Wanted:
         """The job that it becomes."""
         return Wanted(
-            account=DEFAULT_ACCOUNT,
+            account=self.account,
             reason=None,
             requested_by=self.caller.name,
             submitted_by=self.caller.name,
@@ -113,11 +131,27 @@ class Asking:
         )
 
 
-@router.put("/cancellist", response_model=None, openapi_extra=_BODY, responses={
+_LIST_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": list[CancelledItem], "description": "one item a reference, in order", "headers": _HEADERS},
     **_GOES_ON,
     **_LIST,
-})  # fmt: skip
+}
+_ONE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "it is cancelled; there is no body", "headers": _HEADERS},
+    **_GOES_ON,
+    **_ONE,
+}
+_NO_ACCOUNT: Final = platform_errors.declared({404: "there is no such account"}, {}, of_results=())
+
+
+@router.put(_LIST_PATH, response_model=None, openapi_extra=_BODY, responses=_LIST_ANSWERS)
+@router.put(
+    _ACCOUNT_PATH + _LIST_PATH,
+    response_model=None,
+    openapi_extra=_BODY,
+    responses={**_LIST_ANSWERS, **_NO_ACCOUNT},
+    dependencies=_IN_ACCOUNT,
+)
 async def cancel_list(
     request: Request, context: InContext, caller: Submitter, idempotency_key: _Key = None, prefer: _Prefer = None
 ) -> Any:
@@ -127,6 +161,7 @@ async def cancel_list(
     `Cancellist-Outcomes` tells refusals from what is not known, or not done.
     """
     asking = Asking(request, context, caller, idempotency_key, prefer)
+    await _check_account(asking)
     _check_accept(request)
     _check_type(request, _LISTS)
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
@@ -142,17 +177,21 @@ async def cancel_list(
         return ListAnswer(asked, found)
 
 
-@router.put("/{reference}/cancel", response_model=None, response_class=Response, responses={
-    200: {"description": "it is cancelled; there is no body", "headers": _HEADERS},
-    **_GOES_ON,
-    **_ONE,
-})  # fmt: skip
+@router.put(_ONE_PATH, response_model=None, response_class=Response, responses=_ONE_ANSWERS)
+@router.put(
+    _ACCOUNT_PATH + _ONE_PATH,
+    response_model=None,
+    response_class=Response,
+    responses=_ONE_ANSWERS,
+    dependencies=_IN_ACCOUNT,
+)
 async def cancel(
     reference: str, request: Request, context: InContext, caller: Submitter, idempotency_key: _Key = None,
     prefer: _Prefer = None,
 ) -> Any:  # fmt: skip
     """Cancels one consignment, as the platform's Cancel Consignment; the answer waits until it has a result."""
     asking = Asking(request, context, caller, idempotency_key, prefer)
+    await _check_account(asking)
     _check_accept(request)
     _check_type(request, _BODILESS)
     body = Body(request.receive, packed=False, limits=context.options.limits)
@@ -171,6 +210,20 @@ async def cancel(
 
 async def _alone(reference: str) -> AsyncGenerator[list[str], None]:
     yield [reference]
+
+
+async def _check_account(asking: Asking) -> None:
+    """Refuses an account that the path names, and that there is not.
+
+    Raises:
+        RefusedError: there is none of that name.
+    """
+    if asking.account == DEFAULT_ACCOUNT:
+        return
+    try:
+        await accounts.check(asking.context.ledger, asking.account, asking.context.options.accounts)
+    except InputError as error:
+        raise RefusedError(404, "account_not_found", error.message, detail=error.message) from None
 
 
 def _check_accept(request: Request) -> None:
@@ -196,7 +249,7 @@ async def _become(
     Returns the headers of the answer once `asked` has all results; else the answer, that it goes on.
     """
     options = asking.context.options
-    entries = ListEntries(values, asked, options.of(DEFAULT_ACCOUNT).pattern, options.limits.max_rows)
+    entries = ListEntries(values, asked, options.of(asking.account).pattern, options.limits.max_rows)
     try:
         submitted = await submitting.hand_in(asking.context, asking.wanted(), entries, body)
     except NothingValidError:

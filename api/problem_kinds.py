@@ -88,7 +88,8 @@ _ALL: Final = (
         "request_timeout",
         408,
         "the body did not go on",
-        "No byte of the body came for a minute. Nothing was handed in, and the idempotency key is free. Send it again.",
+        "The body stopped, or fewer than 256 bytes of it came within CANCELLIST_SERVE_BODY_WAIT. Nothing was handed "
+        "in, and the idempotency key is free. Send it again.",
         "send it again",
     ),
     Kind(
@@ -207,6 +208,15 @@ _ALL: Final = (
         "too many requests at once",
         "As many requests as CANCELLIST_SERVE_MAX_CONNECTIONS are being answered. Nothing was done. Send it again "
         "after `Retry-After` seconds.",
+        retry=True,
+    ),
+    Kind(
+        "too_many_bodies",
+        503,
+        "too many JSON objects at once",
+        "The JSON objects that are being read take four times CANCELLIST_SERVE_MAX_JSON together. Nothing was handed "
+        "in. Send it again after `Retry-After` seconds, or send NDJSON, which is not held in memory.",
+        "send it again later, or as application/x-ndjson",
         retry=True,
     ),
     Kind(

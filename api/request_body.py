@@ -1,7 +1,9 @@
 """The body of a request: read as it comes, unpacked, counted, and never held whole but where it is one JSON object."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from enum import Enum
 from typing import Final
@@ -18,6 +20,8 @@ from cancellist.jobs.parsing.documents.unpacking import MAGIC, Unpacker
 _MARK: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
 _LONGEST_START: Final = 64 * 1024
+_LEAST: Final = 256
+"""Bytes of a body that must come within `Limits.silence_s`: a client that trickles would keep its place for days."""
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 
 
@@ -64,6 +68,38 @@ def is_packed(request: Request) -> bool:
         return True
     detail = f"the body is said to be packed as {', '.join(named)}"
     raise ProblemError("unsupported_media_type", detail, headers={"Accept-Encoding": "gzip"})
+
+
+class Memory:
+    """Bounds the bytes of all bodies together that are held whole.
+
+    Args:
+        most: how many bytes there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used = 0
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that takes bytes, and gives them back at the end of the block.
+
+        The function raises ProblemError where there is no room.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if self._used + size > self._most:
+                raise ProblemError("too_many_bodies", f"JSON objects of {self._most:,} bytes are being read")
+            self._used += size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._used -= taken
 
 
 class Body:
@@ -130,8 +166,8 @@ class Body:
             async for block in rest:
                 yield block
 
-    async def whole(self, most: int) -> bytes:
-        """All of it, where it has at most so many bytes.
+    async def whole(self, most: int, take: Callable[[int], None] = lambda _: None) -> bytes:
+        """All of it, where it has at most so many bytes; `take` is told of each block before it is held.
 
         Raises:
             ProblemError: it has more; and as `blocks`.
@@ -148,6 +184,7 @@ class Body:
                         f"a JSON object may have {most:,} bytes",
                         hint="send more as application/x-ndjson, text/csv or text/plain, of any length",
                     )
+                take(len(block))
                 parts.append(block)
         return b"".join(parts)
 
@@ -164,15 +201,19 @@ class Body:
             yield block
 
     async def _received(self) -> AsyncGenerator[bytes, None]:
-        size = 0
+        """Its bytes as they come. Only the time counts in which the client is waited for."""
+        size, waited_s, came, most_s = 0, 0.0, 0, self._limits.silence_s
         while True:
+            began_at = time.monotonic()
             try:
-                async with asyncio.timeout(self._limits.silence_s):
+                async with asyncio.timeout(most_s - waited_s):
                     message = await self._receive()
             except TimeoutError:
-                raise ProblemError(
-                    "request_timeout", f"no byte of the body came for {self._limits.silence_s:g} s"
-                ) from None
+                told = f"fewer than {_LEAST} bytes of the body came within {most_s:g} s"
+                raise ProblemError("request_timeout", told) from None
+            waited_s, came = waited_s + time.monotonic() - began_at, came + len(message.get("body", b""))
+            if came >= _LEAST:
+                waited_s, came = 0.0, 0
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             if block := message.get("body", b""):

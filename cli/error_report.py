@@ -35,6 +35,8 @@ _HINTS: Final = {
     "server_refused": "`cancellist doctor` checks the server",
     "server_unfit": "`cancellist doctor` checks the server",
     "server_full": "wait until jobs have ended, or give the server more memory",
+    "not_permitted": "`cancellist accounts` shows how it stands",
+    "search": "try again; if it stays, hand in a file of references",
     "declined": "with --yes the command does not ask",
 }
 """Hint by error code, for errors without a hint of their own."""

@@ -101,6 +101,9 @@ class ServeSettings(BaseModel):
         description="seconds that a request may wait for its job's end; keep it below the timeout of proxies in "
         "between",
     )
+    serve_body_wait: Span = Field(
+        60.0, le=3600, description="seconds within which 256 bytes of a body, or its end, must come"
+    )
     serve_max_connections: int = Field(
         512,
         ge=1,

@@ -13,6 +13,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobStateError               job_state: the job's state does not allow it
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
+├── NotPermittedError           not_permitted: the account may make no call now
+├── SearchError                 search: the platform's answer to a search cannot be relied upon
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -166,6 +168,18 @@ class ResultsGoneError(CancellistError):
     """The results were trimmed."""
 
     code = "results_gone"
+
+
+class NotPermittedError(CancellistError):
+    """The account may make no call now."""
+
+    code = "not_permitted"
+
+
+class SearchError(CancellistError):
+    """The platform's answer to a search cannot be relied upon, so nothing is taken from it."""
+
+    code = "search"
 
 
 class LedgerError(CancellistError):

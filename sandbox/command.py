@@ -100,6 +100,10 @@ def sandbox(
         bool,
         typer.Option("--strict", help="Refuse calls without the right Content-Type and electio-api-version headers."),
     ] = False,
+    ignored_filters: Annotated[
+        list[str] | None,
+        typer.Option("--ignore-filter", metavar="NAME", help="Ignore this filter in searches. Can be repeated."),
+    ] = None,
     deallocate_first: Annotated[
         bool,
         typer.Option("--deallocate-first", help="Refuse to cancel allocated consignments until they are deallocated."),
@@ -146,6 +150,7 @@ def sandbox(
         "refusal_words": refusal_words,
         "manifested_cancellable": manifested_cancellable,
         "ready_to_ship_refused": ready_to_ship_refused,
+        "ignored_filters": ignored_filters or [],
         "strict": strict,
         "deallocate_first": deallocate_first,
         "slow_ms": slow_ms,

@@ -25,12 +25,13 @@ class _Range(NamedTuple):
 
 
 def parse_filters(query: Mapping[str, str]) -> list[Predicate]:
-    """Reads the query of a search, names in any case of letters.
+    """Reads the query of a search, names in any case of letters. Unknown filters are ignored, as the vendor does.
 
     Raises:
-        ValueError: names the filter that is unknown or whose value cannot be read.
+        ValueError: names the filter whose value cannot be read.
     """
-    return [_predicate(name, value) for name, value in query.items()]
+    found = (_predicate(name, value) for name, value in query.items())
+    return [predicate for predicate in found if predicate is not None]
 
 
 def matching(world: World, predicates: Sequence[Predicate]) -> Iterator[Sequence[int]]:
@@ -43,7 +44,7 @@ def matching(world: World, predicates: Sequence[Predicate]) -> Iterator[Sequence
         yield indexes
 
 
-def _predicate(name: str, value: str) -> Predicate:
+def _predicate(name: str, value: str) -> Predicate | None:
     key = name.lower()
     if key == "reference":
         return _is_reference(value)
@@ -54,7 +55,7 @@ def _predicate(name: str, value: str) -> Predicate:
     stem, end = (key[:-4], "from") if key.endswith("from") else (key[:-2], key[-2:])
     if stem in _RANGES and end in {"from", "to"}:
         return _bounded(name, _RANGES[stem], value, lower=end == "from")
-    raise ValueError(f"{name} is not a filter")
+    return None
 
 
 def _is_reference(value: str) -> Predicate:

@@ -64,6 +64,7 @@ class Settings(BaseModel):
         False, description="Cancels in Manifested, Dispatched, Collected, InTransit and most later states too."
     )
     ready_to_ship_refused: bool = Field(False, description="What is ready to ship must be set back before.")
+    ignored_filters: list[str] = Field(default_factory=list, description="Filters that searches ignore, by name.")
     strict: bool = Field(False, description="Wants the documented Content-Type and electio-api-version.")
     slow_ms: float = Field(1_000, ge=0, le=_HOUR_MS, description="What the fault `slow` adds to a call.")
     late_ms: float = Field(2_000, ge=0, le=_HOUR_MS, description="How late the faults `...-late` act.")

@@ -91,6 +91,11 @@ class Simulation:
             self._faults_began_at = ask.at
         return ask.at >= self._faults_began_at + self.settings.faults_for_s
 
+    def honoured(self, query: Mapping[str, str]) -> dict[str, str]:
+        """Returns a search's query without the filters that the settings tell to ignore."""
+        ignored = {name.lower() for name in self.settings.ignored_filters}
+        return {name: value for name, value in query.items() if name.lower() not in ignored}
+
     def refuse_key(self, key: str | None) -> Answer | None:
         """Returns the refusal of a call without the right subscription key; None where it may pass."""
         wanted = self.settings.api_key

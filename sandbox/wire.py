@@ -91,7 +91,7 @@ class Wire:
             call=call.number,
             endpoint=where.endpoint,
             references=[self._simulation.world.resolve(text) for text in texts],
-            query=request.query,
+            query=self._simulation.honoured(request.query),
             body=body,
             base_url=f"{request.scheme}://{request.host}",
             at=call.started_at,

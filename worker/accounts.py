@@ -41,10 +41,10 @@ class Account:
     safeguards: Safeguards
 
 
-async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
-    """Opens an account; `stack` closes its connections."""
+def terms_of(settings: Settings, name: str) -> Terms:
+    """The limits of an account."""
     own, lease_s = settings.of(name), settings.lease_seconds
-    terms = Terms(
+    return Terms(
         limit=own.max_concurrent_calls,
         initial=settings.limit_initial,
         interval_us=own.interval_us * own.requests_per_call,
@@ -54,15 +54,31 @@ async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExi
         lease_ms=round(lease_s * 1000),
         search=list_search(settings),
     )
-    policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
+
+
+def client_of(settings: Settings, name: str) -> PlatformClient:
+    """The platform's client for an account; it is not open yet.
+
+    Raises:
+        SettingsError: the account's key file holds no key.
+    """
+    own = settings.of(name)
     read_key = partial(settings.key, name)
-    client = PlatformClient(
+    return PlatformClient(
         own.api_url,
         read_key(),
         timeout_s=own.call_timeout,
         read_key=read_key if own.api_key_file else None,
         version=own.api_version,
     )
+
+
+async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
+    """Opens an account; `stack` closes its connections."""
+    own, lease_s = settings.of(name), settings.lease_seconds
+    terms = terms_of(settings, name)
+    policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
+    client = client_of(settings, name)
     await stack.enter_async_context(client)
     known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
     attempt = Attempt(client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first)

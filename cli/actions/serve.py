@@ -149,6 +149,7 @@ def options_of(settings: Settings) -> ApiOptions:
             max_wait_s=settings.serve_max_wait,
             max_requests=settings.serve_max_connections,
             rate=settings.serve_rate,
+            silence_s=settings.serve_body_wait,
         ),
         proxies=Proxies(
             prefix=settings.serve_prefix or "",

@@ -53,9 +53,17 @@ def _limit(value: str | None) -> str | None:
 
 def enqueue(
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="FILE...|-", help="The files. All together become one job; - is standard input."),
-    ],
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Instead of files: ask the platform for the consignments that match. Give it once for each filter, "
+            "such as State=Allocated; all must match.",
+        ),
+    ] = None,
     column: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +137,7 @@ def enqueue(
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -145,6 +154,11 @@ def enqueue(
 
     Example: cancellist enqueue orders.json --column consignments.reference --dry-run
 
+    With --where the command shows the number of consignments that match and a sample, and asks before it enqueues
+    exactly those.
+
+    Example: cancellist enqueue --where State=Allocated --where ShippingLocationReference=EDC5 --reason "depot closed"
+
     Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
     or aborted; 5 if the job halted, since too many were refused or are unconfirmed.
     """
@@ -152,6 +166,8 @@ def enqueue(
     from cancellist.jobs.ledger.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
+    by_file = {"--column": column, "--delimiter": delimiter, "--no-header": no_header, "--skip-lines": skip_lines,
+               "--max-invalid": max_invalid, "FILE": files}  # fmt: skip
     wanted = Wanted(
         account,
         reason,
@@ -164,6 +180,18 @@ def enqueue(
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
     )
+    if where:
+        if clash := next((name for name, value in by_file.items() if value), None):
+            raise typer.BadParameter(
+                f"it cannot be given together with {clash}: filters replace files", param_hint="--where"
+            )
+        from cancellist.cli.actions.enqueue_where import enqueue_where
+
+        raise typer.Exit(enqueue_where(where, wanted, sure=yes, rehearse=dry_run, wait=wait, as_json=as_json))
+    if not files:
+        raise typer.BadParameter("there is none: give files, - for standard input, or --where", param_hint="FILE")
+    if yes:
+        raise typer.BadParameter("files are enqueued without a question: leave it out", param_hint="--yes")
     raise typer.Exit(
         enqueue_files(
             Files(tuple(files), Hints(column, delimiter, not no_header, skip_lines), max_invalid),

@@ -25,6 +25,14 @@ _LONGEST_STATE = 100
 _SERVER_ERRORS = 500
 _ROUNDING_S = 2.0
 """Times in headers are whole seconds."""
+KNOWN_STATES = (
+    "Unallocated", "Allocating", "AllocationFailed", "Allocated", "ReadyToShip", "Manifesting", "Manifested",
+    "ManifestFailed", "AtDropOffPoint", "Collected", "CollectionFailed", "InTransit", "InTransitWaiting", "Delayed",
+    "OutForDelivery", "DeliveryFailed", "DeliveryFailedCardLeft", "Delivered", "PartiallyDelivered", "DeliveredDamaged",
+    "AtCollectionPoint", "AtCustoms", "HeldByCarrier", "ReturnToSender", "ActionRequired", "ExchangeFailed",
+    "CarrierUnableToCollect", "Missing", "Lost", "Damaged", "Dispatched", "Cancelling", "Cancelled",
+)  # fmt: skip
+"""The states that the guide names, as it writes them."""
 _PASSING = frozenset({"cancelling", "allocating", "manifesting"})
 _OPEN = frozenset({"unallocated", "allocationfailed", "allocated", "readytoship", "manifestfailed"})
 _MANIFESTED = frozenset(

@@ -16,6 +16,10 @@ class Upload:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
+    def fileno(self) -> int:
+        """Its connection, for `select`."""
+        return self._connection.fileno()
+
     def send(self, piece: bytes) -> None:
         """Sends a piece of the body."""
         self._connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))

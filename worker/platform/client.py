@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
@@ -129,6 +129,20 @@ class PlatformClient:
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}/status", encoded=True)
         headers = {**_READING, **_ALONE} if alone else _READING
         return await self._send("GET", url, None, headers, Call(may_send, alone=alone))
+
+    async def record(self, reference: str) -> Answer | Failure:
+        """Reads the whole record of one consignment, on a connection that carries no other request."""
+        url = URL(f"{self._base}/consignments/{quote(reference, safe='')}", encoded=True)
+        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
+
+    async def references(self, filters: Sequence[tuple[str, str]]) -> Answer | Failure:
+        """Asks for the references that match all filters, given as names and values.
+
+        The answer names no filter, so it comes on a connection that carries no other request.
+        """
+        query = urlencode(filters, quote_via=quote)
+        url = URL(f"{self._base}/consignments/getConsignmentReferences?{query}", encoded=True)
+        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
 
     async def mended(self) -> bool:
         """Whether a new key has replaced one that the platform refused."""

@@ -26,7 +26,7 @@ _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
-    "resume", "abort", "trim", "flow", "upload", "update", "webhook_add", "webhook_remove", "webhook_enable",
+    "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
     "webhook_lease",
 )  # fmt: skip

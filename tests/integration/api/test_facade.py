@@ -9,13 +9,14 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from cancellist.jobs.access import Access
-from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api
+from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, serving
 from tests.support.stage import Platform, platform
 
 KEY = "ocp-apim-subscription-key"
@@ -127,6 +128,9 @@ def references(api: Api, call: Call) -> list[str]:
     return [one.lower() for one in found] if call.case == "lower" else found
 
 
+FOR_DEFAULT = "/accounts/default"
+
+
 def send(url: str, call: Call, named: list[str], **more: str) -> httpx.Response:
     headers = {"accept": "application/json", "electio-api-version": "1.1", **call.headers, **more}
     body = call.body
@@ -169,6 +173,39 @@ def test_each_call_is_answered_as_the_platform_does_but_for_what_is_on_purpose(
     if isinstance(told(ours), dict) and "CorrelationId" in told(ours):
         assert told(ours)["CorrelationId"] == ours.headers["x-request-id"]
         assert len(told(ours)["CorrelationId"]) == len(told(theirs)["CorrelationId"])
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_base_url_with_an_account_is_answered_as_the_one_without(api: Api, name: str) -> None:
+    call = CALLS[name]
+    plain, named = (send(api.url + base, call, references(api, call)) for base in ("", FOR_DEFAULT))
+    assert (named.status_code, shape(named)) == (plain.status_code, shape(plain))
+
+
+def shape(answer: httpx.Response) -> Any:
+    """An answer without the references and the id, which differ from call to call."""
+    whole = told(answer)
+    if isinstance(whole, list):
+        return [(list(row), row["IsSuccess"]) for row in whole]
+    return (list(whole), whole.get("Code"), whole.get("statusCode")) if whole else None
+
+
+def test_the_base_url_names_the_account_of_a_job(api: Api, tmp_path: Path) -> None:
+    own = {"accounts__second__api_url": api.desk.platform.url}
+    with serving(api.desk, log=tmp_path / "log", **own) as two:
+        base, asked = f"{two.url}/Accounts/second", api.desk.fresh(2)
+        now = {"prefer": "wait=0"}
+        answers = [
+            send(base, Call(), asked, **now),
+            send(base, Call(path=ONE), asked, **now),
+        ]
+        for answer in answers:
+            assert (answer.status_code, told(answer)["Code"]) == (202, "cancellation_goes_on"), answer.text
+            job = two.client().get(answer.headers["location"]).json()
+            assert (job["account"], job["requested_by"]) == ("second", "every")
+        none = send(f"{two.url}/accounts/third", Call(), asked)
+        assert (none.status_code, told(none)["Code"]) == (404, "account_not_found")
+        assert send(f"{two.url}/accounts/third", Call(key=None), asked).status_code == 401
 
 
 @pytest.mark.parametrize("name", [name for name, call in CALLS.items() if "open" in call.states])

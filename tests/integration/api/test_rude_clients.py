@@ -1,0 +1,163 @@
+"""Clients that trickle, stall, break HTTP or send too much: none of them slows others, and each is told so."""
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import redis
+
+from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
+from tests.support.slow_upload import Upload, upload
+
+MIB = 1024 * 1024
+AUTH = f"Authorization: Bearer {EVERY}\r\n".encode()
+TEXT = {"Content-Type": "text/plain"}
+
+
+@pytest.fixture(scope="module")
+def strict(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A process that waits for little, and holds little."""
+    limits = {"serve_body_wait": "1", "serve_max_json": str(MIB // 4)}
+    with serving(api.desk, log=tmp_path_factory.mktemp("strict") / "log", **limits) as running:
+        yield running
+
+
+def raw(api: Api, *pieces: bytes) -> bytes:
+    """All that is answered to these bytes, until the server closes or says no more."""
+    parts = urlsplit(api.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=WITHIN_S) as connection:
+        answer = b""
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+            while block := connection.recv(65536):
+                answer += block
+        except ConnectionError:
+            pass
+        return answer
+
+
+def test_a_body_that_trickles_is_given_up_and_slows_nobody(strict: Api) -> None:
+    client, slowest = strict.client(), 0.0
+    before = {job.id for job in strict.desk.jobs()}
+    began = time.monotonic()
+    with upload(strict) as one:
+        while not select.select([one], [], [], 0.05)[0]:
+            one.send(b"E")
+            asked = time.monotonic()
+            assert client.get("/readyz").status_code == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            assert time.monotonic() - began < WITHIN_S
+        problem(one.answer(), "request_timeout")
+    assert time.monotonic() - began >= 1
+    assert slowest < 0.5
+    assert {job.id for job in strict.desk.jobs()} == before
+
+
+def test_a_long_upload_that_goes_on_is_not_given_up(strict: Api) -> None:
+    with upload(strict, query="?start_at=%2B9h") as one:
+        for number in range(6):  # 300 bytes each 0.3 s: longer in all than the limit
+            select.select([one], [], [], 0.3)
+            one.send("".join(f"EC-TRK-{number:03}-{n:03}\n" for n in range(20)).encode())
+        one.end()
+        assert one.answer().json()["total"] == 120
+
+
+def test_all_json_objects_together_are_bounded_and_their_room_is_given_back(strict: Api) -> None:
+    with ExitStack() as stack:
+        many: list[Upload] = []
+        for _ in range(5):
+            one = stack.enter_context(upload(strict, kind="application/json"))
+            one.send(b'{"references": [' + b" " * (MIB // 4 - 1000))
+            many.append(one)
+        refused = select.select(many, [], [], WITHIN_S)[0]
+        assert len(refused) == 1
+        problem(refused[0].answer(), "too_many_bodies")
+    client = strict.client()
+    body = b'{"references": ["EC-MEM-000-000"], "start_at": "+9h"' + b" " * (MIB // 4 - 1000) + b"}"
+    give_up_at = time.monotonic() + WITHIN_S
+    while (answer := client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})).is_error:
+        problem(answer, "too_many_bodies")  # the others are still being let go
+        assert time.monotonic() < give_up_at
+    assert answer.status_code == 202
+
+
+def test_what_nobody_foresees_is_a_problem_without_details(api: Api, client: httpx.Client) -> None:
+    key, field = "cancellist:account:default:state", "breaker_opened"
+    with redis.Redis.from_url(api.desk.url) as server:
+        server.hset(key, field, "nonsense")
+        try:
+            found = problem(client.get("/v1/accounts"), "internal")
+        finally:
+            server.hdel(key, field)
+    assert "nonsense" not in str(found)
+    give_up_at = time.monotonic() + WITHIN_S
+    while found["request_id"] not in api.log.read_text(encoding="utf-8"):
+        assert time.monotonic() < give_up_at
+    assert client.get("/v1/accounts").status_code == 200
+
+
+def test_head_is_answered_alike_on_every_route(api: Api, client: httpx.Client) -> None:
+    for path, operations in client.get("/openapi.json").json()["paths"].items():
+        if "get" in operations:
+            answer = client.request("HEAD", path.replace("{", "").replace("}", ""), headers={"Accept": "*/*"})
+            assert (answer.status_code, answer.content) == (405, b""), path
+            assert "GET" in answer.headers["allow"], path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("GET", "/nowhere", "not_found"), ("GET", "/v1/", "not_found"), ("DELETE", "/v1/jobs", "method_not_allowed"),
+     ("BREW", "/v1/jobs", "method_not_allowed"), ("POST", "/healthz", "method_not_allowed")],
+)  # fmt: skip
+def test_what_is_not_there_is_a_problem(client: httpx.Client, method: str, path: str, code: str) -> None:
+    problem(client.request(method, path), code)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"\x16\x03\x01\x02\x00\x01\x00\x01"],
+        [b"GET\r\n\r\n"],
+        [b"GET /healthz HTTP/1.1\r\nHost x\r\n\r\n"],
+        [b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 8000) for n in range(100))],
+        [b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" + AUTH
+         + b"Content-Type: text/plain\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nEC-00"],
+        [b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" + AUTH
+         + b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+    ],
+)  # fmt: skip
+def test_broken_http_is_refused_and_nothing_is_handed_in(api: Api, client: httpx.Client, pieces: list[bytes]) -> None:
+    before = {job.id for job in api.desk.jobs()}
+    answer = raw(api, *pieces)
+    assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    assert client.get("/readyz").status_code == 200
+    assert {job.id for job in api.desk.jobs()} == before
+
+
+def test_requests_in_one_piece_are_answered_in_their_order(api: Api) -> None:
+    close = b"Connection: close\r\n"
+    first, last = b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"GET /nowhere HTTP/1.1\r\nHost: x\r\n" + close
+    answer = raw(api, first + b"\r\n" + first + b"\r\n" + last + b"\r\n")
+    assert [answer.count(b"HTTP/1.1 200"), answer.count(b"HTTP/1.1 404")] == [2, 1]
+    assert answer.rindex(b"HTTP/1.1 200") < answer.index(b"HTTP/1.1 404")
+
+
+def test_trailers_end_a_body_and_a_short_body_hands_in_nothing(api: Api) -> None:
+    start = (
+        b"POST /v1/jobs?start_at=%2B9h HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\n" + AUTH
+    )
+    chunked = start + b"Transfer-Encoding: chunked\r\n\r\nf\r\nEC-TRL-000-000\n\r\n0\r\nX-Sum: 1\r\n\r\n"
+    assert raw(api, chunked).startswith(b"HTTP/1.1 202")
+    before = {job.id for job in api.desk.jobs()}
+    parts = urlsplit(api.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=WITHIN_S) as connection:
+        connection.sendall(start + b"Content-Length: 100\r\n\r\nEC-TRL-000-001\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert b"HTTP/1.1 202" not in connection.recv(1000)
+    assert {job.id for job in api.desk.jobs()} == before
