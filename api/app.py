@@ -5,13 +5,25 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, docs_page, events, health, jobs, middleware, platform_facade, problems, results
+from cancellist.api import (
+    accounts,
+    docs_page,
+    events,
+    health,
+    jobs,
+    middleware,
+    platform_facade,
+    problems,
+    references,
+    results,
+)
 from cancellist.api.context import Context
 
 ROUTERS: Final = (
     jobs.router,
     events.router,
     results.router,
+    references.router,
     accounts.router,
     platform_facade.router,
     health.router,

@@ -12,6 +12,7 @@ from cancellist.api.sampler import Sampler
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.ledger.reference_index import ReferenceIndex
 
 _REVIVE_EVERY_S: Final = 0.5
 
@@ -24,6 +25,7 @@ class Context:
         stopping: set as soon as it is: who waits or streams ends then.
         away: set where the ledger's server did not answer.
         sampler: what has changed of jobs, for all who listen.
+        references: which jobs named a reference.
     """
 
     opened: Opened
@@ -31,9 +33,11 @@ class Context:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     away: asyncio.Event = field(default_factory=asyncio.Event)
     sampler: Sampler = field(init=False)
+    references: ReferenceIndex = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.ledger, self.stopping)
+        self.references = ReferenceIndex(self.ledger, self.options.data_dir, jobs_keep_s=self.options.jobs_keep_s)
 
     async def keep_reviving(self) -> None:
         """Brings our own server back whenever it is away, until this is cancelled; another's comes back by itself."""

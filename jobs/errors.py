@@ -10,6 +10,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── UnknownJobError             unknown_job: no job has that id
 ├── JobStateError               job_state: the job's state does not allow it
 ├── ResultsGoneError            results_gone: the results were trimmed
+├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -123,6 +124,12 @@ class ResultsGoneError(CancellistError):
     """The results were trimmed."""
 
     code = "results_gone"
+
+
+class ReferenceIndexError(CancellistError):
+    """The file that remembers which jobs named a reference cannot be used."""
+
+    code = "reference_index"
 
 
 class LedgerError(CancellistError):

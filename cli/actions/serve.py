@@ -148,6 +148,9 @@ def options_of(settings: Settings) -> ApiOptions:
             max_requests=settings.serve_max_connections,
             rate=settings.serve_rate,
         ),
+        results_keep_s=settings.results_keep,
+        jobs_keep_s=settings.jobs_keep,
+        data_dir=settings.data_dir,
         proxies=Proxies(
             prefix=settings.serve_prefix or "",
             trusted=settings.trusted_proxies,
