@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from cancellist.api import (
     accounts,
+    consumers,
     docs_page,
     events,
     health,
@@ -25,6 +26,7 @@ ROUTERS: Final = (
     results.router,
     references.router,
     accounts.router,
+    consumers.router,
     platform_facade.router,
     health.router,
     docs_page.router,

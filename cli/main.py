@@ -16,8 +16,8 @@ from cancellist.cli.standard_streams import ReaderGoneError
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
     "results": "results", "find": "find", "explain": "explain", "pause": "control", "resume": "control",
-    "abort": "control", "accounts": "accounts", "serve": "serve", "token": "token", "doctor": "doctor",
-    "sandbox": "sandbox",
+    "abort": "control", "accounts": "accounts", "consumers": "consumers",
+    "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
 

@@ -15,8 +15,8 @@ from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.option_names import COMMAND_LINE, PARAMETERS
 from tests.support import ROOT
 
-NOT_OVER_HTTP = {"output", "settings"}
-"""What only commands meet: they write files, and read the settings."""
+NOT_OVER_HTTP = {"output", "reference_index", "settings"}
+"""What a client is not told: it is of the files and the settings of our machine."""
 
 
 def classes(of: type[CancellistError]) -> list[type[CancellistError]]:
