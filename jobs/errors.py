@@ -11,6 +11,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobStateError               job_state: the job's state does not allow it
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
+├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -130,6 +131,12 @@ class ReferenceIndexError(CancellistError):
     """The file that remembers which jobs named a reference cannot be used."""
 
     code = "reference_index"
+
+
+class ParquetMissingError(CancellistError):
+    """Parquet was asked for, and pyarrow is not installed."""
+
+    code = "parquet_missing"
 
 
 class LedgerError(CancellistError):

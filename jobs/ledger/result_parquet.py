@@ -7,18 +7,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
-from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.errors import ParquetMissingError
 from cancellist.jobs.model import Result
 
 MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 ROWS: Final = 50_000
 """Rows of a row group."""
-
-
-class ParquetMissingError(CancellistError):
-    """pyarrow is not installed."""
-
-    code = "parquet_missing"
 
 
 def is_there() -> bool:

@@ -15,7 +15,7 @@ from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.option_names import COMMAND_LINE, PARAMETERS
 from tests.support import ROOT
 
-NOT_OVER_HTTP = {"output", "reference_index", "settings"}
+NOT_OVER_HTTP = {"output", "parquet_missing", "reference_index", "settings"}
 """What a client is not told: it is of the files and the settings of our machine."""
 
 

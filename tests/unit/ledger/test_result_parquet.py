@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -10,8 +11,9 @@ import pytest
 
 from cancellist.api import results
 from cancellist.api.problems import ProblemError
+from cancellist.jobs.errors import ParquetMissingError
 from cancellist.jobs.ledger import result_parquet
-from cancellist.jobs.ledger.result_parquet import ParquetMissingError, ParquetPages
+from cancellist.jobs.ledger.result_parquet import ParquetPages
 from cancellist.jobs.model import Outcome, Result
 
 
@@ -38,32 +40,10 @@ def test_what_is_written_is_what_is_read(monkeypatch, count):
     table = file.read()
     assert table.schema.field("at").type == pa.timestamp("ms", tz="UTC")
     assert pa.types.is_dictionary(table.schema.field("outcome").type)
-    found = [
-        (
-            row["job"],
-            row["reference"],
-            row["outcome"],
-            row["status"],
-            row["attempts"],
-            row["message"],
-            row["state"],
-            row["at"],
-        )
-        for row in table.to_pylist()
-    ]
-    assert found == [
-        (
-            r.job,
-            r.reference,
-            r.outcome,
-            r.status,
-            r.attempts,
-            r.message,
-            r.state,
-            datetime.fromtimestamp(r.at_ms / 1000, UTC),
-        )
-        for r in written
-    ]
+    expected = [asdict(one) | {"at": datetime.fromtimestamp(one.at_ms / 1000, UTC)} for one in written]
+    for row in expected:
+        del row["at_ms"]
+    assert table.to_pylist() == expected
 
 
 def test_without_pyarrow_it_says_what_to_install_and_other_forms_are_given(monkeypatch):
