@@ -4,6 +4,7 @@ It keeps to the rules of the real one as far as a client sees them: the contract
 """
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,6 +135,17 @@ class FakeServer:
             rows = tuple(result for result in some if not outcomes or result.outcome in outcomes)
             return ResultsPage(rows, str(end) if more else None)
 
+    def mentions(self, reference: str) -> dict[str, Any]:
+        """The jobs that named a reference, newest first."""
+        named = reference.strip().upper()
+        if re.fullmatch(self._pattern, named) is None:
+            raise refused(f"it is none: references look like {self._pattern}", field="reference", code="validation")
+        with self._lock:
+            jobs = [job for job in reversed(self._jobs.values()) if named in job.found.valid]
+            for job in jobs:
+                self._settle(job)
+            return {"reference": named, "jobs": [_mention(job, named) for job in jobs], "next": None, "complete": True}
+
     def retry(self, job: str, outcomes: Sequence[str], idempotency_key: str) -> dict[str, Any]:
         """Hands in references as a new job; without outcomes those that had no success."""
         with self._lock:
@@ -246,6 +258,28 @@ class FakeServer:
             "idempotency_key": job.options.idempotency_key,
             "retry_of": job.retry_of,
         }
+
+
+def _mention(job: _Job, reference: str) -> dict[str, Any]:
+    result = next((one for one in job.results if one.reference == reference), None)
+    document = (
+        None
+        if result is None
+        else {
+            name: getattr(result, name)
+            for name in ("job", "reference", "outcome", "message", "status", "state", "attempts")
+        }
+        | {"at": result.at.isoformat()}
+    )
+    return {
+        "job": job.id,
+        "state": job.state.value,
+        "created_at": job.created_at.isoformat(),
+        "requested_by": job.options.requested_by,
+        "reason": job.options.reason,
+        "outcome": None if result is None else result.outcome,
+        "result": document,
+    }
 
 
 def _is_ahead(at: datetime | None) -> bool:
