@@ -176,7 +176,7 @@ class ConsumerGroup(_Document):
     oldest_pending_at: Time | None
     oldest_pending_seconds: int | None
     last_delivered: str = Field(description="the stream's entry that was delivered last")
-    holds_up_trimming: bool = Field(description="results are kept for it alone that would have been trimmed")
+    holds_up_trimming: bool = Field(description="results are kept for it that would have been trimmed")
     held_up_seconds: int
     consumers: list[Consumer]
 

@@ -34,7 +34,7 @@ class Group:
         oldest_pending_ms: when the oldest of those was written.
         last_delivered: the entry that was delivered last.
         unread_ms: when the first result was written that it has not acknowledged; None where it has all.
-        held_up_ms: for how long a result is kept for this group alone, which would have been trimmed; 0 where none is.
+        held_up_ms: for how long a result is kept for this group that would have been trimmed; 0 where none is.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Group:
 
     @property
     def holds_up(self) -> bool:
-        """Whether results are kept for it alone."""
+        """Whether results are kept for it."""
         return self.held_up_ms > 0
 
 

@@ -1,6 +1,6 @@
 """Looks through the jobs that have not ended for one reference that has no result yet."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -49,57 +49,57 @@ async def naming(ledger: Ledger, reference: str, before: str | None = None) -> N
 async def _look(ledger: Ledger, some: Sequence[JobRecord], sought: bytes, found: Naming, left: int) -> int:
     """Looks through some jobs; answers how many pieces may still be read."""
     for name in ("calls", "reads"):
-        for record in some:
-            left = await _in_list(ledger, record.id, name, sought, found, left)
+        left = await _in_lists(ledger, some, name, sought, found, left)
     for _ in range(2):
         for name in ("alone", "later"):
-            for record in some:
-                left = await _in_hash(ledger, record.id, name, sought, found, left)
+            left = await _in_hashes(ledger, some, name, sought, found, left)
         await _in_claims(ledger, some, sought, found)
         await _at_the_rear(ledger, some, sought, found)
     return left
 
 
-async def _in_list(ledger: Ledger, job: str, name: str, sought: bytes, found: Naming, left: int) -> int:
-    """Reads a list of pieces from its rear: claims take from the front, so none is passed over."""
-    at = -1
-    while job not in found.jobs:
+async def _in_lists(
+    ledger: Ledger, some: Sequence[JobRecord], name: str, sought: bytes, found: Naming, left: int
+) -> int:
+    """Reads lists of pieces from their rear: claims take from the front, so none is passed over."""
+    going, at = [record.id for record in some if record.id not in found.jobs], -1
+    while going:
         with translated():
-            pieces = await ledger.redis.lrange(f"{ledger.keys.job(job)}:{name}", at - _PAGE + 1, at)
-        left -= len(pieces)
-        if _holds(pieces, sought):
-            found.jobs.add(job)
-        if len(pieces) < _PAGE:
-            break
-        if left <= 0:
-            found.unsearched.append(job)
-            break
-        at -= _PAGE
+            pipe = ledger.redis.pipeline(transaction=False)
+            for job in going:
+                pipe.lrange(f"{ledger.keys.job(job)}:{name}", at - _PAGE + 1, at)
+            pages = await pipe.execute()
+        left -= sum(map(len, pages))
+        found.jobs |= {job for job, pieces in zip(going, pages, strict=True) if _holds(pieces, sought)}
+        longer = [job for job, pieces in zip(going, pages, strict=True) if len(pieces) == _PAGE]
+        going, at = _further(longer, found, left), at - _PAGE
     return left
 
 
-async def _in_hash(ledger: Ledger, job: str, name: str, sought: bytes, found: Naming, left: int) -> int:
-    if job in found.jobs:
-        return left
-    async for pieces in _hash_values(ledger, f"{ledger.keys.job(job)}:{name}"):
-        left -= len(pieces)
-        if _holds(pieces, sought):
-            found.jobs.add(job)
-            break
-        if left <= 0:
-            found.unsearched.append(job)
-            break
+async def _in_hashes(
+    ledger: Ledger, some: Sequence[JobRecord], name: str, sought: bytes, found: Naming, left: int
+) -> int:
+    cursors = {record.id: 0 for record in some if record.id not in found.jobs}
+    while cursors:
+        with translated():
+            pipe = ledger.redis.pipeline(transaction=False)
+            for job, cursor in cursors.items():
+                pipe.hscan(f"{ledger.keys.job(job)}:{name}", cursor, count=_PAGE)
+            pages = dict(zip(cursors, await pipe.execute(), strict=True))
+        left -= sum(len(values) for _, values in pages.values())
+        found.jobs |= {job for job, (_, values) in pages.items() if _holds(list(values.values()), sought)}
+        longer = [job for job, (cursor, _) in pages.items() if int(cursor)]
+        cursors = {job: int(pages[job][0]) for job in _further(longer, found, left)}
     return left
 
 
-async def _hash_values(ledger: Ledger, key: str) -> AsyncIterator[list[bytes]]:
-    cursor = 0
-    while True:
-        with translated():
-            cursor, values = await ledger.redis.hscan(key, cursor, count=_PAGE)
-        yield list(values.values())
-        if not int(cursor):
-            return
+def _further(jobs: Sequence[str], found: Naming, left: int) -> list[str]:
+    """Those of these jobs that are looked through further; what is too much now is noted."""
+    going = [job for job in jobs if job not in found.jobs]
+    if left > 0:
+        return going
+    found.unsearched += [job for job in going if job not in found.unsearched]
+    return []
 
 
 async def _in_claims(ledger: Ledger, some: Sequence[JobRecord], sought: bytes, found: Naming) -> None:

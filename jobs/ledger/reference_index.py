@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from redis.exceptions import ResponseError
 
@@ -22,7 +22,7 @@ from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import open_references, records, stream_place
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.reference_file import DamagedIndexError, ReferenceFile
-from cancellist.jobs.ledger.reference_lock import locked
+from cancellist.jobs.ledger.reference_lock import in_thread, locked
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.stream_place import Entry, Found, Gap, Place, Stream, moved
 from cancellist.jobs.model import JobRecord, Result
@@ -130,7 +130,8 @@ class ReferenceIndex:
         since_ms = await self._ledger.now_ms() - self._keep_ms
         told = [job for job in page if job in known or (job in results and results[job].at_ms >= since_ms)]
         mentions = [Mention(job, known.get(job), results.get(job)) for job in told]
-        return Answer(mentions, page[-1] if more else None, gap, going.unsearched)
+        unsearched = [job for job in going.unsearched if job not in ids]
+        return Answer(mentions, page[-1] if more else None, gap, unsearched)
 
     async def step(self) -> bool:
         """Copies one batch; returns whether more follows."""
@@ -147,7 +148,7 @@ class ReferenceIndex:
 
         async def answer(file: ReferenceFile) -> tuple[list[Result], Gap | None]:
             await self._to_the_end(file, progress)
-            return await _in_thread(file.rows, reference, before=before, limit=limit), file.place.gap
+            return await in_thread(file.rows, reference, before=before, limit=limit), file.place.gap
 
         return await self._in_turn(answer)
 
@@ -170,7 +171,7 @@ class ReferenceIndex:
     async def _batch(self, file: ReferenceFile) -> _Read | None:
         """Copies one batch; None at the stream's end."""
         read = await self._read(file.place)
-        await _in_thread(self._write, file, read)
+        await in_thread(self._write, file, read)
         return None if read.at_end else read
 
     def _write(self, file: ReferenceFile, read: _Read) -> None:
@@ -231,8 +232,8 @@ class ReferenceIndex:
             if self._file and self._file.replaced:
                 self._shut()
             if self._file is None:
-                self._file = await _in_thread(ReferenceFile, path, identity)
-            await _in_thread(self._file.refresh)
+                self._file = await in_thread(ReferenceFile, path, identity)
+            await in_thread(self._file.refresh)
             yield self._file
 
     async def _remake(self) -> None:
@@ -240,7 +241,7 @@ class ReferenceIndex:
         path = self._folder / _name(self._ledger.keys.namespace, self._identity)
         async with locked(path, self._on_wait):
             if self._file and not self._file.replaced:
-                await _in_thread(self._file.remove)
+                await in_thread(self._file.remove)
             self._shut()
 
     def _shut(self) -> None:
@@ -263,23 +264,6 @@ async def identity_of(ledger: Ledger) -> str:
         with translated():
             found = await ledger.redis.get(key)
     return found.decode(errors="backslashreplace") if found else ""
-
-
-async def _in_thread(work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Runs work on the file in a thread, and waits for its end even where this is cancelled.
-
-    Else the file would be closed, or another process be let in, while the thread still writes.
-    """
-    task = asyncio.create_task(asyncio.to_thread(work, *args, **options))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody waits for it any more
-        raise
 
 
 def _identity_key(ledger: Ledger) -> str:

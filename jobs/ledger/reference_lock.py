@@ -1,18 +1,19 @@
-"""A lock over processes: one at a time brings the index of references up to date."""
+"""Who may work on the index of references: one process at a time brings it up to date, and one thread in it."""
 
 import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from cancellist.jobs.errors import ReferenceIndexError
 
 _LOOK_EVERY_S: Final = 0.02
 _SAY_AFTER_S: Final = 1.0
 _PRIVATE: Final = 0o600
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -44,3 +45,20 @@ def _taken(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+async def in_thread(work: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Runs work on the file in a thread, and waits for its end even where this is cancelled.
+
+    Else the file would be closed, or another process be let in, while the thread still writes.
+    """
+    task = asyncio.create_task(asyncio.to_thread(work, *args, **options))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody waits for it any more
+        raise

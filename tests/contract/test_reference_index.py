@@ -1,6 +1,7 @@
 """The index of references: it says what the results stream says, over restarts, trims, kills and damage."""
 
 import asyncio
+import itertools
 import os
 import random
 import sqlite3
@@ -15,15 +16,28 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.errors import ReferenceIndexError
-from cancellist.jobs.ledger import control, housekeeping, reference_file, reference_index
-from cancellist.jobs.ledger.claims import Settlement, Share
+from cancellist.jobs.ledger import control, housekeeping, open_references, reference_file, reference_index
+from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.reference_index import Answer, ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Result
 from cancellist.jobs.responses.steps import WriteResult
-from tests.contract.steps import AGAIN, TERMS, A, claim, claims, drained, refs, settle, submit
+from tests.contract.steps import (
+    AGAIN,
+    CANCELLED,
+    TERMS,
+    A,
+    ask,
+    claim,
+    claims,
+    drained,
+    refs,
+    settle,
+    submit,
+    what_is_later_comes_due,
+)
 from tests.support.servers import Server
 
 STREAM = "cancellist:results"
@@ -119,6 +133,38 @@ async def test_a_reference_without_a_result_is_found_wherever_it_waits(
         assert found(await find(ledger, tmp_path, reference)) == there
     assert found(await find(ledger, tmp_path, refs(1, count)[0])) == []
     assert found(await find(ledger, tmp_path, refs(1)[0][:-1])) == []
+
+
+async def test_a_reference_that_moves_is_found_at_every_moment(ledger: Ledger, tmp_path: Path) -> None:
+    job = await submit(ledger, refs(3000))
+
+    async def work() -> None:
+        for n in itertools.count():
+            if isinstance(taken := await ask(ledger, terms=WIDE), Claim):
+                await settle(ledger, taken, replace(AGAIN, delay_s=0.01 * (n % 3)) if n % 9 else CANCELLED, terms=WIDE)
+            else:
+                await what_is_later_comes_due(ledger)
+
+    working = asyncio.create_task(work())
+    async with opened(ledger, tmp_path) as index:
+        for n in range(40):
+            answer = await index.find(refs(3000)[n * 37], before=None, limit=10)
+            assert [one.id for one in answer.mentions] == [job]
+    assert not working.done()
+    working.cancel()
+
+
+async def test_what_is_too_much_to_look_through_is_told(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_references, "_MOST_PIECES", 100)
+    large, small = await submit(ledger, refs(25_000)), await submit(ledger, refs(5, 50_000))
+    answer = await find(ledger, tmp_path, refs(1, 60_000)[0])
+    assert (answer.unsearched, answer.complete) == ([large], False)
+    answer = await find(ledger, tmp_path, refs(1, 50_000)[0])
+    assert (found(answer), answer.unsearched) == ([(small, None)], [large])
+    answer = await find(ledger, tmp_path, refs(25_000)[-1])
+    assert (found(answer), answer.complete) == ([(large, None)], True)
 
 
 async def test_it_says_what_the_stream_said_whatever_happens_in_between(ledger: Ledger, tmp_path: Path) -> None:
