@@ -11,7 +11,7 @@ from cancellist.jobs.errors import ParquetMissingError
 from cancellist.jobs.model import Result
 
 MEDIA_TYPE: Final = "application/vnd.apache.parquet"
-ROWS: Final = 50_000
+ROWS: Final = 20_000
 """Rows of a row group."""
 
 
