@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from redis import Redis
 
 from cancellist.api import schemas
 from cancellist.jobs.access import Access
@@ -78,29 +79,22 @@ def test_where_the_index_cannot_be_written_all_else_goes_on(
 
 def test_consumer_groups_are_shown_and_removed(api: Api, client: httpx.Client, ended: tuple[str, list[str]]) -> None:
     assert client.get("/v1/consumers").json() == {"groups": []}
-    command = redis_of(api)
-    command("XGROUP", "CREATE", STREAM, "billing", "0")
-    command("XREADGROUP", "GROUP", "billing", "reader-1", "COUNT", "10", "STREAMS", STREAM, ">")
+    with Redis.from_url(api.desk.url) as redis:
+        redis.xgroup_create(STREAM, "billing", id="0")
+        redis.xreadgroup("billing", "reader-1", {STREAM: ">"}, count=10)
+        there = redis.xlen(STREAM)
     shown = client.get("/v1/consumers").json()
     schemas.ConsumerGroups.model_validate(shown)
     assert shown == api.desk.ok("consumers", "--json").document
     (group,) = shown["groups"]
     assert (group["group"], group["pending"], group["holds_up_trimming"]) == ("billing", 10, False)
-    assert group["lag"] == int(command("XLEN", STREAM)) - 10  # type: ignore[call-overload]
+    assert group["lag"] == there - 10
     assert group["oldest_pending_seconds"] >= 0
     assert [(one["consumer"], one["pending"]) for one in group["consumers"]] == [("reader-1", 10)]
     problem(api.client(OF_ROLE[Access.READ]).delete("/v1/consumers/billing"), "forbidden")
     assert client.delete("/v1/consumers/billing").status_code == 204
     problem(client.delete("/v1/consumers/billing"), "not_found")
     assert client.get("/v1/consumers").json() == {"groups": []}
-
-
-def redis_of(api: Api):  # type: ignore[no-untyped-def]
-    """Sends commands to the server."""
-    from redis import Redis
-
-    redis = Redis.from_url(api.desk.url, decode_responses=True)
-    return redis.execute_command
 
 
 def test_results_come_as_parquet_with_types(api: Api, client: httpx.Client, ended: tuple[str, list[str]]) -> None:
