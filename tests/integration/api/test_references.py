@@ -1,6 +1,10 @@
 """References, consumer groups and Parquet over HTTP."""
 
+import asyncio
+import contextlib
 import io
+import sqlite3
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -11,6 +15,7 @@ from redis import Redis
 from cancellist.api import schemas
 from cancellist.jobs.access import Access
 from tests.support.api import OF_ROLE, Api, problem, serving
+from tests.support.waiting import until
 
 STREAM = "cancellist:results"
 
@@ -109,3 +114,29 @@ def test_results_come_as_parquet_with_types(api: Api, client: httpx.Client, ende
     assert found == rows
     some = client.get(path, params={"outcome": "manifested"}, headers={"Accept": "application/vnd.apache.parquet"})
     assert pq.read_table(io.BytesIO(some.content)).num_rows == 20
+
+
+def test_it_follows_the_results_by_itself_so_that_trimmed_ones_are_known(api: Api, tmp_path: Path) -> None:
+    with (
+        serving(
+            api.desk, log=tmp_path / "log", redis_url=api.desk.url, data_dir=str(tmp_path), namespace="own"
+        ) as other,
+        Redis.from_url(api.desk.url) as redis,
+    ):
+        fields = {"job": "35hnsmqb0001", "reference": "EC-000-05D-1NS", "outcome": "cancelled", "attempts": "1"}
+        for _ in range(3):
+            redis.xadd("own:results", fields)
+        asyncio.run(until(partial(copied, tmp_path), lambda read: read == 3, 20))
+        redis.xtrim("own:results", maxlen=0, approximate=False)
+        found = other.client().get("/v1/references/EC-000-05D-1NS").json()
+    assert {one["job"] for one in found["jobs"]} == {"35hnsmqb0001"}
+    assert found["complete"] is True
+
+
+async def copied(folder: Path) -> int:
+    """How many results were copied into the file."""
+    read = 0
+    for file in folder.glob("references-*.sqlite"):  # noqa: ASYNC240 - of a test
+        with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(file)) as one:
+            read += int(one.execute("SELECT read FROM place").fetchone()[0])
+    return read
