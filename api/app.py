@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from cancellist.api import (
     accounts,
+    consumers,
     docs_page,
     events,
     health,
@@ -15,6 +16,7 @@ from cancellist.api import (
     middleware,
     platform_facade,
     problems,
+    references,
     results,
     webhooks,
 )
@@ -25,7 +27,9 @@ ROUTERS: Final = (
     lifecycle.router,
     events.router,
     results.router,
+    references.router,
     accounts.router,
+    consumers.router,
     platform_facade.router,
     webhooks.router,
     health.router,

@@ -13,6 +13,7 @@ from cancellist.api.sampler import Sampler
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
+from cancellist.jobs.ledger.reference_index import ReferenceIndex
 
 _REVIVE_EVERY_S: Final = 0.5
 _WHOLE_BODIES: Final = 4
@@ -27,6 +28,7 @@ class Context:
         away: set where the ledger's server did not answer.
         sampler: what has changed of jobs, for all who listen.
         memory: what JSON objects that are read at once may take together.
+        references: which jobs named a reference.
     """
 
     opened: Opened
@@ -35,10 +37,12 @@ class Context:
     away: asyncio.Event = field(default_factory=asyncio.Event)
     sampler: Sampler = field(init=False)
     memory: Memory = field(init=False)
+    references: ReferenceIndex = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.ledger, self.stopping)
         self.memory = Memory(_WHOLE_BODIES * self.options.limits.max_json)
+        self.references = ReferenceIndex(self.ledger, self.options.data_dir, jobs_keep_s=self.options.jobs_keep_s)
 
     async def keep_reviving(self) -> None:
         """Brings our own server back whenever it is away, until this is cancelled; another's comes back by itself."""

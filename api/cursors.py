@@ -11,6 +11,22 @@ from cancellist.jobs.ledger import job_pages, results
 _RESULTS: Final = re.compile(r"(\d{1,9})\.(\d{1,15}-\d{1,15})?", re.ASCII)
 _JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
 
+_MENTIONS: Final = re.compile(r"(r)\.([0-9a-z]{1,12})", re.ASCII)
+
+
+def of_references(job: str) -> str:
+    """Where the next page of jobs that named a reference begins."""
+    return _written(f"r.{job}")
+
+
+def to_references(cursor: str | None) -> str | None:
+    """The job that a cursor stands for; None without one.
+
+    Raises:
+        ProblemError: it is no cursor.
+    """
+    return None if cursor is None else _read(cursor, _MENTIONS)[1]
+
 
 def of_results(place: results.Place) -> str:
     """Where the next page of results begins."""

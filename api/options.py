@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from cancellist.jobs.access import Access, Token
@@ -96,6 +97,9 @@ class ApiOptions:
         common: what holds for an account that only workers know.
         max_invalid: malformed entries that are allowed where a request says nothing.
         idempotency_keep_s: for how long a key stays bound.
+        results_keep_s: for how long results are kept.
+        jobs_keep_s: for how long records of ended jobs are kept.
+        data_dir: where the index of references is.
     """
 
     tokens: tuple[Token, ...]
@@ -104,6 +108,9 @@ class ApiOptions:
     max_invalid: Limit
     idempotency_keep_s: float
     limits: Limits
+    results_keep_s: float
+    jobs_keep_s: float
+    data_dir: Path
     proxies: Proxies = field(default_factory=Proxies)
     webhooks: WebhookOptions = field(default_factory=WebhookOptions)
 

@@ -11,6 +11,7 @@ from cancellist.jobs.times import parse_since_ms
 
 _JOBS: Final = (50, 500)
 _RESULTS: Final = (1000, 10_000)
+_MENTIONS: Final = (100, 1000)
 """How many a page holds, unless it is said otherwise, and at most."""
 
 
@@ -69,3 +70,12 @@ class ResultsQuery(BaseModel):
     def outcomes(self) -> frozenset[Outcome]:
         """Those that are wanted; empty for all."""
         return frozenset(map(Outcome, self.outcome.split(","))) if self.outcome else frozenset()
+
+
+class ReferencesQuery(BaseModel):
+    """Which jobs that named a reference are given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(_MENTIONS[0], ge=1, le=_MENTIONS[1])
+    cursor: _Cursor = None

@@ -80,8 +80,8 @@ _ALL: Final = (
         "not_acceptable",
         406,
         "no form that is accepted can be given",
-        "Results are given as `application/json`, `application/x-ndjson` or `text/csv`. The header `Accept` names none "
-        "of them.",
+        "Results are given as `application/json`, `application/x-ndjson`, `text/csv` or, where pyarrow is installed "
+        "beside `cancellist serve`, `application/vnd.apache.parquet`. The header `Accept` names none of them.",
         "send Accept: application/json, application/x-ndjson or text/csv",
     ),
     Kind(

@@ -1,5 +1,6 @@
-"""Results of a job: a page as JSON, or the whole as a stream of CSV or JSON lines."""
+"""Results of a job: a page as JSON, or the whole as a stream of CSV, JSON lines or Parquet."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Final
@@ -16,10 +17,11 @@ from cancellist.api.pages import ResultsQuery
 from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import Results
 from cancellist.jobs.errors import ResultsGoneError
-from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger import records, result_parquet
 from cancellist.jobs.ledger import results as ledger_results
 from cancellist.jobs.ledger.json_views import result_view
 from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
+from cancellist.jobs.ledger.result_parquet import ParquetPages
 from cancellist.jobs.model import JobRecord, Outcome, Result
 
 router = APIRouter(tags=["results"])
@@ -27,11 +29,12 @@ router = APIRouter(tags=["results"])
 _JSON: Final = "application/json"
 _NDJSON: Final = "application/x-ndjson"
 _CSV: Final = "text/csv"
-FORMS: Final = (_JSON, _NDJSON, _CSV)
+_PARQUET: Final = result_parquet.MEDIA_TYPE
+FORMS: Final = (_JSON, _NDJSON, _CSV, _PARQUET)
 _GONE: Final = "Cancellist-Results-Gone"
 _STREAMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "content": {form: {"schema": {"type": "string"}} for form in (_NDJSON, _CSV)},
+        "content": {form: {"schema": {"type": "string"}} for form in (_NDJSON, _CSV, _PARQUET)},
         "headers": {_GONE: {"description": "how many results were trimmed", "schema": {"type": "integer"}}},
     }
 }
@@ -55,7 +58,8 @@ async def results(
     """Results in the order in which they were written.
 
     As JSON in pages: `next` is the cursor of the page that follows, and stays good while the job goes on. `complete`
-    says that the job has ended and no page follows. As `text/csv` or `application/x-ndjson` all that there are by now.
+    says that the job has ended and no page follows. As `text/csv`, `application/x-ndjson` or
+    `application/vnd.apache.parquet` all that there are by now.
     """
     form = chosen(accept)
     record = await records.get(context.ledger, job_id(job))
@@ -67,8 +71,7 @@ async def results(
         return Document(await _page(context, record, query, gone), headers=headers)
     if query.cursor is not None:
         raise ProblemError("validation", "cursor: a stream has no pages")
-    write = json_lines if form == _NDJSON else CsvLines()
-    stream = _stream(context, record.id, query.outcomes, write)
+    stream = _stream(context, record.id, query.outcomes, form)
     return StreamingResponse(stream, media_type=form, headers=headers)
 
 
@@ -81,9 +84,11 @@ def chosen(accept: str | None) -> str:
     ranges = [part for part in (accept or "").split(",") if part.strip()]
     if not ranges:
         return _JSON
-    best = max(FORMS, key=lambda form: quality(ranges, form))
+    forms = FORMS if result_parquet.is_there() else [form for form in FORMS if form != _PARQUET]
+    best = max(forms, key=lambda form: quality(ranges, form))
     if not quality(ranges, best):
-        raise ProblemError("not_acceptable", "none of the forms in Accept can be given")
+        missing = "; Parquet cannot, without pyarrow on this machine" if _PARQUET not in forms else ""
+        raise ProblemError("not_acceptable", f"none of the forms in Accept can be given{missing}")
     return best
 
 
@@ -121,13 +126,22 @@ async def _page(context: Context, record: JobRecord, query: ResultsQuery, gone: 
     }
 
 
-async def _stream(
-    context: Context, job: str, outcomes: frozenset[Outcome], write: Callable[[Sequence[Result]], bytes]
-) -> AsyncIterator[bytes]:
+async def _stream(context: Context, job: str, outcomes: frozenset[Outcome], form: str) -> AsyncIterator[bytes]:
     """All results that there are by now; a fault cuts the stream off, so that a client sees that it is not whole."""
-    yield write([])
+    write = await _writer(form)
+    if start := write([]):
+        yield start
     async with aclosing(ledger_results.of_job(context.ledger, job)) as pages:
         async for _, page in pages:
             wanted = [result for result in page if result.outcome in outcomes] if outcomes else page
-            if wanted:
-                yield write(wanted)
+            block = await asyncio.to_thread(write, wanted) if isinstance(write, ParquetPages) else write(wanted)
+            if block:
+                yield block
+    if isinstance(write, ParquetPages):
+        yield await asyncio.to_thread(write.end)
+
+
+async def _writer(form: str) -> Callable[[Sequence[Result]], bytes]:
+    if form == _PARQUET:
+        return await asyncio.to_thread(ParquetPages)
+    return json_lines if form == _NDJSON else CsvLines()

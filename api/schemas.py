@@ -119,6 +119,38 @@ class Results(_Document):
     gone: int = Field(description="how many results of the job were trimmed")
 
 
+class Mention(_Document):
+    """A job that named a reference; what only its record tells is null where the record is gone."""
+
+    job: str
+    state: JobState | None
+    created_at: Time | None
+    requested_by: str | None
+    reason: str | None
+    outcome: Outcome | None = Field(description="null while the reference has no result")
+    result: Result | None
+
+
+class Gap(_Document):
+    """A time in which results may have been written that are not known."""
+
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+
+    from_: Time | None = Field(alias="from", description="null: since ever")
+    to: Time
+
+
+class References(_Document):
+    """The jobs that named a reference, newest first."""
+
+    reference: str
+    jobs: list[Mention]
+    next: str | None = Field(description="the cursor of the page that follows; null where none does")
+    complete: bool = Field(description="no job is missing that is still known")
+    gap: Gap | None
+    unsearched: list[str] = Field(description="jobs under way that could not be looked through")
+
+
 class Account(_Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
@@ -211,6 +243,34 @@ class WebhookReplay(_Document):
     webhook: str
     deliveries: int | None = Field(description="how many deliveries; null with `since`")
     since: Time | None = Field(description="all events since then; null without `since`")
+
+
+class Consumer(_Document):
+    """One reader of a consumer group."""
+
+    consumer: str
+    pending: int
+    idle_seconds: int = Field(description="since it last asked for anything")
+
+
+class ConsumerGroup(_Document):
+    """A consumer group of the results stream."""
+
+    group: str
+    lag: int | None = Field(description="results that were not delivered to it; null where the server cannot tell")
+    pending: int = Field(description="results that were delivered and not acknowledged")
+    oldest_pending_at: Time | None
+    oldest_pending_seconds: int | None
+    last_delivered: str = Field(description="the stream's entry that was delivered last")
+    holds_up_trimming: bool = Field(description="results are kept for it that would have been trimmed")
+    held_up_seconds: int
+    consumers: list[Consumer]
+
+
+class ConsumerGroups(_Document):
+    """Every consumer group of the results stream."""
+
+    groups: list[ConsumerGroup]
 
 
 class FieldProblem(_Document):

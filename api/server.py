@@ -10,6 +10,7 @@ from typing import Final
 
 import uvicorn
 
+from cancellist.api import reference_follower
 from cancellist.api.app import create_app
 from cancellist.api.connections import Connection
 from cancellist.api.context import Context
@@ -87,12 +88,18 @@ class ApiServer(uvicorn.Server):
             host, port = bound.getsockname()[:2]
             shown = f"[{host}]" if bound.family == socket.AF_INET6 else host
             announce(f"{_SCHEMES[self.config.is_ssl]}://{shown}:{port}{self._context.options.proxies.prefix}")
-            reviving = asyncio.create_task(self._context.keep_reviving())
+            beside = [
+                asyncio.create_task(self._context.keep_reviving()),
+                asyncio.create_task(reference_follower.follow(self._context.references), name="reference index"),
+            ]
             try:
                 await self.serve([bound])
                 await self._end_requests()
             finally:
-                reviving.cancel()
+                for task in beside:
+                    task.cancel()
+                await asyncio.wait(beside)
+                await self._context.references.close()
 
     async def _end_requests(self) -> None:
         """Ends what requests there still are, while what they stand on is open: each takes back what it has begun."""

@@ -15,6 +15,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
+├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
+├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -180,6 +182,18 @@ class SearchError(CancellistError):
     """The platform's answer to a search cannot be relied upon, so nothing is taken from it."""
 
     code = "search"
+
+
+class ReferenceIndexError(CancellistError):
+    """The file that remembers which jobs named a reference cannot be used."""
+
+    code = "reference_index"
+
+
+class ParquetMissingError(CancellistError):
+    """Parquet was asked for, and pyarrow is not installed."""
+
+    code = "parquet_missing"
 
 
 class LedgerError(CancellistError):

@@ -8,11 +8,11 @@ from functools import partial
 from cancellist.cli import session
 from cancellist.cli.output import destination, wording
 from cancellist.cli.output.format import Format
-from cancellist.cli.output.result_formats import Write, writer
+from cancellist.cli.output.result_formats import Write, end_of, writer
 from cancellist.cli.session import patiently
 from cancellist.cli.terminal import is_terminal, say
 from cancellist.config.loading import load
-from cancellist.jobs.errors import ResultsGoneError
+from cancellist.jobs.errors import OutputError, ResultsGoneError
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger import results as ledger_results
 from cancellist.jobs.ledger.opening import Opened
@@ -31,6 +31,8 @@ def write_results(
         OutputError: the results cannot be written.
     """
     drawn = output in {None, destination.STANDARD} and is_terminal()
+    if form is Format.PARQUET and drawn:
+        raise OutputError("Parquet is not for a terminal", hint="give --output FILE")
     chosen = form or (Format.TABLE if drawn else Format.JSONL)
     write = writer(chosen, width=shutil.get_terminal_size().columns if drawn else None)
     return session.run(_results(job, write, outcomes, output, follow=follow))
@@ -46,6 +48,7 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
                 await sink.write(write(wanted))
                 read += len(page)
                 written += len(wanted)
+            await sink.write(end_of(write))
         now = await patiently(opened, lambda: records.get(opened.ledger, job))
     if output not in {None, destination.STANDARD}:
         say(f"{wording.count(written)} results are in {output}")

@@ -151,6 +151,9 @@ def options_of(settings: Settings) -> ApiOptions:
             rate=settings.serve_rate,
             silence_s=settings.serve_body_wait,
         ),
+        results_keep_s=settings.results_keep,
+        jobs_keep_s=settings.jobs_keep,
+        data_dir=settings.data_dir,
         proxies=Proxies(
             prefix=settings.serve_prefix or "",
             trusted=settings.trusted_proxies,

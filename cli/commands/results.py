@@ -42,5 +42,9 @@ def results(
 
     if as_json and form not in {None, Format.JSONL}:
         raise typer.BadParameter(f"--json means --format jsonl: leave out --json or --format {form}")
+    if follow and form is Format.PARQUET:
+        raise typer.BadParameter(
+            "nothing of a Parquet file can be read before its end: leave out --follow, or give --format jsonl"
+        )
     chosen = Format.JSONL if as_json else form
     raise typer.Exit(write_results(job, chosen, outcomes(outcome), output, follow=follow))

@@ -1,4 +1,4 @@
-"""Writes results as JSON lines, CSV or a table: pages in, bytes out."""
+"""Writes results as JSON lines, CSV, Parquet or a table: pages in, bytes out."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
+from cancellist.jobs.ledger.result_parquet import ParquetPages
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]
@@ -35,6 +36,13 @@ def writer(form: Format, *, width: int | None) -> Write:
             return CsvLines(drawn=width is not None)
         case Format.TABLE:
             return TableLines(width)
+        case Format.PARQUET:
+            return ParquetPages()
+
+
+def end_of(write: Write) -> bytes:
+    """What a format has at its end, once all pages are written."""
+    return write.end() if isinstance(write, ParquetPages) else b""
 
 
 class TableLines:

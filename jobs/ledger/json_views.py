@@ -4,6 +4,7 @@ from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
+from cancellist.jobs.ledger.consumers import Group
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRecord, Result
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
@@ -126,3 +127,25 @@ def account_view(status: AccountStatus) -> dict[str, Any]:
         "calls_in_flight": gate.calls_in_flight,
         "workers": status.workers,
     }
+
+
+def group_view(group: Group) -> dict[str, Any]:
+    """A consumer group as JSON."""
+    return {
+        "group": group.name,
+        "lag": group.lag,
+        "pending": group.pending,
+        "oldest_pending_at": rfc3339(group.oldest_pending_ms),
+        "oldest_pending_seconds": _age_s(group.oldest_pending_ms, group.now_ms),
+        "last_delivered": group.last_delivered,
+        "holds_up_trimming": group.holds_up,
+        "held_up_seconds": group.held_up_ms // 1000,
+        "consumers": [
+            {"consumer": one.name, "pending": one.pending, "idle_seconds": one.idle_ms // 1000}
+            for one in group.consumers
+        ],
+    }
+
+
+def _age_s(at_ms: int | None, now_ms: int) -> int | None:
+    return None if at_ms is None else max(0, now_ms - at_ms) // 1000

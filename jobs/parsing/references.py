@@ -1,7 +1,7 @@
 """Normalises raw strings, and sorts them into references and malformed entries."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,6 +74,12 @@ def normalise(raw: str) -> str:
     """
     stripped = raw.strip(NOISE)
     return stripped.upper() if stripped.isascii() else stripped.translate(_UPPER)
+
+
+def checked(raw: str, patterns: Iterable[ReferencePattern]) -> str | None:
+    """The reference that a text is by one of these patterns; None where it is none."""
+    reference = normalise(raw)
+    return reference if any(not _fault(reference, pattern) for pattern in patterns) else None
 
 
 def among_words(text: str, pattern: ReferencePattern) -> bool:

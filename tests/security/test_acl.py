@@ -10,12 +10,13 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from cancellist.jobs.diagnostics.check_result import CheckStatus
-from cancellist.jobs.ledger import changes, claims, control, housekeeping, records, results
+from cancellist.jobs.ledger import changes, claims, consumers, control, housekeeping, records, results
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.claims import Ask, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import open_ledger
+from cancellist.jobs.ledger.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.roles import Role
@@ -210,3 +211,19 @@ async def test_a_reader_can_change_nothing(server: Server) -> None:
                 await ledger.redis.execute_command(*command)
         with pytest.raises(Exception, match="forbids"):
             await control.pause_account(ledger, "default")
+
+
+async def test_a_reader_finds_references_and_sees_consumer_groups(server: Server, tmp_path: Path) -> None:
+    async with ledger_as(server, "worker") as ledger:
+        await ledger.redis.xadd(
+            ledger.keys.results, {"job": "35hnsmqb0001", "reference": reference(SEED, 1), "outcome": "cancelled"}
+        )
+    async with ledger_as(server, "reader") as ledger:
+        index = ReferenceIndex(ledger, tmp_path, jobs_keep_s=3600)
+        answer = await index.find(reference(SEED, 1), before=None, limit=10)
+        await index.close()
+        assert [one.id for one in answer.mentions] == ["35hnsmqb0001"]
+        await ledger.redis.xgroup_create(ledger.keys.results, "billing", id="0")
+        (group,) = await consumers.groups(ledger, 3600)
+        assert (group.name, group.lag) == ("billing", 1)
+        assert await consumers.remove(ledger, "billing")

@@ -33,7 +33,7 @@ from cancellist_client.errors import (
     TransportError,
     UnsupportedError,
 )
-from cancellist_client.models import JobState, JobStatus, Outcome, Priority, Result
+from cancellist_client.models import JobState, JobStatus, Mention, Mentions, Outcome, Priority, Result
 
 __all__ = [
     "ApiError",
@@ -55,6 +55,8 @@ __all__ = [
     "JobStateError",
     "JobStatus",
     "JobTimeout",
+    "Mention",
+    "Mentions",
     "NotFound",
     "Outcome",
     "Priority",

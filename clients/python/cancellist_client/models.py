@@ -1,6 +1,6 @@
 """What jobs and results are, as the server's documents have them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -121,6 +121,63 @@ class Result:
             )
         except (KeyError, ValueError) as error:
             raise TransportError(f"entry {entry} of the results stream is no result: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A job that named a reference, and what became of it there.
+
+    Attributes:
+        job: its id.
+        state: where it stands; None where its record is gone, as are the three that follow.
+        outcome: None while the reference has no result.
+    """
+
+    job: str
+    state: JobState | None
+    created_at: datetime | None
+    requested_by: str | None
+    reason: str | None
+    outcome: Outcome | None
+    result: Result | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """The jobs that named a reference, newest first.
+
+    Attributes:
+        reference: as the server has it.
+        complete: whether no job can be missing that the server still knows.
+    """
+
+    reference: str
+    jobs: tuple[Mention, ...]
+    complete: bool
+
+    @classmethod
+    def of_pages(cls, pages: Sequence[Mapping[str, Any]]) -> Self:
+        """The server's documents, page by page."""
+        try:
+            return cls(
+                reference=pages[0]["reference"],
+                jobs=tuple(_mention(row) for page in pages for row in page["jobs"]),
+                complete=all(page["complete"] for page in pages),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise TransportError(f"the server's answer about a reference is not one: {error!r}") from error
+
+
+def _mention(row: Mapping[str, Any]) -> Mention:
+    return Mention(
+        job=row["job"],
+        state=None if row["state"] is None else JobState(row["state"]),
+        created_at=_time(row["created_at"]),
+        requested_by=row["requested_by"],
+        reason=row["reason"],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        result=None if row["result"] is None else Result.of_document(row["result"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

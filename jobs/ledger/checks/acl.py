@@ -102,7 +102,8 @@ def _works(places: _Places) -> list[Command]:
         ("XREADGROUP", "GROUP", GROUP, "0", "STREAMS", keys.intake, ">"), ("XACK", keys.intake, GROUP, "0-1"),
         ("XDEL", keys.intake, "0-1"), ("XAUTOCLAIM", keys.intake, GROUP, "0", 1, "0-0"), ("XLEN", keys.intake),
         ("XPENDING", keys.results, GROUP), ("XINFO", "GROUPS", keys.results),
-        ("XREVRANGE", own["trouble"], "+", "-"),
+        ("XINFO", "STREAM", keys.results), ("XINFO", "CONSUMERS", keys.results, "0"),
+        ("XGROUP", "DESTROY", keys.results, "0"), ("XREVRANGE", own["trouble"], "+", "-"),
         ("SMEMBERS", keys.accounts), ("INCRBY", arq["retry"], 1), ("EXPIRE", arq["retry"], 1), ("DEL", arq["job"]),
         ("GET", arq["job"]), ("PSETEX", arq["in-progress"], 1, ""),
         ("ZRANGEBYSCORE", keys.drain_queue, 0, 0), ("ZINCRBY", keys.drain_queue, 0, "0"),
@@ -110,9 +111,12 @@ def _works(places: _Places) -> list[Command]:
 
 
 def _follows(places: _Places) -> list[Command]:
-    """To read results with a consumer group."""
+    """To read results with a consumer group, to see how groups stand, and to find a reference."""
     keys = places.keys
     return [
+        ("XINFO", "STREAM", keys.results), ("XINFO", "GROUPS", keys.results), ("XINFO", "CONSUMERS", keys.results, "0"),
+        ("XGROUP", "DESTROY", keys.results, "0"), ("XPENDING", keys.results, "0"),
+        ("HSCAN", f"{places.job}:later", 0),
         ("XGROUP", "CREATE", keys.results, "0", 0), ("XREADGROUP", "GROUP", "0", "0", "STREAMS", keys.results, ">"),
         ("XACK", keys.results, "0", "0-1"), ("XAUTOCLAIM", keys.results, "0", "0", 1, "0-0"),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from cancellist.jobs.access import Access
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, problem, serving
@@ -19,6 +20,9 @@ ROLES = {
     "GET /problems/{code}": None,
     "GET /readyz": None,
     "GET /v1/accounts": "read",
+    "GET /v1/consumers": "read",
+    "DELETE /v1/consumers/{group}": "operate",
+    "GET /v1/references/{reference}": "read",
     "GET /v1/events": "read",
     "GET /v1/jobs": "read",
     "GET /v1/jobs/{job}": "read",
@@ -47,6 +51,8 @@ ROLES = {
 }
 """What each route needs; None: nothing."""
 WEBHOOK = "POST /v1/webhooks"
+
+GROUP = "billing"
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +93,10 @@ def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_000000000
     if route == WEBHOOK:
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
+    named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
+             "webhook": webhook}  # fmt: skip
     return client.request(
-        method, path.format(job=job, account="default", code="input", webhook=webhook), content=body,
+        method, path.format(**named), content=body,
         headers={"Content-Type": "text/plain"} if body else {}, params={"start_at": "+9h"} if body else {},
     )  # fmt: skip
 
@@ -131,9 +139,12 @@ def test_without_its_role_a_route_does_nothing(api: Api, held: str, route: str) 
 def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) -> None:
     role = ROLES[route]
     webhook = api.client().post("/v1/webhooks", json={"url": "http://127.0.0.1:9/"}).json()["webhook"]
+    with Redis.from_url(api.desk.url) as redis:
+        redis.xgroup_create("cancellist:results", GROUP, mkstream=True)
     answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
     api.client().post("/v1/accounts/default/resume").raise_for_status()
+    api.client().delete(f"/v1/consumers/{GROUP}")
     if of_the_facade(route):
         api.ended(api.client(), answer.headers["location"].rpartition("/")[2])
 

@@ -104,6 +104,22 @@ def test_results_as_a_table_have_a_heading_and_a_line_each(desk: Desk, ended):
     assert any("[red]odd[/red]" in line for line in lines)
 
 
+def test_results_as_parquet_are_whole_and_neither_drawn_nor_followed(desk: Desk, ended):
+    import pyarrow.parquet as pq
+
+    job = ended
+    rows = desk.ok("results", job).lines
+    target = desk.folder / "results.parquet"
+    desk.ok("results", job, "--format", "parquet", "--output", target)
+    found = pq.read_table(target).to_pylist()
+    for one in found:
+        one["at"] = one["at"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert found == rows
+    refused = desk.run("results", job, "--format", "parquet", "--follow")
+    assert (refused.status, "before its end" in refused.err) == (2, True)
+    assert "give --output FILE" in desk.typed("results", job, "--format", "parquet").out
+
+
 def test_results_can_go_to_a_file_that_is_there_only_when_it_is_whole(desk: Desk, ended):
     path = desk.folder / "results.csv"
     done = desk.ok("results", ended, "--format", "csv", "--output", path)

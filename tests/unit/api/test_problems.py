@@ -15,7 +15,7 @@ from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.option_names import COMMAND_LINE, PARAMETERS
 from tests.support import ROOT
 
-NOT_OVER_HTTP = {"output", "settings", "search", "not_permitted"}
+NOT_OVER_HTTP = {"output", "settings", "search", "not_permitted", "parquet_missing", "reference_index"}
 """What only commands meet: they write files, read the settings, and ask the platform."""
 
 

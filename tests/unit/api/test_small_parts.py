@@ -1,6 +1,7 @@
 """The pure parts of the API: cursors, waits, limits a caller, and who is believed."""
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,9 @@ OPTIONS = ApiOptions(
     max_invalid=Limit(percent=10),
     idempotency_keep_s=1,
     limits=Limits(1, 1, 1, 1, 1, 1),
+    results_keep_s=1,
+    jobs_keep_s=1,
+    data_dir=Path("nowhere"),
     proxies=Proxies(
         trusted=(ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1")),
         user_header="X-User",

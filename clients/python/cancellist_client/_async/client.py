@@ -16,7 +16,7 @@ from cancellist_client._async.job import AsyncJob
 from cancellist_client._async.transport import AsyncTransport
 from cancellist_client.addresses import HTTP_SCHEMES, split
 from cancellist_client.errors import UnsupportedError, wrong
-from cancellist_client.models import JobStatus
+from cancellist_client.models import JobStatus, Mentions
 from cancellist_client.options import When, options
 from cancellist_client.retrying import Backoff
 from cancellist_client.sources import Readable
@@ -179,6 +179,20 @@ class AsyncClient:
             if not page["next"]:
                 return
             filters["cursor"] = page["next"]
+
+    async def find(self, reference: str) -> Mentions:
+        """Every job that named a reference, newest first, and what became of it there.
+
+        Args:
+            reference: in any case of letters.
+
+        Raises:
+            InputError: it is no reference.
+        """
+        pages = [await self._transport.mentions(reference, None)]
+        while pages[-1].get("next"):
+            pages.append(await self._transport.mentions(reference, pages[-1]["next"]))
+        return Mentions.of_pages(pages)
 
     def consume(
         self,

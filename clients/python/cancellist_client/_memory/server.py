@@ -4,6 +4,7 @@ It keeps to the rules of the real one as far as a client sees them: the contract
 """
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -135,6 +136,17 @@ class FakeServer:
             more = end < len(found.results)
             rows = tuple(result for result in some if not outcomes or result.outcome in outcomes)
             return ResultsPage(rows, str(end) if more else None)
+
+    def mentions(self, reference: str) -> dict[str, Any]:
+        """The jobs that named a reference, newest first."""
+        named = reference.strip().upper()
+        if re.fullmatch(self._pattern, named) is None:
+            raise refused(f"it is none: references look like {self._pattern}", field="reference", code="validation")
+        with self._lock:
+            jobs = [job for job in reversed(self._jobs.values()) if named in job.found.valid]
+            for job in jobs:
+                self._settle(job)
+            return {"reference": named, "jobs": [_mention(job, named) for job in jobs], "next": None, "complete": True}
 
     def retry(self, job: str, outcomes: Sequence[str], options: Options) -> dict[str, Any]:
         """Hands in references as a new job, once."""
@@ -312,6 +324,28 @@ def _check_times(start_at: datetime | None, deadline: datetime | None, now: date
         raise refused("the deadline is past", field="deadline")
     if deadline is not None and start_at is not None and start_at >= deadline:
         raise refused("the start is not before the deadline", field="start_at")
+
+
+def _mention(job: _Job, reference: str) -> dict[str, Any]:
+    result = next((one for one in job.results if one.reference == reference), None)
+    document = (
+        None
+        if result is None
+        else {
+            name: getattr(result, name)
+            for name in ("job", "reference", "outcome", "message", "status", "state", "attempts")
+        }
+        | {"at": result.at.isoformat()}
+    )
+    return {
+        "job": job.id,
+        "state": job.state.value,
+        "created_at": job.created_at.isoformat(),
+        "requested_by": job.options.requested_by,
+        "reason": job.options.reason,
+        "outcome": None if result is None else result.outcome,
+        "result": document,
+    }
 
 
 def _is_ahead(at: datetime | None) -> bool:

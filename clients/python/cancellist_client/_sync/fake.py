@@ -53,6 +53,10 @@ class FakeTransport(Transport):
         """A page of a job's results."""
         return self._server.results(job, outcomes, cursor, limit)
 
+    def mentions(self, reference: str, cursor: str | None) -> Mapping[str, Any]:  # noqa: ARG002 - it is one page
+        """The jobs that named a reference."""
+        return self._server.mentions(reference)
+
     def join(self, group: str, *, from_start: bool) -> None:
         """Makes a consumer group."""
         self._server.stream.join(group, from_start=from_start)

@@ -24,6 +24,7 @@ from cancellist_client.waiting import sync_run, sync_sleep
 
 _REFUSED: Final = 300
 _NO_SUCH_ROUTE: Final = frozenset({404, 405, 406, 501})
+_MENTIONS: Final = 1000
 _EVENTS: Final = "text/event-stream"
 _HINTS: Final = {
     "CERTIFICATE_VERIFY_FAILED": "; where an authority of your own signs it, give http=httpx.Client(verify=...)",
@@ -133,6 +134,20 @@ class HttpTransport(Transport):
             raise TransportError(f"{self.shown} answered a page without results")
         results = tuple(Result.of_document(row) for row in cast("list[Mapping[str, Any]]", rows))
         return ResultsPage(results, page.get("next"), page.get("gone") or 0)
+
+    def mentions(self, reference: str, cursor: str | None) -> Mapping[str, Any]:
+        """A page of the jobs that named a reference.
+
+        Raises:
+            UnsupportedError: the server is too old.
+        """
+        params = {"limit": str(_MENTIONS)} | ({"cursor": cursor} if cursor else {})
+        try:
+            return self._ask("GET", _path("v1/references", reference), params=params)
+        except ApiError as error:
+            if error.status in _NO_SUCH_ROUTE:
+                raise UnsupportedError(f"{self.shown} cannot find a reference: it runs an older cancellist") from error
+            raise
 
     def events(self, job: str, quiet: float) -> Generator[Mapping[str, Any], None]:
         """The job's document at first, and after each change.

@@ -54,6 +54,10 @@ class Transport:
         """A page of a job's results."""
         self.cannot("reading the results of one job", f"{HTTP}; `consume` reads those of all jobs")
 
+    def mentions(self, reference: str, cursor: str | None) -> Mapping[str, Any]:
+        """A page of the jobs that named a reference."""
+        self.cannot("finding a reference", HTTP)
+
     def events(self, job: str, quiet: float) -> Generator[Mapping[str, Any], None]:
         """A job's document each time that it changed, until it has ended or nothing came for so many seconds."""
         self.cannot("following a job", HTTP)

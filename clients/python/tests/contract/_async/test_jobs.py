@@ -219,3 +219,21 @@ async def test_priority_and_deadline_are_changed_while_it_has_not_ended(client: 
     await job.abort()
     with pytest.raises(JobStateError):
         await job.update(priority="urgent")
+
+
+async def test_every_job_that_named_a_reference_is_found(client: AsyncClient, backend) -> None:
+    good, shipped = backend.references(1)[0], backend.references(1, "Manifested")[0]
+    first = await (await client.submit([good, shipped], reason="strike", requested_by="shop")).wait(WITHIN_S)
+    waiting = await client.submit([shipped], start_at=LATER)
+    found = await client.find(f" {shipped.lower()}")
+    assert (found.reference, found.complete) == (shipped, True)
+    newest, oldest = found.jobs
+    assert (newest.job, newest.state, newest.outcome, newest.result) == (waiting.id, JobState.HELD, None, None)
+    assert (oldest.job, oldest.state, oldest.outcome) == (first.id, JobState.COMPLETED, Outcome.MANIFESTED)
+    assert (oldest.reason, oldest.requested_by) == ("strike", "shop")
+    assert [oldest.result] == [result async for result in first.results("manifested")]
+    assert [one.job for one in (await client.find(good)).jobs] == [first.id]
+    assert (await client.find(backend.made_up(1)[0])).jobs == ()
+    with pytest.raises(InputError):
+        await client.find("no reference")
+    await waiting.abort()

@@ -221,3 +221,21 @@ def test_priority_and_deadline_are_changed_while_it_has_not_ended(client: Client
     job.abort()
     with pytest.raises(JobStateError):
         job.update(priority="urgent")
+
+
+def test_every_job_that_named_a_reference_is_found(client: Client, backend) -> None:
+    good, shipped = backend.references(1)[0], backend.references(1, "Manifested")[0]
+    first = (client.submit([good, shipped], reason="strike", requested_by="shop")).wait(WITHIN_S)
+    waiting = client.submit([shipped], start_at=LATER)
+    found = client.find(f" {shipped.lower()}")
+    assert (found.reference, found.complete) == (shipped, True)
+    newest, oldest = found.jobs
+    assert (newest.job, newest.state, newest.outcome, newest.result) == (waiting.id, JobState.HELD, None, None)
+    assert (oldest.job, oldest.state, oldest.outcome) == (first.id, JobState.COMPLETED, Outcome.MANIFESTED)
+    assert (oldest.reason, oldest.requested_by) == ("strike", "shop")
+    assert [oldest.result] == [result for result in first.results("manifested")]
+    assert [one.job for one in (client.find(good)).jobs] == [first.id]
+    assert (client.find(backend.made_up(1)[0])).jobs == ()
+    with pytest.raises(InputError):
+        client.find("no reference")
+    waiting.abort()
