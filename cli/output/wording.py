@@ -133,7 +133,7 @@ def job_state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if record.state is JobState.HELD and record.starts_at_ms:
         left = span(max(0, record.starts_at_ms - snapshot.now_ms) // 1000)
-        return f"held for {left}, until {clock(record.starts_at_ms)}"
+        return f"held until {clock(record.starts_at_ms)}, for {left} more"
     if halt := halt_of(record):
         return f"halted: {halt.words}"
     if snapshot.gate.paused and not record.state.ended:

@@ -48,6 +48,8 @@ ROLES = {
     "PATCH /v1/jobs/{job}": "operate",
     "PUT /consignments/cancellist": "submit",
     "PUT /consignments/{reference}/cancel": "submit",
+    "PUT /accounts/{account}/consignments/cancellist": "submit",
+    "PUT /accounts/{account}/consignments/{reference}/cancel": "submit",
 }
 """What each route needs; None: nothing."""
 WEBHOOK = "POST /v1/webhooks"
@@ -80,7 +82,8 @@ def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_000000000
     method, _, path = route.partition(" ")
     if of_the_facade(route):
         return client.put(
-            path.format(reference="EC-000-05D-1NS"), headers={"Content-Type": "application/json", "Prefer": "wait=0"},
+            path.format(reference="EC-000-05D-1NS", account="default"),
+            headers={"Content-Type": "application/json", "Prefer": "wait=0"},
             content=b'["EC-000-05D-1NS"]',
         )  # fmt: skip
     if path.endswith("/events"):  # it goes on while somebody listens

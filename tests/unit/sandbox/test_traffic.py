@@ -141,9 +141,11 @@ def test_changing_one_setting_keeps_the_others_and_never_shows_the_key():
 
 def test_the_commands_defaults_are_those_of_the_options():
     options = SandboxOptions()
-    own = {"port", "mix", "fault", "at", "as_json"}
+    own = {"port", "mix", "fault", "at", "ignored_filters", "as_json"}
     defaults = {name: parameter.default for name, parameter in inspect.signature(sandbox).parameters.items()}
     assert {name: value for name, value in defaults.items() if name not in own} == {
         name: getattr(options, name) for name in defaults if name not in own
     }
     assert set(SandboxOptions.model_fields) - set(defaults) == {"faults"}
+    assert defaults["ignored_filters"] is None
+    assert options.ignored_filters == []
