@@ -6,8 +6,8 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from cancellist.api.platform_schemas import GatewayError, PlatformError
 from cancellist.api.problems import ProblemError
-from cancellist.api.schemas import GatewayError, PlatformError
 
 UNPROCESSABLE: Final = 422
 _BAD_REQUEST: Final = 400

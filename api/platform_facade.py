@@ -28,10 +28,10 @@ from cancellist.api.job_request import checked_key
 from cancellist.api.list_answer import ListAnswer
 from cancellist.api.list_entries import ListEntries, NothingValidError
 from cancellist.api.platform_errors import RefusedError
+from cancellist.api.platform_schemas import CancelledItem, PlatformError
 from cancellist.api.problems import ClientGoneError, request_id_of
 from cancellist.api.request_body import Body, is_packed
 from cancellist.api.results import quality
-from cancellist.api.schemas import CancelledItem, PlatformError
 from cancellist.jobs.errors import CancellistError, InputError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import accounts, results

@@ -6,16 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cancellist.jobs.model import JobState, Outcome, Priority
 from cancellist.jobs.safety.failure_stop import FailureKind
-from cancellist.jobs.webhooks.endpoint import DeliveryState, EndpointState, EventType
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """What all documents share: they have no other fields."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Submitted(_Document):
+class Submitted(Document):
     """A job that was handed in."""
 
     job: str = Field(description="its id")
@@ -26,7 +27,7 @@ class Submitted(_Document):
     blank: int = Field(description="cells without anything where a reference could have been")
 
 
-class Breaker(_Document):
+class Breaker(Document):
     """Why an account calls its platform no more than by a probe now and then."""
 
     why: str
@@ -34,7 +35,7 @@ class Breaker(_Document):
     next_probe_at: Time
 
 
-class Halt(_Document):
+class Halt(Document):
     """Why a job is halted."""
 
     why: str = Field(description="the same in words")
@@ -46,7 +47,7 @@ class Halt(_Document):
     at: Time
 
 
-class Job(_Document):
+class Job(Document):
     """A job as it stands."""
 
     job: str = Field(description="its id")
@@ -90,14 +91,14 @@ class Job(_Document):
     workers: int
 
 
-class Jobs(_Document):
+class Jobs(Document):
     """A page of jobs, newest first."""
 
     jobs: list[Job]
     next: str | None = Field(description="the cursor of the page that follows; null where none does")
 
 
-class Result(_Document):
+class Result(Document):
     """The final answer for one reference of one job."""
 
     job: str
@@ -110,7 +111,7 @@ class Result(_Document):
     at: Time
 
 
-class Results(_Document):
+class Results(Document):
     """A page of results, in the order in which they were written."""
 
     results: list[Result]
@@ -119,7 +120,7 @@ class Results(_Document):
     gone: int = Field(description="how many results of the job were trimmed")
 
 
-class Mention(_Document):
+class Mention(Document):
     """A job that named a reference; what only its record tells is null where the record is gone."""
 
     job: str
@@ -131,7 +132,7 @@ class Mention(_Document):
     result: Result | None
 
 
-class Gap(_Document):
+class Gap(Document):
     """A time in which results may have been written that are not known."""
 
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
@@ -140,7 +141,7 @@ class Gap(_Document):
     to: Time
 
 
-class References(_Document):
+class References(Document):
     """The jobs that named a reference, newest first."""
 
     reference: str
@@ -151,7 +152,7 @@ class References(_Document):
     unsearched: list[str] = Field(description="jobs under way that could not be looked through")
 
 
-class Account(_Document):
+class Account(Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
@@ -174,78 +175,13 @@ class Account(_Document):
     workers: int
 
 
-class Accounts(_Document):
+class Accounts(Document):
     """Every account."""
 
     accounts: list[Account]
 
 
-class Webhook(_Document):
-    """Where events are sent, and how that goes. The URL is shown without what may be secret in it."""
-
-    webhook: str = Field(description="its id")
-    url: str
-    on: list[EventType]
-    outcomes: list[Outcome] = Field(description="of `job.results`, those that are told; empty for all")
-    account: str | None = Field(description="only of this account; null: of all")
-    state: EndpointState
-    why: str | None = Field(description="why it is disabled")
-    created_at: Time
-    secret_version: int
-    rotated_at: Time | None
-    waiting: int = Field(description="deliveries that are still to succeed")
-    delivered: int
-    failed: int = Field(description="deliveries that were given up")
-    delivered_at: Time | None
-    failing_since: Time | None = Field(description="since when nothing was delivered, where the last attempt failed")
-    jobs_missed: int = Field(description="ends of jobs whose records were gone before they were told")
-    results_missed_from: Time | None = Field(description="results since then were trimmed before they were told")
-    results_missed_to: Time | None
-
-
-class Webhooks(_Document):
-    """Every webhook."""
-
-    webhooks: list[Webhook]
-
-
-class WebhookSecret(Webhook):
-    """A webhook and its secret, which is shown this once."""
-
-    secret: str = Field(description="what its requests are signed with (Standard Webhooks, symmetric)")
-
-
-class WebhookDelivery(_Document):
-    """One event for one webhook."""
-
-    delivery: str = Field(description="its id: the `webhook-id` of every attempt")
-    type: str
-    job: str | None
-    state: DeliveryState
-    attempts: int
-    status: int | None = Field(description="HTTP status of the last answer")
-    why: str | None = Field(description="why the last attempt failed")
-    created_at: Time
-    tried_at: Time | None
-    due_at: Time | None = Field(description="when it is tried next; null once it waits no more")
-
-
-class WebhookDeliveries(_Document):
-    """A page of deliveries, newest first."""
-
-    deliveries: list[WebhookDelivery]
-    next: str | None = Field(description="the cursor of the page that follows; null where none does")
-
-
-class WebhookReplay(_Document):
-    """What is sent once more."""
-
-    webhook: str
-    deliveries: int | None = Field(description="how many deliveries; null with `since`")
-    since: Time | None = Field(description="all events since then; null without `since`")
-
-
-class Consumer(_Document):
+class Consumer(Document):
     """One reader of a consumer group."""
 
     consumer: str
@@ -253,7 +189,7 @@ class Consumer(_Document):
     idle_seconds: int = Field(description="since it last asked for anything")
 
 
-class ConsumerGroup(_Document):
+class ConsumerGroup(Document):
     """A consumer group of the results stream."""
 
     group: str
@@ -267,20 +203,20 @@ class ConsumerGroup(_Document):
     consumers: list[Consumer]
 
 
-class ConsumerGroups(_Document):
+class ConsumerGroups(Document):
     """Every consumer group of the results stream."""
 
     groups: list[ConsumerGroup]
 
 
-class FieldProblem(_Document):
+class FieldProblem(Document):
     """What is wrong with one field of a request."""
 
     field: str
     message: str
 
 
-class Problem(_Document):
+class Problem(Document):
     """What went wrong (RFC 9457)."""
 
     type: str = Field(description="/problems/CODE, which answers what it means; it stays")
@@ -292,40 +228,7 @@ class Problem(_Document):
     request_id: str = Field(description="as in the header X-Request-ID, and in the log")
 
 
-class Alive(_Document):
+class Alive(Document):
     """The process is there."""
 
     status: str
-
-
-class CancelledItem(_Document):
-    """What became of one reference of a list, as the platform tells it."""
-
-    IsSuccess: bool = Field(description="it is cancelled for sure")
-    Message: str
-    Data: str = Field(description="the reference, as it was asked")
-    ApiLinks: None
-
-
-class PlatformDetail(_Document):
-    """A part of an error of the platform."""
-
-    Code: str
-    Target: str
-    Message: str
-
-
-class PlatformError(_Document):
-    """An error in the platform's form; also what tells that a cancellation goes on."""
-
-    Code: str
-    Message: str
-    CorrelationId: str = Field(description="as in the header X-Request-ID, and in the log")
-    Details: list[PlatformDetail]
-
-
-class GatewayError(_Document):
-    """An error in the form of the gateway before the platform."""
-
-    statusCode: int  # noqa: N815 - the name on the wire
-    message: str

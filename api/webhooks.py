@@ -15,7 +15,7 @@ from cancellist.api.json_answer import Document
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.request_body import Body, is_packed
-from cancellist.api.schemas import (
+from cancellist.api.webhook_schemas import (
     Webhook,
     WebhookDeliveries,
     WebhookDelivery,
