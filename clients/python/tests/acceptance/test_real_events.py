@@ -78,8 +78,9 @@ def test_a_wait_over_cut_connections_ends_with_the_truth(place: Desk, api: Api, 
 def test_a_wait_without_a_word_of_events_asks_from_time_to_time(place, api, direct, kind: str) -> None:
     """So it is behind a proxy that collects an answer before it hands it on."""
     with CuttingProxy(api.url, holds=b"/events") as proxy:
-        job = direct.submit(place.fresh(3))
-        assert waited(kind, proxy.url, job.id, 3) == true(direct, job.id)
+        job = direct.submit(place.fresh(3), start_at="+1s")
+        assert waited(kind, proxy.url, job.id, 4) == true(direct, job.id)
+        assert any(b"/events" in asked for asked in proxy.asked)
 
 
 def test_a_wait_outlives_a_server_that_is_killed_and_started_anew(place: Desk) -> None:
