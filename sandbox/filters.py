@@ -25,13 +25,12 @@ class _Range(NamedTuple):
 
 
 def parse_filters(query: Mapping[str, str]) -> list[Predicate]:
-    """Reads the query of a search, names in any case of letters. Unknown filters are ignored, as the vendor does.
+    """Reads the query of a search, names in any case of letters.
 
     Raises:
-        ValueError: names the filter whose value cannot be read.
+        ValueError: names the filter that is unknown or whose value cannot be read.
     """
-    found = (_predicate(name, value) for name, value in query.items())
-    return [predicate for predicate in found if predicate is not None]
+    return [_predicate(name, value) for name, value in query.items()]
 
 
 def matching(world: World, predicates: Sequence[Predicate]) -> Iterator[Sequence[int]]:
@@ -44,7 +43,7 @@ def matching(world: World, predicates: Sequence[Predicate]) -> Iterator[Sequence
         yield indexes
 
 
-def _predicate(name: str, value: str) -> Predicate | None:
+def _predicate(name: str, value: str) -> Predicate:
     key = name.lower()
     if key == "reference":
         return _is_reference(value)
@@ -55,7 +54,7 @@ def _predicate(name: str, value: str) -> Predicate | None:
     stem, end = (key[:-4], "from") if key.endswith("from") else (key[:-2], key[-2:])
     if stem in _RANGES and end in {"from", "to"}:
         return _bounded(name, _RANGES[stem], value, lower=end == "from")
-    return None
+    raise ValueError(f"{name} is not a filter")
 
 
 def _is_reference(value: str) -> Predicate:

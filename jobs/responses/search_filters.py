@@ -1,6 +1,6 @@
 """Filters of a search for consignments: `NAME=VALUE`, read strictly.
 
-The platform ignores a filter that it does not know, and would then answer with every consignment there is. So only the
+A platform may ignore a filter that it does not know, and would then answer with every consignment there is. So only the
 names and words that its guide has are accepted. Source: the platform's public guide, Get Consignments References.
 """
 

@@ -1,6 +1,6 @@
 """Finds references by filters, and makes sure that the platform honours every one of the filters.
 
-The platform ignores filters that it does not know, and would then answer with every consignment there is. So the
+A platform may ignore filters that it does not know, and would then answer with every consignment there is. So the
 records of some of the references that were found are read and compared with the filters. A filter that no record shows
 is asked for with values that cannot be met, which must find nothing.
 """
