@@ -24,7 +24,7 @@ _WITH_KEY: Final = re.compile("(?:/accounts/[^/]+)?/consignments/", re.IGNORECAS
 
 
 def takes_key(path: str) -> bool:
-    """Whether a path is of the facade: its callers speak as to the platform."""
+    """Whether a path is of the facade, whose callers send a key as they send it to the platform."""
     return _WITH_KEY.match(path) is not None
 
 
@@ -137,7 +137,7 @@ class _Needs:
 
 
 def _check_once(request: Request) -> None:
-    """Refuses a parameter that is given twice: which of the two is meant nobody can tell.
+    """Refuses a parameter that is given twice: it is not known which of the two is meant.
 
     Raises:
         ProblemError: one is.

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 MEDIA_TYPE: Final = "text/event-stream"
 _RETRY_MS: Final = 2000
-"""After so long a browser comes back."""
+"""How long a browser waits before it connects again."""
 _BEGIN: Final = f"retry: {_RETRY_MS}\n\n".encode()
 _ALIVE: Final = b":\n\n"
 _HEADERS: Final = {"X-Accel-Buffering": "no"}  # nginx hands it on as it comes

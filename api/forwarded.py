@@ -1,4 +1,4 @@
-"""What a proxy says of the client, believed from trusted addresses alone, and the path that it is in front of."""
+"""What a proxy says of the client, and the path under which it shows the API. Only trusted addresses are believed."""
 
 import ipaddress
 import re

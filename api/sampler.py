@@ -130,7 +130,7 @@ class Sampler:
     async def _anew(self, job: str | None, since_ms: int) -> tuple[int, list[Told]]:
         """All there is to tell, as of the newest event, and the number of that; the last alone has an id.
 
-        That is how jobs stand, and which have ended since a time. Nothing where there is no such job.
+        That is how jobs stand, and which have ended since a time. Empty where there is no such job.
         """
         seq, standing = self._events.last, dict(self._events.documents)
         if job is None:

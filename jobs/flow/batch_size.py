@@ -75,7 +75,7 @@ class ListSize:
     """The state of the list size.
 
     Attributes:
-        size: references a call may name; 0: as many as the bound allows, whatever that comes to be.
+        size: references a call may name; 0: as many as the bound allows, also once it changes.
         explore: a size that one call should have; 0: none.
         explorations: how many were asked for, so that each is used once.
         credit: list calls since the last.

@@ -212,7 +212,7 @@ class Tally:
             self._time(references, shown.took_ms, full=references == size)
 
     def _went_wrong(self, shown: AttemptSignal) -> None:
-        # What is denied is told, whatever else goes wrong beside it.
+        # A denial is reported before all else that goes wrong.
         if shown.sign is Signal.DENIED or not self._denied:
             self._why = shown.why
         self._denied = self._denied or shown.sign is Signal.DENIED

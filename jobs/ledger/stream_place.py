@@ -1,4 +1,4 @@
-"""Where a reading of the results stream stands, and whether what is found there follows on what was read before.
+"""The place of a reader in the results stream, and whether entries are missing between it and what is read next.
 
 Pure: what the server said comes in as arguments.
 """

@@ -11,7 +11,7 @@ from cancellist.jobs.errors import LedgerError, UploadUnderWayError
 from cancellist.jobs.ledger.core import Ledger
 
 KEEP_S: Final = 10.0
-"""For so long the key stays with an upload of which nothing is heard, as when its process was killed."""
+"""How long an upload keeps the key after its last sign of life, as when its process was killed."""
 _RENEW_S: Final = KEEP_S / 4
 
 

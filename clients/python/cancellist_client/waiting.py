@@ -32,7 +32,7 @@ def sync_run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 async def async_within(work: Coroutine[Any, Any, T], seconds: float) -> T:
     """Waits for something no longer than that; a cancellation is never lost.
 
-    On Python 3.11, one that comes while redis-py minds a timeout of its own is lost at times. So it minds none.
+    On Python 3.11, one that comes while redis-py waits with a timeout of its own is lost at times. So it is given none.
 
     Raises:
         TimeoutError: it took too long.

@@ -69,7 +69,7 @@ class AsyncConsumer:
         self._from_start = from_start
         self._backoff = backoff
         self._passing = passing
-        self._own: str | None = _FIRST  # beyond which entry own results of before may lie; None where none can
+        self._own: str | None = _FIRST  # our own unacknowledged results lie after this entry; None where there are none
         self._looked_at = float("-inf")  # when results of others were looked for
         self._failures = 0
 
