@@ -104,7 +104,7 @@ async def test_two_identical_jobs_of_20_000_with_faults_both_end_true(valkey_sta
         jobs = await asyncio.gather(*(submit(ledger, references) for _ in range(2)))
         outcomes: Counter[Outcome] = Counter()
         for job in jobs:
-            await ended(ledger, job, 120)
+            await ended(ledger, job, 240)
             outcomes += await agrees(valkey_stage, ledger, job, references, maybe=True, twice=True)
     cancelled = sum(row["cancelled_by_call"] is not None for row in valkey_stage.platform.record(references).values())
     assert cancelled <= outcomes[Outcome.CANCELLED] <= 2 * cancelled + outcomes[Outcome.ALREADY_CANCELLED]
