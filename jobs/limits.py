@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_WRITTEN: Final = re.compile(r"\s*(\d{1,9})(?:(\.\d{1,6})?\s*(%))?\s*", re.ASCII)
+_DIGITS: Final = 6
+"""Digits that a share may have after its point."""
+_WRITTEN: Final = re.compile(rf"\s*(\d{{1,9}})(?:(\.\d{{1,{_DIGITS}}})?\s*(%))?\s*", re.ASCII)
 _ALL: Final = 100
 _SHOWN: Final = 40
 
@@ -32,7 +34,9 @@ class Limit:
         return found * _ALL > self.percent * of
 
     def __str__(self) -> str:
-        return f"{self.percent:g}%" if self.number is None else str(self.number)
+        if self.number is not None:
+            return str(self.number)
+        return f"{self.percent:.{_DIGITS}f}".rstrip("0").rstrip(".") + "%"  # no exponent: it is read back
 
 
 SHARED_ABOVE: Final = 10

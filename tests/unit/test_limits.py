@@ -15,6 +15,8 @@ from cancellist.jobs.limits import SHARED_ABOVE, Limit, parse_limit
         ("2.5 %", Limit(percent=2.5)),
         ("0%", Limit(percent=0)),
         ("100%", Limit(percent=100)),
+        ("0.000001%", Limit(percent=0.000001)),
+        ("12.345678%", Limit(percent=12.345678)),
     ],
 )
 def test_a_limit_is_a_number_or_a_share(text, limit):
