@@ -92,11 +92,15 @@ def unpack_stop(text: str) -> FailureStop:
 
 
 def halt_of(record: JobRecord) -> Halt | None:
-    """Why a job is halted; None where it is not."""
+    """Why a job is halted; None where it is not, or where the reason cannot be read: it must not break a listing."""
     if record.halted_why is None or record.halted_at_ms is None:
         return None
-    kind, limit, found, results, place = record.halted_why.split()
-    return Halt(FailureKind(kind), parse_limit(limit), int(found), int(results), place == "window", record.halted_at_ms)
+    try:
+        kind, limit, found, results, place = record.halted_why.split()
+        counts = int(found), int(results)
+        return Halt(FailureKind(kind), parse_limit(limit), *counts, place == "window", record.halted_at_ms)
+    except ValueError:
+        return None
 
 
 def stop_of(max_refused: str | None, max_unconfirmed: str | None) -> FailureStop:

@@ -248,3 +248,11 @@ async def test_reads_of_a_job_with_a_stop_go_before_its_calls(ledger):
     first = await claim(ledger)
     await settle(ledger, first, ReadState(0.0, 0, 1, refusal_status=200, refusal_words="no"))
     assert [(await claim(ledger)).kind for _ in range(3)] == ["reads"] * 3
+
+
+async def test_a_reason_that_cannot_be_read_breaks_no_listing(ledger):
+    job = await submit(ledger, refs(20), max_refused="0")
+    await ends(ledger, Outcome.REJECTED)
+    await ledger.redis.hset(f"cancellist:job:{job}", "halted_why", "of another version")
+    assert await halt(ledger, job) is None
+    assert await state_of(ledger, job) is JobState.HALTED
