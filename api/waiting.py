@@ -7,6 +7,7 @@ from typing import Final
 
 from cancellist.api.context import Context
 from cancellist.jobs.ledger import records
+from cancellist.jobs.model import JobState
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE | re.ASCII)
 _FIRST_S: Final = 0.05
@@ -26,14 +27,17 @@ def asked_s(prefer: str | None, most_s: float) -> int | None:
 async def until_ended(context: Context, job: str, within_s: float) -> bool:
     """Waits until a job has ended, but no longer than this, nor beyond the end of the process; says whether it has.
 
+    A job that has halted is not waited for: it goes on only once somebody continues it.
+
     Raises:
         LedgerError: the server does not answer.
     """
     loop = asyncio.get_running_loop()
     until, pause_s = loop.time() + within_s, _FIRST_S
     while True:
-        if (await records.get(context.ledger, job)).state.ended:
-            return True
+        state = (await records.get(context.ledger, job)).state
+        if state.ended or state is JobState.HALTED:
+            return state.ended
         left_s = until - loop.time()
         if left_s <= 0 or context.stopping.is_set():
             return False

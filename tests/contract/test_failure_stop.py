@@ -1,5 +1,7 @@
 """The failure stop: a job halts once too many of its references were refused or are unconfirmed."""
 
+import json
+
 import pytest
 
 from cancellist.jobs.errors import JobStateError
@@ -256,3 +258,34 @@ async def test_a_reason_that_cannot_be_read_breaks_no_listing(ledger):
     await ledger.redis.hset(f"cancellist:job:{job}", "halted_why", "of another version")
     assert await halt(ledger, job) is None
     assert await state_of(ledger, job) is JobState.HALTED
+
+
+def limited(refused):
+    return Safeguards(stop_of(refused, None))
+
+
+async def test_limits_of_all_live_workers_hold_together_and_a_laxer_one_takes_none_away(ledger):
+    for worker, guards in (("w1", limited("5")), ("w2", limited("2")), ("w3", Safeguards())):
+        await housekeeping.sweep(ledger, A, worker, TERMS, 30.0, safeguards=guards)
+    job = await submit(ledger, refs(5))
+    assert (await records.get(ledger, job)).stop == "refused:5 refused:2"
+    await housekeeping.sweep(ledger, A, "w2", TERMS, 30.0)
+    assert (await records.get(ledger, await submit(ledger, refs(5, 100)))).stop == "refused:5"
+
+
+async def test_a_job_that_starts_is_held_to_the_limits_of_the_workers_there_are_then(ledger):
+    job = await submit(ledger, refs(20), max_refused="9")
+    await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, safeguards=limited("0"))
+    assert (await claim(ledger, terms=ONE)).guarded
+    assert (await records.get(ledger, job)).stop == "refused:9 refused:0"
+
+
+async def test_limits_outlive_their_workers_until_others_come(ledger):
+    await housekeeping.sweep(ledger, A, "gone", TERMS, 30.0, safeguards=limited("5"))
+    noted = await ledger.redis.hget(f"cancellist:account:{A}:state", "safeguards")
+    at_ms = json.loads(noted)["gone"]["at"]
+    old = json.dumps({"gone": {"at": at_ms - 5_000, "stop": "refused:5", "hold": 0}})
+    await ledger.redis.hset(f"cancellist:account:{A}:state", "safeguards", old)
+    assert (await records.get(ledger, await submit(ledger, refs(5)))).stop == "refused:5"
+    await housekeeping.sweep(ledger, A, "new", TERMS, 30.0)
+    assert (await records.get(ledger, await submit(ledger, refs(5, 100)))).stop == ""

@@ -65,8 +65,7 @@ class GateWatch:
 
         `ask` says that no earlier answer will do, so that no call starts once a job has halted.
         """
-        if ask:
-            self.doubt()
-        if not self.fresh:
+        asked_at = monotonic() if ask else monotonic() - FRESH_S
+        if self._at < asked_at:
             await asyncio.wait({self._spawn(self.ask())}, timeout=FRESH_S)
-        return self.fresh and version == self.version
+        return self._at >= asked_at and version == self.version

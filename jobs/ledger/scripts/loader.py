@@ -17,8 +17,8 @@ from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "failure_stop", "leases", "flow",
-    "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
+    "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "leases",
+    "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
     "webhooks",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})

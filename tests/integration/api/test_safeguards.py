@@ -44,6 +44,15 @@ def test_a_job_that_halts_says_why_goes_on_and_counts_anew(api: Api) -> None:
     assert client.post(f"/v1/jobs/{job}/continue").json()["type"] == "/problems/job_state"
 
 
+def test_a_request_does_not_wait_on_a_job_that_has_halted(api: Api) -> None:
+    began = time.monotonic()
+    answer = api.client().post(
+        "/v1/jobs", json={"references": refused(api), "max_refused": 0}, headers={"Prefer": "wait=30"}
+    )
+    assert (answer.status_code, answer.json()["state"]) == (202, "halted")
+    assert time.monotonic() - began < 20  # else it waited for what does not come
+
+
 @pytest.mark.parametrize("given", ["many", "-1", "101%", "5 %%"])
 def test_a_limit_that_is_none_is_refused(client: httpx.Client, given: str) -> None:
     answer = client.post("/v1/jobs", json={"references": ["EC-VC4-FBM-8GZ"], "max_refused": given})

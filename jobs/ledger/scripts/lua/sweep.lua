@@ -17,8 +17,7 @@ local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 call('ZADD', K.served, ms(NOW), ACCOUNT)
-if doc.hold == 0 then call('HDEL', K.state, 'hold') else call('HSET', K.state, 'hold', ms(doc.hold)) end
-if doc.stop == '' then call('HDEL', K.state, 'stop') else call('HSET', K.state, 'stop', doc.stop) end
+safeguards.note(doc.worker, doc.stop, doc.hold)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
 

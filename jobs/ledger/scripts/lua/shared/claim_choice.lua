@@ -33,9 +33,11 @@ local function take(kind, want)
       call('HINCRBY', jk, kind, -p.c)
       order.enter(id, kind)
       call('HINCRBY', jk, 'claimed', p.c)
-      local h = call('HMGET', jk, 'state', 'stop')
-      if h[1] == 'queued' then call('HSET', jk, 'state', 'running', 'started_at', ms(NOW)) end
-      guarded = guarded or h[2] and 1
+      if call('HGET', jk, 'state') == 'queued' then
+        stop.join(id)
+        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
+      end
+      guarded = guarded or call('HEXISTS', jk, 'stop') == 1 and 1 or nil
       parts[#parts + 1] = id
       parts[#parts + 1] = piece.encode(p)
       count = count + p.c

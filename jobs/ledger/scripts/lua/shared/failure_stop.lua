@@ -1,7 +1,7 @@
 -- The failure stop: halts a job of which too many references were refused, or are unconfirmed. Only final results count,
 -- and settle.lua counts them, so that the counts are exact over all workers (jobs/safety/failure_stop.py has the rule in
 -- words). Fields of a job with a stop:
---   stop         its limits, and in the account's state those of all its jobs: "refused:50 refused:5% unconfirmed:10"
+--   stop         its limits: "refused:50 refused:5% unconfirmed:10"
 --   stop_seen    the counts at the last look: "results refused unconfirmed"
 --   stop_from    the counts at which somebody continued the job
 --   stop_window  the last results in buckets, oldest first: "results:refused:unconfirmed ..."
@@ -53,12 +53,13 @@ local function passed(limits, since, recent, total)
   return nil
 end
 
--- Adds the account's limits, which its workers have noted, to those that the job was handed in with: so no way in
--- passes them by.
+-- Adds the limits of the account's workers to those that the job was handed in with: so no way in passes them by. It is
+-- done as the job is sealed, and again as it starts: other workers may have come since.
 function stop.join(id)
-  local own, account = call('HGET', K.job(id), 'stop') or '', call('HGET', K.state, 'stop')
-  if not account then return end
-  for limit in string.gmatch(account, '%S+') do
+  local limits = safeguards.limits()
+  if limits == '' then return end
+  local own = call('HGET', K.job(id), 'stop') or ''
+  for limit in string.gmatch(limits, '%S+') do
     if not string.find(' ' .. own .. ' ', ' ' .. limit .. ' ', 1, true) then own = own .. (own == '' and '' or ' ') .. limit end
   end
   call('HSET', K.job(id), 'stop', own)

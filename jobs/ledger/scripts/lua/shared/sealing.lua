@@ -31,7 +31,7 @@ end
 
 -- Until when the job is held: its own hold or its account's, whichever is longer, and its start. nil where it is not.
 local function held_until(id, start_at)
-  local hold = math.max(tonumber(call('HGET', K.job(id), 'hold') or 0), tonumber(call('HGET', K.state, 'hold') or 0))
+  local hold = math.max(tonumber(call('HGET', K.job(id), 'hold') or 0), safeguards.hold())
   if hold > 0 then
     call('HSET', K.job(id), 'hold_until', ms(NOW + hold))
     start_at = math.max(start_at or 0, NOW + hold)

@@ -1,0 +1,48 @@
+"""What a drain knows of the gate, and how sure it is of it."""
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from cancellist.jobs.errors import LedgerUnavailableError
+from cancellist.jobs.ledger import accounts
+from cancellist.worker.drain.gate_watch import GateWatch
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, answers: list[int | Exception]) -> GateWatch:
+    """A watch whose ledger gives these answers, one after the other."""
+
+    async def asked(_ledger: object, _account: str) -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(accounts, "gate_version", asked)
+    return GateWatch(None, "default", asyncio.create_task, lambda _: None)  # type: ignore[arg-type]
+
+
+async def test_a_fresh_answer_does_where_none_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = watch(monkeypatch, [])
+    gate.learn(3, monotonic())
+    assert await gate.stands(3)
+    assert not await gate.stands(2)
+
+
+async def test_a_guarded_call_starts_on_an_answer_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = watch(monkeypatch, [3, 4, LedgerUnavailableError("away")])
+    gate.learn(3, monotonic())
+    assert await gate.stands(3, ask=True)
+    assert not await gate.stands(3, ask=True)
+    gate.learn(4, monotonic())
+    assert not await gate.stands(4, ask=True)
+
+
+async def test_an_answer_to_an_earlier_question_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = watch(monkeypatch, [LedgerUnavailableError("away")])
+    earlier = monotonic()
+    question = asyncio.create_task(gate.stands(3, ask=True))
+    await asyncio.sleep(0)
+    gate.learn(3, earlier)
+    assert not await question
