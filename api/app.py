@@ -18,6 +18,7 @@ from cancellist.api import (
     problems,
     references,
     results,
+    stop,
     webhooks,
 )
 from cancellist.api.context import Context
@@ -29,6 +30,7 @@ ROUTERS: Final = (
     results.router,
     references.router,
     accounts.router,
+    stop.router,
     consumers.router,
     platform_facade.router,
     webhooks.router,

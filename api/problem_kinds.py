@@ -118,6 +118,13 @@ _ALL: Final = (
         "leave reason and priority out to be answered the job that there is",
     ),
     Kind(
+        "stop_file",
+        409,
+        "a stop file keeps all accounts stopped",
+        "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
+        "Remove the file, and send the request again.",
+    ),
+    Kind(
         "results_gone",
         410,
         "the results are gone",

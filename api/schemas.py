@@ -1,6 +1,6 @@
 """The documents of the API, as its description has them; jobs/ledger/json_views.py makes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,24 @@ class Breaker(Document):
     why: str
     since: Time
     next_probe_at: Time
+
+
+class AllStopped(Document):
+    """All accounts are stopped."""
+
+    since: Time
+    by: str = Field(description="the caller's name, USER@MACHINE of a command, or STOP_FILE")
+    why: str | None
+
+
+class Stop(Document):
+    """Whether all accounts are stopped."""
+
+    state: Literal["stopped", "running"]
+    since: Time | None
+    by: str | None
+    why: str | None
+    calls_in_flight: int = Field(description="over all accounts; they end normally")
 
 
 class Halt(Document):
@@ -79,6 +97,7 @@ class Job(Document):
     halted: Halt | None = Field(description="why it is halted")
     retry_of: str | None = Field(description="the job whose references it was made of")
     retried_by: list[str] = Field(description="the jobs that were made of its references")
+    all_stopped: AllStopped | None
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None
@@ -156,7 +175,9 @@ class Account(Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
-    state: str = Field(description="running, paused, tripped or held")
+    state: str = Field(description="running, stopped with all others, paused, tripped or held")
+    paused: bool = Field(description="on its own, whether all accounts are stopped or not")
+    all_stopped: AllStopped | None
     platform: str | None
     key: bool | None
     max_concurrent_calls: int | None

@@ -59,6 +59,12 @@ def _data_dir() -> Path:
         return Path("~/.local/share/cancellist")
 
 
+def _whole(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be a whole path, which begins with /")
+    return path
+
+
 def _limit(value: Any) -> str:
     parse_limit(str(value))
     return str(value)
@@ -132,6 +138,12 @@ class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings):
         "10%",
         description="malformed entries above which a file is refused: a number, or a share, which applies to more "
         "than 10 entries; raise it for files that hold other lines too",
+    )
+    stop_file: Annotated[HomePath, AfterValidator(_whole)] | None = Field(
+        None,
+        description="while this file is there, workers start no call, and all accounts are stopped; set it to stop "
+        "everything by `touch`, also while the server is away",
+        examples=["/run/cancellist/stop"],
     )
     heartbeat_dir: HomePath | None = Field(
         None,

@@ -14,6 +14,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
+├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
@@ -176,6 +177,20 @@ class NotPermittedError(CancellistError):
     """The account may make no call now."""
 
     code = "not_permitted"
+
+
+class StopFileError(CancellistError):
+    """All accounts stay stopped while a live worker sees its stop file.
+
+    Attributes:
+        where: the machine and the path of the file.
+    """
+
+    code = "stop_file"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"the stop file {where} is still there, so all accounts stay stopped", hint="remove it first")
 
 
 class SearchError(CancellistError):

@@ -33,10 +33,14 @@ def resume(job: str | None, account: str, *, as_json: bool) -> None:
     if job is None:
         gate = session.run(_resume_account(account))
         say(f"account {account} is resumed; jobs that were paused by their id stay paused")
+        if gate.stopped:
+            say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_resume_job(job))
         gate = seen.gate
+        if gate.stopped:
+            say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         if gate.paused:
             say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
         show_job(seen, as_json=as_json)

@@ -138,6 +138,8 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
+    if seen.gate.stopped:
+        say(f"all accounts are stopped: {wording.all_stopped(seen.gate.stopped)}")
     if seen.gate.paused:
         account = seen.record.order.account
         say(f"account {account} is paused: `{resume_command(account)}` resumes it")

@@ -40,11 +40,25 @@ def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) 
     control.pause(job, _of(job, account), as_json=as_json)
 
 
-def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False) -> None:
-    """Resume a paused or halted job, or an account.
+def resume(
+    job: _Job = None,
+    account: _Account = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All accounts, after `cancellist stop` or a stop file. Paused ones stay so.")
+    ] = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Resume a paused or halted job, an account, or all accounts that were stopped at once.
 
     Example: cancellist resume 6w4h0v2m1x3q
     """
+    if all_:
+        if job is not None or account is not None:
+            raise typer.BadParameter("--all is for all accounts: give no JOB and no --account with it")
+        from cancellist.cli.actions import stop
+
+        stop.resume_all(as_json=as_json)
+        return
     from cancellist.cli.actions import control
 
     control.resume(job, _of(job, account), as_json=as_json)

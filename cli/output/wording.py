@@ -7,10 +7,12 @@ from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import DONE, REFUSED, JobRecord, JobState, Outcome
 from cancellist.jobs.safety.failure_stop import halt_of
 from cancellist.jobs.times import rfc3339
 
+RESUME_ALL = "cancellist resume --all"
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10
@@ -136,6 +138,8 @@ def job_state(snapshot: Snapshot) -> str:
         return f"held until {clock(record.starts_at_ms)}, for {left} more"
     if halt := halt_of(record):
         return f"halted: {halt.words}"
+    if snapshot.gate.stopped and not record.state.ended:
+        return f"{record.state}, all accounts are stopped {stop(snapshot.gate.stopped)}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:
@@ -145,6 +149,17 @@ def job_state(snapshot: Snapshot) -> str:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
     return str(record.state)
+
+
+def stop(stopped: AllStopped) -> str:
+    """Returns since when all accounts are stopped, by whom and why."""
+    why = f": {plain(stopped.why)}" if stopped.why else ", who gave no reason"
+    return f"since {clock(stopped.since_ms)} by {plain(stopped.by)}{why}"
+
+
+def all_stopped(stopped: AllStopped) -> str:
+    """Returns the same, and what lets them go on."""
+    return f"{stop(stopped)}; `{RESUME_ALL}` lets them go on"
 
 
 def halted(record: JobRecord) -> str:
@@ -180,6 +195,8 @@ def line(snapshot: Snapshot) -> str:
 
 def stopped_why(account: str, gate: AccountGate) -> str:
     """Returns why an account is stopped; empty if it is running."""
+    if gate.stopped:
+        return f"{all_stopped(gate.stopped)}{', and this account is paused on its own' if gate.paused else ''}"
     if gate.paused:
         return f"`{resume_command(account)}` resumes it"
     if gate.breaker:

@@ -48,7 +48,9 @@ class AccountStatus:
 
 
 def state(gate: AccountGate) -> str:
-    """The account's state: `running`, `paused` by a person, `tripped` by its breaker, or `held` by the platform."""
+    """The account's state: `running`, `stopped` with all others, `paused`, `tripped` (breaker) or `held` (platform)."""
+    if gate.stopped:
+        return "stopped"
     if gate.paused:
         return "paused"
     if gate.breaker:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import orjson
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger import stop_all
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.stop_all import AllStopped
 
 LIVE_MS = 4000
 """A worker that has not swept for this long does not count as live (also in lua/shared/jobs.lua)."""
@@ -48,6 +50,7 @@ class AccountGate:
         calls_in_flight: over all workers.
         workers: live workers.
         list_refused: the smallest batch that was refused for its length (413), where that set `list_size`; else None.
+        stopped: the stop of all accounts; None where there is none.
     """
 
     version: int
@@ -62,6 +65,12 @@ class AccountGate:
     calls_in_flight: int
     workers: int
     list_refused: int | None = None
+    stopped: AllStopped | None = None
+
+    @property
+    def shut(self) -> bool:
+        """Whether a person keeps its calls from starting: all accounts are stopped, or this one is paused."""
+        return self.paused or self.stopped is not None
 
     @property
     def calls_per_second(self) -> float | None:
@@ -77,7 +86,8 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         pipe.hmget(ledger.keys.state(account), list(_GATE))
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
         pipe.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf")
-        values, calls, workers = await pipe.execute()
+        pipe.hmget(ledger.keys.totals, list(stop_all.FIELDS))
+        values, calls, workers, stopped = await pipe.execute()
     h = dict(zip(_GATE, values, strict=True))
     held_until = int(h["hold_until"] or 0)
     known = now_ms - int(h["limit_at"] or 0) < int(h["limit_stale"] or _USUAL_STALE_MS)
@@ -98,6 +108,7 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         calls_in_flight=int(calls),
         workers=int(workers),
         list_refused=refused if list_size in bounds else None,
+        stopped=stop_all.read(stopped),
     )
 
 

@@ -159,6 +159,10 @@ async def account(ledger: Ledger, name: str) -> CheckResult:
     """Checks whether an account's calls may start."""
     gate = await accounts.gate(ledger, name)
     check = f"account {name}"
+    if gate.stopped:
+        since, why = rfc3339(gate.stopped.since_ms), gate.stopped.why or "no reason was given"
+        return warning(check, f"stopped with all others since {since} by {plain(gate.stopped.by)}: {plain(why)}",
+                       "none of its jobs goes on", "`cancellist resume --all` lets all accounts go on")  # fmt: skip
     if gate.paused:
         return warning(check, "paused", "none of its jobs goes on", f"`{resume_command(name)}` lets it go on")
     if gate.breaker:

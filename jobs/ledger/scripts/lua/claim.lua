@@ -20,8 +20,8 @@
 --         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start
 --         size          references of a full call now; delay: ms until the call's rate token is due
 --         ms            when to ask again, -1 where nothing is due
---         why           'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a late copy of a
---                       request whose claim has ended)
+--         why           'empty' | 'left' | 'limit' | 'rate' | 'stopped' | 'paused' | 'held' | 'breaker' | 'done' (a late
+--                       copy of a request whose claim has ended)
 -- Keeps  every reference is in one place; calls in flight never exceed the limit, nor grants the rate; a repeated
 --        request gets the same claim under a new lease.
 return claim.try(cjson.decode(ARGV[3]), 0)
