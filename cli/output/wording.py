@@ -136,6 +136,8 @@ def job_state(snapshot: Snapshot) -> str:
         return f"held until {clock(record.starts_at_ms)}, for {left} more"
     if halt := halt_of(record):
         return f"halted: {halt.words}"
+    if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
+        return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:

@@ -35,6 +35,7 @@ class Wanted:
     submitted_by: str | None = None
     max_refused: str | None = None
     max_unconfirmed: str | None = None
+    canary: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         submitted_by=wanted.submitted_by,
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
+        canary=wanted.canary or 0,
     )
 
 

@@ -171,7 +171,8 @@ async def make(
     request: JobRequest = enqueue.request_of(retry.wanted, await ledger.now_ms())
     request = replace(request, retry_of=retry.record.id)
     left = _References(ledger, retry, on_page)
-    submission = await enqueue.fill(ledger, request, left, safeguards.of_retry(retry.record.stop))
+    again = safeguards.of_retry(retry.record.stop, retry.record.order.canary)
+    submission = await enqueue.fill(ledger, request, left, again)
     try:
         return await enqueue.seal(
             ledger, submission, request, left, idempotency_keep_s=idempotency_keep_s, per_call=per_call

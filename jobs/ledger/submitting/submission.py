@@ -72,6 +72,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "idempotency_key": order.idempotency_key,
         "stop": safeguards.stop_of(order).packed() or None,
         "hold": max(order.hold_ms, safeguards.hold_ms) or None,
+        "canary": max(order.canary, safeguards.canary if not safeguards.canary_above else 0) or None,
         "submitted_by": order.submitted_by,
         "retry_of": order.retry_of,
     }
@@ -94,6 +95,8 @@ class Content:
         purpose = [order.account, order.priority.value, order.reason, order.requested_by]
         if order.max_refused or order.max_unconfirmed:
             purpose += [order.max_refused, order.max_unconfirmed]
+        if order.canary:
+            purpose.append(f"canary {order.canary}")
         self._references = hashlib.sha256(orjson.dumps(purpose))
         self._malformed = hashlib.sha256()
 

@@ -41,6 +41,7 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "intake_entry": record.intake_entry,
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
+        "canary": canary_view(record),
         "halted": halt_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
@@ -64,13 +65,21 @@ def halt_view(record: JobRecord) -> dict[str, Any] | None:
         return None
     return {
         "why": halt.words,
-        "counted": halt.kind,
+        "counted": halt.cause,
         "limit": str(halt.limit),
         "found": halt.found,
         "results": halt.results,
-        "recent": halt.recent,
+        "among": halt.place,
         "at": rfc3339(halt.at_ms),
     }
+
+
+def canary_view(record: JobRecord) -> dict[str, Any] | None:
+    """The references that go before the rest, as JSON; null where there are none."""
+    canary = record.canary
+    if canary is None:
+        return None
+    return {"size": canary.size, "waiting": canary.waiting, "passed_at": rfc3339(canary.passed_at_ms)}
 
 
 def _limits(record: JobRecord, kind: FailureKind) -> list[str]:
