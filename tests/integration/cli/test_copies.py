@@ -68,6 +68,19 @@ def test_signals_end_it_as_they_end_a_process_from_nothing(
     assert found[0] == found[1]
 
 
+def test_a_signal_that_comes_as_it_starts_ends_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cancellist.sandbox", "--port", "0"]
+    for number in [signal.SIGINT, signal.SIGTERM] * 15:  # of such signals, a fifth were lost
+        with processes.Popen(
+            words, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            process.send_signal(number)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+
+
 def _wait_until_it_waits(process: "subprocess.Popen[bytes]", *, has_spoken: bool) -> None:
     if has_spoken:
         assert process.stdout
