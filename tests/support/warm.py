@@ -22,6 +22,8 @@ import sys
 import termios
 from typing import Any
 
+from tests.support import hanging
+
 AT_MOST_BYTES, ANSWER_BYTES = 150_000, 20
 STREAMS = 3
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
@@ -114,6 +116,7 @@ def warm_up() -> None:
         importlib.import_module(name)
     atexit.register(_keep, dict(sys.modules))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker's package has set it
+    hanging.tell_when_asked()
     gc.collect()
     gc.freeze()
     gc.disable()
