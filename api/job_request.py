@@ -12,10 +12,10 @@ from cancellist.api.pages import words
 from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.changes import Change
-from cancellist.jobs.ledger.enqueue import Wanted
-from cancellist.jobs.ledger.retry import CHOSEN, Asked
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
+from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Outcome, Priority
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.times import parse_span_s, parse_when_ms
 
@@ -83,6 +83,9 @@ class JobOptions(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references, likewise"
     )
+    canary: int | None = Field(
+        None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -104,6 +107,7 @@ class JobOptions(BaseModel):
             submitted_by=caller,
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
+            canary=self.canary,
         )
 
     def limit(self, usual: Limit) -> Limit:

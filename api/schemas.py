@@ -1,11 +1,11 @@
-"""The documents of the API, as its description has them; jobs/ledger/json_views.py makes them."""
+"""The documents of the API, as its description has them; jobs/ledger/views/json_views.py makes them."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cancellist.jobs.model import JobState, Outcome, Priority
-from cancellist.jobs.safety.failure_stop import FailureKind
+from cancellist.jobs.safety.failure_stop import HaltCause, HaltPlace
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
 
@@ -57,12 +57,20 @@ class Halt(Document):
     """Why a job is halted."""
 
     why: str = Field(description="the same in words")
-    counted: FailureKind = Field(description="what its limit counts")
+    counted: HaltCause = Field(description="what its limit counts")
     limit: str = Field(description="the limit, a number or a share")
     found: int = Field(description="how many were found")
     results: int = Field(description="among how many results")
-    recent: bool = Field(description="these are its last results only")
+    among: HaltPlace = Field(description="the results of the whole job, the last ones only, or those of its canary")
     at: Time
+
+
+class Canary(Document):
+    """The references of a job that are cancelled and read back before the rest."""
+
+    size: int
+    waiting: int = Field(description="the references that wait for it")
+    passed_at: Time | None = Field(description="when the rest was let go on")
 
 
 class Job(Document):
@@ -94,6 +102,7 @@ class Job(Document):
     intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
     max_refused: list[str] = Field(description="limits of refused references, above which it halts")
     max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")
+    canary: Canary | None = Field(description="the references that go before the rest")
     halted: Halt | None = Field(description="why it is halted")
     retry_of: str | None = Field(description="the job whose references it was made of")
     retried_by: list[str] = Field(description="the jobs that were made of its references")

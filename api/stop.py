@@ -11,7 +11,7 @@ from cancellist.api.json_answer import Document
 from cancellist.api.problems import declared
 from cancellist.api.schemas import Stop
 from cancellist.jobs.ledger import account_status, stop_all
-from cancellist.jobs.ledger.json_views import stop_view
+from cancellist.jobs.ledger.views.json_views import stop_view
 
 router = APIRouter(prefix="/v1/stop", tags=["accounts"])
 

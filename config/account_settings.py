@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cancellist.config.api_keys import as_key
 from cancellist.config.sources import expanded
 from cancellist.jobs.limits import parse_limit
+from cancellist.jobs.model import MOST_IN_CANARY
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.safety.canary import USUAL_ABOVE
 from cancellist.jobs.safety.failure_stop import stop_of
 from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.jobs.times import parse_span_s
@@ -194,12 +196,22 @@ class AccountSettings(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references above which a job halts, likewise"
     )
+    canary: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_IN_CANARY,
+        description="references of a large job that are cancelled and read back before the rest; unset: none",
+        examples=["20"],
+    )
+    canary_above: int = Field(
+        USUAL_ABOVE, ge=0, le=10_000_000, description="jobs with more references than this have that canary"
+    )
 
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
         stop = stop_of(self.max_refused, self.max_unconfirmed)
-        return Safeguards(stop, hold_ms=round((self.hold or 0) * 1000))
+        return Safeguards(stop, round((self.hold or 0) * 1000), self.canary or 0, self.canary_above)
 
     @property
     def host(self) -> str:

@@ -10,8 +10,8 @@ from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.ledger import account_status, stop_all
 from cancellist.jobs.ledger.account_status import AccountStatus
-from cancellist.jobs.ledger.json_views import stop_view
 from cancellist.jobs.ledger.stop_all import AllStopped
+from cancellist.jobs.ledger.views.json_views import stop_view
 
 
 def stop(reason: str | None, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from cancellist.cli.arguments import account_name, text, when
 from cancellist.jobs.limits import parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -136,6 +136,16 @@ def enqueue(
         str | None,
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_IN_CANARY,
+            help="Cancel N references first, drawn from all over the input, and read each back. The rest follows only "
+            "if they agree. CANCELLIST_CANARY holds beside it.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
     wait: Annotated[
@@ -163,7 +173,7 @@ def enqueue(
     or aborted; 5 if the job halted, since too many were refused or are unconfirmed.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
-    from cancellist.jobs.ledger.enqueue import Wanted
+    from cancellist.jobs.ledger.submitting.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
     by_file = {"--column": column, "--delimiter": delimiter, "--no-header": no_header, "--skip-lines": skip_lines,
@@ -179,6 +189,7 @@ def enqueue(
         hold=hold,
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
+        canary=canary,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):

@@ -140,6 +140,8 @@ def job_state(snapshot: Snapshot) -> str:
         return f"halted: {halt.words}"
     if snapshot.gate.stopped and not record.state.ended:
         return f"{record.state}, all accounts are stopped {stop(snapshot.gate.stopped)}"
+    if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
+        return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:

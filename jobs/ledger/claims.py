@@ -271,7 +271,7 @@ def _group(share: Share) -> dict[str, object]:
             group |= {"back": "calls" if s.group is None else "alone", "clear": int(s.cleared)} | _history(s)
         case ReadState() as s:
             known = (("s", s.refusal_status), ("w", s.refusal_words))
-            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s)
+            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s) | ({"e": 2} if s.confirmed else {})
     return group | {name: value for name, value in known if value is not None}
 
 

@@ -37,6 +37,7 @@ SAID = {
         "from Python: EC-7VH-QMI-OW6 cancelled",
         "from Python: EC-VC4-FBM-8GZ already_cancelled",
     ),
+    "docs/how-to/canary.md": ("exit status 5", "canary", "aborted"),
     "docs/how-to/consume-results.md": ("EC-VC4-FBM-8GZ", "already_cancelled"),
     "docs/how-to/diagnose.md": ("EC-VC4-FBM-8GZ", "held", "503-before"),
     "docs/how-to/enqueue-files.md": ("exit status 3", '"duplicates"', "completed"),

@@ -16,7 +16,10 @@ else
   local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at', 'hold_until')
   local state = h[1] or ''
   if state == 'halted' or (state == 'paused' and ARGV[5] ~= '1') then
-    if state == 'halted' then stop.forgive(id) end
+    if state == 'halted' then
+      stop.forgive(id)
+      canary.go_on(id)
+    end
     state = h[3] and 'running' or 'queued'
     local held = math.max(tonumber(h[2] or 0), tonumber(h[5] or 0))
     if not h[3] and held > NOW then state = 'held' end

@@ -22,6 +22,11 @@ local function take(kind, want)
       call('ZADD', K.slices, ms(NOW), id)
       passed = passed + 1
     else
+      if call('HGET', jk, 'state') == 'queued' then
+        stop.join(id)
+        canary.begin(id)
+        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
+      end
       local list = order.list(kind, id)
       local p = piece.decode(call('LPOP', list))
       if p.c > want - count then
@@ -33,10 +38,6 @@ local function take(kind, want)
       call('HINCRBY', jk, kind, -p.c)
       order.enter(id, kind)
       call('HINCRBY', jk, 'claimed', p.c)
-      if call('HGET', jk, 'state') == 'queued' then
-        stop.join(id)
-        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
-      end
       guarded = guarded or call('HEXISTS', jk, 'stop') == 1 and 1 or nil
       parts[#parts + 1] = id
       parts[#parts + 1] = piece.encode(p)

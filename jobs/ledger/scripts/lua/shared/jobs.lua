@@ -19,9 +19,9 @@ end
 -- Finishes the job if none of its references is left.
 function job.finish_when_done(id)
   local jk = K.job(id)
-  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone')
+  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone', 'rest')
   if not h[1] or h[1] == 'sealing' or h[1] == 'completed' or h[1] == 'aborted' then return false end
-  for i = 2, 7 do
+  for i = 2, 8 do
     if tonumber(h[i] or 0) ~= 0 then return false end
   end
   call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
