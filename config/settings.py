@@ -27,7 +27,6 @@ from cancellist.config.account_settings import (
     AccountSettings,
     HomePath,
     Span,
-    is_loopback,
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
@@ -37,6 +36,7 @@ from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.safety.environment import is_loopback
 
 __all__ = [
     "LOCAL_SANDBOX",

@@ -12,7 +12,14 @@ import structlog
 from arq.connections import ArqRedis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
+from cancellist.jobs.errors import (
+    CancellistError,
+    LedgerError,
+    LedgerFullError,
+    LedgerRefusedError,
+    LedgerUnfitError,
+    NewHostError,
+)
 from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import AccountGate
@@ -191,6 +198,8 @@ class Service:
                 stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms
                 if job.in_flight or not (gate.shut or stuck):
                     return True
+                if gate.strange_host:
+                    self.refused = str(NewHostError(account, gate.strange_host, None))
                 if stuck and breaker:
                     self.refused = f"account {account}: {breaker.why}"
         return False

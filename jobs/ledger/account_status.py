@@ -48,9 +48,11 @@ class AccountStatus:
 
 
 def state(gate: AccountGate) -> str:
-    """The account's state: `running`, `stopped` with all others, `paused`, `tripped` (breaker) or `held` (platform)."""
+    """The account's state: `running`, `stopped` with all others, `new_host`, `paused`, `tripped` or `held`."""
     if gate.stopped:
         return "stopped"
+    if gate.strange_host:
+        return "new_host"
     if gate.paused:
         return "paused"
     if gate.breaker:

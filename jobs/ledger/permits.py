@@ -54,7 +54,7 @@ async def permitted(ledger: Ledger, account: str, terms: Terms, *, keep_s: float
 
 async def _still_open(ledger: Ledger, account: str) -> None:
     gate = await accounts.gate(ledger, account)
-    if gate.shut:
+    if gate.stopped or gate.paused:
         raise NotPermittedError(_WHY["stopped" if gate.stopped else "paused"].format(account=account))
 
 

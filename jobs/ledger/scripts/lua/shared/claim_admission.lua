@@ -32,6 +32,7 @@ end
 -- through once its time has come: a probe.
 local function shut(ask, h)
   if stop_all.stands() then return { -1, 'stopped' } end
+  if hosts.strange(ask.host) then return { -1, 'host' } end
   if h.paused then return { -1, 'paused' } end
   local hold = tonumber(h.hold_until or 0) - NOW
   if hold > 0 then return { hold, 'held' } end
