@@ -67,7 +67,7 @@ async def test_new_work_is_refused_unless_it_names_the_host_that_workers_call(le
     assert await hosts.strange(ledger, A) is None
     await sweep(ledger)
     for given in (None, "", "api.example.org", SANDBOX.host):
-        with pytest.raises(NewHostError, match="never called PRODUCTION host api.example.com"):
+        with pytest.raises(NewHostError, match=r"never called PRODUCTION host api\.example\.com"):
             await hosts.check(ledger, A, given)
     assert await hosts.strange(ledger, A, SANDBOX) == REAL.host
     await hosts.check(ledger, A, " API.example.com ", "anna")
