@@ -86,6 +86,9 @@ class JobOptions(BaseModel):
     canary: int | None = Field(
         None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
     )
+    host: _Text | None = Field(
+        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -108,6 +111,7 @@ class JobOptions(BaseModel):
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
             canary=self.canary,
+            host=self.host,
         )
 
     def limit(self, usual: Limit) -> Limit:
@@ -202,6 +206,7 @@ class RetryQuery(BaseModel):
     priority: Priority | None = Field(None, description="else that of the job")
     deadline: _When | None = Field(None, description="that of the job is not taken over")
     start_at: _When | None = Field(None, description="held until then")
+    host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
@@ -210,7 +215,8 @@ class RetryQuery(BaseModel):
 
     def asked(self, caller: str) -> Asked:
         """The same, as the ledger takes it."""
-        return Asked(self.reason, self.requested_by or caller, self.priority, self.deadline, self.start_at)
+        who = self.requested_by or caller
+        return Asked(self.reason, who, self.priority, self.deadline, self.start_at, self.host)
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -107,6 +107,7 @@ class Job(Document):
     retry_of: str | None = Field(description="the job whose references it was made of")
     retried_by: list[str] = Field(description="the jobs that were made of its references")
     all_stopped: AllStopped | None
+    account_new_host: str | None = Field(description="a host that nobody has confirmed yet: no call goes there")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None
@@ -180,14 +181,23 @@ class References(Document):
     unsearched: list[str] = Field(description="jobs under way that could not be looked through")
 
 
+class Called(Document):
+    """A host that workers call."""
+
+    host: str
+    environment: Literal["sandbox", "production"]
+
+
 class Account(Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
-    state: str = Field(description="running, stopped with all others, paused, tripped or held")
+    state: str = Field(description="running, stopped with all others, new_host, paused, tripped or held")
     paused: bool = Field(description="on its own, whether all accounts are stopped or not")
     all_stopped: AllStopped | None
     platform: str | None
+    called: list[Called] = Field(description="the hosts that its workers call")
+    new_host: str | None = Field(description="a host that nobody has confirmed yet, so that no call goes there")
     key: bool | None
     max_concurrent_calls: int | None
     max_calls_per_second: float | None

@@ -50,7 +50,7 @@ def _in_flight(calls: int) -> str:
 
 async def _stop(reason: str) -> tuple[bool, AllStopped | None, list[AccountStatus]]:
     async with session.ledger_of(load()) as opened:
-        fresh = await stop_all.stop(opened.ledger, _who(), reason)
+        fresh = await stop_all.stop(opened.ledger, who(), reason)
         return fresh, await stop_all.standing(opened.ledger), await account_status.statuses(opened.ledger, {})
 
 
@@ -60,7 +60,7 @@ async def _resume() -> tuple[AllStopped | None, AllStopped | None, list[AccountS
         return stood, await stop_all.standing(opened.ledger), await account_status.statuses(opened.ledger, {})
 
 
-def _who() -> str:
+def who() -> str:
     """Returns who runs this command, and on which machine."""
     try:
         name = getpass.getuser()

@@ -142,6 +142,8 @@ def job_state(snapshot: Snapshot) -> str:
         return f"{record.state}, all accounts are stopped {stop(snapshot.gate.stopped)}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
+    if snapshot.gate.strange_host and not record.state.ended:
+        return f"{record.state}, {new_host(record.order.account, snapshot.gate.strange_host)}"
     if snapshot.gate.paused and not record.state.ended:
         return f"{record.state}, its account is paused"
     if snapshot.gate.breaker and not record.state.ended:
@@ -151,6 +153,14 @@ def job_state(snapshot: Snapshot) -> str:
         until = clock(snapshot.gate.hold_until_ms)
         return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
     return str(record.state)
+
+
+def new_host(account: str, host: str) -> str:
+    """Returns that nobody has confirmed the host of an account, and what does."""
+    return (
+        f"PRODUCTION host {plain(host)} was never called before: `{resume_command(account)} --host {plain(host)}` "
+        "confirms it"
+    )
 
 
 def stop(stopped: AllStopped) -> str:
@@ -199,6 +209,8 @@ def stopped_why(account: str, gate: AccountGate) -> str:
     """Returns why an account is stopped; empty if it is running."""
     if gate.stopped:
         return f"{all_stopped(gate.stopped)}{', and this account is paused on its own' if gate.paused else ''}"
+    if gate.strange_host:
+        return new_host(account, gate.strange_host)
     if gate.paused:
         return f"`{resume_command(account)}` resumes it"
     if gate.breaker:

@@ -36,6 +36,8 @@ class Wanted:
     max_refused: str | None = None
     max_unconfirmed: str | None = None
     canary: int | None = None
+    host: str | None = None
+    """The name of a host that was never called before: so a person confirms it. It is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

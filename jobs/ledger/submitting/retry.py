@@ -42,6 +42,8 @@ class Asked:
     priority: Priority | None = None
     deadline: str | None = None
     start_at: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before."""
 
 
 @dataclass(frozen=True, slots=True)
