@@ -19,15 +19,17 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 NORTH = JobRequest(account="north")
+SLOW_MS = 900
+"""So long a call takes: claims that are staged when all is stopped would start too late, if they were not released."""
 ON_ITS_WAY_S = 0.05
 """A call that was allowed before has arrived at the platform by then."""
 
 
 @pytest.fixture
 def stage(tmp_path: Path):
-    with running("valkey", tmp_path) as server, platform(tmp_path, latency_ms=50, consignments=20_000) as world:
-        settings = {"max_concurrent_calls": "8", "max_references_per_call": "10", "lease_seconds": str(LEASE_S),
-                    "accounts__north__max_concurrent_calls": "8"}  # fmt: skip
+    with running("valkey", tmp_path) as server, platform(tmp_path, latency_ms=SLOW_MS, consignments=20_000) as world:
+        settings = {"max_concurrent_calls": "16", "max_references_per_call": "10", "lease_seconds": str(LEASE_S),
+                    "accounts__north__max_concurrent_calls": "16"}  # fmt: skip
         with Stage(server, world, tmp_path, settings) as made:
             yield made
 
@@ -64,8 +66,8 @@ async def test_a_command_and_a_file_stop_all_accounts_on_all_workers(stage: Stag
     file = tmp_path / "stop"
     stage.worker()
     stage.worker(stop_file=str(file))
-    names = stage.platform.references(8_000)
-    halves = {JobRequest(): names[:4_000], NORTH: names[4_000:]}
+    names = stage.platform.references(2_000)
+    halves = {JobRequest(): names[:1_000], NORTH: names[1_000:]}
     async with stage.ledger() as ledger:
         jobs = [await submit(ledger, references, order) for order, references in halves.items()]
         await going(ledger, jobs, 200)
