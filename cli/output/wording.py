@@ -132,14 +132,17 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
 
 def job_state(snapshot: Snapshot) -> str:
     """Returns the state of a job, and what keeps it from running."""
+    stopped = None if snapshot.record.state.ended else snapshot.gate.stopped
+    return _state(snapshot) + (f"; all accounts are stopped {stop(stopped)}" if stopped else "")
+
+
+def _state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if record.state is JobState.HELD and record.starts_at_ms:
         left = span(max(0, record.starts_at_ms - snapshot.now_ms) // 1000)
         return f"held until {clock(record.starts_at_ms)}, for {left} more"
     if halt := halt_of(record):
         return f"halted: {halt.words}"
-    if snapshot.gate.stopped and not record.state.ended:
-        return f"{record.state}, all accounts are stopped {stop(snapshot.gate.stopped)}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
     if snapshot.gate.strange_host and not record.state.ended:
