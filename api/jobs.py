@@ -92,7 +92,7 @@ async def _hand_in(
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
         order = parse_order(await body.whole(context.options.limits.max_json, take))
-        source, said = submitting.Listed(order.document()), order
+        source, said = submitting.InMemory(order.document()), order
     wanted = said.wanted(caller.name, key)
     await check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)

@@ -26,6 +26,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 
 from typing import ClassVar, Final
 
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 
 _SHOWN: Final = 60
@@ -141,7 +142,11 @@ class UnknownWebhookError(CancellistError):
 
     def __init__(self, webhook: str, delivery: str | None = None) -> None:
         listing = "cancellist webhooks" if delivery is None else f"cancellist webhooks deliveries {webhook}"
-        what = f"webhook {_cut(webhook)}" if delivery is None else f"delivery {_cut(delivery)} of {webhook}"
+        what = (
+            f"webhook {cut(webhook, _SHOWN)!r}"
+            if delivery is None
+            else f"delivery {cut(delivery, _SHOWN)!r} of {webhook}"
+        )
         super().__init__(f"no {what}", hint=f"`{listing}` lists those there are")
 
 
@@ -224,7 +229,3 @@ class LedgerFullError(LedgerError):
     """The server has no room to turn these references into results."""
 
     code = "server_full"
-
-
-def _cut(text: str) -> str:
-    return repr(text[:_SHOWN])

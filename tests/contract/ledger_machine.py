@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 
 from cancellist.jobs.errors import IdempotencyConflictError, JobStateError
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.ledger import changes, claims, control, housekeeping, records
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
@@ -148,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts=st.lists(st.integers(0, 8), min_size=1, max_size=10),
         chain=st.booleans(),
         give=st.booleans(),
-        listed=st.none() | st.builds(Listed, st.integers(2, 12), st.booleans()),
+        listed=st.none() | st.builds(TriedBatch, st.integers(2, 12), st.booleans()),
     )
     def settle(self, claim, verdicts, chain, give, listed):
         ours = claim in self.claimed

@@ -12,7 +12,7 @@ from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, Listed
+from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, MalformedEntry
 from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
@@ -230,5 +230,5 @@ def _in_common(understood: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: value if all(one[name] == value for one in understood) else None for name, value in first.items()}
 
 
-def _malformed(one: Listed) -> dict[str, Any]:
+def _malformed(one: MalformedEntry) -> dict[str, Any]:
     return {"file": one.file, "line": one.entry.line, "text": one.entry.text, "reason": one.entry.reason}

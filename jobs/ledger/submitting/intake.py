@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
@@ -154,7 +155,7 @@ async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> Non
     answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
     for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
-        name, value = f"given.{_cut(_text(raw_name))}", _cut(_text(raw_value))
+        name, value = f"given.{cut(_text(raw_name), _KEPT_TEXT)}", cut(_text(raw_value), _KEPT_TEXT)
         left -= len(name) + len(value)
         if left < 0:
             break
@@ -222,10 +223,6 @@ def _entries(rows: Sequence[Any]) -> list[Entry]:
 def _in_pairs(words: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Splits an alternating sequence into pairs."""
     return zip(words[::2], words[1::2], strict=True)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _KEPT_TEXT else text[: _KEPT_TEXT - 1] + "…"
 
 
 def _text(raw: bytes) -> str:
