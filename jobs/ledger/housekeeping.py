@@ -62,6 +62,8 @@ async def sweep(
         "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
         "stop": safeguards.stop.packed(), "hold": safeguards.hold_ms,
     }  # fmt: skip
+    if safeguards.guard:
+        document["guard"] = safeguards.guard.packed()
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))

@@ -5,6 +5,7 @@ from typing import Final
 
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.safety.failure_stop import FailureStop, stop_of, unpack_stop
+from cancellist.jobs.safety.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,12 @@ class Safeguards:
     Attributes:
         stop: the failure stop of each of its jobs. A request can add limits, and take none away.
         hold_ms: for how long each of its jobs waits before it starts. A request can only lengthen it.
+        guard: what each of its jobs may be before a person has to look at it.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
     hold_ms: int = 0
+    guard: Guard = field(default_factory=Guard)
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.
