@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import GuardError
-from cancellist.jobs.ledger import housekeeping, intake, records
+from cancellist.jobs.ledger import housekeeping, records
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.safety.approval import ApprovalState, approval_of
 from cancellist.jobs.safety.guard import Finding, Guard, GuardKind, in_words, unpack_findings
