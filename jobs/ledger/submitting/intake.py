@@ -14,11 +14,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
-<<<<<<< HEAD:jobs/ledger/intake.py
 from cancellist.jobs.ledger.submitting.submission import GUARD_TEXTS, Content, new_job_id, order_fields, pack_invalid
-=======
-from cancellist.jobs.ledger.submitting.submission import Content, new_job_id, order_fields, pack_invalid
->>>>>>> b87de1c6c6b5ecd2e94d70cc6745fd42a367c7e4:jobs/ledger/submitting/intake.py
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import reply_name, size
