@@ -8,6 +8,8 @@ from cancellist.jobs.errors import ApprovalMismatchError, ForbiddenError, JobSta
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.housekeeping import slices
+from cancellist.jobs.ledger.pieces import unpack_piece
+from cancellist.jobs.ledger.server.connection import translated
 
 
 async def approve(ledger: Ledger, job: str, by: str, *, count: int, digest: str, per_call: int) -> list[str]:
@@ -50,6 +52,16 @@ async def reject(ledger: Ledger, job: str, by: str, reason: str) -> None:
     account = (await records.get(ledger, job)).order.account
     await _run(ledger, job, {"act": "reject", "by": by, "reason": reason}, 1)
     await slices(ledger, account, job)
+
+
+async def examples(ledger: Ledger, job: str, most: int) -> list[str]:
+    """Some references that a job would cancel: its first ones, and its last."""
+    with translated():
+        ends = [await ledger.redis.lrange(f"{ledger.keys.job(job)}:calls", at, at) for at in (0, -1)]
+    pieces = [unpack_piece(end[0]).references for end in ends if end]
+    if not pieces:
+        return []
+    return list(dict.fromkeys([*pieces[0][: most - 1], pieces[-1][-1]]))
 
 
 async def _run(ledger: Ledger, job: str, document: dict[str, Any], per_call: int) -> list[str]:
