@@ -15,13 +15,13 @@ from typing import Final
 import typer
 
 from cancellist.cli import terminal, wrong_options
-from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.errors import CancellistError, GuardError
 from cancellist.jobs.escaping import cut, plain, plain_lines
 
 NAME: Final = "cancellist"
 DEBUG: Final = "CANCELLIST_DEBUG"
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, GUARDED, INTERRUPTED = 1, 2, 5, 130
 
 _HINTS: Final = {
     "input": "`cancellist enqueue --help` says which files it reads",
@@ -35,6 +35,8 @@ _HINTS: Final = {
     "server_refused": "`cancellist doctor` checks the server",
     "server_unfit": "`cancellist doctor` checks the server",
     "server_full": "wait until jobs have ended, or give the server more memory",
+    "approval_mismatch": "`cancellist status JOB --json` has both",
+    "forbidden": "set CANCELLIST_TOKEN to a token that has the role for it",
     "not_permitted": "`cancellist accounts` shows how it stands",
     "search": "try again; if it stays, hand in a file of references",
     "declined": "with --yes the command does not ask",
@@ -69,8 +71,8 @@ class UnansweredError(CancellistError):
 
     code = "usage"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="answer y or n, or give --yes, which reads nothing")
+    def __init__(self, message: str, hint: str = "answer y or n, or give --yes, which reads nothing") -> None:
+        super().__init__(message, hint=hint)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -109,6 +111,8 @@ def _told(error: BaseException, arguments: Sequence[str]) -> ErrorReport | None:
     match error:
         case UnansweredError():
             return ErrorReport(USAGE, error.code, error.message, error.hint)
+        case GuardError():
+            return ErrorReport(GUARDED, error.code, error.message, error.hint)
         case CancellistError():
             return ErrorReport(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:

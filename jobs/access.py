@@ -1,6 +1,7 @@
 """Who may call the HTTP API: what a caller may do, and tokens, of which only the digest is kept."""
 
 import hashlib
+import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -86,6 +87,18 @@ def parse_roles(words: Iterable[str]) -> frozenset[Access]:
         except ValueError:
             raise ValueError(f"{_quoted(word)} is no role; there are {', '.join(Access)}") from None
     return frozenset(found)
+
+
+def token_of(tokens: Iterable[Token], text: str) -> Token | None:
+    """The token that a text is; None where it is none of them.
+
+    It is compared with every token there is, each in the same time, so that time tells nothing of them.
+    """
+    digest, found = digest_of(text), None
+    for one in tokens:
+        if hmac.compare_digest(one.digest, digest):
+            found = one
+    return found
 
 
 def digest_of(token: str) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name, text, when
+from cancellist.cli.arguments import Override, account_name, text, when
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
@@ -148,6 +148,7 @@ def enqueue(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -190,6 +191,7 @@ def enqueue(
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
         canary=canary,
+        override_reason=override,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):

@@ -63,6 +63,8 @@ async def sweep(
         "stop": safeguards.stop.packed(), "hold": safeguards.hold_ms,
         "canary": safeguards.canary, "canary_above": safeguards.canary_above,
     }  # fmt: skip
+    if safeguards.guard:
+        document["guard"] = safeguards.guard.packed()
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))

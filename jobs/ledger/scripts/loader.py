@@ -19,8 +19,8 @@ from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
     "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "canary",
-    "leases", "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts",
-    "retry_budget", "webhooks",
+    "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing",
+    "refusal_texts", "retry_budget", "webhooks",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
@@ -29,7 +29,7 @@ NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease",
+    "webhook_lease", "approve",
 )  # fmt: skip
 
 

@@ -36,6 +36,9 @@ class Wanted:
     max_refused: str | None = None
     max_unconfirmed: str | None = None
     canary: int | None = None
+    overridden_by: str | None = None
+    """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
+    override_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
         canary=wanted.canary or 0,
+        overridden_by=wanted.overridden_by,
+        override_reason=wanted.override_reason,
     )
 
 
@@ -152,6 +157,7 @@ async def seal(
 
     Raises:
         IdempotencyConflictError: the key is bound to other content.
+        GuardError: a guard of the account refuses the job.
         LedgerError: the server cannot take the job.
     """
     sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)

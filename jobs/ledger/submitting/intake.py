@@ -15,7 +15,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.ledger.submitting.submission import Content, new_job_id, order_fields, pack_invalid
+from cancellist.jobs.ledger.submitting.submission import GUARD_TEXTS, Content, new_job_id, order_fields, pack_invalid
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import reply_name, size
@@ -175,14 +175,16 @@ async def seal_small(
 ) -> tuple[list[str], list[str]]:
     """Makes many small jobs of one account in one script; returns a word for each job, and the drains to enqueue.
 
-    The words are `sealed`, `same`, `conflict` and `taken` (lua/intake.lua).
+    The words are `sealed`, `same`, `conflict`, `refused` and `taken` (lua/intake.lua).
     """
     answers: list[str] = ["clash"] * len(jobs)
     drains: list[str] = []
     while "clash" in answers:
         clashing = [n for n, answer in enumerate(answers) if answer == "clash"]
         documents = [_document(jobs[n], safeguards) for n in clashing]
-        reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
+        reply = await ledger.run(
+            "intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, GUARD_TEXTS, *documents
+        )
         named = int(reply[0])
         drains += [word.decode() for word in reply[1 : 1 + named]]
         for n, word in zip(clashing, reply[1 + named :], strict=True):
