@@ -37,7 +37,12 @@ def _limit(value: Any) -> str:
     return str(parse_limit(str(value)) and value)
 
 
-def _filled(value: str) -> str:
+def filled(value: str) -> str:
+    """A text that says something.
+
+    Raises:
+        ValueError: it is empty.
+    """
     if not value.strip():
         raise ValueError("it is empty")
     return value
@@ -51,7 +56,7 @@ def _delimiter(value: str) -> str:
 
 
 _Text = Annotated[str, Field(max_length=_MAX_TEXT)]
-_Filled = Annotated[_Text, AfterValidator(_filled)]
+_Filled = Annotated[_Text, AfterValidator(filled)]
 _When = Annotated[_Text, AfterValidator(_when)]
 _Span = Annotated[_Text, AfterValidator(_span)]
 
@@ -86,6 +91,9 @@ class JobOptions(BaseModel):
     canary: int | None = Field(
         None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
     )
+    override: _Filled | None = Field(
+        None, description="why the guards of the account are passed; needs the role approve, and is recorded"
+    )
     host: _Text | None = Field(
         None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
     )
@@ -111,6 +119,8 @@ class JobOptions(BaseModel):
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
             canary=self.canary,
+            overridden_by=caller if self.override else None,
+            override_reason=self.override,
             host=self.host,
         )
 
@@ -206,6 +216,9 @@ class RetryQuery(BaseModel):
     priority: Priority | None = Field(None, description="else that of the job")
     deadline: _When | None = Field(None, description="that of the job is not taken over")
     start_at: _When | None = Field(None, description="held until then")
+    override: _Filled | None = Field(
+        None, description="why the guards of the account are passed; needs the role approve, and is recorded"
+    )
     host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
@@ -215,8 +228,16 @@ class RetryQuery(BaseModel):
 
     def asked(self, caller: str) -> Asked:
         """The same, as the ledger takes it."""
-        who = self.requested_by or caller
-        return Asked(self.reason, who, self.priority, self.deadline, self.start_at, self.host)
+        return Asked(
+            self.reason,
+            self.requested_by or caller,
+            self.priority,
+            self.deadline,
+            self.start_at,
+            submitted_by=caller,
+            override_reason=self.override,
+            host=self.host,
+        )
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -18,8 +18,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
     "results": "results", "find": "find", "explain": "explain", "pause": "control", "resume": "control",
     "continue": "control", "abort": "control", "stop": "stop", "update": "update", "retry": "retry",
-    "accounts": "accounts", "consumers": "consumers", "webhooks": "webhooks", "serve": "serve", "token": "token",
-    "doctor": "doctor", "sandbox": "sandbox",
+    "approve": "approve", "reject": "approve", "accounts": "accounts",
+    "consumers": "consumers", "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor",
+    "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
 

@@ -131,6 +131,9 @@ class JobRequest:
     canary: int = 0
     """How many references are cancelled and read back before the rest."""
     retry_of: str | None = None
+    overridden_by: str | None = None
+    """Who passed the guards of its account, where somebody did; `override_reason` has why."""
+    override_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,32 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRecord:
+    """The approval of a job as the ledger holds it (lua/shared/approvals.lua).
+
+    Attributes:
+        wanted: how many persons must approve.
+        given: who has, and when.
+        why: what the job passes of its guards, packed (jobs/safety/guard.py).
+        until_ms: until when they may.
+        rejected_by: who rejected the job, empty where nobody did; when and why.
+    """
+
+    wanted: int
+    given: tuple[tuple[str, int], ...] = ()
+    why: str = ""
+    until_ms: int | None = None
+    rejected_by: str = ""
+    rejected_at_ms: int = 0
+    reject_reason: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether more must approve."""
+        return len(self.given) < self.wanted
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """A job as the ledger holds it. Times are Unix milliseconds; those of samples are on the job's clock.
 
@@ -236,6 +265,9 @@ class JobRecord:
         canary: the references that go before the rest; None where it has none.
         retried_by: the jobs that were made of its references, oldest first.
         revision: how often its priority or deadline was changed.
+        digest: of its content; None in records of older versions.
+        approval: the approval that it needs or needed; None where it needs none.
+        overrode: what an override passed of its guards, packed (jobs/safety/guard.py).
     """
 
     id: str
@@ -261,6 +293,15 @@ class JobRecord:
     canary: Canary | None = None
     retried_by: tuple[str, ...] = ()
     revision: int = 0
+    digest: str | None = None
+    approval: ApprovalRecord | None = None
+    overrode: str = ""
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether it waits until others approve it."""
+        waiting = self.state in {JobState.HELD, JobState.PAUSED}
+        return waiting and self.approval is not None and self.approval.lacks
 
     @property
     def starts_at_ms(self) -> int:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import (
+    GuardError,
     IdempotencyConflictError,
     LedgerError,
     LedgerFullError,
@@ -248,6 +249,8 @@ class Intake:
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
+        if refused := [job.entry for job, word in zip(jobs, words, strict=True) if word == "refused"]:
+            log.warning("intake entries refused by the guard", account=account, entries=refused)
         await schedule(self._ledger, account, drains)
 
     async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
@@ -262,7 +265,7 @@ class Intake:
                     per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
                     reply_to=taken.reply_to,
                 )  # fmt: skip
-            except IdempotencyConflictError as error:
+            except (IdempotencyConflictError, GuardError) as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
             except LedgerFullError:

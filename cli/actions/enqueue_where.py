@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue, enqueue_report
+from cancellist.cli.actions import enqueue, enqueue_report, identity
 from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.actions.whereabouts import admit, whereabouts
 from cancellist.cli.error_report import DeclinedError
@@ -32,7 +32,7 @@ _BATCH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReferences:
     """References that were found: each once, none malformed."""
 
     references: tuple[str, ...]
@@ -62,6 +62,7 @@ def enqueue_where(
         DeclinedError: the user did not confirm.
     """
     settings = load()
+    wanted = identity.signed(wanted, settings)
     filters = parse_filters(texts)
     if wanted.account not in settings.account_names:
         raise InputError(
@@ -84,7 +85,7 @@ def enqueue_where(
     return session.run(_enqueue(found, wanted, settings, wait=wait, as_json=as_json))
 
 
-async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> tuple[Found, Whereabouts]:
+async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> tuple[FoundReferences, Whereabouts]:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened, client_of(settings, wanted.account) as client:
         handing_in.request_of(wanted, await opened.ledger.now_ms())
@@ -103,10 +104,10 @@ async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -
             f"no consignment of account {wanted.account} matches {told}: no job was created",
             hint="check the values: the platform answers so to a value it does not know, too",
         )
-    return Found(references), whereabouts(wanted.account, called, settings)
+    return FoundReferences(references), whereabouts(wanted.account, called, settings)
 
 
-async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
+async def _enqueue(found: FoundReferences, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened:
         await admit(opened.ledger, wanted.account, settings, wanted.host)
@@ -120,7 +121,7 @@ async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bo
         return await enqueue.conclude(opened, submitted, wait=wait, as_json=as_json)
 
 
-def _document(found: Found, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
+def _document(found: FoundReferences, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
     own = settings.of(wanted.account)
     return {
         "dry_run": True,

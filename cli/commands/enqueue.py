@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import Host, account_name, text, when
+from cancellist.cli.arguments import Host, Override, account_name, text, when
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
@@ -149,6 +149,7 @@ def enqueue(
     host: Host = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -191,6 +192,7 @@ def enqueue(
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
         canary=canary,
+        override_reason=override,
         host=host,
     )
     if where:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.flow.batch_size import ListSearch, TriedBatch
 from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
@@ -177,7 +177,7 @@ class Settlement:
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
     hold_why: str | None = None
-    listed: Listed | None = None
+    listed: TriedBatch | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0

@@ -65,6 +65,8 @@ async def sweep(
         "sandbox": terms.platform is not None and terms.platform.is_sandbox,
         "canary": safeguards.canary, "canary_above": safeguards.canary_above,
     }  # fmt: skip
+    if safeguards.guard:
+        document["guard"] = safeguards.guard.packed()
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))

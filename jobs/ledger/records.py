@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
+
 from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import (
     DEFAULT_ACCOUNT,
+    ApprovalRecord,
     Canary,
     JobRecord,
     JobRequest,
@@ -170,6 +173,8 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             submitted_by=h.get("submitted_by"),
             canary=_int(h.get("canary")) or 0,
             retry_of=h.get("retry_of"),
+            overridden_by=h.get("overridden_by"),
+            override_reason=h.get("override_reason"),
         ),
         state=known(JobState, h["state"]),
         total=_int(h.get("total")) or pending,
@@ -192,12 +197,37 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         canary=_canary(h),
         retried_by=tuple(h.get("retried_by", "").split()),
         revision=_int(h.get("revision")) or 0,
+        digest=h.get("digest"),
+        approval=_approval(h),
+        overrode=h.get("overrode", ""),
     )
 
 
 def _canary(h: Mapping[str, str]) -> Canary | None:
     size = _int(h.get("canary_size")) or _int(h.get("canary"))
     return Canary(size, _int(h.get("rest")) or 0, _int(h.get("canary_passed"))) if size else None
+
+
+def _approval(h: Mapping[str, str]) -> ApprovalRecord | None:
+    wanted = _int(h.get("approvals_wanted"))
+    if wanted is None:
+        return None
+    return ApprovalRecord(
+        wanted,
+        _given(h.get("approvals", "[]")),
+        h.get("approval_why", ""),
+        _int(h.get("approval_until")),
+        h.get("rejected_by", ""),
+        _int(h.get("rejected_at")) or 0,
+        h.get("reject_reason", ""),
+    )
+
+
+def _given(text: str) -> tuple[tuple[str, int], ...]:
+    try:
+        return tuple((str(one["by"]), int(one["at"])) for one in orjson.loads(text))
+    except (ValueError, TypeError, KeyError):  # another program may have written it; nobody has approved then
+        return ()
 
 
 def _samples(h: Mapping[str, str]) -> tuple[ResultSample, ...]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.escaping import shown
+from cancellist.jobs.escaping import cut, shown
 from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
@@ -47,7 +47,7 @@ class MalformedEntryError(ValueError):
     """The entry cannot become a job; `str()` is the reason."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…")
+        super().__init__(cut(reason, MAX_REASON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,5 +300,4 @@ def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) 
 
 def _quoted(text: str) -> str:
     """A text from the entry in quotes, cut, with unprintable characters escaped."""
-    cut = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return f"'{shown(cut)}'"
+    return f"'{shown(cut(text, _SHOWN))}'"

@@ -5,6 +5,7 @@ from typing import Final
 
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.safety.failure_stop import FailureStop, stop_of, unpack_stop
+from cancellist.jobs.safety.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,14 @@ class Safeguards:
         canary: how many references of a job are cancelled and read back before the rest. A request can only ask for
             more.
         canary_above: jobs with more references than this have that canary.
+        guard: what each of its jobs may be before a person has to look at it.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
     hold_ms: int = 0
     canary: int = 0
     canary_above: int = 0
+    guard: Guard = field(default_factory=Guard)
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.

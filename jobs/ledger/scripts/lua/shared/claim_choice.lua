@@ -17,12 +17,15 @@ local function take(kind, want)
     if not head[1] then break end
     local id = string.sub(head[1], 15)
     local jk = K.job(id)
+    local state = call('HGET', jk, 'state')
     if kind == 'calls' and job.ending(id) then
       order.leave(id, kind)
       call('ZADD', K.slices, ms(NOW), id)
       passed = passed + 1
+    elseif state == 'queued' and approval.stops(id) then
+      passed = passed + 1
     else
-      if call('HGET', jk, 'state') == 'queued' then
+      if state == 'queued' then
         stop.join(id)
         canary.begin(id)
         call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
