@@ -1,7 +1,7 @@
 """Where a command acts: the hosts that workers of its account call, and the word of a person for a new host."""
 
+from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
-from cancellist.cli.actions.stop import who
 from cancellist.cli.output.environment import Whereabouts, banner
 from cancellist.config.settings import LOCAL_SANDBOX, Settings
 from cancellist.jobs.errors import NewHostError
@@ -38,7 +38,7 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
         name = typed("Type the name of the host to go on", above=banner(place) + never)
     if name is None or name.strip().lower() != host:
         raise NewHostError(account, host, name)
-    await hosts.confirm(ledger, account, host, who())
+    await hosts.confirm(ledger, account, host, identity.person(settings))
 
 
 def _ours(settings: Settings, account: str) -> Environment | None:
