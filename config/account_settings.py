@@ -199,7 +199,7 @@ class AccountSettings(BaseModel):
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
         stop = stop_of(self.max_refused, self.max_unconfirmed)
-        return Safeguards(stop, hold_ms=round((self.hold or 0) * 1000))
+        return Safeguards(stop, hold_ms=round((self.hold or 0) * 1000), platform=self.host)
 
     @property
     def host(self) -> str:

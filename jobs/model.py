@@ -129,6 +129,10 @@ class JobRequest:
     max_unconfirmed: str | None = None
     """The same of unconfirmed ones."""
     retry_of: str | None = None
+    plan: str | None = field(default=None, repr=False)
+    """The token of the plan that it is to follow: it is made only of the very references that were planned."""
+    expect_count: int | None = None
+    """How many references there must be, each counted once, without malformed entries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import contextlib
 import math
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
@@ -35,6 +35,8 @@ class Wanted:
     submitted_by: str | None = None
     max_refused: str | None = None
     max_unconfirmed: str | None = None
+    plan: str | None = field(default=None, repr=False)
+    expect_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         submitted_by=wanted.submitted_by,
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
+        plan=wanted.plan,
+        expect_count=wanted.expect_count,
     )
 
 
@@ -150,6 +154,8 @@ async def seal(
 
     Raises:
         IdempotencyConflictError: the key is bound to other content.
+        PlanError: they are not the references that were planned.
+        CountMismatchError: there are more or fewer than were said to be.
         LedgerError: the server cannot take the job.
     """
     sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)

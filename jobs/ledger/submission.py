@@ -12,8 +12,15 @@ from typing import Any
 import orjson
 from redis.exceptions import NoScriptError
 
-from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError
+from cancellist.jobs.errors import (
+    CountMismatchError,
+    IdempotencyConflictError,
+    LedgerError,
+    LedgerFullError,
+    PlanError,
+)
 from cancellist.jobs.ids import SERIALS, job_id
+from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.admission import admit
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import NEWLINE, pack_fresh
@@ -21,6 +28,7 @@ from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 BATCH = 2000
@@ -118,6 +126,7 @@ class Submission:
         self._order = order
         self._safeguards = safeguards
         self._content = Content(order)
+        self._planned = ReferenceSet() if order.plan else None
         self._nonce = f"{random.getrandbits(64):016x}"
         self.job = new_job_id()
         self._batches: list[tuple[Any, ...]] = []
@@ -138,6 +147,8 @@ class Submission:
             LedgerError: the server cannot take them.
         """
         self._content.add(references, invalid)
+        if self._planned:
+            self._planned.add(references)
         self.valid += len(references)
         self.invalid += len(invalid)
         await self._queue_chunks(self._chunker.feed(references))
@@ -167,8 +178,11 @@ class Submission:
 
         Raises:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
+            PlanError: it is not what its plan was made of; nothing was submitted.
+            CountMismatchError: it has more or fewer references than were said to be; nothing was submitted.
             LedgerError: the server cannot take it.
         """
+        await self._check_count()
         await self._complete()
         key = self._order.idempotency_key or ""
         group, entry = intake or ("", "")
@@ -176,7 +190,7 @@ class Submission:
         reply = await self._ledger.run(
             "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
             self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
-            reply_to,
+            reply_to, self._following(),
         )  # fmt: skip
         match [word.decode() for word in reply]:
             case ["sealed", job, state, *drains]:
@@ -185,6 +199,8 @@ class Submission:
                 return Sealed(job, JobState(state), same=True, drains=())
             case ["conflict", job, *_]:
                 raise IdempotencyConflictError(key, job)
+            case ["stale_plan", why, *_]:
+                raise PlanError(why)
             case ["taken", *_]:
                 return None
             case _:
@@ -197,6 +213,18 @@ class Submission:
         with contextlib.suppress(LedgerError):
             await self._sent()
         await self._ledger.run("discard", self._order.account, self.job, self._nonce)
+
+    async def _check_count(self) -> None:
+        """Drops a submission of another number of references than it is said to have."""
+        expected = self._order.expect_count
+        if expected is not None and expected != self.valid:
+            await self.discard()
+            raise CountMismatchError(expected, self.valid)
+
+    def _following(self) -> bytes:
+        if not self._order.plan or self._planned is None:
+            return b""
+        return orjson.dumps(plans.following(self._order.plan, self._safeguards.platform, self._planned))
 
     async def _complete(self) -> None:
         """Sends the rest; drops the submission where the server has no room for its results."""

@@ -14,10 +14,12 @@ class Safeguards:
     Attributes:
         stop: the failure stop of each of its jobs. A request can add limits, and take none away.
         hold_ms: for how long each of its jobs waits before it starts. A request can only lengthen it.
+        platform: the platform's host. A job that follows a plan goes to the platform that was planned for.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
     hold_ms: int = 0
+    platform: str = ""
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.

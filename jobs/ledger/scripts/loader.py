@@ -18,17 +18,17 @@ from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
     "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "leases",
-    "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
-    "webhooks",
+    "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "plans", "sealing", "refusal_texts",
+    "retry_budget", "webhooks",
 )  # fmt: skip
-_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
+_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease",
+    "webhook_lease", "plan_make", "plan_take", "plan_lease", "plan_report",
 )  # fmt: skip
 
 

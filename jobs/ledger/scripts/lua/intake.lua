@@ -3,8 +3,9 @@
 -- ARGV  1 prefix  2 account  3 intake group  4 ms to keep idempotency keys  5 references a call
 --       6.. one JSON document an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
---        malformed, key, digest, start_at?, deadline?, reply_to?}; reply_to: the name that it is to be answered under
--- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'taken' |
+--        malformed, key, digest, start_at?, deadline?, reply_to?, plan?}; reply_to: the name that it is to be answered
+--       under; plan: {name, host, content, count} of the plan that it follows (shared/plans.lua)
+-- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'stale_plan' | 'taken' |
 --         'clash' where another job has that id: try it with another}
 -- Keeps  an entry makes at most one job, and gets one answer, however many readers hold it and however often this is
 --        sent. If the group was
@@ -16,6 +17,7 @@ for at = 6, #ARGV do
   local e = cjson.decode(ARGV[at])
   if e.key ~= '' then call('XLEN', K.rejected) end -- fails here, before the entry is taken, if it cannot be answered
   local word
+  local stale = e.plan and plan.refusal(e.plan)
   local first = call('GET', K.done('entry:' .. e.entry))
   local made = call('HMGET', K.job(e.job), 'entry', 'state')
   if made[2] then
@@ -26,14 +28,19 @@ for at = 6, #ARGV do
     word = 'taken'
   else
     local given = seal.take(e.entry)
-    local holder, same = seal.bound(e.key, e.digest, e.job, ARGV[4])
+    local holder, same = seal.bound(e.key, e.digest, e.job)
     if holder and not same then
-      seal.reject(e.entry, given, holder, e.reply_to)
+      seal.reject(e.entry, given, 'idempotency_conflict', seal.conflict(holder), e.reply_to)
       word = 'conflict'
     elseif holder then
       seal.reply(e.reply_to, e.entry, 'job', holder)
       word = 'same'
+    elseif stale then
+      seal.reject(e.entry, given, 'stale_plan', stale, e.reply_to)
+      word = 'stale_plan'
     else
+      seal.bind(e.key, e.digest, e.job, ARGV[4])
+      if e.plan then plan.use(e.plan, e.job) end
       local jk = K.job(e.job)
       local pairs_ = { 'v', FORMAT, 'account', ACCOUNT, 'created_at', ms(NOW), 'total', e.total, 'duplicates', e.duplicates,
         'invalid', e.malformed, 'calls', e.valid, 'invalid_left', e.malformed, 'entry', e.entry }
@@ -51,7 +58,7 @@ for at = 6, #ARGV do
       sealed = true
       word = 'sealed'
     end
-    if word == 'same' or word == 'conflict' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
+    if word ~= 'sealed' then call('SET', K.done('entry:' .. e.entry), FORMAT .. ' ' .. word, 'PX', REMEMBERED_MS) end
   end
   answers[#answers + 1] = word
 end

@@ -3,18 +3,20 @@ local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 local REPLIES_KEPT, REPLIES_KEPT_S = 10000, 86400
 
--- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job that it is bound to, and
--- whether that job has the same content.
-function seal.bound(key, digest, id, keep_ms)
-  if not key or key == '' then return nil end
-  local value = call('GET', K.idempotency(key))
-  if not value then
-    call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'PX', keep_ms)
-    return nil
-  end
+-- Answers nil where the job's idempotency key is new or absent, else the job that it is bound to, and whether that job
+-- has the same content.
+function seal.bound(key, digest, id)
+  local value = key and key ~= '' and call('GET', K.idempotency(key))
+  if not value then return nil end
   local holder, content = string.match(value, '^%S+ (%S+) (%S+)')
   if holder == id then return nil end
   return holder, content == digest
+end
+
+-- Binds the job's idempotency key, where it has one.
+function seal.bind(key, digest, id, keep_ms)
+  if not key or key == '' then return end
+  call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'NX', 'PX', keep_ms)
 end
 
 -- Reserves room for references of an unsealed job, so that other producers are not promised the same room.
@@ -90,20 +92,22 @@ function seal.reply(name, entry, ...)
   call('EXPIRE', key, REPLIES_KEPT_S)
 end
 
--- Answers an intake entry whose key is bound to other content; the answer repeats the entry's fields.
-function seal.reject(entry, given, holder, reply_to)
-  local reason = 'idempotency key is bound to job ' .. holder .. ' with other content'
+-- Why a job is refused whose key is bound to that one.
+function seal.conflict(holder) return 'idempotency key is bound to job ' .. holder .. ' with other content' end
+
+-- Answers an intake entry that is refused; the answer repeats the entry's fields.
+function seal.reject(entry, given, code, reason, reply_to)
   local answer = { 'entry', entry, 'reason', reason }
   local left = GIVEN_MOST
   for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
-    local value = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+    local value = given[i] == 'plan' and '***' or string.sub(given[i + 1], 1, GIVEN_LONGEST)
     left = left - #given[i] - #value
     if left < 0 then break end
     answer[#answer + 1] = 'given.' .. given[i]
     answer[#answer + 1] = value
   end
   call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
-  seal.reply(reply_to, entry, 'error', 'idempotency_conflict', 'message', reason)
+  seal.reply(reply_to, entry, 'error', code, 'message', reason)
 end
 
 function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first' or '')) end
