@@ -83,6 +83,15 @@ class JobOptions(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references, likewise"
     )
+    plan: _Filled | None = Field(
+        None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
+    )
+    expect_count: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000_000,
+        description="how many references there must be, each counted once, without malformed entries",
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -104,6 +113,8 @@ class JobOptions(BaseModel):
             submitted_by=caller,
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
+            plan=self.plan,
+            expect_count=self.expect_count,
         )
 
     def limit(self, usual: Limit) -> Limit:

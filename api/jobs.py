@@ -30,7 +30,7 @@ _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error",
+    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error", "stale_plan", "count_mismatch",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}

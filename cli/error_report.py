@@ -15,13 +15,13 @@ from typing import Final
 import typer
 
 from cancellist.cli import terminal, wrong_options
-from cancellist.jobs.errors import CancellistError
+from cancellist.jobs.errors import CancellistError, CountMismatchError, PlanError
 from cancellist.jobs.escaping import plain, plain_lines
 
 NAME: Final = "cancellist"
 DEBUG: Final = "CANCELLIST_DEBUG"
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, STOPPED, INTERRUPTED = 1, 2, 5, 130
 
 _HINTS: Final = {
     "input": "`cancellist enqueue --help` says which files it reads",
@@ -109,6 +109,8 @@ def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
     match error:
         case UnansweredError():
             return Told(USAGE, error.code, error.message, error.hint)
+        case PlanError() | CountMismatchError():
+            return Told(STOPPED, error.code, error.message, error.hint)
         case CancellistError():
             return Told(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:

@@ -18,6 +18,12 @@ def _key(value: str | None) -> str | None:
     return text(value)
 
 
+def _token(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: give the token that `cancellist plan` has printed")
+    return text(value.strip()) if value else value
+
+
 def _column(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise typer.BadParameter("it is empty: give the column's name or number")
@@ -136,6 +142,18 @@ def enqueue(
         str | None,
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            callback=_token,
+            help="The token of a plan (`cancellist plan`): enqueue only what was planned, and only once.",
+        ),
+    ] = None,
+    expect_count: Annotated[
+        int | None,
+        typer.Option(min=0, help="Enqueue only if there are so many references, each counted once, none malformed."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
     wait: Annotated[
@@ -160,7 +178,8 @@ def enqueue(
     Example: cancellist enqueue --where State=Allocated --where ShippingLocationReference=EDC5 --reason "depot closed"
 
     Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
-    or aborted; 5 if the job halted, since too many were refused or are unconfirmed.
+    or aborted; 5 if the job halted, since too many were refused or are unconfirmed. Without --wait: 5 if --plan or
+    --expect-count does not hold.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
     from cancellist.jobs.ledger.enqueue import Wanted
@@ -179,6 +198,8 @@ def enqueue(
         hold=hold,
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
+        plan=plan,
+        expect_count=expect_count,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):
