@@ -12,7 +12,7 @@ from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import Account, Accounts
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import account_status, accounts, control, drains
-from cancellist.jobs.ledger.json_views import account_view
+from cancellist.jobs.ledger.views.json_views import account_view
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 

@@ -5,33 +5,23 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import (
-    accounts,
-    consumers,
-    docs_page,
-    events,
-    health,
-    jobs,
-    lifecycle,
-    middleware,
-    platform_facade,
-    problems,
-    references,
-    results,
-    webhooks,
-)
+from cancellist.api import accounts, consumers, docs_page, health, job_changes, jobs, problems, references, results
 from cancellist.api.context import Context
+from cancellist.api.events import streams
+from cancellist.api.facade import platform_calls
+from cancellist.api.serving import middleware
+from cancellist.api.webhooks import endpoints
 
 ROUTERS: Final = (
     jobs.router,
-    lifecycle.router,
-    events.router,
+    job_changes.router,
+    streams.router,
     results.router,
     references.router,
     accounts.router,
     consumers.router,
-    platform_facade.router,
-    webhooks.router,
+    platform_calls.router,
+    endpoints.router,
     health.router,
     docs_page.router,
 )
@@ -44,5 +34,5 @@ def create_app(context: Context) -> ASGIApp:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     problems.install(app)
-    platform_facade.install(app)
+    platform_calls.install(app)
     return middleware.wrapped(app, context)

@@ -7,13 +7,13 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from cancellist.api.events.sampler import Sampler
 from cancellist.api.options import ApiOptions
 from cancellist.api.request_body import Memory
-from cancellist.api.sampler import Sampler
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
-from cancellist.jobs.ledger.reference_index import ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 
 _REVIVE_EVERY_S: Final = 0.5
 _WHOLE_BODIES: Final = 4

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from cancellist.api.auth import KEY_HEADER, role_of, takes_key
+from cancellist.api.job_changes import MERGE_PATCH
 from cancellist.api.job_request import JobChange, JobOrder
-from cancellist.api.lifecycle import MERGE_PATCH
 from cancellist.api.schemas import Problem
-from cancellist.api.webhooks import NewWebhook, Replay
+from cancellist.api.webhooks.endpoints import NewWebhook, Replay
 
 _TITLE: Final = "cancellist"
 _ABOUT: Final = (

@@ -12,8 +12,8 @@ from cancellist.api.pages import words
 from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.changes import Change
-from cancellist.jobs.ledger.enqueue import Wanted
-from cancellist.jobs.ledger.retry import CHOSEN, Asked
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
+from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome, Priority
 from cancellist.jobs.parsing.documents import Hints

@@ -19,9 +19,10 @@ from cancellist.api.request_body import Body, Declared, declared_of, is_packed
 from cancellist.api.schemas import Job, Jobs, Submitted
 from cancellist.jobs.access import Access
 from cancellist.jobs.errors import InputError, LedgerError, UnknownJobError
-from cancellist.jobs.ledger import accounts, control, drains, job_pages, json_views, records, snapshots
-from cancellist.jobs.ledger.enqueue import Submitted as Handed
-from cancellist.jobs.ledger.input_feed import Input
+from cancellist.jobs.ledger import accounts, control, drains, job_pages, records, snapshots
+from cancellist.jobs.ledger.submitting.enqueue import Submitted as Handed
+from cancellist.jobs.ledger.submitting.input_feed import Input
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.model import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -1,4 +1,4 @@
-"""The documents of the API, as its description has them; jobs/ledger/json_views.py makes them."""
+"""The documents of the API, as its description has them; jobs/ledger/views/json_views.py makes them."""
 
 from typing import Annotated
 

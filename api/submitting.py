@@ -9,10 +9,10 @@ from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
 from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import enqueue, uploads
-from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.ledger.enqueue import Submitted, Wanted
-from cancellist.jobs.ledger.input_feed import Entries, Feed, Input
+from cancellist.jobs.ledger.submitting import enqueue, uploads
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, Input
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
@@ -21,7 +21,7 @@ from cancellist.jobs.parsing.references import InvalidEntry
 
 _IN_MEMORY: Final = 50_000
 _CACHE_KIB: Final = 8 * 1024
-"""What one of many bodies may hold of its references in memory (jobs/ledger/deduplication.py): 13 MiB at most."""
+"""What one of many bodies may hold of its references in memory (ledger/submitting/deduplication.py): 13 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from cancellist.jobs.errors import (
     LedgerUnavailableError,
     PlanError,
 )
-from cancellist.jobs.ledger import intake
-from cancellist.jobs.ledger.admission import admit
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.drains import schedule
-from cancellist.jobs.ledger.intake import Entry, SmallJob
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.admission import admit
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.intake import Entry, SmallJob
+from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift

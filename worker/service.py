@@ -18,9 +18,9 @@ from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import arq_pool
-from cancellist.jobs.ledger.intake import leave
 from cancellist.jobs.ledger.opening import Opened, open_ledger
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.submitting.intake import leave
 from cancellist.jobs.model import JobRecord, JobState
 from cancellist.worker.accounts import Account, KeyWatch, open_account
 from cancellist.worker.calls.flow_reporter import FlowReporter

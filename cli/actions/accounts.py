@@ -9,7 +9,7 @@ from cancellist.config.loading import load
 from cancellist.config.settings import AccountSettings, Settings
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.account_status import RUNNING, AccountStatus, Configured
-from cancellist.jobs.ledger.json_views import account_view
+from cancellist.jobs.ledger.views.json_views import account_view
 
 if TYPE_CHECKING:
     from rich.text import Text

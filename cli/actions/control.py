@@ -9,9 +9,10 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.diagnostics import advice
-from cancellist.jobs.ledger import account_status, accounts, control, drains, json_views, records, snapshots
+from cancellist.jobs.ledger import account_status, accounts, control, drains, records, snapshots
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.model import Outcome
 
 

@@ -15,11 +15,13 @@ from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.errors import CountMismatchError, LedgerError, OutputError, SettingsError
-from cancellist.jobs.ledger import enqueue, json_views, snapshots
-from cancellist.jobs.ledger.enqueue import Submitted, Wanted
-from cancellist.jobs.ledger.input_feed import Feed
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.submitting import enqueue
+from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.submitting.input_feed import Feed
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import JobState
 from cancellist.jobs.parsing.documents import Hints

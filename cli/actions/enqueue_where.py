@@ -15,9 +15,9 @@ from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError, NoReferencesError
-from cancellist.jobs.ledger import enqueue as handing_in
 from cancellist.jobs.ledger import permits
-from cancellist.jobs.ledger.enqueue import Wanted
+from cancellist.jobs.ledger.submitting import enqueue as handing_in
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.search import sampled

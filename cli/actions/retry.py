@@ -11,9 +11,9 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
-from cancellist.jobs.ledger import retry
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.retry import Asked, Retry
+from cancellist.jobs.ledger.submitting import retry
+from cancellist.jobs.ledger.submitting.retry import Asked, Retry
 from cancellist.jobs.model import Outcome
 
 

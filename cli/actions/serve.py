@@ -13,7 +13,7 @@ import uvloop
 
 from cancellist.api.context import Context
 from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies, WebhookOptions
-from cancellist.api.server import ApiServer, Listening
+from cancellist.api.serving.server import ApiServer, Listening
 from cancellist.cli import session
 from cancellist.cli.actions.accounts import configured, facts_of
 from cancellist.cli.terminal import emit, say_now

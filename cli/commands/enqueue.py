@@ -182,7 +182,7 @@ def enqueue(
     --expect-count does not hold.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
-    from cancellist.jobs.ledger.enqueue import Wanted
+    from cancellist.jobs.ledger.submitting.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
     by_file = {"--column": column, "--delimiter": delimiter, "--no-header": no_header, "--skip-lines": skip_lines,

@@ -62,7 +62,7 @@ def retry(
     or aborted.
     """
     from cancellist.cli.actions.retry import retry_job
-    from cancellist.jobs.ledger.retry import Asked
+    from cancellist.jobs.ledger.submitting.retry import Asked
 
     asked = Asked(reason, requested_by, priority, deadline, start_at)
     raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 
 from cancellist.jobs.errors import JobChangedError, JobStateError, LedgerError, UnknownJobError
-from cancellist.jobs.ledger import enqueue, housekeeping, records
+from cancellist.jobs.ledger import housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.submitting import enqueue
 from cancellist.jobs.model import JobRecord, JobState, Priority
 
 

@@ -23,7 +23,7 @@ from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from cancellist.jobs.errors import JobStateError
-from cancellist.jobs.ledger import control, housekeeping, intake, records
+from cancellist.jobs.ledger import control, housekeeping, records
 from cancellist.jobs.ledger.claims import Claim, Terms
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import DONE, JobRequest, JobState, Outcome
 from cancellist.jobs.responses.steps import ReadState, WriteResult
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of, stop_of

@@ -20,7 +20,6 @@ from cancellist.jobs.ledger import (
     failed_calls,
     flow_state,
     housekeeping,
-    intake,
     records,
     refusal_texts,
     results,
@@ -29,6 +28,7 @@ from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Terms, Wait
 from cancellist.jobs.ledger.core import FORMAT, READS, Ledger
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.ledger.scripts.loader import NAMES
+from cancellist.jobs.ledger.submitting import intake
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing import intake_entry as entries_
 from cancellist.jobs.responses.refusal_texts import Meaning

@@ -2,11 +2,12 @@ import asyncio
 
 import pytest
 
-from cancellist.jobs.ledger import intake, records
+from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.claims import Wait
-from cancellist.jobs.ledger.intake import SmallJob
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry
 from cancellist.jobs.parsing.references import InvalidEntry

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from cancellist.jobs.errors import CountMismatchError, IdempotencyConflictError, PlanError, UnknownPlanError
-from cancellist.jobs.ledger import intake, plans, records
-from cancellist.jobs.ledger.intake import SmallJob
+from cancellist.jobs.ledger import plans, records
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.plans import Draft
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.jobs.safety.safeguards import Safeguards

@@ -26,8 +26,8 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from cancellist.jobs.model import JobRecord
-from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.world.references import reference
 from tests.support import processes
 from tests.support.stage import MIX, ROOT, SEED, Platform, platform
 

@@ -19,18 +19,19 @@ from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowState
 from cancellist.jobs.flow.counters import Counters, Sized, Timed
 from cancellist.jobs.ids import job_id
-from cancellist.jobs.ledger import claims, control, flow_state, housekeeping, intake, submission
+from cancellist.jobs.ledger import claims, control, flow_state, housekeeping
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake, submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import BreakerCause, JobRequest, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.contract.format import recorded
 from tests.support.servers import running
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.model import Outcome, Piece
-from cancellist.jobs.responses.retry import (
+from cancellist.jobs.responses.retry_policy import (
     RetryPolicy,
     after_call,
     after_lone_probe,

@@ -1,0 +1,207 @@
+"""Webhooks: takes events into deliveries, and records what became of each attempt.
+
+Two orders of events are read, each by a mark of the endpoint's own: the ends of jobs (`ended`), which the step that
+ends a job has numbered, and the stream of results. A script makes the deliveries and moves the mark in one step, so an
+event is taken in once, and none is left out. An endpoint keeps few deliveries; while they are full, its events wait
+where they are.
+"""
+
+import secrets as chance
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from cancellist.jobs.errors import InputError, UnknownWebhookError
+from cancellist.jobs.ledger import snapshots
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.records import several
+from cancellist.jobs.ledger.results import result_of
+from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.views.json_views import job_view, result_view
+from cancellist.jobs.ledger.webhooks import endpoints
+from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.webhooks import payloads
+from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, Delivery, Endpoint, EventType
+from cancellist.jobs.webhooks.payloads import Event, Told
+from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, Verdict
+
+_JOBS: Final = 20
+_RESULTS: Final = 500
+"""Taken in at once: what it costs is a few milliseconds of a worker's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How far an endpoint has taken events in, and how far it will have."""
+
+    name: str
+    at: str
+    to: str
+
+
+_NONE: Final = _Mark("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one turn of an endpoint has taken in.
+
+    Attributes:
+        more: more is to be taken in at once.
+        jobs_missed: ends of jobs whose records are gone.
+    """
+
+    more: bool = False
+    jobs_missed: int = 0
+
+
+async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
+    """Makes deliveries of the next events of an endpoint, as many as it has room for.
+
+    Raises:
+        LedgerFullError: the server has no room.
+    """
+    room = MOST_DELIVERIES - endpoint.waiting
+    ended = results = Taken()
+    if EventType.JOB_ENDED in endpoint.wanted.types and room > 0:
+        ended = await _take_ended(ledger, endpoint, min(_JOBS, room))
+        room -= _JOBS
+    if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
+        results = await _take_results(ledger, endpoint, min(_RESULTS, room))
+    return Taken(ended.more or results.more, ended.jobs_missed)
+
+
+async def test(ledger: Ledger, endpoint: str) -> Delivery:
+    """Makes an event that tells nothing but that deliveries arrive.
+
+    Raises:
+        UnknownWebhookError: there is no such endpoint.
+        InputError: it is disabled, or has no room.
+        LedgerFullError: the server has no room.
+    """
+    found = await endpoints.get(ledger, endpoint)
+    if not found.enabled:
+        raise InputError(f"{endpoint} is disabled, and nothing is sent to it", hint="enable it first")
+    if found.waiting >= MOST_DELIVERIES:
+        raise InputError(f"{MOST_DELIVERIES} deliveries wait for {endpoint}, the most that may: see why they fail")
+    event = payloads.test(endpoint, chance.token_hex(12), await ledger.now_ms())
+    if not await _make(ledger, endpoint, [event], _NONE):
+        raise UnknownWebhookError(endpoint)
+    return await endpoints.delivery(ledger, endpoint, event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery to send, its attempts before, and the bytes of its body."""
+
+    delivery: Delivery
+    body: bytes
+
+
+async def due(ledger: Ledger, endpoint: str, *, most: int, by_ms: int | None) -> list[str]:
+    """Deliveries that are due by then, the one that is due longest first; without a time, those that come first."""
+    with translated():
+        names = await ledger.redis.zrange(
+            ledger.keys.webhook(endpoint, "due"),
+            "-inf", "+inf" if by_ms is None else by_ms, byscore=True, offset=0, num=most,
+        )  # fmt: skip
+    return [name.decode() for name in names]
+
+
+async def to_send(ledger: Ledger, endpoint: str, name: str) -> Due | None:
+    """A delivery with its body; None where it is gone."""
+    try:
+        delivery = await endpoints.delivery(ledger, endpoint, name)
+    except UnknownWebhookError:
+        return None
+    with translated():
+        body = await ledger.redis.hget(ledger.keys.webhook(endpoint, "bodies"), name)
+    return Due(delivery, zlib.decompress(body)) if body else None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of an attempt.
+
+    Attributes:
+        status: the HTTP status; None without an answer.
+        why: why it failed, in a few words.
+        delay_s: the pause before the next one; None to give the delivery up.
+        probe: it was tried beyond its schedule, which stays as it is.
+    """
+
+    verdict: Verdict
+    status: int | None
+    why: str
+    delay_s: float | None
+    probe: bool = False
+
+
+async def record(ledger: Ledger, endpoint: str, delivery: Delivery, attempt: Attempt) -> str:
+    """Records an attempt; returns the endpoint's state, or '' where there was nothing to record."""
+    next_ms = "-1" if attempt.delay_s is None else str(round(attempt.delay_s * 1000))
+    state = await ledger.run(
+        "webhook_record", DEFAULT_ACCOUNT, endpoint, delivery.id, delivery.tries, attempt.verdict,
+        "" if attempt.status is None else attempt.status, attempt.why,
+        "" if attempt.probe else next_ms, FAILING, FAILS_FOR_MS, MOST_DELIVERIES,
+    )  # fmt: skip
+    return bytes(state).decode()
+
+
+async def lease(ledger: Ledger, worker: str, keep_ms: int) -> tuple[bool, int]:
+    """Takes or renews the lease of who delivers, or gives it back (0).
+
+    Returns whether it is held, and how many endpoints there are.
+    """
+    held, count = await ledger.run("webhook_lease", DEFAULT_ACCOUNT, worker, keep_ms)
+    return bool(int(held)), int(count)
+
+
+async def _take_ended(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+    with translated():
+        rows = await ledger.redis.zrange(
+            ledger.keys.ended, f"({endpoint.ended_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True
+        )
+    if not rows:
+        return Taken()
+    ids = [job.decode() for job, _ in rows]
+    found = await several(ledger, ids)
+    wanted = [record for record in found if endpoint.wanted.account in {None, record.order.account}]
+    seen = await snapshots.look_at(ledger, wanted)
+    events = [payloads.job_ended(endpoint.id, job_view(one), one.record.finished_at_ms or 0) for one in seen]
+    mark = _Mark("ended_seen", str(endpoint.ended_seen), str(int(rows[-1][1])))
+    missed = len(ids) - len(found)
+    made = await _make(ledger, endpoint.id, events, mark, missed)
+    return Taken(made and len(rows) == most, missed)
+
+
+async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+    wanted = endpoint.wanted
+    last, count, *rows = await ledger.run(
+        "webhook_results", DEFAULT_ACCOUNT, endpoint.results_seen, most, wanted.account or "", *sorted(wanted.outcomes)
+    )
+    if not count:
+        return Taken()
+    told = []
+    for entry, fields in zip(rows[::2], rows[1::2], strict=True):
+        result = result_of(entry, dict(zip(fields[::2], fields[1::2], strict=True)))
+        told.append(Told(entry.decode(), result.job, result.at_ms, result_view(result)))
+    mark = _Mark("results_seen", endpoint.results_seen, last.decode())
+    made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark)
+    return Taken(made and count == most)
+
+
+async def _make(ledger: Ledger, endpoint: str, events: Sequence[Event], mark: _Mark, jobs_missed: int = 0) -> bool:
+    """Makes deliveries and moves the mark; returns whether it did, and that nobody else was first."""
+    parts: list[str | bytes] = []
+    for event in events:
+        what = {"type": event.type, **({"job": event.job} if event.job else {})}
+        parts += [event.id, orjson.dumps(what), zlib.compress(orjson.dumps(event.body))]
+    made = await ledger.run(
+        "webhook_make", DEFAULT_ACCOUNT, endpoint, MOST_DELIVERIES, mark.name, mark.at, mark.to,
+        jobs_missed, *parts,
+    )  # fmt: skip
+    return bool(int(made))
