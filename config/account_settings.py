@@ -195,6 +195,17 @@ class AccountSettings(BaseModel):
         None, description="unconfirmed and failed references above which a job halts, likewise"
     )
 
+    plan_keep: Span = Field(
+        3600.0, le=30 * 86400, description="how long a plan, and the token that a job can be made by, is kept"
+    )
+    plan_read_all: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="most references of which a plan reads all states; of more it reads a sample of so many. Raise it "
+        "for narrower intervals: each is a call",
+    )
+
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""

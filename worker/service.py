@@ -28,6 +28,7 @@ from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
+from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.sweep import Served, Sweep
 from cancellist.worker.webhooks.deliverer import Deliverer
 from cancellist.worker.webhooks.sender import Sender
@@ -97,6 +98,7 @@ class Service:
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        plans = Planner(self.ledger, self.settings, {name: account.client for name, account in self._accounts.items()})
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
         beside = {
             "sweep": sweep.run,
@@ -104,6 +106,7 @@ class Service:
             "wake": self._listen,
             "keys": keys.run,
             "webhooks": self._webhooks.run,
+            "plans": plans.run,
         }
         for name, work in beside.items():
             self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))

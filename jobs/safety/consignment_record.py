@@ -104,14 +104,15 @@ def _of_record(reference: str, record: Mapping[str, object], now_ms: int) -> See
         return _unknown(reference, "the answer is about another reference")
     if not isinstance(state, str) or not state.strip():
         return _unknown(reference, "the record has no state")
-    standing = _standing(state)
+    standing = standing_of(state)
     name, town = _receiver(record)
     near = standing is Standing.OPEN and (letters(state) in _NEXT or _is_soon(record, now_ms))
     why = f"it is {_cut(state)}" if standing is Standing.UNKNOWN else None
     return Seen(reference, standing, _cut(state), near, name, town, _text(field(record, "ShippingDate")), why)
 
 
-def _standing(state: str) -> Standing:
+def standing_of(state: str) -> Standing:
+    """What one of the platform's words for a state means."""
     if letters(state) == _CANCELLING:  # it may still go either way
         return Standing.UNKNOWN
     return _OF_CLASS[state_class(state)]

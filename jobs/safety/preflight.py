@@ -78,7 +78,8 @@ class Pace:
         at_once: calls at once.
         calls_per_second: the limit; None where none is set.
         call_s: how long a call takes; None where it is not known.
-        rate: results a second that the account's last job had; None where none has ended lately.
+        rate: results a second of the account's jobs, now or lately; None where it is not known.
+        rate_of: which rate that is, in words.
         waiting: references of other jobs that go before, or take turns.
     """
 
@@ -87,12 +88,13 @@ class Pace:
     calls_per_second: float | None = None
     call_s: float | None = None
     rate: float | None = None
+    rate_of: str = ""
     waiting: int = 0
 
     def seconds(self, references: int) -> tuple[float | None, str]:
         """How long so many references will take, and what that goes by."""
         if self.rate:
-            return (references + self.waiting) / self.rate, "the rate of the account's last job"
+            return (references + self.waiting) / self.rate, self.rate_of
         calls = math.ceil((references + self.waiting) / self.per_call)
         known = []
         if self.calls_per_second:

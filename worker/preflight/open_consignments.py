@@ -1,0 +1,28 @@
+"""Counts the open consignments of an account by the platform's search."""
+
+from cancellist.jobs.safety.open_count import NO_STATE, OPEN_STATES, count_of, filters_of, honours_state
+from cancellist.jobs.safety.preflight import OpenCount
+from cancellist.worker.platform.client import PlatformClient
+from cancellist.worker.preflight.record_reader import Permit
+
+
+async def count(client: PlatformClient, permit: Permit) -> OpenCount:
+    """How many there are; unknown where the platform does not say so for sure.
+
+    Raises:
+        NotPermittedError: the account may make no call now, nor soon.
+        LedgerError: the server does not answer.
+    """
+    async with permit():
+        answer = await client.search(filters_of(NO_STATE), take=1)
+    if not honours_state(answer):
+        found = count_of(answer)
+        return OpenCount(None, found if isinstance(found, str) else "the platform's search ignores states")
+    total = 0
+    for state in OPEN_STATES:
+        async with permit():
+            found = count_of(await client.search(filters_of(state), take=1))
+        if isinstance(found, str):
+            return OpenCount(None, found)
+        total += found
+    return OpenCount(total)
