@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from cancellist.cli.arguments import account_name, text, when
-from cancellist.jobs.limits import parse_limit
+from cancellist.cli.arguments import column as _column
+from cancellist.cli.arguments import delimiter as _delimiter
+from cancellist.cli.arguments import limit as _limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
 from cancellist.jobs.times import parse_span_s
-
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 def _key(value: str | None) -> str | None:
@@ -24,34 +24,10 @@ def _token(value: str | None) -> str | None:
     return text(value.strip()) if value else value
 
 
-def _column(value: str | None) -> str | None:
-    if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty: give the column's name or number")
-    return value
-
-
-def _delimiter(value: str | None) -> str | None:
-    if value is None:
-        return None
-    found = _DELIMITERS.get(value.lower(), value)
-    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
-    return found
-
-
 def _span(value: str | None) -> str | None:
     try:
         if value is not None:
             parse_span_s(value)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return value
-
-
-def _limit(value: str | None) -> str | None:
-    try:
-        if value is not None:
-            parse_limit(value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return value

@@ -1,13 +1,14 @@
 """Reads the plans that were handed in over HTTP, one at a time; every worker does, for the accounts that it serves."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import NotPermittedError
+from cancellist.jobs.errors import LedgerError, NotPermittedError
 from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.plans import Taken
@@ -50,6 +51,10 @@ class Planner:
         renewing = asyncio.create_task(self._renew(taken))
         try:
             await self._read(taken)
+        except asyncio.CancelledError:
+            with contextlib.suppress(LedgerError):
+                await plans.give_back(self._ledger, taken, after_ms=0)
+            raise
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
