@@ -5,7 +5,18 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, consumers, docs_page, health, job_changes, jobs, problems, references, results
+from cancellist.api import (
+    accounts,
+    consumers,
+    docs_page,
+    health,
+    job_changes,
+    jobs,
+    plans,
+    problems,
+    references,
+    results,
+)
 from cancellist.api.context import Context
 from cancellist.api.events import streams
 from cancellist.api.facade import platform_calls
@@ -15,6 +26,7 @@ from cancellist.api.webhooks import endpoints
 ROUTERS: Final = (
     jobs.router,
     job_changes.router,
+    plans.router,
     streams.router,
     results.router,
     references.router,
