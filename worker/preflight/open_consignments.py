@@ -4,6 +4,7 @@ from cancellist.jobs.safety.open_count import NO_STATE, OPEN_STATES, count_of, f
 from cancellist.jobs.safety.preflight import OpenCount
 from cancellist.worker.platform.client import PlatformClient
 from cancellist.worker.preflight.record_reader import Permit
+from cancellist.worker.preflight.together import together
 
 
 async def count(client: PlatformClient, permit: Permit) -> OpenCount:
@@ -18,11 +19,11 @@ async def count(client: PlatformClient, permit: Permit) -> OpenCount:
     if not honours_state(answer):
         found = count_of(answer)
         return OpenCount(None, found if isinstance(found, str) else "the platform's search ignores states")
-    total = 0
-    for state in OPEN_STATES:
+
+    async def in_state(state: str) -> int | str:
         async with permit():
-            found = count_of(await client.search(filters_of(state), take=1))
-        if isinstance(found, str):
-            return OpenCount(None, found)
-        total += found
-    return OpenCount(total)
+            return count_of(await client.search(filters_of(state), take=1))
+
+    counts = await together(in_state(state) for state in OPEN_STATES)
+    whys = [found for found in counts if isinstance(found, str)]
+    return OpenCount(None, whys[0]) if whys else OpenCount(sum(found for found in counts if isinstance(found, int)))

@@ -9,6 +9,7 @@ from typing import Final
 from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.safety.consignment_record import Seen, Standing, judge_record
 from cancellist.worker.platform.client import PlatformClient
+from cancellist.worker.preflight.together import together
 
 Permit = Callable[[], AbstractAsyncContextManager[None]]
 """Holds the permission of one call for the length of a block."""
@@ -54,13 +55,7 @@ class RecordReader:
         """
         seen: dict[str, Seen] = {}
         waiting = iter(references)
-        lanes = [asyncio.create_task(self._lane(waiting, seen)) for _ in range(min(self._at_once, len(references)))]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+        await together(self._lane(waiting, seen) for _ in range(min(self._at_once, len(references))))
         call_s = sum(self._took_s) / len(self._took_s) if self._took_s else None
         return Reading([seen[reference] for reference in references], call_s)
 
