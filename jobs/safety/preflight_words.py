@@ -81,7 +81,7 @@ def _of_overlap(overlap: Overlap) -> list[str]:
         state = f", which is {one.state}" if one.state else ""
         found.append(f"{amount(portion)} in job {one.job}{made}{state}")
     if len(overlap.jobs) > _TOLD:
-        found.append(f"{len(overlap.jobs) - _TOLD:,} more jobs of the last days name some of them")
+        found.append(f"other jobs of the last days name some of them, too: {len(overlap.jobs) - _TOLD:,}")
     if overlap.gap:
         found.append(f"jobs that name some of them may be missing here: {overlap.gap}")
     return found
