@@ -37,9 +37,7 @@ def show(plan: Mapping[str, Any], command: str) -> None:
         draw(Text(), _warnings(plan["warnings"]))
     if plan["sample"]:
         draw(Text(), Text(f"{len(plan['sample'])} examples, some of each kind", style="bold"), _examples(plan))
-    draw(
-        Text(), Text(f"the plan holds once, for these references, until {_clock(plan['expires_at'])}; to enqueue them:")
-    )
+    draw(Text(), Text(f"it holds once, for these references, until {_clock(plan['expires_at'])}:"))
     sys.stdout.write(f"  {plain(command)}\n")
     sys.stdout.flush()
 

@@ -27,6 +27,7 @@ def document(desk: Desk, *arguments: object, **settings: str) -> dict[str, Any]:
 
 
 def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk: Desk, mixed: list[str]) -> None:
+    before = len(desk.jobs())
     job = desk.ok("enqueue", "-", "--start-at", "+9h", text="\n".join(mixed[:10])).out.strip()
     table = "\n".join(["id,reference", *(f"{n},{one}" for n, one in enumerate([*mixed, mixed[0], "rubbish"]))])
     file = desk.file("planned.csv", table)
@@ -36,7 +37,8 @@ def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk
         "manifested": 5, "not_found": 1, "unknown": 0, "near_manifesting": 0,
     }  # fmt: skip
     assert found["platform"] == desk.platform.url.removeprefix("http://")
-    assert [(one["job"], one["references"], one["state"]) for one in found["overlap"]["jobs"]] == [(job, 10, "held")]
+    first = found["overlap"]["jobs"][0]
+    assert (first["job"], first["references"], first["state"]) == (job, 10, "held")
     assert found["open_consignments"]["count"] == _open(desk)
     assert found["time"]["deadline_met"] is True
     assert {one["reference"] for one in found["sample"]} == set(mixed)
@@ -53,7 +55,7 @@ def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk
     again = desk.run("enqueue", "-", "--plan", token, text="\n".join(mixed))
     assert again.status == 5
     assert f"it was used before, by job {done.out.strip()}" in again.err
-    assert len(desk.jobs()) == 2
+    assert len(desk.jobs()) == before + 2
 
 
 def _open(desk: Desk) -> int:
@@ -80,7 +82,7 @@ def test_a_terminal_of_80_columns_shows_it_and_how_to_go_on(desk: Desk, mixed: l
     file = desk.file("shown.txt", "\n".join([*mixed, "rubbish"]))
     shown = desk.typed("plan", file, "--max-invalid", "2", "--deadline", "+2h")
     assert shown.status == 0, shown
-    lines = shown.out.splitlines()
+    lines = [line.rstrip() for line in shown.out.splitlines() if line.strip()]
     for words in (
         "manifested",
         "25 %",
@@ -90,7 +92,7 @@ def test_a_terminal_of_80_columns_shows_it_and_how_to_go_on(desk: Desk, mixed: l
     ):
         assert words in shown.out
     command = lines[-1].strip()
-    assert all(len(line.rstrip()) <= 80 for line in lines[2:-1]), shown.out
+    assert all(len(line) <= 80 for line in lines[2:-1]), shown.out
     assert re.fullmatch(
         rf"cancellist enqueue {re.escape(str(file))} --max-invalid 2 --deadline \+2h --plan pl_[0-9a-f]{{32}}", command
     )
@@ -98,15 +100,14 @@ def test_a_terminal_of_80_columns_shows_it_and_how_to_go_on(desk: Desk, mixed: l
     assert done.status == 0, done
 
 
-@pytest.mark.parametrize("fault", ["503-before", "state-missing", "html", "401", "timeout-before"])
+@pytest.mark.parametrize("fault", ["503-before", "state-unknown", "stale-age", "html", "401", "truncated"])
 def test_what_cannot_be_read_is_unknown_and_never_guessed(desk: Desk, fault: str) -> None:
-    desk.platform.send("PUT", "/sandbox/settings", {"faults": {fault: 1.0}})
+    desk.platform.send("PUT", "/sandbox/settings", {"faults": {f"reads:{fault}": 1.0}})
     try:
-        found = document(desk, desk.file("dark.txt", "\n".join(desk.fresh(2))), call_timeout="0.3")
+        found = document(desk, desk.file("dark.txt", "\n".join(desk.fresh(2))))
     finally:
         desk.platform.send("PUT", "/sandbox/settings", {"faults": {}})
     assert (found["counts"]["unknown"], found["counts"]["open"]) == (2, 0)
-    assert found["open_consignments"]["count"] is None or fault == "state-missing"
     assert found["warnings"][0].startswith("100 % (2 of 2) are in a state that is not known (")
 
 
@@ -149,7 +150,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_one_line(desk: Desk, name: str) 
 
 
 def test_a_paused_account_makes_no_plan(desk: Desk) -> None:
-    desk.ok("pause", "--yes")
+    desk.ok("pause")
     try:
         done = desk.run("plan", "-", text="\n".join(desk.fresh(2)))
     finally:
