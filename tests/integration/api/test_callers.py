@@ -43,6 +43,8 @@ ROLES = {
     "POST /v1/accounts/{account}/pause": "operate",
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
+    "POST /v1/plans": "submit",
+    "GET /v1/plans/{plan}": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
     "POST /v1/jobs/{job}/approve": "approve",
     "DELETE /v1/jobs/{job}/approve": "approve",
