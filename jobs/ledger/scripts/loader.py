@@ -8,18 +8,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of, functions, looking
+from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, commands_of, functions, looking
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
     "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "leases",
     "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
-    "webhooks",
+    "webhooks", "audit",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
@@ -28,8 +28,10 @@ NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease",
+    "webhook_lease", "receipt", "audit",
 )  # fmt: skip
+_ON: Final = {"audit": "ARGV[1] .. 'audit'"}
+"""The key, in Lua, on which a script asks for its rights; the list of jobs for all others."""
 
 
 class Script:
@@ -42,7 +44,7 @@ class Script:
         self.commands = [
             words for words in commands_of(f"{shared[0]}\n{own}", _functions()) if not _workers_alone(name, words)
         ]
-        self.text = "\n".join([flags, asking(self.commands), looking(self.commands), *shared, own])
+        self.text = "\n".join([flags, asking(self.commands, _ON.get(name, JOBS)), looking(self.commands), *shared, own])
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import drains, housekeeping, records
+from cancellist.jobs.ledger import audit, drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, Listed
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -152,9 +152,13 @@ async def seal(
         IdempotencyConflictError: the key is bound to other content.
         LedgerError: the server cannot take the job.
     """
-    sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)
-    if sealed is None:
-        raise AssertionError("only a job of the intake stream can have been taken")
+    async with audit.recorded(ledger, "retry" if wanted.retry_of else "enqueue", account=wanted.account) as act:
+        sealed = await submission.seal(
+            duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call
+        )
+        if sealed is None:
+            raise AssertionError("only a job of the intake stream can have been taken")
+        act.job, act.about = sealed.job, "it was handed in before" if sealed.same else f"{feed.total} references"
     state, untold = sealed.state, None
     try:
         await drains.schedule(ledger, wanted.account, sealed.drains)

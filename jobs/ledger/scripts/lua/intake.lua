@@ -48,6 +48,7 @@ for at = 6, #ARGV do
       if #e.invalid > 0 then call('RPUSH', K.job_invalid(e.job), unpack(e.invalid)) end
       seal.enter(e.job, { start_at = e.start_at, deadline = e.deadline, valid = e.valid, invalid = e.malformed })
       seal.reply(e.reply_to, e.entry, 'job', e.job)
+      audit.enqueued(e.job, e.entry)
       sealed = true
       word = 'sealed'
     end

@@ -52,6 +52,10 @@ function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. cla
 function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
 function K.upload(key) return PREFIX .. 'account:' .. ACCOUNT .. ':upload:' .. key end
 function K.replies(name) return PREFIX .. 'replies:' .. name end
+function K.receipts() return PREFIX .. 'receipts' end
+function K.receipts_head() return PREFIX .. 'receipts:head' end
+function K.receipts_order() return PREFIX .. 'receipts:order' end
+function K.audit() return PREFIX .. 'audit' end
 function K.webhook(id) return PREFIX .. 'webhook:' .. id end
 function K.webhook_due(id) return PREFIX .. 'webhook:' .. id .. ':due' end
 function K.webhook_log(id) return PREFIX .. 'webhook:' .. id .. ':log' end
