@@ -6,7 +6,7 @@ takes one reading of the stream and one hash for each level of the tree, and two
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cancellist.jobs.errors import (
     JobStateError,
@@ -18,7 +18,6 @@ from cancellist.jobs.errors import (
 )
 from cancellist.jobs.ledger import records, results
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.receipt_keys import Signer
 from cancellist.jobs.ledger.receipt_story import story
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
@@ -28,6 +27,9 @@ from cancellist.jobs.safety import receipt
 from cancellist.jobs.safety.merkle import PathBuilder
 from cancellist.jobs.safety.receipt import Leaves, Receipt
 from cancellist.jobs.times import rfc3339
+
+if TYPE_CHECKING:
+    from cancellist.jobs.ledger.receipt_keys import Signer
 
 Progress = Callable[[int, int], None]
 """Is told how many results were read, of how many."""
@@ -48,7 +50,7 @@ async def kept(ledger: Ledger, job: str) -> bytes | None:
 
 
 async def make(
-    ledger: Ledger, job: str, signer: Signer | None, progress: Progress = _silent
+    ledger: Ledger, job: str, signer: "Signer | None", progress: Progress = _silent
 ) -> tuple[bytes, Receipt | None]:
     """The receipt of a job, which is made where it has none; the second is what was just made, else None.
 
@@ -98,7 +100,7 @@ async def chain(ledger: Ledger) -> AsyncGenerator[bytes, None]:
 
 
 async def proof(ledger: Ledger, line: bytes, reference: str, progress: Progress = _silent) -> bytes:
-    """The proof that a reference's result is in a receipt.
+    """The proof that a reference's result is in a receipt; the reference may be in any case of letters.
 
     Raises:
         UnknownJobError: the job's record is gone.
@@ -107,11 +109,12 @@ async def proof(ledger: Ledger, line: bytes, reference: str, progress: Progress 
     """
     made = receipt.read(line)
     record = await _ended(ledger, made.job)
+    named = {reference, reference.upper()}
     found, at = None, 0
     async with aclosing(_results(ledger, record, progress)) as pages:
         async for page in pages:
-            named = [(at + n, one) for n, one in enumerate(page) if one["reference"] == reference]
-            found = found or next(iter(named), None)
+            matching = [(at + n, one) for n, one in enumerate(page) if one["reference"] in named]
+            found = found or next(iter(matching), None)
             at += len(page)
     _check_whole(record, at)
     if found is None:
@@ -178,7 +181,7 @@ async def _results(
 
 
 async def _chained(
-    ledger: Ledger, record: JobRecord, content: Mapping[str, Any], signer: Signer | None
+    ledger: Ledger, record: JobRecord, content: Mapping[str, Any], signer: "Signer | None"
 ) -> tuple[bytes, Receipt | None]:
     """Makes the receipt the head of the chain, unless somebody else has made it first."""
     with translated():

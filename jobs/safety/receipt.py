@@ -231,6 +231,15 @@ def read_proof(line: bytes) -> Proof:
     return Proof(receipt, document["result"], place["index"])
 
 
+def parse_line(line: bytes) -> Any:
+    """The document of a line, which is a receipt or a proof; nothing else of it is checked.
+
+    Raises:
+        ReceiptError: it is cut, or no canonical JSON.
+    """
+    return _parsed(line, "receipt")
+
+
 def is_proof(document: Any) -> bool:
     """Whether a parsed line is a proof rather than a receipt."""
     return isinstance(document, dict) and "receipt" in document
