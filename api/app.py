@@ -5,7 +5,18 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from cancellist.api import accounts, consumers, docs_page, health, job_changes, jobs, problems, references, results
+from cancellist.api import (
+    accounts,
+    consumers,
+    docs_page,
+    health,
+    job_changes,
+    jobs,
+    problems,
+    receipts,
+    references,
+    results,
+)
 from cancellist.api.context import Context
 from cancellist.api.events import streams
 from cancellist.api.facade import platform_calls
@@ -17,6 +28,7 @@ ROUTERS: Final = (
     job_changes.router,
     streams.router,
     results.router,
+    receipts.router,
     references.router,
     accounts.router,
     consumers.router,

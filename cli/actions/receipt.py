@@ -62,7 +62,7 @@ async def _receipt(job: str, proof: str | None) -> bytes:
         progress = _Progress()
         line = await receipts.kept(opened.ledger, job)
         if line is None:
-            line, made = await receipts.make(opened.ledger, job, _signer(settings), progress)
+            line, made = await receipts.make(opened.ledger, job, signer_of(settings), progress)
             if made:
                 say(f"receipt {made.number} was made: its digest is {made.digest}")
         if proof is None:
@@ -70,7 +70,12 @@ async def _receipt(job: str, proof: str | None) -> bytes:
         return await receipts.proof(opened.ledger, line, proof.strip(), progress)
 
 
-def _signer(settings: Settings) -> "Signer | None":
+def signer_of(settings: Settings) -> "Signer | None":
+    """Who signs receipts; None where no key is set.
+
+    Raises:
+        SettingsError: the key cannot be used.
+    """
     if settings.receipt_key_file is None:
         return None
     from cancellist.jobs.ledger.receipt_keys import load_signer  # noqa: PLC0415 - slow to import

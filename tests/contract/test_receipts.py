@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from cancellist.api.receipt_maker import Making, ReceiptMaker
 from cancellist.jobs.errors import (
     InputError,
     JobStateError,
@@ -158,6 +159,21 @@ async def test_the_place_of_each_result_is_proved(ledger, signer):
     assert places == set(range(13))
     with pytest.raises(ReceiptError, match="no result of 'EC-999-999-999'"):
         await receipts.proof(ledger, line, "EC-999-999-999")
+
+
+async def test_one_receipt_is_made_for_all_requests_which_need_not_wait_for_it(ledger):
+    job, maker = await ended(ledger), ReceiptMaker(ledger, None)
+    early = await asyncio.gather(*(maker.get(job, 0.0) for _ in range(3)))
+    assert early[0] is early[1] is early[2]
+    assert isinstance(early[0], Making)
+    line = await maker.get(job, 30.0)
+    assert (line, None) == await receipts.make(ledger, job, None)
+    with pytest.raises(UnknownJobError):
+        await maker.get("nosuchjob", 30.0)
+    other = await ended(ledger)
+    await maker.get(other, 0.0)
+    await maker.close()
+    assert await receipts.kept(ledger, other) is None
 
 
 # keys
