@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from cancellist.api import (
     accounts,
+    approvals,
     consumers,
     docs_page,
     health,
@@ -26,6 +27,7 @@ from cancellist.api.webhooks import endpoints
 ROUTERS: Final = (
     jobs.router,
     job_changes.router,
+    approvals.router,
     streams.router,
     results.router,
     receipts.router,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from cancellist.api import cursors, submitting, waiting
-from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter
+from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter, check_override
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
@@ -31,7 +31,7 @@ _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error",
+    "idempotency_conflict", "guard_refused", "validation", "server_full", "too_many_bodies", "error",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
@@ -92,7 +92,8 @@ async def _hand_in(
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
         order = parse_order(await body.whole(context.options.limits.max_json, take))
-        source, said = submitting.Listed(order.document()), order
+        source, said = submitting.InMemory(order.document()), order
+    check_override(caller, said.override)
     wanted = said.wanted(caller.name, key)
     await check_account(context, wanted.account)
     limit = said.limit(context.options.max_invalid)

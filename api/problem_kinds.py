@@ -109,6 +109,14 @@ _ALL: Final = (
         "shows how it stands.",
     ),
     Kind(
+        "approval_mismatch",
+        409,
+        "what is approved is not what waits",
+        "The `count` or the `digest` is not that of the job, so nothing was approved. `approval` in the job's document "
+        "has both. Look at the job again before you approve it.",
+        "look at the job again",
+    ),
+    Kind(
         "retried_before",
         409,
         "the job was retried before in another way",
@@ -170,6 +178,15 @@ _ALL: Final = (
         "The `Idempotency-Key` is bound to a job with other references, or another account, priority, reason or "
         "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
         "use a new key",
+    ),
+    Kind(
+        "guard_refused",
+        422,
+        "a guard of the account refuses the job",
+        "The job passes a most that the account has set (CANCELLIST_GUARD_MAX_REFERENCES, CANCELLIST_GUARD_MAX_PER_DAY "
+        "or CANCELLIST_GUARD_MAX_SHARE); `detail` has the numbers. Nothing was handed in, and the idempotency key is "
+        "free. Check the references. Who has the role approve can send it with `override` and a reason.",
+        "check the references; with the role approve, send `override` and a reason",
     ),
     Kind(
         "validation",

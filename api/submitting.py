@@ -25,7 +25,7 @@ _CACHE_KIB: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class InMemory:
     """References that are in memory, as an input."""
 
     document: bytes

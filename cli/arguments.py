@@ -171,6 +171,17 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
     return frozenset(found)
 
 
+def reason_of(value: str | None) -> str | None:
+    """Returns a reason.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: say why")
+    return text(value)
+
+
 Job = Annotated[
     str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of the job.")
 ]
@@ -178,5 +189,13 @@ Account = Annotated[
     str,
     typer.Option(
         callback=account_name, autocompletion=completion.accounts, help="The account (platform subscription)."
+    ),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        callback=reason_of,
+        help="Pass the guards of the account, and record why. CANCELLIST_TOKEN must have the role approve.",
     ),
 ]

@@ -7,6 +7,9 @@ CancellistError                 error: a user can fix it; its text is one line t
 │   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
 │   ├── RetriedBeforeError      retried_before: the job was retried before in another way
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
+├── GuardError                  guard_refused: a guard of the account refuses the job
+├── ApprovalMismatchError       approval_mismatch: what is approved is not what waits
+├── ForbiddenError              forbidden: who asks may not do it
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
 ├── UnknownWebhookError         unknown_webhook: no webhook, or no delivery of it, has that id
@@ -27,6 +30,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 
 from typing import ClassVar, Final
 
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 
 _SHOWN: Final = 60
@@ -119,6 +123,36 @@ class UploadUnderWayError(InputError):
         super().__init__(f"a submission with the idempotency key {key!r} is under way", hint="send it again later")
 
 
+class GuardError(CancellistError):
+    """A guard of the account refuses the job: nothing was handed in."""
+
+    code = "guard_refused"
+
+    def __init__(self, account: str, why: str) -> None:
+        super().__init__(
+            f"the guard of account {account} refuses the job: {why}; nothing was handed in",
+            hint="check the references; who has the role approve may hand it in with --override REASON",
+        )
+
+
+class ApprovalMismatchError(CancellistError):
+    """What is approved is not what waits."""
+
+    code = "approval_mismatch"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"job {job} has another count or digest than was given, so nothing was approved",
+            hint="look at it again, and give the count and the digest that it has",
+        )
+
+
+class ForbiddenError(CancellistError):
+    """Who asks may not do it."""
+
+    code = "forbidden"
+
+
 class OutputError(CancellistError):
     """The output cannot be written to its place."""
 
@@ -142,7 +176,11 @@ class UnknownWebhookError(CancellistError):
 
     def __init__(self, webhook: str, delivery: str | None = None) -> None:
         listing = "cancellist webhooks" if delivery is None else f"cancellist webhooks deliveries {webhook}"
-        what = f"webhook {_cut(webhook)}" if delivery is None else f"delivery {_cut(delivery)} of {webhook}"
+        what = (
+            f"webhook {cut(webhook, _SHOWN)!r}"
+            if delivery is None
+            else f"delivery {cut(delivery, _SHOWN)!r} of {webhook}"
+        )
         super().__init__(f"no {what}", hint=f"`{listing}` lists those there are")
 
 
@@ -231,7 +269,3 @@ class LedgerFullError(LedgerError):
     """The server has no room to turn these references into results."""
 
     code = "server_full"
-
-
-def _cut(text: str) -> str:
-    return repr(text[:_SHOWN])

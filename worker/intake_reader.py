@@ -9,7 +9,13 @@ import structlog
 from redis.asyncio import Redis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnavailableError
+from cancellist.jobs.errors import (
+    GuardError,
+    IdempotencyConflictError,
+    LedgerError,
+    LedgerFullError,
+    LedgerUnavailableError,
+)
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.keys import GROUP
@@ -218,6 +224,8 @@ class Intake:
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
+        if refused := [job.entry for job, word in zip(jobs, words, strict=True) if word == "refused"]:
+            log.warning("intake entries refused by the guard", account=account, entries=refused)
         await schedule(self._ledger, account, drains)
 
     async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
@@ -232,7 +240,7 @@ class Intake:
                     per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
                     reply_to=taken.reply_to,
                 )  # fmt: skip
-            except IdempotencyConflictError as error:
+            except (IdempotencyConflictError, GuardError) as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
             except LedgerFullError:

@@ -43,7 +43,18 @@ def agreed(question: str) -> bool:
     return answer in _YES
 
 
+def typed(question: str) -> str | None:
+    """Returns what is typed on the terminal as an answer; None where there is no terminal to ask on."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    return _answer(f"{question}: ")
+
+
 def _asked(question: str) -> bool:
+    return _answer(f"{question} [y/N]: ").lower() in _YES
+
+
+def _answer(prompt: str) -> str:
     """Asks on the terminal, even if standard error is redirected."""
     with contextlib.ExitStack() as stack:
         shown = sys.stderr
@@ -52,12 +63,12 @@ def _asked(question: str) -> bool:
                 shown = stack.enter_context(Path("/dev/tty").open("w", encoding="utf-8", errors="backslashreplace"))
             except OSError:
                 raise UnansweredError("nothing was done: there is no terminal to show the question on") from None
-        shown.write(f"{plain(question)} [y/N]: ")
+        shown.write(plain(prompt))
         shown.flush()
         answer = sys.stdin.readline()
         if not answer.endswith("\n"):
             shown.write("\n")
-    return answer.strip().lower() in _YES
+    return answer.strip()
 
 
 def _given() -> str | None:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report, input_file
+from cancellist.cli.actions import enqueue_report, identity, input_file
 from cancellist.cli.actions.exit_status import HALTED, exit_status
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
@@ -40,6 +40,7 @@ class Files:
 def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
     """Creates a job from files, or only checks them; returns the exit status."""
     settings = load()
+    wanted = identity.signed(wanted, settings)
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
     enqueue.check_form(wanted, time.time_ns() // 1_000_000)
@@ -135,7 +136,9 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         return
     if seen.record.state.ended:
         return
-    if seen.record.state is JobState.HELD and seen.record.hold_until_ms:
+    if waiting := wording.waits_for_approval(seen):
+        say(waiting)
+    elif seen.record.state is JobState.HELD and seen.record.hold_until_ms:
         left = wording.span(max(0, seen.record.starts_at_ms - seen.now_ms) // 1000)
         say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
     if seen.gate.workers == 0:

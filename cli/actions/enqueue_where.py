@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue, enqueue_report
+from cancellist.cli.actions import enqueue, enqueue_report, identity
 from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
@@ -30,7 +30,7 @@ _BATCH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReferences:
     """References that were found: each once, none malformed."""
 
     references: tuple[str, ...]
@@ -60,6 +60,7 @@ def enqueue_where(
         DeclinedError: the user did not confirm.
     """
     settings = load()
+    wanted = identity.signed(wanted, settings)
     filters = parse_filters(texts)
     if wanted.account not in settings.account_names:
         raise InputError(
@@ -81,7 +82,7 @@ def enqueue_where(
     return session.run(_enqueue(found, wanted, settings, wait=wait, as_json=as_json))
 
 
-async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> Found:
+async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> FoundReferences:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened, client_of(settings, wanted.account) as client:
         handing_in.request_of(wanted, await opened.ledger.now_ms())
@@ -99,10 +100,10 @@ async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -
             f"no consignment of account {wanted.account} matches {told}: no job was created",
             hint="check the values: the platform answers so to a value it does not know, too",
         )
-    return Found(references)
+    return FoundReferences(references)
 
 
-async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
+async def _enqueue(found: FoundReferences, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened:
         request = handing_in.request_of(wanted, await opened.ledger.now_ms())
@@ -115,7 +116,7 @@ async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bo
         return await enqueue.conclude(opened, submitted, wait=wait, as_json=as_json)
 
 
-def _document(found: Found, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
+def _document(found: FoundReferences, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
     own = settings.of(wanted.account)
     return {
         "dry_run": True,

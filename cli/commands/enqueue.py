@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name, text, when
+from cancellist.cli.arguments import Override, account_name, text, when
 from cancellist.jobs.limits import parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -136,8 +136,19 @@ def enqueue(
         str | None,
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_IN_CANARY,
+            help="Cancel N references first, drawn from all over the input, and read each back. The rest follows only "
+            "if they agree. CANCELLIST_CANARY holds beside it.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -179,6 +190,8 @@ def enqueue(
         hold=hold,
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
+        canary=canary,
+        override_reason=override,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):

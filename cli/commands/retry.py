@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Job, outcomes, text, when
+from cancellist.cli.arguments import Job, Override, outcomes, text, when
 from cancellist.jobs.model import Priority
 
 
@@ -42,6 +42,7 @@ def retry(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the new job has ended. See the exit status above.")
     ] = False,
@@ -64,5 +65,5 @@ def retry(
     from cancellist.cli.actions.retry import retry_job
     from cancellist.jobs.ledger.submitting.retry import Asked
 
-    asked = Asked(reason, requested_by, priority, deadline, start_at)
+    asked = Asked(reason, requested_by, priority, deadline, start_at, override_reason=override)
     raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))

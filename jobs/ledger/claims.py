@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.flow.batch_size import ListSearch, TriedBatch
 from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
@@ -173,7 +173,7 @@ class Settlement:
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
     hold_why: str | None = None
-    listed: Listed | None = None
+    listed: TriedBatch | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
@@ -271,7 +271,7 @@ def _group(share: Share) -> dict[str, object]:
             group |= {"back": "calls" if s.group is None else "alone", "clear": int(s.cleared)} | _history(s)
         case ReadState() as s:
             known = (("s", s.refusal_status), ("w", s.refusal_words))
-            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s)
+            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s) | ({"e": 2} if s.confirmed else {})
     return group | {name: value for name, value in known if value is not None}
 
 

@@ -74,6 +74,10 @@ class Keys:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"
 
+    def approvals(self, account: str) -> str:
+        """The account's jobs that wait for approval."""
+        return f"{self.namespace}:account:{account}:approvals"
+
     def webhook(self, endpoint: str, part: str = "") -> str:
         """The hash of an endpoint of webhooks, or a part of it: due, log, deliveries, bodies."""
         return f"{self.namespace}:webhook:{endpoint}{part and ':'}{part}"
@@ -92,5 +96,5 @@ class Keys:
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
-        names += [self.served, self.webhooks, self.ended]
+        names += [self.served, self.webhooks, self.ended, self.approvals(account)]
         return tuple(name.encode() for name in names)

@@ -7,7 +7,9 @@ from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.consumers import Group
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobRecord, Result
+from cancellist.jobs.safety.approval import approval_of
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
+from cancellist.jobs.safety.guard import Finding, in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
 
 
@@ -41,7 +43,12 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "intake_entry": record.intake_entry,
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
+        "canary": canary_view(record),
         "halted": halt_view(record),
+        "overridden_by": order.overridden_by,
+        "override_reason": order.override_reason,
+        "overrode": [_finding_view(finding) for finding in unpack_findings(record.overrode)],
+        "approval": approval_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
         "account_paused": gate.paused,
@@ -64,12 +71,49 @@ def halt_view(record: JobRecord) -> dict[str, Any] | None:
         return None
     return {
         "why": halt.words,
-        "counted": halt.kind,
+        "counted": halt.cause,
         "limit": str(halt.limit),
         "found": halt.found,
         "results": halt.results,
-        "recent": halt.recent,
+        "among": halt.place,
         "at": rfc3339(halt.at_ms),
+    }
+
+
+def canary_view(record: JobRecord) -> dict[str, Any] | None:
+    """The references that go before the rest, as JSON; null where there are none."""
+    canary = record.canary
+    if canary is None:
+        return None
+    return {"size": canary.size, "waiting": canary.waiting, "passed_at": rfc3339(canary.passed_at_ms)}
+
+
+def approval_view(record: JobRecord) -> dict[str, Any] | None:
+    """The approval that a job needs or needed, as JSON; null where it needs none."""
+    approval = approval_of(record)
+    if approval is None:
+        return None
+    rejection = approval.rejection
+    return {
+        "state": approval.state,
+        "wanted": approval.wanted,
+        "given": [{"by": one.by, "at": rfc3339(one.at_ms)} for one in approval.given],
+        "count": approval.count,
+        "digest": approval.digest,
+        "lapses_at": rfc3339(approval.lapses_at_ms),
+        "why": in_words(approval.why),
+        "passes": [_finding_view(finding) for finding in approval.why],
+        "rejected": rejection and {"by": rejection.by, "at": rfc3339(rejection.at_ms), "reason": rejection.reason},
+    }
+
+
+def _finding_view(finding: Finding) -> dict[str, Any]:
+    return {
+        "guard": finding.kind,
+        "found": finding.found,
+        "limit": finding.limit,
+        "of": finding.of,
+        "words": finding.words,
     }
 
 

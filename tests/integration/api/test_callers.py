@@ -43,6 +43,9 @@ ROLES = {
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
+    "POST /v1/jobs/{job}/approve": "approve",
+    "DELETE /v1/jobs/{job}/approve": "approve",
+    "POST /v1/jobs/{job}/reject": "approve",
     "POST /v1/jobs/{job}/continue": "operate",
     "POST /v1/jobs/{job}/pause": "operate",
     "POST /v1/jobs/{job}/resume": "operate",
@@ -55,6 +58,10 @@ ROLES = {
 }
 """What each route needs; None: nothing."""
 WEBHOOK = "POST /v1/webhooks"
+BODIES = {
+    "POST /v1/jobs/{job}/approve": {"count": 2, "digest": ""},
+    "POST /v1/jobs/{job}/reject": {"reason": "no"},
+}
 
 GROUP = "billing"
 
@@ -97,6 +104,8 @@ def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_000000000
         return client.patch(path.format(job=job), json={"priority": "urgent"})
     if route == WEBHOOK:
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
+    if route in BODIES:
+        return client.post(path.format(job=job), json=BODIES[route])
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
     named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
              "webhook": webhook}  # fmt: skip

@@ -21,13 +21,13 @@ from cancellist.jobs.parsing.patterns import ReferencePattern
 
 @given(run=st.integers(0, 10**9 - 1), after=st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True))
 def test_a_cursor_of_results_stands_for_its_place(run, after):
-    place = results.Place(run, after)
+    place = results.ResultsPlace(run, after)
     assert cursors.to_results(cursors.of_results(place)) == place
 
 
 @given(at_ms=st.integers(0, 10**15 - 1), job=st.from_regex(r"[0-9a-z]{1,12}", fullmatch=True))
 def test_a_cursor_of_jobs_stands_for_its_place(at_ms, job):
-    place = job_pages.Place(at_ms, job)
+    place = job_pages.JobsPlace(at_ms, job)
     assert cursors.to_jobs(cursors.of_jobs(place)) == place
 
 
