@@ -15,6 +15,7 @@ import typer
 from cancellist.cli.standard_streams import INTERRUPTION
 from cancellist.cli.terminal import let_go, say, say_now
 from cancellist.config.settings import Settings
+from cancellist.jobs.access import token_of
 from cancellist.jobs.errors import LedgerError, LedgerUnavailableError
 from cancellist.jobs.ledger import accounts, audit
 from cancellist.jobs.ledger.core import Ledger
@@ -116,7 +117,7 @@ async def ledger_of(settings: Settings) -> AsyncIterator[Opened]:
         namespace=settings.namespace,
         on_wait=say,
     ) as opened:
-        audit.acting(audit.Actor("cli", _user(), socket.gethostname(), lost=_not_recorded))
+        audit.acting(audit.Actor("cli", _user(), socket.gethostname(), _token(settings), lost=_not_recorded))
         yield opened
 
 
@@ -126,6 +127,12 @@ def _user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
+
+
+def _token(settings: Settings) -> str:
+    """The name of the token that is given; empty without one, or where it is none that is known."""
+    found = token_of(settings.tokens, settings.token.get_secret_value()) if settings.token else None
+    return found.name if found else ""
 
 
 def _not_recorded(act: str, error: LedgerError) -> None:

@@ -11,11 +11,11 @@ from cancellist.jobs.safety.canonical_json import parse
 from cancellist.jobs.times import rfc3339
 
 SAFEGUARDS: Final = (
-    "plan", "digest", "host", "platform", "canary", "max_refused", "max_unconfirmed", "stop", "halted_why", "overrode",
-    "overridden_by", "override_reason", "approvals_wanted", "approval_why", "approvals", "rejected_by", "reject_reason",
+    "plan", "digest", "host", "platform", "canary_size", "stop", "halted_why", "overrode", "overridden_by",
+    "override_reason", "approvals_wanted", "approval_why", "approvals", "rejected_by", "reject_reason",
 )  # fmt: skip
 """Fields of the job's record that say what guarded it, as they are stored. JSON is given as what it is."""
-_TIMES: Final = ("halted_at", "continued_at", "rejected_at")
+_TIMES: Final = ("halted_at", "continued_at", "canary_passed", "approval_until", "rejected_at")
 _LEFT_OUT: Final = {"where", "job"}
 _MOST_ACTS: Final = 1000
 

@@ -166,7 +166,9 @@ async def seal(
         )
         if sealed is None:
             raise AssertionError("only a job of the intake stream can have been taken")
-        act.job, act.about = sealed.job, "it was handed in before" if sealed.same else f"{feed.total} references"
+        overridden = f", guards overridden by {wanted.overridden_by}" if wanted.overridden_by else ""
+        act.about = "it was handed in before" if sealed.same else f"{feed.total} references{overridden}"
+        act.job = sealed.job
     state, untold = sealed.state, None
     try:
         await drains.schedule(ledger, wanted.account, sealed.drains)
