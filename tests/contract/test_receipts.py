@@ -2,6 +2,7 @@
 
 import asyncio
 
+import orjson
 import pytest
 
 from cancellist.api.receipt_maker import Making, ReceiptMaker
@@ -17,7 +18,10 @@ from cancellist.jobs.errors import (
 )
 from cancellist.jobs.ledger import control, housekeeping, receipt_keys, receipts
 from cancellist.jobs.ledger.receipt_keys import Signer
+from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.safety import receipt
+from cancellist.jobs.webhooks.addresses import Allowed
+from cancellist.jobs.webhooks.endpoint import EventType, Wanted
 from tests.contract.steps import CANCELLED, claim, drained, refs, settle, submit, submitted
 
 
@@ -174,6 +178,27 @@ async def test_one_receipt_is_made_for_all_requests_which_need_not_wait_for_it(l
     await maker.get(other, 0.0)
     await maker.close()
     assert await receipts.kept(ledger, other) is None
+
+
+async def test_each_receipt_is_told_once_to_webhooks_that_ask_for_it(ledger, signer):
+    await made(ledger, await ended(ledger))
+    asked = [Wanted.of("https://hooks.example/in", [EventType.RECEIPT_CREATED], (), account, Allowed())
+             for account in (None, "elsewhere")]  # fmt: skip
+    asked.append(Wanted.of("https://hooks.example/in", [], (), None, Allowed()))
+    ids = [(await endpoints.add(ledger, one, [b"k" * 32])).endpoint.id for one in asked]
+    read = [await made(ledger, await ended(ledger), signer) for _ in range(2)]
+    for _ in range(2):
+        for one in ids:
+            await events.take_in(ledger, await endpoints.get(ledger, one))
+    everything, elsewhere, ends = [(await endpoints.deliveries(ledger, one, limit=9)).deliveries for one in ids]
+    assert elsewhere == []
+    assert {one.type for one in ends} == {EventType.JOB_ENDED}
+    bodies = [orjson.loads((await events.to_send(ledger, ids[0], one.id)).body) for one in everything]
+    told = sorted((body["data"]["number"], body["data"]["digest"], body["data"]["job"]) for body in bodies)
+    assert told == [(one.number, one.digest, one.job) for one in read]
+    assert {body["data"]["signed_by"] for body in bodies} == {signer.public_key.hex()}
+    stored = await ledger.redis.hget(ledger.keys.webhook(ids[0]), "types")
+    assert b"receipt" not in stored  # an older worker, which reads that field, knows no such type
 
 
 # keys

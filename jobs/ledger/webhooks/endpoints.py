@@ -25,6 +25,8 @@ from cancellist.jobs.webhooks.endpoint import (
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SEPARATOR: Final = ","
+_LATER: Final = frozenset({EventType.RECEIPT_CREATED})
+"""Types of events that older workers do not know: they skip the field in which these stand."""
 Keys = Sequence[bytes]
 """The keys of WEBHOOK_KEY, the one that new secrets are made of first."""
 
@@ -50,7 +52,8 @@ async def add(ledger: Ledger, wanted: Wanted, keys: Keys) -> Registered:
     signing = signature.secret(key, endpoint, 1)
     fields: list[str | int] = [
         "url", wanted.url,
-        "types", _SEPARATOR.join(sorted(wanted.types)),
+        "types", _SEPARATOR.join(sorted(wanted.types - _LATER)),
+        "later_types", _SEPARATOR.join(sorted(wanted.types & _LATER)),
         "outcomes", _SEPARATOR.join(sorted(wanted.outcomes)),
         "results", int(EventType.JOB_RESULTS in wanted.types),
         "fingerprint", signature.fingerprint(signing),
@@ -208,7 +211,7 @@ def _endpoint(endpoint: str, stored: dict[bytes, bytes], waiting: int) -> Endpoi
         id=endpoint,
         wanted=Wanted(
             url=h["url"],
-            types=frozenset(known(EventType, word) for word in _words(h["types"])),
+            types=frozenset(known(EventType, word) for word in _words(h["types"]) + _words(h.get("later_types", ""))),
             outcomes=frozenset(known(Outcome, word) for word in _words(h.get("outcomes", ""))),
             account=h.get("account"),
         ),
@@ -224,6 +227,7 @@ def _endpoint(endpoint: str, stored: dict[bytes, bytes], waiting: int) -> Endpoi
         delivered_at_ms=_int(h.get("delivered_at")),
         ended_seen=int(h["ended_seen"]),
         results_seen=h["results_seen"],
+        receipts_seen=int(h.get("receipts_seen", 0)),
         delivered=int(h.get("delivered", 0)),
         failed=int(h.get("failed", 0)),
         waiting=waiting,
