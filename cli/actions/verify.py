@@ -245,7 +245,7 @@ def _tell(chain: Sequence[Receipt], result: _Place | None, against: Against, *, 
 
 
 def _words(one: Receipt, *, keyed: bool) -> str:
-    what = f"receipt {one.number} of job {one.job}, {wording.references(one.leaves)}"
+    what = f"receipt {one.number} of job {shown(one.job)}, {wording.references(one.leaves)}"
     if keyed:
         return f"verified: {what}, signed by the key that was given"
     if one.signed_by:

@@ -16,9 +16,12 @@ from cancellist.jobs.errors import (
     SettingsError,
     UnknownJobError,
 )
-from cancellist.jobs.ledger import control, housekeeping, receipt_keys, receipts
+from cancellist.jobs.ledger import control, housekeeping, receipt_keys, receipts, results
 from cancellist.jobs.ledger.receipt_keys import Signer
+from cancellist.jobs.ledger.views.result_lines import json_lines
 from cancellist.jobs.ledger.webhooks import endpoints, events
+from cancellist.jobs.model import Outcome
+from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.safety import receipt
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import EventType, Wanted
@@ -141,6 +144,19 @@ async def test_results_that_do_not_agree_with_the_counts_get_no_receipt(ledger):
     await ledger.redis.hset(ledger.keys.job(job), mapping={"outcome:cancelled": 1, "outcome:rejected": 1})
     with pytest.raises(LedgerUnfitError, match="do not agree with its counts"):
         await receipts.make(ledger, job, None)
+
+
+async def test_results_verify_as_they_are_written_whatever_they_say(ledger):
+    evil = '\x1b]0;x\x07\u202e\u2028\x7f"\\ é \U0001f600\r\n'
+    job = (await submitted(ledger, refs(2), malformed=1)).job
+    await housekeeping.slices(ledger, "default", job)
+    await settle(ledger, await claim(ledger), WriteResult(Outcome.REJECTED, 1, 200, evil, "Allocated"))
+    read, leaves = await made(ledger, job), receipt.Leaves()
+    async for _, page in results.of_job(ledger, job):
+        for line in json_lines(page).splitlines():
+            leaves.add(receipt.parse_result(line, job))
+    receipt.check_results(read, leaves)
+    assert leaves.outcomes == {"rejected": 2, "invalid": 1}
 
 
 async def test_a_receipt_outlives_its_job(ledger):
