@@ -12,6 +12,7 @@ from cancellist.cli.output import tables, wording
 from cancellist.cli.terminal import cell, fitting, heading
 from cancellist.cli.terminal import show as draw
 from cancellist.jobs.escaping import plain
+from cancellist.jobs.safety.environment import environment_of
 from cancellist.jobs.safety.preflight_words import percent
 from cancellist.jobs.safety.sampling import CONFIDENCE
 from cancellist.jobs.times import parse_when_ms
@@ -49,9 +50,9 @@ def _head(plan: Mapping[str, Any]) -> dict[str, object]:
         for name, what in (("duplicates", "named again"), ("invalid", "malformed, never sent"), ("blank", "blank"))
         if counts[name]
     ]
-    number = wording.count(counts["references"])
+    number, platform = wording.count(counts["references"]), environment_of(plan["platform"])
     return {
-        "platform": Text(plain(plan["platform"]), style="bold"),
+        "platform": Text(plain(platform.words), style=platform.style),
         "account": Text(plain(plan["account"]), style="bold"),
         "references": f"{number} ({', '.join(left_out)})" if left_out else number,
     }
