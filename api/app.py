@@ -16,6 +16,7 @@ from cancellist.api import (
     problems,
     references,
     results,
+    stop,
 )
 from cancellist.api.context import Context
 from cancellist.api.events import streams
@@ -31,6 +32,7 @@ ROUTERS: Final = (
     results.router,
     references.router,
     accounts.router,
+    stop.router,
     consumers.router,
     platform_calls.router,
     endpoints.router,

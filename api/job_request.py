@@ -94,6 +94,9 @@ class JobOptions(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
+    host: _Text | None = Field(
+        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -118,6 +121,7 @@ class JobOptions(BaseModel):
             canary=self.canary,
             overridden_by=caller if self.override else None,
             override_reason=self.override,
+            host=self.host,
         )
 
     def limit(self, usual: Limit) -> Limit:
@@ -215,6 +219,7 @@ class RetryQuery(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
+    host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
@@ -231,6 +236,7 @@ class RetryQuery(BaseModel):
             self.start_at,
             submitted_by=caller,
             override_reason=self.override,
+            host=self.host,
         )
 
 

@@ -31,7 +31,7 @@ _OBJECT: Final = b"{"
 _ARRAY: Final = b"["
 _OF_A_BODY: Final = (
     "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "guard_refused", "validation", "server_full", "too_many_bodies", "error",
+    "idempotency_conflict", "guard_refused", "new_host", "validation", "server_full", "too_many_bodies", "error",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}

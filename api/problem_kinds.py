@@ -126,6 +126,22 @@ _ALL: Final = (
         "leave reason and priority out to be answered the job that there is",
     ),
     Kind(
+        "new_host",
+        409,
+        "the platform's host was never called before",
+        "The account's workers call a host that this installation has never called, and nobody has confirmed it. "
+        "Nothing was handed in. If the host that `detail` names is the right one, send the request again with it as "
+        "`host`, or confirm it by `POST /v1/accounts/{account}/resume?host=NAME`.",
+        "if it is the right one, send its name as `host`",
+    ),
+    Kind(
+        "stop_file",
+        409,
+        "a stop file keeps all accounts stopped",
+        "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
+        "Remove the file, and send the request again.",
+    ),
+    Kind(
         "results_gone",
         410,
         "the results are gone",

@@ -185,6 +185,14 @@ def reason_of(value: str | None) -> str | None:
 Job = Annotated[
     str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of the job.")
 ]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        callback=text,
+        help="The platform's host, if this installation has never called it: a script confirms it so, by its name.",
+    ),
+]
 Account = Annotated[
     str,
     typer.Option(

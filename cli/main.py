@@ -17,8 +17,8 @@ from cancellist.cli.standard_streams import ReaderGoneError
 COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
     "results": "results", "find": "find", "explain": "explain", "pause": "control", "resume": "control",
-    "continue": "control", "abort": "control", "update": "update", "retry": "retry", "approve": "approve",
-    "reject": "approve", "accounts": "accounts",
+    "continue": "control", "abort": "control", "stop": "stop", "update": "update", "retry": "retry",
+    "approve": "approve", "reject": "approve", "accounts": "accounts",
     "consumers": "consumers", "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor",
     "sandbox": "sandbox",
 }  # fmt: skip

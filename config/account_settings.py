@@ -1,6 +1,5 @@
 """The settings of one account (platform subscription): the top level of the settings, and each of `accounts`."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import MOST_IN_CANARY
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.safety.canary import USUAL_ABOVE
+from cancellist.jobs.safety.environment import Environment, environment_of, is_loopback
 from cancellist.jobs.safety.failure_stop import stop_of
 from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import Safeguards
@@ -278,6 +278,11 @@ class AccountSettings(BaseModel):
         return urlsplit(self.api_url).netloc
 
     @property
+    def environment(self) -> Environment:
+        """Whether the platform is the local sandbox or real."""
+        return environment_of(self.api_url)
+
+    @property
     def requests_per_call(self) -> int:
         """Most requests of one call: 1, or with `deallocate_first` a read for each reference and two more."""
         return self.max_references_per_call + 2 if self.deallocate_first else 1
@@ -318,16 +323,6 @@ class AccountSettings(BaseModel):
                 values |= dict.fromkeys(KEY_SETTINGS)
             values |= given
         return AccountSettings.model_construct(**values)
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

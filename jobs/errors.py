@@ -17,6 +17,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
+├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
+├── NewHostError                new_host: nobody has confirmed the platform's host yet
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
@@ -214,6 +216,40 @@ class NotPermittedError(CancellistError):
     """The account may make no call now."""
 
     code = "not_permitted"
+
+
+class StopFileError(CancellistError):
+    """All accounts stay stopped while a live worker sees its stop file.
+
+    Attributes:
+        where: the machine and the path of the file.
+    """
+
+    code = "stop_file"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"the stop file {where} is still there, so all accounts stay stopped", hint="remove it first")
+
+
+class NewHostError(CancellistError):
+    """Nobody has confirmed the platform's host yet, so nothing may be cancelled there.
+
+    Attributes:
+        account: whose host it is.
+        host: the host that its calls would go to.
+        given: the name that was given for it, if any.
+    """
+
+    code = "new_host"
+
+    def __init__(self, account: str, host: str, given: str | None) -> None:
+        self.account, self.host, self.given = account, host, given
+        instead = f", and {given[:_SHOWN]!r} is not its name" if given is not None else ""
+        super().__init__(
+            f"this installation has never called PRODUCTION host {host} of account {account}{instead}",
+            hint=f"if it is the right one, `cancellist resume --account {account} --host {host}` confirms it",
+        )
 
 
 class SearchError(CancellistError):

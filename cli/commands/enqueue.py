@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import Override, account_name, text, when
+from cancellist.cli.arguments import Host, Override, account_name, text, when
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
@@ -146,6 +146,7 @@ def enqueue(
             "if they agree. CANCELLIST_CANARY holds beside it.",
         ),
     ] = None,
+    host: Host = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
     override: Override = None,
@@ -192,6 +193,7 @@ def enqueue(
         max_unconfirmed=max_unconfirmed,
         canary=canary,
         override_reason=override,
+        host=host,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):

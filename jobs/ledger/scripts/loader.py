@@ -18,8 +18,9 @@ from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "canary",
-    "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing",
+    "keys", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards",
+    "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
+    "claim_admission", "claims", "sealing",
     "refusal_texts", "retry_budget", "webhooks",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
@@ -29,7 +30,7 @@ NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease", "approve",
+    "webhook_lease", "approve", "stop_all", "stop_file", "resume_all", "confirm_host",
 )  # fmt: skip
 
 

@@ -39,6 +39,8 @@ class Wanted:
     overridden_by: str | None = None
     """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
     override_reason: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before: so a person confirms it. It is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@
 --        3 open (zset)           job -> created_at, ms; unfinished jobs
 --        4 finished (zset)       job -> finished_at, ms
 --        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not
---        sealed yet 6 workers (zset)        worker -> last seen, ms
+--                                sealed yet; the stop of all accounts (stop_all.lua)
+--        6 workers (zset)        worker -> last seen, ms
 --        7 accounts (set)        accounts that ever had a job
 --        8 intake (stream)       jobs handed in by other systems
 --        9 rejected (stream)     intake entries that were refused, with the reason
@@ -44,6 +45,7 @@ local K = {
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1
 
+function K.state_of(account) return PREFIX .. 'account:' .. account .. ':state' end
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
 function K.job_rest(id) return PREFIX .. 'job:' .. id .. ':rest' end
