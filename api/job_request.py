@@ -97,6 +97,15 @@ class JobOptions(BaseModel):
     host: _Text | None = Field(
         None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
     )
+    plan: _Filled | None = Field(
+        None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
+    )
+    expect_count: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000_000,
+        description="how many references there must be, each counted once, without malformed entries",
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -122,6 +131,8 @@ class JobOptions(BaseModel):
             overridden_by=caller if self.override else None,
             override_reason=self.override,
             host=self.host,
+            plan=self.plan,
+            expect_count=self.expect_count,
         )
 
     def limit(self, usual: Limit) -> Limit:

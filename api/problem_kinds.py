@@ -71,6 +71,13 @@ _ALL: Final = (
         "GET /v1/webhooks lists those there are",
     ),
     Kind(
+        "unknown_plan",
+        404,
+        "no plan of that token",
+        "The path names a plan that was never made, or that has expired: a plan is kept for CANCELLIST_PLAN_KEEP.",
+        "make a new plan with POST /v1/plans",
+    ),
+    Kind(
         "method_not_allowed",
         405,
         "the address does not take this method",
@@ -99,6 +106,23 @@ _ALL: Final = (
         "Another request with the same `Idempotency-Key` is still sending its body. Nothing was done for this one. "
         "Send it again after `Retry-After`: by then the other has made its job, which is answered, or the key is free.",
         retry=True,
+    ),
+    Kind(
+        "stale_plan",
+        409,
+        "the plan does not hold for this job",
+        "The job is not what its plan was made of, the plan was used before, or it has expired; `detail` says which. "
+        "Nothing was handed in. A plan holds once, for its account, for the platform that it was read from, and for "
+        "the very references, in any order.",
+        "make a new plan, and read it",
+    ),
+    Kind(
+        "count_mismatch",
+        409,
+        "there are not as many references as expected",
+        "There are more or fewer references than `expect_count` says, each counted once, without malformed entries; "
+        "`detail` has both numbers. Nothing was handed in.",
+        "see that it is the right input, or give the right number",
     ),
     Kind(
         "job_state",

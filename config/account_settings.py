@@ -256,6 +256,17 @@ class AccountSettings(BaseModel):
         86_400.0, le=30 * 86400, description="how long a job waits for approval before it is aborted"
     )
 
+    plan_keep: Span = Field(
+        3600.0, le=30 * 86400, description="how long a plan, and the token that a job can be made by, is kept"
+    )
+    plan_read_all: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="most references of which a plan reads all states; of more it reads a sample of so many. Raise it "
+        "for narrower intervals: each is a call",
+    )
+
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
@@ -270,7 +281,7 @@ class AccountSettings(BaseModel):
             round(self.approval_keep * 1000),
         )
         hold_ms = round((self.hold or 0) * 1000)
-        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard)
+        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard, platform=self.host)
 
     @property
     def host(self) -> str:

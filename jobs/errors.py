@@ -20,8 +20,12 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
 ├── NewHostError                new_host: nobody has confirmed the platform's host yet
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
+├── PlanError                   stale_plan: the job is not what its plan was made of, or the plan is gone
+├── CountMismatchError          count_mismatch: there are more or fewer references than were said to be
+├── UnknownPlanError            unknown_plan: no plan has that token
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
+├── ReceiptError                receipt: a receipt, or what it stands for, does not verify
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -258,6 +262,43 @@ class SearchError(CancellistError):
     code = "search"
 
 
+class PlanError(CancellistError):
+    """The job is not what its plan was made of, or there is no such plan. Nothing was handed in."""
+
+    code = "stale_plan"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the plan does not hold for this job: {reason}", hint="make a new plan, and read it")
+
+
+class CountMismatchError(CancellistError):
+    """There are more or fewer references than were said to be. Nothing was handed in.
+
+    Attributes:
+        expected: how many there were said to be.
+        found: how many there are, each counted once, without malformed entries.
+    """
+
+    code = "count_mismatch"
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{expected:,} references were expected, and there are {found:,}, without duplicates and malformed entries",
+            hint="see that it is the right input, or give the right number",
+        )
+
+
+class UnknownPlanError(CancellistError):
+    """No plan has that token."""
+
+    code = "unknown_plan"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such plan", hint="it has expired, or was never made: make a new one")
+
+
 class ReferenceIndexError(CancellistError):
     """The file that remembers which jobs named a reference cannot be used."""
 
@@ -268,6 +309,12 @@ class ParquetMissingError(CancellistError):
     """Parquet was asked for, and pyarrow is not installed."""
 
     code = "parquet_missing"
+
+
+class ReceiptError(CancellistError):
+    """A receipt does not verify, or something does not agree with it."""
+
+    code = "receipt"
 
 
 class LedgerError(CancellistError):

@@ -10,12 +10,14 @@ from redis.asyncio import Redis
 
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import (
+    CountMismatchError,
     GuardError,
     IdempotencyConflictError,
     LedgerError,
     LedgerFullError,
     LedgerUnavailableError,
     NewHostError,
+    PlanError,
 )
 from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
@@ -157,8 +159,17 @@ class Intake:
             return
         if taken.total > BATCH:
             await self._accept_large(entry, taken)
+            return
+        job = _small(entry, taken)
+        expected = job.order.expect_count
+        if expected is not None and expected != len(job.references):
+            await self._refuse_count(entry, CountMismatchError(expected, len(job.references)))
         else:
-            await self._add_small(small, _small(entry, taken))
+            await self._add_small(small, job)
+
+    async def _refuse_count(self, entry: Entry, error: CountMismatchError) -> None:
+        log.warning("intake entry rejected", entry=entry.id, reason=str(error))
+        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, str(error), code=error.code)
 
     def _put_aside(self, entry: Entry) -> None:
         if entry.id in self._in_hand:  # it waited so long that it was taken over from ourselves
@@ -265,7 +276,10 @@ class Intake:
                     per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
                     reply_to=taken.reply_to,
                 )  # fmt: skip
-            except (IdempotencyConflictError, GuardError) as error:
+            except CountMismatchError as error:
+                await self._refuse_count(entry, error)
+                return
+            except (IdempotencyConflictError, GuardError, PlanError) as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
             except LedgerFullError:

@@ -15,7 +15,7 @@ from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
-from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
+from cancellist.jobs.errors import CountMismatchError, LedgerError, OutputError, SettingsError
 from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
@@ -79,6 +79,8 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
         own = settings.of(wanted.account)
         plan = await enqueue.dry_run(request, feed, per_call=own.max_references_per_call, platform=own.api_url)
         input_file.tell(feed)
+        if wanted.expect_count not in {None, feed.valid}:
+            raise CountMismatchError(wanted.expect_count or 0, feed.valid)
     place = whereabouts(wanted.account, await called_if_known(wanted.account, settings), settings)
     if as_json:
         called = [{"host": one.host, "environment": one.kind} for one in place.environments]

@@ -35,7 +35,8 @@ def add(
         list[str] | None,
         typer.Option(
             metavar="TYPE",
-            help="job.ended (the default), job.approval_wanted or job.results; repeatable, or with commas.",
+            help="job.ended (the default), job.approval_wanted, job.results or receipt.created; repeatable, or with "
+            "commas.",
         ),
     ] = None,
     outcome: Annotated[

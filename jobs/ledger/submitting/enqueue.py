@@ -5,12 +5,12 @@ import contextlib
 import math
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import drains, housekeeping, records
+from cancellist.jobs.ledger import audit, drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, MalformedEntry
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -41,6 +41,8 @@ class Wanted:
     override_reason: str | None = None
     host: str | None = None
     """The name of a host that was never called before: so a person confirms it. It is not kept."""
+    plan: str | None = field(default=None, repr=False)
+    expect_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         canary=wanted.canary or 0,
         overridden_by=wanted.overridden_by,
         override_reason=wanted.override_reason,
+        plan=wanted.plan,
+        expect_count=wanted.expect_count,
     )
 
 
@@ -160,11 +164,19 @@ async def seal(
     Raises:
         IdempotencyConflictError: the key is bound to other content.
         GuardError: a guard of the account refuses the job.
+        PlanError: they are not the references that were planned.
+        CountMismatchError: there are more or fewer than were said to be.
         LedgerError: the server cannot take the job.
     """
-    sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)
-    if sealed is None:
-        raise AssertionError("only a job of the intake stream can have been taken")
+    async with audit.recorded(ledger, "retry" if wanted.retry_of else "enqueue", account=wanted.account) as act:
+        sealed = await submission.seal(
+            duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call
+        )
+        if sealed is None:
+            raise AssertionError("only a job of the intake stream can have been taken")
+        overridden = f", guards overridden by {wanted.overridden_by}" if wanted.overridden_by else ""
+        act.about = "it was handed in before" if sealed.same else f"{feed.total} references{overridden}"
+        act.job = sealed.job
     state, untold = sealed.state, None
     try:
         await drains.schedule(ledger, wanted.account, sealed.drains)
