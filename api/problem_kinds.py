@@ -32,6 +32,14 @@ class Kind:
 
 _ALL: Final = (
     Kind(
+        "malformed_http",
+        400,
+        "the request is no HTTP",
+        "The head or the framing of the request is malformed, or its head has more than 64 KiB: nobody knows what is "
+        "asked. Nothing was done, and the connection is closed.",
+        "see that the client speaks HTTP/1.1, has one Content-Length, and sends a head of less than 64 KiB",
+    ),
+    Kind(
         "unauthorized",
         401,
         "no token that is known",
