@@ -108,15 +108,11 @@ async def test_a_small_gzip_that_unpacks_to_very_much_is_refused_before_it_is_un
     async def receive():
         return {"type": "http.request", "body": sent, "more_body": False}
 
-    unpacked = []
-
-    async def take():
-        async for block in Body(receive, packed=times > 1, limits=wide).blocks():
-            unpacked.append(len(block))
-
-    with pytest.raises(ProblemError, match="200 times"):
-        await take()
-    assert sum(unpacked) <= (1 << 24) + 200 * len(sent)
+    blocks, unpacked = Body(receive, packed=times > 1, limits=wide).blocks(), 0
+    with pytest.raises(ProblemError, match="200 times"):  # noqa: PT012 - whichever block it is
+        async for block in blocks:
+            unpacked += len(block)
+    assert unpacked <= (1 << 24) + 200 * len(sent)
 
 
 async def test_a_body_declared_too_long_is_refused_before_it_is_read():
