@@ -1,16 +1,16 @@
 """Webhooks: takes events into deliveries, and records what became of each attempt.
 
-Two orders of events are read, each by a mark of the endpoint's own: the ends of jobs (`ended`), which the step that
-ends a job has numbered, and the stream of results. A script makes the deliveries and moves the mark in one step, so an
-event is taken in once, and none is left out. An endpoint keeps few deliveries; while they are full, its events wait
-where they are.
+Two orders of events are read, each by a mark of the endpoint's own: the ends and halts of jobs (`ended`), which the
+step that ends or halts a job has numbered, and the stream of results. A script makes the deliveries and moves the mark
+in one step, so an event is taken in once, and none is left out. An endpoint keeps few deliveries; while they are full,
+its events wait where they are.
 """
 
 import secrets as chance
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import orjson
 
@@ -21,9 +21,10 @@ from cancellist.jobs.ledger.json_views import job_view, result_view
 from cancellist.jobs.ledger.records import several
 from cancellist.jobs.ledger.results import result_of
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.webhooks import payloads
-from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, Delivery, Endpoint, EventType
+from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, STATES, Delivery, Endpoint, EventType
 from cancellist.jobs.webhooks.payloads import Event, Told
 from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, Verdict
 
@@ -65,8 +66,8 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
     """
     room = MOST_DELIVERIES - endpoint.waiting
     ended = results = Taken()
-    if EventType.JOB_ENDED in endpoint.wanted.types and room > 0:
-        ended = await _take_ended(ledger, endpoint, min(_JOBS, room))
+    if STATES & endpoint.wanted.types and room > 0:
+        ended = await _take_states(ledger, endpoint, min(_JOBS, room))
         room -= _JOBS
     if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
         results = await _take_results(ledger, endpoint, min(_RESULTS, room))
@@ -159,22 +160,46 @@ async def lease(ledger: Ledger, worker: str, keep_ms: int) -> tuple[bool, int]:
     return bool(int(held)), int(count)
 
 
-async def _take_ended(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     with translated():
         rows = await ledger.redis.zrange(
             ledger.keys.ended, f"({endpoint.ended_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True
         )
     if not rows:
         return Taken()
-    ids = [job.decode() for job, _ in rows]
-    found = await several(ledger, ids)
-    wanted = [record for record in found if endpoint.wanted.account in {None, record.order.account}]
-    seen = await snapshots.look_at(ledger, wanted)
-    events = [payloads.job_ended(endpoint.id, job_view(one), one.record.finished_at_ms or 0) for one in seen]
-    mark = _Mark("ended_seen", str(endpoint.ended_seen), str(int(rows[-1][1])))
-    missed = len(ids) - len(found)
-    made = await _make(ledger, endpoint.id, events, mark, missed)
+    marks = [_State.of(member.decode(), int(number)) for member, number in rows]
+    marks = [mark for mark in marks if mark.type in endpoint.wanted.types]
+    found = {record.id: record for record in await several(ledger, [mark.job for mark in marks])}
+    wanted = [record for record in found.values() if endpoint.wanted.account in {None, record.order.account}]
+    seen = {one.record.id: one for one in await snapshots.look_at(ledger, wanted)}
+    now_ms = await ledger.now_ms()
+    events = [mark.event(endpoint.id, seen[mark.job], now_ms) for mark in marks if mark.job in seen]
+    goes = _Mark("ended_seen", str(endpoint.ended_seen), str(int(rows[-1][1])))
+    missed = sum(mark.job not in found for mark in marks)
+    made = await _make(ledger, endpoint.id, events, goes, missed)
     return Taken(made and len(rows) == most, missed)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A job that has ended, or halted, and the number of that."""
+
+    job: str
+    type: EventType
+    number: int
+
+    @classmethod
+    def of(cls, member: str, number: int) -> Self:
+        """The same from how it is stored."""
+        job, _, halted = member.partition(" ")
+        return cls(job, EventType.JOB_HALTED if halted else EventType.JOB_ENDED, number)
+
+    def event(self, endpoint: str, seen: Snapshot, now_ms: int) -> Event:
+        """What an endpoint is told of it."""
+        record, document = seen.record, job_view(seen)
+        if self.type is EventType.JOB_ENDED:
+            return payloads.job_ended(endpoint, document, record.finished_at_ms or 0)
+        return payloads.job_halted(endpoint, document, self.number, record.halted_at_ms or now_ms)
 
 
 async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:

@@ -56,7 +56,7 @@ for _, id in ipairs(jobs) do
     K.job_invalid(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
-  call('ZREM', K.ended, id)
+  call('ZREM', K.ended, id, id .. ' halted')
 end
 call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))
 call('ZREMRANGEBYSCORE', K.served, '-inf', ms(NOW - 3600000))

@@ -88,6 +88,7 @@ function stop.check(id)
   order.leave_all(id)
   if h[2] ~= 'paused' then call('HSET', jk, 'paused_at', ms(NOW)) end
   call('HSET', jk, 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
+  job.tell(id .. ' halted')
   call('HINCRBY', K.state, 'gate', 1)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end

@@ -10,10 +10,11 @@ function job.ending(id)
   return nil
 end
 
--- Numbers the end of a job, for webhooks; where there are none, this is one look.
-local function tell_ended(id)
+-- Numbers the end of a job, or the last time that it halted (JOB .. ' halted'), for webhooks; where there are none, this
+-- is one look.
+function job.tell(member)
   if call('ZCARD', K.webhooks) == 0 then return end
-  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), id)
+  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), member)
 end
 
 -- Finishes the job if none of its references is left.
@@ -27,7 +28,7 @@ function job.finish_when_done(id)
   call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
   call('ZREM', K.open, id)
   call('ZADD', K.finished, ms(NOW), id)
-  tell_ended(id)
+  job.tell(id)
   call('ZREM', K.deadlines, id)
   call('ZREM', K.held, id)
   call('ZREM', K.slices, id)

@@ -29,7 +29,7 @@
 --       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 --       28 webhooks (zset)      endpoint -> created_at, ms
---       29 ended (zset)         job -> the number of its end; jobs that ended while there was a webhook
+--       29 ended (zset)         job -> the number of its end, JOB halted -> that of its last halt, while there was a webhook
 -- ARGV   1 prefix   2 account
 local K = {
   results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
