@@ -204,7 +204,7 @@ def event_types(words: Iterable[str]) -> frozenset[EventType]:
         try:
             found.add(EventType(word))
         except ValueError:
-            raise InputError(f"{plain(word[:60])!r} is no type of event; give {' or '.join(EventType)}") from None
+            raise InputError(f"{plain(word[:60])!r} is no type of event; give one of {', '.join(EventType)}") from None
     return frozenset(found)
 
 
