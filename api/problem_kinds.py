@@ -228,6 +228,15 @@ _ALL: Final = (
         retry=True,
     ),
     Kind(
+        "index_behind",
+        503,
+        "the index of references is not up to date yet",
+        "The stream has more new results than can be looked through within a second, as after a first start. Each "
+        "request goes on where the one before has stopped, and so does `cancellist serve` by itself. Send it again "
+        "after `Retry-After`.",
+        retry=True,
+    ),
+    Kind(
         "error",
         503,
         "this machine cannot do it now",
