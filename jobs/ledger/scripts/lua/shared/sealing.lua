@@ -134,7 +134,7 @@ function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first
 
 function seal.drop(id)
   unreserve(id)
-  call('UNLINK', K.job(id), K.job_calls(id), K.job_rest(id), K.job_invalid(id), K.job_runs(id))
+  call('UNLINK', K.job(id), K.job_calls(id), K.job_canary(id), K.job_invalid(id), K.job_runs(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.open, id)
   call('ZREM', K.unsealed, id)
