@@ -42,6 +42,7 @@ SAID = {
     "docs/how-to/enqueue-files.md": ("exit status 3", '"duplicates"', "completed"),
     "docs/how-to/enqueue-over-http.md": ('"state":"completed"', "EC-0CO-5FZ-7U9"),
     "docs/how-to/hold-a-job.md": ("held until", "takes it back", "aborted"),
+    "docs/how-to/plan-first.md": ("not found", "these are 2; make a new plan", "3 references", "exit status 3"),
     "docs/how-to/produce-from-any-language.md": ("reason", "colour", "cancellist:replies:shop"),
     "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),

@@ -62,8 +62,8 @@ if stale then
   if ARGV[11] ~= '' then seal.reject(ARGV[12], given, 'stale_plan', stale, ARGV[14]) end
   return drop({ 'stale_plan', stale })
 end
+if planned then plan.use(planned, id) end -- first: who may not write plans is stopped before anything is changed
 seal.bind(ARGV[8], ARGV[9], id, ARGV[10])
-if planned then plan.use(planned, id) end
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then
   call('HSET', jk, 'entry', ARGV[12])
