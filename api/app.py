@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from cancellist.api import (
     accounts,
+    approvals,
     consumers,
     docs_page,
     health,
@@ -16,6 +17,7 @@ from cancellist.api import (
     problems,
     references,
     results,
+    stop,
 )
 from cancellist.api.context import Context
 from cancellist.api.events import streams
@@ -26,11 +28,13 @@ from cancellist.api.webhooks import endpoints
 ROUTERS: Final = (
     jobs.router,
     job_changes.router,
+    approvals.router,
     plans.router,
     streams.router,
     results.router,
     references.router,
     accounts.router,
+    stop.router,
     consumers.router,
     platform_calls.router,
     endpoints.router,

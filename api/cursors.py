@@ -28,29 +28,29 @@ def to_references(cursor: str | None) -> str | None:
     return None if cursor is None else _read(cursor, _MENTIONS)[1]
 
 
-def of_results(place: results.Place) -> str:
+def of_results(place: results.ResultsPlace) -> str:
     """Where the next page of results begins."""
     return _written(f"{place.run}.{place.after}")
 
 
-def to_results(cursor: str | None) -> results.Place:
+def to_results(cursor: str | None) -> results.ResultsPlace:
     """The place that a cursor stands for; the beginning without one.
 
     Raises:
         ProblemError: it is no cursor.
     """
     if cursor is None:
-        return results.Place()
+        return results.ResultsPlace()
     run, after = _read(cursor, _RESULTS)
-    return results.Place(int(run), after or "")
+    return results.ResultsPlace(int(run), after or "")
 
 
-def of_jobs(place: job_pages.Place) -> str:
+def of_jobs(place: job_pages.JobsPlace) -> str:
     """Where the next page of jobs begins."""
     return _written(f"{place.at_ms}.{place.job}")
 
 
-def to_jobs(cursor: str | None) -> job_pages.Place | None:
+def to_jobs(cursor: str | None) -> job_pages.JobsPlace | None:
     """The place that a cursor stands for; None without one.
 
     Raises:
@@ -59,7 +59,7 @@ def to_jobs(cursor: str | None) -> job_pages.Place | None:
     if cursor is None:
         return None
     at_ms, job = _read(cursor, _JOBS)
-    return job_pages.Place(int(at_ms), job)
+    return job_pages.JobsPlace(int(at_ms), job)
 
 
 def _written(text: str) -> str:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from cancellist.api.approvals import Approve, Reject
 from cancellist.api.auth import KEY_HEADER, role_of, takes_key
 from cancellist.api.job_changes import MERGE_PATCH
 from cancellist.api.job_request import JobChange, JobOrder
@@ -59,6 +60,8 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     read: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (JobOrder, "validation"),
         (JobChange, "validation"),
+        (Approve, "validation"),
+        (Reject, "validation"),
         (NewWebhook, "validation"),
         (Replay, "validation"),
     ]
@@ -79,6 +82,8 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     for path in ("/v1/jobs", "/v1/plans"):
         found["paths"][path]["post"]["requestBody"] = _BODY
     found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
+    found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
+    found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
     found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
     found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
     return found

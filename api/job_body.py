@@ -10,7 +10,7 @@ from cancellist.api.context import Context
 from cancellist.api.job_request import BodyOptions, JobOptions, parse_order
 from cancellist.api.problems import invalid
 from cancellist.api.request_body import Body, Declared, declared_of, is_packed
-from cancellist.api.submitting import Listed
+from cancellist.api.submitting import InMemory
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.submitting.input_feed import Input
 
@@ -59,7 +59,7 @@ async def body_of(request: Request, context: Context, options: BodyOptions, take
         if options.model_fields_set:
             raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
         order = parse_order(await body.whole(context.options.limits.max_json, take))
-        return JobBody(Listed(order.document()), order, declared)
+        return JobBody(InMemory(order.document()), order, declared)
     return JobBody(body, options, declared)
 
 

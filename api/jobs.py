@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from cancellist.api import cursors, submitting, waiting
-from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter
+from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter, check_override
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_body import PROBLEMS, body_of
@@ -26,7 +26,9 @@ from cancellist.jobs.model import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_OF_A_BODY: Final = (*PROBLEMS, "idempotency_in_progress", "idempotency_conflict", "stale_plan")
+_OF_A_BODY: Final = (
+    *PROBLEMS, "idempotency_in_progress", "idempotency_conflict", "guard_refused", "new_host", "stale_plan",
+)  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
 _REPLAYED: Final = {"description": "`true`, where the key named the job before", "schema": {"type": "string"}}
@@ -78,6 +80,7 @@ async def _hand_in(
     take: Callable[[int], None],
 ) -> submitting.HandedIn:
     body = await body_of(request, context, options, take)
+    check_override(caller, body.said.override)
     wanted = body.said.wanted(caller.name, key)
     await check_account(context, wanted.account)
     limit = body.said.limit(context.options.max_invalid)

@@ -212,12 +212,39 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
     return frozenset(found)
 
 
+def reason_of(value: str | None) -> str | None:
+    """Returns a reason.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: say why")
+    return text(value)
+
+
 Job = Annotated[
     str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of the job.")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        callback=text,
+        help="The platform's host, if this installation has never called it: a script confirms it so, by its name.",
+    ),
 ]
 Account = Annotated[
     str,
     typer.Option(
         callback=account_name, autocompletion=completion.accounts, help="The account (platform subscription)."
+    ),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        callback=reason_of,
+        help="Pass the guards of the account, and record why. CANCELLIST_TOKEN must have the role approve.",
     ),
 ]

@@ -7,6 +7,9 @@ CancellistError                 error: a user can fix it; its text is one line t
 │   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
 │   ├── RetriedBeforeError      retried_before: the job was retried before in another way
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
+├── GuardError                  guard_refused: a guard of the account refuses the job
+├── ApprovalMismatchError       approval_mismatch: what is approved is not what waits
+├── ForbiddenError              forbidden: who asks may not do it
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
 ├── UnknownWebhookError         unknown_webhook: no webhook, or no delivery of it, has that id
@@ -14,6 +17,8 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
+├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
+├── NewHostError                new_host: nobody has confirmed the platform's host yet
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
 ├── PlanError                   stale_plan: the job is not what its plan was made of, or the plan is gone
 ├── CountMismatchError          count_mismatch: there are more or fewer references than were said to be
@@ -29,6 +34,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 
 from typing import ClassVar, Final
 
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 
 _SHOWN: Final = 60
@@ -121,6 +127,36 @@ class UploadUnderWayError(InputError):
         super().__init__(f"a submission with the idempotency key {key!r} is under way", hint="send it again later")
 
 
+class GuardError(CancellistError):
+    """A guard of the account refuses the job: nothing was handed in."""
+
+    code = "guard_refused"
+
+    def __init__(self, account: str, why: str) -> None:
+        super().__init__(
+            f"the guard of account {account} refuses the job: {why}; nothing was handed in",
+            hint="check the references; who has the role approve may hand it in with --override REASON",
+        )
+
+
+class ApprovalMismatchError(CancellistError):
+    """What is approved is not what waits."""
+
+    code = "approval_mismatch"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"job {job} has another count or digest than was given, so nothing was approved",
+            hint="look at it again, and give the count and the digest that it has",
+        )
+
+
+class ForbiddenError(CancellistError):
+    """Who asks may not do it."""
+
+    code = "forbidden"
+
+
 class OutputError(CancellistError):
     """The output cannot be written to its place."""
 
@@ -144,7 +180,11 @@ class UnknownWebhookError(CancellistError):
 
     def __init__(self, webhook: str, delivery: str | None = None) -> None:
         listing = "cancellist webhooks" if delivery is None else f"cancellist webhooks deliveries {webhook}"
-        what = f"webhook {_cut(webhook)}" if delivery is None else f"delivery {_cut(delivery)} of {webhook}"
+        what = (
+            f"webhook {cut(webhook, _SHOWN)!r}"
+            if delivery is None
+            else f"delivery {cut(delivery, _SHOWN)!r} of {webhook}"
+        )
         super().__init__(f"no {what}", hint=f"`{listing}` lists those there are")
 
 
@@ -179,6 +219,40 @@ class NotPermittedError(CancellistError):
     """The account may make no call now."""
 
     code = "not_permitted"
+
+
+class StopFileError(CancellistError):
+    """All accounts stay stopped while a live worker sees its stop file.
+
+    Attributes:
+        where: the machine and the path of the file.
+    """
+
+    code = "stop_file"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"the stop file {where} is still there, so all accounts stay stopped", hint="remove it first")
+
+
+class NewHostError(CancellistError):
+    """Nobody has confirmed the platform's host yet, so nothing may be cancelled there.
+
+    Attributes:
+        account: whose host it is.
+        host: the host that its calls would go to.
+        given: the name that was given for it, if any.
+    """
+
+    code = "new_host"
+
+    def __init__(self, account: str, host: str, given: str | None) -> None:
+        self.account, self.host, self.given = account, host, given
+        instead = f", and {given[:_SHOWN]!r} is not its name" if given is not None else ""
+        super().__init__(
+            f"this installation has never called PRODUCTION host {host} of account {account}{instead}",
+            hint=f"if it is the right one, `cancellist resume --account {account} --host {host}` confirms it",
+        )
 
 
 class SearchError(CancellistError):
@@ -264,7 +338,3 @@ class LedgerFullError(LedgerError):
     """The server has no room to turn these references into results."""
 
     code = "server_full"
-
-
-def _cut(text: str) -> str:
-    return repr(text[:_SHOWN])

@@ -54,7 +54,7 @@ class EventId:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentEvent:
     """An event as a listener gets it; without an id where whoever is cut off after it must be told it again."""
 
     event: Event
@@ -81,7 +81,7 @@ class Sampler:
         self._news = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
-    async def listen(self, job: str | None, last: str | None = None) -> AsyncGenerator[Told | None, None]:
+    async def listen(self, job: str | None, last: str | None = None) -> AsyncGenerator[SentEvent | None, None]:
         """Events of one job, or of all; None where there was nothing to tell for a while.
 
         They follow the event named `last` where this process still has all that came after it. Else all is told anew,
@@ -90,7 +90,7 @@ class Sampler:
         known = EventId.parse(last)
         seq = known.seq if known and known.epoch == self._epoch else None
         since_ms = known.at_ms - _OVERLAP_MS if known else await self._ledger.now_ms()
-        told: list[Told]
+        told: list[SentEvent]
         with self._listening(job):
             while not self._stopping.is_set():
                 if seq is not None and self._events.holds(seq):
@@ -125,10 +125,10 @@ class Sampler:
 
         return come
 
-    def _since(self, job: str | None, seq: int) -> list[Told]:
-        return [Told(event, self._id(event.seq)) for event in self._events.after(seq, job)]
+    def _since(self, job: str | None, seq: int) -> list[SentEvent]:
+        return [SentEvent(event, self._id(event.seq)) for event in self._events.after(seq, job)]
 
-    async def _anew(self, job: str | None, since_ms: int) -> tuple[int, list[Told]]:
+    async def _anew(self, job: str | None, since_ms: int) -> tuple[int, list[SentEvent]]:
         """All there is to tell, as of the newest event, and the number of that; the last alone has an id.
 
         That is how jobs stand, and which have ended since a time. Empty where there is no such job.
@@ -152,7 +152,7 @@ class Sampler:
             kind = Kind.END if seen.record.state.ended else Kind.SNAPSHOT
             events = [Event(seq, job, kind, json_views.job_view(seen))]
         *before, newest = events
-        return seq, [*(Told(event, None) for event in before), Told(newest, self._id(seq))]
+        return seq, [*(SentEvent(event, None) for event in before), SentEvent(newest, self._id(seq))]
 
     def _id(self, seq: int) -> EventId:
         return EventId(self._epoch, seq, self._at_ms)

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from cancellist.api.auth import Reader
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.events.sampler import Told
+from cancellist.api.events.sampler import SentEvent
 from cancellist.api.problems import declared
 from cancellist.jobs.ledger import records
 
@@ -65,7 +65,7 @@ async def _stream(context: Context, job: str | None, last: str | None) -> AsyncG
             yield _encoded(one) if one else _ALIVE
 
 
-def _encoded(told: Told) -> bytes:
+def _encoded(told: SentEvent) -> bytes:
     lines = [f"event: {told.event.kind}".encode(), b"data: " + orjson.dumps(dict(told.event.fields))]
     if told.id:
         lines.insert(0, f"id: {told.id}".encode())

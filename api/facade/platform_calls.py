@@ -64,7 +64,7 @@ _COMMON: Final = {
     403: "the role `submit` is missing",
     406: "JSON is not accepted",
     408: "the body did not go on",
-    409: "a request with this idempotency key is under way, or the plan does not hold",
+    409: "a request with this key is under way, the plan does not hold, or the platform was never called before",
     413: "the body is too large",
     415: "the body has another type",
     422: "the idempotency key was used with other content",

@@ -14,7 +14,7 @@ from cancellist.api.job_request import parse_object
 from cancellist.api.json_answer import Document
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared, invalid
-from cancellist.api.request_body import Body, is_packed
+from cancellist.api.request_body import json_body
 from cancellist.api.webhooks.schemas import (
     Webhook,
     WebhookDeliveries,
@@ -33,7 +33,6 @@ from cancellist.jobs.webhooks.views import delivery_view, endpoint_view, registe
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
-_MOST_BYTES: Final = 65_536
 _OF_A_BODY: Final = ("request_timeout", "body_too_large", "unsupported_media_type", "input", "validation")
 _OF_ONE: Final = declared(*COMMON, "unknown_webhook", "not_found")
 _LOCATION: Final = {"Location": {"description": "the webhook's address", "schema": {"type": "string"}}}
@@ -94,7 +93,7 @@ async def add(request: Request, context: InContext, _: Operator) -> Any:
 
     The answer has its secret, this once.
     """
-    wanted = parse_object(await _body(request, context), NewWebhook)
+    wanted = parse_object(await json_body(request, context.options.limits), NewWebhook)
     _check_keys(context)
     try:
         checked = Wanted.of(wanted.url, wanted.on, wanted.outcomes, wanted.account, context.options.webhooks.allowed)
@@ -177,7 +176,7 @@ async def replay(webhook: str, request: Request, context: InContext, _: Operator
 
     The receiver knows a repeat by its `webhook-id`.
     """
-    endpoint, text = webhook_id(webhook), await _body(request, context, needed=False)
+    endpoint, text = webhook_id(webhook), await json_body(request, context.options.limits, needed=False)
     wanted = parse_object(text, Replay) if text else Replay()
     if wanted.delivery is not None and wanted.since is not None:
         raise invalid("since", "it cannot be given together with `delivery`")
@@ -188,22 +187,6 @@ async def replay(webhook: str, request: Request, context: InContext, _: Operator
     since_ms = parse_since_ms(wanted.since, now_ms=time.time_ns() // 1_000_000)
     await endpoints.rewind(context.ledger, endpoint, since_ms)
     return Document({"webhook": endpoint, "deliveries": None, "since": rfc3339(since_ms)}, 202)
-
-
-async def _body(request: Request, context: Context, *, needed: bool = True) -> bytes:
-    """The JSON object of a request; empty where there may be none.
-
-    Raises:
-        ProblemError: it is another kind of body, or too large.
-    """
-    body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        return await body.whole(_MOST_BYTES)
-    if not needed and not media_type and not await body.begins_with():
-        return b""
-    said = f"the body is said to be {media_type}" if media_type else "nothing says what the body is"
-    raise ProblemError("unsupported_media_type", said, hint="send Content-Type: application/json")
 
 
 def _check_keys(context: Context) -> None:

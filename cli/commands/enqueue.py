@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name, text, when
+from cancellist.cli.arguments import Host, Override, account_name, text, when
 from cancellist.cli.arguments import column as _column
 from cancellist.cli.arguments import delimiter as _delimiter
 from cancellist.cli.arguments import limit as _limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
 
 
@@ -118,6 +118,16 @@ def enqueue(
         str | None,
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_IN_CANARY,
+            help="Cancel N references first, drawn from all over the input, and read each back. The rest follows only "
+            "if they agree. CANCELLIST_CANARY holds beside it.",
+        ),
+    ] = None,
     plan: Annotated[
         str | None,
         typer.Option(
@@ -130,8 +140,10 @@ def enqueue(
         int | None,
         typer.Option(min=0, help="Enqueue only if there are so many references, each counted once, none malformed."),
     ] = None,
+    host: Host = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -174,6 +186,9 @@ def enqueue(
         hold=hold,
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
+        canary=canary,
+        override_reason=override,
+        host=host,
         plan=plan,
         expect_count=expect_count,
     )

@@ -71,6 +71,10 @@ class Keys:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"
 
+    def approvals(self, account: str) -> str:
+        """The account's jobs that wait for approval."""
+        return f"{self.namespace}:account:{account}:approvals"
+
     def plan(self, name: str) -> str:
         """A plan, by the digest of its token."""
         return f"{self.namespace}:plan:{name}"
@@ -93,5 +97,5 @@ class Keys:
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
-        names += [self.served, self.webhooks, self.ended]
+        names += [self.served, self.webhooks, self.ended, self.approvals(account)]
         return tuple(name.encode() for name in names)

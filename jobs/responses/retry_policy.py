@@ -77,8 +77,8 @@ def after_call(
     """
     named = piece.named + 1
     match verdict:
-        case Confirmed(status=status, message=message):
-            return WriteResult(Outcome.CANCELLED, named, status, message)
+        case Confirmed():
+            return _after_confirmed(piece, verdict)
         case Refused(status=status, message=message):
             return ReadState(
                 0.0, piece.attempts, named, reads=piece.reads, refusal_status=status, refusal_words=message
@@ -102,6 +102,12 @@ def after_call(
             if piece.maybe_sent:
                 return ReadState(max(0.0, unclear_left_s), attempts, named)
             return WriteResult(Outcome.FAILED, named, status, reason)
+
+
+def _after_confirmed(piece: Piece, confirmed: Confirmed) -> Step:
+    if piece.read_back:
+        return ReadState(0.0, piece.attempts, piece.named + 1, unclear_s=_ENDED_S, confirmed=True)
+    return WriteResult(Outcome.CANCELLED, piece.named + 1, confirmed.status, confirmed.message)
 
 
 def _spent(piece: Piece, attempts: int, counted: bool, alone_after: int, policy: RetryPolicy, *, lone: bool) -> bool:
@@ -187,10 +193,10 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> WriteRe
         meaning: the class of state that the text means (jobs/responses/refusal_texts.py).
 
     Returns:
-        The result, without a state, since none was read. None where an earlier call of the job may have acted: then
-        only a read can show the outcome.
+        The result, without a state, since none was read. None where an earlier call of the job may have acted, or where
+        the reference is to be read back: then only a read can show the outcome.
     """
-    if piece.maybe_sent:
+    if piece.maybe_sent or piece.read_back:
         return None
     match meaning:
         case StateClass.CANCELLED.value:
@@ -209,6 +215,8 @@ def after_known_refusal(piece: Piece, refused: Refused, meaning: str) -> WriteRe
 def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: float, unclear_left_s: float) -> Step:
     """Decides the next step of a reference after a read of its state; arguments as for `after_call`."""
     match reading:
+        case Found() | Unknown() if piece.confirmed and not _is_cancelled(reading):
+            return _after_mismatch(piece, reading, policy, jitter)
         case Found(state=state, status=status):
             return _after_found(piece, state, status, policy, jitter, unclear_left_s)
         case Unknown(status=status):
@@ -224,6 +232,24 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
                 return WriteResult(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
             pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
             return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)
+
+
+def _is_cancelled(reading: Found | Unknown) -> bool:
+    return isinstance(reading, Found) and state_class(reading.state) is StateClass.CANCELLED
+
+
+def _after_mismatch(piece: Piece, reading: Found | Unknown, policy: RetryPolicy, jitter: float) -> Step:
+    """Decides what follows where the platform confirmed that it is cancelled, and a read does not show it.
+
+    A state may be read late, so it is read again. No call is made again: the platform said that it is done.
+    """
+    reads = piece.reads + 1
+    if reads < policy.max_attempts:
+        return _read_again(piece, max(policy.base_s, spaced(reads, policy, jitter)), reads)
+    state = reading.state if isinstance(reading, Found) else None
+    found = "it does not know it" if state is None else f"its state is {state}"
+    said = f"the platform confirmed that it is cancelled, and then {found}"
+    return WriteResult(Outcome.UNCONFIRMED, piece.named, reading.status, said, state)
 
 
 def _after_found(

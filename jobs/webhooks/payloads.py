@@ -35,7 +35,7 @@ def job_ended(endpoint: str, document: Document, finished_at_ms: int) -> Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResultEntry:
     """A result, the entry of the results stream that it is, and its document."""
 
     entry: str
@@ -44,7 +44,7 @@ class Told:
     document: Document
 
 
-def job_results(endpoint: str, found: Sequence[Told]) -> Iterator[Event]:
+def job_results(endpoint: str, found: Sequence[ResultEntry]) -> Iterator[Event]:
     """Events of results, in their order: each of one job and of at most 100 results."""
     for batch in _batches(found):
         data = {"job": batch[0].job, "results": [one.document for one in batch]}
@@ -57,8 +57,8 @@ def test(endpoint: str, nonce: str, now_ms: int) -> Event:
     return _event(endpoint, TEST, None, now_ms, {"webhook": endpoint}, nonce)
 
 
-def _batches(found: Sequence[Told]) -> Iterator[list[Told]]:
-    of_job: dict[str, list[Told]] = {}
+def _batches(found: Sequence[ResultEntry]) -> Iterator[list[ResultEntry]]:
+    of_job: dict[str, list[ResultEntry]] = {}
     for one in found:
         of_job.setdefault(one.job, []).append(one)
     for results in of_job.values():

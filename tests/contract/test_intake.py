@@ -156,8 +156,8 @@ async def test_the_same_script_sent_twice_makes_one_job_each(ledger):
         await hand_in(ledger, references=f"r{n}")
     jobs = [small(e, refs(1, n)) for n, e in enumerate(await read(ledger))]
     documents = [intake._document(job, NONE) for job in jobs]
-    first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
-    again = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
+    first = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
+    again = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
     assert first[-3:] == again[-3:] == [b"sealed"] * 3
     assert await ledger.redis.zcard("cancellist:jobs") == 3
     assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 3
@@ -172,8 +172,8 @@ async def test_a_script_sent_twice_answers_the_same_for_keys_that_were_bound_bef
         intake._document(job, NONE)
         for job in (small(one, refs(5), idempotency_key="k"), small(two, refs(6), idempotency_key="k"))
     ]
-    first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
-    again = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
+    first = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
+    again = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
     assert first[-2:] == [b"same", b"conflict"]
     assert again[-2:] == first[-2:]
     assert len(await rejected(ledger)) == 1

@@ -20,7 +20,7 @@ from cancellist.jobs.ledger import control, housekeeping
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.references import index_file, open_references, reference_index
-from cancellist.jobs.ledger.references.reference_index import Answer, ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import Mentions, ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Result
@@ -61,12 +61,14 @@ async def opened(ledger: Ledger, folder: Path, keep_s: float = 100 * DAY_S) -> A
         await index.close()
 
 
-async def find(ledger: Ledger, folder: Path, reference: str, keep_s: float = 100 * DAY_S, limit: int = 1000) -> Answer:
+async def find(
+    ledger: Ledger, folder: Path, reference: str, keep_s: float = 100 * DAY_S, limit: int = 1000
+) -> Mentions:
     async with opened(ledger, folder, keep_s) as index:
         return await index.find(reference, before=None, limit=limit)
 
 
-def found(answer: Answer) -> list[tuple[str, str | None]]:
+def found(answer: Mentions) -> list[tuple[str, str | None]]:
     return [(one.id, one.result.outcome if one.result else None) for one in answer.mentions]
 
 

@@ -14,13 +14,13 @@ from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.webhooks import signature
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, DeliveryState, EndpointState, EventType, Wanted
-from cancellist.jobs.webhooks.schedule import FAILS_FOR_MS, Verdict
+from cancellist.jobs.webhooks.schedule import FAILS_FOR_MS, AttemptVerdict
 from tests.contract.steps import A, bad, drained, many_small_jobs, refs, state_of, submit, submitted
 
 KEYS = (b"k" * 32,)
 URL = "https://hooks.example/in?token=secret"
-DELIVERED = Attempt(Verdict.DELIVERED, 200, "", None)
-FAILED = Attempt(Verdict.FAILED, 500, "HTTP 500", 300.0)
+DELIVERED = Attempt(AttemptVerdict.DELIVERED, 200, "", None)
+FAILED = Attempt(AttemptVerdict.FAILED, 500, "HTTP 500", 300.0)
 ENDED, RESULTS = EventType.JOB_ENDED, EventType.JOB_RESULTS
 
 
@@ -181,7 +181,7 @@ async def test_a_success_after_many_failures_makes_all_that_wait_due(ledger):
 async def test_410_disables_at_once_and_five_days_of_failure_do_and_enabling_goes_on_where_it_stopped(ledger):
     endpoint = await add(ledger, ENDED, RESULTS)
     await events.test(ledger, endpoint)
-    gone = Attempt(Verdict.GONE, 410, "HTTP 410: it wants no more", 5.0)
+    gone = Attempt(AttemptVerdict.GONE, 410, "HTTP 410: it wants no more", 5.0)
     assert await attempt(ledger, endpoint, gone) == EndpointState.DISABLED
     found = await endpoints.get(ledger, endpoint)
     assert (found.state, found.why, found.waiting) == ("disabled", "HTTP 410: it wants no more", 1)

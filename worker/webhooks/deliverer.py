@@ -18,9 +18,9 @@ from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.ledger.webhooks.events import Attempt, Due, Taken
 from cancellist.jobs.webhooks import schedule, signature
 from cancellist.jobs.webhooks.endpoint import Endpoint, EndpointState, shown_url
-from cancellist.jobs.webhooks.schedule import Verdict
+from cancellist.jobs.webhooks.schedule import AttemptVerdict
 from cancellist.worker.calls.log_throttle import LogThrottle
-from cancellist.worker.webhooks.sender import AT_ONCE, Answer, Sender
+from cancellist.worker.webhooks.sender import AT_ONCE, ReceiverAnswer, Sender
 
 log = structlog.get_logger()
 
@@ -165,7 +165,7 @@ class Deliverer:
         except Exception:
             log.exception("a webhook's delivery failed; it is tried again", webhook=endpoint.id, delivery=name)
 
-    async def _send(self, endpoint: Endpoint, due: Due) -> Answer:
+    async def _send(self, endpoint: Endpoint, due: Due) -> ReceiverAnswer:
         now_s = time.time()
         rotated_s = None if endpoint.rotated_at_ms is None else endpoint.rotated_at_ms / 1000
         signing = signature.secrets(self._keys, endpoint.id, endpoint.version, rotated_at_s=rotated_s, now_s=now_s)
@@ -188,7 +188,7 @@ class Deliverer:
                     raise
                 await asyncio.sleep(_EVERY_S)
         who = {"webhook": endpoint.id, "delivery": due.delivery.id, "type": due.delivery.type}
-        if attempt.verdict is Verdict.DELIVERED:
+        if attempt.verdict is AttemptVerdict.DELIVERED:
             log.info("webhook delivered", **who, status=attempt.status, attempts=due.delivery.tries + 1)
         elif self._throttle.due((endpoint.id, attempt.why)) is not None:
             log.warning("webhook not delivered", **who, why=attempt.why, tried_again=attempt.delay_s is not None)
@@ -207,10 +207,10 @@ class Deliverer:
                 await events.lease(self._ledger, self._worker, 0)
 
 
-def judged(answer: Answer, failures: int, *, chance: float, probe: bool) -> Attempt:
+def judged(answer: ReceiverAnswer, failures: int, *, chance: float, probe: bool) -> Attempt:
     """What an answer means for a delivery that has failed so often before."""
     if answer.status is None:
-        verdict, why = Verdict.FAILED, answer.why
+        verdict, why = AttemptVerdict.FAILED, answer.why
     else:
         verdict, why = schedule.verdict(answer.status), schedule.why(answer.status) or ""
     delay_s = schedule.delay_s(failures + 1, chance, answer.retry_after_s)

@@ -48,14 +48,26 @@ async def naming(ledger: Ledger, reference: str, before: str | None = None) -> N
 
 async def _look(ledger: Ledger, some: Sequence[JobRecord], sought: bytes, found: Naming, left: int) -> int:
     """Looks through some jobs; answers how many pieces may still be read."""
-    for name in ("calls", "reads"):
+    for name in ("calls", "rest"):
         left = await _in_lists(ledger, some, name, sought, found, left)
+    left = await _in_lists(ledger, await _with_canary(ledger, some), "calls", sought, found, left)
+    left = await _in_lists(ledger, some, "reads", sought, found, left)
     for _ in range(2):
         for name in ("alone", "later"):
             left = await _in_hashes(ledger, some, name, sought, found, left)
         await _in_claims(ledger, some, sought, found)
         await _at_the_rear(ledger, some, sought, found)
     return left
+
+
+async def _with_canary(ledger: Ledger, some: Sequence[JobRecord]) -> list[JobRecord]:
+    """Those of which references may have gone back to be called, since the rest no longer waits for the canary."""
+    with translated():
+        pipe = ledger.redis.pipeline(transaction=False)
+        for record in some:
+            pipe.hexists(ledger.keys.job(record.id), "canary_size")
+        drawn = await pipe.execute()
+    return [record for record, has in zip(some, drawn, strict=True) if has]
 
 
 async def _in_lists(

@@ -25,7 +25,7 @@ from cancellist.jobs.ledger.references import open_references
 from cancellist.jobs.ledger.references.index_file import DamagedIndexError, ReferenceFile
 from cancellist.jobs.ledger.references.index_lock import in_thread, locked
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.ledger.stream_place import Entry, Found, Gap, Place, Stream, moved
+from cancellist.jobs.ledger.stream_place import Entry, Gap, Place, PlaceStatus, Stream, moved
 from cancellist.jobs.model import JobRecord, Result
 
 BATCH: Final = 2_000
@@ -49,7 +49,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Mentions:
     """The jobs that named a reference, newest first.
 
     Attributes:
@@ -113,7 +113,9 @@ class ReferenceIndex:
         async with self._turn:
             self._shut()
 
-    async def find(self, reference: str, *, before: str | None, limit: int, progress: Progress | None = None) -> Answer:
+    async def find(
+        self, reference: str, *, before: str | None, limit: int, progress: Progress | None = None
+    ) -> Mentions:
         """The jobs that named a reference, brought up to this moment.
 
         Args:
@@ -132,7 +134,7 @@ class ReferenceIndex:
         told = [job for job in page if job in known or (job in results and results[job].at_ms >= since_ms)]
         mentions = [Mention(job, known.get(job), results.get(job)) for job in told]
         unsearched = [job for job in going.unsearched if job not in ids]
-        return Answer(mentions, page[-1] if more else None, gap, unsearched)
+        return Mentions(mentions, page[-1] if more else None, gap, unsearched)
 
     async def jobs_of(
         self, references: Collection[str], *, since_ms: int, progress: Progress | None = None
@@ -199,7 +201,7 @@ class ReferenceIndex:
         if read.stream is None:
             if place.cursor != stream_place.NOTHING:  # the stream was deleted; what was read of it is still true
                 file.rewind(None, _deleted(place, read.now_ms))
-        elif stream_place.compare(place, read.stream, read.at_cursor) is Found.REPLACED:
+        elif stream_place.compare(place, read.stream, read.at_cursor) is PlaceStatus.REPLACED:
             file.rewind(read.stream.first, stream_place.restarted(place, read.stream))
         else:
             after = stream_place.advanced(place, read.stream, read.entries, at_end=read.at_end)
@@ -236,7 +238,7 @@ class ReferenceIndex:
                 break  # nothing was trimmed meanwhile
         at_cursor = rows[0] if rows and rows[0][0].decode() == place.cursor else None
         entries = rows[1:] if at_cursor else rows[:BATCH]
-        replaced = stream_place.compare(place, later, at_cursor) is Found.REPLACED
+        replaced = stream_place.compare(place, later, at_cursor) is PlaceStatus.REPLACED
         at_end = len(rows) <= BATCH and not replaced and later.added == stream.added
         return _Read(later, at_cursor, entries, oldest_ms, now_ms, at_end=at_end)
 

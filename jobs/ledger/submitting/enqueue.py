@@ -12,7 +12,7 @@ from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger import drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, Listed
+from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, MalformedEntry
 from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.option_names import DEADLINE, START_AT
@@ -35,6 +35,12 @@ class Wanted:
     submitted_by: str | None = None
     max_refused: str | None = None
     max_unconfirmed: str | None = None
+    canary: int | None = None
+    overridden_by: str | None = None
+    """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
+    override_reason: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before: so a person confirms it. It is not kept."""
     plan: str | None = field(default=None, repr=False)
     expect_count: int | None = None
 
@@ -99,6 +105,9 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         submitted_by=wanted.submitted_by,
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
+        canary=wanted.canary or 0,
+        overridden_by=wanted.overridden_by,
+        override_reason=wanted.override_reason,
         plan=wanted.plan,
         expect_count=wanted.expect_count,
     )
@@ -154,6 +163,7 @@ async def seal(
 
     Raises:
         IdempotencyConflictError: the key is bound to other content.
+        GuardError: a guard of the account refuses the job.
         PlanError: they are not the references that were planned.
         CountMismatchError: there are more or fewer than were said to be.
         LedgerError: the server cannot take the job.
@@ -234,5 +244,5 @@ def _in_common(understood: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: value if all(one[name] == value for one in understood) else None for name, value in first.items()}
 
 
-def _malformed(one: Listed) -> dict[str, Any]:
+def _malformed(one: MalformedEntry) -> dict[str, Any]:
     return {"file": one.file, "line": one.entry.line, "text": one.entry.text, "reason": one.entry.reason}

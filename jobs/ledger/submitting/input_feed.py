@@ -63,7 +63,7 @@ class Entries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class MalformedEntry:
     """A malformed entry to be shown, and its file."""
 
     file: str
@@ -115,7 +115,7 @@ class Feed:
     ) -> None:
         self.readings: list[FileReading] = []
         self.valid = 0
-        self.listed: list[Listed] = []
+        self.listed: list[MalformedEntry] = []
         self._sources = sources
         self._hints = hints
         self._pattern = pattern
@@ -188,7 +188,7 @@ class Feed:
         reading.invalid += len(invalid)
         reading.first = reading.first or next(iter(invalid), None)
         reading.blank += raw.blank
-        self.listed += [Listed(reading.name, entry) for entry in invalid[: self._most - len(self.listed)]]
+        self.listed += [MalformedEntry(reading.name, entry) for entry in invalid[: self._most - len(self.listed)]]
         if self.several:
             invalid = [replace(entry, reason=f"{entry.reason}, in {reading.name}") for entry in invalid]
         return fresh, invalid

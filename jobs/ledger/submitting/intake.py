@@ -10,12 +10,13 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from cancellist.jobs.errors import InputError, LedgerUnfitError
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.ledger.submitting.submission import Content, new_job_id, order_fields, pack_invalid
+from cancellist.jobs.ledger.submitting.submission import GUARD_TEXTS, Content, new_job_id, order_fields, pack_invalid
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import reply_name, size
@@ -158,8 +159,8 @@ async def reject(ledger: Ledger, account: str, entry: Entry, reason: str, *, cod
     answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
     for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
-        value = _HIDDEN if raw_name == _PLAN else _cut(_text(raw_value))
-        name = f"given.{_cut(_text(raw_name))}"
+        value = _HIDDEN if raw_name == _PLAN else cut(_text(raw_value), _KEPT_TEXT)
+        name = f"given.{cut(_text(raw_name), _KEPT_TEXT)}"
         left -= len(name) + len(value)
         if left < 0:
             break
@@ -179,14 +180,16 @@ async def seal_small(
 ) -> tuple[list[str], list[str]]:
     """Makes many small jobs of one account in one script; returns a word for each job, and the drains to enqueue.
 
-    The words are `sealed`, `same`, `conflict`, `stale_plan` and `taken` (lua/intake.lua).
+    The words are `sealed`, `same`, `conflict`, `refused`, `stale_plan` and `taken` (lua/intake.lua).
     """
     answers: list[str] = ["clash"] * len(jobs)
     drains: list[str] = []
     while "clash" in answers:
         clashing = [n for n, answer in enumerate(answers) if answer == "clash"]
         documents = [_document(jobs[n], safeguards) for n in clashing]
-        reply = await ledger.run("intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, *documents)
+        reply = await ledger.run(
+            "intake", account, GROUP, round(idempotency_keep_s * 1000), per_call, GUARD_TEXTS, *documents
+        )
         named = int(reply[0])
         drains += [word.decode() for word in reply[1 : 1 + named]]
         for n, word in zip(clashing, reply[1 + named :], strict=True):
@@ -231,10 +234,6 @@ def _entries(rows: Sequence[Any]) -> list[Entry]:
 def _in_pairs(words: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Splits an alternating sequence into pairs."""
     return zip(words[::2], words[1::2], strict=True)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _KEPT_TEXT else text[: _KEPT_TEXT - 1] + "…"
 
 
 def _text(raw: bytes) -> str:

@@ -35,13 +35,22 @@ _NEVER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user wants of the new job. None is as in the old job, but there is no time unless it is given."""
+    """What the user wants of the new job. None is as in the old job, but there is no time unless it is given.
+
+    Attributes:
+        submitted_by: who hands it in, where that is known.
+        override_reason: why the guards are passed, by a caller with the role `approve`; None where they are not.
+    """
 
     reason: str | None = None
     requested_by: str | None = None
     priority: Priority | None = None
     deadline: str | None = None
     start_at: str | None = None
+    submitted_by: str | None = None
+    override_reason: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,9 @@ class Retry:
             deadline=asked.deadline,
             start_at=asked.start_at,
             idempotency_key=self.key,
+            submitted_by=asked.submitted_by,
+            overridden_by=asked.submitted_by if asked.override_reason else None,
+            override_reason=asked.override_reason,
         )
 
 
@@ -164,6 +176,7 @@ async def make(
         InputError: a time cannot be met.
         ResultsGoneError: some of the results were trimmed.
         RetriedBeforeError: as `made_before`.
+        GuardError: a guard of the account refuses it.
         LedgerError: the server cannot take the job.
     """
     if before := await made_before(ledger, retry):
@@ -171,7 +184,8 @@ async def make(
     request: JobRequest = enqueue.request_of(retry.wanted, await ledger.now_ms())
     request = replace(request, retry_of=retry.record.id)
     left = _References(ledger, retry, on_page)
-    submission = await enqueue.fill(ledger, request, left, safeguards.of_retry(retry.record.stop))
+    again = safeguards.of_retry(retry.record.stop, retry.record.order.canary)
+    submission = await enqueue.fill(ledger, request, left, again)
     try:
         return await enqueue.seal(
             ledger, submission, request, left, idempotency_keep_s=idempotency_keep_s, per_call=per_call

@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError
 
 from cancellist.jobs.errors import (
     CountMismatchError,
+    GuardError,
     IdempotencyConflictError,
     LedgerError,
     LedgerFullError,
@@ -28,12 +29,15 @@ from cancellist.jobs.ledger.submitting.admission import admit
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.guard import TEXTS, in_words, unpack_findings
 from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 BATCH = 2000
 """References in one script."""
 CHUNKS_PER_BATCH = BATCH // CHUNK_SIZE
+GUARD_TEXTS = orjson.dumps({kind.value: text for kind, text in TEXTS.items()})
+"""What an intake entry is answered that a guard refuses (lua/shared/sealing.lua)."""
 _BATCHES_PER_TRIP = 8
 _CHECK_EVERY = 64_000
 """References of one submission between two checks for room; the first checks come sooner, the last before the seal."""
@@ -80,8 +84,12 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "idempotency_key": order.idempotency_key,
         "stop": safeguards.stop_of(order).packed() or None,
         "hold": max(order.hold_ms, safeguards.hold_ms) or None,
+        "canary": max(order.canary, safeguards.canary if not safeguards.canary_above else 0) or None,
         "submitted_by": order.submitted_by,
         "retry_of": order.retry_of,
+        "guard": safeguards.guard.packed() or None,
+        "overridden_by": order.overridden_by,
+        "override_reason": order.override_reason,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -102,6 +110,8 @@ class Content:
         purpose = [order.account, order.priority.value, order.reason, order.requested_by]
         if order.max_refused or order.max_unconfirmed:
             purpose += [order.max_refused, order.max_unconfirmed]
+        if order.canary:
+            purpose.append(f"canary {order.canary}")
         self._references = hashlib.sha256(orjson.dumps(purpose))
         self._malformed = hashlib.sha256()
 
@@ -178,6 +188,7 @@ class Submission:
 
         Raises:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
+            GuardError: a guard of the account refuses it; nothing was submitted.
             PlanError: it is not what its plan was made of; nothing was submitted.
             CountMismatchError: it has more or fewer references than were said to be; nothing was submitted.
             LedgerError: the server cannot take it.
@@ -190,7 +201,7 @@ class Submission:
         reply = await self._ledger.run(
             "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
             self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
-            reply_to, self._following(),
+            reply_to, GUARD_TEXTS if intake else "", self._following(),
         )  # fmt: skip
         match [word.decode() for word in reply]:
             case ["sealed", job, state, *drains]:
@@ -199,6 +210,8 @@ class Submission:
                 return Sealed(job, JobState(state), same=True, drains=())
             case ["conflict", job, *_]:
                 raise IdempotencyConflictError(key, job)
+            case ["refused", why, *_]:
+                raise GuardError(self._order.account, in_words(unpack_findings(why)))
             case ["stale_plan", why, *_]:
                 raise PlanError(why)
             case ["taken", *_]:

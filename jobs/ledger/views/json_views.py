@@ -1,13 +1,17 @@
 """The JSON of jobs, accounts and results, as the contract has it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.consumers import Group
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import JobRecord, Result
+from cancellist.jobs.safety.approval import approval_of
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
+from cancellist.jobs.safety.guard import Finding, in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
 
 
@@ -41,9 +45,16 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "intake_entry": record.intake_entry,
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
+        "canary": canary_view(record),
         "halted": halt_view(record),
+        "overridden_by": order.overridden_by,
+        "override_reason": order.override_reason,
+        "overrode": [_finding_view(finding) for finding in unpack_findings(record.overrode)],
+        "approval": approval_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
+        "all_stopped": stopped_view(gate.stopped),
+        "account_new_host": gate.strange_host,
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
@@ -64,18 +75,71 @@ def halt_view(record: JobRecord) -> dict[str, Any] | None:
         return None
     return {
         "why": halt.words,
-        "counted": halt.kind,
+        "counted": halt.cause,
         "limit": str(halt.limit),
         "found": halt.found,
         "results": halt.results,
-        "recent": halt.recent,
+        "among": halt.place,
         "at": rfc3339(halt.at_ms),
+    }
+
+
+def canary_view(record: JobRecord) -> dict[str, Any] | None:
+    """The references that go before the rest, as JSON; null where there are none."""
+    canary = record.canary
+    if canary is None:
+        return None
+    return {"size": canary.size, "waiting": canary.waiting, "passed_at": rfc3339(canary.passed_at_ms)}
+
+
+def approval_view(record: JobRecord) -> dict[str, Any] | None:
+    """The approval that a job needs or needed, as JSON; null where it needs none."""
+    approval = approval_of(record)
+    if approval is None:
+        return None
+    rejection = approval.rejection
+    return {
+        "state": approval.state,
+        "wanted": approval.wanted,
+        "given": [{"by": one.by, "at": rfc3339(one.at_ms)} for one in approval.given],
+        "count": approval.count,
+        "digest": approval.digest,
+        "lapses_at": rfc3339(approval.lapses_at_ms),
+        "why": in_words(approval.why),
+        "passes": [_finding_view(finding) for finding in approval.why],
+        "rejected": rejection and {"by": rejection.by, "at": rfc3339(rejection.at_ms), "reason": rejection.reason},
+    }
+
+
+def _finding_view(finding: Finding) -> dict[str, Any]:
+    return {
+        "guard": finding.kind,
+        "found": finding.found,
+        "limit": finding.limit,
+        "of": finding.of,
+        "words": finding.words,
     }
 
 
 def _limits(record: JobRecord, kind: FailureKind) -> list[str]:
     """The limits of a job's failure stop, such as `50` and `5%`."""
     return [limit for which, _, limit in (word.partition(":") for word in record.stop.split()) if which == kind]
+
+
+def stopped_view(stopped: AllStopped | None) -> dict[str, Any] | None:
+    """The stop of all accounts as JSON; null where there is none."""
+    if stopped is None:
+        return None
+    return {"since": rfc3339(stopped.since_ms), "by": stopped.by, "why": stopped.why or None}
+
+
+def stop_view(stopped: AllStopped | None, accounts: Iterable[AccountStatus]) -> dict[str, Any]:
+    """Whether all accounts are stopped, as JSON."""
+    return {
+        "state": "stopped" if stopped else "running",
+        **(stopped_view(stopped) or {"since": None, "by": None, "why": None}),
+        "calls_in_flight": sum(status.gate.calls_in_flight for status in accounts),
+    }
 
 
 def breaker_view(gate: AccountGate) -> dict[str, Any] | None:
@@ -110,7 +174,11 @@ def account_view(status: AccountStatus) -> dict[str, Any]:
     return {
         "account": status.name,
         "state": state(gate),
+        "paused": gate.paused,
+        "all_stopped": stopped_view(gate.stopped),
         "platform": own.platform if own else None,
+        "called": [{"host": one.host, "environment": one.kind} for one in gate.platforms],
+        "new_host": gate.strange_host,
         "key": own.has_key if own else None,
         "max_concurrent_calls": own.max_concurrent_calls if own else None,
         "max_calls_per_second": own.max_calls_per_second if own else None,

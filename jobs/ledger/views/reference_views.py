@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from cancellist.jobs.ledger.references.reference_index import Answer, Mention
+from cancellist.jobs.ledger.references.reference_index import Mention, Mentions
 from cancellist.jobs.ledger.views.json_views import result_view
 from cancellist.jobs.times import rfc3339
 
 
-def references_view(reference: str, answer: Answer) -> dict[str, Any]:
+def references_view(reference: str, answer: Mentions) -> dict[str, Any]:
     """The jobs that named a reference as JSON, without the cursor of the next page."""
     gap = answer.gap
     return {

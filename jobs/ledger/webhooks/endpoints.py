@@ -142,14 +142,14 @@ async def endpoints(ledger: Ledger) -> list[Endpoint]:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DeliveriesPage:
     """Deliveries, newest first, and the one that the next page begins after; None where no more follow."""
 
     deliveries: list[Delivery]
     next: str | None
 
 
-async def deliveries(ledger: Ledger, endpoint: str, *, limit: int, after: str | None = None) -> Page:
+async def deliveries(ledger: Ledger, endpoint: str, *, limit: int, after: str | None = None) -> DeliveriesPage:
     """The deliveries that an endpoint keeps, newest first. After one that is forgotten, there are none.
 
     Raises:
@@ -162,7 +162,7 @@ async def deliveries(ledger: Ledger, endpoint: str, *, limit: int, after: str | 
     begin = 0 if after is None else names.index(after) + 1 if after in names else len(names)
     rest = names[begin : begin + limit + 1]
     found = await _deliveries(ledger, endpoint, rest[:limit], due)
-    return Page(found, rest[limit - 1] if len(rest) > limit else None)
+    return DeliveriesPage(found, rest[limit - 1] if len(rest) > limit else None)
 
 
 async def delivery(ledger: Ledger, endpoint: str, name: str) -> Delivery:

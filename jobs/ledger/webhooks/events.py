@@ -25,8 +25,8 @@ from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.webhooks import payloads
 from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, Delivery, Endpoint, EventType
-from cancellist.jobs.webhooks.payloads import Event, Told
-from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, Verdict
+from cancellist.jobs.webhooks.payloads import Event, ResultEntry
+from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, AttemptVerdict
 
 _JOBS: Final = 20
 _RESULTS: Final = 500
@@ -133,7 +133,7 @@ class Attempt:
         probe: it was tried beyond its schedule, which stays as it is.
     """
 
-    verdict: Verdict
+    verdict: AttemptVerdict
     status: int | None
     why: str
     delay_s: float | None
@@ -188,7 +188,7 @@ async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     told = []
     for entry, fields in zip(rows[::2], rows[1::2], strict=True):
         result = result_of(entry, dict(zip(fields[::2], fields[1::2], strict=True)))
-        told.append(Told(entry.decode(), result.job, result.at_ms, result_view(result)))
+        told.append(ResultEntry(entry.decode(), result.job, result.at_ms, result_view(result)))
     mark = _Mark("results_seen", endpoint.results_seen, last.decode())
     made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark)
     return Taken(made and count == most)

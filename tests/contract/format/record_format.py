@@ -13,7 +13,7 @@ from unittest import mock
 
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow import concurrency
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowState
@@ -124,7 +124,8 @@ class Recorder:
         await self.settle(
             first, WriteResult(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
             ReadState(0.0, 0, 1, refusal_status=200, refusal_words=WORDS), CallAgain(0.0, 1, 1, unclear_s=30.0),
-            CallAgain(0.0, 1, 1, group=0), trouble=trouble, listed=Listed(8, taken=False), learnt=(WORDS, "manifested"),
+            CallAgain(0.0, 1, 1, group=0), trouble=trouble,
+            listed=TriedBatch(8, taken=False), learnt=(WORDS, "manifested"),
         )  # fmt: skip
         await self.claim("reads")
         await self.claim("alone")

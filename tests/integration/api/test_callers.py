@@ -20,6 +20,9 @@ ROLES = {
     "GET /problems/{code}": None,
     "GET /readyz": None,
     "GET /v1/accounts": "read",
+    "GET /v1/stop": "read",
+    "POST /v1/stop": "operate",
+    "DELETE /v1/stop": "operate",
     "GET /v1/consumers": "read",
     "DELETE /v1/consumers/{group}": "operate",
     "GET /v1/references/{reference}": "read",
@@ -43,6 +46,9 @@ ROLES = {
     "POST /v1/plans": "submit",
     "GET /v1/plans/{plan}": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
+    "POST /v1/jobs/{job}/approve": "approve",
+    "DELETE /v1/jobs/{job}/approve": "approve",
+    "POST /v1/jobs/{job}/reject": "approve",
     "POST /v1/jobs/{job}/continue": "operate",
     "POST /v1/jobs/{job}/pause": "operate",
     "POST /v1/jobs/{job}/resume": "operate",
@@ -55,6 +61,10 @@ ROLES = {
 }
 """What each route needs; None: nothing."""
 WEBHOOK = "POST /v1/webhooks"
+BODIES = {
+    "POST /v1/jobs/{job}/approve": {"count": 2, "digest": ""},
+    "POST /v1/jobs/{job}/reject": {"reason": "no"},
+}
 
 GROUP = "billing"
 
@@ -72,7 +82,7 @@ def state(api: Api) -> object:
     jobs = client.get("/v1/jobs", params={"limit": 500}).json()
     accounts = client.get("/v1/accounts").json()["accounts"]
     webhooks = [(w["webhook"], w["state"], w["secret_version"]) for w in client.get("/v1/webhooks").json()["webhooks"]]
-    states = [(one["account"], one["state"]) for one in accounts]
+    states = [(one["account"], one["state"], one["paused"]) for one in accounts]
     return [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]], states, webhooks
 
 
@@ -99,6 +109,8 @@ def ask(
         return client.patch(path.format(job=job), json={"priority": "urgent"})
     if route == WEBHOOK:
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
+    if route in BODIES:
+        return client.post(path.format(job=job), json=BODIES[route])
     body = b"EC-000-05D-1NS" if route in {"POST /v1/jobs", "POST /v1/plans"} else None
     named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
              "webhook": webhook, "plan": plan}  # fmt: skip
@@ -151,6 +163,7 @@ def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) ->
     plan = api.client().post("/v1/plans", json=["EC-000-05D-1NS"]).json()["plan"] if "{plan}" in route else ""
     answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook, plan)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
+    api.client().delete("/v1/stop").raise_for_status()
     api.client().post("/v1/accounts/default/resume").raise_for_status()
     api.client().delete(f"/v1/consumers/{GROUP}")
     if of_the_facade(route):

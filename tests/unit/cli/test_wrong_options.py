@@ -18,6 +18,7 @@ WRONG_TEXTS = {
     "--deadline": "soon", "--start-at": "soon", "--max-invalid": "lots", "--outcome": "lost", "--delimiter": "xx",
     "--fault": "bad=1", "--at": "bad", "--mix": "Nowhere=1", "--account": "", "--job": "",
     "--hold": "soon", "--max-refused": "lots", "--max-unconfirmed": "lots", "--state": "lost", "--since": "soon",
+    "--override": "",
 }  # fmt: skip
 """A wrong value of each option that takes a text of a form."""
 FREE = {

@@ -79,7 +79,7 @@ class FakeServer:
 
     def submit(self, source: Source, options: Options, *, retry_of: str | None = None) -> dict[str, Any]:
         """Takes a job in whole, or raises what the server would answer."""
-        if options.hold or options.max_refused or options.max_unconfirmed:
+        if options.hold or options.max_refused or options.max_unconfirmed or options.canary:
             raise UnsupportedError("the fake neither holds nor halts jobs: try that against the real server")
         account = options.account or "default"
         if account not in self._accounts:
