@@ -12,6 +12,7 @@ _RESULTS: Final = re.compile(r"(\d{1,9})\.(\d{1,15}-\d{1,15})?", re.ASCII)
 _JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
 
 _MENTIONS: Final = re.compile(r"(r)\.([0-9a-z]{1,12})", re.ASCII)
+_AUDIT: Final = re.compile(r"(a)\.(\d{1,15}-\d{1,15})", re.ASCII)
 
 
 def of_references(job: str) -> str:
@@ -26,6 +27,20 @@ def to_references(cursor: str | None) -> str | None:
         ProblemError: it is no cursor.
     """
     return None if cursor is None else _read(cursor, _MENTIONS)[1]
+
+
+def of_audit(entry: str) -> str:
+    """Where the next page of the audit log begins."""
+    return _written(f"a.{entry}")
+
+
+def to_audit(cursor: str | None) -> str:
+    """The entry of the audit log that a cursor stands for; empty without one.
+
+    Raises:
+        ProblemError: it is no cursor.
+    """
+    return "" if cursor is None else _read(cursor, _AUDIT)[1]
 
 
 def of_results(place: results.ResultsPlace) -> str:

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cancellist.jobs.access import Access, Token
 from cancellist.jobs.ledger.account_status import Configured
@@ -12,6 +12,9 @@ from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 from cancellist.jobs.webhooks.addresses import Allowed
+
+if TYPE_CHECKING:
+    from cancellist.jobs.ledger.receipt_keys import Signer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -104,6 +107,7 @@ class ApiOptions:
         results_keep_s: for how long results are kept.
         jobs_keep_s: for how long records of ended jobs are kept.
         data_dir: where the index of references is.
+        signer: who signs receipts; None for nobody.
     """
 
     tokens: tuple[Token, ...]
@@ -117,6 +121,7 @@ class ApiOptions:
     data_dir: Path
     proxies: Proxies = field(default_factory=Proxies)
     webhooks: WebhookOptions = field(default_factory=WebhookOptions)
+    signer: "Signer | None" = None
 
     def of(self, account: str) -> AccountOptions:
         """What is known of an account."""

@@ -30,6 +30,7 @@ from cancellist.config.account_settings import (
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
+from cancellist.config.receipt_settings import ReceiptSettings
 from cancellist.config.serve_settings import ServeSettings
 from cancellist.config.webhook_settings import WebhookSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
@@ -77,7 +78,7 @@ def _one_word(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings):
+class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings, ReceiptSettings):
     """The settings of a process. In the environment a field is named `CANCELLIST_` and its name in upper case.
 
     Without `_given` it reads the environment, the file `_env_file` and the TOML file.

@@ -25,6 +25,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── UnknownPlanError            unknown_plan: no plan has that token
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
+├── ReceiptError                receipt: a receipt, or what it stands for, does not verify
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -308,6 +309,12 @@ class ParquetMissingError(CancellistError):
     """Parquet was asked for, and pyarrow is not installed."""
 
     code = "parquet_missing"
+
+
+class ReceiptError(CancellistError):
+    """A receipt does not verify, or something does not agree with it."""
+
+    code = "receipt"
 
 
 class LedgerError(CancellistError):

@@ -17,6 +17,8 @@ from cancellist.api.context import Context
 from cancellist.api.facade import platform_errors
 from cancellist.api.problems import ProblemError, answered, ending, internal
 from cancellist.api.serving import forwarded
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import audit
 
 log = structlog.get_logger()
 
@@ -51,7 +53,9 @@ class Edge:
         state["respond"] = platform_errors.respond if facade else ProblemError.response
         state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
         path = _shown(scope["path"])
-        state["caller"] = identify(self._options, scope["headers"], state["peer"], with_key=facade)
+        caller = identify(self._options, scope["headers"], state["peer"], with_key=facade)
+        state["caller"] = caller
+        audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
         answer = _Answer(send, state["request_id"])
         began_at = time.perf_counter()
         try:
@@ -65,6 +69,10 @@ class Edge:
                 await answered(internal(), scope)(scope, receive, answer.send)
         finally:
             _tell(scope, answer.status, time.perf_counter() - began_at)
+
+
+def _not_recorded(act: str, error: LedgerError) -> None:
+    log.warning("the audit log could not be written", act=act, error=str(error))
 
 
 def _request_id(scope: Scope, new: str) -> str:

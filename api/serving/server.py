@@ -99,6 +99,7 @@ class ApiServer(uvicorn.Server):
                 for task in beside:
                     task.cancel()
                 await asyncio.wait(beside)
+                await self._context.receipts.close()
                 await self._context.references.close()
 
     async def _end_requests(self) -> None:

@@ -16,6 +16,7 @@ from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies, 
 from cancellist.api.serving.server import ApiServer, Listening
 from cancellist.cli import session
 from cancellist.cli.actions.accounts import configured, facts_of
+from cancellist.cli.actions.receipt import signer_of
 from cancellist.cli.terminal import emit, say_now
 from cancellist.config import logs
 from cancellist.config.loading import load
@@ -162,4 +163,5 @@ def options_of(settings: Settings) -> ApiOptions:
             user_roles=settings.user_roles,
         ),
         webhooks=WebhookOptions(settings.webhook_keys, settings.webhook_allowed),
+        signer=signer_of(settings),
     )

@@ -33,7 +33,9 @@ def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="Where the events go: https.")],
     on: Annotated[
         list[str] | None,
-        typer.Option(metavar="TYPE", help="job.ended (the default) or job.results; repeatable, or with commas."),
+        typer.Option(
+            metavar="TYPE", help="job.ended (the default), job.results or receipt.created; repeatable, or with commas."
+        ),
     ] = None,
     outcome: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from cancellist.jobs.errors import ApprovalMismatchError, ForbiddenError, JobStateError, LedgerError
-from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger import audit, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.housekeeping import slices
 from cancellist.jobs.ledger.pieces import unpack_piece
@@ -66,19 +66,28 @@ async def examples(ledger: Ledger, job: str, most: int) -> list[str]:
 
 async def _run(ledger: Ledger, job: str, document: dict[str, Any], per_call: int) -> list[str]:
     account = (await records.get(ledger, job)).order.account
-    reply = await ledger.run("approve", account, job, orjson.dumps(document), per_call)
-    word, state, *drains = (part.decode() for part in reply)
+    async with audit.recorded(ledger, document["act"].replace("_", " "), job=job, account=account) as act:
+        if "count" in document:
+            act.about = f"{document['count']} references"
+        reply = await ledger.run("approve", account, job, orjson.dumps(document), per_call)
+        word, state, *drains = (part.decode() for part in reply)
+        _check(job, word, state, document["by"])
+    return drains
+
+
+def _check(job: str, word: str, state: str, by: str) -> None:
+    """Raises what the script's answer means."""
     match word:
         case "done":
-            return drains
+            pass
         case "state":
             raise JobStateError(job, state, "approved or rejected: it waits for no approval")
         case "none":
-            raise JobStateError(job, state, f"changed so: {document['by']} has not approved it")
+            raise JobStateError(job, state, f"changed so: {by} has not approved it")
         case "lapsed":
             raise JobStateError(job, state, "approved: it was not approved in time, and is aborted")
         case "own":
-            raise ForbiddenError(f"{document['by']} handed job {job} in, so another person must approve it")
+            raise ForbiddenError(f"{by} handed job {job} in, so another person must approve it")
         case "mismatch":
             raise ApprovalMismatchError(job)
         case other:

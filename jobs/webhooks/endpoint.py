@@ -25,6 +25,7 @@ class EventType(StrEnum):
 
     JOB_ENDED = "job.ended"
     JOB_RESULTS = "job.results"
+    RECEIPT_CREATED = "receipt.created"
 
 
 TEST: Final = "webhook.test"
@@ -90,6 +91,7 @@ class Endpoint:
         delivered_at_ms: when the last delivery succeeded.
         ended_seen: the number of the last end of a job that was taken into deliveries.
         results_seen: the entry of the results stream up to which it was read.
+        receipts_seen: the number of the last receipt that was taken into deliveries.
         jobs_missed: ends of jobs whose records were gone before they could be told.
         missed_ms: from when to when results were trimmed before they could be told.
     """
@@ -108,6 +110,7 @@ class Endpoint:
     delivered_at_ms: int | None = None
     ended_seen: int = 0
     results_seen: str = "0-0"
+    receipts_seen: int = 0
     delivered: int = 0
     failed: int = 0
     waiting: int = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cancellist.jobs.times import rfc3339
+from cancellist.jobs.times import parse_when_ms, rfc3339
 from cancellist.jobs.webhooks.endpoint import TEST, EventType
 
 MOST_RESULTS: Final = 100
@@ -50,6 +50,14 @@ def job_results(endpoint: str, found: Sequence[ResultEntry]) -> Iterator[Event]:
         data = {"job": batch[0].job, "results": [one.document for one in batch]}
         parts = [one.entry for one in batch]
         yield _event(endpoint, EventType.JOB_RESULTS, batch[0].job, batch[-1].at_ms, data, *parts)
+
+
+def receipt_created(endpoint: str, document: Document) -> Event:
+    """A receipt was made; `document` is the receipt itself, of which what chains it is told."""
+    job, names = document["job"], ("namespace", "number", "digest", "previous", "signed_by")
+    data = {"job": job["job"], "account": job["account"], **{name: document[name] for name in names}}
+    made_at_ms = parse_when_ms(document["made_at"], now_ms=0)
+    return _event(endpoint, EventType.RECEIPT_CREATED, job["job"], made_at_ms, data, document["digest"])
 
 
 def test(endpoint: str, nonce: str, now_ms: int) -> Event:

@@ -46,6 +46,12 @@ SAID = {
     "docs/how-to/hold-a-job.md": ("held until", "takes it back", "aborted"),
     "docs/how-to/plan-first.md": ("not found", "these are 2; make a new plan", "3 references", "exit status 3"),
     "docs/how-to/produce-from-any-language.md": ("reason", "colour", "cancellist:replies:shop"),
+    "docs/how-to/receipts.md": (
+        "signed by the key that was given",
+        "all 2 results",
+        "result 1 of the receipt",
+        "enqueue",
+    ),
     "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),
     "docs/how-to/run-in-production.md": ("lives",),

@@ -8,19 +8,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from cancellist.jobs.ledger.scripts.needed_parts import SharedParts, without_comments
-from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of, functions, looking
+from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, commands_of, functions, looking
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
     "keys", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards",
     "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
     "claim_admission", "claims", "plans", "sealing", "refusal_texts", "retry_budget", "webhooks",
+    "audit",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
@@ -31,7 +32,10 @@ NAMES = (
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
     "webhook_lease", "approve", "stop_all", "stop_file", "resume_all", "confirm_host",
     "plan_make", "plan_take", "plan_lease", "plan_report",
+    "receipt", "audit",
 )  # fmt: skip
+_ON: Final = {"audit": "ARGV[1] .. 'audit'"}
+"""The key, in Lua, on which a script asks for its rights; the list of jobs for all others."""
 
 
 class Script:
@@ -45,7 +49,9 @@ class Script:
             words for words in commands_of(f"{shared[0]}\n{own}", _functions()) if not _workers_alone(name, words)
         ]
         own = without_comments(own)
-        self.text = "\n".join([flags, asking(self.commands), looking(self.commands), _parts().needed(own), own])
+        self.text = "\n".join(
+            [flags, asking(self.commands, _ON.get(name, JOBS)), looking(self.commands), _parts().needed(own), own]
+        )
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

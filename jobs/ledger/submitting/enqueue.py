@@ -10,7 +10,7 @@ from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import drains, housekeeping, records
+from cancellist.jobs.ledger import audit, drains, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, MalformedEntry
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -168,9 +168,15 @@ async def seal(
         CountMismatchError: there are more or fewer than were said to be.
         LedgerError: the server cannot take the job.
     """
-    sealed = await submission.seal(duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call)
-    if sealed is None:
-        raise AssertionError("only a job of the intake stream can have been taken")
+    async with audit.recorded(ledger, "retry" if wanted.retry_of else "enqueue", account=wanted.account) as act:
+        sealed = await submission.seal(
+            duplicates=feed.duplicates, idempotency_keep_s=idempotency_keep_s, per_call=per_call
+        )
+        if sealed is None:
+            raise AssertionError("only a job of the intake stream can have been taken")
+        overridden = f", guards overridden by {wanted.overridden_by}" if wanted.overridden_by else ""
+        act.about = "it was handed in before" if sealed.same else f"{feed.total} references{overridden}"
+        act.job = sealed.job
     state, untold = sealed.state, None
     try:
         await drains.schedule(ledger, wanted.account, sealed.drains)

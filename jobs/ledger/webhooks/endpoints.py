@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from cancellist.jobs.errors import InputError, SettingsError, UnknownWebhookError
+from cancellist.jobs.ledger import audit
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome
@@ -24,6 +25,8 @@ from cancellist.jobs.webhooks.endpoint import (
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _SEPARATOR: Final = ","
+_LATER: Final = frozenset({EventType.RECEIPT_CREATED})
+"""Types of events that older workers do not know: they skip the field in which these stand."""
 Keys = Sequence[bytes]
 """The keys of WEBHOOK_KEY, the one that new secrets are made of first."""
 
@@ -49,15 +52,19 @@ async def add(ledger: Ledger, wanted: Wanted, keys: Keys) -> Registered:
     signing = signature.secret(key, endpoint, 1)
     fields: list[str | int] = [
         "url", wanted.url,
-        "types", _SEPARATOR.join(sorted(wanted.types)),
+        "types", _SEPARATOR.join(sorted(wanted.types - _LATER)),
+        "later_types", _SEPARATOR.join(sorted(wanted.types & _LATER)),
         "outcomes", _SEPARATOR.join(sorted(wanted.outcomes)),
         "results", int(EventType.JOB_RESULTS in wanted.types),
         "fingerprint", signature.fingerprint(signing),
     ]  # fmt: skip
     if wanted.account is not None:
         fields += ["account", wanted.account]
-    if not await ledger.run("webhook_add", DEFAULT_ACCOUNT, endpoint, MOST_ENDPOINTS, *fields):
-        raise InputError(f"there are {MOST_ENDPOINTS} webhooks, the most there can be: remove one that is not needed")
+    async with audit.recorded(ledger, "webhooks add", account=wanted.account or "", about=endpoint):
+        if not await ledger.run("webhook_add", DEFAULT_ACCOUNT, endpoint, MOST_ENDPOINTS, *fields):
+            raise InputError(
+                f"there are {MOST_ENDPOINTS} webhooks, the most there can be: remove one that is not needed"
+            )
     return Registered(await get(ledger, endpoint), signature.shown(signing))
 
 
@@ -72,11 +79,13 @@ async def rotate(ledger: Ledger, endpoint: str, keys: Keys) -> Registered:
     key = _first(keys)
     version = (await get(ledger, endpoint)).version
     signing = signature.secret(key, endpoint, version + 1)
-    done = int(await ledger.run("webhook_rotate", DEFAULT_ACCOUNT, endpoint, version, signature.fingerprint(signing)))
-    if done < 0:
-        raise UnknownWebhookError(endpoint)
-    if not done:
-        raise InputError(f"the secret of {endpoint} was rotated by somebody else just now: ask them for it")
+    fingerprint = signature.fingerprint(signing)
+    async with audit.recorded(ledger, "webhooks rotate", about=endpoint):
+        done = int(await ledger.run("webhook_rotate", DEFAULT_ACCOUNT, endpoint, version, fingerprint))
+        if done < 0:
+            raise UnknownWebhookError(endpoint)
+        if not done:
+            raise InputError(f"the secret of {endpoint} was rotated by somebody else just now: ask them for it")
     return Registered(await get(ledger, endpoint), signature.shown(signing))
 
 
@@ -86,7 +95,8 @@ async def remove(ledger: Ledger, endpoint: str) -> None:
     Raises:
         UnknownWebhookError: there is none.
     """
-    _check(await ledger.run("webhook_remove", DEFAULT_ACCOUNT, endpoint), endpoint)
+    async with audit.recorded(ledger, "webhooks remove", about=endpoint):
+        _check(await ledger.run("webhook_remove", DEFAULT_ACCOUNT, endpoint), endpoint)
 
 
 async def enable(ledger: Ledger, endpoint: str) -> Endpoint:
@@ -95,7 +105,8 @@ async def enable(ledger: Ledger, endpoint: str) -> Endpoint:
     Raises:
         UnknownWebhookError: there is none.
     """
-    _check(await ledger.run("webhook_enable", DEFAULT_ACCOUNT, endpoint), endpoint)
+    async with audit.recorded(ledger, "webhooks enable", about=endpoint):
+        _check(await ledger.run("webhook_enable", DEFAULT_ACCOUNT, endpoint), endpoint)
     return await get(ledger, endpoint)
 
 
@@ -105,11 +116,12 @@ async def replay(ledger: Ledger, endpoint: str, delivery: str | None = None) -> 
     Raises:
         UnknownWebhookError: there is no such endpoint or delivery.
     """
-    done = int(await ledger.run("webhook_replay", DEFAULT_ACCOUNT, endpoint, delivery or "failed"))
-    if done == -1:
-        raise UnknownWebhookError(endpoint)
-    if done < 0:
-        raise UnknownWebhookError(endpoint, delivery)
+    async with audit.recorded(ledger, "webhooks replay", about=endpoint):
+        done = int(await ledger.run("webhook_replay", DEFAULT_ACCOUNT, endpoint, delivery or "failed"))
+        if done == -1:
+            raise UnknownWebhookError(endpoint)
+        if done < 0:
+            raise UnknownWebhookError(endpoint, delivery)
     return done
 
 
@@ -119,7 +131,8 @@ async def rewind(ledger: Ledger, endpoint: str, since_ms: int) -> None:
     Raises:
         UnknownWebhookError: there is none.
     """
-    _check(await ledger.run("webhook_rewind", DEFAULT_ACCOUNT, endpoint, since_ms), endpoint)
+    async with audit.recorded(ledger, "webhooks rewind", about=endpoint):
+        _check(await ledger.run("webhook_rewind", DEFAULT_ACCOUNT, endpoint, since_ms), endpoint)
 
 
 async def get(ledger: Ledger, endpoint: str) -> Endpoint:
@@ -198,7 +211,7 @@ def _endpoint(endpoint: str, stored: dict[bytes, bytes], waiting: int) -> Endpoi
         id=endpoint,
         wanted=Wanted(
             url=h["url"],
-            types=frozenset(known(EventType, word) for word in _words(h["types"])),
+            types=frozenset(known(EventType, word) for word in _words(h["types"]) + _words(h.get("later_types", ""))),
             outcomes=frozenset(known(Outcome, word) for word in _words(h.get("outcomes", ""))),
             account=h.get("account"),
         ),
@@ -214,6 +227,7 @@ def _endpoint(endpoint: str, stored: dict[bytes, bytes], waiting: int) -> Endpoi
         delivered_at_ms=_int(h.get("delivered_at")),
         ended_seen=int(h["ended_seen"]),
         results_seen=h["results_seen"],
+        receipts_seen=int(h.get("receipts_seen", 0)),
         delivered=int(h.get("delivered", 0)),
         failed=int(h.get("failed", 0)),
         waiting=waiting,

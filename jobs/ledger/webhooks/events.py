@@ -65,13 +65,16 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
         LedgerFullError: the server has no room.
     """
     room = MOST_DELIVERIES - endpoint.waiting
-    ended = results = Taken()
+    ended = results = receipts = Taken()
     if EventType.JOB_ENDED in endpoint.wanted.types and room > 0:
         ended = await _take_ended(ledger, endpoint, min(_JOBS, room))
         room -= _JOBS
     if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
         results = await _take_results(ledger, endpoint, min(_RESULTS, room))
-    return Taken(ended.more or results.more, ended.jobs_missed)
+        room -= _RESULTS
+    if EventType.RECEIPT_CREATED in endpoint.wanted.types and room > 0:
+        receipts = await _take_receipts(ledger, endpoint, min(_JOBS, room))
+    return Taken(ended.more or results.more or receipts.more, ended.jobs_missed)
 
 
 async def test(ledger: Ledger, endpoint: str) -> Delivery:
@@ -192,6 +195,22 @@ async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     mark = _Mark("results_seen", endpoint.results_seen, last.decode())
     made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark)
     return Taken(made and count == most)
+
+
+async def _take_receipts(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+    with translated():
+        rows = await ledger.redis.zrange(
+            ledger.keys.receipts_order,
+            f"({endpoint.receipts_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True,
+        )  # fmt: skip
+        lines = await ledger.redis.hmget(ledger.keys.receipts, [job for job, _ in rows]) if rows else []
+    if not rows:
+        return Taken()
+    found = [orjson.loads(line) for line in lines if line]
+    wanted = [one for one in found if endpoint.wanted.account in {None, one["job"]["account"]}]
+    events = [payloads.receipt_created(endpoint.id, one) for one in wanted]
+    mark = _Mark("receipts_seen", str(endpoint.receipts_seen), str(int(rows[-1][1])))
+    return Taken(await _make(ledger, endpoint.id, events, mark) and len(rows) == most)
 
 
 async def _make(ledger: Ledger, endpoint: str, events: Sequence[Event], mark: _Mark, jobs_missed: int = 0) -> bool:

@@ -63,6 +63,7 @@ for at = 7, #ARGV do
       seal.enter(e.job, { start_at = e.start_at, deadline = e.deadline, valid = e.valid, invalid = e.malformed,
         digest = e.digest, verdict = verdict })
       seal.reply(e.reply_to, e.entry, 'job', e.job)
+      audit.enqueued(e.job, e.entry)
       sealed = true
       word = 'sealed'
     end

@@ -76,6 +76,7 @@ seal.bind(ARGV[8], ARGV[9], id, ARGV[10])
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then
   call('HSET', jk, 'entry', ARGV[12])
+  audit.enqueued(id, ARGV[12])
   seal.reply(ARGV[14], ARGV[12], 'job', id)
 end
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
