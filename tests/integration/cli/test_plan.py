@@ -1,10 +1,12 @@
 """`cancellist plan`, and `enqueue` by what was planned."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.support.commands import Desk
 from tests.support.commands import desk as a_desk
@@ -157,3 +159,18 @@ def test_a_paused_account_makes_no_plan(desk: Desk) -> None:
         desk.ok("resume")
     assert done.status == 1
     assert "account default is paused, so no call is made" in done.err
+
+
+def test_a_worker_counts_open_consignments_for_the_guard_of_their_share(desk: Desk) -> None:
+    guarded = {"guard_max_share": "5"}
+    with desk.started("worker", **guarded), Redis.from_url(desk.url, decode_responses=True) as redis:
+        redis.delete("cancellist:account:default:counting")
+        redis.hdel("cancellist:account:default:state", "open_count")
+        deadline = time.monotonic() + 30
+        while not (counted := redis.hget("cancellist:account:default:state", "open_count")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert str(counted).split()[0] == str(_open(desk))
+        refused = desk.run("enqueue", "-", text="\n".join(desk.fresh(200)), **guarded)
+        assert refused.status == 5, refused
+        assert f"of all {_open(desk):,} open consignments" in refused.err.replace(str(_open(desk)), f"{_open(desk):,}")
