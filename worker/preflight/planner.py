@@ -69,8 +69,7 @@ class Planner:
             return
         host = self._settings.of(account).host
         kept = await plans.report(self._ledger, taken, host, found)
-        log.info("plan read" if kept else "plan read in vain: it has expired, or another worker has read it",
-                 account=account, references=asked.intake.references, read=len(asked.drawn))  # fmt: skip
+        log.info("plan read", account=account, references=asked.intake.references, read=len(asked.drawn), kept=kept)
 
     async def _renew(self, taken: Taken) -> None:
         while True:
