@@ -12,7 +12,7 @@ from cancellist.config.settings import Settings
 from cancellist.jobs.errors import NotPermittedError
 from cancellist.jobs.ledger import control, plans
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.plans import Draft
+from cancellist.jobs.ledger.plans import Draft, Taken
 from cancellist.jobs.safety.consignment_record import Standing
 from cancellist.jobs.safety.preflight import Intake, OpenCount, Overlap
 from cancellist.jobs.safety.preflight_request import PreflightRequest
@@ -171,8 +171,12 @@ async def test_a_plan_that_another_has_taken_over_is_read_no_further(valkey: Ser
     async with planning(valkey, platform) as (ledger, _):
         token = await handed_in(ledger)
         await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
-        await ledger.redis.zadd(ledger.keys.plans, {plans.name_of(token): 1})
-        other = await plans.take(ledger, ["default"], lease_ms=60_000)
+
+        async def stolen() -> Taken | None:  # it is renewed meanwhile
+            await ledger.redis.zadd(ledger.keys.plans, {plans.name_of(token): 1})
+            return await plans.take(ledger, ["default"], lease_ms=60_000)
+
+        other = await until(stolen, bool, 10)
         assert other
         await until(lambda: ledger.redis.zcard(ledger.keys.slots("default")), lambda slots: slots == 0, 10)
         platform.open_to_all.set()
