@@ -38,7 +38,8 @@ async def fly(
     return report(
         Facts(
             account=account,
-            platform=own.host,
+            platform=own.environment.host,
+            environment=own.environment.kind,
             intake=asked.intake,
             seen=reading.seen,
             overlap=asked.overlap,

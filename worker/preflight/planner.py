@@ -94,6 +94,6 @@ class Planner:
             log.info("plan waits", account=account, reason=str(error))
             await plans.give_back(self._ledger, taken, after_ms=_AGAIN_MS)
             return
-        host = self._settings.of(account).host
+        host = self._settings.of(account).environment.host
         kept = await plans.report(self._ledger, taken, host, found)
         log.info("plan read", account=account, references=asked.intake.references, read=len(asked.drawn), kept=kept)
