@@ -50,7 +50,8 @@ def plan_files(files: Files, account: str, deadline: str | None, *, as_json: boo
         return
     from cancellist.cli.output import plan_report  # noqa: PLC0415 - rich is slow to import
 
-    plan_report.show(plan_view(plan), " ".join(_enqueueing(files, account, deadline, plan.token)))
+    where = settings.of(account).environment
+    plan_report.show(plan_view(plan), where, " ".join(_enqueueing(files, account, deadline, plan.token)))
 
 
 async def _plan(files: Files, account: str, deadline: str | None, settings: Settings) -> Plan:
@@ -60,7 +61,7 @@ async def _plan(files: Files, account: str, deadline: str | None, settings: Sett
         ledger, now_ms = opened.ledger, await opened.ledger.now_ms()
         await check_asked(ledger, account, settings)
         deadline_ms = enqueue.deadline_ms(deadline, None, now_ms) if deadline else None
-        wanted = Wanted(account, own.host, own.plan_read_all, deadline_ms, _user())
+        wanted = Wanted(account, own.environment.host, own.plan_read_all, deadline_ms, _user())
         index = ReferenceIndex(ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
             with input_file.opened(files.paths, hints=files.hints, pattern=pattern, limit=limit) as feed:

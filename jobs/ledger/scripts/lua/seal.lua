@@ -71,8 +71,8 @@ if verdict and verdict.refused then
   if ARGV[11] ~= '' then seal.refuse(ARGV[12], given, verdict.why, cjson.decode(ARGV[15]), ARGV[14]) end
   return drop({ 'refused', verdict.why })
 end
+if planned then plan.use(planned, id) end -- first: who may not write plans is stopped before anything is changed
 seal.bind(ARGV[8], ARGV[9], id, ARGV[10])
-if planned then plan.use(planned, id) end
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then
   call('HSET', jk, 'entry', ARGV[12])
