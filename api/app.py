@@ -13,10 +13,12 @@ from cancellist.api import (
     health,
     job_changes,
     jobs,
+    plans,
     problems,
     receipts,
     references,
     results,
+    stop,
 )
 from cancellist.api.context import Context
 from cancellist.api.events import streams
@@ -28,11 +30,13 @@ ROUTERS: Final = (
     jobs.router,
     job_changes.router,
     approvals.router,
+    plans.router,
     streams.router,
     results.router,
     receipts.router,
     references.router,
     accounts.router,
+    stop.router,
     consumers.router,
     platform_calls.router,
     endpoints.router,

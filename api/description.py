@@ -79,7 +79,8 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
             operation["x-role"] = role
         for answer in operation["responses"].values():
             answer.setdefault("headers", {})["X-Request-ID"] = _ID
-    found["paths"]["/v1/jobs"]["post"]["requestBody"] = _BODY
+    for path in ("/v1/jobs", "/v1/plans"):
+        found["paths"][path]["post"]["requestBody"] = _BODY
     found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
     found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
     found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)

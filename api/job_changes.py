@@ -16,7 +16,7 @@ from cancellist.api.request_body import Body, is_packed
 from cancellist.api.schemas import Job
 from cancellist.api.submitting import HandedIn
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import changes, records
+from cancellist.jobs.ledger import changes, hosts, records
 from cancellist.jobs.ledger.submitting import retry, uploads
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -29,7 +29,7 @@ _OF_UPDATE: Final = (
 )  # fmt: skip
 _OF_RETRY: Final = (
     "unknown_job", "not_found", "job_state", "idempotency_in_progress", "results_gone", "input", "no_references",
-    "retried_before", "guard_refused", "validation", "server_full",
+    "retried_before", "guard_refused", "new_host", "validation", "server_full",
 )  # fmt: skip
 _REVISION: Final = re.compile(r'"(\d{1,9})-[0-9a-f]{32}"', re.ASCII)
 
@@ -97,6 +97,7 @@ async def again(
     submitted = await retry.made_before(context.ledger, planned)
     if submitted is None:
         own = context.options.of(account)
+        await hosts.check(context.ledger, account, planned.asked.host, caller.name)
         async with uploads.under_way(context.ledger, account, planned.key) as upload:
             submitted = await retry.make(
                 context.ledger,

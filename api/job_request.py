@@ -94,6 +94,18 @@ class JobOptions(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
+    host: _Text | None = Field(
+        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+    )
+    plan: _Filled | None = Field(
+        None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
+    )
+    expect_count: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000_000,
+        description="how many references there must be, each counted once, without malformed entries",
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -118,6 +130,9 @@ class JobOptions(BaseModel):
             canary=self.canary,
             overridden_by=caller if self.override else None,
             override_reason=self.override,
+            host=self.host,
+            plan=self.plan,
+            expect_count=self.expect_count,
         )
 
     def limit(self, usual: Limit) -> Limit:
@@ -215,6 +230,7 @@ class RetryQuery(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
+    host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
@@ -231,6 +247,7 @@ class RetryQuery(BaseModel):
             self.start_at,
             submitted_by=caller,
             override_reason=self.override,
+            host=self.host,
         )
 
 

@@ -30,11 +30,15 @@ class AccountOptions:
         configured: what `GET /v1/accounts` tells of it.
         pattern: what a reference looks like.
         safeguards: what is asked of each of its jobs.
+        plan_keep_s: how long a plan is kept.
+        plan_read_all: most references of which a plan reads all states.
     """
 
     configured: Configured
     pattern: ReferencePattern
     safeguards: Safeguards = NONE
+    plan_keep_s: float = 3600.0
+    plan_read_all: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,13 @@ _ALL: Final = (
         "GET /v1/webhooks lists those there are",
     ),
     Kind(
+        "unknown_plan",
+        404,
+        "no plan of that token",
+        "The path names a plan that was never made, or that has expired: a plan is kept for CANCELLIST_PLAN_KEEP.",
+        "make a new plan with POST /v1/plans",
+    ),
+    Kind(
         "method_not_allowed",
         405,
         "the address does not take this method",
@@ -101,6 +108,23 @@ _ALL: Final = (
         retry=True,
     ),
     Kind(
+        "stale_plan",
+        409,
+        "the plan does not hold for this job",
+        "The job is not what its plan was made of, the plan was used before, or it has expired; `detail` says which. "
+        "Nothing was handed in. A plan holds once, for its account, for the platform that it was read from, and for "
+        "the very references, in any order.",
+        "make a new plan, and read it",
+    ),
+    Kind(
+        "count_mismatch",
+        409,
+        "there are not as many references as expected",
+        "There are more or fewer references than `expect_count` says, each counted once, without malformed entries; "
+        "`detail` has both numbers. Nothing was handed in.",
+        "see that it is the right input, or give the right number",
+    ),
+    Kind(
         "job_state",
         409,
         "the state of the job does not allow it",
@@ -124,6 +148,22 @@ _ALL: Final = (
         "reason or priority than the request asks for. Nothing was handed in. Without them the request is answered "
         "with that job; `PATCH` changes its priority.",
         "leave reason and priority out to be answered the job that there is",
+    ),
+    Kind(
+        "new_host",
+        409,
+        "the platform's host was never called before",
+        "The account's workers call a host that this installation has never called, and nobody has confirmed it. "
+        "Nothing was handed in. If the host that `detail` names is the right one, send the request again with it as "
+        "`host`, or confirm it by `POST /v1/accounts/{account}/resume?host=NAME`.",
+        "if it is the right one, send its name as `host`",
+    ),
+    Kind(
+        "stop_file",
+        409,
+        "a stop file keeps all accounts stopped",
+        "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
+        "Remove the file, and send the request again.",
     ),
     Kind(
         "results_gone",

@@ -35,6 +35,7 @@ _EXAMPLES: Final[Mapping[str, str]] = {
     "references": '["EC-000-05D-1NS"]', "deadline": "2026-11-30T18:00:00Z or +2h", "start_at": "+2h",
     "max_invalid": "10%", "limit": "100", "skip_lines": "1", "header": "true", "reason": "recall 1147",
     "requested_by": "anna", "idempotency_key": "recall-1147", "account": "default", "column": "reference",
+    "expect_count": "1200",
 }  # fmt: skip
 """An example of each field that a wrong value cannot show."""
 

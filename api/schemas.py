@@ -1,6 +1,6 @@
 """The documents of the API, as its description has them; jobs/ledger/views/json_views.py makes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,24 @@ class Breaker(Document):
     why: str
     since: Time
     next_probe_at: Time
+
+
+class AllStopped(Document):
+    """All accounts are stopped."""
+
+    since: Time
+    by: str = Field(description="the caller's name, USER@MACHINE of a command, or STOP_FILE")
+    why: str | None
+
+
+class Stop(Document):
+    """Whether all accounts are stopped."""
+
+    state: Literal["stopped", "running"]
+    since: Time | None
+    by: str | None
+    why: str | None
+    calls_in_flight: int = Field(description="over all accounts; they end normally")
 
 
 class Halt(Document):
@@ -133,6 +151,8 @@ class Job(Document):
     approval: Approval | None = Field(description="the approval that it needs or needed")
     retry_of: str | None = Field(description="the job whose references it was made of")
     retried_by: list[str] = Field(description="the jobs that were made of its references")
+    all_stopped: AllStopped | None
+    account_new_host: str | None = Field(description="a host that nobody has confirmed yet: no call goes there")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None
@@ -206,12 +226,23 @@ class References(Document):
     unsearched: list[str] = Field(description="jobs under way that could not be looked through")
 
 
+class Called(Document):
+    """A host that workers call."""
+
+    host: str
+    environment: Literal["sandbox", "production"]
+
+
 class Account(Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
-    state: str = Field(description="running, paused, tripped or held")
+    state: str = Field(description="running, stopped with all others, new_host, paused, tripped or held")
+    paused: bool = Field(description="on its own, whether all accounts are stopped or not")
+    all_stopped: AllStopped | None
     platform: str | None
+    called: list[Called] = Field(description="the hosts that its workers call")
+    new_host: str | None = Field(description="a host that nobody has confirmed yet, so that no call goes there")
     key: bool | None
     max_concurrent_calls: int | None
     max_calls_per_second: float | None

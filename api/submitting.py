@@ -9,6 +9,7 @@ from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
 from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.submitting import enqueue, uploads
 from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
@@ -107,6 +108,7 @@ async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: In
 
     Raises:
         InputError: as `submit`; and whatever `entries` raises.
+        NewHostError: nobody has confirmed the account's host, and the request does not name it.
         LedgerError: as `submit`.
     """
     ledger = context.ledger
@@ -114,6 +116,7 @@ async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: In
         if upload and isinstance(source, Body):
             source.on_bytes = upload.renew
         request = enqueue.request_of(wanted, await ledger.now_ms())
+        await hosts.check(ledger, wanted.account, wanted.host, wanted.submitted_by or "")
         own = context.options.of(wanted.account)
         submission = await enqueue.fill(ledger, request, entries, own.safeguards)
         return await enqueue.seal(

@@ -15,7 +15,7 @@ from typing import Final
 import typer
 
 from cancellist.cli import terminal, wrong_options
-from cancellist.jobs.errors import CancellistError, GuardError
+from cancellist.jobs.errors import CancellistError, CountMismatchError, GuardError, NewHostError, PlanError
 from cancellist.jobs.escaping import cut, plain, plain_lines
 
 NAME: Final = "cancellist"
@@ -111,7 +111,7 @@ def _told(error: BaseException, arguments: Sequence[str]) -> ErrorReport | None:
     match error:
         case UnansweredError():
             return ErrorReport(USAGE, error.code, error.message, error.hint)
-        case GuardError():
+        case GuardError() | NewHostError() | PlanError() | CountMismatchError():
             return ErrorReport(GUARDED, error.code, error.message, error.hint)
         case CancellistError():
             return ErrorReport(FAILED, error.code, error.message, error.hint)

@@ -1,6 +1,5 @@
 """The settings of one account (platform subscription): the top level of the settings, and each of `accounts`."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import MOST_IN_CANARY
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.safety.canary import USUAL_ABOVE
+from cancellist.jobs.safety.environment import Environment, environment_of, is_loopback
 from cancellist.jobs.safety.failure_stop import stop_of
 from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import Safeguards
@@ -256,6 +256,17 @@ class AccountSettings(BaseModel):
         86_400.0, le=30 * 86400, description="how long a job waits for approval before it is aborted"
     )
 
+    plan_keep: Span = Field(
+        3600.0, le=30 * 86400, description="how long a plan, and the token that a job can be made by, is kept"
+    )
+    plan_read_all: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="most references of which a plan reads all states; of more it reads a sample of so many. Raise it "
+        "for narrower intervals: each is a call",
+    )
+
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
@@ -270,12 +281,17 @@ class AccountSettings(BaseModel):
             round(self.approval_keep * 1000),
         )
         hold_ms = round((self.hold or 0) * 1000)
-        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard)
+        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard, platform=self.host)
 
     @property
     def host(self) -> str:
         """The platform's host, with its port if the URL has one."""
         return urlsplit(self.api_url).netloc
+
+    @property
+    def environment(self) -> Environment:
+        """Whether the platform is the local sandbox or real."""
+        return environment_of(self.api_url)
 
     @property
     def requests_per_call(self) -> int:
@@ -318,16 +334,6 @@ class AccountSettings(BaseModel):
                 values |= dict.fromkeys(KEY_SETTINGS)
             values |= given
         return AccountSettings.model_construct(**values)
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

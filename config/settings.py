@@ -27,7 +27,6 @@ from cancellist.config.account_settings import (
     AccountSettings,
     HomePath,
     Span,
-    is_loopback,
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
@@ -38,6 +37,7 @@ from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.safety.environment import is_loopback
 
 __all__ = [
     "LOCAL_SANDBOX",
@@ -58,6 +58,12 @@ def _data_dir() -> Path:
         return user_data_path("cancellist")
     except RuntimeError:
         return Path("~/.local/share/cancellist")
+
+
+def _whole(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be a whole path, which begins with /")
+    return path
 
 
 def _limit(value: Any) -> str:
@@ -133,6 +139,12 @@ class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings, Re
         "10%",
         description="malformed entries above which a file is refused: a number, or a share, which applies to more "
         "than 10 entries; raise it for files that hold other lines too",
+    )
+    stop_file: Annotated[HomePath, AfterValidator(_whole)] | None = Field(
+        None,
+        description="while this file is there, workers start no call, and all accounts are stopped; set it to stop "
+        "everything by `touch`, also while the server is away",
+        examples=["/run/cancellist/stop"],
     )
     heartbeat_dir: HomePath | None = Field(
         None,

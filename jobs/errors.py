@@ -17,7 +17,12 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
+├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
+├── NewHostError                new_host: nobody has confirmed the platform's host yet
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
+├── PlanError                   stale_plan: the job is not what its plan was made of, or the plan is gone
+├── CountMismatchError          count_mismatch: there are more or fewer references than were said to be
+├── UnknownPlanError            unknown_plan: no plan has that token
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
 ├── ReceiptError                receipt: a receipt, or what it stands for, does not verify
@@ -217,10 +222,81 @@ class NotPermittedError(CancellistError):
     code = "not_permitted"
 
 
+class StopFileError(CancellistError):
+    """All accounts stay stopped while a live worker sees its stop file.
+
+    Attributes:
+        where: the machine and the path of the file.
+    """
+
+    code = "stop_file"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"the stop file {where} is still there, so all accounts stay stopped", hint="remove it first")
+
+
+class NewHostError(CancellistError):
+    """Nobody has confirmed the platform's host yet, so nothing may be cancelled there.
+
+    Attributes:
+        account: whose host it is.
+        host: the host that its calls would go to.
+        given: the name that was given for it, if any.
+    """
+
+    code = "new_host"
+
+    def __init__(self, account: str, host: str, given: str | None) -> None:
+        self.account, self.host, self.given = account, host, given
+        instead = f", and {given[:_SHOWN]!r} is not its name" if given is not None else ""
+        super().__init__(
+            f"this installation has never called PRODUCTION host {host} of account {account}{instead}",
+            hint=f"if it is the right one, `cancellist resume --account {account} --host {host}` confirms it",
+        )
+
+
 class SearchError(CancellistError):
     """The platform's answer to a search cannot be relied upon, so nothing is taken from it."""
 
     code = "search"
+
+
+class PlanError(CancellistError):
+    """The job is not what its plan was made of, or there is no such plan. Nothing was handed in."""
+
+    code = "stale_plan"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the plan does not hold for this job: {reason}", hint="make a new plan, and read it")
+
+
+class CountMismatchError(CancellistError):
+    """There are more or fewer references than were said to be. Nothing was handed in.
+
+    Attributes:
+        expected: how many there were said to be.
+        found: how many there are, each counted once, without malformed entries.
+    """
+
+    code = "count_mismatch"
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{expected:,} references were expected, and there are {found:,}, without duplicates and malformed entries",
+            hint="see that it is the right input, or give the right number",
+        )
+
+
+class UnknownPlanError(CancellistError):
+    """No plan has that token."""
+
+    code = "unknown_plan"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such plan", hint="it has expired, or was never made: make a new one")
 
 
 class ReferenceIndexError(CancellistError):

@@ -134,6 +134,10 @@ class JobRequest:
     overridden_by: str | None = None
     """Who passed the guards of its account, where somebody did; `override_reason` has why."""
     override_reason: str | None = None
+    plan: str | None = field(default=None, repr=False)
+    """The token of the plan that it is to follow: it is made only of the very references that were planned."""
+    expect_count: int | None = None
+    """How many references there must be, each counted once, without malformed entries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def terms_of(settings: Settings, name: str) -> Terms:
         linger_ms=own.linger_ms,
         lease_ms=round(lease_s * 1000),
         search=list_search(settings),
+        platform=own.environment,
     )
 
 

@@ -64,7 +64,7 @@ _COMMON: Final = {
     403: "the role `submit` is missing",
     406: "JSON is not accepted",
     408: "the body did not go on",
-    409: "a request with this idempotency key is under way",
+    409: "a request with this key is under way, the plan does not hold, or the platform was never called before",
     413: "the body is too large",
     415: "the body has another type",
     422: "the idempotency key was used with other content",
@@ -100,6 +100,10 @@ async def _declare_account(account: Annotated[str, Path(description="the account
 _IN_ACCOUNT: Final = [Depends(_declare_account)]
 
 _Key = Annotated[str | None, Header(description="the same key with the same content is one job")]
+_Plan = Annotated[
+    str | None,
+    Header(alias="Cancellist-Plan", max_length=500, description="the token of a plan: only that is cancelled"),
+]
 _Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
 
 
@@ -112,6 +116,7 @@ class Asking:
     caller: Caller
     key: str | None
     prefer: str | None
+    plan: str | None
 
     @property
     def account(self) -> str:
@@ -129,6 +134,7 @@ class Asking:
             deadline=None,
             start_at=None,
             idempotency_key=checked_key(self.key),
+            plan=self.plan,
         )
 
 
@@ -154,14 +160,19 @@ _NO_ACCOUNT: Final = platform_errors.declared({404: "there is no such account"},
     dependencies=_IN_ACCOUNT,
 )
 async def cancel_list(
-    request: Request, context: InContext, caller: Submitter, idempotency_key: _Key = None, prefer: _Prefer = None
+    request: Request,
+    context: InContext,
+    caller: Submitter,
+    idempotency_key: _Key = None,
+    prefer: _Prefer = None,
+    plan: _Plan = None,
 ) -> Any:
     """Cancels consignments, as the platform's Cancel Consignments.
 
     The answer waits until each reference has a result. `IsSuccess` is true where a consignment is cancelled for sure.
     `Cancellist-Outcomes` tells refusals from what is not known, or not done.
     """
-    asking = Asking(request, context, caller, idempotency_key, prefer)
+    asking = Asking(request, context, caller, idempotency_key, prefer, plan)
     await _check_account(asking)
     _check_accept(request)
     _check_type(request, _LISTS)
@@ -188,10 +199,10 @@ async def cancel_list(
 )
 async def cancel(
     reference: str, request: Request, context: InContext, caller: Submitter, idempotency_key: _Key = None,
-    prefer: _Prefer = None,
+    prefer: _Prefer = None, plan: _Plan = None,
 ) -> Any:  # fmt: skip
     """Cancels one consignment, as the platform's Cancel Consignment; the answer waits until it has a result."""
-    asking = Asking(request, context, caller, idempotency_key, prefer)
+    asking = Asking(request, context, caller, idempotency_key, prefer, plan)
     await _check_account(asking)
     _check_accept(request)
     _check_type(request, _BODILESS)

@@ -23,6 +23,7 @@ from cancellist.jobs.ledger import audit
 log = structlog.get_logger()
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PLAN: Final = re.compile("(/v1/plans/+)[^/]+", re.IGNORECASE)
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are asked again and again: their lines are for debugging alone."""
 _SAFE: Final = {
@@ -51,7 +52,7 @@ class Edge:
         facade = takes_key(forwarded.route(scope))
         state["respond"] = platform_errors.respond if facade else ProblemError.response
         state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
-        path = scope["path"]
+        path = _shown(scope["path"])
         caller = identify(self._options, scope["headers"], state["peer"], with_key=facade)
         state["caller"] = caller
         audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
@@ -99,12 +100,17 @@ class _Answer:
         await self._send(message)
 
 
+def _shown(path: str) -> str:
+    """A path as the log has it: without the token of a plan."""
+    return _PLAN.sub(r"\1***", path)
+
+
 def _tell(scope: Scope, status: int | None, took_s: float) -> None:
     state = scope["state"]
     caller = state["caller"]
     line: dict[str, Any] = {
         "method": scope["method"],
-        "path": scope["path"],
+        "path": _shown(scope["path"]),
         "status": status,
         "ms": round(took_s * 1000, 1),
         "caller": caller.name if caller else None,

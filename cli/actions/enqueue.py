@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, identity, input_file
 from cancellist.cli.actions.exit_status import HALTED, exit_status
+from cancellist.cli.actions.whereabouts import admit, called_if_known, whereabouts
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
-from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
+from cancellist.jobs.errors import CountMismatchError, LedgerError, OutputError, SettingsError
 from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
@@ -78,12 +79,16 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
         own = settings.of(wanted.account)
         plan = await enqueue.dry_run(request, feed, per_call=own.max_references_per_call, platform=own.api_url)
         input_file.tell(feed)
+        if wanted.expect_count not in {None, feed.valid}:
+            raise CountMismatchError(wanted.expect_count or 0, feed.valid)
+    place = whereabouts(wanted.account, await called_if_known(wanted.account, settings), settings)
     if as_json:
-        emit(plan)
+        called = [{"host": one.host, "environment": one.kind} for one in place.environments]
+        emit({**plan, "called": called})
     else:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, and few hand in with a table
 
-        tables.show_plan(plan)
+        tables.show_plan(plan, place)
     return 0
 
 
@@ -91,6 +96,7 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
     with _opened(files, wanted, settings) as feed:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
+            await admit(opened.ledger, wanted.account, settings, wanted.host)
             request = enqueue.request_of(wanted, await opened.ledger.now_ms())
             submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
             return await conclude(opened, submitted, wait=wait, as_json=as_json)
@@ -143,6 +149,10 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
+    if seen.gate.stopped:
+        say(f"all accounts are stopped: {wording.all_stopped(seen.gate.stopped)}")
+    if seen.gate.strange_host:
+        say(wording.new_host(seen.record.order.account, seen.gate.strange_host))
     if seen.gate.paused:
         account = seen.record.order.account
         say(f"account {account} is paused: `{resume_command(account)}` resumes it")

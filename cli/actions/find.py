@@ -53,18 +53,19 @@ async def _look(settings: Settings, reference: str, limit: int) -> Mentions:
     async with session.ledger_of(settings) as opened:
         index = ReferenceIndex(opened.ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
-            return await index.find(reference, before=None, limit=limit, progress=_Progress())
+            return await index.find(reference, before=None, limit=limit, progress=Behind())
         finally:
             await index.close()
 
 
-class _Progress:
+class Behind:
     """Says now and then how far the index is."""
 
     def __init__(self) -> None:
         self._told_at_s = asyncio.get_running_loop().time()
 
     def __call__(self, read: int, there: int) -> None:
+        """Takes note of how many entries were read, and how many there are."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._told_at_s >= _TOLD_EVERY_S:
             self._told_at_s = now_s

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Job, Override, outcomes, text, when
+from cancellist.cli.arguments import Host, Job, Override, outcomes, text, when
 from cancellist.jobs.model import Priority
 
 
@@ -41,6 +41,7 @@ def retry(
             metavar="WHEN", callback=when, help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h."
         ),
     ] = None,
+    host: Host = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     override: Override = None,
     wait: Annotated[
@@ -65,5 +66,5 @@ def retry(
     from cancellist.cli.actions.retry import retry_job
     from cancellist.jobs.ledger.submitting.retry import Asked
 
-    asked = Asked(reason, requested_by, priority, deadline, start_at, override_reason=override)
+    asked = Asked(reason, requested_by, priority, deadline, start_at, override_reason=override, host=host)
     raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))

@@ -6,8 +6,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cancellist.cli.output import wording
+from cancellist.cli.output import environment, wording
+from cancellist.cli.output.environment import Whereabouts
 from cancellist.cli.terminal import cell, fitting, heading, say, show
+from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, OUTCOME_MEANINGS, REFUSED
@@ -34,7 +36,7 @@ def show_outcomes(snapshot: Snapshot) -> None:
         say(f"to see them: cancellist results {snapshot.record.id} {wanted}")
 
 
-def show_plan(plan: dict[str, Any]) -> None:
+def show_plan(plan: dict[str, Any], place: Whereabouts) -> None:
     """Prints the result of a dry run."""
     several = len(plan["files"]) > 1
     rows = {
@@ -44,11 +46,17 @@ def show_plan(plan: dict[str, Any]) -> None:
         "malformed": f"{wording.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
         "blank": f"{wording.count(plan['blank'])}, skipped" if plan["blank"] else "0",
         "calls": wording.count(plan["calls"]),
-        "platform": plan["platform"],
+        "platform": _platform(plan["platform"], place),
     }
     named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
     show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
     say("nothing was handed in: this was a dry run")
+
+
+def _platform(url: str, place: Whereabouts) -> Text:
+    """Returns where calls go, and the address by the settings at hand."""
+    shown = Text(environment.names(place.environments), style=environment.style(place.environments))
+    return shown.append(f" ({plain(place.note or url)})", style="dim")
 
 
 def _form(one: dict[str, Any]) -> str:

@@ -7,12 +7,14 @@ from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import DONE, REFUSED, JobRecord, JobState, Outcome
 from cancellist.jobs.safety.approval import Approval, ApprovalState, approval_of
 from cancellist.jobs.safety.failure_stop import halt_of
 from cancellist.jobs.safety.guard import in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
 
+RESUME_ALL = "cancellist resume --all"
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10
@@ -135,8 +137,8 @@ def job_state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if stopped := _for_approval(snapshot) or _for_itself(snapshot):
         return stopped
-    if not record.state.ended and (why := _for_its_account(snapshot.gate)):
-        return f"{record.state}, its account {why}"
+    if not record.state.ended and (why := _for_all(snapshot) or _for_its_account(snapshot.gate)):
+        return f"{record.state}, {why}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
     return str(record.state)
@@ -164,12 +166,21 @@ def _for_itself(snapshot: Snapshot) -> str:
     return f"halted: {halt.words}" if halt else ""
 
 
+def _for_all(snapshot: Snapshot) -> str:
+    if snapshot.gate.stopped:
+        return f"all accounts are stopped {stop(snapshot.gate.stopped)}"
+    strange = snapshot.gate.strange_host
+    return new_host(snapshot.record.order.account, strange) if strange else ""
+
+
 def _for_its_account(gate: AccountGate) -> str:
     if gate.paused:
-        return "is paused"
+        return "its account is paused"
     if gate.breaker:
-        return f"is tripped: {plain(gate.breaker.why)}; next probe at {clock(gate.breaker.next_probe_ms)}"
-    return f"holds until {clock(gate.hold_until_ms)}: {plain(gate.hold_why)}" if gate.hold_until_ms else ""
+        return f"its account is tripped: {plain(gate.breaker.why)}; next probe at {clock(gate.breaker.next_probe_ms)}"
+    if gate.hold_until_ms:
+        return f"its account holds until {clock(gate.hold_until_ms)}: {plain(gate.hold_why)}"
+    return ""
 
 
 def waits_for_approval(snapshot: Snapshot) -> str:
@@ -210,6 +221,25 @@ def _lacking(approval: Approval) -> str:
     return f"waits for approval by {approval.wanted - len(approval.given)} of {approval.wanted}{have}"
 
 
+def new_host(account: str, host: str) -> str:
+    """Returns that nobody has confirmed the host of an account, and what does."""
+    return (
+        f"PRODUCTION host {plain(host)} was never called before: `{resume_command(account)} --host {plain(host)}` "
+        "confirms it"
+    )
+
+
+def stop(stopped: AllStopped) -> str:
+    """Returns since when all accounts are stopped, by whom and why."""
+    why = f": {plain(stopped.why)}" if stopped.why else ", who gave no reason"
+    return f"since {clock(stopped.since_ms)} by {plain(stopped.by)}{why}"
+
+
+def all_stopped(stopped: AllStopped) -> str:
+    """Returns the same, and what lets them go on."""
+    return f"{stop(stopped)}; `{RESUME_ALL}` lets them go on"
+
+
 def halted(record: JobRecord) -> str:
     """Returns why a job is halted, and what to do; empty where it is not."""
     halt = halt_of(record)
@@ -243,6 +273,10 @@ def line(snapshot: Snapshot) -> str:
 
 def stopped_why(account: str, gate: AccountGate) -> str:
     """Returns why an account is stopped; empty if it is running."""
+    if gate.stopped:
+        return f"{all_stopped(gate.stopped)}{', and this account is paused on its own' if gate.paused else ''}"
+    if gate.strange_host:
+        return new_host(account, gate.strange_host)
     if gate.paused:
         return f"`{resume_command(account)}` resumes it"
     if gate.breaker:

@@ -14,6 +14,7 @@ from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import Piece
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
+from cancellist.jobs.safety.environment import Environment
 
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
@@ -36,6 +37,7 @@ class Terms:
         linger_ms: how long a part-filled call waits for more references.
         lease_ms: how long a claim holds unless it is renewed.
         search: how the largest batch size is searched for after a batch was refused for its length.
+        platform: where the calls go; None where that is not to be judged.
     """
 
     limit: int = 8
@@ -46,6 +48,7 @@ class Terms:
     linger_ms: int = 20
     lease_ms: int = 9000
     search: ListSearch = field(default_factory=ListSearch)
+    platform: Environment | None = None
 
     @property
     def live_ms(self) -> int:
@@ -71,6 +74,7 @@ class Ask:
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
                 "per_call": t.per_call, "search": _search(t.search), "linger": t.linger_ms, "lease": t.lease_ms,
+                "host": t.platform.host if t.platform and not t.platform.is_sandbox else "",
             }
         )  # fmt: skip
 

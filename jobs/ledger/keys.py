@@ -31,6 +31,7 @@ class Keys:
         self.receipts_head = f"{namespace}:receipts:head"
         self.receipts_order = f"{namespace}:receipts:order"
         self.audit = f"{namespace}:audit"
+        self.plans = f"{namespace}:plans"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
 
@@ -77,6 +78,10 @@ class Keys:
     def approvals(self, account: str) -> str:
         """The account's jobs that wait for approval."""
         return f"{self.namespace}:account:{account}:approvals"
+
+    def plan(self, name: str) -> str:
+        """A plan, by the digest of its token."""
+        return f"{self.namespace}:plan:{name}"
 
     def webhook(self, endpoint: str, part: str = "") -> str:
         """The hash of an endpoint of webhooks, or a part of it: due, log, deliveries, bodies."""

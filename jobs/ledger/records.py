@@ -124,12 +124,16 @@ async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -
 
 
 async def stops(ledger: Ledger, account: str) -> PauseHistory:
-    """The account's last pause and hold."""
+    """The account's last pause and hold. The stop of all accounts counts as a pause."""
     names = ["paused", "paused_from", "paused_until", "hold_until"]
     with translated():
-        paused, since, until, hold = await ledger.redis.hmget(ledger.keys.state(account), names)
-    if paused is not None:
-        return PauseHistory(int(paused), None, int(hold or 0))
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.hmget(ledger.keys.state(account), names)
+        pipe.hget(ledger.keys.totals, "stopped_at")
+        (paused, since, until, hold), stopped = await pipe.execute()
+    going = [int(at_ms) for at_ms in (paused, stopped) if at_ms is not None]
+    if going:
+        return PauseHistory(min(going), None, int(hold or 0))
     return PauseHistory(int(since or 0), int(until or 0), int(hold or 0))
 
 

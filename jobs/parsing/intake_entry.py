@@ -30,12 +30,13 @@ _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
     {
         _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
-        "max_refused", "max_unconfirmed", "hold", "canary", "reply_to",
+        "max_refused", "max_unconfirmed", "hold", "canary", "plan", "expect_count", "reply_to",
     }
 )  # fmt: skip
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """A name that can stand in a key: it reaches no other key, and no other slot of a cluster."""
+_COUNT: Final = re.compile(r"\d{1,12}", re.ASCII)
 _MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
 _SHOWN: Final = 60
@@ -126,7 +127,7 @@ def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:
 
 def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
     """The request in an entry's fields."""
-    for name in ("reason", "requested_by", "idempotency_key"):
+    for name in ("reason", "requested_by", "idempotency_key", "plan"):
         if len(fields.get(name, "")) > _MAX_TEXT:
             raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
@@ -146,6 +147,8 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
         max_refused=_limit("max_refused", fields.get("max_refused")),
         max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
         canary=_canary(fields.get("canary")),
+        plan=fields.get("plan") or None,
+        expect_count=_count(fields.get("expect_count")),
     )
 
 
@@ -173,6 +176,14 @@ def _limit(name: str, text: str | None) -> str | None:
         return str(parse_limit(text))
     except ValueError as error:
         raise MalformedEntryError(f"field {name!r}: {shown(str(error))}") from None
+
+
+def _count(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not _COUNT.fullmatch(text.strip()):
+        raise MalformedEntryError(f"field 'expect_count' is {_quoted(text)}: write a whole number, such as 1200")
+    return int(text)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:

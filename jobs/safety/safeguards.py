@@ -19,6 +19,7 @@ class Safeguards:
             more.
         canary_above: jobs with more references than this have that canary.
         guard: what each of its jobs may be before a person has to look at it.
+        platform: the platform's host. A job that follows a plan goes to the platform that was planned for.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
@@ -26,6 +27,7 @@ class Safeguards:
     canary: int = 0
     canary_above: int = 0
     guard: Guard = field(default_factory=Guard)
+    platform: str = ""
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.

@@ -56,6 +56,7 @@ SAID = {
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/second-person.md": ("another person must approve it", "anna has approved", "rejected by anna"),
     "docs/how-to/several-accounts.md": ("north", "south"),
+    "docs/how-to/stop-everything.md": ("no call starts any more", "the wrong list", "all accounts go on"),
     "docs/how-to/stop-on-failures.md": ("exit status 5", "more than the limit of 20", "not_found"),
     "docs/how-to/use-the-python-client.md": ("EC-VC4-FBM-8GZ cancelled", "aborted", "in all 4 results", "1 passed"),
 }

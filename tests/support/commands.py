@@ -208,8 +208,8 @@ def _standing(index: int) -> str:
 
 
 @contextlib.contextmanager
-def desk(folder: Path) -> Iterator[Desk]:
+def desk(folder: Path, *, consignments: int = 60_000) -> Iterator[Desk]:
     """Opens a desk whose embedded server stays up between commands, since the test uses it too."""
-    with platform(folder, latency_ms=2) as world, EmbeddedServer(folder / "data") as server:
+    with platform(folder, consignments=consignments, latency_ms=2) as world, EmbeddedServer(folder / "data") as server:
         settings = {"data_dir": str(folder / "data"), "api_url": world.url, "max_concurrent_calls": "16"}
         yield Desk(folder, world, server.url, settings)

@@ -9,7 +9,7 @@ Only one thread may use an object at a time, and only one process may write (ind
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +165,33 @@ class ReferenceFile:
                 found += self._rows(part.number, reference.encode(), (before or "~").encode(), limit)
         found.sort(key=lambda result: (result.job, result.at_ms), reverse=True)
         return found[:limit]
+
+    def jobs_of(self, references: Iterable[str], *, since_ms: int) -> list[tuple[str, str]]:
+        """The jobs that have had a result for one of these references since then: job and reference, each pair once.
+
+        Args:
+            references: upper case.
+            since_ms: results that are older do not count.
+        """
+        since = index_rows.number_of(f"{max(0, since_ms)}-0")
+        found: set[tuple[bytes, bytes]] = set()
+        with _told(self.path):
+            self._load()
+            self._db.execute("PRAGMA temp_store = MEMORY")
+            self._db.execute("CREATE TEMP TABLE IF NOT EXISTS sought (reference BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._db.execute("DELETE FROM sought")
+            named = ((reference.encode(),) for reference in references)
+            self._db.executemany("INSERT OR IGNORE INTO sought VALUES (?)", named)  # of this connection, in memory
+            for part in self._parts:
+                found.update(
+                    self._db.execute(
+                        f"SELECT job, sought.reference FROM sought JOIN part_{part.number} AS part "
+                        "ON part.reference = sought.reference WHERE entry >= ?",
+                        (since,),
+                    )
+                )
+            self._db.execute("DELETE FROM sought")
+        return [(bytes(job).decode(), bytes(reference).decode()) for job, reference in found]
 
     def size(self) -> tuple[int, int]:
         """How many rows there are, and how many bytes the file has."""

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +135,25 @@ class ReferenceIndex:
         mentions = [Mention(job, known.get(job), results.get(job)) for job in told]
         unsearched = [job for job in going.unsearched if job not in ids]
         return Mentions(mentions, page[-1] if more else None, gap, unsearched)
+
+    async def jobs_of(
+        self, references: Collection[str], *, since_ms: int, progress: Progress | None = None
+    ) -> tuple[list[tuple[str, str]], Gap | None]:
+        """The jobs that have had a result for one of many references since then, and what may be missing.
+
+        Args:
+            references: upper case.
+            since_ms: results that are older do not count.
+            progress: told how far the file is, where it is behind.
+        """
+
+        async def answer(file: ReferenceFile) -> tuple[list[tuple[str, str]], Gap | None]:
+            await self._to_the_end(file, progress)
+            found = await in_thread(file.jobs_of, references, since_ms=since_ms)
+            gap = file.place.gap
+            return found, gap if gap and gap.to_ms >= since_ms else None
+
+        return await self._in_turn(answer)
 
     async def step(self) -> bool:
         """Copies one batch; returns whether more follows."""

@@ -5,7 +5,7 @@ import contextlib
 import math
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
@@ -39,6 +39,10 @@ class Wanted:
     overridden_by: str | None = None
     """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
     override_reason: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before: so a person confirms it. It is not kept."""
+    plan: str | None = field(default=None, repr=False)
+    expect_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         canary=wanted.canary or 0,
         overridden_by=wanted.overridden_by,
         override_reason=wanted.override_reason,
+        plan=wanted.plan,
+        expect_count=wanted.expect_count,
     )
 
 
@@ -158,6 +164,8 @@ async def seal(
     Raises:
         IdempotencyConflictError: the key is bound to other content.
         GuardError: a guard of the account refuses the job.
+        PlanError: they are not the references that were planned.
+        CountMismatchError: there are more or fewer than were said to be.
         LedgerError: the server cannot take the job.
     """
     async with audit.recorded(ledger, "retry" if wanted.retry_of else "enqueue", account=wanted.account) as act:

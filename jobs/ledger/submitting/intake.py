@@ -9,8 +9,9 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from cancellist.jobs.errors import LedgerUnfitError
+from cancellist.jobs.errors import InputError, LedgerUnfitError
 from cancellist.jobs.escaping import cut
+from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
@@ -20,10 +21,13 @@ from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import reply_name, size
 from cancellist.jobs.parsing.references import InvalidEntry
+from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 _KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000
 _KEPT_FIELDS = 50
+_PLAN, _HIDDEN = b"plan", "***"
+"""The token of a plan may still be used, so it is not repeated."""
 _GONE_MS = 3_600_000
 
 
@@ -150,18 +154,19 @@ async def leave(ledger: Ledger, consumer: str) -> None:
                 await ledger.redis.xgroup_delconsumer(ledger.keys.intake, GROUP, row["name"])
 
 
-async def reject(ledger: Ledger, account: str, entry: Entry, reason: str) -> None:
-    """Answers an entry that cannot become a job with the reason, and takes it off the stream."""
+async def reject(ledger: Ledger, account: str, entry: Entry, reason: str, *, code: str = InputError.code) -> None:
+    """Answers an entry that cannot become a job with the reason and its code, and takes it off the stream."""
     answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
     for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
-        name, value = f"given.{cut(_text(raw_name), _KEPT_TEXT)}", cut(_text(raw_value), _KEPT_TEXT)
+        value = _HIDDEN if raw_name == _PLAN else cut(_text(raw_value), _KEPT_TEXT)
+        name = f"given.{cut(_text(raw_name), _KEPT_TEXT)}"
         left -= len(name) + len(value)
         if left < 0:
             break
         answer[f"{name}.{at}" if name in answer else name] = value
     words = (word for pair in answer.items() for word in pair)
-    await ledger.run("reject", account, GROUP, entry.id, reply_name(entry.pairs), reason, *words)
+    await ledger.run("reject", account, GROUP, entry.id, reply_name(entry.pairs), reason, code, *words)
 
 
 async def seal_small(
@@ -175,7 +180,7 @@ async def seal_small(
 ) -> tuple[list[str], list[str]]:
     """Makes many small jobs of one account in one script; returns a word for each job, and the drains to enqueue.
 
-    The words are `sealed`, `same`, `conflict`, `refused` and `taken` (lua/intake.lua).
+    The words are `sealed`, `same`, `conflict`, `refused`, `stale_plan` and `taken` (lua/intake.lua).
     """
     answers: list[str] = ["clash"] * len(jobs)
     drains: list[str] = []
@@ -212,6 +217,10 @@ def _document(job: SmallJob, safeguards: Safeguards) -> bytes:
         document["start_at"] = job.order.start_at_ms
     if job.order.deadline_ms is not None:
         document["deadline"] = job.order.deadline_ms
+    if job.order.plan:
+        references = ReferenceSet()
+        references.add(job.references)
+        document["plan"] = plans.following(job.order.plan, safeguards.platform, references)
     if job.reply_to:
         document["reply_to"] = job.reply_to
     return orjson.dumps(document)

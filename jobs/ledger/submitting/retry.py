@@ -49,6 +49,8 @@ class Asked:
     start_at: str | None = None
     submitted_by: str | None = None
     override_reason: str | None = None
+    host: str | None = None
+    """The name of a host that was never called before."""
 
 
 @dataclass(frozen=True, slots=True)

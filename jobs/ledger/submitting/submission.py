@@ -12,8 +12,16 @@ from typing import Any
 import orjson
 from redis.exceptions import NoScriptError
 
-from cancellist.jobs.errors import GuardError, IdempotencyConflictError, LedgerError, LedgerFullError
+from cancellist.jobs.errors import (
+    CountMismatchError,
+    GuardError,
+    IdempotencyConflictError,
+    LedgerError,
+    LedgerFullError,
+    PlanError,
+)
 from cancellist.jobs.ids import SERIALS, job_id
+from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import NEWLINE, pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
@@ -22,6 +30,7 @@ from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.safety.guard import TEXTS, in_words, unpack_findings
+from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 BATCH = 2000
@@ -127,6 +136,7 @@ class Submission:
         self._order = order
         self._safeguards = safeguards
         self._content = Content(order)
+        self._planned = ReferenceSet() if order.plan else None
         self._nonce = f"{random.getrandbits(64):016x}"
         self.job = new_job_id()
         self._batches: list[tuple[Any, ...]] = []
@@ -147,6 +157,8 @@ class Submission:
             LedgerError: the server cannot take them.
         """
         self._content.add(references, invalid)
+        if self._planned:
+            self._planned.add(references)
         self.valid += len(references)
         self.invalid += len(invalid)
         await self._queue_chunks(self._chunker.feed(references))
@@ -177,8 +189,11 @@ class Submission:
         Raises:
             IdempotencyConflictError: the key is bound to other content; nothing was submitted.
             GuardError: a guard of the account refuses it; nothing was submitted.
+            PlanError: it is not what its plan was made of; nothing was submitted.
+            CountMismatchError: it has more or fewer references than were said to be; nothing was submitted.
             LedgerError: the server cannot take it.
         """
+        await self._check_count()
         await self._complete()
         key = self._order.idempotency_key or ""
         group, entry = intake or ("", "")
@@ -186,7 +201,7 @@ class Submission:
         reply = await self._ledger.run(
             "seal", self._order.account, self.job, self._nonce, total, duplicates, self.invalid, key,
             self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
-            reply_to, GUARD_TEXTS if intake else "",
+            reply_to, GUARD_TEXTS if intake else "", self._following(),
         )  # fmt: skip
         match [word.decode() for word in reply]:
             case ["sealed", job, state, *drains]:
@@ -197,6 +212,8 @@ class Submission:
                 raise IdempotencyConflictError(key, job)
             case ["refused", why, *_]:
                 raise GuardError(self._order.account, in_words(unpack_findings(why)))
+            case ["stale_plan", why, *_]:
+                raise PlanError(why)
             case ["taken", *_]:
                 return None
             case _:
@@ -209,6 +226,18 @@ class Submission:
         with contextlib.suppress(LedgerError):
             await self._sent()
         await self._ledger.run("discard", self._order.account, self.job, self._nonce)
+
+    async def _check_count(self) -> None:
+        """Drops a submission of another number of references than it is said to have."""
+        expected = self._order.expect_count
+        if expected is not None and expected != self.valid:
+            await self.discard()
+            raise CountMismatchError(expected, self.valid)
+
+    def _following(self) -> bytes:
+        if not self._order.plan or self._planned is None:
+            return b""
+        return orjson.dumps(plans.following(self._order.plan, self._safeguards.platform, self._planned))
 
     async def _complete(self) -> None:
         """Sends the rest; drops the submission where the server has no room for its results."""

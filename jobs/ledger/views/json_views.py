@@ -1,11 +1,13 @@
 """The JSON of jobs, accounts and results, as the contract has it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.consumers import Group
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import JobRecord, Result
 from cancellist.jobs.safety.approval import approval_of
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
@@ -51,6 +53,8 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "approval": approval_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
+        "all_stopped": stopped_view(gate.stopped),
+        "account_new_host": gate.strange_host,
         "account_paused": gate.paused,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
@@ -122,6 +126,22 @@ def _limits(record: JobRecord, kind: FailureKind) -> list[str]:
     return [limit for which, _, limit in (word.partition(":") for word in record.stop.split()) if which == kind]
 
 
+def stopped_view(stopped: AllStopped | None) -> dict[str, Any] | None:
+    """The stop of all accounts as JSON; null where there is none."""
+    if stopped is None:
+        return None
+    return {"since": rfc3339(stopped.since_ms), "by": stopped.by, "why": stopped.why or None}
+
+
+def stop_view(stopped: AllStopped | None, accounts: Iterable[AccountStatus]) -> dict[str, Any]:
+    """Whether all accounts are stopped, as JSON."""
+    return {
+        "state": "stopped" if stopped else "running",
+        **(stopped_view(stopped) or {"since": None, "by": None, "why": None}),
+        "calls_in_flight": sum(status.gate.calls_in_flight for status in accounts),
+    }
+
+
 def breaker_view(gate: AccountGate) -> dict[str, Any] | None:
     """An account's open breaker as JSON; null where it is closed."""
     if gate.breaker is None:
@@ -154,7 +174,11 @@ def account_view(status: AccountStatus) -> dict[str, Any]:
     return {
         "account": status.name,
         "state": state(gate),
+        "paused": gate.paused,
+        "all_stopped": stopped_view(gate.stopped),
         "platform": own.platform if own else None,
+        "called": [{"host": one.host, "environment": one.kind} for one in gate.platforms],
+        "new_host": gate.strange_host,
         "key": own.has_key if own else None,
         "max_concurrent_calls": own.max_concurrent_calls if own else None,
         "max_calls_per_second": own.max_calls_per_second if own else None,

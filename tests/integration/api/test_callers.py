@@ -20,6 +20,9 @@ ROLES = {
     "GET /problems/{code}": None,
     "GET /readyz": None,
     "GET /v1/accounts": "read",
+    "GET /v1/stop": "read",
+    "POST /v1/stop": "operate",
+    "DELETE /v1/stop": "operate",
     "GET /v1/consumers": "read",
     "DELETE /v1/consumers/{group}": "operate",
     "GET /v1/references/{reference}": "read",
@@ -42,6 +45,8 @@ ROLES = {
     "POST /v1/accounts/{account}/pause": "operate",
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
+    "POST /v1/plans": "submit",
+    "GET /v1/plans/{plan}": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
     "POST /v1/jobs/{job}/approve": "approve",
     "DELETE /v1/jobs/{job}/approve": "approve",
@@ -79,7 +84,7 @@ def state(api: Api) -> object:
     jobs = client.get("/v1/jobs", params={"limit": 500}).json()
     accounts = client.get("/v1/accounts").json()["accounts"]
     webhooks = [(w["webhook"], w["state"], w["secret_version"]) for w in client.get("/v1/webhooks").json()["webhooks"]]
-    states = [(one["account"], one["state"]) for one in accounts]
+    states = [(one["account"], one["state"], one["paused"]) for one in accounts]
     return [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]], states, webhooks
 
 
@@ -157,6 +162,7 @@ def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) ->
         redis.xgroup_create("cancellist:results", GROUP, mkstream=True)
     answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
+    api.client().delete("/v1/stop").raise_for_status()
     api.client().post("/v1/accounts/default/resume").raise_for_status()
     api.client().delete(f"/v1/consumers/{GROUP}")
     if of_the_facade(route):

@@ -17,6 +17,7 @@ from cancellist.jobs.ledger import job_pages, results
 from cancellist.jobs.ledger.account_status import Configured
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.safety.environment import environment_of
 
 
 @given(run=st.integers(0, 10**9 - 1), after=st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True))
@@ -82,7 +83,7 @@ def test_a_slow_rate_still_lets_one_pass():
 OPTIONS = ApiOptions(
     tokens=(Token("one", ALL, digest_of("t-one")), Token("two", frozenset({Access.READ}), digest_of("t-two"))),
     accounts={},
-    common=AccountOptions(Configured("h", False, 1, None, None, 1), ReferencePattern()),
+    common=AccountOptions(Configured("h", False, 1, None, None, 1, environment_of("http://h")), ReferencePattern()),
     max_invalid=Limit(percent=10),
     idempotency_keep_s=1,
     limits=Limits(1, 1, 1, 1, 1, 1),

@@ -4,8 +4,9 @@
 --       6 JSON of the texts of a refusal by a guard (seal.refuse)
 --       7.. one JSON document an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
---        malformed, key, digest, start_at?, deadline?, reply_to?}; reply_to: the name that it is to be answered under
--- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'refused' |
+--        malformed, key, digest, start_at?, deadline?, reply_to?, plan?}; reply_to: the name that it is to be answered
+--        under; plan: {name, host, content, count} of the plan that it follows (shared/plans.lua)
+-- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'refused' | 'stale_plan' |
 --         'taken' |
 --         'clash' where another job has that id: try it with another}
 -- Keeps  an entry makes at most one job, and gets one answer, however many readers hold it and however often this is
@@ -16,8 +17,10 @@ local answers = {}
 local sealed = false
 for at = 7, #ARGV do
   local e = cjson.decode(ARGV[at])
-  if e.key ~= '' or guard.any(e.fields.guard) then call('XLEN', K.rejected) end -- fails here, before the entry is taken, if it cannot be answered
+  -- fails here, before the entry is taken, if it cannot be answered
+  if e.key ~= '' or e.plan or guard.any(e.fields.guard) then call('XLEN', K.rejected) end
   local word
+  local stale = e.plan and plan.refusal(e.plan)
   local first = call('GET', K.done('entry:' .. e.entry))
   local made = call('HMGET', K.job(e.job), 'entry', 'state')
   if made[2] then
@@ -29,18 +32,22 @@ for at = 7, #ARGV do
   else
     local given = seal.take(e.entry)
     local holder, same = seal.bound(e.key, e.digest, e.job)
-    local verdict = not holder and guard.at_seal(e.fields.guard, e.valid) or nil
+    local verdict = not holder and not stale and guard.at_seal(e.fields.guard, e.valid) or nil
     if holder and not same then
-      seal.conflict(e.entry, given, holder, e.reply_to)
+      seal.reject(e.entry, given, 'idempotency_conflict', seal.conflict(holder), e.reply_to)
       word = 'conflict'
     elseif holder then
       seal.reply(e.reply_to, e.entry, 'job', holder)
       word = 'same'
+    elseif stale then
+      seal.reject(e.entry, given, 'stale_plan', stale, e.reply_to)
+      word = 'stale_plan'
     elseif verdict and verdict.refused then
       seal.refuse(e.entry, given, verdict.why, cjson.decode(ARGV[6]), e.reply_to)
       word = 'refused'
     else
       seal.bind(e.key, e.digest, e.job, ARGV[4])
+      if e.plan then plan.use(e.plan, e.job) end
       local jk = K.job(e.job)
       local pairs_ = { 'v', FORMAT, 'account', ACCOUNT, 'created_at', ms(NOW), 'total', e.total, 'duplicates', e.duplicates,
         'invalid', e.malformed, 'calls', e.valid, 'invalid_left', e.malformed, 'entry', e.entry }

@@ -5,12 +5,12 @@
 -- server was away and not the workers: then leases are extended first, so that live workers can renew them.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, canary, canary_above,
---         guard?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts after
---         which a reference is only read; ms for which an unsealed job is kept; references a call; the failure stop of
---         all jobs (shared/failure_stop.lua) or ''; ms for which all jobs are held; the canary of all jobs with more
---         references than that; their guard (shared/guards.lua); 1 where calls begin with a deallocation, which a dead
---         worker may have made
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, canary, canary_above, host, sandbox,
+--         guard?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
+--         after which a reference is only read; ms for which an unsealed job is kept; references a call; the failure stop
+--         of all jobs (shared/failure_stop.lua) or ''; ms for which all jobs are held; the canary of all jobs with more
+--         references than that; the host that this worker calls, and whether it is a sandbox; the guard of all jobs
+--         (shared/guards.lua); 1 where calls begin with a deallocation, which a dead worker may have made
 -- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
 --         jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
@@ -19,6 +19,7 @@ local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 call('ZADD', K.served, ms(NOW), ACCOUNT)
+hosts.note(doc.worker, doc.host, doc.sandbox)
 safeguards.note(doc.worker, doc)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))

@@ -103,7 +103,7 @@ function job.drains_wanted(per_call)
   local PENDING_MS, WORKER_MS = 2000, 4000
   local h = call('HMGET', K.state, 'calls_ready', 'reads_ready', 'paused', 'hold_until', 'breaker', 'breaker_next')
   local units = math.ceil(tonumber(h[1] or 0) / per_call) + tonumber(h[2] or 0) + call('ZCARD', K.alone)
-  if h[3] or units == 0 or tonumber(h[4] or 0) > NOW then return {} end
+  if h[3] or units == 0 or tonumber(h[4] or 0) > NOW or stop_all.stands() then return {} end
   if h[5] then
     if tonumber(h[6]) > NOW then return {} end
     units = 1 -- a probe

@@ -6,7 +6,8 @@
 --        3 open (zset)           job -> created_at, ms; unfinished jobs
 --        4 finished (zset)       job -> finished_at, ms
 --        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not
---        sealed yet 6 workers (zset)        worker -> last seen, ms
+--                                sealed yet; the stop of all accounts (stop_all.lua)
+--        6 workers (zset)        worker -> last seen, ms
 --        7 accounts (set)        accounts that ever had a job
 --        8 intake (stream)       jobs handed in by other systems
 --        9 rejected (stream)     intake entries that were refused, with the reason
@@ -43,6 +44,7 @@ local K = {
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1
 
+function K.state_of(account) return PREFIX .. 'account:' .. account .. ':state' end
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
 function K.job_rest(id) return PREFIX .. 'job:' .. id .. ':rest' end
@@ -59,6 +61,10 @@ function K.receipts() return PREFIX .. 'receipts' end
 function K.receipts_head() return PREFIX .. 'receipts:head' end
 function K.receipts_order() return PREFIX .. 'receipts:order' end
 function K.audit() return PREFIX .. 'audit' end
+function K.plan(name) return PREFIX .. 'plan:' .. name end
+function K.plan_request(name) return PREFIX .. 'plan:' .. name .. ':request' end
+function K.plan_report(name) return PREFIX .. 'plan:' .. name .. ':report' end
+function K.plans() return PREFIX .. 'plans' end
 function K.webhook(id) return PREFIX .. 'webhook:' .. id end
 function K.webhook_due(id) return PREFIX .. 'webhook:' .. id .. ':due' end
 function K.webhook_log(id) return PREFIX .. 'webhook:' .. id .. ':log' end

@@ -3,8 +3,8 @@ local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 local REPLIES_KEPT, REPLIES_KEPT_S = 10000, 86400
 
--- Looks at the job's idempotency key. Answers nil where it is not bound, else the job that it is bound to, and whether
--- that job has the same content.
+-- Answers nil where the job's idempotency key is new or absent, else the job that it is bound to, and whether that job
+-- has the same content.
 function seal.bound(key, digest, id)
   local value = key and key ~= '' and call('GET', K.idempotency(key))
   if not value then return nil end
@@ -13,8 +13,10 @@ function seal.bound(key, digest, id)
   return holder, content == digest
 end
 
+-- Binds the job's idempotency key, where it has one.
 function seal.bind(key, digest, id, keep_ms)
-  if key and key ~= '' then call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'PX', keep_ms) end
+  if not key or key == '' then return end
+  call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'NX', 'PX', keep_ms)
 end
 
 -- Reserves room for references of an unsealed job, so that other producers are not promised the same room.
@@ -91,11 +93,8 @@ function seal.reply(name, entry, ...)
   call('EXPIRE', key, REPLIES_KEPT_S)
 end
 
--- Answers an intake entry whose key is bound to other content.
-function seal.conflict(entry, given, holder, reply_to)
-  local reason = 'idempotency key is bound to job ' .. holder .. ' with other content'
-  seal.reject(entry, given, 'idempotency_conflict', reason, reply_to)
-end
+-- Why a job is refused whose key is bound to that one.
+function seal.conflict(holder) return 'idempotency key is bound to job ' .. holder .. ' with other content' end
 
 local function grouped(text)
   local out = text
@@ -121,7 +120,7 @@ function seal.reject(entry, given, code, reason, reply_to)
   local answer = { 'entry', entry, 'reason', reason }
   local left = GIVEN_MOST
   for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
-    local value = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+    local value = given[i] == 'plan' and '***' or string.sub(given[i + 1], 1, GIVEN_LONGEST)
     left = left - #given[i] - #value
     if left < 0 then break end
     answer[#answer + 1] = 'given.' .. given[i]
