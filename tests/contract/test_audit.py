@@ -2,7 +2,7 @@
 
 import pytest
 
-from cancellist.jobs.errors import JobStateError, LedgerUnavailableError
+from cancellist.jobs.errors import JobStateError, LedgerFullError, LedgerUnavailableError
 from cancellist.jobs.ledger import audit, control, hosts, housekeeping, stop_all
 from cancellist.jobs.ledger.audit import Act, Actor, Wanted
 from cancellist.jobs.model import JobState
@@ -67,12 +67,19 @@ async def test_an_entry_of_the_intake_stream_that_cannot_be_recorded_becomes_a_j
     assert await state_of(ledger, made) is JobState.QUEUED
 
 
-async def test_an_act_on_a_server_that_is_away_is_told_and_not_tried_again(ledger, lost):
+async def test_what_has_failed_is_told_by_its_own_error_alone(ledger, lost):
     with pytest.raises(LedgerUnavailableError):
         async with audit.recorded(ledger, "abort", job="j"):
             raise LedgerUnavailableError("away")
-    assert lost == [("abort j", "server_unavailable")]
     assert await entries(ledger) == []
+    with pytest.raises(LedgerFullError):
+        async with audit.recorded(ledger, "enqueue", account=A):
+            raise LedgerFullError("full")
+    assert [(one["result"], one["code"]) for one in await entries(ledger)] == [("failed", "server_full")]
+    await ledger.redis.set(ledger.keys.audit, "no stream")
+    with pytest.raises(JobStateError):
+        await control.continue_job(ledger, await submit(ledger, refs(1)), 10)
+    assert lost == []
 
 
 async def test_a_full_server_still_takes_it(ledger, lost):
