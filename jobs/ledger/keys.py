@@ -27,11 +27,11 @@ class Keys:
         self.wake = f"{namespace}:wake"
         self.webhooks = f"{namespace}:webhooks"
         self.ended = f"{namespace}:ended"
+        self.plans = f"{namespace}:plans"
         self.receipts = f"{namespace}:receipts"
         self.receipts_head = f"{namespace}:receipts:head"
         self.receipts_order = f"{namespace}:receipts:order"
         self.audit = f"{namespace}:audit"
-        self.plans = f"{namespace}:plans"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
 

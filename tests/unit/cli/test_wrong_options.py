@@ -23,7 +23,7 @@ WRONG_TEXTS = {
 """A wrong value of each option that takes a text of a form."""
 FREE = {
     "--reason", "--requested-by", "--idempotency-key", "--column", "--output", "--host", "--api-key", "--prefix",
-    "--tls-cert", "--plan", "--tls-key", "--ignore-filter", "--proof", "--new-key", "--key", "--results",
+    "--tls-cert", "--tls-key", "--plan", "--ignore-filter", "--proof", "--new-key", "--key", "--results",
     "--result", "--head",
     "--where",  # a filter is checked like what is in a file: exit status 1, tests/integration/cli/test_enqueue_where.py
 }  # fmt: skip
