@@ -30,7 +30,7 @@ class Actor:
     """Who acts.
 
     Attributes:
-        via: the way in: `cli`, `http`, or `program` for anything else; workers write `intake`.
+        via: the way in: `cli`, `http`, or `program` for anything else. Scripts write `intake` and `worker`.
         who: the caller's name, or the user of the operating system.
         where: the client's address, or the host.
         token: the name of the token that was given beside it.

@@ -3,10 +3,12 @@
 import pytest
 
 from cancellist.jobs.errors import JobStateError, LedgerFullError, LedgerUnavailableError
-from cancellist.jobs.ledger import audit, control, hosts, housekeeping, stop_all
+from cancellist.jobs.ledger import audit, control, hosts, housekeeping, receipts, stop_all
 from cancellist.jobs.ledger.audit import Act, Actor, Wanted
-from cancellist.jobs.model import JobState
-from tests.contract.steps import A, drained, key, many_small_jobs, refs, state_of, submit
+from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.responses.steps import WriteResult
+from cancellist.jobs.safety import receipt
+from tests.contract.steps import A, claim, drained, key, many_small_jobs, refs, settle, state_of, submit
 
 
 @pytest.fixture
@@ -49,6 +51,20 @@ async def test_the_stop_of_everything_and_confirmed_hosts_are_recorded(ledger, l
         ("confirm host", "api.example.com", "done"),
     ]  # fmt: skip
     assert "a wrong file" not in str(found)
+
+
+async def test_a_job_that_halts_and_goes_on_says_so_also_in_its_receipt(ledger, lost):
+    job = await submit(ledger, refs(30), max_refused="5")
+    await settle(ledger, await claim(ledger), WriteResult(Outcome.REJECTED, 1, 200))
+    assert await state_of(ledger, job) is JobState.HALTED
+    await control.continue_job(ledger, job, 10)
+    await drained(ledger)
+    halted, continued = await entries(ledger, job=job)
+    assert (halted["what"], halted["via"]) == ("halt", "worker")
+    assert halted["about"] == "10 of 10 results are refused, and the limit is 5"
+    assert (continued["what"], continued["who"]) == ("continue", "anna")
+    line, _ = await receipts.make(ledger, job, None)
+    assert [act["what"] for act in receipt.read(line).document["job"]["acts"]] == ["halt", "continue"]
 
 
 async def test_what_cannot_be_recorded_is_done_and_told(ledger, lost):
