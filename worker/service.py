@@ -31,6 +31,7 @@ from cancellist.jobs.ledger.submitting.intake import leave
 from cancellist.jobs.model import JobRecord, JobState
 from cancellist.worker.accounts import Account, KeyWatch, open_account
 from cancellist.worker.calls.flow_reporter import FlowReporter
+from cancellist.worker.census import Census
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
@@ -109,8 +110,10 @@ class Service:
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
         plans = Planner(self.ledger, self.settings, {name: account.client for name, account in self._accounts.items()})
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
+        census = Census(self.ledger, self._accounts.values())
         beside = {
             "sweep": sweep.run,
+            "census": census.run,
             "intake": intake.run,
             "wake": self._listen,
             "keys": keys.run,

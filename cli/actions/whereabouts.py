@@ -1,13 +1,10 @@
 """Where a command acts: the hosts that workers of its account call, and the word of a person for a new host."""
 
-from contextlib import suppress
-
-from cancellist.cli import session
+from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
-from cancellist.cli.actions.stop import who
 from cancellist.cli.output.environment import Whereabouts, banner
 from cancellist.config.settings import LOCAL_SANDBOX, Settings
-from cancellist.jobs.errors import LedgerError, NewHostError
+from cancellist.jobs.errors import NewHostError
 from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.safety.environment import Environment
@@ -23,15 +20,6 @@ def whereabouts(account: str, called: tuple[Environment, ...], settings: Setting
     set_ = ours if ours and settings.of(account).api_url != LOCAL_SANDBOX else None
     note = f"these settings name another: {set_.words}" if set_ and set_ not in called else ""
     return Whereabouts(account, called, note)
-
-
-async def called_if_known(account: str, settings: Settings) -> tuple[Environment, ...]:
-    """The hosts that the account's workers call, for a command that needs no server; empty where it does not answer."""
-    if settings.redis_url is not None:
-        with suppress(LedgerError):
-            async with session.ledger_of(settings) as opened:
-                return await hosts.called(opened.ledger, account)
-    return ()
 
 
 async def admit(ledger: Ledger, account: str, settings: Settings, given: str | None) -> None:
@@ -50,7 +38,7 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
         name = typed("Type the name of the host to go on", above=banner(place) + never)
     if name is None or name.strip().lower() != host:
         raise NewHostError(account, host, name)
-    await hosts.confirm(ledger, account, host, who())
+    await hosts.confirm(ledger, account, host, identity.person(settings))
 
 
 def _ours(settings: Settings, account: str) -> Environment | None:

@@ -134,10 +134,15 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
 
 def job_state(snapshot: Snapshot) -> str:
     """Returns the state of a job, and what keeps it from running."""
+    stopped = None if snapshot.record.state.ended else snapshot.gate.stopped
+    return _state(snapshot) + (f"; all accounts are stopped {stop(stopped)}" if stopped else "")
+
+
+def _state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if stopped := _for_approval(snapshot) or _for_itself(snapshot):
         return stopped
-    if not record.state.ended and (why := _for_all(snapshot) or _for_its_account(snapshot.gate)):
+    if not record.state.ended and (why := _for_its_host(snapshot) or _for_its_account(snapshot.gate)):
         return f"{record.state}, {why}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
@@ -166,9 +171,7 @@ def _for_itself(snapshot: Snapshot) -> str:
     return f"halted: {halt.words}" if halt else ""
 
 
-def _for_all(snapshot: Snapshot) -> str:
-    if snapshot.gate.stopped:
-        return f"all accounts are stopped {stop(snapshot.gate.stopped)}"
+def _for_its_host(snapshot: Snapshot) -> str:
     strange = snapshot.gate.strange_host
     return new_host(snapshot.record.order.account, strange) if strange else ""
 

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     """What is told; `docs/how-to/receive-webhooks.md` has the data of each."""
 
     JOB_ENDED = "job.ended"
+    JOB_APPROVAL_WANTED = "job.approval_wanted"
     JOB_RESULTS = "job.results"
     RECEIPT_CREATED = "receipt.created"
 

@@ -29,7 +29,7 @@ NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease", "approve", "stop_all", "stop_file", "resume_all", "confirm_host",
+    "webhook_lease", "approve", "census", "stop_all", "stop_file", "resume_all", "confirm_host",
     "plan_make", "plan_take", "plan_lease", "plan_report",
     "receipt", "audit",
 )  # fmt: skip

@@ -76,7 +76,7 @@ def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
     assert done.status == 0, done
     host = desk.settings["api_url"].partition("://")[2]
     for said in (
-        f"would cancel 3 references on {host}, account default", "such as: EC-", "above 2 another person",
+        f"would cancel 3 references on sandbox {host}, account default", "such as: EC-", "above 2 another person",
         "reason: recall 1147", "asked for by: j.doe", "handed in by: anna", "bo has approved",
     ):  # fmt: skip
         assert said in done.out, done.out

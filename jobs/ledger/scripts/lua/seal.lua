@@ -41,7 +41,7 @@ if h[2] ~= 'sealing' then
   for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do again[#again + 1] = name end
   return again
 end
-local planned = ARGV[16] ~= '' and cjson.decode(ARGV[16]) or nil
+local planned = (ARGV[16] or '') ~= '' and cjson.decode(ARGV[16]) or nil
 local stale = planned and plan.refusal(planned)
 local given = {}
 if ARGV[11] ~= '' then

@@ -26,6 +26,7 @@ function approval.note(id, verdict)
   if not approval.lacks(id) then return false end
   call('HSET', jk, 'approval_until', ms(NOW + verdict.keep))
   approval.wait(id)
+  job.tell('approval:' .. id)
   return true
 end
 

@@ -28,7 +28,7 @@ local function places(id, of, count, each, pieces)
 end
 
 -- Takes the references at these places out of the job's pieces.
-local function taken(list, found)
+local function pluck(list, found)
   local drawn, emptied = {}, false
   for index, wanted in pairs(found) do
     local p, kept, at = piece.decode(call('LINDEX', list, index)), {}, 0
@@ -53,7 +53,7 @@ function canary.begin(id)
   if h[3] or wanted < 1 then return end
   order.leave(id, 'calls')
   local each = piece.decode(call('LINDEX', list, 0)).c
-  local drawn = taken(list, places(id, of, wanted, each, call('LLEN', list)))
+  local drawn = pluck(list, places(id, of, wanted, each, call('LLEN', list)))
   local rest = of - #drawn
   if rest > 0 then
     call('RENAME', list, K.job_rest(id))

@@ -3,6 +3,7 @@
 -- The account's state has what the guards compare with:
 --   handed_hours, handed_days   references handed in, "HOUR:COUNT ..." and "DAY:COUNT ...", oldest first, since 1970
 --   open_count                  "COUNT AT": open consignments on the platform, and when a worker counted them (ms)
+--   open_asked                  when a worker was last told to count them (ms)
 -- Fields of a job:
 --   guard    the guard of the process that handed it in     judged   the guards that it was judged by, '|' between them
 --   handed   references handed in within 24 h, its own among them, as it was handed in
