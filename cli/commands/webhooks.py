@@ -35,8 +35,8 @@ def add(
         list[str] | None,
         typer.Option(
             metavar="TYPE",
-            help="job.ended (the default), job.approval_wanted, job.results or receipt.created; repeatable, or with "
-            "commas.",
+            help="job.ended, job.halted, job.approval_wanted (these by default), job.results or receipt.created; "
+            "repeatable, or with commas.",
         ),
     ] = None,
     outcome: Annotated[

@@ -41,6 +41,11 @@ def job_approval_wanted(endpoint: str, document: Document, number: int, at_ms: i
     )
 
 
+def job_halted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
+    """A job has halted; `number` tells one halt of it from the next."""
+    return _event(endpoint, EventType.JOB_HALTED, document["job"], at_ms, document, document["job"], str(number))
+
+
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
     """A result, the entry of the results stream that it is, and its document."""

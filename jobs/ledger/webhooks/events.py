@@ -1,9 +1,9 @@
 """Webhooks: takes events into deliveries, and records what became of each attempt.
 
-Two orders of events are read, each by a mark of the endpoint's own: the ends of jobs and that jobs must be approved
-(`ended`), which the step that brings them about has numbered, and the stream of results. A script makes the deliveries
-and moves the mark in one step, so an event is taken in once, and none is left out. An endpoint keeps few deliveries;
-while they are full, its events wait where they are.
+Two orders of events are read, each by a mark of the endpoint's own: the ends and halts of jobs, and that jobs must be
+approved (`ended`), which the step that brings them about has numbered; and the stream of results. A script makes the
+deliveries and moves the mark in one step, so an event is taken in once, and none is left out. An endpoint keeps few
+deliveries; while they are full, its events wait where they are.
 """
 
 import secrets as chance
@@ -25,7 +25,7 @@ from cancellist.jobs.ledger.views.json_views import job_view, result_view
 from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.webhooks import payloads
-from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, Delivery, Endpoint, EventType
+from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, STATES, Delivery, Endpoint, EventType
 from cancellist.jobs.webhooks.payloads import Event, ResultEntry
 from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, AttemptVerdict
 
@@ -45,7 +45,7 @@ class _Mark:
 
 _NONE: Final = _Mark("", "", "")
 _OF_JOBS: Final = frozenset({EventType.JOB_ENDED, EventType.JOB_APPROVAL_WANTED})
-_APPROVAL: Final = "approval:"
+_PREFIXED: Final = {"halted": EventType.JOB_HALTED, "approval": EventType.JOB_APPROVAL_WANTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,19 @@ class _Numbered:
     @classmethod
     def of(cls, member: str, number: int) -> Self:
         """What a member of the order is (lua/shared/jobs.lua)."""
-        wanted = member.startswith(_APPROVAL)
-        kind = EventType.JOB_APPROVAL_WANTED if wanted else EventType.JOB_ENDED
-        return cls(kind, member.removeprefix(_APPROVAL), number)
+        prefix, _, job = member.rpartition(":")
+        return cls(_PREFIXED.get(prefix, EventType.JOB_ENDED), job, number)
 
     def event(self, endpoint: str, seen: Snapshot, now_ms: int) -> payloads.Event:
         """What is sent of it."""
-        document = job_view(seen)
-        if self.type is EventType.JOB_APPROVAL_WANTED:
-            return payloads.job_approval_wanted(endpoint, document, self.number, now_ms)
-        return payloads.job_ended(endpoint, document, seen.record.finished_at_ms or 0)
+        record, document = seen.record, job_view(seen)
+        match self.type:
+            case EventType.JOB_APPROVAL_WANTED:
+                return payloads.job_approval_wanted(endpoint, document, self.number, now_ms)
+            case EventType.JOB_HALTED:
+                return payloads.job_halted(endpoint, document, self.number, record.halted_at_ms or now_ms)
+            case _:
+                return payloads.job_ended(endpoint, document, record.finished_at_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,8 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
     """
     room = MOST_DELIVERIES - endpoint.waiting
     ended = results = receipts = Taken()
-    if endpoint.wanted.types & _OF_JOBS and room > 0:
-        ended = await _take_jobs(ledger, endpoint, min(_JOBS, room))
+    if endpoint.wanted.types & STATES and room > 0:
+        ended = await _take_states(ledger, endpoint, min(_JOBS, room))
         room -= _JOBS
     if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
         results = await _take_results(ledger, endpoint, min(_RESULTS, room))
@@ -189,8 +192,8 @@ async def lease(ledger: Ledger, worker: str, keep_ms: int) -> tuple[bool, int]:
     return bool(int(held)), int(count)
 
 
-async def _take_jobs(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
-    """Takes in ends of jobs, and that jobs must be approved: they are numbered in one order."""
+async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+    """Takes in ends and halts of jobs, and that jobs must be approved: they are numbered in one order."""
     with translated():
         rows = await ledger.redis.zrange(
             ledger.keys.ended, f"({endpoint.ended_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True

@@ -56,7 +56,7 @@ for _, id in ipairs(jobs) do
     K.job_invalid(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
-  call('ZREM', K.ended, id, 'approval:' .. id)
+  call('ZREM', K.ended, id, 'halted:' .. id, 'approval:' .. id)
 end
 redis.pcall('XTRIM', K.audit(), 'MINID', '~', ms(NOW - tonumber(ARGV[4])) .. '-0', 'LIMIT', 2000)
 call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))

@@ -23,8 +23,8 @@ function job.abort(id)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
 
--- Numbers an event of a job, for webhooks: its id for its end, "approval:ID" where it must be approved. Where there are
--- no webhooks, this is one look.
+-- Numbers an event of a job, for webhooks: its id for its end, "halted:ID" for its last halt, "approval:ID" where it must be
+-- approved. Where there are no webhooks, this is one look.
 function job.tell(event)
   if call('ZCARD', K.webhooks) == 0 then return end
   call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), event)

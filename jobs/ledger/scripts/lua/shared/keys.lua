@@ -30,8 +30,8 @@
 --       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 --       28 webhooks (zset)      endpoint -> created_at, ms
---       29 ended (zset)         job, or "approval:JOB" -> the number of its end, or of when it had to be
---                              approved; while there was a webhook
+--       29 ended (zset)         job, "halted:JOB" or "approval:JOB" -> the number of its end, of its last halt,
+--                              or of when it had to be approved; while there was a webhook
 --       30 approvals (zset)     job -> when its approval lapses, ms; jobs that wait for approval
 -- ARGV   1 prefix   2 account
 local K = {
