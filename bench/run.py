@@ -31,6 +31,7 @@ BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "intake": "bench.intake",
     "refusals": "bench.refusals",
     "finding": "bench.finding",
+    "webhooks": "bench.webhooks",
 }
 
 
