@@ -1,8 +1,8 @@
 """Accounts: how each stands, and stopping one or letting it go on."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
@@ -11,10 +11,12 @@ from cancellist.api.json_answer import Document
 from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import Account, Accounts
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import account_status, accounts, control, drains
-from cancellist.jobs.ledger.json_views import account_view
+from cancellist.jobs.ledger import account_status, accounts, control, drains, hosts
+from cancellist.jobs.ledger.views.json_views import account_view
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+
+_MAX_TEXT: Final = 500
 
 
 @router.get("", response_model=Accounts, responses=declared(*COMMON))
@@ -31,10 +33,22 @@ async def pause(account: str, context: InContext, _: Operator) -> Any:
     return await _one(context, account)
 
 
-@router.post("/{account}/resume", response_model=Account, responses=declared(*COMMON, "not_found"))
-async def resume(account: str, context: InContext, _: Operator) -> Any:
+@router.post(
+    "/{account}/resume", response_model=Account, responses=declared(*COMMON, "not_found", "new_host", "validation")
+)
+async def resume(
+    account: str,
+    context: InContext,
+    caller: Operator,
+    host: Annotated[
+        str | None,
+        Query(max_length=_MAX_TEXT, description="confirms a platform that was never called, by its host"),
+    ] = None,
+) -> Any:
     """Lets an account go on, and has an open breaker probe at once; jobs that are paused one by one stay so."""
     await _check(context, account)
+    if host is not None:
+        await hosts.check(context.ledger, account, host, caller.name)
     per_call = context.options.of(account).configured.max_references_per_call
     names = await control.resume_account(context.ledger, account, per_call)
     await drains.schedule(context.ledger, account, names)

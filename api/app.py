@@ -7,31 +7,39 @@ from starlette.types import ASGIApp
 
 from cancellist.api import (
     accounts,
+    approvals,
     consumers,
     docs_page,
-    events,
     health,
+    job_changes,
     jobs,
-    lifecycle,
-    middleware,
-    platform_facade,
+    plans,
     problems,
+    receipts,
     references,
     results,
-    webhooks,
+    stop,
 )
 from cancellist.api.context import Context
+from cancellist.api.events import streams
+from cancellist.api.facade import platform_calls
+from cancellist.api.serving import middleware
+from cancellist.api.webhooks import endpoints
 
 ROUTERS: Final = (
     jobs.router,
-    lifecycle.router,
-    events.router,
+    job_changes.router,
+    approvals.router,
+    plans.router,
+    streams.router,
     results.router,
+    receipts.router,
     references.router,
     accounts.router,
+    stop.router,
     consumers.router,
-    platform_facade.router,
-    webhooks.router,
+    platform_calls.router,
+    endpoints.router,
     health.router,
     docs_page.router,
 )
@@ -44,5 +52,5 @@ def create_app(context: Context) -> ASGIApp:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     problems.install(app)
-    platform_facade.install(app)
+    platform_calls.install(app)
     return middleware.wrapped(app, context)

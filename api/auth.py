@@ -1,6 +1,5 @@
 """Who calls, and what they may do."""
 
-import hmac
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from cancellist.api.options import EVERYBODY, ApiOptions, Network
 from cancellist.api.problems import ProblemError, invalid
-from cancellist.jobs.access import Access, Token, digest_of
+from cancellist.jobs.access import Access, Token, token_of
 
 _ONCE: Final = ("content-type", "idempotency-key", "last-event-id")
 """Headers that have one value."""
@@ -81,15 +80,8 @@ def _bearer(given: Sequence[str]) -> str | None:
 
 
 def _by_token(tokens: Sequence[Token], token: str | None) -> Caller | None:
-    """Compares with every token there is, each in the same time, so that time tells nothing of them."""
-    if token is None:
-        return None
-    digest = digest_of(token)
-    found = None
-    for one in tokens:
-        if hmac.compare_digest(one.digest, digest):
-            found = Caller(one.name, one.roles)
-    return found
+    found = None if token is None else token_of(tokens, token)
+    return Caller(found.name, found.roles) if found else None
 
 
 def _by_header(options: ApiOptions, headers: Sequence[tuple[bytes, bytes]], peer: str | None) -> Caller | None:
@@ -170,7 +162,18 @@ def _check_parameters(request: Request) -> None:
 Reader = Annotated[Caller, Depends(_Needs(Access.READ))]
 Submitter = Annotated[Caller, Depends(_Needs(Access.SUBMIT))]
 Operator = Annotated[Caller, Depends(_Needs(Access.OPERATE))]
+Approver = Annotated[Caller, Depends(_Needs(Access.APPROVE))]
 OperatorOrSubmitter = Annotated[Caller, Depends(_Needs(Access.OPERATE, instead=Access.SUBMIT))]
+
+
+def check_override(caller: Caller, reason: str | None) -> None:
+    """Refuses an override of who may not approve.
+
+    Raises:
+        ProblemError: it is one.
+    """
+    if reason is not None and Access.APPROVE not in caller.roles:
+        raise ProblemError("forbidden", f"{caller.name} has not the role approve, which an override needs")
 
 
 def role_of(route: APIRoute) -> Access | None:

@@ -12,7 +12,7 @@ from cancellist.api.json_answer import Document
 from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import ConsumerGroups
 from cancellist.jobs.ledger import consumers
-from cancellist.jobs.ledger.json_views import group_view
+from cancellist.jobs.ledger.views.json_views import group_view
 
 router = APIRouter(prefix="/v1/consumers", tags=["consumers"])
 

@@ -7,13 +7,14 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from cancellist.api.events.sampler import Sampler
 from cancellist.api.options import ApiOptions
+from cancellist.api.receipt_maker import ReceiptMaker
 from cancellist.api.request_body import Memory
-from cancellist.api.sampler import Sampler
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened
-from cancellist.jobs.ledger.reference_index import ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 
 _REVIVE_EVERY_S: Final = 0.5
 _WHOLE_BODIES: Final = 4
@@ -29,6 +30,7 @@ class Context:
         sampler: what has changed of jobs, for all who listen.
         memory: what JSON objects that are read at once may take together.
         references: which jobs named a reference.
+        receipts: those that are being made.
     """
 
     opened: Opened
@@ -38,10 +40,12 @@ class Context:
     sampler: Sampler = field(init=False)
     memory: Memory = field(init=False)
     references: ReferenceIndex = field(init=False)
+    receipts: ReceiptMaker = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.ledger, self.stopping)
         self.memory = Memory(_WHOLE_BODIES * self.options.limits.max_json)
+        self.receipts = ReceiptMaker(self.ledger, self.options.signer)
         self.references = ReferenceIndex(self.ledger, self.options.data_dir, jobs_keep_s=self.options.jobs_keep_s)
 
     async def keep_reviving(self) -> None:

@@ -13,6 +13,7 @@ _RESULTS: Final = re.compile(r"(?:([0-9a-z]{1,12})\.)?(\d{1,9})\.(\d{1,15}-\d{1,
 _JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
 
 _MENTIONS: Final = re.compile(r"(r)\.([0-9a-z]{1,12})", re.ASCII)
+_AUDIT: Final = re.compile(r"(a)\.(\d{1,15}-\d{1,15})", re.ASCII)
 
 
 def of_references(job: str) -> str:
@@ -29,31 +30,45 @@ def to_references(cursor: str | None) -> str | None:
     return None if cursor is None else _read(cursor, _MENTIONS)[2]
 
 
-def of_results(job: str, place: results.Place) -> str:
+def of_audit(entry: str) -> str:
+    """Where the next page of the audit log begins."""
+    return _written(f"a.{entry}")
+
+
+def to_audit(cursor: str | None) -> str:
+    """The entry of the audit log that a cursor stands for; empty without one.
+
+    Raises:
+        ProblemError: it is no cursor.
+    """
+    return "" if cursor is None else _read(cursor, _AUDIT)[1]
+
+
+def of_results(job: str, place: results.ResultsPlace) -> str:
     """Where the next page of a job's results begins."""
     return _written(f"{job}.{place.run}.{place.after}")
 
 
-def to_results(job: str, cursor: str | None) -> results.Place:
+def to_results(job: str, cursor: str | None) -> results.ResultsPlace:
     """The place in a job's results that a cursor stands for; the beginning without one.
 
     Raises:
         ProblemError: it is no cursor, or another job's, by which results would be left out.
     """
     if cursor is None:
-        return results.Place()
+        return results.ResultsPlace()
     of, run, after = _read(cursor, _RESULTS).groups()
     if of not in {None, job}:
         raise invalid("cursor", f"it is of job {of}: give `next` of the page before")
-    return results.Place(int(run), after or "")
+    return results.ResultsPlace(int(run), after or "")
 
 
-def of_jobs(place: job_pages.Place) -> str:
+def of_jobs(place: job_pages.JobsPlace) -> str:
     """Where the next page of jobs begins."""
     return _written(f"{place.at_ms}.{place.job}")
 
 
-def to_jobs(cursor: str | None) -> job_pages.Place | None:
+def to_jobs(cursor: str | None) -> job_pages.JobsPlace | None:
     """The place that a cursor stands for; None without one.
 
     Raises:
@@ -62,7 +77,7 @@ def to_jobs(cursor: str | None) -> job_pages.Place | None:
     if cursor is None:
         return None
     found = _read(cursor, _JOBS)
-    return job_pages.Place(int(found[1]), found[2])
+    return job_pages.JobsPlace(int(found[1]), found[2])
 
 
 def _written(text: str) -> str:

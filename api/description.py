@@ -10,11 +10,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from cancellist.api.approvals import Approve, Reject
 from cancellist.api.auth import KEY_HEADER, role_of, takes_key
+from cancellist.api.job_changes import MERGE_PATCH
 from cancellist.api.job_request import JobChange, JobOrder
-from cancellist.api.lifecycle import MERGE_PATCH
 from cancellist.api.schemas import Problem
-from cancellist.api.webhooks import NewWebhook, Replay
+from cancellist.api.webhooks.endpoints import NewWebhook, Replay
 
 _TITLE: Final = "cancellist"
 _ABOUT: Final = (
@@ -59,6 +60,8 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     read: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (JobOrder, "validation"),
         (JobChange, "validation"),
+        (Approve, "validation"),
+        (Reject, "validation"),
         (NewWebhook, "validation"),
         (Replay, "validation"),
     ]
@@ -79,8 +82,11 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     for operations in found["paths"].values():
         if "get" in operations:
             operations["head"] = _head(operations["get"])
-    found["paths"]["/v1/jobs"]["post"]["requestBody"] = _BODY
+    for path in ("/v1/jobs", "/v1/plans"):
+        found["paths"][path]["post"]["requestBody"] = _BODY
     found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
+    found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
+    found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
     found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
     found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
     return found

@@ -12,10 +12,10 @@ from cancellist.api.pages import words
 from cancellist.api.problems import fields_of, invalid
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger.changes import Change
-from cancellist.jobs.ledger.enqueue import Wanted
-from cancellist.jobs.ledger.retry import CHOSEN, Asked
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
+from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Outcome, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Outcome, Priority
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.times import parse_span_s, parse_when_ms
 
@@ -37,7 +37,12 @@ def _limit(value: Any) -> str:
     return str(parse_limit(str(value)) and value)
 
 
-def _filled(value: str) -> str:
+def filled(value: str) -> str:
+    """A text that says something.
+
+    Raises:
+        ValueError: it is empty.
+    """
     if not value.strip():
         raise ValueError("it is empty")
     return value
@@ -51,7 +56,7 @@ def _delimiter(value: str) -> str:
 
 
 _Text = Annotated[str, Field(max_length=_MAX_TEXT)]
-_Filled = Annotated[_Text, AfterValidator(_filled)]
+_Filled = Annotated[_Text, AfterValidator(filled)]
 _When = Annotated[_Text, AfterValidator(_when)]
 _Span = Annotated[_Text, AfterValidator(_span)]
 
@@ -83,6 +88,24 @@ class JobOptions(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references, likewise"
     )
+    canary: int | None = Field(
+        None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
+    )
+    override: _Filled | None = Field(
+        None, description="why the guards of the account are passed; needs the role approve, and is recorded"
+    )
+    host: _Text | None = Field(
+        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+    )
+    plan: _Filled | None = Field(
+        None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
+    )
+    expect_count: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000_000,
+        description="how many references there must be, each counted once, without malformed entries",
+    )
 
     def wanted(self, caller: str, key: str | None) -> Wanted:
         """The same, as the ledger takes it.
@@ -104,6 +127,12 @@ class JobOptions(BaseModel):
             submitted_by=caller,
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
+            canary=self.canary,
+            overridden_by=caller if self.override else None,
+            override_reason=self.override,
+            host=self.host,
+            plan=self.plan,
+            expect_count=self.expect_count,
         )
 
     def limit(self, usual: Limit) -> Limit:
@@ -198,6 +227,10 @@ class RetryQuery(BaseModel):
     priority: Priority | None = Field(None, description="else that of the job")
     deadline: _When | None = Field(None, description="that of the job is not taken over")
     start_at: _When | None = Field(None, description="held until then")
+    override: _Filled | None = Field(
+        None, description="why the guards of the account are passed; needs the role approve, and is recorded"
+    )
+    host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
     def outcomes(self) -> frozenset[Outcome]:
@@ -206,7 +239,16 @@ class RetryQuery(BaseModel):
 
     def asked(self, caller: str) -> Asked:
         """The same, as the ledger takes it."""
-        return Asked(self.reason, self.requested_by or caller, self.priority, self.deadline, self.start_at)
+        return Asked(
+            self.reason,
+            self.requested_by or caller,
+            self.priority,
+            self.deadline,
+            self.start_at,
+            submitted_by=caller,
+            override_reason=self.override,
+            host=self.host,
+        )
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -8,29 +8,26 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from cancellist.api import cursors, submitting, waiting
-from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter
+from cancellist.api.auth import Caller, Operator, OperatorOrSubmitter, Reader, Submitter, check_override
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import BodyOptions, JobOptions, checked_key, parse_order
+from cancellist.api.job_body import PROBLEMS, body_of
+from cancellist.api.job_request import BodyOptions, checked_key
 from cancellist.api.json_answer import Document
 from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import ProblemError, declared, invalid
-from cancellist.api.request_body import Body, Declared, declared_of, is_packed
 from cancellist.api.schemas import Job, Jobs, Submitted
 from cancellist.jobs.access import Access
 from cancellist.jobs.errors import InputError, LedgerError, UnknownJobError
-from cancellist.jobs.ledger import accounts, control, drains, job_pages, json_views, records, snapshots
-from cancellist.jobs.ledger.enqueue import Submitted as Handed
-from cancellist.jobs.ledger.input_feed import Input
+from cancellist.jobs.ledger import accounts, control, drains, job_pages, records, snapshots
+from cancellist.jobs.ledger.submitting.enqueue import Submitted as Handed
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.model import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_OBJECT: Final = b"{"
-_ARRAY: Final = b"["
 _OF_A_BODY: Final = (
-    "request_timeout", "idempotency_in_progress", "body_too_large", "unsupported_media_type", "input", "no_references",
-    "idempotency_conflict", "validation", "server_full", "too_many_bodies", "error",
+    *PROBLEMS, "idempotency_in_progress", "idempotency_conflict", "guard_refused", "new_host", "stale_plan",
 )  # fmt: skip
 _LOCATION: Final = {"description": "the job's address", "schema": {"type": "string"}}
 _APPLIED: Final = {"description": "`wait=N`, where it was waited for", "schema": {"type": "string"}}
@@ -82,32 +79,14 @@ async def _hand_in(
     key: str | None,
     take: Callable[[int], None],
 ) -> submitting.HandedIn:
-    body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
-    declared_as = declared_of(request)
-    body.check_length(request.headers.get("content-length"))
-    source: Input = body
-    said: JobOptions = options
-    if declared_as is Declared.JSON and await _is_object(body):
-        if options.model_fields_set:
-            raise invalid(min(options.model_fields_set), "with a JSON object it is given within the object")
-        order = parse_order(await body.whole(context.options.limits.max_json, take))
-        source, said = submitting.Listed(order.document()), order
-    wanted = said.wanted(caller.name, key)
+    body = await body_of(request, context, options, take)
+    check_override(caller, body.said.override)
+    wanted = body.said.wanted(caller.name, key)
     await check_account(context, wanted.account)
-    limit = said.limit(context.options.max_invalid)
-    return await submitting.submit(context, wanted, source, hints=options.hints(), limit=limit, declared=declared_as)
-
-
-async def _is_object(body: Body) -> bool:
-    """Whether a JSON body is an object, whose options must all be read; else it is an array, or empty.
-
-    Raises:
-        InputError: it is neither, by its first byte.
-    """
-    first = await body.begins_with()
-    if first not in {_OBJECT, _ARRAY, b""}:
-        raise InputError("the body is said to be JSON, and is neither an object nor an array in UTF-8")
-    return first == _OBJECT
+    limit = body.said.limit(context.options.max_invalid)
+    return await submitting.submit(
+        context, wanted, body.source, hints=options.hints(), limit=limit, declared=body.declared
+    )
 
 
 async def check_account(context: Context, account: str) -> None:

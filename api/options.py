@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cancellist.jobs.access import Access, Token
 from cancellist.jobs.ledger.account_status import Configured
@@ -12,6 +12,9 @@ from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 from cancellist.jobs.webhooks.addresses import Allowed
+
+if TYPE_CHECKING:
+    from cancellist.jobs.ledger.receipt_keys import Signer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,11 +32,15 @@ class AccountOptions:
         configured: what `GET /v1/accounts` tells of it.
         pattern: what a reference looks like.
         safeguards: what is asked of each of its jobs.
+        plan_keep_s: how long a plan is kept.
+        plan_read_all: most references of which a plan reads all states.
     """
 
     configured: Configured
     pattern: ReferencePattern
     safeguards: Safeguards = NONE
+    plan_keep_s: float = 3600.0
+    plan_read_all: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class ApiOptions:
         results_keep_s: for how long results are kept.
         jobs_keep_s: for how long records of ended jobs are kept.
         data_dir: where the index of references is.
+        signer: who signs receipts; None for nobody.
     """
 
     tokens: tuple[Token, ...]
@@ -115,6 +123,7 @@ class ApiOptions:
     data_dir: Path
     proxies: Proxies = field(default_factory=Proxies)
     webhooks: WebhookOptions = field(default_factory=WebhookOptions)
+    signer: "Signer | None" = None
 
     def of(self, account: str) -> AccountOptions:
         """What is known of an account."""

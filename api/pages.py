@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from cancellist.jobs.ledger.audit import Wanted
 from cancellist.jobs.ledger.job_pages import Filter
 from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.times import parse_since_ms
@@ -12,6 +13,7 @@ from cancellist.jobs.times import parse_since_ms
 _JOBS: Final = (50, 500)
 _RESULTS: Final = (1000, 10_000)
 _MENTIONS: Final = (100, 1000)
+_ACTS: Final = (100, 1000)
 """How many a page holds, unless it is said otherwise, and at most."""
 
 
@@ -70,6 +72,25 @@ class ResultsQuery(BaseModel):
     def outcomes(self) -> frozenset[Outcome]:
         """Those that are wanted; empty for all."""
         return frozenset(map(Outcome, self.outcome.split(","))) if self.outcome else frozenset()
+
+
+class AuditQuery(BaseModel):
+    """Which entries of the audit log are given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: str | None = Field(None, max_length=12, description="of this job")
+    account: str | None = Field(None, max_length=100, description="of this account")
+    since: Annotated[str, AfterValidator(_instant)] | None = Field(
+        None, max_length=100, description="made then or later: RFC 3339 with an offset, or a span back such as 2h"
+    )
+    limit: int = Field(_ACTS[0], ge=1, le=_ACTS[1])
+    cursor: _Cursor = None
+
+    def wanted(self) -> Wanted:
+        """The same, as the ledger takes it."""
+        since_ms = parse_since_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
+        return Wanted(self.job.lower() if self.job else None, self.account, since_ms)
 
 
 class ReferencesQuery(BaseModel):

@@ -79,6 +79,13 @@ _ALL: Final = (
         "GET /v1/webhooks lists those there are",
     ),
     Kind(
+        "unknown_plan",
+        404,
+        "no plan of that token",
+        "The path names a plan that was never made, or that has expired: a plan is kept for CANCELLIST_PLAN_KEEP.",
+        "make a new plan with POST /v1/plans",
+    ),
+    Kind(
         "method_not_allowed",
         405,
         "the address does not take this method",
@@ -109,12 +116,37 @@ _ALL: Final = (
         retry=True,
     ),
     Kind(
+        "stale_plan",
+        409,
+        "the plan does not hold for this job",
+        "The job is not what its plan was made of, the plan was used before, or it has expired; `detail` says which. "
+        "Nothing was handed in. A plan holds once, for its account, for the platform that it was read from, and for "
+        "the very references, in any order.",
+        "make a new plan, and read it",
+    ),
+    Kind(
+        "count_mismatch",
+        409,
+        "there are not as many references as expected",
+        "There are more or fewer references than `expect_count` says, each counted once, without malformed entries; "
+        "`detail` has both numbers. Nothing was handed in.",
+        "see that it is the right input, or give the right number",
+    ),
+    Kind(
         "job_state",
         409,
         "the state of the job does not allow it",
         "A job that has ended cannot be paused, resumed or changed, and one that is completed cannot be aborted. A job "
         "that has not ended cannot be retried, and a deadline that has passed cannot be moved. `GET /v1/jobs/JOB` "
         "shows how it stands.",
+    ),
+    Kind(
+        "approval_mismatch",
+        409,
+        "what is approved is not what waits",
+        "The `count` or the `digest` is not that of the job, so nothing was approved. `approval` in the job's document "
+        "has both. Look at the job again before you approve it.",
+        "look at the job again",
     ),
     Kind(
         "retried_before",
@@ -124,6 +156,22 @@ _ALL: Final = (
         "reason or priority than the request asks for. Nothing was handed in. Without them the request is answered "
         "with that job; `PATCH` changes its priority.",
         "leave reason and priority out to be answered the job that there is",
+    ),
+    Kind(
+        "new_host",
+        409,
+        "the platform's host was never called before",
+        "The account's workers call a host that this installation has never called, and nobody has confirmed it. "
+        "Nothing was handed in. If the host that `detail` names is the right one, send the request again with it as "
+        "`host`, or confirm it by `POST /v1/accounts/{account}/resume?host=NAME`.",
+        "if it is the right one, send its name as `host`",
+    ),
+    Kind(
+        "stop_file",
+        409,
+        "a stop file keeps all accounts stopped",
+        "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
+        "Remove the file, and send the request again.",
     ),
     Kind(
         "results_gone",
@@ -178,6 +226,15 @@ _ALL: Final = (
         "The `Idempotency-Key` is bound to a job with other references, or another account, priority, reason or "
         "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
         "use a new key",
+    ),
+    Kind(
+        "guard_refused",
+        422,
+        "a guard of the account refuses the job",
+        "The job passes a most that the account has set (CANCELLIST_GUARD_MAX_REFERENCES, CANCELLIST_GUARD_MAX_PER_DAY "
+        "or CANCELLIST_GUARD_MAX_SHARE); `detail` has the numbers. Nothing was handed in, and the idempotency key is "
+        "free. Check the references. Who has the role approve can send it with `override` and a reason.",
+        "check the references; with the role approve, send `override` and a reason",
     ),
     Kind(
         "validation",

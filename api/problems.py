@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 
 from cancellist.api.problem_kinds import KINDS, Kind
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
-from cancellist.jobs.escaping import plain
+from cancellist.jobs.escaping import cut, plain
 from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.wrong_values import Accepted, explained
 
@@ -35,6 +35,7 @@ _EXAMPLES: Final[Mapping[str, str]] = {
     "references": '["EC-000-05D-1NS"]', "deadline": "2026-11-30T18:00:00Z or +2h", "start_at": "+2h",
     "max_invalid": "10%", "limit": "100", "skip_lines": "1", "header": "true", "reason": "recall 1147",
     "requested_by": "anna", "idempotency_key": "recall-1147", "account": "default", "column": "reference",
+    "expect_count": "1200",
 }  # fmt: skip
 """An example of each field that a wrong value cannot show."""
 
@@ -76,13 +77,15 @@ class ProblemError(Exception):
             "type": self.kind.type,
             "title": self.kind.title,
             "status": self.kind.status,
-            "detail": _cut(self.detail),
+            "detail": cut(plain(self.detail), _LONGEST),
             "request_id": request_id,
         }
         if hint := self.hint or self.kind.hint:
-            document["hint"] = _cut(hint)
+            document["hint"] = cut(plain(hint), _LONGEST)
         if self.errors:
-            document["errors"] = [{"field": one.field, "message": _cut(one.message)} for one in self.errors]
+            document["errors"] = [
+                {"field": one.field, "message": cut(plain(one.message), _LONGEST)} for one in self.errors
+            ]
         return document
 
     def response(self, request_id: str) -> Response:
@@ -236,8 +239,3 @@ def _of_http(error: HTTPException) -> ProblemError:
 
 def _retry_after(kind: Kind) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_S)} if kind.retry else {}
-
-
-def _cut(text: str) -> str:
-    text = plain(text)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from cancellist.jobs.errors import CancellistError
-from cancellist.jobs.ledger.reference_index import ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 
 log = structlog.get_logger()
 

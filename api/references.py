@@ -12,7 +12,7 @@ from cancellist.api.json_answer import Document
 from cancellist.api.pages import ReferencesQuery
 from cancellist.api.problems import declared, invalid
 from cancellist.api.schemas import References
-from cancellist.jobs.ledger.reference_views import references_view
+from cancellist.jobs.ledger.views.reference_views import references_view
 from cancellist.jobs.parsing.references import checked
 
 router = APIRouter(prefix="/v1/references", tags=["references"])

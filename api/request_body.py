@@ -17,6 +17,8 @@ from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents import Form
 from cancellist.jobs.parsing.documents.unpacking import MAGIC, Unpacker
 
+_MOST_BYTES: Final = 65_536
+"""Bytes of a small JSON object."""
 _MARK: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
 _LONGEST_START: Final = 64 * 1024
@@ -260,3 +262,19 @@ async def _fed(unpacker: Unpacker, blocks: AsyncIterator[bytes]) -> AsyncGenerat
 
 def _too_large(most: int) -> ProblemError:
     return ProblemError("body_too_large", f"a body may have {most:,} bytes, unpacked")
+
+
+async def json_body(request: Request, limits: Limits, *, needed: bool = True) -> bytes:
+    """The small JSON object of a request; empty where there may be none.
+
+    Raises:
+        ProblemError: it is another kind of body, or too large.
+    """
+    body = Body(request.receive, packed=is_packed(request), limits=limits)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return await body.whole(_MOST_BYTES)
+    if not needed and not media_type and not await body.begins_with():
+        return b""
+    said = f"the body is said to be {media_type}" if media_type else "nothing says what the body is"
+    raise ProblemError("unsupported_media_type", said, hint="send Content-Type: application/json")

@@ -17,11 +17,12 @@ from cancellist.api.pages import ResultsQuery
 from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import Results
 from cancellist.jobs.errors import ResultsGoneError
-from cancellist.jobs.ledger import records, result_parquet
+from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger import results as ledger_results
-from cancellist.jobs.ledger.json_views import result_view
-from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
-from cancellist.jobs.ledger.result_parquet import ParquetPages
+from cancellist.jobs.ledger.views import result_parquet
+from cancellist.jobs.ledger.views.json_views import result_view
+from cancellist.jobs.ledger.views.result_lines import CsvLines, json_lines
+from cancellist.jobs.ledger.views.result_parquet import ParquetPages
 from cancellist.jobs.model import JobRecord, Outcome, Result
 
 router = APIRouter(tags=["results"])

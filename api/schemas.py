@@ -1,11 +1,13 @@
-"""The documents of the API, as its description has them; jobs/ledger/json_views.py makes them."""
+"""The documents of the API, as its description has them; jobs/ledger/views/json_views.py makes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cancellist.jobs.model import JobState, Outcome, Priority
-from cancellist.jobs.safety.failure_stop import FailureKind
+from cancellist.jobs.safety.approval import ApprovalState
+from cancellist.jobs.safety.failure_stop import HaltCause, HaltPlace
+from cancellist.jobs.safety.guard import GuardKind
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
 
@@ -35,16 +37,81 @@ class Breaker(Document):
     next_probe_at: Time
 
 
+class AllStopped(Document):
+    """All accounts are stopped."""
+
+    since: Time
+    by: str = Field(description="the caller's name, USER@MACHINE of a command without a token, or STOP_FILE")
+    why: str | None
+
+
+class Stop(Document):
+    """Whether all accounts are stopped."""
+
+    state: Literal["stopped", "running"]
+    since: Time | None
+    by: str | None
+    why: str | None
+    calls_in_flight: int = Field(description="over all accounts; they end normally")
+
+
 class Halt(Document):
     """Why a job is halted."""
 
     why: str = Field(description="the same in words")
-    counted: FailureKind = Field(description="what its limit counts")
+    counted: HaltCause = Field(description="what its limit counts")
     limit: str = Field(description="the limit, a number or a share")
     found: int = Field(description="how many were found")
     results: int = Field(description="among how many results")
-    recent: bool = Field(description="these are its last results only")
+    among: HaltPlace = Field(description="the results of the whole job, the last ones only, or those of its canary")
     at: Time
+
+
+class Canary(Document):
+    """The references of a job that are cancelled and read back before the rest."""
+
+    size: int
+    waiting: int = Field(description="the references that wait for it")
+    passed_at: Time | None = Field(description="when the rest was let go on")
+
+
+class GuardFinding(Document):
+    """A bound of a guard that a job passes."""
+
+    guard: GuardKind
+    found: float = Field(description="the references that were counted")
+    limit: float = Field(description="how many may be; which share in percent; or how many times what is usual")
+    of: float = Field(description="the open consignments, the median of a day, or the job's own references; else 0")
+    words: str
+
+
+class Approving(Document):
+    """Who approved, and when."""
+
+    by: str
+    at: Time
+
+
+class Rejected(Document):
+    """Who rejected the job, when and why."""
+
+    by: str
+    at: Time
+    reason: str
+
+
+class Approval(Document):
+    """The approval that a job needs or needed."""
+
+    state: ApprovalState
+    wanted: int = Field(description="how many persons must approve")
+    given: list[Approving]
+    count: int = Field(description="the references that would be cancelled; who approves states it")
+    digest: str = Field(description="of the content; who approves states it")
+    lapses_at: Time | None = Field(description="the job is aborted then")
+    why: str = Field(description="what the job passes, in words")
+    passes: list[GuardFinding]
+    rejected: Rejected | None
 
 
 class Job(Document):
@@ -76,9 +143,16 @@ class Job(Document):
     intake_entry: str | None = Field(description="the entry of the intake stream that it came from")
     max_refused: list[str] = Field(description="limits of refused references, above which it halts")
     max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")
+    canary: Canary | None = Field(description="the references that go before the rest")
     halted: Halt | None = Field(description="why it is halted")
+    overridden_by: str | None = Field(description="who passed the guards of its account")
+    override_reason: str | None = Field(description="why")
+    overrode: list[GuardFinding] = Field(description="what was passed")
+    approval: Approval | None = Field(description="the approval that it needs or needed")
     retry_of: str | None = Field(description="the job whose references it was made of")
     retried_by: list[str] = Field(description="the jobs that were made of its references")
+    all_stopped: AllStopped | None
+    account_new_host: str | None = Field(description="a host that nobody has confirmed yet: no call goes there")
     account_paused: bool
     account_held_until: Time | None
     account_held_because: str | None
@@ -152,12 +226,23 @@ class References(Document):
     unsearched: list[str] = Field(description="jobs under way that could not be looked through")
 
 
+class Called(Document):
+    """A host that workers call."""
+
+    host: str
+    environment: Literal["sandbox", "production"]
+
+
 class Account(Document):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
-    state: str = Field(description="running, paused, tripped or held")
+    state: str = Field(description="running, stopped with all others, new_host, paused, tripped or held")
+    paused: bool = Field(description="on its own, whether all accounts are stopped or not")
+    all_stopped: AllStopped | None
     platform: str | None
+    called: list[Called] = Field(description="the hosts that its workers call")
+    new_host: str | None = Field(description="a host that nobody has confirmed yet, so that no call goes there")
     key: bool | None
     max_concurrent_calls: int | None
     max_calls_per_second: float | None

@@ -9,10 +9,11 @@ from cancellist.api.context import Context
 from cancellist.api.problems import ProblemError
 from cancellist.api.request_body import Body, Declared
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import enqueue, uploads
-from cancellist.jobs.ledger.deduplication import Deduplicator
-from cancellist.jobs.ledger.enqueue import Submitted, Wanted
-from cancellist.jobs.ledger.input_feed import Entries, Feed, Input
+from cancellist.jobs.ledger import hosts
+from cancellist.jobs.ledger.submitting import enqueue, uploads
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, Input
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.option_names import PARAMETERS
 from cancellist.jobs.parsing.documents import FORMS, Hints
@@ -21,11 +22,11 @@ from cancellist.jobs.parsing.references import InvalidEntry
 
 _IN_MEMORY: Final = 50_000
 _CACHE_KIB: Final = 8 * 1024
-"""What one of many bodies may hold of its references in memory (jobs/ledger/deduplication.py): 13 MiB at most."""
+"""What one of many bodies may hold of its references in memory (ledger/submitting/deduplication.py): 13 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class InMemory:
     """References that are in memory, as an input."""
 
     document: bytes
@@ -107,6 +108,7 @@ async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: In
 
     Raises:
         InputError: as `submit`; and whatever `entries` raises.
+        NewHostError: nobody has confirmed the account's host, and the request does not name it.
         LedgerError: as `submit`.
     """
     ledger = context.ledger
@@ -114,6 +116,7 @@ async def hand_in(context: Context, wanted: Wanted, entries: Entries, source: In
         if upload and isinstance(source, Body):
             source.on_bytes = upload.renew
         request = enqueue.request_of(wanted, await ledger.now_ms())
+        await hosts.check(ledger, wanted.account, wanted.host, wanted.submitted_by or "")
         own = context.options.of(wanted.account)
         submission = await enqueue.fill(ledger, request, entries, own.safeguards)
         return await enqueue.seal(

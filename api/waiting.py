@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cancellist.api.context import Context
@@ -24,6 +25,25 @@ def asked_s(prefer: str | None, most_s: float) -> int | None:
     return min(int(found[1]), int(most_s)) if found else None
 
 
+async def until(context: Context, holds: Callable[[], Awaitable[bool]], within_s: float) -> bool:
+    """Asks again and again until something holds, but no longer than this, nor beyond the end of the process.
+
+    Raises:
+        LedgerError: the server does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    until, pause_s = loop.time() + within_s, _FIRST_S
+    while not await holds():
+        left_s = until - loop.time()
+        if left_s <= 0 or context.stopping.is_set():
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(left_s, pause_s)):
+                await context.stopping.wait()
+        pause_s = min(_LONGEST_S, pause_s * _GROWTH)
+    return True
+
+
 async def until_ended(context: Context, job: str, within_s: float) -> bool:
     """Waits until a job has ended, but no longer than this, nor beyond the end of the process; says whether it has.
 
@@ -32,16 +52,13 @@ async def until_ended(context: Context, job: str, within_s: float) -> bool:
     Raises:
         LedgerError: the server does not answer.
     """
-    loop = asyncio.get_running_loop()
-    until, pause_s = loop.time() + within_s, _FIRST_S
-    while True:
+    ended = False
+
+    async def goes_on_no_more() -> bool:
+        nonlocal ended
         state = (await records.get(context.ledger, job)).state
-        if state.ended or state is JobState.HALTED:
-            return state.ended
-        left_s = until - loop.time()
-        if left_s <= 0 or context.stopping.is_set():
-            return False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(left_s, pause_s)):
-                await context.stopping.wait()
-        pause_s = min(_LONGEST_S, pause_s * _GROWTH)
+        ended = state.ended
+        return ended or state is JobState.HALTED
+
+    await until(context, goes_on_no_more, within_s)
+    return ended

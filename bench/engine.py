@@ -18,7 +18,7 @@ from bench import servers
 from cancellist.jobs.ledger import drains, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import opened_ledger
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, Outcome
 
 BATCH = 10_000

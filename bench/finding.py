@@ -15,7 +15,7 @@ from bench.context import Context
 from bench.references import references
 from bench.table import Row
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.reference_index import BATCH, ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import BATCH, ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 
 LEAST_A_SECOND = 100_000

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 import psutil
 
 from bench.references import references
-from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.parsing.chunking import Chunker
 from cancellist.jobs.parsing.documents import read
 from cancellist.jobs.parsing.patterns import ReferencePattern

@@ -30,6 +30,7 @@ BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "scripts": "bench.scripts",
     "intake": "bench.intake",
     "refusals": "bench.refusals",
+    "safeguards": "bench.safeguards",
     "finding": "bench.finding",
     "webhooks": "bench.webhooks",
 }

@@ -32,7 +32,7 @@ from cancellist.jobs.ledger import claims, control, housekeeping
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script, Scripts
-from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult

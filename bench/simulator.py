@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             case b"GET", [b"consignments", _, b"status"]:
                 stats.reads += 1
                 reference = path.strip(b"/").split(b"/")[1]
-                state = b"Manifested" if reference.startswith(REFUSED) else b"Allocated"
+                state = b"Manifested" if reference.startswith(REFUSED) else b"Cancelled"
                 status = STATUS_BODY % (reference, state, reference)
                 self._schedule(OK_HEAD % (len(status), status))
             case b"GET", [b"stats"]:

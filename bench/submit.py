@@ -26,8 +26,8 @@ from bench.parsing import deduplicate
 from bench.references import references
 from bench.table import Row
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.deduplication import IN_MEMORY
 from cancellist.jobs.ledger.pieces import unpack_piece
+from cancellist.jobs.ledger.submitting.deduplication import IN_MEMORY
 
 WANTED_PER_SECOND = 500_000
 DUPLICATES = 10  # one line in so many

@@ -8,12 +8,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cancellist.cli import completion
+from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import LISTED, JobState, Outcome
 from cancellist.jobs.times import parse_since_ms, parse_when_ms
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
 _MAX_TEXT: Final = 500
+_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _AROUND: Final = "\ufeff\u200b"
 """Characters of no width that a copied id may carry. `str.strip` leaves them."""
 
@@ -105,6 +107,45 @@ def text(value: str | None) -> str | None:
     return value
 
 
+def column(value: str | None) -> str | None:
+    """Returns the name or the number of a column.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: give the column's name or number")
+    return value
+
+
+def delimiter(value: str | None) -> str | None:
+    """Returns the sign that separates the cells of a CSV file.
+
+    Raises:
+        typer.BadParameter: it can be none.
+    """
+    if value is None:
+        return None
+    found = _DELIMITERS.get(value.lower(), value)
+    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
+        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
+    return found
+
+
+def limit(value: str | None) -> str | None:
+    """Returns the text of a limit.
+
+    Raises:
+        typer.BadParameter: it is neither a number nor a share.
+    """
+    try:
+        if value is not None:
+            parse_limit(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
+
 def when(value: str | None) -> str | None:
     """Returns the text of a time.
 
@@ -171,12 +212,39 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
     return frozenset(found)
 
 
+def reason_of(value: str | None) -> str | None:
+    """Returns a reason.
+
+    Raises:
+        typer.BadParameter: it is empty.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: say why")
+    return text(value)
+
+
 Job = Annotated[
     str, typer.Argument(metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of the job.")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        callback=text,
+        help="The platform's host, if this installation has never called it: a script confirms it so, by its name.",
+    ),
 ]
 Account = Annotated[
     str,
     typer.Option(
         callback=account_name, autocompletion=completion.accounts, help="The account (platform subscription)."
+    ),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON",
+        callback=reason_of,
+        help="Pass the guards of the account, and record why. CANCELLIST_TOKEN must have the role approve.",
     ),
 ]

@@ -15,13 +15,13 @@ from typing import Final
 import typer
 
 from cancellist.cli import terminal, wrong_options
-from cancellist.jobs.errors import CancellistError
-from cancellist.jobs.escaping import plain, plain_lines
+from cancellist.jobs.errors import CancellistError, CountMismatchError, GuardError, NewHostError, PlanError
+from cancellist.jobs.escaping import cut, plain, plain_lines
 
 NAME: Final = "cancellist"
 DEBUG: Final = "CANCELLIST_DEBUG"
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, GUARDED, INTERRUPTED = 1, 2, 5, 130
 
 _HINTS: Final = {
     "input": "`cancellist enqueue --help` says which files it reads",
@@ -35,6 +35,8 @@ _HINTS: Final = {
     "server_refused": "`cancellist doctor` checks the server",
     "server_unfit": "`cancellist doctor` checks the server",
     "server_full": "wait until jobs have ended, or give the server more memory",
+    "approval_mismatch": "`cancellist status JOB --json` has both",
+    "forbidden": "set CANCELLIST_TOKEN to a token that has the role for it",
     "not_permitted": "`cancellist accounts` shows how it stands",
     "search": "try again; if it stays, hand in a file of references",
     "declined": "with --yes the command does not ask",
@@ -49,7 +51,7 @@ _SHORTEST_SECRET: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ErrorReport:
     """An error as it is reported. `hint` is None if the message says everything."""
 
     status: int
@@ -69,8 +71,8 @@ class UnansweredError(CancellistError):
 
     code = "usage"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hint="answer y or n, or give --yes, which reads nothing")
+    def __init__(self, message: str, hint: str = "answer y or n, or give --yes, which reads nothing") -> None:
+        super().__init__(message, hint=hint)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -104,25 +106,27 @@ def _inmost(error: BaseException) -> BaseException:
     return error
 
 
-def _told(error: BaseException, arguments: Sequence[str]) -> Told | None:
+def _told(error: BaseException, arguments: Sequence[str]) -> ErrorReport | None:
     """Returns the report of an expected error; None for an unexpected one."""
     match error:
         case UnansweredError():
-            return Told(USAGE, error.code, error.message, error.hint)
+            return ErrorReport(USAGE, error.code, error.message, error.hint)
+        case GuardError() | NewHostError() | PlanError() | CountMismatchError():
+            return ErrorReport(GUARDED, error.code, error.message, error.hint)
         case CancellistError():
-            return Told(FAILED, error.code, error.message, error.hint)
+            return ErrorReport(FAILED, error.code, error.message, error.hint)
         case typer.TyperException() if error.exit_code == USAGE:
             message = re.sub(r"\s*\n\s*", " ", wrong_options.message(error)).rstrip(".")
             message = message.replace(": Value error, ", ": ", 1)
-            return Told(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
+            return ErrorReport(USAGE, "usage", message, f"see `{_command(error, arguments)} --help`")
         case typer.TyperException():
             code = getattr(error, "code", CancellistError.code)
-            return Told(error.exit_code, code, error.format_message(), getattr(error, "hint", None))
+            return ErrorReport(error.exit_code, code, error.format_message(), getattr(error, "hint", None))
         case typer.Abort():
-            return Told(FAILED, DeclinedError.code, "nothing was done", None)
+            return ErrorReport(FAILED, DeclinedError.code, "nothing was done", None)
         case OSError() if error.strerror:
             what = f": {error.filename}" if error.filename is not None else ""
-            return Told(FAILED, "system", f"the operating system reports: {error.strerror}{what}", None)
+            return ErrorReport(FAILED, "system", f"the operating system reports: {error.strerror}{what}", None)
         case _:
             return None
 
@@ -135,7 +139,7 @@ def _command(error: typer.TyperException, arguments: Sequence[str]) -> str:
     return " ".join([NAME, *arguments[:1]])
 
 
-def _document(told: Told, notes: list[str]) -> str:
+def _document(told: ErrorReport, notes: list[str]) -> str:
     """Returns the JSON document of an error. `notes` has the messages that were held back before it."""
     import json  # noqa: PLC0415 - only for errors
 
@@ -146,12 +150,11 @@ def _document(told: Told, notes: list[str]) -> str:
     return json.dumps({"error": error}) + "\n"
 
 
-def _unforeseen(error: BaseException, *, keep: bool) -> Told:
+def _unforeseen(error: BaseException, *, keep: bool) -> ErrorReport:
     what = _without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0]
-    what = what if len(what) <= _LONGEST else what[: _LONGEST - 1] + "…"
     path = _kept(error) if keep else None
     hint = f"please report it with {path}" if path else f"set {DEBUG}=1 to see where" if keep else None
-    return Told(FAILED, "internal", f"this is a bug in {NAME}: {what}", hint)
+    return ErrorReport(FAILED, "internal", f"this is a bug in {NAME}: {cut(what, _LONGEST)}", hint)
 
 
 def _kept(error: BaseException) -> str | None:

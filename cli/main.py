@@ -15,11 +15,12 @@ from cancellist.cli.error_report import NAME
 from cancellist.cli.standard_streams import ReaderGoneError
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "demo": "demo", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs", "watch": "watch",
-    "results": "results", "find": "find", "explain": "explain", "pause": "control", "resume": "control",
-    "continue": "control", "abort": "control", "update": "update", "retry": "retry", "accounts": "accounts",
-    "consumers": "consumers", "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor",
-    "sandbox": "sandbox",
+    "demo": "demo", "plan": "plan", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs",
+    "watch": "watch", "results": "results", "find": "find", "explain": "explain", "pause": "control",
+    "resume": "control", "continue": "control", "abort": "control", "stop": "stop", "update": "update",
+    "retry": "retry", "approve": "approve", "reject": "approve", "receipt": "receipt",
+    "verify": "verify", "audit": "audit", "accounts": "accounts", "consumers": "consumers",
+    "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip
 """Each command, and its module in `commands/`; `--help` lists them in this order."""
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
+import pwd
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -12,8 +15,9 @@ import typer
 from cancellist.cli.standard_streams import INTERRUPTION
 from cancellist.cli.terminal import let_go, say, say_now
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import LedgerUnavailableError
-from cancellist.jobs.ledger import accounts
+from cancellist.jobs.access import token_of
+from cancellist.jobs.errors import LedgerError, LedgerUnavailableError
+from cancellist.jobs.ledger import accounts, audit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened, opened_ledger
 from cancellist.worker import process_start
@@ -113,7 +117,26 @@ async def ledger_of(settings: Settings) -> AsyncIterator[Opened]:
         namespace=settings.namespace,
         on_wait=say,
     ) as opened:
+        audit.acting(audit.Actor("cli", _user(), socket.gethostname(), _token(settings), lost=_not_recorded))
         yield opened
+
+
+def _user() -> str:
+    """The user of the operating system that runs this process, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _token(settings: Settings) -> str:
+    """The name of the token that is given; empty without one, or where it is none that is known."""
+    found = token_of(settings.tokens, settings.token.get_secret_value()) if settings.token else None
+    return found.name if found else ""
+
+
+def _not_recorded(act: str, error: LedgerError) -> None:
+    say(f"the audit log does not hold `{act}`, which may be done all the same: {error}")
 
 
 async def patiently(opened: Opened, read: Callable[[], Awaitable[T]]) -> T:

@@ -1,6 +1,5 @@
 """The settings of one account (platform subscription): the top level of the settings, and each of `accounts`."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator
@@ -13,8 +12,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cancellist.config.api_keys import as_key
 from cancellist.config.sources import expanded
 from cancellist.jobs.limits import parse_limit
+from cancellist.jobs.model import MOST_IN_CANARY
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.safety.canary import USUAL_ABOVE
+from cancellist.jobs.safety.environment import Environment, environment_of, is_loopback
 from cancellist.jobs.safety.failure_stop import stop_of
+from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.jobs.times import parse_span_s
 
@@ -194,17 +197,101 @@ class AccountSettings(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references above which a job halts, likewise"
     )
+    canary: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_IN_CANARY,
+        description="references of a large job that are cancelled and read back before the rest; unset: none",
+        examples=["20"],
+    )
+    canary_above: int = Field(
+        USUAL_ABOVE, ge=0, le=10_000_000, description="jobs with more references than this have that canary"
+    )
+
+    guard_max_references: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000,
+        description="most references of a job; more are refused, or held where approvals are asked for",
+        examples=[5_000],
+    )
+    guard_max_per_day: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000,
+        description="most references handed in within 24 hours, likewise",
+        examples=[20_000],
+    )
+    guard_max_share: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="most of all open consignments that a job of 100 references or more may name, in percent, "
+        "likewise; where it is not known how many are open, the job is held for approval",
+        examples=[10],
+    )
+    guard_unusual: float | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="a job is held for approval where more references are handed in within 24 hours than so many times "
+        "the median of a day",
+        examples=[5],
+    )
+    approve_above: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000_000,
+        description="references of a job above which others must approve it; 0: every job",
+        examples=[500],
+    )
+    approvals_required: int | None = Field(
+        None,
+        ge=1,
+        le=10,
+        description="how many persons must approve a job that is held for it; unset: 1",
+        examples=[2],
+    )
+    approval_keep: Span = Field(
+        86_400.0, le=30 * 86400, description="how long a job waits for approval before it is aborted"
+    )
+
+    plan_keep: Span = Field(
+        3600.0, le=30 * 86400, description="how long a plan, and the token that a job can be made by, is kept"
+    )
+    plan_read_all: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="most references of which a plan reads all states; of more it reads a sample of so many. Raise it "
+        "for narrower intervals: each is a call",
+    )
 
     @property
     def safeguards(self) -> Safeguards:
         """What the account asks of each of its jobs."""
         stop = stop_of(self.max_refused, self.max_unconfirmed)
-        return Safeguards(stop, hold_ms=round((self.hold or 0) * 1000))
+        guard = Guard(
+            self.guard_max_references,
+            self.guard_max_per_day,
+            self.guard_max_share,
+            self.guard_unusual,
+            self.approve_above,
+            self.approvals_required,
+            round(self.approval_keep * 1000),
+        )
+        hold_ms = round((self.hold or 0) * 1000)
+        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard, platform=self.host)
 
     @property
     def host(self) -> str:
         """The platform's host, with its port if the URL has one."""
         return urlsplit(self.api_url).netloc
+
+    @property
+    def environment(self) -> Environment:
+        """Whether the platform is the local sandbox or real."""
+        return environment_of(self.api_url)
 
     @property
     def requests_per_call(self) -> int:
@@ -247,16 +334,6 @@ class AccountSettings(BaseModel):
                 values |= dict.fromkeys(KEY_SETTINGS)
             values |= given
         return AccountSettings.model_construct(**values)
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

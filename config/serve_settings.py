@@ -26,6 +26,13 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _own_token(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not text.isascii() or not text.isprintable() or " " in text or not text:
+        raise ValueError("must be one word, as `cancellist token` prints it")
+    return SecretStr(text)
+
+
 def _prefix(value: str) -> str:
     if not _PREFIX.fullmatch(value):
         raise ValueError("must be a path such as /cancellist, without a / at its end")
@@ -69,6 +76,11 @@ class ServeSettings(BaseModel):
         default_factory=list,
         description="who may call the HTTP API: NAME:ROLE+ROLE:SHA256 each, as `cancellist token` prints it; "
         "comma-separated",
+    )
+    token: Annotated[SecretStr, AfterValidator(_own_token)] | None = Field(
+        None,
+        description="your own token on the command line, a secret: its digest is looked up in API_TOKENS, and says who "
+        "you are; approve, reject and --override need it",
     )
     serve_host: str = Field(
         "127.0.0.1",

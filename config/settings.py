@@ -27,16 +27,17 @@ from cancellist.config.account_settings import (
     AccountSettings,
     HomePath,
     Span,
-    is_loopback,
 )
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
+from cancellist.config.receipt_settings import ReceiptSettings
 from cancellist.config.serve_settings import ServeSettings
 from cancellist.config.webhook_settings import WebhookSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.jobs.safety.environment import is_loopback
 
 __all__ = [
     "LOCAL_SANDBOX",
@@ -59,6 +60,12 @@ def _data_dir() -> Path:
         return Path("~/.local/share/cancellist")
 
 
+def _whole(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be a whole path, which begins with /")
+    return path
+
+
 def _limit(value: Any) -> str:
     parse_limit(str(value))
     return str(value)
@@ -71,7 +78,7 @@ def _one_word(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings):
+class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings, ReceiptSettings):
     """The settings of a process. In the environment a field is named `CANCELLIST_` and its name in upper case.
 
     Without `_given` it reads the environment, the file `_env_file` and the TOML file.
@@ -132,6 +139,12 @@ class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings):
         "10%",
         description="malformed entries above which a file is refused: a number, or a share, which applies to more "
         "than 10 entries; raise it for files that hold other lines too",
+    )
+    stop_file: Annotated[HomePath, AfterValidator(_whole)] | None = Field(
+        None,
+        description="while this file is there, workers start no call, and all accounts are stopped; set it to stop "
+        "everything by `touch`, also while the server is away",
+        examples=["/run/cancellist/stop"],
     )
     heartbeat_dir: HomePath | None = Field(
         None,

@@ -1,13 +1,14 @@
 """Who may call the HTTP API: what a caller may do, and tokens, of which only the digest is kept."""
 
 import hashlib
+import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cancellist.jobs.escaping import plain
+from cancellist.jobs.escaping import cut, plain
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -67,7 +68,9 @@ def parse_name(text: str) -> str:
     """
     name = text.strip()
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{_cut(name)} is no name: it has 1 to 64 letters, digits and _.@-, a letter or digit first")
+        raise ValueError(
+            f"{_quoted(name)} is no name: it has 1 to 64 letters, digits and _.@-, a letter or digit first"
+        )
     return name
 
 
@@ -82,8 +85,20 @@ def parse_roles(words: Iterable[str]) -> frozenset[Access]:
         try:
             found.add(Access(word.strip().lower()))
         except ValueError:
-            raise ValueError(f"{_cut(word)} is no role; there are {', '.join(Access)}") from None
+            raise ValueError(f"{_quoted(word)} is no role; there are {', '.join(Access)}") from None
     return frozenset(found)
+
+
+def token_of(tokens: Iterable[Token], text: str) -> Token | None:
+    """The token that a text is; None where it is none of them.
+
+    It is compared with every token there is, each in the same time, so that time tells nothing of them.
+    """
+    digest, found = digest_of(text), None
+    for one in tokens:
+        if hmac.compare_digest(one.digest, digest):
+            found = one
+    return found
 
 
 def digest_of(token: str) -> str:
@@ -91,5 +106,5 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
-def _cut(text: str) -> str:
-    return f"'{plain(text if len(text) <= _SHOWN else f'{text[:_SHOWN]}…')}'"
+def _quoted(text: str) -> str:
+    return f"'{plain(cut(text, _SHOWN))}'"

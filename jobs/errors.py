@@ -7,6 +7,9 @@ CancellistError                 error: a user can fix it; its text is one line t
 │   ├── IdempotencyConflictError  idempotency_conflict: the key was used before with other content
 │   ├── RetriedBeforeError      retried_before: the job was retried before in another way
 │   └── UploadUnderWayError     idempotency_in_progress: a submission with the key is under way
+├── GuardError                  guard_refused: a guard of the account refuses the job
+├── ApprovalMismatchError       approval_mismatch: what is approved is not what waits
+├── ForbiddenError              forbidden: who asks may not do it
 ├── OutputError                 output: the output cannot be written to its place
 ├── UnknownJobError             unknown_job: no job has that id
 ├── UnknownWebhookError         unknown_webhook: no webhook, or no delivery of it, has that id
@@ -14,9 +17,15 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── JobChangedError             job_changed: the job was changed since it was looked at
 ├── ResultsGoneError            results_gone: the results were trimmed
 ├── NotPermittedError           not_permitted: the account may make no call now
+├── StopFileError               stop_file: all accounts stay stopped while a worker sees its stop file
+├── NewHostError                new_host: nobody has confirmed the platform's host yet
 ├── SearchError                 search: the platform's answer to a search cannot be relied upon
+├── PlanError                   stale_plan: the job is not what its plan was made of, or the plan is gone
+├── CountMismatchError          count_mismatch: there are more or fewer references than were said to be
+├── UnknownPlanError            unknown_plan: no plan has that token
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
+├── ReceiptError                receipt: a receipt, or what it stands for, does not verify
 └── LedgerError                 server: the server cannot do what was asked
     ├── LedgerUnavailableError  server_unavailable: the server does not answer
     ├── LedgerRefusedError      server_refused: the password is wrong, or the ACL forbids a command
@@ -26,6 +35,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 
 from typing import ClassVar, Final
 
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.option_names import COMMAND_LINE, OptionNames, named
 
 _SHOWN: Final = 60
@@ -118,6 +128,36 @@ class UploadUnderWayError(InputError):
         super().__init__(f"a submission with the idempotency key {key!r} is under way", hint="send it again later")
 
 
+class GuardError(CancellistError):
+    """A guard of the account refuses the job: nothing was handed in."""
+
+    code = "guard_refused"
+
+    def __init__(self, account: str, why: str) -> None:
+        super().__init__(
+            f"the guard of account {account} refuses the job: {why}; nothing was handed in",
+            hint="check the references; who has the role approve may hand it in with --override REASON",
+        )
+
+
+class ApprovalMismatchError(CancellistError):
+    """What is approved is not what waits."""
+
+    code = "approval_mismatch"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"job {job} has another count or digest than was given, so nothing was approved",
+            hint="look at it again, and give the count and the digest that it has",
+        )
+
+
+class ForbiddenError(CancellistError):
+    """Who asks may not do it."""
+
+    code = "forbidden"
+
+
 class OutputError(CancellistError):
     """The output cannot be written to its place."""
 
@@ -141,7 +181,11 @@ class UnknownWebhookError(CancellistError):
 
     def __init__(self, webhook: str, delivery: str | None = None) -> None:
         listing = "cancellist webhooks" if delivery is None else f"cancellist webhooks deliveries {webhook}"
-        what = f"webhook {_cut(webhook)}" if delivery is None else f"delivery {_cut(delivery)} of {webhook}"
+        what = (
+            f"webhook {cut(webhook, _SHOWN)!r}"
+            if delivery is None
+            else f"delivery {cut(delivery, _SHOWN)!r} of {webhook}"
+        )
         super().__init__(f"no {what}", hint=f"`{listing}` lists those there are")
 
 
@@ -178,10 +222,81 @@ class NotPermittedError(CancellistError):
     code = "not_permitted"
 
 
+class StopFileError(CancellistError):
+    """All accounts stay stopped while a live worker sees its stop file.
+
+    Attributes:
+        where: the machine and the path of the file.
+    """
+
+    code = "stop_file"
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"the stop file {where} is still there, so all accounts stay stopped", hint="remove it first")
+
+
+class NewHostError(CancellistError):
+    """Nobody has confirmed the platform's host yet, so nothing may be cancelled there.
+
+    Attributes:
+        account: whose host it is.
+        host: the host that its calls would go to.
+        given: the name that was given for it, if any.
+    """
+
+    code = "new_host"
+
+    def __init__(self, account: str, host: str, given: str | None) -> None:
+        self.account, self.host, self.given = account, host, given
+        instead = f", and {given[:_SHOWN]!r} is not its name" if given is not None else ""
+        super().__init__(
+            f"this installation has never called PRODUCTION host {host} of account {account}{instead}",
+            hint=f"if it is the right one, `cancellist resume --account {account} --host {host}` confirms it",
+        )
+
+
 class SearchError(CancellistError):
     """The platform's answer to a search cannot be relied upon, so nothing is taken from it."""
 
     code = "search"
+
+
+class PlanError(CancellistError):
+    """The job is not what its plan was made of, or there is no such plan. Nothing was handed in."""
+
+    code = "stale_plan"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the plan does not hold for this job: {reason}", hint="make a new plan, and read it")
+
+
+class CountMismatchError(CancellistError):
+    """There are more or fewer references than were said to be. Nothing was handed in.
+
+    Attributes:
+        expected: how many there were said to be.
+        found: how many there are, each counted once, without malformed entries.
+    """
+
+    code = "count_mismatch"
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{expected:,} references were expected, and there are {found:,}, without duplicates and malformed entries",
+            hint="see that it is the right input, or give the right number",
+        )
+
+
+class UnknownPlanError(CancellistError):
+    """No plan has that token."""
+
+    code = "unknown_plan"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such plan", hint="it has expired, or was never made: make a new one")
 
 
 class ReferenceIndexError(CancellistError):
@@ -200,6 +315,12 @@ class ParquetMissingError(CancellistError):
     """Parquet was asked for, and pyarrow is not installed."""
 
     code = "parquet_missing"
+
+
+class ReceiptError(CancellistError):
+    """A receipt does not verify, or something does not agree with it."""
+
+    code = "receipt"
 
 
 class LedgerError(CancellistError):
@@ -230,7 +351,3 @@ class LedgerFullError(LedgerError):
     """The server has no room to turn these references into results."""
 
     code = "server_full"
-
-
-def _cut(text: str) -> str:
-    return repr(text[:_SHOWN])

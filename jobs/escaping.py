@@ -23,10 +23,14 @@ def plain(text: str, *, keep: str = "") -> str:
     return _SUSPECT.sub(lambda found: _escaped(found[0], keep), text)
 
 
+def cut(text: str, most: int) -> str:
+    """Shortens `text` to `most` characters; the last of them then says that there was more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def shown(text: str) -> str:
-    """Cut `text` to 100 characters and escape what cannot be printed, so that it can be stored and shown anywhere."""
-    cut = plain(text[: _SHOWN + 1])
-    return cut if len(cut) <= _SHOWN else cut[: _SHOWN - 1] + "…"
+    """Cuts `text` to 100 characters and escapes what cannot be printed, so that it can be stored and shown anywhere."""
+    return cut(plain(text[: _SHOWN + 1]), _SHOWN)
 
 
 def plain_lines(text: str) -> str:

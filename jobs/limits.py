@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from cancellist.jobs.escaping import cut
+
 _DIGITS: Final = 6
 """Digits that a share may have after its point."""
 _WRITTEN: Final = re.compile(rf"\s*(\d{{1,9}})(?:(\.\d{{1,{_DIGITS}}})?\s*(%))?\s*", re.ASCII)
@@ -51,8 +53,7 @@ def parse_limit(text: str) -> Limit:
     """
     found = _WRITTEN.fullmatch(text)
     if found is None or (found[3] and float(f"{found[1]}{found[2] or ''}") > _ALL):
-        cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        raise ValueError(f"'{cut}' is neither a number such as 20 nor a share such as 10%")
+        raise ValueError(f"'{cut(text, _SHOWN)}' is neither a number such as 20 nor a share such as 10%")
     if found[3]:
         return Limit(percent=float(f"{found[1]}{found[2] or ''}"))
     return Limit(number=int(found[1]))

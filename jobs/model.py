@@ -128,7 +128,16 @@ class JobRequest:
     """The limit of refused references above which the job halts, such as `50` or `2.5%`."""
     max_unconfirmed: str | None = None
     """The same of unconfirmed ones."""
+    canary: int = 0
+    """How many references are cancelled and read back before the rest."""
     retry_of: str | None = None
+    overridden_by: str | None = None
+    """Who passed the guards of its account, where somebody did; `override_reason` has why."""
+    override_reason: str | None = None
+    plan: str | None = field(default=None, repr=False)
+    """The token of the plan that it is to follow: it is made only of the very references that were planned."""
+    expect_count: int | None = None
+    """How many references there must be, each counted once, without malformed entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,8 @@ class Piece:
         reads_alone: reads in a row that were refused because of the caller although other reads succeeded in between.
         called_ms: when the last call that named them ended (server's clock); 0 where it is not known.
         deallocated: whether this job deallocated them, or may have.
+        read_back: whether a read is to show also a success (jobs/safety/canary.py).
+        confirmed: whether the platform confirmed that they are cancelled, and a read is to show it.
     """
 
     references: tuple[str, ...]
@@ -164,6 +175,8 @@ class Piece:
     reads_alone: int = 0
     called_ms: int = 0
     deallocated: bool = False
+    read_back: bool = False
+    confirmed: bool = False
 
     @property
     def maybe_sent(self) -> bool:
@@ -190,6 +203,56 @@ class Result:
     at_ms: int
 
 
+MOST_IN_CANARY = 1000
+"""References of a canary at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The canary of one job (jobs/safety/canary.py).
+
+    Attributes:
+        size: how many references it has, or is to have before they are drawn.
+        waiting: the references that wait for it.
+        passed_at_ms: when the rest was let go on, by the server's clock; None where it was not.
+    """
+
+    size: int
+    waiting: int = 0
+    passed_at_ms: int | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the rest waits for it."""
+        return self.waiting > 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRecord:
+    """The approval of a job as the ledger holds it (lua/shared/approvals.lua).
+
+    Attributes:
+        wanted: how many persons must approve.
+        given: who has, and when.
+        why: what the job passes of its guards, packed (jobs/safety/guard.py).
+        until_ms: until when they may.
+        rejected_by: who rejected the job, empty where nobody did; when and why.
+    """
+
+    wanted: int
+    given: tuple[tuple[str, int], ...] = ()
+    why: str = ""
+    until_ms: int | None = None
+    rejected_by: str = ""
+    rejected_at_ms: int = 0
+    reject_reason: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether more must approve."""
+        return len(self.given) < self.wanted
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """A job as the ledger holds it. Times are Unix milliseconds; those of samples are on the job's clock.
@@ -203,8 +266,12 @@ class JobRecord:
         stop: the limits of its failure stop, its account's among them, packed (jobs/safety/failure_stop.py).
         halted_at_ms: when it halted; None unless it is halted now.
         halted_why: why it halted, packed (jobs/safety/failure_stop.py); None likewise.
+        canary: the references that go before the rest; None where it has none.
         retried_by: the jobs that were made of its references, oldest first.
         revision: how often its priority or deadline was changed.
+        digest: of its content; None in records of older versions.
+        approval: the approval that it needs or needed; None where it needs none.
+        overrode: what an override passed of its guards, packed (jobs/safety/guard.py).
     """
 
     id: str
@@ -227,8 +294,18 @@ class JobRecord:
     stop: str = ""
     halted_at_ms: int | None = None
     halted_why: str | None = None
+    canary: Canary | None = None
     retried_by: tuple[str, ...] = ()
     revision: int = 0
+    digest: str | None = None
+    approval: ApprovalRecord | None = None
+    overrode: str = ""
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether it waits until others approve it."""
+        waiting = self.state in {JobState.HELD, JobState.PAUSED}
+        return waiting and self.approval is not None and self.approval.lacks
 
     @property
     def starts_at_ms(self) -> int:

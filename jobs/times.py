@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from cancellist.jobs.escaping import cut
+
 _SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASCII)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.IGNORECASE | re.ASCII)
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
@@ -41,9 +43,9 @@ def parse_span_s(text: str) -> float:
     elif _SPAN.fullmatch(text):
         seconds = _seconds(text)
     else:
-        raise ValueError(f"{_cut(text)} is not a span; write such as 30s, 15m, 2h, 7d or 1h30m")
+        raise ValueError(f"{_quoted(text)} is not a span; write such as 30s, 15m, 2h, 7d or 1h30m")
     if seconds > _LONGEST_S:
-        raise ValueError(f"{_cut(text)} is longer than 10,000 years; write such as 2h or 7d")
+        raise ValueError(f"{_quoted(text)} is longer than 10,000 years; write such as 2h or 7d")
     return seconds
 
 
@@ -60,7 +62,9 @@ def parse_when_ms(text: str, *, now_ms: int) -> int:
     else:
         at_ms = _instant_ms(text, now_ms)
     if not FIRST_MS <= at_ms <= LAST_MS:
-        raise ValueError(f"{_cut(text)} lies outside of the years 1 to 9999 in UTC; write such as {_example(now_ms)}")
+        raise ValueError(
+            f"{_quoted(text)} lies outside of the years 1 to 9999 in UTC; write such as {_example(now_ms)}"
+        )
     return at_ms
 
 
@@ -74,9 +78,9 @@ def parse_since_ms(text: str, *, now_ms: int) -> int:
     if _SPAN.fullmatch(text.removeprefix("-")):
         return max(FIRST_MS, now_ms - round(min(_seconds(text), _LONGEST_S) * 1000))
     if text.startswith("+") and _SPAN.fullmatch(text[1:]):
-        raise ValueError(f"{_cut(text)} lies ahead; a span back is written without +, such as 2h")
+        raise ValueError(f"{_quoted(text)} lies ahead; a span back is written without +, such as 2h")
     if _NUMBER.fullmatch(text.removeprefix("-")):
-        raise ValueError(f"{_cut(text)} has no unit; write such as 30m, 2h or 7d, or {_example(now_ms)}")
+        raise ValueError(f"{_quoted(text)} has no unit; write such as 30m, 2h or 7d, or {_example(now_ms)}")
     return parse_when_ms(text, now_ms=now_ms)
 
 
@@ -100,7 +104,7 @@ def _instant_ms(text: str, now_ms: int) -> int:
     try:
         local_ms = (datetime.fromisoformat(f"{day}T{clock}") - _EPOCH) // _MS
     except ValueError as error:
-        raise ValueError(f"{_cut(text)} is not a time ({error}); write such as {_example(now_ms)} or +2h") from None
+        raise ValueError(f"{_quoted(text)} is not a time ({error}); write such as {_example(now_ms)} or +2h") from None
     offset_ms = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
     return local_ms + offset_ms if sign == "-" else local_ms - offset_ms
 
@@ -111,14 +115,14 @@ def _mend(text: str, now_ms: int) -> str:
         meant = datetime.fromisoformat(text.upper())
     except ValueError:
         if _SPAN.fullmatch(text):
-            return f"{_cut(text)} is not a time; a span from now begins with +, such as +2h"
-        return f"{_cut(text)} is not a time; write such as {_example(now_ms)} or +2h"
+            return f"{_quoted(text)} is not a time; a span from now begins with +, such as +2h"
+        return f"{_quoted(text)} is not a time; write such as {_example(now_ms)} or +2h"
     aware = meant.tzinfo is not None
     wrong = "is not written as RFC 3339 has it" if aware else "has no offset from UTC"
     written = (meant if aware else meant.replace(tzinfo=UTC)).isoformat()
     if not _INSTANT.fullmatch(written):  # an offset with seconds
         written = _example(now_ms)
-    return f"{_cut(text)} {wrong}; write {written}, or a span from now such as +2h"
+    return f"{_quoted(text)} {wrong}; write {written}, or a span from now such as +2h"
 
 
 def _example(now_ms: int) -> str:
@@ -127,5 +131,5 @@ def _example(now_ms: int) -> str:
     return (_EPOCH + timedelta(days=day, hours=18)).isoformat() + "+00:00"
 
 
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+def _quoted(text: str) -> str:
+    return repr(cut(text, _SHOWN))

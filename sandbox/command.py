@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cancellist.sandbox.style import Style
+from cancellist.sandbox.answers.style import Style
 
 if TYPE_CHECKING:
     from cancellist.sandbox.options import SandboxOptions
@@ -193,7 +193,7 @@ def _counts(text: str) -> bool:
 
 def _print_faults() -> None:
     # Imported here, as below, to keep the start of other commands fast.
-    from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
+    from cancellist.sandbox.faults.kinds import APPLIES, FaultKind, Scope, meaning  # noqa: PLC0415
 
     typer.echo("--fault [SCOPE:]KIND=PROBABILITY. A KIND without a SCOPE applies to all cancel calls.")
     typer.echo("--at REFERENCE=[SCOPE:]KIND, or ...KIND*TIMES, for faults of the calls with one reference.\n")

@@ -8,11 +8,11 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from cancellist.sandbox.answers import JSON
+from cancellist.sandbox.answers.answers import JSON
+from cancellist.sandbox.answers.streams import stream_array, stream_lines
 from cancellist.sandbox.options import explain
 from cancellist.sandbox.simulation import Simulation
-from cancellist.sandbox.streams import stream_array, stream_lines
-from cancellist.sandbox.world import SLICE
+from cancellist.sandbox.world.world import SLICE
 
 PREFIX: Final = "/sandbox/"
 

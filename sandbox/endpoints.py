@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
-from cancellist.sandbox import details, finding
-from cancellist.sandbox.answers import HTML, LOGIN_PAGE, Answer, detail, error, gateway_error
-from cancellist.sandbox.asking import Ask, link
-from cancellist.sandbox.consignments import Rules, Why
-from cancellist.sandbox.creation import create
+from cancellist.sandbox.answers.answers import HTML, LOGIN_PAGE, Answer, detail, error, gateway_error
+from cancellist.sandbox.answers.style import Style
+from cancellist.sandbox.answers.words import CANCELLING, DEALLOCATING, SETTING_BACK, Operation, Refusal, refusal_words
+from cancellist.sandbox.call import Ask, link
 from cancellist.sandbox.options import Settings
 from cancellist.sandbox.routes import LISTS, Endpoint
-from cancellist.sandbox.style import Style
-from cancellist.sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Operation, Refusal, refusal_words
-from cancellist.sandbox.world import Named, World
+from cancellist.sandbox.world import details, searches
+from cancellist.sandbox.world.consignments import Rules, Why
+from cancellist.sandbox.world.creation import create
+from cancellist.sandbox.world.world import Named, World
 
 Doing = Callable[[Named], Refusal | None]
 
@@ -61,11 +61,11 @@ def _look(world: World, ask: Ask) -> Answer:
         case Endpoint.CONSIGNMENT:
             return _read(world, ask, _document)
         case Endpoint.SEARCH:
-            return finding.references(world, ask)
+            return searches.references(world, ask)
         case Endpoint.PAGE:
-            return finding.page(world, ask)
+            return searches.page(world, ask)
         case Endpoint.SUMMARY:
-            return finding.summary(world, ask)
+            return searches.summary(world, ask)
         case _:
             return create(world, ask)
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from cancellist.sandbox.consignments import DEFAULT_MIX, parse_mix
-from cancellist.sandbox.faults import parse_faults, parse_places
-from cancellist.sandbox.style import Style
+from cancellist.sandbox.answers.style import Style
+from cancellist.sandbox.faults.faults import parse_faults, parse_places
+from cancellist.sandbox.world.consignments import DEFAULT_MIX, parse_mix
 
 _HOUR_MS = 3_600_000.0
 _DAY_S = 86_400.0

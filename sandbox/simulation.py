@@ -8,18 +8,18 @@ from math import ceil
 from random import Random
 from typing import Final
 
-from cancellist.sandbox.answers import Answer, gateway_error
-from cancellist.sandbox.asking import Ask
-from cancellist.sandbox.consignments import parse_mix
-from cancellist.sandbox.distortions import distort
+from cancellist.sandbox.answers.answers import Answer, gateway_error
+from cancellist.sandbox.call import Ask
 from cancellist.sandbox.endpoints import act
-from cancellist.sandbox.faults import Fault, decide, parse_faults, parse_places
-from cancellist.sandbox.kinds import STALE, Acts, FaultKind, Scope, acts
+from cancellist.sandbox.faults.distortions import distort
+from cancellist.sandbox.faults.faults import Fault, decide, parse_faults, parse_places
+from cancellist.sandbox.faults.kinds import STALE, Acts, FaultKind, Scope, acts
 from cancellist.sandbox.options import SandboxOptions, changed
-from cancellist.sandbox.references import chance, draw
 from cancellist.sandbox.routes import Endpoint
 from cancellist.sandbox.traffic import Gate, Traffic
-from cancellist.sandbox.world import Named, World
+from cancellist.sandbox.world.consignments import parse_mix
+from cancellist.sandbox.world.references import chance, draw
+from cancellist.sandbox.world.world import Named, World
 
 _SCOPES: Final = {
     Endpoint.CANCEL_LIST: Scope.LIST,

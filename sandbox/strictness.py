@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cancellist.sandbox.answers import Answer, error
+from cancellist.sandbox.answers.answers import Answer, error
 
 VERSION_HEADER: Final = "electio-api-version"
 VERSION: Final = "1.1"

@@ -10,19 +10,19 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from cancellist.sandbox.answers import Answer, Delivery, Odd, encode, error, gateway_error
-from cancellist.sandbox.asking import Ask, read_list
+from cancellist.sandbox.answers.answers import Answer, Delivery, Odd, encode, error, gateway_error
+from cancellist.sandbox.answers.raw import SURPLUS, RawResponse, compose
+from cancellist.sandbox.answers.streams import stream_array
+from cancellist.sandbox.call import Ask, read_list
 from cancellist.sandbox.control import PREFIX, Control
 from cancellist.sandbox.endpoints import refuse_list
-from cancellist.sandbox.faults import Fault
-from cancellist.sandbox.finding import nothing_matches
-from cancellist.sandbox.kinds import Acts, acts
-from cancellist.sandbox.raw import SURPLUS, RawResponse, compose
+from cancellist.sandbox.faults.faults import Fault
+from cancellist.sandbox.faults.kinds import Acts, acts
 from cancellist.sandbox.routes import CANCELS, LISTS, Route, route
 from cancellist.sandbox.simulation import Simulation
-from cancellist.sandbox.streams import stream_array
 from cancellist.sandbox.strictness import refuse_form
 from cancellist.sandbox.traffic import Call
+from cancellist.sandbox.world.searches import nothing_matches
 
 KEY_HEADER = "ocp-apim-subscription-key"
 

@@ -16,7 +16,7 @@ from cancellist.jobs.ledger import flow_state
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.responses.refusal_texts import RefusalTexts
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.flow_policy import flow_policy, list_search
@@ -53,6 +53,7 @@ def terms_of(settings: Settings, name: str) -> Terms:
         linger_ms=own.linger_ms,
         lease_ms=round(lease_s * 1000),
         search=list_search(settings),
+        platform=own.environment,
     )
 
 

@@ -12,6 +12,7 @@ The changes, and their reasons (arq 0.28):
 - `arq --check` asks an unknown server for a key that lives an hour. Here it reads the worker's own heartbeat.
 - arq's hooks end the process when they raise, and its signal handlers do not know our tasks. Here both go through the
   service (worker/service.py).
+- arq adds its signal handlers before its event loop runs, and uvloop loses what comes in between. Here it is noted.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ import secrets
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from signal import Signals
 from time import monotonic
@@ -40,6 +42,7 @@ from cancellist.worker.burst_standstill import Standstill
 from cancellist.worker.configuration import configured
 from cancellist.worker.outage_log import tell_refused
 from cancellist.worker.process_end import Deadline
+from cancellist.worker.process_start import EarlySignals
 from cancellist.worker.service import Service
 
 log = structlog.get_logger()
@@ -89,8 +92,16 @@ class ResilientWorker(arq.worker.Worker):
     def _deadline(self) -> Deadline:
         return Deadline()
 
+    @cached_property
+    def _early_signals(self) -> EarlySignals:
+        return EarlySignals()
+
+    def _add_signal_handler(self, signum: Signals, handler: Callable[[Signals], None]) -> None:
+        self._early_signals.note(signum, handler)
+
     async def main(self) -> None:
         """Runs until stopped, or in burst mode until nothing is left."""
+        self._early_signals.hand_over(super()._add_signal_handler)
         self.in_progress_timeout_s = _IN_PROGRESS_S
         self._unqueued: set[asyncio.Task[int]] = set()
         settings = self.ctx.setdefault("settings", configured())

@@ -9,15 +9,25 @@ import structlog
 from redis.asyncio import Redis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import IdempotencyConflictError, LedgerError, LedgerFullError, LedgerUnavailableError
-from cancellist.jobs.ledger import intake
-from cancellist.jobs.ledger.admission import admit
+from cancellist.jobs.errors import (
+    CountMismatchError,
+    GuardError,
+    IdempotencyConflictError,
+    LedgerError,
+    LedgerFullError,
+    LedgerUnavailableError,
+    NewHostError,
+    PlanError,
+)
+from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.deduplication import Deduplicator
 from cancellist.jobs.ledger.drains import schedule
-from cancellist.jobs.ledger.intake import Entry, SmallJob
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.admission import admit
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.intake import Entry, SmallJob
+from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
@@ -36,6 +46,7 @@ _LONG = 200_000
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 _LOOK_S = 0.1
+_LOOK_AT_HOST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class Intake:
         self._aside: dict[str, list[Entry]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._in_hand: dict[str, int] = {}
+        self._environments = {name: account.environment for name, account in own.items()}
+        self._confirmed_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Reads entries once, and makes jobs of them."""
@@ -146,8 +159,17 @@ class Intake:
             return
         if taken.total > BATCH:
             await self._accept_large(entry, taken)
+            return
+        job = _small(entry, taken)
+        expected = job.order.expect_count
+        if expected is not None and expected != len(job.references):
+            await self._refuse_count(entry, CountMismatchError(expected, len(job.references)))
         else:
-            await self._add_small(small, _small(entry, taken))
+            await self._add_small(small, job)
+
+    async def _refuse_count(self, entry: Entry, error: CountMismatchError) -> None:
+        log.warning("intake entry rejected", entry=entry.id, reason=str(error))
+        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, str(error), code=error.code)
 
     def _put_aside(self, entry: Entry) -> None:
         if entry.id in self._in_hand:  # it waited so long that it was taken over from ourselves
@@ -193,16 +215,36 @@ class Intake:
         """Parses an entry; None where it was rejected. No entry stops the others."""
         try:
             if entry.size > _LONG:
-                return await asyncio.to_thread(self._understood, entry, now_ms)
-            return self._understood(entry, now_ms)
-        except MalformedEntryError as error:
+                taken = await asyncio.to_thread(self._understood, entry, now_ms)
+            else:
+                taken = self._understood(entry, now_ms)
+            await self._check_host(taken.order.account)
+        except LedgerError:
+            raise
+        except (MalformedEntryError, NewHostError) as error:
             reason = str(error)
         except Exception:
             log.exception("intake entry could not be read", entry=entry.id)
             reason = "it could not be read"
+        else:
+            return taken
         log.warning("intake entry rejected", entry=entry.id, reason=reason)
         await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason)
         return None
+
+    async def _check_host(self, account: str) -> None:
+        """Refuses work for a host that nobody has confirmed; asks the server now and then.
+
+        Raises:
+            NewHostError: nobody has.
+        """
+        if monotonic() - self._confirmed_at.get(account, -_LOOK_AT_HOST_S) < _LOOK_AT_HOST_S:
+            return
+        at = monotonic()
+        host = await hosts.strange(self._ledger, account, self._environments[account])
+        if host is not None:
+            raise NewHostError(account, host, None)
+        self._confirmed_at[account] = at
 
     def _understood(self, entry: Entry, now_ms: int) -> _Taken:
         wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts, patterns=self._patterns)
@@ -218,6 +260,8 @@ class Intake:
             idempotency_keep_s=self._settings.idempotency_keep, per_call=self._per_call[account],
         )  # fmt: skip
         log.debug("intake", account=account, entries=len(jobs), sealed=words.count("sealed"))
+        if refused := [job.entry for job, word in zip(jobs, words, strict=True) if word == "refused"]:
+            log.warning("intake entries refused by the guard", account=account, entries=refused)
         await schedule(self._ledger, account, drains)
 
     async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
@@ -232,7 +276,10 @@ class Intake:
                     per_call=self._per_call[taken.order.account], intake=(GROUP, entry.id),
                     reply_to=taken.reply_to,
                 )  # fmt: skip
-            except IdempotencyConflictError as error:
+            except CountMismatchError as error:
+                await self._refuse_count(entry, error)
+                return
+            except (IdempotencyConflictError, GuardError, PlanError) as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
                 return
             except LedgerFullError:

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 REFUSED_EVERY_S = 60.0
 _refusals = LogThrottle(REFUSED_EVERY_S)
-_BESIDE: Final = frozenset({"wake", "intake", "sweep", "keys", "webhooks"})
+_BESIDE: Final = frozenset({"wake", "intake", "sweep", "keys", "webhooks", "stop file"})
 """Tasks whose refusals do not stop any reference."""
 _AGAIN_WITHIN_S = 3.0
 _LASTS_S = 3.0

@@ -1,4 +1,4 @@
-"""The first steps of a worker's process: it handles SIGTERM, and keeps the standard descriptors open.
+"""The first steps of a worker's process: it hears every signal to end, and keeps the standard descriptors open.
 
 A command also puts off the collection of garbage: what its imports make stays to its end.
 
@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 _BY_SIGNAL = 128
@@ -26,6 +27,29 @@ def hear_the_end() -> None:
     with contextlib.suppress(ValueError):  # raised outside of the main thread
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _end)
+
+
+class EarlySignals:
+    """Notes the signals that come before an event loop runs, and has the loop handle them once it does.
+
+    Uvloop hears no signal between its `add_signal_handler` and the start of its loop: such a signal is lost.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[signal.Signals, Callable[[signal.Signals], None]] = {}
+        self._noted: list[signal.Signals] = []
+
+    def note(self, number: signal.Signals, handler: Callable[[signal.Signals], None]) -> None:
+        """Notes a signal from now on, for `handler`."""
+        self._handlers[number] = handler
+        signal.signal(number, lambda *_: self._noted.append(number))
+
+    def hand_over(self, add: Callable[[signal.Signals, Callable[[signal.Signals], None]], None]) -> None:
+        """Has a running loop hear the signals by `add`, then handles those that were noted."""
+        for number, handler in self._handlers.items():
+            add(number, handler)
+        for number in self._noted:
+            self._handlers[number](number)
 
 
 def keep_descriptors() -> None:

@@ -12,22 +12,32 @@ import structlog
 from arq.connections import ArqRedis
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.errors import CancellistError, LedgerError, LedgerFullError, LedgerRefusedError, LedgerUnfitError
+from cancellist.jobs.errors import (
+    CancellistError,
+    LedgerError,
+    LedgerFullError,
+    LedgerRefusedError,
+    LedgerUnfitError,
+    NewHostError,
+)
 from cancellist.jobs.ledger import accounts as ledger_accounts
 from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import arq_pool
-from cancellist.jobs.ledger.intake import leave
 from cancellist.jobs.ledger.opening import Opened, open_ledger
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.submitting.intake import leave
 from cancellist.jobs.model import JobRecord, JobState
 from cancellist.worker.accounts import Account, KeyWatch, open_account
 from cancellist.worker.calls.flow_reporter import FlowReporter
+from cancellist.worker.census import Census
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
+from cancellist.worker.preflight.planner import Planner
+from cancellist.worker.stop_file import StopFile
 from cancellist.worker.sweep import Served, Sweep
 from cancellist.worker.webhooks.deliverer import Deliverer
 from cancellist.worker.webhooks.sender import Sender
@@ -56,6 +66,7 @@ class Service:
         self._stack = contextlib.AsyncExitStack()
         self.outage = OutageLog()
         self.refused = ""
+        self._stop_file = StopFile(self.ledger, self.worker, settings.stop_file)
         self._sender = Sender(settings.webhook_allowed)
         self._webhooks = Deliverer(
             self.ledger, self.worker, settings.webhook_keys, self._sender, lease_s=settings.lease_seconds
@@ -97,14 +108,20 @@ class Service:
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        plans = Planner(self.ledger, self.settings, {name: account.client for name, account in self._accounts.items()})
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
+        census = Census(self.ledger, self._accounts.values())
         beside = {
             "sweep": sweep.run,
+            "census": census.run,
             "intake": intake.run,
             "wake": self._listen,
             "keys": keys.run,
             "webhooks": self._webhooks.run,
+            "plans": plans.run,
         }
+        if self._stop_file.is_set:
+            beside |= {"stop file": self._stop_file.tell, "stop file watch": self._stop_file.watch}
         for name, work in beside.items():
             self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
 
@@ -119,7 +136,17 @@ class Service:
         if served is None or account in self._drains or self._stop.is_set():
             return 0
         shared = FlowReporter(self.ledger, account, name, served.flow, served.wording)
-        drain = Drain(self.ledger, account, name, self.worker, served.terms, served.attempt, shared, self._stop)
+        drain = Drain(
+            self.ledger,
+            account,
+            name,
+            self.worker,
+            served.terms,
+            served.attempt,
+            shared,
+            self._stop,
+            self._stop_file.stands,
+        )
         self._drains[account] = drain
         try:
             await drain.run()
@@ -175,8 +202,10 @@ class Service:
                 gate = gates[account]
                 breaker = gate.breaker
                 stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms
-                if job.in_flight or not (gate.paused or stuck):
+                if job.in_flight or not (gate.shut or stuck):
                     return True
+                if gate.strange_host:
+                    self.refused = str(NewHostError(account, gate.strange_host, None))
                 if stuck and breaker:
                     self.refused = f"account {account}: {breaker.why}"
         return False

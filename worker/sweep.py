@@ -15,7 +15,7 @@ from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import DEFAULT_ACCOUNT
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
 
 log = structlog.get_logger()

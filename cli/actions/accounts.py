@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from cancellist.cli import session
-from cancellist.cli.output import wording
+from cancellist.cli.output import environment, wording
 from cancellist.cli.terminal import cell, emit, fitting, heading, show
 from cancellist.config.loading import load
 from cancellist.config.settings import AccountSettings, Settings
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.account_status import RUNNING, AccountStatus, Configured
-from cancellist.jobs.ledger.json_views import account_view
+from cancellist.jobs.ledger.views.json_views import account_view
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -52,16 +52,17 @@ def facts_of(own: AccountSettings) -> Configured:
     """Returns what may be told of an account's settings."""
     return Configured(
         own.host, own.has_key, own.max_concurrent_calls, own.max_calls_per_second, own.burst,
-        own.max_references_per_call,
+        own.max_references_per_call, own.environment,
     )  # fmt: skip
 
 
 def _row(status: AccountStatus) -> tuple["Text", ...]:
     own, gate, now = status.configured, status.gate, account_status.state(status.gate)
+    called = gate.platforms or ((own.environment,) if own else ())
     return (
         cell(status.name, "bold"),
         cell(now, _STYLES.get(now, "yellow")),
-        cell(own.platform if own else "not in these settings"),
+        cell(environment.names(called) or "not in these settings", environment.style(called)),
         cell(("set" if own.has_key else "none") if own else ""),
         cell(_calls(own) if own else ""),
         cell(gate.calls_in_flight),

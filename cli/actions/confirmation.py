@@ -26,14 +26,14 @@ _YES: Final = frozenset({"y", "yes"})
 _NO: Final = frozenset({"", "n", "no"})
 
 
-def agreed(question: str) -> bool:
-    """Returns whether the act is confirmed.
+def agreed(question: str, *, above: str = "") -> bool:
+    """Returns whether the act is confirmed. Lines `above` the question are written as they are.
 
     Raises:
         UnansweredError: the answer is neither yes nor no, or there is none.
     """
     if sys.stdin is not None and sys.stdin.isatty():
-        return _asked(question)
+        return _asked(question, above)
     line = _given()
     if line is None:
         raise UnansweredError("nothing was done: this asks first, and there is no terminal to ask on")
@@ -43,7 +43,18 @@ def agreed(question: str) -> bool:
     return answer in _YES
 
 
-def _asked(question: str) -> bool:
+def typed(question: str, *, above: str = "") -> str | None:
+    """Returns what is typed on the terminal as an answer; None where there is no terminal to ask on."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    return _answer(f"{question}: ", above)
+
+
+def _asked(question: str, above: str) -> bool:
+    return _answer(f"{question} [y/N]: ", above).lower() in _YES
+
+
+def _answer(prompt: str, above: str = "") -> str:
     """Asks on the terminal, even if standard error is redirected."""
     with contextlib.ExitStack() as stack:
         shown = sys.stderr
@@ -52,12 +63,12 @@ def _asked(question: str) -> bool:
                 shown = stack.enter_context(Path("/dev/tty").open("w", encoding="utf-8", errors="backslashreplace"))
             except OSError:
                 raise UnansweredError("nothing was done: there is no terminal to show the question on") from None
-        shown.write(f"{plain(question)} [y/N]: ")
+        shown.write(above + plain(prompt))
         shown.flush()
         answer = sys.stdin.readline()
         if not answer.endswith("\n"):
             shown.write("\n")
-    return answer.strip().lower() in _YES
+    return answer.strip()
 
 
 def _given() -> str | None:

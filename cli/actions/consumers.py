@@ -12,7 +12,7 @@ from cancellist.config.loading import load
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import consumers
 from cancellist.jobs.ledger.consumers import LONG_MS, Group
-from cancellist.jobs.ledger.json_views import group_view
+from cancellist.jobs.ledger.views.json_views import group_view
 
 if TYPE_CHECKING:
     from rich.text import Text

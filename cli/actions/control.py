@@ -3,15 +3,19 @@
 import sys
 
 from cancellist.cli import session
+from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import agreed
+from cancellist.cli.actions.whereabouts import whereabouts
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
+from cancellist.cli.output.environment import banner
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.diagnostics import advice
-from cancellist.jobs.ledger import account_status, accounts, control, drains, json_views, records, snapshots
+from cancellist.jobs.ledger import account_status, accounts, control, drains, hosts, records, snapshots
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.model import Outcome
 
 
@@ -28,15 +32,19 @@ def pause(job: str | None, account: str, *, as_json: bool) -> None:
         show_job(seen, as_json=as_json)
 
 
-def resume(job: str | None, account: str, *, as_json: bool) -> None:
-    """Resumes a job, or an account if no job is given."""
+def resume(job: str | None, account: str, host: str | None, *, as_json: bool) -> None:
+    """Resumes a job, or an account if no job is given; `host` confirms the account's new host."""
     if job is None:
-        gate = session.run(_resume_account(account))
+        gate = session.run(_resume_account(account, host))
         say(f"account {account} is resumed; jobs that were paused by their id stay paused")
+        if gate.stopped:
+            say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         _show_account(account, gate, as_json=as_json)
     else:
         seen = session.run(_resume_job(job))
         gate = seen.gate
+        if gate.stopped:
+            say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         if gate.paused:
             say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
         show_job(seen, as_json=as_json)
@@ -70,12 +78,15 @@ def _make_sure(job: str) -> None:
     Raises:
         DeclinedError: the user did not confirm.
     """
-    seen = session.run(_look(job))
+    seen, settings = session.run(_look(job)), load()
     left = seen.record.total - seen.record.settled
     if seen.record.state.ended:
         return
     try:
-        sure = agreed(f"Abort job {job}, {wording.references(left)} of {seen.record.total:,} left?")
+        place = whereabouts(seen.record.order.account, seen.gate.platforms, settings)
+        sure = agreed(
+            f"Abort job {job}, {wording.references(left)} of {seen.record.total:,} left?", above=banner(place)
+        )
     except KeyboardInterrupt:
         say("\nnothing was aborted")
         raise
@@ -128,10 +139,12 @@ async def _pause_account(account: str) -> AccountGate:
         return await accounts.gate(opened.ledger, account)
 
 
-async def _resume_account(account: str) -> AccountGate:
+async def _resume_account(account: str, host: str | None) -> AccountGate:
     settings = load()
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
+        if host is not None:
+            await hosts.check(opened.ledger, account, host, identity.person(settings))
         names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
         await drains.schedule(opened.ledger, account, names)
         return await accounts.gate(opened.ledger, account)

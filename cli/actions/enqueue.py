@@ -7,19 +7,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report, input_file
+from cancellist.cli.actions import enqueue_report, identity, input_file
 from cancellist.cli.actions.exit_status import HALTED, exit_status
+from cancellist.cli.actions.whereabouts import admit
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.diagnostics.advice import resume_command
-from cancellist.jobs.errors import LedgerError, OutputError, SettingsError
-from cancellist.jobs.ledger import enqueue, json_views, snapshots
-from cancellist.jobs.ledger.enqueue import Submitted, Wanted
-from cancellist.jobs.ledger.input_feed import Feed
+from cancellist.jobs.errors import CountMismatchError, LedgerError, OutputError, SettingsError
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.submitting import enqueue
+from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
+from cancellist.jobs.ledger.submitting.input_feed import Feed
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import JobState
 from cancellist.jobs.parsing.documents import Hints
@@ -38,6 +41,7 @@ class Files:
 def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
     """Creates a job from files, or only checks them; returns the exit status."""
     settings = load()
+    wanted = identity.signed(wanted, settings)
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
     enqueue.check_form(wanted, time.time_ns() // 1_000_000)
@@ -75,12 +79,14 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
         own = settings.of(wanted.account)
         plan = await enqueue.dry_run(request, feed, per_call=own.max_references_per_call, platform=own.api_url)
         input_file.tell(feed)
+        if wanted.expect_count not in {None, feed.valid}:
+            raise CountMismatchError(wanted.expect_count or 0, feed.valid)
     if as_json:
-        emit(plan)
+        emit({**plan, "environment": own.environment.kind})
     else:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, and few hand in with a table
 
-        tables.show_plan(plan)
+        tables.show_plan(plan, own.environment)
     return 0
 
 
@@ -88,6 +94,7 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
     with _opened(files, wanted, settings) as feed:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
+            await admit(opened.ledger, wanted.account, settings, wanted.host)
             request = enqueue.request_of(wanted, await opened.ledger.now_ms())
             submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
             return await conclude(opened, submitted, wait=wait, as_json=as_json)
@@ -133,11 +140,17 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
         return
     if seen.record.state.ended:
         return
-    if seen.record.state is JobState.HELD and seen.record.hold_until_ms:
+    if waiting := wording.waits_for_approval(seen):
+        say(waiting)
+    elif seen.record.state is JobState.HELD and seen.record.hold_until_ms:
         left = wording.span(max(0, seen.record.starts_at_ms - seen.now_ms) // 1000)
         say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
+    if seen.gate.stopped:
+        say(f"all accounts are stopped: {wording.all_stopped(seen.gate.stopped)}")
+    if seen.gate.strange_host:
+        say(wording.new_host(seen.record.order.account, seen.gate.strange_host))
     if seen.gate.paused:
         account = seen.record.order.account
         say(f"account {account} is paused: `{resume_command(account)}` resumes it")

@@ -7,10 +7,10 @@ from cancellist.cli.actions import input_file
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import say
 from cancellist.config.settings import Settings
-from cancellist.jobs.ledger import enqueue
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.enqueue import Submitted
-from cancellist.jobs.ledger.input_feed import Feed
+from cancellist.jobs.ledger.submitting import enqueue
+from cancellist.jobs.ledger.submitting.enqueue import Submitted
+from cancellist.jobs.ledger.submitting.input_feed import Feed
 from cancellist.jobs.model import JobRequest
 
 BY_KEY: Final = "under this idempotency key, with the same content"

@@ -7,17 +7,19 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue, enqueue_report
+from cancellist.cli.actions import enqueue, enqueue_report, identity
 from cancellist.cli.actions.confirmation import agreed
+from cancellist.cli.actions.whereabouts import admit, whereabouts
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
+from cancellist.cli.output.environment import Whereabouts, banner
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError, NoReferencesError
-from cancellist.jobs.ledger import enqueue as handing_in
-from cancellist.jobs.ledger import permits
-from cancellist.jobs.ledger.enqueue import Wanted
+from cancellist.jobs.ledger import hosts, permits
+from cancellist.jobs.ledger.submitting import enqueue as handing_in
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.search import sampled
@@ -30,7 +32,7 @@ _BATCH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundReferences:
     """References that were found: each once, none malformed."""
 
     references: tuple[str, ...]
@@ -60,6 +62,7 @@ def enqueue_where(
         DeclinedError: the user did not confirm.
     """
     settings = load()
+    wanted = identity.signed(wanted, settings)
     filters = parse_filters(texts)
     if wanted.account not in settings.account_names:
         raise InputError(
@@ -68,7 +71,7 @@ def enqueue_where(
         )
     settings.check_key(wanted.account)
     handing_in.check_form(wanted, time.time_ns() // 1_000_000)
-    found = session.run(_find(filters, wanted, settings))
+    found, place = session.run(_find(filters, wanted, settings))
     shown = _document(found, filters, wanted, settings)
     if rehearse and as_json:
         emit(shown)
@@ -76,12 +79,13 @@ def enqueue_where(
     _show(shown)
     if rehearse:
         return 0
-    if not sure and not agreed(f"Cancel {wording.references(found.total)} of account {wanted.account}?"):
+    question = f"Cancel {wording.references(found.total)} of account {wanted.account}?"
+    if not sure and not agreed(question, above=banner(place)):
         raise DeclinedError("nothing was enqueued")
     return session.run(_enqueue(found, wanted, settings, wait=wait, as_json=as_json))
 
 
-async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> Found:
+async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> tuple[FoundReferences, Whereabouts]:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened, client_of(settings, wanted.account) as client:
         handing_in.request_of(wanted, await opened.ledger.now_ms())
@@ -93,18 +97,20 @@ async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -
             keep_s=own.call_timeout + 1,
         )
         references = await Finder(client, ReferencePattern(own.reference_pattern), permit).find(filters)
+        called = await hosts.called(opened.ledger, wanted.account)
     if not references:
         told = ", ".join(map(str, filters))
         raise NoReferencesError(
             f"no consignment of account {wanted.account} matches {told}: no job was created",
             hint="check the values: the platform answers so to a value it does not know, too",
         )
-    return Found(references)
+    return FoundReferences(references), whereabouts(wanted.account, called, settings)
 
 
-async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
+async def _enqueue(found: FoundReferences, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened:
+        await admit(opened.ledger, wanted.account, settings, wanted.host)
         request = handing_in.request_of(wanted, await opened.ledger.now_ms())
         submission = await handing_in.fill(opened.ledger, request, found, own.safeguards)
         submitted = await handing_in.seal(
@@ -115,13 +121,14 @@ async def _enqueue(found: Found, wanted: Wanted, settings: Settings, *, wait: bo
         return await enqueue.conclude(opened, submitted, wait=wait, as_json=as_json)
 
 
-def _document(found: Found, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
+def _document(found: FoundReferences, filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> dict[str, Any]:
     own = settings.of(wanted.account)
     return {
         "dry_run": True,
         "job": None,
         "account": wanted.account,
         "platform": own.api_url,
+        "environment": own.environment.kind,
         "filters": {one.name: one.value for one in filters},
         "total": found.total,
         "calls": -(-found.total // own.max_references_per_call),

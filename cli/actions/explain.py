@@ -9,7 +9,7 @@ from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.ledger import failed_calls, records, refusal_texts, results
 from cancellist.jobs.ledger.failed_calls import TroubledCall
-from cancellist.jobs.ledger.json_views import result_view
+from cancellist.jobs.ledger.views.json_views import result_view
 from cancellist.jobs.model import JobRecord, Outcome, Result
 from cancellist.jobs.parsing.references import normalise
 from cancellist.jobs.responses.refusal_texts import Meaning

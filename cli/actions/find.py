@@ -9,8 +9,8 @@ from cancellist.cli.terminal import cell, emit, fitting, heading, say, say_now, 
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger.reference_index import Answer, Mention, ReferenceIndex
-from cancellist.jobs.ledger.reference_views import references_view
+from cancellist.jobs.ledger.references.reference_index import Mention, Mentions, ReferenceIndex
+from cancellist.jobs.ledger.views.reference_views import references_view
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import checked
 
@@ -49,29 +49,30 @@ def _reference(named: str, settings: Settings) -> str:
     return found
 
 
-async def _look(settings: Settings, reference: str, limit: int) -> Answer:
+async def _look(settings: Settings, reference: str, limit: int) -> Mentions:
     async with session.ledger_of(settings) as opened:
         index = ReferenceIndex(opened.ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
-            return await index.find(reference, before=None, limit=limit, progress=_Progress())
+            return await index.find(reference, before=None, limit=limit, progress=Behind())
         finally:
             await index.close()
 
 
-class _Progress:
+class Behind:
     """Says now and then how far the index is."""
 
     def __init__(self) -> None:
         self._told_at_s = asyncio.get_running_loop().time()
 
     def __call__(self, read: int, there: int) -> None:
+        """Takes note of how many entries were read, and how many there are."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._told_at_s >= _TOLD_EVERY_S:
             self._told_at_s = now_s
             say_now(f"bringing the index of references up to date: {read:,} of {there:,} results")
 
 
-def _draw(answer: Answer) -> None:
+def _draw(answer: Mentions) -> None:
     rows = [_row(one) for one in answer.mentions]
     kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"message": _LEAST_WRAPPED})
     table = heading(*(_COLUMNS[place] for place in kept), wrapped=["message"])
@@ -94,7 +95,7 @@ def _row(one: Mention) -> tuple["Text", ...]:
     )
 
 
-def _say_what_is_missing(answer: Answer, limit: int) -> None:
+def _say_what_is_missing(answer: Mentions, limit: int) -> None:
     if answer.next:
         say(f"only the newest {wording.count(limit)} are listed: --limit lists more")
     if answer.gap:

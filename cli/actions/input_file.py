@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final
 
-from cancellist.cli.actions.input_source import STDIN, Source
+from cancellist.cli.actions.file_blocks import STDIN, Source
 from cancellist.cli.terminal import console, is_terminal, say
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger.input_feed import LISTED, MAX_INVALID, Feed
+from cancellist.jobs.ledger.submitting.input_feed import LISTED, MAX_INVALID, Feed
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.documents import Hints
 from cancellist.jobs.parsing.patterns import ReferencePattern

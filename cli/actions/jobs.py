@@ -32,7 +32,7 @@ def show_jobs(asked: Asked, limit: int, *, as_json: bool) -> None:
     """Prints the newest jobs."""
     found = session.run(_newest(asked, limit))
     if as_json:
-        from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
+        from cancellist.jobs.ledger.views import json_views  # noqa: PLC0415 - only for JSON
 
         emit({"jobs": [json_views.job_view(snapshot) for snapshot in found]})
     elif found:
@@ -49,7 +49,7 @@ def show_status(job: str, *, as_json: bool) -> None:
     """Prints one job."""
     found = session.run(_look(job))
     if as_json:
-        from cancellist.jobs.ledger import json_views  # noqa: PLC0415 - only for JSON
+        from cancellist.jobs.ledger.views import json_views  # noqa: PLC0415 - only for JSON
 
         emit(json_views.job_view(found))
     else:

@@ -3,31 +3,35 @@
 import asyncio
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report
+from cancellist.cli.actions import enqueue_report, identity
 from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.actions.enqueue import conclude
+from cancellist.cli.actions.whereabouts import admit, whereabouts
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
+from cancellist.cli.output.environment import Whereabouts, banner
 from cancellist.cli.terminal import say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
-from cancellist.jobs.ledger import retry
+from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.retry import Asked, Retry
+from cancellist.jobs.ledger.submitting import retry
+from cancellist.jobs.ledger.submitting.retry import Asked, Retry
 from cancellist.jobs.model import Outcome
 
 
 def retry_job(job: str, outcomes: frozenset[Outcome], asked: Asked, *, sure: bool, wait: bool, as_json: bool) -> int:
     """Hands in references of an ended job again, after the user has confirmed it; returns the exit status."""
     settings = load()
+    asked = identity.signed(asked, settings)
     if not sure:
         planned = session.run(_plan(job, outcomes, asked, settings))
         if planned is not None:
-            _make_sure(planned)
+            _make_sure(*planned)
     return session.run(_retry(job, outcomes, asked, settings, wait=wait, as_json=as_json))
 
 
-def _make_sure(planned: Retry) -> None:
+def _make_sure(planned: Retry, place: Whereabouts) -> None:
     """Asks for confirmation.
 
     Raises:
@@ -36,7 +40,8 @@ def _make_sure(planned: Retry) -> None:
     job, counts = planned.record.id, planned.counts
     number = wording.references(sum(counts.values()))
     try:
-        sure = agreed(f"Cancel {number} of job {job} ({', '.join(wording.outcomes(counts))}) by a new job?")
+        counted = ", ".join(wording.outcomes(counts))
+        sure = agreed(f"Cancel {number} of job {job} ({counted}) by a new job?", above=banner(place))
     except KeyboardInterrupt:
         say("\nnothing was handed in")
         raise
@@ -44,11 +49,16 @@ def _make_sure(planned: Retry) -> None:
         raise DeclinedError(f"nothing was handed in: job {job} was not retried")
 
 
-async def _plan(job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings) -> Retry | None:
-    """What would be retried; None where that was done before."""
+async def _plan(
+    job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings
+) -> tuple[Retry, Whereabouts] | None:
+    """What would be retried, and where; None where that was done before."""
     async with session.ledger_of(settings) as opened:
         planned = await _checked(opened.ledger, job, outcomes, asked, settings)
-        return None if await retry.made_before(opened.ledger, planned) else planned
+        if await retry.made_before(opened.ledger, planned):
+            return None
+        account = planned.record.order.account
+        return planned, whereabouts(account, await hosts.called(opened.ledger, account), settings)
 
 
 async def _checked(ledger: Ledger, job: str, outcomes: frozenset[Outcome], asked: Asked, settings: Settings) -> Retry:
@@ -63,6 +73,7 @@ async def _retry(
     async with session.ledger_of(settings) as opened:
         planned = await _checked(opened.ledger, job, outcomes, asked, settings)
         own = settings.of(planned.record.order.account)
+        await admit(opened.ledger, planned.record.order.account, settings, asked.host)
         try:
             submitted = await retry.make(
                 opened.ledger,

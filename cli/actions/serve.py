@@ -13,15 +13,17 @@ import uvloop
 
 from cancellist.api.context import Context
 from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies, WebhookOptions
-from cancellist.api.server import ApiServer, Listening
+from cancellist.api.serving.server import ApiServer, Listening
 from cancellist.cli import session
 from cancellist.cli.actions.accounts import configured, facts_of
+from cancellist.cli.actions.receipt import signer_of
 from cancellist.cli.terminal import emit, say_now
 from cancellist.config import logs
 from cancellist.config.loading import load
-from cancellist.config.settings import Settings, is_loopback, log_format
+from cancellist.config.settings import AccountSettings, Settings, is_loopback, log_format
 from cancellist.jobs.access import ALL, Token, digest_of
 from cancellist.jobs.errors import CancellistError, SettingsError
+from cancellist.jobs.ledger.account_status import Configured
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 
@@ -127,19 +129,19 @@ def _own_token(host: str) -> str:
     return secrets.token_urlsafe(32)
 
 
+def _account_options(facts: Configured, own: AccountSettings) -> AccountOptions:
+    pattern = ReferencePattern(own.reference_pattern)
+    return AccountOptions(facts, pattern, own.safeguards, own.plan_keep, own.plan_read_all)
+
+
 def options_of(settings: Settings) -> ApiOptions:
     """What the settings say of the API."""
     facts = configured(settings)
-    accounts = {
-        name: AccountOptions(facts[name], ReferencePattern(own.reference_pattern), own.safeguards)
-        for name, own in ((name, settings.of(name)) for name in settings.account_names)
-    }
+    accounts = {name: _account_options(facts[name], settings.of(name)) for name in settings.account_names}
     return ApiOptions(
         tokens=settings.tokens,
         accounts=accounts,
-        common=AccountOptions(
-            facts_of(settings.of("")), ReferencePattern(settings.reference_pattern), settings.safeguards
-        ),
+        common=_account_options(facts_of(settings.of("")), settings.of("")),
         max_invalid=parse_limit(settings.max_invalid),
         idempotency_keep_s=settings.idempotency_keep,
         limits=Limits(
@@ -161,4 +163,5 @@ def options_of(settings: Settings) -> ApiOptions:
             user_roles=settings.user_roles,
         ),
         webhooks=WebhookOptions(settings.webhook_keys, settings.webhook_allowed),
+        signer=signer_of(settings),
     )

@@ -7,8 +7,9 @@ from cancellist.cli import session
 from cancellist.cli.output import progress_view
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
-from cancellist.jobs.ledger import json_views, snapshots
+from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.views import json_views
 
 _RECKONED = frozenset({
     "rate", "eta_seconds", "at_risk", "calls_in_flight", "workers", "account_limit", "account_calls_per_second",

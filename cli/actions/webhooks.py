@@ -11,10 +11,10 @@ from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import webhook_events
-from cancellist.jobs.ledger import webhooks as ledger_webhooks
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.webhooks import Registered
+from cancellist.jobs.ledger.webhooks import endpoints as ledger_webhooks
+from cancellist.jobs.ledger.webhooks import events
+from cancellist.jobs.ledger.webhooks.endpoints import Registered
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.times import parse_since_ms, rfc3339
 from cancellist.jobs.webhooks.endpoint import (
@@ -183,7 +183,7 @@ async def _replay(endpoint: str, delivery: str | None, since: str | None) -> dic
 
 async def _test(endpoint: str) -> Delivery:
     async with _opened() as (ledger, _):
-        made = await webhook_events.test(ledger, endpoint)
+        made = await events.test(ledger, endpoint)
         until = asyncio.get_running_loop().time() + _TEST_S
         found = made
         while not found.tries and asyncio.get_running_loop().time() < until:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Job, account_name, job_id
+from cancellist.cli.arguments import Job, account_name, job_id, text
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 
 _Job = Annotated[
@@ -40,14 +40,38 @@ def pause(job: _Job = None, account: _Account = None, as_json: _AsJson = False) 
     control.pause(job, _of(job, account), as_json=as_json)
 
 
-def resume(job: _Job = None, account: _Account = None, as_json: _AsJson = False) -> None:
-    """Resume a paused or halted job, or an account.
+def resume(
+    job: _Job = None,
+    account: _Account = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All accounts, after `cancellist stop` or a stop file. Paused ones stay so.")
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            callback=text,
+            help="Confirm the account's platform, which was never called before, by its host.",
+        ),
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Resume a paused or halted job, an account, or all accounts that were stopped at once.
 
     Example: cancellist resume 6w4h0v2m1x3q
     """
+    if all_:
+        if job is not None or account is not None or host is not None:
+            raise typer.BadParameter("--all is for all accounts: give no JOB, --account or --host with it")
+        from cancellist.cli.actions import stop
+
+        stop.resume_all(as_json=as_json)
+        return
     from cancellist.cli.actions import control
 
-    control.resume(job, _of(job, account), as_json=as_json)
+    if job is not None and host is not None:
+        raise typer.BadParameter("--host is for an account: give no JOB with it")
+    control.resume(job, _of(job, account), host, as_json=as_json)
 
 
 def continue_(job: Job, as_json: _AsJson = False) -> None:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name, text, when
-from cancellist.jobs.limits import parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+from cancellist.cli.arguments import Host, Override, account_name, text, when
+from cancellist.cli.arguments import column as _column
+from cancellist.cli.arguments import delimiter as _delimiter
+from cancellist.cli.arguments import limit as _limit
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
-
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 def _key(value: str | None) -> str | None:
@@ -18,34 +18,16 @@ def _key(value: str | None) -> str | None:
     return text(value)
 
 
-def _column(value: str | None) -> str | None:
+def _token(value: str | None) -> str | None:
     if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty: give the column's name or number")
-    return value
-
-
-def _delimiter(value: str | None) -> str | None:
-    if value is None:
-        return None
-    found = _DELIMITERS.get(value.lower(), value)
-    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
-    return found
+        raise typer.BadParameter("it is empty: give the token that `cancellist plan` has printed")
+    return text(value.strip()) if value else value
 
 
 def _span(value: str | None) -> str | None:
     try:
         if value is not None:
             parse_span_s(value)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return value
-
-
-def _limit(value: str | None) -> str | None:
-    try:
-        if value is not None:
-            parse_limit(value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return value
@@ -136,8 +118,32 @@ def enqueue(
         str | None,
         typer.Option(metavar="N|P%", callback=_limit, help="The same for unconfirmed and failed references."),
     ] = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_IN_CANARY,
+            help="Cancel N references first, drawn from all over the input, and read each back. The rest follows only "
+            "if they agree. CANCELLIST_CANARY holds beside it.",
+        ),
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            callback=_token,
+            help="The token of a plan (`cancellist plan`): enqueue only what was planned, and only once.",
+        ),
+    ] = None,
+    expect_count: Annotated[
+        int | None,
+        typer.Option(min=0, help="Enqueue only if there are so many references, each counted once, none malformed."),
+    ] = None,
+    host: Host = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check the files, create no job.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended. See the exit status above.")
     ] = False,
@@ -160,10 +166,11 @@ def enqueue(
     Example: cancellist enqueue --where State=Allocated --where ShippingLocationReference=EDC5 --reason "depot closed"
 
     Exit status with --wait: 0 if all are cancelled; 3 if some were refused; 4 if some are failed, unconfirmed, expired
-    or aborted; 5 if the job halted, since too many were refused or are unconfirmed.
+    or aborted; 5 if the job halted, since too many were refused or are unconfirmed. Without --wait: 5 if --plan or
+    --expect-count does not hold.
     """
     from cancellist.cli.actions.enqueue import Files, enqueue_files
-    from cancellist.jobs.ledger.enqueue import Wanted
+    from cancellist.jobs.ledger.submitting.enqueue import Wanted
     from cancellist.jobs.parsing.documents import Hints
 
     by_file = {"--column": column, "--delimiter": delimiter, "--no-header": no_header, "--skip-lines": skip_lines,
@@ -179,6 +186,11 @@ def enqueue(
         hold=hold,
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
+        canary=canary,
+        override_reason=override,
+        host=host,
+        plan=plan,
+        expect_count=expect_count,
     )
     if where:
         if clash := next((name for name, value in by_file.items() if value), None):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Job, outcomes, text, when
+from cancellist.cli.arguments import Host, Job, Override, outcomes, text, when
 from cancellist.jobs.model import Priority
 
 
@@ -41,7 +41,9 @@ def retry(
             metavar="WHEN", callback=when, help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h."
         ),
     ] = None,
+    host: Host = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    override: Override = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the new job has ended. See the exit status above.")
     ] = False,
@@ -62,7 +64,7 @@ def retry(
     or aborted.
     """
     from cancellist.cli.actions.retry import retry_job
-    from cancellist.jobs.ledger.retry import Asked
+    from cancellist.jobs.ledger.submitting.retry import Asked
 
-    asked = Asked(reason, requested_by, priority, deadline, start_at)
+    asked = Asked(reason, requested_by, priority, deadline, start_at, override_reason=override, host=host)
     raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))

@@ -7,8 +7,8 @@ from typing import Final
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.wording import clock
 from cancellist.jobs.escaping import plain
-from cancellist.jobs.ledger.result_lines import CsvLines, json_lines
-from cancellist.jobs.ledger.result_parquet import ParquetPages
+from cancellist.jobs.ledger.views.result_lines import CsvLines, json_lines
+from cancellist.jobs.ledger.views.result_parquet import ParquetPages
 from cancellist.jobs.model import Outcome, Result
 
 Write = Callable[[Sequence[Result]], bytes]

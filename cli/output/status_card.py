@@ -62,6 +62,10 @@ def _rows(snapshot: Snapshot) -> Mapping[str, str | _Styled]:
         "priority": order.priority,
         "reason": order.reason,
         "requested by": order.requested_by,
+        "handed in by": order.submitted_by,
+        "must be approved": wording.approval_why(snapshot),
+        "approved by": wording.approved_by(snapshot),
+        "guards passed by": wording.overridden(snapshot),
         "account": f"{order.account}: {wording.calls(gate)}, {wording.workers(gate)}",
     }
     return {name: value for name, value in rows.items() if value is not None}

@@ -7,10 +7,14 @@ from cancellist.jobs.diagnostics.advice import resume_command
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.snapshots import Snapshot
+from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import DONE, REFUSED, JobRecord, JobState, Outcome
+from cancellist.jobs.safety.approval import Approval, ApprovalState, approval_of
 from cancellist.jobs.safety.failure_stop import halt_of
+from cancellist.jobs.safety.guard import in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
 
+RESUME_ALL = "cancellist resume --all"
 START_A_WORKER = "no worker is running: start one with `cancellist worker`"
 
 _TWO_DIGITS = 10
@@ -130,21 +134,113 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
 
 def job_state(snapshot: Snapshot) -> str:
     """Returns the state of a job, and what keeps it from running."""
+    stopped = None if snapshot.record.state.ended else snapshot.gate.stopped
+    return _state(snapshot) + (f"; all accounts are stopped {stop(stopped)}" if stopped else "")
+
+
+def _state(snapshot: Snapshot) -> str:
+    record = snapshot.record
+    if stopped := _for_approval(snapshot) or _for_itself(snapshot):
+        return stopped
+    if not record.state.ended and (why := _for_its_host(snapshot) or _for_its_account(snapshot.gate)):
+        return f"{record.state}, {why}"
+    if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
+        return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
+    return str(record.state)
+
+
+def _for_approval(snapshot: Snapshot) -> str:
+    record, approval = snapshot.record, approval_of(snapshot.record)
+    if approval is None:
+        return ""
+    if approval.state is ApprovalState.WAITING:
+        return f"{record.state}, {_lacking(approval)}, until {clock(approval.lapses_at_ms or 0)}"
+    if approval.state is ApprovalState.REJECTED and approval.rejection:
+        return f"{record.state}, rejected by {plain(approval.rejection.by)}: {plain(approval.rejection.reason)}"
+    if approval.state is ApprovalState.LAPSED and record.state is JobState.ABORTED:
+        return f"{record.state}, not approved in time"
+    return ""
+
+
+def _for_itself(snapshot: Snapshot) -> str:
     record = snapshot.record
     if record.state is JobState.HELD and record.starts_at_ms:
         left = span(max(0, record.starts_at_ms - snapshot.now_ms) // 1000)
         return f"held until {clock(record.starts_at_ms)}, for {left} more"
-    if halt := halt_of(record):
-        return f"halted: {halt.words}"
-    if snapshot.gate.paused and not record.state.ended:
-        return f"{record.state}, its account is paused"
-    if snapshot.gate.breaker and not record.state.ended:
-        probe = clock(snapshot.gate.breaker.next_probe_ms)
-        return f"{record.state}, its account is tripped: {plain(snapshot.gate.breaker.why)}; next probe at {probe}"
-    if snapshot.gate.hold_until_ms and not record.state.ended:
-        until = clock(snapshot.gate.hold_until_ms)
-        return f"{record.state}, its account holds until {until}: {plain(snapshot.gate.hold_why)}"
-    return str(record.state)
+    halt = halt_of(record)
+    return f"halted: {halt.words}" if halt else ""
+
+
+def _for_its_host(snapshot: Snapshot) -> str:
+    strange = snapshot.gate.strange_host
+    return new_host(snapshot.record.order.account, strange) if strange else ""
+
+
+def _for_its_account(gate: AccountGate) -> str:
+    if gate.paused:
+        return "its account is paused"
+    if gate.breaker:
+        return f"its account is tripped: {plain(gate.breaker.why)}; next probe at {clock(gate.breaker.next_probe_ms)}"
+    if gate.hold_until_ms:
+        return f"its account holds until {clock(gate.hold_until_ms)}: {plain(gate.hold_why)}"
+    return ""
+
+
+def waits_for_approval(snapshot: Snapshot) -> str:
+    """Returns what a job waits for that must be approved, and why; empty where it waits for nobody."""
+    approval = approval_of(snapshot.record)
+    if approval is None or approval.state is not ApprovalState.WAITING:
+        return ""
+    job = snapshot.record.id
+    return (
+        f"job {job} {_lacking(approval)}, until {clock(approval.lapses_at_ms or 0)}: {in_words(approval.why)}; "
+        f"`cancellist approve {job}` shows what it would do and asks, `cancellist reject {job} --reason WHY` aborts it"
+    )
+
+
+def overridden(snapshot: Snapshot) -> str | None:
+    """Returns who passed the guards of a job, why, and what they were; None where nobody did."""
+    order, passed = snapshot.record.order, in_words(unpack_findings(snapshot.record.overrode))
+    if order.overridden_by is None:
+        return None
+    return f"{order.overridden_by}: {order.override_reason}" + (f" ({passed})" if passed else "")
+
+
+def approval_why(snapshot: Snapshot) -> str | None:
+    """Returns what a job passes of its guards, for which it must be approved; None where it must not."""
+    approval = approval_of(snapshot.record)
+    return in_words(approval.why) if approval else None
+
+
+def approved_by(snapshot: Snapshot) -> str | None:
+    """Returns who approved a job; None where nobody did."""
+    approval = approval_of(snapshot.record)
+    return ", ".join(f"{one.by} at {clock(one.at_ms)}" for one in approval.given) or None if approval else None
+
+
+def _lacking(approval: Approval) -> str:
+    given = ", ".join(plain(one.by) for one in approval.given)
+    have = f" ({given} approved)" if given else ""
+    return f"waits for approval by {approval.wanted - len(approval.given)} of {approval.wanted}{have}"
+
+
+def new_host(account: str, host: str) -> str:
+    """Returns that nobody has confirmed the host of an account, and what does."""
+    return (
+        f"PRODUCTION host {plain(host)} was never called before: `{resume_command(account)} --host {plain(host)}` "
+        "confirms it"
+    )
+
+
+def stop(stopped: AllStopped) -> str:
+    """Returns since when all accounts are stopped, by whom and why."""
+    why = f": {plain(stopped.why)}" if stopped.why else ", who gave no reason"
+    return f"since {clock(stopped.since_ms)} by {plain(stopped.by)}{why}"
+
+
+def all_stopped(stopped: AllStopped) -> str:
+    """Returns the same, and what lets them go on."""
+    return f"{stop(stopped)}; `{RESUME_ALL}` lets them go on"
 
 
 def halted(record: JobRecord) -> str:
@@ -180,6 +276,10 @@ def line(snapshot: Snapshot) -> str:
 
 def stopped_why(account: str, gate: AccountGate) -> str:
     """Returns why an account is stopped; empty if it is running."""
+    if gate.stopped:
+        return f"{all_stopped(gate.stopped)}{', and this account is paused on its own' if gate.paused else ''}"
+    if gate.strange_host:
+        return new_host(account, gate.strange_host)
     if gate.paused:
         return f"`{resume_command(account)}` resumes it"
     if gate.breaker:

@@ -17,20 +17,20 @@ from cancellist.jobs.responses.answer import CONFIRMING, Answer, Failure, too_lo
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class TriedBatch:
     """A list of so many references was taken by the platform, or refused for its length."""
 
     references: int
     taken: bool
 
 
-def listed(references: int, answer: Answer | Failure) -> Listed | None:
+def listed(references: int, answer: Answer | Failure) -> TriedBatch | None:
     """What an answer says of the length of a list; None where it says nothing. One reference is never too many."""
     match answer:
         case Answer(status=status) if status in CONFIRMING:
-            return Listed(references, taken=True)
+            return TriedBatch(references, taken=True)
         case Answer() if too_long(answer) and references > 1:
-            return Listed(references, taken=False)
+            return TriedBatch(references, taken=False)
         case _:
             return None
 

@@ -7,6 +7,7 @@ the platform's own answer: accepted · anything else: failed
 from dataclasses import dataclass
 from enum import Enum
 
+from cancellist.jobs.escaping import cut
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, of_platform, refused_by_gateway, words_of
 
 _DENYING = frozenset({401, 403})
@@ -59,13 +60,13 @@ def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True)
         case Failure(withheld=True):
             return None
         case Failure(timed_out=True, reason=reason):
-            return AttemptSignal(Signal.TIMED_OUT, took_ms, why=_cut(reason))
+            return AttemptSignal(Signal.TIMED_OUT, took_ms, why=cut(reason, _LONGEST))
         case Failure(reason=reason):
-            return AttemptSignal(Signal.FAILED, took_ms, why=_cut(reason))
+            return AttemptSignal(Signal.FAILED, took_ms, why=cut(reason, _LONGEST))
         case Answer(status=status, body=body, retry_after_s=retry_after_s):
             with_retry_after = retry_after_s is not None
             words = words_of(body)
-            why = _cut(f"HTTP {status}: {words}" if words else f"HTTP {status}")
+            why = cut(f"HTTP {status}: {words}" if words else f"HTTP {status}", _LONGEST)
             if status in _DENYING or refused_by_gateway(answer):
                 return AttemptSignal(Signal.DENIED, took_ms, with_retry_after, why=why)
             if status in _OVERLOADED:
@@ -75,7 +76,7 @@ def shown_by(answer: Answer | Failure, took_ms: float, *, answered: bool = True)
             if _of_platform(answer, answered=answered):
                 return AttemptSignal(Signal.ACCEPTED, took_ms, with_retry_after, why=why)
             if _OK <= status < _REDIRECTS:
-                why = _cut(f"{why}, but it does not say what was asked")
+                why = cut(f"{why}, but it does not say what was asked", _LONGEST)
             return AttemptSignal(Signal.FAILED, took_ms, with_retry_after, why=why)
 
 
@@ -90,7 +91,3 @@ def _of_platform(answer: Answer, *, answered: bool) -> bool:
             return status == _TOO_LARGE or of_platform(answer.body)
         case _:
             return False
-
-
-def _cut(text: str) -> str:
-    return text[:_LONGEST]

@@ -7,6 +7,7 @@ from typing import Final
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.accounts import AccountGate
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.safety.environment import Environment
 
 RUNNING: Final = "running"
 
@@ -22,6 +23,7 @@ class Configured:
         max_calls_per_second: the rate limit; None where none is set.
         burst: calls that may start at once under the rate limit.
         max_references_per_call: references a call.
+        environment: whether the platform is a sandbox or real.
     """
 
     platform: str
@@ -30,6 +32,7 @@ class Configured:
     max_calls_per_second: float | None
     burst: int | None
     max_references_per_call: int
+    environment: Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,11 @@ class AccountStatus:
 
 
 def state(gate: AccountGate) -> str:
-    """The account's state: `running`, `paused` by a person, `tripped` by its breaker, or `held` by the platform."""
+    """The account's state: `running`, `stopped` with all others, `new_host`, `paused`, `tripped` or `held`."""
+    if gate.stopped:
+        return "stopped"
+    if gate.strange_host:
+        return "new_host"
     if gate.paused:
         return "paused"
     if gate.breaker:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 import orjson
 
 from cancellist.jobs.errors import InputError
+from cancellist.jobs.ledger import hosts, stop_all
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.stop_all import AllStopped
+from cancellist.jobs.safety.environment import Environment
 
 LIVE_MS = 4000
 """A worker that has not swept for this long does not count as live (also in lua/shared/jobs.lua)."""
 _USUAL_STALE_MS = 60_000
 _GATE = (
     "gate", "paused", "hold_until", "hold_why", "list_size", "list_search", "size", "limit", "limit_at", "limit_stale",
-    "interval", "spread", "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened",
+    "interval", "spread", "breaker", "breaker_why", "breaker_since", "breaker_next", "breaker_opened", "hosts",
 )  # fmt: skip
 
 
@@ -48,6 +51,9 @@ class AccountGate:
         calls_in_flight: over all workers.
         workers: live workers.
         list_refused: the smallest batch that was refused for its length (413), where that set `list_size`; else None.
+        stopped: the stop of all accounts; None where there is none.
+        platforms: where its workers call; empty where none has run yet.
+        strange_host: the host among them that nobody has confirmed, so that no call goes there.
     """
 
     version: int
@@ -62,6 +68,14 @@ class AccountGate:
     calls_in_flight: int
     workers: int
     list_refused: int | None = None
+    stopped: AllStopped | None = None
+    platforms: tuple[Environment, ...] = ()
+    strange_host: str | None = None
+
+    @property
+    def shut(self) -> bool:
+        """Whether a person keeps its calls from starting, or has to confirm its host first."""
+        return self.paused or self.stopped is not None or self.strange_host is not None
 
     @property
     def calls_per_second(self) -> float | None:
@@ -77,10 +91,12 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         pipe.hmget(ledger.keys.state(account), list(_GATE))
         pipe.zcount(ledger.keys.slots(account), now_ms, "+inf")
         pipe.zcount(ledger.keys.workers, now_ms - LIVE_MS, "+inf")
-        values, calls, workers = await pipe.execute()
+        pipe.hmget(ledger.keys.totals, list(stop_all.FIELDS))
+        values, calls, workers, stopped = await pipe.execute()
     h = dict(zip(_GATE, values, strict=True))
     held_until = int(h["hold_until"] or 0)
     known = now_ms - int(h["limit_at"] or 0) < int(h["limit_stale"] or _USUAL_STALE_MS)
+    platforms = hosts.read(h["hosts"])
     refused = orjson.loads(h["list_search"] or b"{}").get("refused")
     bounds = [int(size) for size in (h["list_size"], refused and refused - 1) if size]
     sizes = bounds + [int(size) for size in (h["size"],) if size]
@@ -98,6 +114,9 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         calls_in_flight=int(calls),
         workers=int(workers),
         list_refused=refused if list_size in bounds else None,
+        stopped=stop_all.read(stopped),
+        platforms=platforms,
+        strange_host=await hosts.first_strange(ledger, platforms),
     )
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 
 from cancellist.jobs.errors import JobChangedError, JobStateError, LedgerError, UnknownJobError
-from cancellist.jobs.ledger import enqueue, housekeeping, records
+from cancellist.jobs.ledger import audit, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.submitting import enqueue
 from cancellist.jobs.model import JobRecord, JobState, Priority
 
 
@@ -38,16 +39,25 @@ async def update(ledger: Ledger, job: str, change: Change, *, revision: int | No
     record = await records.get(ledger, job)
     if record.state is JobState.SEALING:
         raise UnknownJobError(job)
-    document = _document(record, change, await ledger.now_ms())
-    if revision is not None:
-        document["revision"] = revision
-    word, state, more = await ledger.run("update", record.order.account, job, orjson.dumps(document))
-    match word.decode():
+    account = record.order.account
+    async with audit.recorded(ledger, "update", job=job, account=account) as act:
+        document = _document(record, change, await ledger.now_ms())
+        act.about = " ".join(f"{name}={document[name]}" for name in ("priority", "deadline") if name in document)
+        if revision is not None:
+            document["revision"] = revision
+        word, state, more = await ledger.run("update", account, job, orjson.dumps(document))
+        _check(job, word.decode(), state.decode())
+    if more:
+        await housekeeping.slices(ledger, account, job)
+
+
+def _check(job: str, word: str, state: str) -> None:
+    """Raises what the script's answer means."""
+    match word:
         case "done":
-            if more:
-                await housekeeping.slices(ledger, record.order.account, job)
+            pass
         case "state":
-            raise JobStateError(job, state.decode(), "changed")
+            raise JobStateError(job, state, "changed")
         case "past":
             hint = "once it has ended, `cancellist retry` hands in what is expired"
             raise JobStateError(job, "past its deadline", "given another", hint=hint)

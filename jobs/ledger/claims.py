@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from cancellist.jobs.flow.batch_size import Listed, ListSearch
+from cancellist.jobs.flow.batch_size import ListSearch, TriedBatch
 from cancellist.jobs.ledger.accounts import LIVE_MS
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
@@ -14,6 +14,7 @@ from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import Piece
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
+from cancellist.jobs.safety.environment import Environment
 
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
@@ -36,6 +37,7 @@ class Terms:
         linger_ms: how long a part-filled call waits for more references.
         lease_ms: how long a claim holds unless it is renewed.
         search: how the largest batch size is searched for after a batch was refused for its length.
+        platform: where the calls go; None where that is not to be judged.
     """
 
     limit: int = 8
@@ -46,6 +48,7 @@ class Terms:
     linger_ms: int = 20
     lease_ms: int = 9000
     search: ListSearch = field(default_factory=ListSearch)
+    platform: Environment | None = None
 
     @property
     def live_ms(self) -> int:
@@ -71,6 +74,7 @@ class Ask:
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
                 "per_call": t.per_call, "search": _search(t.search), "linger": t.linger_ms, "lease": t.lease_ms,
+                "host": t.platform.host if t.platform and not t.platform.is_sandbox else "",
             }
         )  # fmt: skip
 
@@ -173,7 +177,7 @@ class Settlement:
     rest_ms: dict[str, int] | None = None
     hold_ms: int = 0
     hold_why: str | None = None
-    listed: Listed | None = None
+    listed: TriedBatch | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0
@@ -271,7 +275,7 @@ def _group(share: Share) -> dict[str, object]:
             group |= {"back": "calls" if s.group is None else "alone", "clear": int(s.cleared)} | _history(s)
         case ReadState() as s:
             known = (("s", s.refusal_status), ("w", s.refusal_words))
-            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s)
+            group |= {"back": "reads", "clear": 0, "r": s.reads} | _history(s) | ({"e": 2} if s.confirmed else {})
     return group | {name: value for name, value in known if value is not None}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from cancellist.jobs.ledger import audit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 
@@ -119,7 +120,8 @@ async def remove(ledger: Ledger, group: str) -> bool:
             raise
         for info in known:
             if info["name"].decode(errors="backslashreplace") == group:
-                return bool(await ledger.redis.xgroup_destroy(ledger.keys.results, info["name"]))
+                async with audit.recorded(ledger, "consumers remove", about=group):
+                    return bool(await ledger.redis.xgroup_destroy(ledger.keys.results, info["name"]))
     return False
 
 

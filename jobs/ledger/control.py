@@ -1,7 +1,7 @@
 """Pause, resume, continue and abort."""
 
 from cancellist.jobs.errors import JobStateError
-from cancellist.jobs.ledger import records
+from cancellist.jobs.ledger import audit, records
 from cancellist.jobs.ledger.accounts import text
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.housekeeping import slices
@@ -16,13 +16,15 @@ async def pause_job(ledger: Ledger, job: str) -> JobState:
         JobStateError: the job has ended, or is being aborted.
     """
     record = await records.get(ledger, job)
-    state = text(await ledger.run("pause", record.order.account, job))
-    return _expect(record, state, JobState.PAUSED, "paused")
+    async with audit.recorded(ledger, "pause", job=job, account=record.order.account):
+        state = text(await ledger.run("pause", record.order.account, job))
+        return _expect(record, state, JobState.PAUSED, "paused")
 
 
 async def pause_account(ledger: Ledger, account: str) -> None:
     """Pauses an account: none of its references is claimed until it is resumed. Pausing again changes nothing."""
-    await ledger.run("pause", account, "")
+    async with audit.recorded(ledger, "pause", account=account):
+        await ledger.run("pause", account, "")
 
 
 async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState, list[str]]:
@@ -33,10 +35,11 @@ async def resume_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobState,
         JobStateError: the job has ended, or is being aborted.
     """
     record = await records.get(ledger, job)
-    reply = await ledger.run("resume", record.order.account, job, per_call, "")
-    state = JobState(text(reply[0]))
-    if state.ended or state is JobState.ABORTING:
-        raise JobStateError(job, state, "resumed")
+    async with audit.recorded(ledger, "resume", job=job, account=record.order.account):
+        reply = await ledger.run("resume", record.order.account, job, per_call, "")
+        state = JobState(text(reply[0]))
+        if state.ended or state is JobState.ABORTING:
+            raise JobStateError(job, state, "resumed")
     return state, [text(name) for name in reply[1:]]
 
 
@@ -48,9 +51,10 @@ async def continue_job(ledger: Ledger, job: str, per_call: int) -> tuple[JobStat
         JobStateError: the job is not halted.
     """
     record = await records.get(ledger, job)
-    if record.state is not JobState.HALTED:
-        raise JobStateError(job, record.state, "continued: only a halted job can be")
-    reply = await ledger.run("resume", record.order.account, job, per_call, "1")
+    async with audit.recorded(ledger, "continue", job=job, account=record.order.account):
+        if record.state is not JobState.HALTED:
+            raise JobStateError(job, record.state, "continued: only a halted job can be")
+        reply = await ledger.run("resume", record.order.account, job, per_call, "1")
     return JobState(text(reply[0])), [text(name) for name in reply[1:]]
 
 
@@ -58,8 +62,9 @@ async def resume_account(ledger: Ledger, account: str, per_call: int) -> list[st
     """Resumes an account, and lets an open breaker probe at once; returns the drains to enqueue."""
     from cancellist.jobs.ledger import flow_state  # noqa: PLC0415 - flow control, which nothing else here needs
 
-    await flow_state.probe(ledger, account)
-    reply = await ledger.run("resume", account, "", per_call, "")
+    async with audit.recorded(ledger, "resume", account=account):
+        await flow_state.probe(ledger, account)
+        reply = await ledger.run("resume", account, "", per_call, "")
     return [text(name) for name in reply[1:]]
 
 
@@ -73,10 +78,11 @@ async def abort_job(ledger: Ledger, job: str) -> JobState:
         JobStateError: the job is completed.
     """
     record = await records.get(ledger, job)
-    state = text(await ledger.run("abort", record.order.account, job))
-    if state == JobState.ABORTED:
-        return JobState.ABORTED
-    _expect(record, state, JobState.ABORTING, "aborted")
+    async with audit.recorded(ledger, "abort", job=job, account=record.order.account):
+        state = text(await ledger.run("abort", record.order.account, job))
+        if state == JobState.ABORTED:
+            return JobState.ABORTED
+        _expect(record, state, JobState.ABORTING, "aborted")
     await slices(ledger, record.order.account, job)
     return (await records.get(ledger, job)).state
 

@@ -4,13 +4,14 @@ A drain is an arq job whose arguments are ids only. A lost drain does no harm: t
 sweep asks for any that are missing.
 """
 
+import contextlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 from arq.connections import ArqRedis
-from redis.exceptions import ResponseError
+from redis.exceptions import ResponseError, WatchError
 
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
@@ -71,7 +72,8 @@ async def schedule(ledger: Ledger, account: str, names: Iterable[str]) -> None:
         try:
             for name in wanted:
                 job = f"{ledger.keys.namespace}:{account}:{name}"
-                await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
+                with contextlib.suppress(WatchError):  # the connection was lost between arq's steps: the drain is lost
+                    await pool.enqueue_job(FUNCTION, account, name, _job_id=job, _defer_until=_DUE, _expires=_TEN_YEARS)
         except ResponseError as error:
             if not refuses_for_memory(error):
                 raise

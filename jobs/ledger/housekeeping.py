@@ -61,7 +61,12 @@ async def sweep(
         "worker": worker, "lease": terms.lease_ms, "call_timeout": round(call_timeout_s * 1000),
         "attempts": max_attempts, "unsealed": UNSEALED_KEPT_MS, "per_call": terms.per_call,
         "stop": safeguards.stop.packed(), "hold": safeguards.hold_ms,
+        "host": terms.platform.host if terms.platform else "",
+        "sandbox": terms.platform is not None and terms.platform.is_sandbox,
+        "canary": safeguards.canary, "canary_above": safeguards.canary_above,
     }  # fmt: skip
+    if safeguards.guard:
+        document["guard"] = safeguards.guard.packed()
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))

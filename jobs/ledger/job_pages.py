@@ -39,7 +39,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JobsPlace:
     """The job that a page has ended with: when it was made, and its id."""
 
     at_ms: int
@@ -47,14 +47,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class JobsPage:
     """Jobs, and where the next page begins; None where no more follow."""
 
     records: list[JobRecord]
-    next: Place | None
+    next: JobsPlace | None
 
 
-async def page(ledger: Ledger, wanted: Filter, *, before: Place | None, limit: int) -> Page:
+async def page(ledger: Ledger, wanted: Filter, *, before: JobsPlace | None, limit: int) -> JobsPage:
     """The newest jobs before a place; fewer than `limit`, or none, come where few of many are wanted."""
     found: list[JobRecord] = []
     offset = 0
@@ -62,7 +62,7 @@ async def page(ledger: Ledger, wanted: Filter, *, before: Place | None, limit: i
         rows = await _rows(ledger, wanted.since_ms, before, offset)
         offset += len(rows)
         older = [
-            Place(at_ms, job) for job, at_ms in rows if before is None or (at_ms, job) < (before.at_ms, before.job)
+            JobsPlace(at_ms, job) for job, at_ms in rows if before is None or (at_ms, job) < (before.at_ms, before.job)
         ]
         records_of = {record.id: record for record in await records.several(ledger, [place.job for place in older])}
         for place in older:
@@ -71,11 +71,11 @@ async def page(ledger: Ledger, wanted: Filter, *, before: Place | None, limit: i
                 continue
             found.append(record)
             if len(found) == limit:
-                return Page(found, place)
+                return JobsPage(found, place)
         if len(rows) < _CHUNK:
-            return Page(found, None)
+            return JobsPage(found, None)
         if offset >= _MOST_LOOKED_AT:
-            return Page(found, Place(rows[-1][1], rows[-1][0]))
+            return JobsPage(found, JobsPlace(rows[-1][1], rows[-1][0]))
 
 
 async def first(ledger: Ledger, wanted: Filter, limit: int) -> list[JobRecord]:
@@ -90,7 +90,7 @@ async def first(ledger: Ledger, wanted: Filter, limit: int) -> list[JobRecord]:
             return found
 
 
-async def _rows(ledger: Ledger, since_ms: int | None, before: Place | None, offset: int) -> list[tuple[str, int]]:
+async def _rows(ledger: Ledger, since_ms: int | None, before: JobsPlace | None, offset: int) -> list[tuple[str, int]]:
     """Ids of jobs and when each was made, newest first."""
     with translated():
         rows = await ledger.redis.zrange(

@@ -27,6 +27,11 @@ class Keys:
         self.wake = f"{namespace}:wake"
         self.webhooks = f"{namespace}:webhooks"
         self.ended = f"{namespace}:ended"
+        self.plans = f"{namespace}:plans"
+        self.receipts = f"{namespace}:receipts"
+        self.receipts_head = f"{namespace}:receipts:head"
+        self.receipts_order = f"{namespace}:receipts:order"
+        self.audit = f"{namespace}:audit"
         self.drain_queue = f"{namespace}:drains"
         self.of_account = lru_cache(maxsize=1024)(self._of_account)
 
@@ -70,6 +75,14 @@ class Keys:
         """The account's live drains."""
         return f"{self.namespace}:account:{account}:drains"
 
+    def approvals(self, account: str) -> str:
+        """The account's jobs that wait for approval."""
+        return f"{self.namespace}:account:{account}:approvals"
+
+    def plan(self, name: str) -> str:
+        """A plan, by the digest of its token."""
+        return f"{self.namespace}:plan:{name}"
+
     def webhook(self, endpoint: str, part: str = "") -> str:
         """The hash of an endpoint of webhooks, or a part of it: due, log, deliveries, bodies."""
         return f"{self.namespace}:webhook:{endpoint}{part and ':'}{part}"
@@ -88,5 +101,5 @@ class Keys:
         )  # fmt: skip
         names = [f"{self.namespace}:{name}" for name in common]
         names += [f"{self.namespace}:account:{account}:{name}" for name in own]
-        names += [self.served, self.webhooks, self.ended]
+        names += [self.served, self.webhooks, self.ended, self.approvals(account)]
         return tuple(name.encode() for name in names)

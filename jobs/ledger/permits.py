@@ -10,11 +10,13 @@ from typing import Final
 import orjson
 
 from cancellist.jobs.errors import LedgerError, NotPermittedError
+from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 
 _LONGEST_WAIT_S: Final = 60.0
 _WHY: Final = {
+    "stopped": "all accounts are stopped, so no call is made: `cancellist resume --all` lets them go on",
     "paused": "account {account} is paused, so no call is made: resume it first",
     "held": "the platform asked account {account} for a pause: try again later",
     "breaker": "the platform does not answer calls of account {account} well: `cancellist accounts` says why",
@@ -39,12 +41,21 @@ async def permitted(ledger: Ledger, account: str, terms: Terms, *, keep_s: float
     """
     slot = f"permit:{secrets.token_hex(8)}"
     limits = {"limit": terms.limit, "initial": terms.initial, "interval_us": terms.interval_us, "burst": terms.burst}
-    await asyncio.sleep(await _granted(ledger, account, slot, limits | {"keep": round(keep_s * 1000)}))
+    delay_s = await _granted(ledger, account, slot, limits | {"keep": round(keep_s * 1000)})
     try:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+            await _still_open(ledger, account)
         yield
     finally:
         with contextlib.suppress(LedgerError):  # it ends by itself
             await ledger.run("permit", account, slot, orjson.dumps(limits | {"keep": 0}))
+
+
+async def _still_open(ledger: Ledger, account: str) -> None:
+    gate = await accounts.gate(ledger, account)
+    if gate.stopped or gate.paused:
+        raise NotPermittedError(_WHY["stopped" if gate.stopped else "paused"].format(account=account))
 
 
 async def _granted(ledger: Ledger, account: str, slot: str, ask: dict[str, int]) -> float:

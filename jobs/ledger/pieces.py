@@ -5,6 +5,7 @@ import orjson
 from cancellist.jobs.model import Piece
 
 NEWLINE = "\n"
+_CONFIRMED = 2
 
 
 def unpack_piece(packed: bytes) -> Piece:
@@ -27,6 +28,8 @@ def unpack_piece(packed: bytes) -> Piece:
         reads_alone=int(h.get("x") or 0),
         called_ms=int(h.get("l") or 0),
         deallocated=bool(h.get("d")),
+        read_back=bool(h.get("e")),
+        confirmed=h.get("e") == _CONFIRMED,
     )
 
 

@@ -3,10 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
+
 from cancellist.jobs.errors import UnknownJobError
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRecord, JobRequest, JobState, Outcome, Priority, ResultSample
+from cancellist.jobs.model import (
+    DEFAULT_ACCOUNT,
+    ApprovalRecord,
+    Canary,
+    JobRecord,
+    JobRequest,
+    JobState,
+    Outcome,
+    Priority,
+    ResultSample,
+)
 from cancellist.jobs.progress.eta import PauseHistory
 
 _OUTCOME = "outcome:"
@@ -112,12 +124,16 @@ async def moment(ledger: Ledger, accounts: Sequence[str], jobs: Sequence[str]) -
 
 
 async def stops(ledger: Ledger, account: str) -> PauseHistory:
-    """The account's last pause and hold."""
+    """The account's last pause and hold. The stop of all accounts counts as a pause."""
     names = ["paused", "paused_from", "paused_until", "hold_until"]
     with translated():
-        paused, since, until, hold = await ledger.redis.hmget(ledger.keys.state(account), names)
-    if paused is not None:
-        return PauseHistory(int(paused), None, int(hold or 0))
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.hmget(ledger.keys.state(account), names)
+        pipe.hget(ledger.keys.totals, "stopped_at")
+        (paused, since, until, hold), stopped = await pipe.execute()
+    going = [int(at_ms) for at_ms in (paused, stopped) if at_ms is not None]
+    if going:
+        return PauseHistory(min(going), None, int(hold or 0))
     return PauseHistory(int(since or 0), int(until or 0), int(hold or 0))
 
 
@@ -141,7 +157,7 @@ def _read(jobs: Sequence[str], rows: Sequence[Mapping[bytes, bytes]]) -> list[Jo
 
 
 def _record(job: str, h: Mapping[str, str]) -> JobRecord:
-    pending = sum(_int(h.get(name)) or 0 for name in ("calls", "alone", "reads", "later", "invalid_left"))
+    pending = sum(_int(h.get(name)) or 0 for name in ("calls", "alone", "reads", "later", "invalid_left", "rest"))
     outcomes = {known(Outcome, k[len(_OUTCOME) :]): _int(v) or 0 for k, v in h.items() if k.startswith(_OUTCOME)}
     in_flight = _int(h.get("claimed")) or 0
     return JobRecord(
@@ -155,7 +171,10 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             start_at_ms=_int(h.get("start_at")),
             idempotency_key=h.get("idempotency_key"),
             submitted_by=h.get("submitted_by"),
+            canary=_int(h.get("canary")) or 0,
             retry_of=h.get("retry_of"),
+            overridden_by=h.get("overridden_by"),
+            override_reason=h.get("override_reason"),
         ),
         state=known(JobState, h["state"]),
         total=_int(h.get("total")) or pending,
@@ -175,9 +194,40 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         stop=h.get("stop", ""),
         halted_at_ms=_int(h.get("halted_at")) if h["state"] == JobState.HALTED else None,
         halted_why=h.get("halted_why") if h["state"] == JobState.HALTED else None,
+        canary=_canary(h),
         retried_by=tuple(h.get("retried_by", "").split()),
         revision=_int(h.get("revision")) or 0,
+        digest=h.get("digest"),
+        approval=_approval(h),
+        overrode=h.get("overrode", ""),
     )
+
+
+def _canary(h: Mapping[str, str]) -> Canary | None:
+    size = _int(h.get("canary_size")) or _int(h.get("canary"))
+    return Canary(size, _int(h.get("rest")) or 0, _int(h.get("canary_passed"))) if size else None
+
+
+def _approval(h: Mapping[str, str]) -> ApprovalRecord | None:
+    wanted = _int(h.get("approvals_wanted"))
+    if wanted is None:
+        return None
+    return ApprovalRecord(
+        wanted,
+        _given(h.get("approvals", "[]")),
+        h.get("approval_why", ""),
+        _int(h.get("approval_until")),
+        h.get("rejected_by", ""),
+        _int(h.get("rejected_at")) or 0,
+        h.get("reject_reason", ""),
+    )
+
+
+def _given(text: str) -> tuple[tuple[str, int], ...]:
+    try:
+        return tuple((str(one["by"]), int(one["at"])) for one in orjson.loads(text))
+    except (ValueError, TypeError, KeyError):  # another program may have written it; nobody has approved then
+        return ()
 
 
 def _samples(h: Mapping[str, str]) -> tuple[ResultSample, ...]:

@@ -63,7 +63,7 @@ def result_of(entry_id: bytes, h: dict[bytes, bytes]) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResultsPlace:
     """Where a reading of a job's results stands; it stays good while more are written.
 
     Attributes:
@@ -76,17 +76,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResultsPage:
     """Results, where the next page begins, and whether nothing that was written by now follows."""
 
     results: list[Result]
-    place: Place
+    place: ResultsPlace
     at_end: bool
 
 
 async def page(
-    ledger: Ledger, job: str, place: Place, *, limit: int, outcomes: frozenset[Outcome] = frozenset()
-) -> Page:
+    ledger: Ledger, job: str, place: ResultsPlace, *, limit: int, outcomes: frozenset[Outcome] = frozenset()
+) -> ResultsPage:
     """The next results of a job, in the order in which they were written; those that were trimmed are left out.
 
     Args:
@@ -106,8 +106,8 @@ async def page(
             if len(found) == limit or looked_at == _MOST_LOOKED_AT:
                 with translated():
                     following = await ledger.redis.lrange(ledger.keys.runs(job), place.run, place.run)
-                return Page(found, place, at_end=not following)
-    return Page(found, place, at_end=True)
+                return ResultsPage(found, place, at_end=not following)
+    return ResultsPage(found, place, at_end=True)
 
 
 async def gone(ledger: Ledger, record: JobRecord) -> int:
@@ -132,20 +132,22 @@ def _order(entry_id: bytes) -> tuple[int, int]:
     return int(at_ms), int(number)
 
 
-async def _entries(ledger: Ledger, job: str, place: Place, *, most: int) -> AsyncGenerator[tuple[Place, Result], None]:
+async def _entries(
+    ledger: Ledger, job: str, place: ResultsPlace, *, most: int
+) -> AsyncGenerator[tuple[ResultsPlace, Result], None]:
     """A job's results from a place on, each with the place behind it."""
     while stretches := await _next_stretches(ledger, job, place, most=most):
         for run, (last, entries) in enumerate(stretches, place.run):
             for entry_id, h in entries:
-                place = Place(run + 1) if entry_id == last else Place(run, entry_id.decode())
+                place = ResultsPlace(run + 1) if entry_id == last else ResultsPlace(run, entry_id.decode())
                 yield place, result_of(entry_id, h)
             if len(entries) == most and place.run == run:
                 break  # the rest of this run comes next
-            place = Place(run + 1)
+            place = ResultsPlace(run + 1)
 
 
 async def _next_stretches(
-    ledger: Ledger, job: str, place: Place, *, most: int
+    ledger: Ledger, job: str, place: ResultsPlace, *, most: int
 ) -> list[tuple[bytes, Sequence[tuple[bytes, dict[bytes, bytes]]]]]:
     """The next runs, each as its last id and at most so many of its entries."""
     with translated():

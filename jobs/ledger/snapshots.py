@@ -57,7 +57,7 @@ async def _account(
     ledger: Ledger, name: str, gate: AccountGate, moment: Moment, unfinished: Sequence[JobRecord] | None
 ) -> AccountLoad:
     return AccountLoad(
-        open=not gate.paused and gate.breaker is None,
+        open=not gate.shut and gate.breaker is None,
         hold_until_ms=gate.hold_until_ms,
         stops=await records.stops(ledger, name),
         calls=moment.calls[name],

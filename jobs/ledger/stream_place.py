@@ -70,7 +70,7 @@ class Stream:
         return cls(added, added - length, first[0].decode() if first else None, info["last-generated-id"].decode())
 
 
-class Found(Enum):
+class PlaceStatus(Enum):
     """How a stream stands to a place in it."""
 
     FOLLOWS = auto()
@@ -79,7 +79,7 @@ class Found(Enum):
     """It is another: what was read of it is to be read again."""
 
 
-def compare(place: Place, stream: Stream, at_cursor: Entry | None) -> Found:
+def compare(place: Place, stream: Stream, at_cursor: Entry | None) -> PlaceStatus:
     """Whether a stream is the one that was read.
 
     Args:
@@ -88,13 +88,13 @@ def compare(place: Place, stream: Stream, at_cursor: Entry | None) -> Found:
         at_cursor: the entry under the id that was read last, if there is one.
     """
     if place.cursor == NOTHING:
-        return Found.FOLLOWS
+        return PlaceStatus.FOLLOWS
     if stream.added < place.read or order(stream.last) < order(place.cursor):
-        return Found.REPLACED
+        return PlaceStatus.REPLACED
     if stream.first is not None and order(stream.first) <= order(place.cursor):
         known = at_cursor is not None and (not place.mark or mark(at_cursor) == place.mark)
-        return Found.FOLLOWS if known or not place.mark else Found.REPLACED
-    return Found.FOLLOWS if stream.removed >= place.read else Found.REPLACED
+        return PlaceStatus.FOLLOWS if known or not place.mark else PlaceStatus.REPLACED
+    return PlaceStatus.FOLLOWS if stream.removed >= place.read else PlaceStatus.REPLACED
 
 
 def advanced(place: Place, stream: Stream, entries: Sequence[Entry], *, at_end: bool) -> Place:

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.escaping import shown
+from cancellist.jobs.escaping import cut, shown
 from cancellist.jobs.limits import Limit, parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Priority
+from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, JobRequest, Priority
 from cancellist.jobs.parsing.documents import listed
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
@@ -30,12 +30,13 @@ _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
     {
         _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
-        "max_refused", "max_unconfirmed", "hold", "reply_to",
+        "max_refused", "max_unconfirmed", "hold", "canary", "plan", "expect_count", "reply_to",
     }
 )  # fmt: skip
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """A name that can stand in a key: it reaches no other key, and no other slot of a cluster."""
+_COUNT: Final = re.compile(r"\d{1,12}", re.ASCII)
 _MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
 _SHOWN: Final = 60
@@ -47,7 +48,7 @@ class MalformedEntryError(ValueError):
     """The entry cannot become a job; `str()` is the reason."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…")
+        super().__init__(cut(reason, MAX_REASON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:
 
 def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
     """The request in an entry's fields."""
-    for name in ("reason", "requested_by", "idempotency_key"):
+    for name in ("reason", "requested_by", "idempotency_key", "plan"):
         if len(fields.get(name, "")) > _MAX_TEXT:
             raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
     deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
@@ -145,6 +146,9 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
         hold_ms=hold_ms,
         max_refused=_limit("max_refused", fields.get("max_refused")),
         max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
+        canary=_canary(fields.get("canary")),
+        plan=fields.get("plan") or None,
+        expect_count=_count(fields.get("expect_count")),
     )
 
 
@@ -157,6 +161,14 @@ def _hold(text: str | None) -> int:
         raise MalformedEntryError(f"field 'hold': {shown(str(error))}") from None
 
 
+def _canary(text: str | None) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < _SHOWN and 1 <= int(text) <= MOST_IN_CANARY):
+        raise MalformedEntryError(f"field 'canary': {shown(text)} is no number from 1 to {MOST_IN_CANARY:,}")
+    return int(text)
+
+
 def _limit(name: str, text: str | None) -> str | None:
     if not text:
         return None
@@ -164,6 +176,14 @@ def _limit(name: str, text: str | None) -> str | None:
         return str(parse_limit(text))
     except ValueError as error:
         raise MalformedEntryError(f"field {name!r}: {shown(str(error))}") from None
+
+
+def _count(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not _COUNT.fullmatch(text.strip()):
+        raise MalformedEntryError(f"field 'expect_count' is {_quoted(text)}: write a whole number, such as 1200")
+    return int(text)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
@@ -291,5 +311,4 @@ def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) 
 
 def _quoted(text: str) -> str:
     """A text from the entry in quotes, cut, with unprintable characters escaped."""
-    cut = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return f"'{shown(cut)}'"
+    return f"'{shown(cut(text, _SHOWN))}'"

@@ -192,7 +192,7 @@ def _rivals(others: Iterable[JobRecord]) -> list[CompetingJob]:
 
 def _goes_on_at_ms(record: JobRecord, account: AccountLoad, now_ms: int) -> int | None:
     """When the job's references may be claimed; None where a person must act first."""
-    if not account.open or account.workers == 0:
+    if not account.open or account.workers == 0 or record.waits_for_approval:
         return None
     if record.state is JobState.HELD and record.starts_at_ms:
         return max(now_ms, record.starts_at_ms, account.hold_until_ms)

@@ -5,16 +5,26 @@ object is found where the object holds just one. Nothing else is guessed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 REFERENCES, STATE = ("ConsignmentReferenceForAllLegsAssignedByMpd", "ConsignmentReference", "Reference"), "Status"
 """The fields of Get Consignment Status. The first name is the documented one; other endpoints use the other two."""
 _DEEPEST = 3
 _ERROR = ("Code", "Message", "CorrelationId")
+_MOST_NAMES, _LONGEST_NAME = 1024, 100
+"""How many names are remembered with their letters, and up to which length: the platform's are few and short."""
 
 
 def letters(text: str) -> str:
     """The letters of a name in lower case. Names and states are compared by them."""
+    return _remembered(text) if len(text) <= _LONGEST_NAME else _letters(text)
+
+
+def _letters(text: str) -> str:
     return "".join(filter(str.isalpha, text)).lower()
+
+
+_remembered = lru_cache(_MOST_NAMES)(_letters)
 
 
 def field(body: Mapping[str, object], name: str) -> object:
@@ -28,8 +38,10 @@ def field(body: Mapping[str, object], name: str) -> object:
 
 def has(body: Mapping[str, object], name: str) -> bool:
     """Whether the body has a field of that name, compared by letters."""
+    if name in body:
+        return True
     wanted = letters(name)
-    return name in body or any(isinstance(key, str) and letters(key) == wanted for key in body)
+    return any(isinstance(key, str) and letters(key) == wanted for key in body)
 
 
 def items_of(body: object) -> Sequence[object] | None:

@@ -65,7 +65,10 @@ class Observed:
 
 def fingerprint(words: str, reference: str) -> str:
     """A text without the reference, numbers and case: the same for every reference that is refused for one cause."""
-    bare = re.sub(re.escape(reference), "#", words, flags=re.IGNORECASE)
+    if words.isascii() and reference.lower() not in words.lower():
+        bare = words
+    else:
+        bare = re.sub(re.escape(reference), "#", words, flags=re.IGNORECASE)
     whole = _SPACE.sub(" ", _TOKEN.sub("#", bare)).strip().lower()
     if len(whole) <= _LONGEST:
         return whole

@@ -25,7 +25,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Matches:
     """The references that match, each once, in the platform's order; none where nothing matches."""
 
     references: tuple[str, ...]
@@ -47,13 +47,13 @@ class Match(Enum):
     UNSHOWN = "unshown"
 
 
-def judge_search(answer: Answer | Failure, pattern: ReferencePattern) -> Listed | Unusable:
+def judge_search(answer: Answer | Failure, pattern: ReferencePattern) -> Matches | Unusable:
     """Judges an answer whole: one item that is no reference makes all of it unusable."""
     match answer:
         case Failure(reason=reason):
             return Unusable(f"it does not answer ({reason})")
         case Answer(status=404, body=body) if of_platform(body):
-            return Listed(())
+            return Matches(())
         case Answer(status=200, body=list() as body):
             return _aged(answer) or _listed(body, pattern)
         case Answer(status=200):
@@ -70,14 +70,14 @@ def _aged(answer: Answer) -> Unusable | None:
     return Unusable(f"its answer is {answer.age_s:.0f} s old: something on the way keeps answers")
 
 
-def _listed(body: Sequence[object], pattern: ReferencePattern) -> Listed | Unusable:
+def _listed(body: Sequence[object], pattern: ReferencePattern) -> Matches | Unusable:
     references: dict[str, None] = {}
     for place, item in enumerate(body, 1):
         reference = normalise(item) if isinstance(item, str) else None
         if reference is None or not pattern.matches(reference):
             return Unusable(f"item {place:,} of its {len(body):,} is no reference: {shown(str(item))}")
         references[reference] = None
-    return Listed(tuple(references))
+    return Matches(tuple(references))
 
 
 def sampled(references: Sequence[str], most: int) -> list[str]:

@@ -44,7 +44,8 @@ class CallAgain:
 class ReadState:
     """The reference goes back into the queue for a read of its state.
 
-    `alone_after` is that of the call or read before, as for `CallAgain`.
+    `alone_after` is that of the call or read before, as for `CallAgain`. `confirmed` says that the platform confirmed
+    that it is cancelled.
     """
 
     delay_s: float
@@ -56,6 +57,7 @@ class ReadState:
     refusal_words: str | None = None
     alone_after: int = 0
     deallocated: bool = False
+    confirmed: bool = False
 
 
 Step = WriteResult | CallAgain | ReadState

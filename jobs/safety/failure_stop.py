@@ -27,6 +27,22 @@ class FailureKind(StrEnum):
     UNCONFIRMED = "unconfirmed"
 
 
+class HaltCause(StrEnum):
+    """What halted a job: failures of one of the kinds that are limited, or a canary of which none was cancelled."""
+
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+    NONE_CANCELLED = "none_cancelled"
+
+
+class HaltPlace(StrEnum):
+    """Where the failures were found: in the whole job, among its last results, or in its canary."""
+
+    JOB = "job"
+    WINDOW = "window"
+    CANARY = "canary"
+
+
 @dataclass(frozen=True, slots=True)
 class FailureStop:
     """The limits of one job. It halts where any of them is passed; without limits it never does."""
@@ -56,26 +72,34 @@ class Halt:
     """Why and when a job halted.
 
     Attributes:
-        kind: what was counted.
+        cause: what halted it.
         limit: the limit that was passed.
         found: the failures.
         results: the results among which they were found.
-        recent: whether these are the job's last results only, else all of them.
+        place: whether these are all results of the job, the last ones only, or those of its canary.
         at_ms: when, by the server's clock.
     """
 
-    kind: FailureKind
+    cause: HaltCause
     limit: Limit
     found: int
     results: int
-    recent: bool
+    place: HaltPlace
     at_ms: int
 
     @property
     def words(self) -> str:
         """The same in words."""
-        among = f"the last {self.results:,} results" if self.recent else f"{self.results:,} results"
-        return f"{self.found:,} of {among} are {self.kind}, more than the limit of {self.limit}"
+        if self.cause is HaltCause.NONE_CANCELLED:
+            return f"none of the {self.results:,} references of its canary was cancelled by it, so they show nothing"
+        match self.place:
+            case HaltPlace.JOB:
+                among = f"{self.results:,} results"
+            case HaltPlace.WINDOW:
+                among = f"the last {self.results:,} results"
+            case HaltPlace.CANARY:
+                among = f"the {self.results:,} references of its canary"
+        return f"{self.found:,} of {among} are {self.cause}, more than the limit of {self.limit}"
 
 
 def unpack_stop(text: str) -> FailureStop:
@@ -96,9 +120,9 @@ def halt_of(record: JobRecord) -> Halt | None:
     if record.halted_why is None or record.halted_at_ms is None:
         return None
     try:
-        kind, limit, found, results, place = record.halted_why.split()
+        cause, limit, found, results, place = record.halted_why.split()
         counts = int(found), int(results)
-        return Halt(FailureKind(kind), parse_limit(limit), *counts, place == "window", record.halted_at_ms)
+        return Halt(HaltCause(cause), parse_limit(limit), *counts, HaltPlace(place), record.halted_at_ms)
     except ValueError:
         return None
 

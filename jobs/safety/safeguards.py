@@ -5,6 +5,7 @@ from typing import Final
 
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.safety.failure_stop import FailureStop, stop_of, unpack_stop
+from cancellist.jobs.safety.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,19 @@ class Safeguards:
     Attributes:
         stop: the failure stop of each of its jobs. A request can add limits, and take none away.
         hold_ms: for how long each of its jobs waits before it starts. A request can only lengthen it.
+        canary: how many references of a job are cancelled and read back before the rest. A request can only ask for
+            more.
+        canary_above: jobs with more references than this have that canary.
+        guard: what each of its jobs may be before a person has to look at it.
+        platform: the platform's host. A job that follows a plan goes to the platform that was planned for.
     """
 
     stop: FailureStop = field(default_factory=FailureStop)
     hold_ms: int = 0
+    canary: int = 0
+    canary_above: int = 0
+    guard: Guard = field(default_factory=Guard)
+    platform: str = ""
 
     def stop_of(self, order: JobRequest) -> FailureStop:
         """The failure stop of a job that is asked for.
@@ -27,13 +37,14 @@ class Safeguards:
         """
         return stop_of(order.max_refused, order.max_unconfirmed).joined(self.stop)
 
-    def of_retry(self, stop: str) -> "Safeguards":
-        """Those of a job that retries another, which had this failure stop (packed): its limits hold again.
+    def of_retry(self, stop: str, canary: int) -> "Safeguards":
+        """Those of a job that retries another, which had this failure stop (packed) and canary: they hold again.
 
         Raises:
             ValueError: it is no stop.
         """
-        return replace(self, stop=unpack_stop(stop).joined(self.stop))
+        again = replace(self, stop=unpack_stop(stop).joined(self.stop))
+        return replace(again, canary=canary, canary_above=0) if canary else again
 
 
 NONE: Final = Safeguards()

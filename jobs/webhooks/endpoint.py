@@ -25,10 +25,12 @@ class EventType(StrEnum):
 
     JOB_ENDED = "job.ended"
     JOB_HALTED = "job.halted"
+    JOB_APPROVAL_WANTED = "job.approval_wanted"
     JOB_RESULTS = "job.results"
+    RECEIPT_CREATED = "receipt.created"
 
 
-STATES: Final = frozenset({EventType.JOB_ENDED, EventType.JOB_HALTED})
+STATES: Final = frozenset({EventType.JOB_ENDED, EventType.JOB_HALTED, EventType.JOB_APPROVAL_WANTED})
 """The events that are told where nothing is named."""
 TEST: Final = "webhook.test"
 """The type of an event that `webhooks test` makes. Nobody asks for it."""
@@ -93,6 +95,7 @@ class Endpoint:
         delivered_at_ms: when the last delivery succeeded.
         ended_seen: the number of the last end of a job that was taken into deliveries.
         results_seen: the entry of the results stream up to which it was read.
+        receipts_seen: the number of the last receipt that was taken into deliveries.
         jobs_missed: ends of jobs whose records were gone before they could be told.
         missed_ms: from when to when results were trimmed before they could be told.
     """
@@ -111,6 +114,7 @@ class Endpoint:
     delivered_at_ms: int | None = None
     ended_seen: int = 0
     results_seen: str = "0-0"
+    receipts_seen: int = 0
     delivered: int = 0
     failed: int = 0
     waiting: int = 0

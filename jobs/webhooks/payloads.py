@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cancellist.jobs.times import rfc3339
+from cancellist.jobs.times import parse_when_ms, rfc3339
 from cancellist.jobs.webhooks.endpoint import TEST, EventType
 
 MOST_RESULTS: Final = 100
@@ -34,13 +34,20 @@ def job_ended(endpoint: str, document: Document, finished_at_ms: int) -> Event:
     return _event(endpoint, EventType.JOB_ENDED, document["job"], finished_at_ms, document, document["job"])
 
 
+def job_approval_wanted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
+    """A job must be approved, and each time that it must is another event: `number` is that of this one."""
+    return _event(
+        endpoint, EventType.JOB_APPROVAL_WANTED, document["job"], at_ms, document, document["job"], str(number)
+    )
+
+
 def job_halted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
     """A job has halted; `number` tells one halt of it from the next."""
     return _event(endpoint, EventType.JOB_HALTED, document["job"], at_ms, document, document["job"], str(number))
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResultEntry:
     """A result, the entry of the results stream that it is, and its document."""
 
     entry: str
@@ -49,7 +56,7 @@ class Told:
     document: Document
 
 
-def job_results(endpoint: str, found: Sequence[Told]) -> Iterator[Event]:
+def job_results(endpoint: str, found: Sequence[ResultEntry]) -> Iterator[Event]:
     """Events of results, in their order: each of one job and of at most 100 results."""
     for batch in _batches(found):
         data = {"job": batch[0].job, "results": [one.document for one in batch]}
@@ -57,13 +64,21 @@ def job_results(endpoint: str, found: Sequence[Told]) -> Iterator[Event]:
         yield _event(endpoint, EventType.JOB_RESULTS, batch[0].job, batch[-1].at_ms, data, *parts)
 
 
+def receipt_created(endpoint: str, document: Document) -> Event:
+    """A receipt was made; `document` is the receipt itself, of which what chains it is told."""
+    job, names = document["job"], ("namespace", "number", "digest", "previous", "signed_by")
+    data = {"job": job["job"], "account": job["account"], **{name: document[name] for name in names}}
+    made_at_ms = parse_when_ms(document["made_at"], now_ms=0)
+    return _event(endpoint, EventType.RECEIPT_CREATED, job["job"], made_at_ms, data, document["digest"])
+
+
 def test(endpoint: str, nonce: str, now_ms: int) -> Event:
     """An event that tells nothing but that deliveries arrive."""
     return _event(endpoint, TEST, None, now_ms, {"webhook": endpoint}, nonce)
 
 
-def _batches(found: Sequence[Told]) -> Iterator[list[Told]]:
-    of_job: dict[str, list[Told]] = {}
+def _batches(found: Sequence[ResultEntry]) -> Iterator[list[ResultEntry]]:
+    of_job: dict[str, list[ResultEntry]] = {}
     for one in found:
         of_job.setdefault(one.job, []).append(one)
     for results in of_job.values():

@@ -18,7 +18,7 @@ _REDIRECT: Final = range(300, 400)
 GONE: Final = 410
 
 
-class Verdict(StrEnum):
+class AttemptVerdict(StrEnum):
     """What an attempt has shown."""
 
     DELIVERED = "delivered"
@@ -26,11 +26,11 @@ class Verdict(StrEnum):
     GONE = "gone"
 
 
-def verdict(status: int) -> Verdict:
+def verdict(status: int) -> AttemptVerdict:
     """What an HTTP status says: 2xx is success, 410 asks for no more, all else is failure."""
     if status in _OK:
-        return Verdict.DELIVERED
-    return Verdict.GONE if status == GONE else Verdict.FAILED
+        return AttemptVerdict.DELIVERED
+    return AttemptVerdict.GONE if status == GONE else AttemptVerdict.FAILED
 
 
 def why(status: int) -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cancellist.jobs.model import Outcome, Result
-from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
+from cancellist.sandbox.faults.kinds import APPLIES, FaultKind, Scope
 from tests.support.servers import running
 from tests.support.stage import LEASE_S, Stage, all_results, ended, platform, submit
 

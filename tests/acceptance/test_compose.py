@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cancellist.api.server import GRACE_S, LAST_S
+from cancellist.api.serving.server import GRACE_S, LAST_S
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.config.sources import MAY_BE_EMPTY

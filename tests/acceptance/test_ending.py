@@ -35,6 +35,22 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 """
 
+SIGNALS_ITSELF_IN_A_CALL = """
+import os, sys
+
+def called(frame, event, _):
+    if event == "call" and frame.f_code.co_qualname == os.environ["SIGNAL_IN"]:
+        sys.setprofile(None)
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "uvloop":  # the last of the imports
+            sys.setprofile(called)
+
+sys.meta_path.insert(0, Finder())
+"""
+
 
 @pytest.fixture(params=["an ordinary process", "the first process"])
 def before(request: pytest.FixtureRequest) -> Sequence[str]:
@@ -88,6 +104,23 @@ def test_a_signal_that_comes_while_modules_are_imported_ends_it(
     with running([*before, sys.executable, *command], env, tmp_path / "log") as process:
         assert process.wait(30) == SIGNALLED
     assert (tmp_path / "log").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        ("ResilientWorker.run", signal.SIGTERM),
+        ("ResilientWorker.run", signal.SIGINT),
+        ("ResilientWorker.main", signal.SIGTERM),
+    ],
+)
+def test_a_signal_that_comes_as_the_event_loop_starts_ends_it(function: str, number: int, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SIGNALS_ITSELF_IN_A_CALL, encoding="utf-8")
+    env = environment(redis_url="redis://127.0.0.1:1") | {"SIGNAL_IN": function, "SIGNAL": str(int(number))}
+    env["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{ROOT}"
+    with running([sys.executable, *ARQ], env, tmp_path / "log") as process:
+        assert process.wait(30) == 0  # without the signal it ends with 1, since the server is away
+    assert b"Traceback" not in (tmp_path / "log").read_bytes()
 
 
 @contextlib.contextmanager

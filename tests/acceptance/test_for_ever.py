@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.sandbox.kinds import APPLIES, FaultKind, Scope
+from cancellist.sandbox.faults.kinds import APPLIES, FaultKind, Scope
 from tests.acceptance.other_platforms import UNDECIDED, disagreeing
 from tests.support.servers import running
 from tests.support.stage import LEASE_S, Stage, all_results, ended, platform, settled, submit

@@ -5,11 +5,11 @@ from redis.exceptions import OutOfMemoryError
 
 from cancellist.jobs.errors import LedgerFullError
 from cancellist.jobs.ledger import control
-from cancellist.jobs.ledger.admission import reserved
 from cancellist.jobs.ledger.server.fitness import check
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.admission import reserved
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.support.servers import KINDS, running
 from tests.support.stage import SEED, Stage, agrees, ended, platform, submit
 

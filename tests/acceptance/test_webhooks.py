@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from cancellist.jobs.ledger import webhooks
 from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import EventType, Wanted
 from tests.support.receiver import KEY, SETTINGS, Got, Receiver, make_due, receiving, verified
@@ -21,7 +21,7 @@ JOBS = 200
 
 async def add(ledger: Ledger, receiver: Receiver, *types: EventType) -> tuple[str, str]:
     allowed = Allowed.of([SETTINGS["webhook_allow"]])
-    made = await webhooks.add(ledger, Wanted.of(receiver.url, types, [], None, allowed), (base64.b64decode(KEY),))
+    made = await endpoints.add(ledger, Wanted.of(receiver.url, types, [], None, allowed), (base64.b64decode(KEY),))
     return made.endpoint.id, made.secret
 
 
@@ -52,7 +52,7 @@ async def test_each_of_many_jobs_is_told_by_one_id_however_often_the_receiver_fa
 
             async def waiting() -> int:
                 await make_due(ledger, endpoint)
-                return (await webhooks.get(ledger, endpoint)).waiting
+                return (await endpoints.get(ledger, endpoint)).waiting
 
             await until(waiting, lambda count: not count, 30, every_s=0.2)
     sent = [got for same in receiver.got.values() for got in same]
@@ -80,12 +80,12 @@ async def test_a_worker_killed_between_the_answer_and_its_record_has_it_sent_aga
             endpoint, secret = await add(ledger, receiver)
             stage.worker(**SETTINGS | {"lease_seconds": "1"})
             job = await submit(ledger, stage.platform.open_references(1))
-            await until(lambda: webhooks.get(ledger, endpoint), lambda _: receiver.came.is_set(), 20)
+            await until(lambda: endpoints.get(ledger, endpoint), lambda _: receiver.came.is_set(), 20)
             assert stage.workers[0].process.wait(10) == -signal.SIGKILL
-            assert (await webhooks.get(ledger, endpoint)).waiting == 1
+            assert (await endpoints.get(ledger, endpoint)).waiting == 1
             receiver.answer = lambda _: 200
             stage.worker(**SETTINGS | {"lease_seconds": "1"})
-            await until(lambda: webhooks.get(ledger, endpoint), lambda one: one.delivered == 1, 20)
+            await until(lambda: endpoints.get(ledger, endpoint), lambda one: one.delivered == 1, 20)
     ((_, sent),) = receiver.got.items()
     assert len(sent) == 2
     assert {json.loads(got.body)["data"]["job"] for got in sent} == {job}

@@ -1,9 +1,9 @@
 """Helpers of the tests beside them."""
 
-from cancellist.jobs.ledger import intake
-from cancellist.jobs.ledger.intake import SmallJob
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.references import InvalidEntry
 from tests.contract.steps import (

@@ -1,7 +1,6 @@
 """A model of the ledger as a state machine: what may be called, and what must hold after every step."""
 
 import asyncio
-import json
 from collections import Counter
 
 import hypothesis.strategies as st
@@ -16,25 +15,24 @@ from hypothesis.stateful import (
 )
 
 from cancellist.jobs.errors import IdempotencyConflictError, JobStateError
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.ledger import changes, claims, control, housekeeping, records
 from cancellist.jobs.ledger.changes import Change
-from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
+from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.pieces import unpack_piece
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
+from tests.contract.ledger_invariants import TERMS, LedgerInvariants
 
-TERMS = Terms(limit=3, per_call=10, linger_ms=0, lease_ms=60_000)
 POOL = [f"EC-000-000-{n:03d}" for n in range(60)]
 A = "default"
 SELDOM = st.sampled_from([False] * 4 + [True])
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(LedgerInvariants, RuleBasedStateMachine):
     url = ""
     jobs = Bundle("jobs")
     held = Bundle("held")
@@ -72,7 +70,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(target=jobs, sizes=st.lists(st.integers(1, 60), min_size=3, max_size=3))
     def begin(self, sizes):
-        return multiple(*(self.submit(POOL[:size], 0, Priority.NORMAL, None, None, False) for size in sizes))
+        return multiple(
+            *(self.submit(POOL[:size], 0, Priority.NORMAL, None, None, False, canary=size % 2 * 4) for size in sizes)
+        )
 
     @rule(
         target=jobs,
@@ -82,16 +82,18 @@ class LedgerMachine(RuleBasedStateMachine):
         key=st.sampled_from([None, None, None, "k1", "k2"]),
         held=st.sampled_from([None] * 8 + [3_600_000]),
         lost=st.booleans(),
+        canary=st.sampled_from([0, 0, 0, 3, 12]),
     )
-    def submit(self, references, malformed, priority, key, held, lost):
+    def submit(self, references, malformed, priority, key, held, lost, canary):
         if not references and not malformed:
             return multiple()
         now = self.do(self.ledger.now_ms())
-        order = JobRequest(priority=priority, idempotency_key=key, start_at_ms=now + held if held else None)
+        starts_ms = now + held if held else None
+        order = JobRequest(priority=priority, idempotency_key=key, start_at_ms=starts_ms, canary=canary)
         submission = Submission(self.ledger, order)
         invalid = [InvalidEntry(n, f"bad {n}", "not a reference") for n in range(malformed)]
         self.do(submission.add(references, invalid))
-        content = (priority, tuple(references), malformed)
+        content = (priority, tuple(references), malformed, canary)
         sealed, bound_to = self.attempt(self.seal(submission), IdempotencyConflictError)
         if bound_to:
             assert self.keys[key] != content
@@ -148,7 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts=st.lists(st.integers(0, 8), min_size=1, max_size=10),
         chain=st.booleans(),
         give=st.booleans(),
-        listed=st.none() | st.builds(Listed, st.integers(2, 12), st.booleans()),
+        listed=st.none() | st.builds(TriedBatch, st.integers(2, 12), st.booleans()),
     )
     def settle(self, claim, verdicts, chain, give, listed):
         ours = claim in self.claimed
@@ -275,7 +277,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.account_paused = True
             return
         state, refused = self.attempt(control.pause_job(self.ledger, job), JobStateError)
-        assert state is JobState.PAUSED or refused.state in {"completed", "aborting", "aborted"}
+        assert state is JobState.PAUSED or refused.state in {"halted", "completed", "aborting", "aborted"}
 
     @rule(job=jobs, account=st.booleans())
     def resume(self, job, account):
@@ -298,8 +300,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert refused.state == "completed"
             return
         assert state in {JobState.ABORTING, JobState.ABORTED}
-        calls = self.do(self.redis.llen(f"cancellist:job:{job}:calls"))
-        assert calls == 0
+        for kind in ("calls", "rest"):
+            assert self.do(self.redis.llen(f"cancellist:job:{job}:{kind}")) == 0
 
     @rule(
         job=jobs,
@@ -326,104 +328,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def slice(self, job):
         self.do(housekeeping.slices(self.ledger, A, job))
 
-    # what must hold
-
     @invariant()
     def every_reference_is_in_one_place_and_counters_agree(self):
-        self.do(self._check())
-
-    async def _check(self):
-        found = {job: Counter() for job in self.submitted}
-        counts = Counter()
-        await self._look_into_claims(found, counts)
-        await self._look_into_results(found, counts)
-        ready, unsettled = Counter(), 0
-        for job, submitted in self.submitted.items():
-            h = await self._hash(f"cancellist:job:{job}")
-            await self._look_into_job(job, found[job], counts)
-            assert found[job] == submitted, (job, h)
-            unsettled += self._check_counters(job, h, counts)
-            await self._check_place(job, h)
-            ready.update({kind: int(h[kind]) for kind in ("calls", "reads") if f"{kind}_turn" in h})
-        await self._check_account(ready, unsettled)
-
-    async def _hash(self, key):
-        return {k.decode(): v.decode() for k, v in (await self.redis.hgetall(key)).items()}
-
-    async def _look_into_claims(self, found, counts):
-        on_books = await self.redis.hkeys("cancellist:account:default:claimed")
-        assert {claim.decode() for claim in on_books} == set(self.claimed)
-        for held in self.claimed.values():
-            for part in held.parts:
-                found[part.job].update(part.piece.references)
-                counts[part.job, "claimed"] += len(part.piece.references)
-
-    async def _look_into_results(self, found, counts):
-        results = Counter()
-        for _, entry in await self.redis.xrange("cancellist:results"):
-            job, reference = entry[b"job"].decode(), entry[b"reference"].decode()
-            outcome = Outcome(entry[b"outcome"].decode())
-            results[job, reference] += 1
-            found[job][reference] += 1
-            counts[job, f"outcome:{outcome}"] += 1
-            ours = self.outcomes.get((job, reference), set())
-            assert outcome in ours | {Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED}
-        assert max(results.values(), default=1) == 1
-
-    async def _look_into_job(self, job, found, counts):
-        own = f"cancellist:job:{job}"
-        pieces = {kind: await self.redis.lrange(f"{own}:{kind}", 0, -1) for kind in ("calls", "reads")}
-        pieces |= {kind: await self.redis.hvals(f"{own}:{kind}") for kind in ("alone", "later")}
-        for kind, texts in pieces.items():
-            for text in texts:
-                references = unpack_piece(text).references
-                found.update(references)
-                counts[job, kind] += len(references)
-        for text in await self.redis.lrange(f"{own}:invalid", 0, -1):
-            found[json.loads(text)["text"]] += 1
-            counts[job, "invalid_left"] += 1
-
-    async def _check_place(self, job, h):
-        """A job stands in its queues where its priority and its deadline put it."""
-        if h.get("deadline") == "1":  # `its_deadline_passes` has set it, and so it does not stand where 1 would put it
-            return
-        score = int(h["class"]) * 1e14 + min(int(h.get("deadline") or 5e13), 5e13)
-        for kind in ("calls", "reads"):
-            if f"{kind}_turn" in h:
-                assert await self.redis.zscore(f"cancellist:account:default:{kind}", h[f"{kind}_turn"]) == score
-
-    @staticmethod
-    def _check_counters(job, h, counts):
-        places = ("calls", "alone", "reads", "later", "claimed", "invalid_left")
-        for name in places:
-            assert int(h.get(name) or 0) == counts[job, name], (job, name, h)
-        written = {k: int(v) for k, v in h.items() if k.startswith("outcome:")}
-        assert written == {k: n for (j, k), n in counts.items() if j == job and k.startswith("outcome:")}
-        left = sum(counts[job, name] for name in places)
-        assert left + sum(written.values()) == int(h["total"])
-        assert (h["state"] in {"completed", "aborted"}) == (left == 0), h
-        runnable = h["state"] in {"queued", "running"}
-        stands = "calls_turn" in h
-        if h.get("deadline"):
-            assert not stands or (runnable and counts[job, "calls"] > 0), h
-        else:
-            assert stands == (runnable and counts[job, "calls"] > 0), h
-        return left
-
-    async def _check_account(self, ready, unsettled):
-        account = "cancellist:account:default"
-        state = await self._hash(f"{account}:state")
-        for kind in ("calls", "reads"):
-            assert int(state.get(f"{kind}_ready") or 0) == ready[kind]
-        reads_out = sum(held.kind == "reads" for held in self.claimed.values())
-        assert int(state.get("reads_out") or 0) == reads_out
-        assert int(await self.redis.hget("cancellist:totals", "unsettled") or 0) == unsettled
-        assert await self.redis.zcard(f"{account}:slots") <= TERMS.limit
-        assert await self.redis.zcard(f"{account}:claims") == len(self.claimed)
-        grouped = " ".join((await self._hash(f"{account}:groups")).values()).split()
-        pieces = [
-            f"{job}/{field.decode()}"
-            for job in self.submitted
-            for field in await self.redis.hkeys(f"cancellist:job:{job}:alone")
-        ]
-        assert Counter(grouped) == Counter(pieces)
+        self.do(self.check())

@@ -6,12 +6,13 @@ from dataclasses import replace
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow.concurrency import ConcurrencyState
 from cancellist.jobs.flow.controller import FlowState
-from cancellist.jobs.ledger import claims, flow_state, housekeeping, intake, records
+from cancellist.jobs.ledger import claims, flow_state, housekeeping, records
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms
 from cancellist.jobs.ledger.flow_state import Move
-from cancellist.jobs.ledger.intake import SmallJob
 from cancellist.jobs.ledger.pieces import unpack_piece
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import InputError, JobChangedError, JobStateError, UnknownJobError
-from cancellist.jobs.ledger import changes, claims, control, housekeeping, job_pages, records, retry
+from cancellist.jobs.ledger import changes, claims, control, housekeeping, job_pages, records
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.claims import Settlement, Share
 from cancellist.jobs.ledger.job_pages import Filter
-from cancellist.jobs.ledger.retry import Asked
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import retry
+from cancellist.jobs.ledger.submitting.retry import Asked
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.responses.steps import CallAgain, WriteResult
 from tests.contract.steps import (

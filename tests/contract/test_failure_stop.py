@@ -5,12 +5,13 @@ import json
 import pytest
 
 from cancellist.jobs.errors import JobStateError
-from cancellist.jobs.ledger import control, housekeeping, intake, records
+from cancellist.jobs.ledger import control, housekeeping, records
 from cancellist.jobs.ledger.claims import Claim, Terms
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import DONE, JobRequest, JobState, Outcome
 from cancellist.jobs.responses.steps import ReadState, WriteResult
-from cancellist.jobs.safety.failure_stop import FailureKind, halt_of, stop_of
+from cancellist.jobs.safety.failure_stop import FailureKind, HaltPlace, halt_of, stop_of
 from cancellist.jobs.safety.safeguards import Safeguards
 from tests.contract.steps import (
     TERMS,
@@ -64,7 +65,7 @@ async def test_a_number_is_what_is_allowed_and_one_more_halts_the_job(ledger, ki
     assert await ends(ledger, outcome)
     assert await state_of(ledger, job) is JobState.HALTED
     found = await halt(ledger, job)
-    assert (found.kind, str(found.limit), found.found, found.results, found.recent) == (kind, "2", 3, 4, False)
+    assert (found.cause, str(found.limit), found.found, found.results, found.place) == (kind, "2", 3, 4, HaltPlace.JOB)
     assert found.words == f"3 of 4 results are {kind}, more than the limit of 2"
     assert not await ends(ledger, Outcome.CANCELLED)
     assert await queued(ledger, job) == refs(16, 4)
@@ -94,7 +95,7 @@ async def test_a_share_says_nothing_of_a_few_results(ledger):
     assert await state_of(ledger, job) is JobState.RUNNING  # 6 of 49
     await ends(ledger, Outcome.CANCELLED)
     found = await halt(ledger, job)
-    assert (found.found, found.results, found.recent) == (6, 50, False)
+    assert (found.found, found.results, found.place) == (6, 50, HaltPlace.JOB)
 
 
 async def test_a_share_of_all_references_halts_a_job_however_few_results_there_are(ledger):
@@ -114,7 +115,7 @@ async def test_a_share_also_holds_for_the_last_results_of_a_long_job(ledger):
     assert await state_of(ledger, job) is JobState.RUNNING  # 100 of the last 1,000
     await ends(ledger, Outcome.REJECTED)
     found = await halt(ledger, job)
-    assert found.recent
+    assert found.place is HaltPlace.WINDOW
     assert (found.found, found.results) == (101, 901)
 
 

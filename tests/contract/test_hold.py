@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger import control, enqueue, housekeeping, intake, records
+from cancellist.jobs.ledger import control, housekeeping, records
 from cancellist.jobs.ledger.claims import Wait
-from cancellist.jobs.ledger.enqueue import Wanted
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import enqueue, intake
+from cancellist.jobs.ledger.submitting.enqueue import Wanted
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.safety.safeguards import Safeguards
 from tests.contract.steps import (

@@ -2,11 +2,12 @@ import asyncio
 
 import pytest
 
-from cancellist.jobs.ledger import intake, records
+from cancellist.jobs.ledger import records
 from cancellist.jobs.ledger.claims import Wait
-from cancellist.jobs.ledger.intake import SmallJob
 from cancellist.jobs.ledger.keys import GROUP
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.parsing.intake_entry import parse_entry
 from cancellist.jobs.parsing.references import InvalidEntry
@@ -155,8 +156,8 @@ async def test_the_same_script_sent_twice_makes_one_job_each(ledger):
         await hand_in(ledger, references=f"r{n}")
     jobs = [small(e, refs(1, n)) for n, e in enumerate(await read(ledger))]
     documents = [intake._document(job, NONE) for job in jobs]
-    first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
-    again = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
+    first = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
+    again = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
     assert first[-3:] == again[-3:] == [b"sealed"] * 3
     assert await ledger.redis.zcard("cancellist:jobs") == 3
     assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 3
@@ -171,8 +172,8 @@ async def test_a_script_sent_twice_answers_the_same_for_keys_that_were_bound_bef
         intake._document(job, NONE)
         for job in (small(one, refs(5), idempotency_key="k"), small(two, refs(6), idempotency_key="k"))
     ]
-    first = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
-    again = await ledger.run("intake", A, GROUP, 1000, 10, *documents)
+    first = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
+    again = await ledger.run("intake", A, GROUP, 1000, 10, "{}", *documents)
     assert first[-2:] == [b"same", b"conflict"]
     assert again[-2:] == first[-2:]
     assert len(await rejected(ledger)) == 1

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cancellist.jobs.errors import LedgerUnfitError
-from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.keys import GROUP
+from cancellist.jobs.ledger.submitting import intake
 from tests.contract.intake_steps import hand_in, large, left_over, read, rejected, seal, small
 from tests.contract.steps import A, refs
 

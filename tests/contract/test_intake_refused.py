@@ -3,8 +3,8 @@
 import pytest
 
 from cancellist.jobs.errors import IdempotencyConflictError, LedgerFullError
-from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.keys import GROUP
+from cancellist.jobs.ledger.submitting import intake
 from cancellist.jobs.model import JobState
 from tests.contract.intake_steps import hand_in, large, left_over, read, rejected, seal, small
 from tests.contract.steps import (

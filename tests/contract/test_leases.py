@@ -4,7 +4,7 @@ from dataclasses import replace
 from cancellist.jobs.ledger import accounts, claims, control, records
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.model import JobState, Outcome, Piece
-from cancellist.jobs.responses.retry import RetryPolicy, after_call, after_reading
+from cancellist.jobs.responses.retry_policy import RetryPolicy, after_call, after_reading
 from cancellist.jobs.responses.status_read import Found
 from cancellist.jobs.responses.steps import CallAgain
 from cancellist.jobs.responses.verdicts import Unclear

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cancellist.jobs.flow.batch_size import Listed, ListSearch, ListSize
+from cancellist.jobs.flow.batch_size import ListSearch, ListSize, TriedBatch
 from cancellist.jobs.ledger import accounts
 from cancellist.jobs.responses.steps import CallAgain
 from tests.contract.steps import (
@@ -37,7 +37,7 @@ async def wide(ledger, **options):
 async def end(ledger, taken, longest, terms=WIDE):
     """Ends a call at a platform that takes lists of at most `longest` references; answers the list's length."""
     n = len(taken.references)
-    step, listed = (CANCELLED, Listed(n, taken=True)) if n <= longest else (SHORTER, Listed(n, taken=False))
+    step, listed = (CANCELLED, TriedBatch(n, taken=True)) if n <= longest else (SHORTER, TriedBatch(n, taken=False))
     await settle(ledger, taken, step, terms=terms, listed=listed)
     return n
 

@@ -77,4 +77,6 @@ async def test_a_script_is_refused_whole_whichever_key_holds_another_kind_of_val
 def test_what_a_script_may_run_is_found_through_the_functions_that_it_calls(name: str) -> None:
     commands = {words[0] for words in Script(name).commands}
     assert "TIME" in commands
-    assert ("XADD" in commands) == (name in {"intake", "reject", "claim", "settle", "release", "sweep", "slice"})
+    assert ("XADD" in commands) == (
+        name in {"intake", "reject", "claim", "settle", "release", "sweep", "slice", "audit"}
+    )

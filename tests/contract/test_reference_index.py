@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.errors import ReferenceIndexError
-from cancellist.jobs.ledger import control, housekeeping, open_references, reference_file, reference_index
+from cancellist.jobs.ledger import control, housekeeping
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.reference_index import Answer, ReferenceIndex
+from cancellist.jobs.ledger.references import index_file, open_references, reference_index
+from cancellist.jobs.ledger.references.reference_index import Mentions, ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Result
 from cancellist.jobs.responses.steps import WriteResult
 from tests.contract.steps import (
@@ -47,7 +48,7 @@ WIDE = replace(TERMS, limit=50, per_call=100)
 
 @pytest.fixture(autouse=True)
 def small_tables_and_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference_file, "FULL", 70)
+    monkeypatch.setattr(index_file, "FULL", 70)
     monkeypatch.setattr(reference_index, "BATCH", 20)
 
 
@@ -60,12 +61,14 @@ async def opened(ledger: Ledger, folder: Path, keep_s: float = 100 * DAY_S) -> A
         await index.close()
 
 
-async def find(ledger: Ledger, folder: Path, reference: str, keep_s: float = 100 * DAY_S, limit: int = 1000) -> Answer:
+async def find(
+    ledger: Ledger, folder: Path, reference: str, keep_s: float = 100 * DAY_S, limit: int = 1000
+) -> Mentions:
     async with opened(ledger, folder, keep_s) as index:
         return await index.find(reference, before=None, limit=limit)
 
 
-def found(answer: Answer) -> list[tuple[str, str | None]]:
+def found(answer: Mentions) -> list[tuple[str, str | None]]:
     return [(one.id, one.result.outcome if one.result else None) for one in answer.mentions]
 
 
@@ -347,10 +350,10 @@ async def test_a_full_disk_and_a_folder_that_is_none_are_told_and_lose_nothing(l
 _COPY = """
 import asyncio, sys
 from pathlib import Path
-from cancellist.jobs.ledger import reference_file, reference_index
+from cancellist.jobs.ledger.references import index_file, reference_index
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
-reference_file.FULL, reference_index.BATCH = 500, 20
+index_file.FULL, reference_index.BATCH = 500, 20
 
 async def main():
     redis = await connect(sys.argv[1])

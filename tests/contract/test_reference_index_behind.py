@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.errors import IndexBehindError
-from cancellist.jobs.ledger import reference_index
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.reference_index import ReferenceIndex
-from cancellist.jobs.ledger.reference_lock import locked
+from cancellist.jobs.ledger.references import reference_index
+from cancellist.jobs.ledger.references.index_lock import locked
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from tests.contract.steps import drained, refs, submit
 
 

@@ -6,11 +6,11 @@ import contextlib
 import pytest
 
 from cancellist.jobs.errors import IdempotencyConflictError, LedgerRefusedError
-from cancellist.jobs.ledger import intake
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, reply_name
 from tests.contract.intake_steps import hand_in, left_over, read, seal, small

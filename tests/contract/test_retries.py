@@ -13,9 +13,11 @@ from cancellist.jobs.errors import (
     RetriedBeforeError,
     UnknownJobError,
 )
-from cancellist.jobs.ledger import claims, control, housekeeping, json_views, records, retry, snapshots
+from cancellist.jobs.ledger import claims, control, housekeeping, records, snapshots
 from cancellist.jobs.ledger.claims import Settlement, Share
-from cancellist.jobs.ledger.retry import Asked
+from cancellist.jobs.ledger.submitting import retry
+from cancellist.jobs.ledger.submitting.retry import Asked
+from cancellist.jobs.ledger.views import json_views
 from cancellist.jobs.model import JobState, Outcome, Priority
 from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.safety.safeguards import NONE

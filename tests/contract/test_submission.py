@@ -3,7 +3,7 @@ import pytest
 from cancellist.jobs.errors import IdempotencyConflictError, LedgerError
 from cancellist.jobs.ledger import housekeeping, records
 from cancellist.jobs.ledger.claims import Wait
-from cancellist.jobs.ledger.submission import BATCH, Submission
+from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from tests.contract.steps import (
     A,

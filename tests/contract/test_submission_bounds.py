@@ -8,12 +8,13 @@ import orjson
 import pytest
 
 from cancellist.jobs.errors import IdempotencyConflictError, LedgerFullError, LedgerUnfitError
-from cancellist.jobs.ledger import claims, control, housekeeping, records, submission
-from cancellist.jobs.ledger.admission import BYTES_PER_UNSETTLED, reserved
+from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import pack_fresh, unpack_piece
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import submission
+from cancellist.jobs.ledger.submitting.admission import BYTES_PER_UNSETTLED, reserved
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, WriteResult

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.errors import CancellistError
-from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cancellist.jobs.ledger import accounts, control, records
 from cancellist.jobs.ledger.claims import Claim, Share, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.model import Outcome, Priority
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.responses.steps import ReadState, WriteResult
 from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.calls.attempt_result import AttemptResult

@@ -7,6 +7,8 @@ import pytest
 
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
+from tests.acceptance.faults.harness.proxy import Cut, proxied
+from tests.support.ledgers import opened_ledger
 
 QUEUE = "cancellist:drains"
 
@@ -31,3 +33,16 @@ async def test_a_drain_that_a_full_server_does_not_take_is_noted(full: Ledger) -
     await schedule(full, "default", ["drain1"])
     assert full.unqueued == {"default"}
     assert await full.redis.zcard(QUEUE) == 0
+
+
+@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("step", ["WATCH", "EXISTS", "EXEC"])
+async def test_a_connection_cut_at_any_step_of_arq_fails_nothing(ledger: Ledger, step: str, cut: Cut) -> None:
+    path = ledger.redis.connection_pool.connection_kwargs["path"]
+    with proxied(path) as proxy:
+        async with opened_ledger(f"redis://{proxy.address}") as through:
+            aim = proxy.aim(step, cut)
+            await schedule(through, "default", ["drain1"])
+            assert aim.hits == 1
+            await schedule(through, "default", ["drain1"])  # as the sweep does for a drain that is missing
+    assert await ledger.redis.zrange(QUEUE, 0, -1) == [b"cancellist:default:drain1"]

@@ -10,7 +10,7 @@ from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.worker import sweep as sweeping
 from cancellist.worker.sweep import Served, Sweep
 from tests.support.servers import running

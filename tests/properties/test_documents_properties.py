@@ -16,7 +16,7 @@ from cancellist.jobs.parsing.documents.columns import looks_like_reference
 from cancellist.jobs.parsing.documents.json_text import BLANKS, JsonText, Number
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import classify
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 
 PATTERN = ReferencePattern()
 EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.parsing.chunking import Chunker, unpack
 from cancellist.jobs.parsing.documents import Reader
 from cancellist.jobs.parsing.documents import reader as reader_module

@@ -16,11 +16,11 @@ from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.claims import Ask, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import open_ledger
-from cancellist.jobs.ledger.reference_index import ReferenceIndex
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.roles import Role
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.support.commands import Desk
 from tests.support.servers import KINDS, Server, running
 from tests.support.stage import ROOT, SEED, Platform, Stage, ended, platform, submit

@@ -26,8 +26,8 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
 from cancellist.jobs.model import JobRecord
-from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.world.references import reference
 from tests.support import processes
 from tests.support.stage import MIX, ROOT, SEED, Platform, platform
 
@@ -208,8 +208,8 @@ def _standing(index: int) -> str:
 
 
 @contextlib.contextmanager
-def desk(folder: Path) -> Iterator[Desk]:
+def desk(folder: Path, *, consignments: int = 60_000) -> Iterator[Desk]:
     """Opens a desk whose embedded server stays up between commands, since the test uses it too."""
-    with platform(folder, latency_ms=2) as world, EmbeddedServer(folder / "data") as server:
+    with platform(folder, consignments=consignments, latency_ms=2) as world, EmbeddedServer(folder / "data") as server:
         settings = {"data_dir": str(folder / "data"), "api_url": world.url, "max_concurrent_calls": "16"}
         yield Desk(folder, world, server.url, settings)

@@ -1,5 +1,7 @@
 """Processes of the program as `subprocess` starts them, but without the time that their imports take.
 
+Where one does not end in time, the error says where it hangs; see `hanging.py`.
+
 One process beside each process of tests has imported the program, and copies itself for each command; see `warm.py`.
 What must start as a user's does is started so: where its environment tells Python something, and where it is not
 `python -m` of the program. `REAL_PROCESSES=1` starts all of them so.
@@ -20,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import ROOT
+from tests.support.hanging import HangingError
 from tests.support.warm import ANSWER_BYTES, CLONE
 
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 MODULES = {"cancellist", "cancellist.sandbox", "cli", "arq"}
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 UNUSUAL = ("executable", "preexec_fn", "pass_fds", "shell", "gid", "gids", "uid", "umask", "process_group")
-_ALL_REAL = bool(os.environ.get("REAL_PROCESSES")) or sys.platform != "linux" or not CLONE
+ALL_REAL = bool(os.environ.get("REAL_PROCESSES")) or sys.platform != "linux" or not CLONE
 _FOR_IMPORTS = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "SSL", "NO_COLOR", "FORCE_COLOR", "TYPER_")
 _OURS = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
 """What the warm process finds in its environment, whatever a test sets in ours."""
@@ -44,16 +47,48 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg] - it is generic for typ
 
     def __init__(self, words: Sequence[str], *, closed: Collection[int] = (), **options: Any) -> None:
         self._closed = sorted(closed)
-        if closed and _ALL_REAL:
+        if closed and ALL_REAL:
             closing = " ".join(f"{number}>&-" for number in self._closed)
             words = ["bash", "-c", f'exec "$0" "$@" {closing}', *words]
         super().__init__(words, **options)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status.
+
+        Raises:
+            HangingError: it has not ended in time.
+        """
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired as late:
+            raise HangingError(self.pid, late) from None
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> Any:  # noqa: A002 - its name
+        """Gives it this to read; answers all that it writes.
+
+        Raises:
+            HangingError: it has not ended in time.
+        """
+        try:
+            return super().communicate(input, timeout)
+        except HangingError:
+            raise
+        except subprocess.TimeoutExpired as late:
+            raise HangingError(self.pid, late, self._errors_so_far) from None
+
+    def _errors_so_far(self) -> bytes:
+        """What it has written to standard error, and writes within a second, where that is a pipe."""
+        try:
+            _, written = super().communicate(timeout=1)
+        except subprocess.TimeoutExpired as late:
+            written = late.stderr
+        return written.encode() if isinstance(written, str) else written or b""
 
     def _execute_child(self, *arguments: Any) -> None:
         """Starts it, as `subprocess` asks for it."""
         asked = inspect.signature(super()._execute_child).bind(*arguments).arguments
         environment = dict(os.environ) if asked["env"] is None else asked["env"]
-        if _ALL_REAL or not _can_be_copied(asked, environment):
+        if ALL_REAL or not _can_be_copied(asked, environment):
             super()._execute_child(*arguments)
             return
         streams = (asked["p2cread"], asked["c2pwrite"], asked["errwrite"])

@@ -17,10 +17,10 @@ from typing import Any, Self
 from cancellist.jobs.ledger import records, results
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, Outcome, Result
-from cancellist.sandbox.consignments import OPEN, initial_state, parse_mix
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.consignments import OPEN, initial_state, parse_mix
+from cancellist.sandbox.world.references import reference
 from tests.support import ROOT, processes
 from tests.support.ledgers import opened_ledger
 from tests.support.servers import Server

@@ -22,6 +22,8 @@ import sys
 import termios
 from typing import Any
 
+from tests.support import hanging
+
 AT_MOST_BYTES, ANSWER_BYTES = 150_000, 20
 STREAMS = 3
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
@@ -36,10 +38,12 @@ _OTHERS = ("aiohttp.web", "arq.cli", "arq.worker", "rich.console", "rich.live", 
 def serve(ours: socket.socket) -> dict[str, Any]:
     """Copies this process for each request until nobody can ask any more.
 
+    Ctrl-C is blocked, not ignored: this process ends with who asks, and a copy gets what came before it was ready.
+
     Returns:
         The request, in the copy; this process never returns.
     """
-    by_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with who asks
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     while True:
         text, streams, _, _ = socket.recv_fds(ours, AT_MOST_BYTES, STREAMS)
         if not text:
@@ -47,9 +51,9 @@ def serve(ours: socket.socket) -> dict[str, Any]:
         pid = _copy()
         if pid == 0:
             ours.close()
-            signal.signal(signal.SIGINT, by_ctrl_c)
             request: dict[str, Any] = json.loads(text)
             _take(request, streams)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             return request
         for stream in streams:
             os.close(stream)
@@ -112,6 +116,7 @@ def warm_up() -> None:
         importlib.import_module(name)
     atexit.register(_keep, dict(sys.modules))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker's package has set it
+    hanging.tell_when_asked()
     gc.collect()
     gc.freeze()
     gc.disable()

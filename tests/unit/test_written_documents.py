@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 from cancellist.cli.main import COMMANDS
-from cancellist.jobs.ledger.json_views import job_view, result_view
 from cancellist.jobs.ledger.keys import Keys
+from cancellist.jobs.ledger.views.json_views import job_view, result_view
 from tests.support import ROOT
 
 TOP = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
@@ -204,7 +204,7 @@ def test_each_command_is_listed() -> None:
 
 @pytest.mark.parametrize("document", [job_view, result_view])
 def test_each_field_of_a_document_is_listed(document: object) -> None:
-    tree = ast.parse((ROOT / "jobs/ledger/json_views.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "jobs/ledger/views/json_views.py").read_text(encoding="utf-8"))
     function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == document.__name__)  # type: ignore[attr-defined]
     fields = {
         key.value

@@ -14,7 +14,7 @@ from cancellist.jobs.responses.answer_forms import is_documented_status
 from cancellist.jobs.responses.cancellation import judge
 from cancellist.jobs.responses.deallocation import NOTHING, Deallocation
 from cancellist.jobs.responses.refusal_texts import Observed, RefusalTexts, fingerprint, meant_by
-from cancellist.jobs.responses.retry import (
+from cancellist.jobs.responses.retry_policy import (
     RetryPolicy,
     after_call,
     after_known_refusal,

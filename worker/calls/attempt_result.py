@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
@@ -32,7 +32,7 @@ class AttemptResult:
     rest_s: float = 0.0
     hold_s: float = 0.0
     hold_why: str | None = None
-    listed: Listed | None = None
+    listed: TriedBatch | None = None
     learnt: tuple[str, str] | None = None
     trouble: TroubledCall | None = None
     slow_s: float = 0.0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cancellist.jobs.ledger.claims import Claim
-from cancellist.jobs.responses.retry import RetryPolicy, singled_out
+from cancellist.jobs.responses.retry_policy import RetryPolicy, singled_out
 from cancellist.jobs.responses.verdicts import OF_THE_CALLER, Judgement, Suspect, Unclear, Untaken
 
 _FOR_LONG = 6

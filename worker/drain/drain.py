@@ -7,7 +7,7 @@ calls, and the ledger's count of slots stays exact.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -44,11 +44,14 @@ class Drain:
         attempt: Attempt,
         flow: FlowReporter,
         stop: asyncio.Event,
+        forbidden: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Begins idle; `forbidden` says whether the stop file keeps calls from starting, whatever the ledger says."""
         self._account = account
         self._attempt = attempt
         self._flow = flow
         self._stop = stop
+        self._forbidden = forbidden
         self._requests = LedgerRequests(ledger, account, name, worker, terms, stop)
         self._gate = GateWatch(ledger, account, self._spawn, self._drop_stale)
         self._leases = Leases(ledger, account, name, terms, self._gate.learn)
@@ -134,7 +137,10 @@ class Drain:
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
                 self._urgent.hold(answer)
-                if answer.gate != self._gate.version:  # its first answer was lost, and the gate has moved since
+                if self._forbidden():
+                    self._idle_until = monotonic() + _IDLE_S
+                    self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
+                elif answer.gate != self._gate.version:  # its first answer was lost, and the gate has moved since
                     self._spawn(self._give_back([answer], [answer.id] if answer.has_slot else []))
                 elif answer.has_slot:
                     self._leases.add_slot(answer.id)
@@ -200,8 +206,9 @@ class Drain:
         return call
 
     async def _may_send(self, claim: Claim) -> bool:
-        """Whether a request may be sent: the gate has not moved since the claim, and the lease holds."""
-        return await self._gate.stands(claim.gate, ask=claim.guarded) and self._leases.may_send(claim.id)
+        """Whether a request may be sent: the gate has not moved, the lease holds, and no stop file is there."""
+        stands = await self._gate.stands(claim.gate, ask=claim.guarded)
+        return stands and self._leases.may_send(claim.id) and not self._forbidden()
 
     async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:
         """The result of a call; None where it must not be settled: the claim passes and is taken over as maybe sent."""

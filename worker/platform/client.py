@@ -144,6 +144,12 @@ class PlatformClient:
         url = URL(f"{self._base}/consignments/getConsignmentReferences?{query}", encoded=True)
         return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
 
+    async def search(self, filters: Sequence[tuple[str, str]], *, take: int, skip: int = 0) -> Answer | Failure:
+        """Asks for a page of the consignments that match all filters, and for their number; alone, as `references`."""
+        query = urlencode(filters, quote_via=quote)
+        url = URL(f"{self._base}/consignments/{take}/{skip}?{query}", encoded=True)
+        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
+
     async def mended(self) -> bool:
         """Whether a new key has replaced one that the platform refused."""
         return await self._key.mended()

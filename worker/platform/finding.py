@@ -14,7 +14,7 @@ from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import normalise
 from cancellist.jobs.responses.answer import Answer, Failure, is_success
 from cancellist.jobs.responses.answer_forms import field
-from cancellist.jobs.responses.search import Listed, Match, Unusable, judge_search, match_of, sampled
+from cancellist.jobs.responses.search import Match, Matches, Unusable, judge_search, match_of, sampled
 from cancellist.jobs.responses.search_filters import TIMES, Filter
 from cancellist.worker.platform.client import PlatformClient
 
@@ -54,7 +54,7 @@ class Finder:
             await self._check(filters, found.references)
         return found.references
 
-    async def _search(self, filters: Sequence[Filter]) -> Listed | Unusable:
+    async def _search(self, filters: Sequence[Filter]) -> Matches | Unusable:
         async with self._permit():
             answer = await self._client.references([(one.name, one.value) for one in filters])
         return judge_search(answer, self._pattern)

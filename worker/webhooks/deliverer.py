@@ -13,14 +13,14 @@ from typing import Final
 import structlog
 
 from cancellist.jobs.errors import LedgerError, LedgerFullError
-from cancellist.jobs.ledger import webhook_events, webhooks
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.webhook_events import Attempt, Due, Taken
+from cancellist.jobs.ledger.webhooks import endpoints, events
+from cancellist.jobs.ledger.webhooks.events import Attempt, Due, Taken
 from cancellist.jobs.webhooks import schedule, signature
 from cancellist.jobs.webhooks.endpoint import Endpoint, EndpointState, shown_url
-from cancellist.jobs.webhooks.schedule import Verdict
+from cancellist.jobs.webhooks.schedule import AttemptVerdict
 from cancellist.worker.calls.log_throttle import LogThrottle
-from cancellist.worker.webhooks.sender import AT_ONCE, Answer, Sender
+from cancellist.worker.webhooks.sender import AT_ONCE, ReceiverAnswer, Sender
 
 log = structlog.get_logger()
 
@@ -83,18 +83,18 @@ class Deliverer:
             self._going = {what: task for what, task in self._going.items() if not task.done()}
             if not self._keys:
                 return await self._without_key()
-            held, count = await webhook_events.lease(self._ledger, self._worker, self._lease_ms)
+            held, count = await events.lease(self._ledger, self._worker, self._lease_ms)
             if not held:
                 return _OTHERS_EVERY_S
             more = False
-            for endpoint in await webhooks.endpoints(self._ledger) if count else []:
+            for endpoint in await endpoints.endpoints(self._ledger) if count else []:
                 if endpoint.enabled and self._key_fits(endpoint):
                     more |= await self._take_in(endpoint)
                     more |= await self._begin(endpoint)
             return _MORE_S if more else _EVERY_S
 
     async def _without_key(self) -> float:
-        held, count = await webhook_events.lease(self._ledger, self._worker, 0)
+        held, count = await events.lease(self._ledger, self._worker, 0)
         if count and not held and self._throttle.due("key") is not None:
             log.warning("webhooks are not delivered by this worker: CANCELLIST_WEBHOOK_KEY is not set", webhooks=count)
         return 10 * _OTHERS_EVERY_S
@@ -111,7 +111,7 @@ class Deliverer:
 
     async def _take_in(self, endpoint: Endpoint) -> bool:
         try:
-            taken = await webhook_events.take_in(self._ledger, endpoint)
+            taken = await events.take_in(self._ledger, endpoint)
         except LedgerFullError as error:
             if self._throttle.due("full") is not None:
                 log.warning("the server has no room for webhooks: events wait", error=str(error))
@@ -140,10 +140,10 @@ class Deliverer:
         if free <= 0:
             return False
         now_ms = await self._ledger.now_ms()
-        names = await webhook_events.due(self._ledger, endpoint.id, most=free + going, by_ms=now_ms)
+        names = await events.due(self._ledger, endpoint.id, most=free + going, by_ms=now_ms)
         probe = not names and failing and now_ms - endpoint.tried_at_ms >= schedule.PROBE_MS
         if probe:
-            names = await webhook_events.due(self._ledger, endpoint.id, most=1, by_ms=None)
+            names = await events.due(self._ledger, endpoint.id, most=1, by_ms=None)
         fresh = [name for name in names if _Sent(endpoint.id, name) not in self._going][:free]
         for name in fresh:
             task = asyncio.create_task(self._deliver(endpoint, name, probe=probe), name=f"webhook {name}")
@@ -153,7 +153,7 @@ class Deliverer:
     async def _deliver(self, endpoint: Endpoint, name: str, *, probe: bool) -> None:
         """Sends one delivery and records what came of it; an error in it stops nothing else."""
         try:
-            due = await webhook_events.to_send(self._ledger, endpoint.id, name)
+            due = await events.to_send(self._ledger, endpoint.id, name)
             if due is None:
                 return
             answer = await self._send(endpoint, due)
@@ -165,7 +165,7 @@ class Deliverer:
         except Exception:
             log.exception("a webhook's delivery failed; it is tried again", webhook=endpoint.id, delivery=name)
 
-    async def _send(self, endpoint: Endpoint, due: Due) -> Answer:
+    async def _send(self, endpoint: Endpoint, due: Due) -> ReceiverAnswer:
         now_s = time.time()
         rotated_s = None if endpoint.rotated_at_ms is None else endpoint.rotated_at_ms / 1000
         signing = signature.secrets(self._keys, endpoint.id, endpoint.version, rotated_at_s=rotated_s, now_s=now_s)
@@ -181,14 +181,14 @@ class Deliverer:
         until = time.monotonic() + _RECORDED_WITHIN_S
         while True:
             try:
-                state = await webhook_events.record(self._ledger, endpoint.id, due.delivery, attempt)
+                state = await events.record(self._ledger, endpoint.id, due.delivery, attempt)
                 break
             except LedgerError:
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(_EVERY_S)
         who = {"webhook": endpoint.id, "delivery": due.delivery.id, "type": due.delivery.type}
-        if attempt.verdict is Verdict.DELIVERED:
+        if attempt.verdict is AttemptVerdict.DELIVERED:
             log.info("webhook delivered", **who, status=attempt.status, attempts=due.delivery.tries + 1)
         elif self._throttle.due((endpoint.id, attempt.why)) is not None:
             log.warning("webhook not delivered", **who, why=attempt.why, tried_again=attempt.delay_s is not None)
@@ -204,13 +204,13 @@ class Deliverer:
             await asyncio.gather(*late, return_exceptions=True)
         if self._keys:
             with contextlib.suppress(LedgerError):
-                await webhook_events.lease(self._ledger, self._worker, 0)
+                await events.lease(self._ledger, self._worker, 0)
 
 
-def judged(answer: Answer, failures: int, *, chance: float, probe: bool) -> Attempt:
+def judged(answer: ReceiverAnswer, failures: int, *, chance: float, probe: bool) -> Attempt:
     """What an answer means for a delivery that has failed so often before."""
     if answer.status is None:
-        verdict, why = Verdict.FAILED, answer.why
+        verdict, why = AttemptVerdict.FAILED, answer.why
     else:
         verdict, why = schedule.verdict(answer.status), schedule.why(answer.status) or ""
     delay_s = schedule.delay_s(failures + 1, chance, answer.retry_after_s)

@@ -19,7 +19,7 @@ AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """What a receiver has answered.
 
     Attributes:
@@ -44,28 +44,28 @@ class Sender:
         self._resolver = CheckedResolver(allowed, resolver or ThreadResolver())
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
         """Sends one request. What goes wrong is told in a few words, without the URL."""
         if refused := refused_address(url, self._allowed):
-            return Answer(why=refused)
+            return ReceiverAnswer(why=refused)
         try:
             return await self._post(URL(url, encoded=True), headers, body)
         except AddressRefusedError as error:
-            return Answer(why=str(error))
+            return ReceiverAnswer(why=str(error))
         except TimeoutError:
-            return Answer(why=f"no answer within {self._timeout_s:g} s")
+            return ReceiverAnswer(why=f"no answer within {self._timeout_s:g} s")
         except aiohttp.InvalidURL:
-            return Answer(why="the URL cannot be used")
+            return ReceiverAnswer(why="the URL cannot be used")
         except aiohttp.ClientConnectorDNSError:
-            return Answer(why="its name does not resolve")
+            return ReceiverAnswer(why="its name does not resolve")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-            return Answer(why=f"TLS: {_of_tls(error)}")
+            return ReceiverAnswer(why=f"TLS: {_of_tls(error)}")
         except aiohttp.ClientConnectorError as error:
-            return Answer(why=f"no connection: {error.os_error.strerror or 'refused'}")
+            return ReceiverAnswer(why=f"no connection: {error.os_error.strerror or 'refused'}")
         except (aiohttp.ClientError, OSError):
-            return Answer(why="the connection broke, or what came is no HTTP")
+            return ReceiverAnswer(why="the connection broke, or what came is no HTTP")
         except ValueError:  # after those above: a certificate's error is one too
-            return Answer(why="the URL cannot be used")
+            return ReceiverAnswer(why="the URL cannot be used")
 
     async def close(self) -> None:
         """Ends every connection."""
@@ -79,7 +79,7 @@ class Sender:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _post(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _post(self, url: URL, headers: Mapping[str, str], body: bytes) -> ReceiverAnswer:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 resolver=self._resolver, use_dns_cache=False, force_close=True, limit=AT_ONCE, limit_per_host=0
@@ -92,7 +92,7 @@ class Sender:
         async with self._session.post(url, data=body, headers=sent, allow_redirects=False) as answer:
             asked = answer.headers.getall("Retry-After", [])
             answer.close()
-            return Answer(answer.status, retry_after_s=wait_s(asked, time.time()))
+            return ReceiverAnswer(answer.status, retry_after_s=wait_s(asked, time.time()))
 
 
 def _of_tls(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError) -> str:

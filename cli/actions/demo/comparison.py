@@ -13,7 +13,7 @@ _TOO_LATE = frozenset({"Manifested", "InTransit", "Delivered"})
 
 
 @dataclass(slots=True)
-class Verdict:
+class Comparison:
     """The comparison of results and record.
 
     Attributes:
@@ -51,9 +51,9 @@ def truth(row: Mapping[str, Any]) -> Outcome | None:
     return Outcome.MANIFESTED if initial in _TOO_LATE else None
 
 
-def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mapping[str, Any]]) -> Comparison:
     """Compares the results with the record, reference by reference."""
-    verdict = Verdict()
+    verdict = Comparison()
     found: dict[str, list[Outcome]] = {}
     for result in results:
         verdict.results[result.outcome] += 1
@@ -74,7 +74,7 @@ def verify(export: Export, results: Iterable[Result], record: Mapping[str, Mappi
     return verdict
 
 
-def _compare(verdict: Verdict, reference: str, expected: Outcome | None, outcomes: Sequence[Outcome]) -> None:
+def _compare(verdict: Comparison, reference: str, expected: Outcome | None, outcomes: Sequence[Outcome]) -> None:
     if list(outcomes) == [expected]:
         return
     is_said = f"has the result {_said(outcomes)}" if outcomes else "has no result"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cancellist.sandbox.consignments import Mix, initial_state, parse_mix
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.consignments import Mix, initial_state, parse_mix
+from cancellist.sandbox.world.references import reference
 
 SEED: Final = 20_251
 MIX: Final = "Allocated=82,ReadyToShip=8,Unallocated=2,Manifested=3,InTransit=2,Delivered=1,Cancelled=2"

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from cancellist.cli.actions.demo.comparison import Verdict
+from cancellist.cli.actions.demo.comparison import Comparison
 from cancellist.cli.actions.demo.export import Export
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import heading, show
@@ -15,7 +15,7 @@ _EXAMPLES = 10
 _CALLS = {"cancellist": "with lists", "cancel": "with one reference", "status": "to read a state"}
 
 
-def document(rows: int, export: Export, seen: Snapshot, verdict: Verdict, stats: dict[str, Any]) -> dict[str, Any]:
+def document(rows: int, export: Export, seen: Snapshot, verdict: Comparison, stats: dict[str, Any]) -> dict[str, Any]:
     """Returns the summary as a JSON document."""
     record = seen.record
     seconds = ((record.finished_at_ms or seen.now_ms) - (record.started_at_ms or record.created_at_ms)) / 1000

@@ -11,6 +11,7 @@ from cancellist.config.settings import LOCAL_SANDBOX, Settings, is_loopback
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, warning
 from cancellist.jobs.responses.answer import Answer, Failure, of_platform
+from cancellist.jobs.safety.environment import environment_of
 from cancellist.worker.platform.client import PlatformClient
 
 _NOWHERE = "CANCELLIST-DOCTOR"
@@ -44,9 +45,9 @@ def transport(account: Subscription) -> CheckResult:
     """Checks that the connection to the platform is encrypted, or stays on this machine."""
     check, parts = f"tls {account.name}", urlsplit(account.url)
     if parts.scheme == "https":
-        return ok(check, f"{account.url}: TLS, its certificate is verified")
+        return ok(check, f"{account.url}: TLS, its certificate is verified; {environment_of(account.url).words}")
     if is_loopback(parts.hostname or ""):
-        return ok(check, f"{account.url}: on this machine")
+        return ok(check, f"{account.url}: on this machine; {environment_of(account.url).words}")
     return warning(check, f"{account.url}: no TLS", "others on the network can read and change the references",
                    f"use https:// in {account.wording.url}")  # fmt: skip
 

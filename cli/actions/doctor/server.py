@@ -13,7 +13,6 @@ from cancellist.cli.terminal import say
 from cancellist.config.settings import Settings, is_loopback
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import CancellistError, LedgerRefusedError
-from cancellist.jobs.ledger.admission import reserved
 from cancellist.jobs.ledger.checks import acl, probe_script, server
 from cancellist.jobs.ledger.checks import ledger as ledger_checks
 from cancellist.jobs.ledger.checks.probe_script import Probed
@@ -22,6 +21,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.address import Address, TcpAddress, Tls, UnixAddress, parse
 from cancellist.jobs.ledger.server.connection import connect, redacted
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
+from cancellist.jobs.ledger.submitting.admission import reserved
 from cancellist.jobs.roles import Role
 
 START_S = 30.0

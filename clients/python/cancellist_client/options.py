@@ -20,7 +20,7 @@ _SPAN: Final = re.compile(r"\+(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASC
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS: Final = ("reason", "requested_by", "account", "idempotency_key")
 _OF_JOBS: Final = (
-    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "max_invalid",
+    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "max_invalid",
 )  # fmt: skip
 _OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
@@ -40,6 +40,7 @@ class Options:
     hold: str | None = None
     max_refused: str | None = None
     max_unconfirmed: str | None = None
+    canary: str | None = None
     max_invalid: str | None = None
     column: str | None = None
     delimiter: str | None = None
@@ -72,6 +73,7 @@ def options(
     hold: str | timedelta | None = None,
     max_refused: str | int | None = None,
     max_unconfirmed: str | int | None = None,
+    canary: int | None = None,
     max_invalid: str | int | None = None,
     column: str | int | None = None,
     delimiter: str | None = None,
@@ -94,6 +96,7 @@ def options(
         hold=f"{hold.total_seconds():.3f}" if isinstance(hold, timedelta) else hold,
         max_refused=None if max_refused is None else str(max_refused),
         max_unconfirmed=None if max_unconfirmed is None else str(max_unconfirmed),
+        canary=None if canary is None else str(canary),
         max_invalid=None if max_invalid is None else str(max_invalid),
         column=None if column is None else str(column),
         delimiter=delimiter,

@@ -55,7 +55,8 @@ def _reads(places: _Places) -> list[Command]:
     """To read jobs, results and the state of accounts."""
     keys, own, job = places.keys, places.own, places.job
     return [
-        ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
+        ("PING",), ("TIME",), ("INFO",), ("GET", keys.format), ("HGET", keys.receipts, "0"),
+        ("XREVRANGE", keys.audit, "+", "-"), ("HGETALL", job), ("ZREVRANGE", keys.jobs, 0, 0),
         ("ZRANGE", keys.open, 0, 0), ("LRANGE", keys.runs("0"), 0, 0), ("XRANGE", keys.results, "-", "+"),
         ("HMGET", own["state"], "gate"), ("HLEN", own["claimed"]), ("ZCOUNT", own["slots"], 0, 0),
         ("ZCOUNT", keys.workers, 0, 0), ("ZREVRANGE", own["later"], 0, 0),
@@ -82,6 +83,7 @@ def _submits(places: _Places) -> list[Command]:
         ("XREVRANGE", keys.results, "+", "-"), ("HSET", job, "v", 1), ("HDEL", job, "v"),
         ("HINCRBY", keys.totals, "unsettled", 0), ("RPUSH", f"{job}:calls", ""),
         ("SADD", keys.accounts, places.account),
+        ("XADD", keys.audit, "*", "what", "0"),
         ("ZADD", keys.jobs, 0, "0"), ("ZREM", keys.open, "0"), ("ZADD", own["calls"], 0, "0"), ("UNLINK", job),
     ]  # fmt: skip
 

@@ -159,6 +159,14 @@ async def account(ledger: Ledger, name: str) -> CheckResult:
     """Checks whether an account's calls may start."""
     gate = await accounts.gate(ledger, name)
     check = f"account {name}"
+    if gate.stopped:
+        since, why = rfc3339(gate.stopped.since_ms), gate.stopped.why or "no reason was given"
+        return warning(check, f"stopped with all others since {since} by {plain(gate.stopped.by)}: {plain(why)}",
+                       "none of its jobs goes on", "`cancellist resume --all` lets all accounts go on")  # fmt: skip
+    if gate.strange_host:
+        return warning(check, f"PRODUCTION host {plain(gate.strange_host)} was never called before",
+                       "no call goes there", f"`{resume_command(name)} --host {plain(gate.strange_host)}` confirms it",
+        )  # fmt: skip
     if gate.paused:
         return warning(check, "paused", "none of its jobs goes on", f"`{resume_command(name)}` lets it go on")
     if gate.breaker:
@@ -168,7 +176,8 @@ async def account(ledger: Ledger, name: str) -> CheckResult:
         return warning(check, f"holds until {rfc3339(gate.hold_until_ms)}: {gate.hold_why}",
                        "no call is made until then", "it goes on by itself once the reason has passed")  # fmt: skip
     smaller = f"; calls name at most {gate.list_size} references{_refused(gate)}" if gate.list_size else ""
-    return ok(check, f"open, {gate.calls_in_flight} calls in flight{smaller}")
+    where = " and ".join(plain(one.words) for one in gate.platforms)
+    return ok(check, f"open, {where and f'workers call {where}, '}{gate.calls_in_flight} calls in flight{smaller}")
 
 
 def _refused(gate: AccountGate) -> str:

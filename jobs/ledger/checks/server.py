@@ -14,11 +14,11 @@ from redis.exceptions import ResponseError
 
 from cancellist.jobs.diagnostics.check_result import CheckResult, failed, ok, skipped, warning
 from cancellist.jobs.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from cancellist.jobs.ledger.admission import Reserve
 from cancellist.jobs.ledger.checks.probe_script import Probed
 from cancellist.jobs.ledger.scripts.loader import NAMES, Script
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.server.fitness import OLDEST_REDIS, OLDEST_VALKEY
+from cancellist.jobs.ledger.submitting.admission import Reserve
 
 PINGS: Final = 15
 SLOW_MEDIAN_MS: Final = 20.0

@@ -1,4 +1,4 @@
-"""Loads and runs the ledger's Lua scripts: one file for each operation, sent together with the shared parts.
+"""Loads and runs the ledger's Lua scripts: one file for each operation, sent with what it needs of the shared parts.
 
 Each script first checks that its user may run every command that it may reach, and that the fixed keys hold the right
 kinds of values (required_commands.py).
@@ -8,28 +8,34 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from cancellist.jobs.ledger.scripts.required_commands import asking, commands_of, functions, looking
+from cancellist.jobs.ledger.scripts.needed_parts import SharedParts, without_comments
+from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, commands_of, functions, looking
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards", "failure_stop", "leases",
-    "flow", "batch_limit", "claim_choice", "claim_admission", "claims", "sealing", "refusal_texts", "retry_budget",
-    "webhooks",
+    "keys", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards",
+    "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
+    "claim_admission", "claims", "plans", "sealing", "refusal_texts", "retry_budget", "webhooks",
+    "audit",
 )  # fmt: skip
-_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make"})
+_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
 
 NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease",
+    "webhook_lease", "approve", "census", "stop_all", "stop_file", "resume_all", "confirm_host",
+    "plan_make", "plan_take", "plan_lease", "plan_report",
+    "receipt", "audit",
 )  # fmt: skip
+_ON: Final = {"audit": "ARGV[1] .. 'audit'"}
+"""The key, in Lua, on which a script asks for its rights; the list of jobs for all others."""
 
 
 class Script:
@@ -42,7 +48,10 @@ class Script:
         self.commands = [
             words for words in commands_of(f"{shared[0]}\n{own}", _functions()) if not _workers_alone(name, words)
         ]
-        self.text = "\n".join([flags, asking(self.commands), looking(self.commands), *shared, own])
+        own = without_comments(own)
+        self.text = "\n".join(
+            [flags, asking(self.commands, _ON.get(name, JOBS)), looking(self.commands), _parts().needed(own), own]
+        )
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -52,8 +61,13 @@ def _read(name: str) -> str:
 
 @cache
 def _shared() -> tuple[str, ...]:
-    """The parts that every script begins with."""
+    """The parts that scripts share, each after those that it uses."""
     return tuple(_read(f"shared/{part}") for part in _SHARED)
+
+
+@cache
+def _parts() -> SharedParts:
+    return SharedParts(_shared())
 
 
 @cache

@@ -23,6 +23,8 @@ LENGTHS: Final = {
     "accounts": "SCARD",
 }
 """Commands that fail on a key of another kind, by the last word of the key's name; all other keys are sorted sets."""
+JOBS: Final = "KEYS[2]"
+"""The list of jobs."""
 _CHANNELS = frozenset({"PUBLISH"})
 _KEYS_ONLY = frozenset({"EXISTS", "UNLINK"})
 """Commands that take every argument for a key."""
@@ -53,11 +55,11 @@ def commands_of(text: str, shared: Mapping[str, str]) -> list[tuple[str, ...]]:
     return sorted(commands)
 
 
-def asking(commands: Iterable[tuple[str, ...]]) -> str:
-    """Lua code that refuses the script if a command is off or forbidden, for the list of jobs or the channel."""
+def asking(commands: Iterable[tuple[str, ...]], key: str = JOBS) -> str:
+    """Lua code that refuses the script if a command is off or forbidden, for this key or the channel."""
     lists = []
     for words in commands:
-        on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else "KEYS[2]"
+        on = "ARGV[1] .. 'wake'" if words[0] in _CHANNELS else key
         quoted = ", ".join(f"'{word}'" for word in words)
         rest = "" if words[0] in _KEYS_ONLY else ", '0', '0'"
         lists.append(f"{{ {quoted}, {on}{rest} }}")

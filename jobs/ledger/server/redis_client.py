@@ -7,6 +7,8 @@
   connect.
 - With a socket timeout it sends through `asyncio.wait_for`, which on Python 3.11 loses a cancellation that arrives
   while a command is sent (in one of two cases). `_Steady` sends under `asyncio.timeout`.
+- Uvloop raises a `RuntimeError` where the connection was reset just before a command is sent. `_Steady` raises what a
+  reset raises elsewhere, so that the command is repeated.
 - Bytes of another protocol raise whatever the parser meets (`ValueError`, `IndexError`). A refusal at the
   start of a connection (`DENIED`) is taken for an answer to the client's first command, and is lost. `_Steady` raises
   clear errors for both.
@@ -131,8 +133,11 @@ class _Steady(AbstractConnection):
         except TimeoutError:
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout writing to socket") from None
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
+            lost = isinstance(error, OSError) or self._writer is None or self._writer.is_closing()
             await self.disconnect(nowait=True)
+            if not lost:
+                raise
             raise RedisConnectionError(f"Error while writing to socket: {error}") from error
         except BaseException:  # half a command may have been written
             await self.disconnect(nowait=True)

@@ -36,6 +36,7 @@ from cancellist.jobs.errors import (
     LedgerUnavailableError,
     LedgerUnfitError,
 )
+from cancellist.jobs.escaping import cut
 
 THE_SERVER: Final = "the Redis server"
 MAX_TEXT: Final = 200
@@ -284,4 +285,4 @@ def _answer(text: str) -> str:
 def _line(error: object) -> str:
     """The text of an error as one line of bounded length."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+    return cut(text, MAX_TEXT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.escaping import shown
+from cancellist.jobs.escaping import cut, shown
 from cancellist.jobs.option_names import COLUMN
 from cancellist.jobs.parsing.documents.cells import bare
 from cancellist.jobs.parsing.documents.headings import says_not
@@ -104,8 +104,7 @@ def quoted(name: str) -> str:
 
 def plainly(name: str) -> str:
     """A name for messages: escaped and cut."""
-    text = shown(bare(name))
-    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}…"
+    return cut(shown(bare(name)), _NAME_SHOWN)
 
 
 def listing(names: Sequence[str], what: str = "columns") -> str:

@@ -37,7 +37,7 @@ _SEP: Final = re.compile(r"""["']?sep=(\\t|[^\w"'])["']?(?:\1)*["']?\s*""", re.I
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTable:
     """A detected table: its shape, the name of its column (None without one), and the lines above its first row."""
 
     table: Table
@@ -71,7 +71,7 @@ def delimiter_of(text: str, hints: Hints, pattern: ReferencePattern) -> str | No
     return max(agreed, key=lambda one: agreement(tables[one]), default=None)
 
 
-def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: ReferencePattern) -> Found:
+def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: ReferencePattern) -> FoundTable:
     """Detects how to read a table.
 
     Args:
@@ -104,7 +104,7 @@ def table_of(rows: Sequence[Row], delimiter: str, hints: Hints, pattern: Referen
     table = Table(delimiter, position, width, tuple(header or ()))
     above = rows[at].end if at is not None else rows[first - 1].end if first else data[0].line - 1
     column = bare(header[position]) if header and position < len(header) else None
-    return Found(table, column, above, _notes(rows, at, first, position, hints))
+    return FoundTable(table, column, above, _notes(rows, at, first, position, hints))
 
 
 def _check_above(rows: Sequence[Row], hints: Hints) -> None:

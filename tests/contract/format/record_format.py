@@ -13,24 +13,25 @@ from unittest import mock
 
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.flow import concurrency
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.flow.circuit_breaker import Breaker, Mode
 from cancellist.jobs.flow.concurrency import ConcurrencyPolicy
 from cancellist.jobs.flow.controller import FlowState
 from cancellist.jobs.flow.counters import Counters, Sized, Timed
 from cancellist.jobs.ids import job_id
-from cancellist.jobs.ledger import claims, control, flow_state, housekeeping, intake, submission
+from cancellist.jobs.ledger import claims, control, flow_state, housekeeping
 from cancellist.jobs.ledger.claims import Ask, Claim, Settlement, Share, Terms, Wait
 from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.ledger.flow_state import Move
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import connect
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting import intake, submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import BreakerCause, JobRequest, Outcome, Priority
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.contract.format import recorded
 from tests.support.servers import running
 
@@ -123,7 +124,8 @@ class Recorder:
         await self.settle(
             first, WriteResult(Outcome.MANIFESTED, 1, 200, f"It {WORDS}", "Manifested"),
             ReadState(0.0, 0, 1, refusal_status=200, refusal_words=WORDS), CallAgain(0.0, 1, 1, unclear_s=30.0),
-            CallAgain(0.0, 1, 1, group=0), trouble=trouble, listed=Listed(8, taken=False), learnt=(WORDS, "manifested"),
+            CallAgain(0.0, 1, 1, group=0), trouble=trouble,
+            listed=TriedBatch(8, taken=False), learnt=(WORDS, "manifested"),
         )  # fmt: skip
         await self.claim("reads")
         await self.claim("alone")

@@ -20,13 +20,18 @@ ROLES = {
     "GET /problems/{code}": None,
     "GET /readyz": None,
     "GET /v1/accounts": "read",
+    "GET /v1/stop": "read",
+    "POST /v1/stop": "operate",
+    "DELETE /v1/stop": "operate",
     "GET /v1/consumers": "read",
     "DELETE /v1/consumers/{group}": "operate",
     "GET /v1/references/{reference}": "read",
     "GET /v1/events": "read",
     "GET /v1/jobs": "read",
     "GET /v1/jobs/{job}": "read",
+    "GET /v1/audit": "read",
     "GET /v1/jobs/{job}/events": "read",
+    "GET /v1/jobs/{job}/receipt": "read",
     "GET /v1/jobs/{job}/results": "read",
     "GET /v1/webhooks": "read",
     "GET /v1/webhooks/{webhook}": "read",
@@ -40,7 +45,12 @@ ROLES = {
     "POST /v1/accounts/{account}/pause": "operate",
     "POST /v1/accounts/{account}/resume": "operate",
     "POST /v1/jobs": "submit",
+    "POST /v1/plans": "submit",
+    "GET /v1/plans/{plan}": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
+    "POST /v1/jobs/{job}/approve": "approve",
+    "DELETE /v1/jobs/{job}/approve": "approve",
+    "POST /v1/jobs/{job}/reject": "approve",
     "POST /v1/jobs/{job}/continue": "operate",
     "POST /v1/jobs/{job}/pause": "operate",
     "POST /v1/jobs/{job}/resume": "operate",
@@ -53,6 +63,10 @@ ROLES = {
 }
 """What each route needs; None: nothing."""
 WEBHOOK = "POST /v1/webhooks"
+BODIES = {
+    "POST /v1/jobs/{job}/approve": {"count": 2, "digest": ""},
+    "POST /v1/jobs/{job}/reject": {"reason": "no"},
+}
 
 GROUP = "billing"
 
@@ -70,7 +84,7 @@ def state(api: Api) -> object:
     jobs = client.get("/v1/jobs", params={"limit": 500}).json()
     accounts = client.get("/v1/accounts").json()["accounts"]
     webhooks = [(w["webhook"], w["state"], w["secret_version"]) for w in client.get("/v1/webhooks").json()["webhooks"]]
-    states = [(one["account"], one["state"]) for one in accounts]
+    states = [(one["account"], one["state"], one["paused"]) for one in accounts]
     return [(job["job"], job["state"], job["priority"]) for job in jobs["jobs"]], states, webhooks
 
 
@@ -95,6 +109,8 @@ def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_000000000
         return client.patch(path.format(job=job), json={"priority": "urgent"})
     if route == WEBHOOK:
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
+    if route in BODIES:
+        return client.post(path.format(job=job), json=BODIES[route])
     body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
     named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
              "webhook": webhook}  # fmt: skip
@@ -147,6 +163,7 @@ def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) ->
         redis.xgroup_create("cancellist:results", GROUP, mkstream=True)
     answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
+    api.client().delete("/v1/stop").raise_for_status()
     api.client().post("/v1/accounts/default/resume").raise_for_status()
     api.client().delete(f"/v1/consumers/{GROUP}")
     if of_the_facade(route):

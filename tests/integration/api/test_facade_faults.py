@@ -11,7 +11,7 @@ from typing import Final, Self
 import httpx
 import pytest
 
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.support.api import WITHIN_S, Api, serving
 from tests.support.commands import Desk
 from tests.support.servers import Server, running

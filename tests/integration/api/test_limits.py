@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.world.references import reference
 from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
 from tests.support.slow_upload import upload
 

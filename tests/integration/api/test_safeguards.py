@@ -30,7 +30,7 @@ def test_a_job_that_halts_says_why_goes_on_and_counts_anew(api: Api) -> None:
     job = seen["job"]
     assert (seen["max_refused"], seen["max_unconfirmed"]) == (["5"], ["20%"])
     assert seen["halted"]["found"] > 5
-    assert seen["halted"] | {"counted": "refused", "limit": "5", "recent": False} == seen["halted"]
+    assert seen["halted"] | {"counted": "refused", "limit": "5", "among": "job"} == seen["halted"]
     assert "more than the limit of 5" in seen["halted"]["why"]
     assert api.client(OF_ROLE["read"]).post(f"/v1/jobs/{job}/continue").status_code == 403
     assert client.post(f"/v1/jobs/{job}/pause").json()["type"] == "/problems/job_state"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from cancellist.jobs.ledger.uploads import KEEP_S
+from cancellist.jobs.ledger.submitting.uploads import KEEP_S
 from cancellist.jobs.model import JobRecord
 from tests.support.api import WITHIN_S, Api, problem, serving
 from tests.support.slow_upload import upload

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,39 @@ def test_signals_end_it_as_they_end_a_process_from_nothing(
             process.send_signal(number)
             found.append((process.wait(20), process.stderr.read()))
     assert found[0] == found[1]
+
+
+def test_a_signal_that_comes_as_it_starts_ends_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cancellist.sandbox", "--port", "0"]
+    for _ in range(16):  # of such signals, a fifth were lost
+        with processes.Popen(
+            words, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+
+
+@pytest.mark.skipif(processes.ALL_REAL, reason="only a copy can say it")
+def test_one_that_does_not_end_says_where_it_hangs(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cancellist.sandbox", "--port", "0"]
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as errors,
+        processes.Popen(
+            words, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=errors
+        ) as process,
+    ):
+        process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired) as hanging:
+            process.wait(0.01)
+        process.terminate()
+        assert process.wait(20) == 0
+    said = str(hanging.value)
+    assert re.search(r"sandbox/server.py:\d+ serve\n.*Event.wait\n", said), said  # a task, and what it waits for
+    assert re.search(r"File .*, line \d+ in main\n", said), said  # a thread
 
 
 def _wait_until_it_waits(process: "subprocess.Popen[bytes]", *, has_spoken: bool) -> None:

@@ -15,7 +15,8 @@ STATUS = [
     "job", "state", "total", "pending", "in_flight", "outcomes", "created_at", "started_at", "finished_at", "rate",
     "eta_seconds", "at_risk", "duplicates", "invalid", "account", "priority", "reason", "requested_by", "deadline",
     "start_at", "idempotency_key", "hold_until", "submitted_by", "intake_entry", "max_refused", "max_unconfirmed",
-    "halted", "retry_of", "retried_by", "account_paused",
+    "canary", "halted", "overridden_by", "override_reason", "overrode", "approval", "retry_of", "retried_by",
+    "all_stopped", "account_new_host", "account_paused",
     "account_held_until", "account_held_because", "account_breaker", "account_limit", "account_calls_per_second",
     "account_list_size", "account_list_refused", "calls_in_flight", "workers",
 ]  # fmt: skip

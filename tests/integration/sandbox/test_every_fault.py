@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from cancellist.sandbox.kinds import APPLIES, WIRES, FaultKind, Scope
+from cancellist.sandbox.faults.kinds import APPLIES, WIRES, FaultKind, Scope
 from cancellist.sandbox.options import SandboxOptions
 from cancellist.sandbox.server import Sandbox, running
 

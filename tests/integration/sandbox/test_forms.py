@@ -5,7 +5,7 @@ import json
 import orjson
 import pytest
 
-from cancellist.sandbox.kinds import APPLIES, FORMS, FaultKind, Scope
+from cancellist.sandbox.faults.kinds import APPLIES, FORMS, FaultKind, Scope
 from tests.support.local_platform import acted, platform
 
 NAMES = 5

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cancellist.sandbox.kinds import APPLIES, WIRES, FaultKind, Scope
+from cancellist.sandbox.faults.kinds import APPLIES, WIRES, FaultKind, Scope
 from cancellist.sandbox.options import SandboxOptions
 from cancellist.sandbox.server import running
 

@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 import pytest
 
-from cancellist.sandbox.kinds import Acts, FaultKind, acts
+from cancellist.sandbox.faults.kinds import Acts, FaultKind, acts
 from tests.support.local_platform import platform, until
 
 LATE = sorted(kind for kind in FaultKind if acts(kind) is Acts.LATE)

@@ -11,8 +11,8 @@ import aiohttp
 import orjson
 import pytest
 
-from cancellist.sandbox.kinds import FaultKind, meaning
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.faults.kinds import FaultKind, meaning
+from cancellist.sandbox.world.references import reference
 from tests.support import ROOT
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import pytest
 
-from cancellist.sandbox.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
+from cancellist.sandbox.faults.kinds import APPLIES, FORMS, WIRES, Acts, FaultKind, Scope, acts
 from tests.support.local_platform import acted, platform, until
 
 NAMES = 10

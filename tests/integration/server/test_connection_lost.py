@@ -4,7 +4,9 @@ import asyncio
 import time
 
 import pytest
+import uvloop
 from arq.connections import ArqRedis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import DataError, ResponseError
 
 from cancellist.jobs.errors import (
@@ -163,6 +165,37 @@ async def test_whatever_lost_its_reply_is_sent_again(serve, tmp_path, monkeypatc
         assert await redis.pipeline(transaction=True).incr("transaction").execute() == [2]
         assert proxy.lost == 4
         await redis.aclose()
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("over", ["tcp", "unix"])
+def test_what_finds_its_connection_reset_as_it_is_sent_is_sent_again(serve, monkeypatch, make_loop, over):
+    server = serve(VALKEY)
+
+    async def commands() -> list[int]:
+        redis = await connect(server.url if over == "tcp" else f"unix://{server.socket}")
+        script = redis.register_script("return redis.call('incr', KEYS[1])")
+        ready = redis.connection_pool.get_connection
+
+        async def reset(*names: object, **options: object) -> AbstractConnection:
+            made = await ready(*names, **options)
+            made._writer.transport.abort()
+            for _ in range(10):  # until the event loop has closed it
+                await asyncio.sleep(0)
+            return made
+
+        monkeypatch.setattr(redis.connection_pool, "get_connection", reset)
+        counts = [
+            await redis.incr("key"),
+            await script(keys=["key"]),
+            *await redis.pipeline(transaction=False).incr("key").execute(),
+            *await redis.pipeline(transaction=True).incr("key").execute(),
+        ]
+        await redis.aclose()
+        return counts
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        assert runner.run(commands()) == [1, 2, 3, 4]
 
 
 async def test_a_blocking_read_outlasts_the_socket_timeout_and_is_sent_once(serve, monkeypatch):

@@ -10,9 +10,9 @@ from functools import partial
 
 import pytest
 
-from cancellist.jobs.ledger import webhook_events, webhooks
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
+from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import DeliveryState, Endpoint, EndpointState, Wanted
 from cancellist.worker.webhooks.deliverer import Deliverer
@@ -65,7 +65,7 @@ async def delivering(
 
 
 async def add(ledger: Ledger, receiver: Receiver, keys: tuple[bytes, ...] = KEYS) -> tuple[str, str]:
-    made = await webhooks.add(ledger, Wanted.of(receiver.url, [], [], None, LOOPBACK), keys)
+    made = await endpoints.add(ledger, Wanted.of(receiver.url, [], [], None, LOOPBACK), keys)
     return made.endpoint.id, made.secret
 
 
@@ -77,7 +77,7 @@ async def end_a_job(ledger: Ledger, at: int = 0) -> str:
 
 async def standing(ledger: Ledger, endpoint: str, *, within_s: float = 10, **wanted: object) -> Endpoint:
     return await until(
-        lambda: webhooks.get(ledger, endpoint),
+        lambda: endpoints.get(ledger, endpoint),
         lambda one: all(getattr(one, name) == value for name, value in wanted.items()),
         within_s,
     )
@@ -100,7 +100,7 @@ async def test_what_fails_is_sent_again_with_the_same_id_and_body_and_a_signatur
     assert {one.body for one in sent} == {sent[0].body}
     assert json.loads(sent[0].body)["data"]["job"] == job
     assert all(verified(one, secret) for one in sent)
-    (delivery,) = (await webhooks.deliveries(ledger, endpoint, limit=9)).deliveries
+    (delivery,) = (await endpoints.deliveries(ledger, endpoint, limit=9)).deliveries
     assert (delivery.id, delivery.state, delivery.tries, delivery.status) == (name, DeliveryState.DELIVERED, 3, 204)
 
 
@@ -133,7 +133,7 @@ async def test_410_ends_it_at_once_and_enabling_it_sends_what_waits(ledger: Ledg
         assert found.why == "HTTP 410: it wants no more"
         second = await end_a_job(ledger, 10)
         receiver.answer = lambda _: 200
-        await webhooks.enable(ledger, endpoint)
+        await endpoints.enable(ledger, endpoint)
         await standing(ledger, endpoint, delivered=2, waiting=0)
     assert second in {json.loads(sent[-1].body)["data"]["job"] for sent in receiver.got.values()}
 
@@ -154,7 +154,7 @@ async def test_one_that_hangs_does_not_hold_up_another(ledger: Ledger, receiver:
                 for at in range(8):
                     await end_a_job(ledger, at * 10)
                 await standing(ledger, well, delivered=8)
-                stuck = await webhooks.get(ledger, hung)
+                stuck = await endpoints.get(ledger, hung)
                 assert (stuck.delivered, stuck.waiting) == (0, 8)
                 assert 0 < len(receiver.got) <= 4, "few at once"
                 ends.set()
@@ -173,7 +173,7 @@ async def test_one_process_delivers_and_another_goes_on_when_it_has_ended(ledger
         await until(second.idle, bool, 5)
         await end_a_job(ledger, 10)
         await standing(ledger, endpoint, delivered=2)
-    assert await webhook_events.lease(ledger, "third", 1000) == (True, 1), "who ends gives the lease back"
+    assert await events.lease(ledger, "third", 1000) == (True, 1), "who ends gives the lease back"
     assert [len(sent) for sent in receiver.got.values()] == [1, 1]
 
 
@@ -188,7 +188,7 @@ async def test_while_the_key_is_changed_both_sign_and_with_another_key_nothing_i
         assert not receiver.got
     async with delivering(ledger, keys=(*new, *KEYS)):
         await standing(ledger, endpoint, delivered=1)
-        new_secret = (await webhooks.rotate(ledger, endpoint, (*new, *KEYS))).secret
+        new_secret = (await endpoints.rotate(ledger, endpoint, (*new, *KEYS))).secret
         await end_a_job(ledger, 10)
         await standing(ledger, endpoint, delivered=2)
     before, after = [sent[0] for sent in receiver.got.values()]

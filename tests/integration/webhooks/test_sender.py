@@ -13,7 +13,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.worker.webhooks.sender import Answer, Sender
+from cancellist.worker.webhooks.sender import ReceiverAnswer, Sender
 from tests.support.chatty import certified
 from tests.support.receiver import Receiver, receiving
 
@@ -60,7 +60,7 @@ async def sender() -> AsyncIterator[Sender]:
 
 async def test_what_is_sent_comes_as_it_is_and_its_answer_is_told(sender: Sender, receiver: Receiver) -> None:
     answer = await sender.send(receiver.url + "?token=x%20y&z=%2F", HEADERS, b'{"a": "\xc3\xa9"}')
-    assert answer == Answer(200)
+    assert answer == ReceiverAnswer(200)
     (got,) = receiver.got["msg_1"]
     assert got.body == b'{"a": "\xc3\xa9"}'
     assert got.headers["content-type"] == "application/json"
@@ -80,7 +80,7 @@ async def test_a_redirect_is_not_followed_and_a_pause_that_is_asked_for_is_heard
     assert (await sender.send(receiver.url, HEADERS, b"{}")).status == 302
     assert len(receiver.got["msg_1"]) == 1
     receiver.answer = lambda _: (503, {"Retry-After": "120"})
-    assert await sender.send(receiver.url, HEADERS, b"{}") == Answer(503, retry_after_s=120)
+    assert await sender.send(receiver.url, HEADERS, b"{}") == ReceiverAnswer(503, retry_after_s=120)
 
 
 async def test_one_that_hangs_or_drips_or_is_not_there_or_speaks_no_http_is_given_up_in_time(
@@ -112,7 +112,7 @@ async def test_one_that_hangs_or_drips_or_is_not_there_or_speaks_no_http_is_give
     receiver.answer = hang
     async with Sender(LOOPBACK, timeout_s=0.2) as sender:
         try:
-            assert await sender.send(receiver.url, HEADERS, b"{}") == Answer(why="no answer within 0.2 s")
+            assert await sender.send(receiver.url, HEADERS, b"{}") == ReceiverAnswer(why="no answer within 0.2 s")
         finally:
             ends.set()
         for serve, why in ((drip, "no answer within 0.2 s"), (babble, "the connection broke, or what came is no HTTP")):
@@ -140,7 +140,7 @@ async def test_a_body_without_an_end_is_not_read(sender: Sender) -> None:
 
     async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await sender.send(f"http://127.0.0.1:{port}/", HEADERS, b"{}") == Answer(200)
+        assert await sender.send(f"http://127.0.0.1:{port}/", HEADERS, b"{}") == ReceiverAnswer(200)
         await asyncio.wait_for(closed.wait(), 10)
 
 
@@ -234,4 +234,4 @@ async def test_proxies_of_the_environment_are_not_used(
 async def test_a_name_that_does_not_resolve_is_told_without_its_url(receiver: Receiver) -> None:
     async with Sender(Allowed(), resolver=Names(), timeout_s=5) as sender:
         answer = await sender.send("https://nowhere.example/in?token=secret", HEADERS, b"{}")
-    assert answer == Answer(why="its name does not resolve")
+    assert answer == ReceiverAnswer(why="its name does not resolve")

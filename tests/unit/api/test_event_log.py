@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancellist.api.event_log import Event, EventLog, Kind
-from cancellist.api.sampler import EventId
+from cancellist.api.events.event_log import Event, EventLog, Kind
+from cancellist.api.events.sampler import EventId
 
 
 def document(job: str, **fields: Any) -> dict[str, Any]:

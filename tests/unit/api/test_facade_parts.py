@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancellist.api import platform_errors
-from cancellist.api.asked_list import BATCH, AskedList, RepeatedError
-from cancellist.api.list_body import NO_LIST, ListReader
-from cancellist.api.platform_errors import RefusedError
-from cancellist.api.platform_words import DONE, Became, item, refusal, succeeded, tally, words
+from cancellist.api.facade import platform_errors
+from cancellist.api.facade.asked_references import BATCH, AskedList, RepeatedError
+from cancellist.api.facade.list_body import NO_LIST, ListReader
+from cancellist.api.facade.platform_errors import RefusedError
+from cancellist.api.facade.platform_words import DONE, Became, item, refusal, succeeded, tally, words
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import FieldError, ProblemError
 from cancellist.jobs.model import Outcome, Result

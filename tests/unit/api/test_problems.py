@@ -27,9 +27,9 @@ ERRORS = [one for one in classes(CancellistError) if one.__module__ == errors.__
 
 
 def made(kind: type[CancellistError]) -> CancellistError:
-    """One of that kind, with texts for what it is made of."""
-    names = [name for name in signature(kind.__init__).parameters if name not in {"self", "hint"}]
-    return kind(*(f"some-{name}" for name in names))
+    """One of that kind, with texts and numbers for what it is made of."""
+    given = [one for name, one in signature(kind.__init__).parameters.items() if name not in {"self", "hint"}]
+    return kind(*(7 if one.annotation is int else f"some-{one.name}" for one in given))
 
 
 def test_the_page_says_of_each_kind_what_the_code_does():

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from cancellist.api import cursors, waiting
 from cancellist.api.auth import identify, is_trusted
-from cancellist.api.middleware import Buckets
 from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies
 from cancellist.api.problems import ProblemError
+from cancellist.api.serving.middleware import Buckets
 from cancellist.jobs.access import ALL, Access, Token, digest_of, parse_token
 from cancellist.jobs.ledger import job_pages, results
 from cancellist.jobs.ledger.account_status import Configured
 from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
+from cancellist.jobs.safety.environment import environment_of
 
 JOBS = st.from_regex(r"[0-9a-z]{1,12}", fullmatch=True)
 AFTER = st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True)
@@ -26,7 +27,7 @@ AFTER = st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True)
 
 @given(job=JOBS, other=JOBS, run=st.integers(0, 10**9 - 1), after=AFTER)
 def test_a_cursor_of_results_stands_for_its_place_in_its_job_alone(job, other, run, after):
-    place = results.Place(run, after)
+    place = results.ResultsPlace(run, after)
     cursor = cursors.of_results(job, place)
     assert cursors.to_results(job, cursor) == place
     if other != job:
@@ -37,12 +38,12 @@ def test_a_cursor_of_results_stands_for_its_place_in_its_job_alone(job, other, r
 @given(run=st.integers(0, 10**9 - 1), after=AFTER)
 def test_an_older_cursor_of_results_names_no_job_and_is_read(run, after):
     cursor = base64.urlsafe_b64encode(f"{run}.{after}".encode()).decode().rstrip("=")
-    assert cursors.to_results("any", cursor) == results.Place(run, after)
+    assert cursors.to_results("any", cursor) == results.ResultsPlace(run, after)
 
 
 @given(at_ms=st.integers(0, 10**15 - 1), job=JOBS)
 def test_a_cursor_of_jobs_stands_for_its_place(at_ms, job):
-    place = job_pages.Place(at_ms, job)
+    place = job_pages.JobsPlace(at_ms, job)
     assert cursors.to_jobs(cursors.of_jobs(place)) == place
 
 
@@ -98,7 +99,7 @@ def test_a_slow_rate_still_lets_one_pass():
 OPTIONS = ApiOptions(
     tokens=(Token("one", ALL, digest_of("t-one")), Token("two", frozenset({Access.READ}), digest_of("t-two"))),
     accounts={},
-    common=AccountOptions(Configured("h", False, 1, None, None, 1), ReferencePattern()),
+    common=AccountOptions(Configured("h", False, 1, None, None, 1, environment_of("http://h")), ReferencePattern()),
     max_invalid=Limit(percent=10),
     idempotency_keep_s=1,
     limits=Limits(1, 1, 1, 1, 1, 1),

@@ -9,7 +9,7 @@ from cancellist.cli.actions.demo import export as exports
 from cancellist.cli.actions.demo import summary
 from cancellist.cli.actions.demo.comparison import verify
 from cancellist.cli.actions.demo.export import Export
-from cancellist.jobs.ledger.deduplication import Deduplicator
+from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.model import Outcome, Result
 from cancellist.jobs.parsing.documents import read
 from cancellist.jobs.parsing.patterns import ReferencePattern

@@ -18,11 +18,13 @@ WRONG_TEXTS = {
     "--deadline": "soon", "--start-at": "soon", "--max-invalid": "lots", "--outcome": "lost", "--delimiter": "xx",
     "--fault": "bad=1", "--at": "bad", "--mix": "Nowhere=1", "--account": "", "--job": "",
     "--hold": "soon", "--max-refused": "lots", "--max-unconfirmed": "lots", "--state": "lost", "--since": "soon",
+    "--override": "",
 }  # fmt: skip
 """A wrong value of each option that takes a text of a form."""
 FREE = {
     "--reason", "--requested-by", "--idempotency-key", "--column", "--output", "--host", "--api-key", "--prefix",
-    "--tls-cert", "--tls-key", "--ignore-filter",
+    "--tls-cert", "--tls-key", "--plan", "--ignore-filter", "--proof", "--new-key", "--key", "--results",
+    "--result", "--head",
     "--where",  # a filter is checked like what is in a file: exit status 1, tests/integration/cli/test_enqueue_where.py
 }  # fmt: skip
 """Options that take any text."""

@@ -64,7 +64,10 @@ def test_every_setting_of_an_account_can_be_given_in_the_environment(monkeypatch
         "MAX_REFERENCES_PER_CALL": "6", "CALL_TIMEOUT": "7s", "MAX_ATTEMPTS": "9", "RETRY_BASE": "1s",
         "RETRY_CAP": "2s", "DEALLOCATE_FIRST": "true", "REFUSAL_WORDS": '{"gone": "unknown"}', "LINGER_MS": "3",
         "REFERENCE_PATTERN": "S-[0-9]{8}", "API_VERSION": "1.2", "HOLD": "5m",
-        "MAX_REFUSED": "5%", "MAX_UNCONFIRMED": "10",
+        "MAX_REFUSED": "5%", "MAX_UNCONFIRMED": "10", "GUARD_MAX_REFERENCES": "11", "GUARD_MAX_PER_DAY": "12",
+        "GUARD_MAX_SHARE": "13.5", "GUARD_UNUSUAL": "14", "APPROVE_ABOVE": "15", "APPROVALS_REQUIRED": "2",
+        "APPROVAL_KEEP": "1h", "CANARY": "20", "CANARY_ABOVE": "500",
+        "PLAN_KEEP": "2h", "PLAN_READ_ALL": "50",
     }  # fmt: skip
     assert {name.lower() for name in values} | {"api_key_file"} == set(AccountSettings.model_fields)
     given(monkeypatch, **{f"ACCOUNTS__NORTH__{name}": value for name, value in values.items()})
@@ -76,7 +79,10 @@ def test_every_setting_of_an_account_can_be_given_in_the_environment(monkeypatch
     assert north.refusal_words == {"gone": "unknown"}
     assert (north.reference_pattern, north.api_version) == ("S-[0-9]{8}", "1.2")
     assert north.safeguards.hold_ms == 300_000
+    assert (north.plan_keep, north.plan_read_all) == (7200, 50)
     assert north.safeguards.stop.packed() == "refused:5% unconfirmed:10"
+    guard = "references:11 day:12 share:13.5 unusual:14 above:15 approvals:2 keep:3600000"
+    assert north.safeguards.guard.packed() == guard
 
 
 def test_the_environment_wins_over_dotenv_and_that_over_the_toml_file_key_by_key(

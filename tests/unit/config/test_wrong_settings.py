@@ -16,10 +16,11 @@ TEXTS = {
     "reference_pattern": "EC-(", "redis_url": "redis:// x", "namespace": "a b", "max_invalid": "lots",
     "serve_host": "x" * 300, "serve_prefix": "x/", "serve_user_header": "a b", "serve_user_roles": "anna",
     "serve_trusted_proxies": "10.0.0.x", "api_tokens": SECRET, "data_dir": "~nobody9/x", "api_key_file": "~nobody9/x",
-    "heartbeat_dir": "~nobody9/x", "webhook_allow": "a b", "webhook_key": SECRET,
+    "heartbeat_dir": "~nobody9/x", "receipt_key_file": "~nobody9/x",
+    "webhook_allow": "a b", "webhook_key": SECRET, "token": SECRET,
 }  # fmt: skip
 """A wrong value of each setting that is a text."""
-WITHOUT_EXAMPLE = {"api_key", "api_tokens", "webhook_key"}
+WITHOUT_EXAMPLE = {"api_key", "api_tokens", "webhook_key", "token"}
 """Settings whose example would be a secret."""
 NAMES = sorted(Settings.model_fields.keys() - {"accounts"})
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.flow import batch_size
-from cancellist.jobs.flow.batch_size import Listed, ListSize, ListSizePolicy, listed
+from cancellist.jobs.flow.batch_size import ListSize, ListSizePolicy, TriedBatch, listed
 from cancellist.jobs.flow.counters import Counters, Sized, bucket
 from cancellist.jobs.flow.sample import FlowSample
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
@@ -145,10 +145,10 @@ def test_a_sample_in_which_nothing_ended_changes_nothing():
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(200, []), Listed(2, taken=True)),
-        (Answer(201, []), Listed(2, taken=True)),
-        (Answer(413, UNREADABLE), Listed(2, taken=False)),
-        (Answer(413, {"statusCode": 413, "message": "Payload too large"}), Listed(2, taken=False)),
+        (Answer(200, []), TriedBatch(2, taken=True)),
+        (Answer(201, []), TriedBatch(2, taken=True)),
+        (Answer(413, UNREADABLE), TriedBatch(2, taken=False)),
+        (Answer(413, {"statusCode": 413, "message": "Payload too large"}), TriedBatch(2, taken=False)),
         (Answer(400, {"Code": "x", "Message": "no"}), None),
         (Answer(202, []), None),
         (Answer(500), None),
@@ -161,4 +161,4 @@ def test_only_a_confirming_answer_and_a_413_say_whether_a_list_was_too_long(answ
 
 def test_one_reference_is_never_too_many():
     assert listed(1, Answer(413)) is None
-    assert listed(1, Answer(200)) == Listed(1, taken=True)
+    assert listed(1, Answer(200)) == TriedBatch(1, taken=True)

@@ -60,5 +60,5 @@ def test_a_refusal_tells_whether_it_gave_a_time_and_whether_it_may_be_an_outage(
 
 def test_its_words_are_the_platforms_cut_short():
     assert shown_by(Answer(500, PLATFORM), 1).why == "HTTP 500: no"
-    assert shown_by(Answer(500, {"Message": "x" * 500}), 1).why == ("HTTP 500: " + "x" * 500)[:120]
+    assert shown_by(Answer(500, {"Message": "x" * 500}), 1).why == ("HTTP 500: " + "x" * 500)[:119] + "…"
     assert shown_by(Failure("reset by peer", written=True), 1).why == "reset by peer"

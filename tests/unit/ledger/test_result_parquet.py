@@ -12,8 +12,8 @@ import pytest
 from cancellist.api import results
 from cancellist.api.problems import ProblemError
 from cancellist.jobs.errors import ParquetMissingError
-from cancellist.jobs.ledger import result_parquet
-from cancellist.jobs.ledger.result_parquet import ParquetPages
+from cancellist.jobs.ledger.views import result_parquet
+from cancellist.jobs.ledger.views.result_parquet import ParquetPages
 from cancellist.jobs.model import Outcome, Result
 
 

@@ -132,3 +132,4 @@ def test_a_name_that_two_fields_have_has_no_value_but_the_documented_one_wins():
     assert field({"data": 1, "DATA": 2}, "Data") is None
     assert field({"Data": 1, "data": 2}, "Data") == 1
     assert letters("In Transit - Waiting") == letters("IN_TRANSIT_WAITING") == "intransitwaiting"
+    assert letters("In_" * 1000) == "in" * 1000  # however long it is

@@ -5,7 +5,7 @@ import pytest
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.answer import LONGEST_MESSAGE
 from cancellist.jobs.responses.refusal_texts import UNKNOWN, Observed, RefusalTexts, fingerprint, meant_by
-from cancellist.jobs.responses.retry import after_known_refusal
+from cancellist.jobs.responses.retry_policy import after_known_refusal
 from cancellist.jobs.responses.status_read import Found, Unknown, Unread
 from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.responses.verdicts import Refused

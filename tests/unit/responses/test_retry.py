@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.model import Outcome, Piece
-from cancellist.jobs.responses.retry import (
+from cancellist.jobs.responses.retry_policy import (
     RetryPolicy,
     after_call,
+    after_known_refusal,
     after_lone_probe,
     after_reading,
     backoff,
@@ -13,7 +14,7 @@ from cancellist.jobs.responses.retry import (
     suspected,
     told_deallocated,
 )
-from cancellist.jobs.responses.status_read import Found, Unknown, Unread
+from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread
 from cancellist.jobs.responses.steps import DEALLOCATED, CallAgain, ReadState, WriteResult
 from cancellist.jobs.responses.verdicts import NO_ANSWER, OF_THE_CALLER, Confirmed, Refused, Unclear, Untaken
 
@@ -303,3 +304,38 @@ def test_a_result_that_is_not_cancelled_tells_that_it_was_deallocated():
     assert told_deallocated(WriteResult(Outcome.FAILED, 1, 200)).message == DEALLOCATED
     assert told_deallocated(WriteResult(Outcome.REJECTED, 1, 200, "no")).message == f"{DEALLOCATED}; no"
     assert told_deallocated(CallAgain(0.0, 1, 1)).deallocated
+
+
+BACK = Piece(FRESH.references, read_back=True)
+TOLD = Piece(FRESH.references, named=1, unclear_until_ms=5, read_back=True, confirmed=True)
+
+
+def test_one_that_is_to_be_read_back_is_read_also_where_it_is_confirmed():
+    step = call(BACK, Confirmed(200, "words"))
+    assert isinstance(step, ReadState)
+    assert (step.confirmed, step.named, step.unclear_s > 0) == (True, 1, True)
+    assert read(TOLD, Found("Cancelled", 200)) == WriteResult(Outcome.CANCELLED, 1, 200, None, "Cancelled")
+
+
+@pytest.mark.parametrize(
+    ("reading", "state"),
+    [
+        (Found("Allocated", 200), "Allocated"), (Found("Manifested", 200), "Manifested"),
+        (Found("Cancelling", 200), "Cancelling"), (Found("Odd", 200), "Odd"), (Unknown(404), None),
+    ],
+)  # fmt: skip
+def test_one_that_is_confirmed_and_not_shown_as_cancelled_is_read_again_and_then_unconfirmed(reading, state):
+    again = read(TOLD, reading)
+    assert isinstance(again, ReadState)
+    assert (again.reads, again.delay_s > 0) == (1, True)
+    ended = read(replace(TOLD, reads=POLICY.max_attempts - 1), reading)
+    assert isinstance(ended, WriteResult)
+    assert (ended.outcome, ended.state) == (Outcome.UNCONFIRMED, state)
+    assert ended.message
+    assert ended.message.startswith("the platform confirmed that it is cancelled, and then ")
+
+
+def test_words_that_the_user_vouches_for_do_not_replace_the_read_of_one_that_is_to_be_read_back():
+    refused = Refused(200, "cancelled before")
+    assert after_known_refusal(replace(FRESH, named=1), refused, StateClass.CANCELLED.value)
+    assert after_known_refusal(replace(BACK, named=1), refused, StateClass.CANCELLED.value) is None

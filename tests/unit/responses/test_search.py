@@ -4,7 +4,7 @@ import pytest
 
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
-from cancellist.jobs.responses.search import Listed, Match, Unusable, judge_search, match_of, sampled
+from cancellist.jobs.responses.search import Match, Matches, Unusable, judge_search, match_of, sampled
 from cancellist.jobs.responses.search_filters import NAMES, parse_filters
 
 ONE, TWO = "EC-000-05D-1NS", "EC-000-05D-1NT"
@@ -22,7 +22,7 @@ PATTERN = ReferencePattern()
     ],
 )
 def test_a_plain_list_of_references_counts(answer, references):
-    assert judge_search(answer, PATTERN) == Listed(references)
+    assert judge_search(answer, PATTERN) == Matches(references)
 
 
 @pytest.mark.parametrize(

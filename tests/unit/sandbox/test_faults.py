@@ -5,12 +5,12 @@ from collections import Counter
 import orjson
 import pytest
 
-from cancellist.sandbox import distortions
-from cancellist.sandbox.answers import Answer, Delivery, encode, error
-from cancellist.sandbox.distortions import distort
-from cancellist.sandbox.faults import Fault, decide, parse_faults
-from cancellist.sandbox.kinds import APPLIES, Acts, FaultKind, Scope, acts, meaning
-from cancellist.sandbox.references import reference
+from cancellist.sandbox.answers.answers import Answer, Delivery, encode, error
+from cancellist.sandbox.faults import distortions
+from cancellist.sandbox.faults.distortions import distort
+from cancellist.sandbox.faults.faults import Fault, decide, parse_faults
+from cancellist.sandbox.faults.kinds import APPLIES, Acts, FaultKind, Scope, acts, meaning
+from cancellist.sandbox.world.references import reference
 
 ITEMS = [
     {"IsSuccess": index % 3 > 0, "Message": "m", "Data": reference(1, index), "ApiLinks": None} for index in range(30)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cancellist.sandbox.references import REFERENCES, chance, index_of, reference, spell
+from cancellist.sandbox.world.references import REFERENCES, chance, index_of, reference, spell
 
 
 @given(seed=st.integers(), index=st.integers(0, REFERENCES - 1))

@@ -2,7 +2,13 @@
 
 import pytest
 
-from cancellist.sandbox.consignments import (
+from cancellist.sandbox.answers.envelopes import camel, snake, spaced
+from cancellist.sandbox.answers.style import Style
+from cancellist.sandbox.answers.words import CANCELLING, DEALLOCATING, SETTING_BACK, Refusal, refusal_words
+from cancellist.sandbox.faults.faults import parse_places
+from cancellist.sandbox.faults.kinds import FaultKind, Scope
+from cancellist.sandbox.strictness import refuse_form
+from cancellist.sandbox.world.consignments import (
     PASSING,
     Rules,
     State,
@@ -13,13 +19,7 @@ from cancellist.sandbox.consignments import (
     refuse_setting_back,
     state_named,
 )
-from cancellist.sandbox.envelopes import camel, snake, spaced
-from cancellist.sandbox.faults import parse_places
-from cancellist.sandbox.kinds import FaultKind, Scope
-from cancellist.sandbox.strictness import refuse_form
-from cancellist.sandbox.style import Style
-from cancellist.sandbox.words import CANCELLING, DEALLOCATING, SETTING_BACK, Refusal, refusal_words
-from cancellist.sandbox.world import World
+from cancellist.sandbox.world.world import World
 
 NAME = "EC-000-000-001"
 GOOD = {"electio-api-version": "1.1", "Content-Type": "application/json"}

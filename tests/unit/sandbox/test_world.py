@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cancellist.sandbox.consignments import (
+from cancellist.sandbox.world.consignments import (
     DEFAULT_MIX,
     Rules,
     State,
@@ -12,9 +12,9 @@ from cancellist.sandbox.consignments import (
     refuse_cancelling,
     refuse_deallocating,
 )
-from cancellist.sandbox.filters import matching, parse_filters
-from cancellist.sandbox.references import reference
-from cancellist.sandbox.world import World
+from cancellist.sandbox.world.filters import matching, parse_filters
+from cancellist.sandbox.world.references import reference
+from cancellist.sandbox.world.world import World
 
 
 def a_world(mix=DEFAULT_MIX, consignments=1000):

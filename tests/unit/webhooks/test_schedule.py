@@ -3,8 +3,8 @@
 import pytest
 
 from cancellist.jobs.webhooks import payloads, schedule
-from cancellist.jobs.webhooks.payloads import Told
-from cancellist.jobs.webhooks.schedule import Verdict
+from cancellist.jobs.webhooks.payloads import ResultEntry
+from cancellist.jobs.webhooks.schedule import AttemptVerdict
 
 HOUR_S = 3600
 
@@ -35,13 +35,19 @@ def test_a_receiver_may_ask_for_a_longer_pause_up_to_a_day_and_never_for_more_at
 
 @pytest.mark.parametrize("status", range(100, 600))
 def test_only_2xx_is_success_and_only_410_asks_for_no_more(status):
-    wanted = Verdict.DELIVERED if 200 <= status < 300 else Verdict.GONE if status == 410 else Verdict.FAILED
+    wanted = (
+        AttemptVerdict.DELIVERED
+        if 200 <= status < 300
+        else AttemptVerdict.GONE
+        if status == 410
+        else AttemptVerdict.FAILED
+    )
     assert schedule.verdict(status) is wanted
-    assert (schedule.why(status) is None) == (wanted is Verdict.DELIVERED)
+    assert (schedule.why(status) is None) == (wanted is AttemptVerdict.DELIVERED)
 
 
-def told(job: str, number: int) -> Told:
-    return Told(f"{number}-0", job, number, {"job": job, "reference": str(number)})
+def told(job: str, number: int) -> ResultEntry:
+    return ResultEntry(f"{number}-0", job, number, {"job": job, "reference": str(number)})
 
 
 def test_results_go_in_events_of_one_job_and_at_most_a_hundred_each_once_in_their_order():
@@ -59,7 +65,7 @@ def test_results_go_in_events_of_one_job_and_at_most_a_hundred_each_once_in_thei
 def test_the_same_event_has_the_same_id_and_no_other_has():
     some = [told("a", number) for number in range(3)]
 
-    def ids(endpoint: str, *batches: list[Told]) -> list[str]:
+    def ids(endpoint: str, *batches: list[ResultEntry]) -> list[str]:
         return [event.id for batch in batches for event in payloads.job_results(endpoint, batch)]
 
     assert ids("wh_x", some) == ids("wh_x", list(some))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from cancellist_client._memory.reading import PATTERN, Found, read, refused
 from cancellist_client._memory.safeguards import UNITS, FailureStop, span
 from cancellist_client._memory.stream import ResultsStream
-from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound
+from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound, UnsupportedError
 from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
 from cancellist_client.options import Options
 from cancellist_client.sources import Source
@@ -89,6 +89,8 @@ class FakeServer:
 
     def submit(self, source: Source, options: Options, *, retry_of: str | None = None) -> dict[str, Any]:
         """Takes a job in whole, or raises what the server would answer."""
+        if options.canary:
+            raise UnsupportedError("the fake has no canary: try that against the real server")
         account = options.account or "default"
         if account not in self._accounts:
             there = ", ".join(sorted(self._accounts))

@@ -88,6 +88,7 @@ class Client:
         hold: str | timedelta | None = None,
         max_refused: str | int | None = None,
         max_unconfirmed: str | int | None = None,
+        canary: int | None = None,
         max_invalid: str | int | None = None,
         content_type: str | None = None,
         column: str | int | None = None,
@@ -112,6 +113,7 @@ class Client:
             hold: how long the job waits before it starts, such as `5m`, so that it can be taken back.
             max_refused: refused references, as a number or a share such as `5%`, above which the job halts.
             max_unconfirmed: unconfirmed and failed references, likewise.
+            canary: how many references are cancelled and read back before the rest.
             max_invalid: how many entries may be malformed, a number or a share such as `10%`.
             content_type: what a file holds, where its name does not tell.
             column: which column of CSV, or which key of JSON lines, holds the references.
@@ -135,6 +137,7 @@ class Client:
             hold=hold,
             max_refused=max_refused,
             max_unconfirmed=max_unconfirmed,
+            canary=canary,
             max_invalid=max_invalid,
             column=column,
             delimiter=delimiter,

@@ -6,13 +6,7 @@
 local id = ARGV[3]
 local state = call('HGET', K.job(id), 'state')
 if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' or state == 'halted' then
-  order.leave_all(id)
-  call('HSET', K.job(id), 'state', 'aborting')
-  call('ZREM', K.held, id)
-  call('ZADD', K.slices, ms(NOW), id)
-  call('HINCRBY', K.state, 'gate', 1)
-  order.enter(id, 'reads')
-  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+  job.abort(id)
   return 'aborting'
 end
 return state or ''

@@ -10,6 +10,7 @@
 --         limit        calls in flight allowed over all workers; initial: the first limit, until flow control has one
 --         interval_us  microseconds between calls, 0 without a rate limit; burst: calls that may start at once
 --         per_call     references a call; search: how the largest batch is searched for after a 413 (batch_limit.lua)
+--         host         the platform's host, '' for a sandbox: calls go to no host that nobody has confirmed
 --         linger       how long a part-filled call waits; lease: how long the claim holds
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
 --         claimed under, guarded, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
@@ -20,8 +21,8 @@
 --         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start
 --         size          references of a full call now; delay: ms until the call's rate token is due
 --         ms            when to ask again, -1 where nothing is due
---         why           'empty' | 'left' | 'limit' | 'rate' | 'paused' | 'held' | 'breaker' | 'done' (a late copy of a
---                       request whose claim has ended)
+--         why           'empty' | 'left' | 'limit' | 'rate' | 'stopped' | 'host' | 'paused' | 'held' | 'breaker' | 'done' (a late
+--                       copy of a request whose claim has ended)
 -- Keeps  every reference is in one place; calls in flight never exceed the limit, nor grants the rate; a repeated
 --        request gets the same claim under a new lease.
 return claim.try(cjson.decode(ARGV[3]), 0)

@@ -2,7 +2,7 @@
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 job, or '' for the account  4 references a call  5 '1' only if it is halted
 -- Answer  {the present state, '' for an unknown job, drain, ...}: the drains to enqueue
--- Keeps  a job returns to its state before: held until its start, running if it had begun, else queued. The failure
+-- Keeps  a job returns to its state before: held until its start or its approval, running if it had begun, else queued. The failure
 --        stop of a halted job counts from here on. Jobs stay halted when their account is resumed.
 local answer
 if ARGV[3] == '' then
@@ -13,16 +13,20 @@ if ARGV[3] == '' then
   answer = { 'running' }
 else
   local id = ARGV[3]
-  local h = call('HMGET', K.job(id), 'state', 'start_at', 'started_at', 'paused_at', 'hold_until')
+  local h = call('HMGET', K.job(id), 'state', 'started_at', 'paused_at')
   local state = h[1] or ''
   if state == 'halted' or (state == 'paused' and ARGV[5] ~= '1') then
-    if state == 'halted' then stop.forgive(id) end
-    state = h[3] and 'running' or 'queued'
-    local held = math.max(tonumber(h[2] or 0), tonumber(h[5] or 0))
-    if not h[3] and held > NOW then state = 'held' end
-    call('HSET', K.job(id), 'state', state)
-    result.rest(id, h[4])
-    if state == 'held' then call('ZADD', K.held, ms(held), id) end
+    if state == 'halted' then
+      stop.forgive(id)
+      canary.go_on(id)
+    end
+    if h[2] then
+      state = 'running'
+      call('HSET', K.job(id), 'state', state)
+    else
+      state = approval.go_on(id)
+    end
+    result.rest(id, h[3])
     order.enter_all(id)
     order.announce(id)
   end

@@ -25,6 +25,7 @@
 --           after?         failures, with successes of others in between, after which the group burns attempts
 --           lone?          1 where the call named one reference only
 --           d?             1 where they were deallocated
+--           e?             2 where the platform confirmed them, and a read is to show it
 --       4 JSON of the next claim (claim.lua), or ''
 -- Answer  {'settled' | 'lost', next...}: `next` is the answer of claim.lua, empty where ARGV 4 is
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
@@ -121,7 +122,7 @@ local function back(id, p, g)
   q.a, q.n, q.r, q.s, q.w = g.a, g.n, g.r, g.s, g.w
   -- A failed probe, or a failure because of the caller, goes to the rear: its references may be why.
   q.b = g.delay > 0 and (book.probe or g.after) and 1 or nil
-  q.d = p.d or g.d
+  q.d, q.e = p.d or g.d, g.e or p.e
   if book.kind == 'reads' then
     read(p, q, g)
   elseif g.n > p.n then
@@ -149,7 +150,10 @@ local function settle(parts)
       end
     end
     result.sample(id)
-    if not job.finish_when_done(id) then stop.check(id) end
+    if not job.finish_when_done(id) then
+      stop.check(id)
+      canary.judge(id)
+    end
   end
 end
 
@@ -193,9 +197,12 @@ local function slow_down()
   end
 end
 
--- Whether the call of a job is urgent; also where the job was made urgent meanwhile.
+-- Whether the call of a job is urgent; also where the job was made urgent meanwhile. A call has many parts of one job.
+local classes = {}
 local function urgent_now(id)
-  return book.urgent or (book.kind ~= 'reads' and call('HGET', K.job(id), 'class') == '0')
+  if book.urgent or book.kind == 'reads' then return book.urgent end
+  classes[id] = classes[id] or call('HGET', K.job(id), 'class') or ''
+  return classes[id] == '0'
 end
 
 -- Wakes every worker where an urgent call leaves references to be read or called at once: they go before staged claims.

@@ -25,6 +25,7 @@ if budget > 0 then budget = budget - group.move(id, budget) end
 
 local whole = false -- whether every piece was seen
 if job.ending(id) then
+  canary.release(id)
   order.leave(id, 'calls')
   while budget > 0 do
     local text = call('LPOP', K.job_calls(id))

@@ -1,14 +1,16 @@
 -- Sweeps an account: every worker does it once a second, and several may do it at the same time.
--- Takes over claims whose lease has passed, makes due pieces ready, starts held jobs, sends jobs past their deadline to
+-- Takes over claims whose lease has passed, makes due pieces ready, starts held jobs, aborts jobs whose approval has
+-- lapsed, sends jobs past their deadline to
 -- slice.lua, drops submissions that were never sealed, and names drains to enqueue. If nobody swept for a while, the
 -- server was away and not the workers: then leases are extended first, so that live workers can renew them.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
---       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, deallocates?}: the worker's id; ms of a
---         lease; ms for which a dead worker's call may still act; attempts after which a reference is only read; ms for which an
---         unsealed job is kept; references a call; the failure stop of all jobs (shared/failure_stop.lua) or ''; ms for
---         which all jobs are held; 1 where calls begin with a deallocation, which a dead worker may
---         have made
+--       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, canary, canary_above, host, sandbox,
+--         guard?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
+--         after which a reference is only read; ms for which an unsealed job is kept; references a call; the failure stop
+--         of all jobs (shared/failure_stop.lua) or ''; ms for which all jobs are held; the canary of all jobs with more
+--         references than that; the host that this worker calls, and whether it is a sandbox; the guard of all jobs
+--         (shared/guards.lua); 1 where calls begin with a deallocation, which a dead worker may have made
 -- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
 --         jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
@@ -17,7 +19,8 @@ local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 call('ZADD', K.served, ms(NOW), ACCOUNT)
-safeguards.note(doc.worker, doc.stop, doc.hold)
+hosts.note(doc.worker, doc.host, doc.sandbox)
+safeguards.note(doc.worker, doc)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
 
@@ -55,10 +58,19 @@ job.promote(math.min(500, 2000 - (1000 - budget)))
 local held = call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
 for _, id in ipairs(held) do
   call('ZREM', K.held, id)
-  if call('HGET', K.job(id), 'state') == 'held' then
+  if call('HGET', K.job(id), 'state') == 'held' and not approval.lacks(id) then
     call('HSET', K.job(id), 'state', 'queued')
     order.enter_all(id)
     order.announce(id)
+  end
+end
+local lapses = call('ZRANGEBYSCORE', K.approvals, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
+for _, id in ipairs(lapses) do
+  call('ZREM', K.approvals, id)
+  local state = call('HGET', K.job(id), 'state')
+  if (state == 'held' or state == 'paused') and approval.lacks(id) then
+    call('HSET', K.job(id), 'aborted_why', 'it was not approved in time')
+    job.abort(id)
   end
 end
 local passed = call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
@@ -70,7 +82,7 @@ end
 for _, id in ipairs(call('ZRANGEBYSCORE', K.unsealed, '-inf', ms(NOW - doc.unsealed), 'LIMIT', 0, 10)) do
   seal.drop(id)
 end
-if #lapsed == PAGE or #held == PAGE or #passed == PAGE then more = 1 end
+if #lapsed == PAGE or #held == PAGE or #lapses == PAGE or #passed == PAGE then more = 1 end
 local answer = { more, taken, call('ZCARD', K.slices) }
 for _, name in ipairs(job.drains_wanted(doc.per_call)) do answer[#answer + 1] = name end
 return answer

@@ -1,5 +1,5 @@
 -- Trims one slice of old data: results that every registered group has read and no unfinished job needs, and the
--- records of finished jobs.
+-- records of finished jobs, with what the audit log says of that time.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 ms to keep results  4 ms to keep jobs
 -- Answer  {results trimmed, jobs dropped}; call again while either is not 0
@@ -52,12 +52,13 @@ for id, entry in pairs(next_of) do
 end
 local jobs = call('ZRANGEBYSCORE', K.finished, '-inf', ms(NOW - tonumber(ARGV[4])), 'LIMIT', 0, 100)
 for _, id in ipairs(jobs) do
-  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_reads(id), K.job_later(id), K.job_alone(id),
+  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_rest(id), K.job_reads(id), K.job_later(id), K.job_alone(id),
     K.job_invalid(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
-  call('ZREM', K.ended, id, id .. ' halted')
+  call('ZREM', K.ended, id, 'halted:' .. id, 'approval:' .. id)
 end
+redis.pcall('XTRIM', K.audit(), 'MINID', '~', ms(NOW - tonumber(ARGV[4])) .. '-0', 'LIMIT', 2000)
 call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))
 call('ZREMRANGEBYSCORE', K.served, '-inf', ms(NOW - 3600000))
 return { results, #jobs }

@@ -9,6 +9,7 @@ if call('ZCARD', K.webhooks) >= tonumber(ARGV[4]) then return 0 end
 local last = call('XREVRANGE', K.results, '+', '-', 'COUNT', 1)[1]
 call('HSET', K.webhook(id), 'v', FORMAT, 'state', 'enabled', 'version', 1, 'created_at', ms(NOW),
   'ended_seen', call('HGET', K.totals, 'ended') or 0, 'results_seen', last and last[1] or '0-0',
+  'receipts_seen', string.match(call('GET', K.receipts_head()) or '0', '^%d+'),
   unpack(ARGV, 5))
 call('ZADD', K.webhooks, ms(NOW), id)
 return 1

@@ -1,7 +1,7 @@
 -- Makes deliveries of an endpoint of webhooks, and notes in the same step how far events were taken in.
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account  3 endpoint  4 most deliveries that it keeps
---       5 'ended_seen' or 'results_seen': the mark that moves; '' for none
+--       5 'ended_seen', 'results_seen' or 'receipts_seen': the mark that moves; '' for none
 --       6 where the mark stands  7 where it goes  8 ends of jobs that cannot be told any more
 --       9... delivery, JSON of {type, job?}, body, ...
 -- Answer  1; 0 where the mark has moved, the endpoint is disabled or gone: then nothing is changed

@@ -13,7 +13,7 @@ from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import accounts, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
-from cancellist.jobs.ledger.submission import Submission
+from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRecord, JobRequest, JobState
 from tests.acceptance.faults.harness.faults import name_of
 from tests.acceptance.faults.harness.mix import Step, decks, hand

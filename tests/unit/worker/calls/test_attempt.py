@@ -6,7 +6,7 @@ from cancellist.jobs.flow.signals import Signal
 from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.model import Outcome, Piece
 from cancellist.jobs.responses.answer import Answer, Failure
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.worker.calls.attempt import Attempt
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.worker.calls.attempt_result import AttemptResult
 
 
@@ -10,8 +10,8 @@ from cancellist.worker.calls.attempt_result import AttemptResult
     ("ended", "chains"),
     [
         (AttemptResult([]), True),
-        (AttemptResult([], listed=Listed(100, taken=True)), True),
-        (AttemptResult([], listed=Listed(100, taken=False)), False),
+        (AttemptResult([], listed=TriedBatch(100, taken=True)), True),
+        (AttemptResult([], listed=TriedBatch(100, taken=False)), False),
         (AttemptResult([], rest_s=0.05), False),
     ],
 )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cancellist.jobs.diagnostics.advice import SettingNames
-from cancellist.jobs.flow.batch_size import Listed
+from cancellist.jobs.flow.batch_size import TriedBatch
 from cancellist.jobs.flow.controller import FlowPolicy
 from cancellist.jobs.flow.counters import Counters, Sized, Timed, bucket
 from cancellist.jobs.flow.signals import AttemptSignal, Signal
@@ -32,7 +32,7 @@ def claim(count=1, *, size=100, kind="calls", probe=False):
         ),
         (claim(20), AttemptResult((), ACCEPTED), Counters(accepted=1, sizes={bucket(20): Sized(1, 20, 50.0)})),
         (claim(1, kind="reads"), AttemptResult((), ACCEPTED), Counters(accepted=1)),
-        (claim(100), AttemptResult((), ACCEPTED, listed=Listed(100, taken=False)), Counters(accepted=1)),
+        (claim(100), AttemptResult((), ACCEPTED, listed=TriedBatch(100, taken=False)), Counters(accepted=1)),
         (claim(probe=True), AttemptResult((), DENIED), Counters(denied=1, probes_failed=1, why="HTTP 401")),
         (claim(), AttemptResult(()), Counters()),
     ],

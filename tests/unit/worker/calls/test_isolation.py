@@ -6,7 +6,7 @@ from cancellist.jobs.ledger.claims import Claim, Part
 from cancellist.jobs.model import Piece
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure
 from cancellist.jobs.responses.cancellation import judge
-from cancellist.jobs.responses.retry import RetryPolicy
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.worker.calls.isolation import groups_of
 
 POLICY = RetryPolicy(max_attempts=8)

@@ -31,6 +31,8 @@ end
 -- Why nothing may be claimed now, as {ms, why}; nil where a claim may go on. An open breaker lets one claim at a time
 -- through once its time has come: a probe.
 local function shut(ask, h)
+  if stop_all.stands() then return { -1, 'stopped' } end
+  if hosts.strange(ask.host) then return { -1, 'host' } end
   if h.paused then return { -1, 'paused' } end
   local hold = tonumber(h.hold_until or 0) - NOW
   if hold > 0 then return { hold, 'held' } end

@@ -17,11 +17,19 @@ local function take(kind, want)
     if not head[1] then break end
     local id = string.sub(head[1], 15)
     local jk = K.job(id)
+    local state = call('HGET', jk, 'state')
     if kind == 'calls' and job.ending(id) then
       order.leave(id, kind)
       call('ZADD', K.slices, ms(NOW), id)
       passed = passed + 1
+    elseif state == 'queued' and approval.stops(id) then
+      passed = passed + 1
     else
+      if state == 'queued' then
+        stop.join(id)
+        canary.begin(id)
+        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
+      end
       local list = order.list(kind, id)
       local p = piece.decode(call('LPOP', list))
       if p.c > want - count then
@@ -33,10 +41,6 @@ local function take(kind, want)
       call('HINCRBY', jk, kind, -p.c)
       order.enter(id, kind)
       call('HINCRBY', jk, 'claimed', p.c)
-      if call('HGET', jk, 'state') == 'queued' then
-        stop.join(id)
-        call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
-      end
       guarded = guarded or call('HEXISTS', jk, 'stop') == 1 and 1 or nil
       parts[#parts + 1] = id
       parts[#parts + 1] = piece.encode(p)

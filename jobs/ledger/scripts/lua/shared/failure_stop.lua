@@ -6,7 +6,7 @@
 --   stop_from    the counts at which somebody continued the job
 --   stop_window  the last results in buckets, oldest first: "results:refused:unconfirmed ..."
 --   halted_at, halted_why   when it halted (ms), and "WHICH LIMIT FOUND RESULTS PLACE": the count of failures among so
---                many results, of the 'job' or of the 'window' of its last results
+--                many results, of the 'job', of the 'window' of its last results, or of its 'canary' (canary.lua)
 local stop = {}
 local LEAST, BUCKET, BUCKETS = 50, 100, 10
 
@@ -65,6 +65,16 @@ function stop.join(id)
   call('HSET', K.job(id), 'stop', own)
 end
 
+-- Halts a job that is in this state.
+function stop.halt(id, state, why)
+  order.leave_all(id)
+  if state ~= 'paused' then call('HSET', K.job(id), 'paused_at', ms(NOW)) end
+  call('HSET', K.job(id), 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
+  job.tell('halted:' .. id)
+  call('HINCRBY', K.state, 'gate', 1)
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+end
+
 -- Looks at the results of a job, and halts it where a limit is passed and references are left. Its queued references
 -- stay; calls in flight end and are counted.
 function stop.check(id)
@@ -84,13 +94,7 @@ function stop.check(id)
   call('HSET', jk, 'stop_seen', now.results .. ' ' .. now.refused .. ' ' .. now.unconfirmed, 'stop_window', packed)
   if h[2] ~= 'running' and h[2] ~= 'queued' and h[2] ~= 'paused' then return end
   local why = passed(h[1], since, recent, tonumber(h[6]) - from.results)
-  if not why then return end
-  order.leave_all(id)
-  if h[2] ~= 'paused' then call('HSET', jk, 'paused_at', ms(NOW)) end
-  call('HSET', jk, 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
-  job.tell(id .. ' halted')
-  call('HINCRBY', K.state, 'gate', 1)
-  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+  if why then stop.halt(id, h[2], why) end
 end
 
 -- Lets a halted job begin to count anew.

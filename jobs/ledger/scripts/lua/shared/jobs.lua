@@ -2,27 +2,40 @@
 local job = {}
 local DEALLOCATED = 'it was deallocated before, or may have been, and may be without its carrier' -- responses/steps.py
 
--- Why no more references of the job may be sent: 'aborted' or 'expired'; nil where they may.
+-- Why no more references of the job may be sent: 'aborted' or 'expired', and in words where they are known; nil where
+-- they may.
 function job.ending(id)
-  local h = call('HMGET', K.job(id), 'state', 'deadline')
-  if h[1] == 'aborting' then return 'aborted' end
+  local h = call('HMGET', K.job(id), 'state', 'deadline', 'aborted_why')
+  if h[1] == 'aborting' then return 'aborted', h[3] end
   if h[2] and tonumber(h[2]) <= NOW then return 'expired' end
   return nil
 end
 
--- Numbers the end of a job, or the last time that it halted (JOB .. ' halted'), for webhooks; where there are none, this
--- is one look.
-function job.tell(member)
+-- Begins to abort a job: no more of its references are called. slice.lua writes the results of those never sent.
+function job.abort(id)
+  order.leave_all(id)
+  call('HSET', K.job(id), 'state', 'aborting')
+  call('ZREM', K.held, id)
+  call('ZREM', K.approvals, id)
+  call('ZADD', K.slices, ms(NOW), id)
+  call('HINCRBY', K.state, 'gate', 1)
+  order.enter(id, 'reads')
+  call('PUBLISH', WAKE, ACCOUNT .. ' gate')
+end
+
+-- Numbers an event of a job, for webhooks: its id for its end, "halted:ID" for its last halt, "approval:ID" where it must be
+-- approved. Where there are no webhooks, this is one look.
+function job.tell(event)
   if call('ZCARD', K.webhooks) == 0 then return end
-  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), member)
+  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), event)
 end
 
 -- Finishes the job if none of its references is left.
 function job.finish_when_done(id)
   local jk = K.job(id)
-  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone')
+  local h = call('HMGET', jk, 'state', 'calls', 'reads', 'later', 'claimed', 'invalid_left', 'alone', 'rest')
   if not h[1] or h[1] == 'sealing' or h[1] == 'completed' or h[1] == 'aborted' then return false end
-  for i = 2, 7 do
+  for i = 2, 8 do
     if tonumber(h[i] or 0) ~= 0 then return false end
   end
   call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
@@ -31,6 +44,7 @@ function job.finish_when_done(id)
   job.tell(id)
   call('ZREM', K.deadlines, id)
   call('ZREM', K.held, id)
+  call('ZREM', K.approvals, id)
   call('ZREM', K.slices, id)
   return true
 end
@@ -40,11 +54,12 @@ end
 --   p the piece   kind 'calls', 'alone' or 'reads'   due ms, 0 for now   front whether it goes before queued pieces
 --   g the group, where it is to be called alone   seen {status, state} that a read has just found
 function job.put_back(id, p, kind, due, front, g, seen)
-  local ending = kind ~= 'reads' and job.ending(id)
+  local ending, why
+  if kind ~= 'reads' then ending, why = job.ending(id) end
   if ending then
     if p.m == 0 then
       local verdict = { outcome = ending, status = seen and seen.status, state = seen and seen.state,
-        message = p.d and DEALLOCATED or nil }
+        message = p.d and DEALLOCATED or why or nil }
       result.write(id, p.refs, p.c, verdict, p.n)
       return
     end
@@ -89,7 +104,7 @@ function job.drains_wanted(per_call)
   local PENDING_MS, WORKER_MS = 2000, 4000
   local h = call('HMGET', K.state, 'calls_ready', 'reads_ready', 'paused', 'hold_until', 'breaker', 'breaker_next')
   local units = math.ceil(tonumber(h[1] or 0) / per_call) + tonumber(h[2] or 0) + call('ZCARD', K.alone)
-  if h[3] or units == 0 or tonumber(h[4] or 0) > NOW then return {} end
+  if h[3] or units == 0 or tonumber(h[4] or 0) > NOW or stop_all.stands() then return {} end
   if h[5] then
     if tonumber(h[6]) > NOW then return {} end
     units = 1 -- a probe

@@ -6,7 +6,8 @@
 --        3 open (zset)           job -> created_at, ms; unfinished jobs
 --        4 finished (zset)       job -> finished_at, ms
 --        5 totals (hash)         unsettled: references without a result, over all accounts; unsealed: of jobs not
---        sealed yet 6 workers (zset)        worker -> last seen, ms
+--                                sealed yet; the stop of all accounts (stop_all.lua)
+--        6 workers (zset)        worker -> last seen, ms
 --        7 accounts (set)        accounts that ever had a job
 --        8 intake (stream)       jobs handed in by other systems
 --        9 rejected (stream)     intake entries that were refused, with the reason
@@ -29,7 +30,9 @@
 --       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 --       28 webhooks (zset)      endpoint -> created_at, ms
---       29 ended (zset)         job -> the number of its end, JOB halted -> that of its last halt, while there was a webhook
+--       29 ended (zset)         job, "halted:JOB" or "approval:JOB" -> the number of its end, of its last halt,
+--                              or of when it had to be approved; while there was a webhook
+--       30 approvals (zset)     job -> when its approval lapses, ms; jobs that wait for approval
 -- ARGV   1 prefix   2 account
 local K = {
   results = KEYS[1], jobs = KEYS[2], open = KEYS[3], finished = KEYS[4], totals = KEYS[5], workers = KEYS[6],
@@ -37,12 +40,15 @@ local K = {
   later = KEYS[13], claims = KEYS[14], claimed = KEYS[15], slots = KEYS[16], drains = KEYS[17], held = KEYS[18],
   deadlines = KEYS[19], unsealed = KEYS[20], slices = KEYS[21], alone = KEYS[22], groups = KEYS[23], words = KEYS[24],
   trouble = KEYS[25], flow = KEYS[26], served = KEYS[27], webhooks = KEYS[28], ended = KEYS[29],
+  approvals = KEYS[30],
 }
 local PREFIX, ACCOUNT = ARGV[1], ARGV[2]
 local FORMAT = 1
 
+function K.state_of(account) return PREFIX .. 'account:' .. account .. ':state' end
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
+function K.job_rest(id) return PREFIX .. 'job:' .. id .. ':rest' end
 function K.job_reads(id) return PREFIX .. 'job:' .. id .. ':reads' end
 function K.job_alone(id) return PREFIX .. 'job:' .. id .. ':alone' end
 function K.job_later(id) return PREFIX .. 'job:' .. id .. ':later' end
@@ -52,6 +58,14 @@ function K.done(claim) return PREFIX .. 'account:' .. ACCOUNT .. ':done:' .. cla
 function K.idempotency(key) return PREFIX .. 'account:' .. ACCOUNT .. ':idempotency:' .. key end
 function K.upload(key) return PREFIX .. 'account:' .. ACCOUNT .. ':upload:' .. key end
 function K.replies(name) return PREFIX .. 'replies:' .. name end
+function K.plan(name) return PREFIX .. 'plan:' .. name end
+function K.plan_request(name) return PREFIX .. 'plan:' .. name .. ':request' end
+function K.plan_report(name) return PREFIX .. 'plan:' .. name .. ':report' end
+function K.plans() return PREFIX .. 'plans' end
+function K.receipts() return PREFIX .. 'receipts' end
+function K.receipts_head() return PREFIX .. 'receipts:head' end
+function K.receipts_order() return PREFIX .. 'receipts:order' end
+function K.audit() return PREFIX .. 'audit' end
 function K.webhook(id) return PREFIX .. 'webhook:' .. id end
 function K.webhook_due(id) return PREFIX .. 'webhook:' .. id .. ':due' end
 function K.webhook_log(id) return PREFIX .. 'webhook:' .. id .. ':log' end

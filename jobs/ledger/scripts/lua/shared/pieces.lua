@@ -7,6 +7,7 @@
 --   o calls in a row that burnt no attempt   t how many of them failed while others succeeded   q when the last was
 --   (ms) x reads in a row that failed because of the caller while others succeeded   y when the last was (ms)
 --   l when the last call that named them ended (ms)   d 1 where they were deallocated for this job, or may have been
+--   e 1 where a read is to show also a success (shared/canary.lua), 2 once the platform confirmed one
 local piece = {}
 
 function piece.decode(text)

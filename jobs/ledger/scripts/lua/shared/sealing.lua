@@ -3,18 +3,20 @@ local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 local REPLIES_KEPT, REPLIES_KEPT_S = 10000, 86400
 
--- Binds the job's idempotency key. Answers nil where the key is new or absent, else the job that it is bound to, and
--- whether that job has the same content.
-function seal.bound(key, digest, id, keep_ms)
-  if not key or key == '' then return nil end
-  local value = call('GET', K.idempotency(key))
-  if not value then
-    call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'PX', keep_ms)
-    return nil
-  end
+-- Answers nil where the job's idempotency key is new or absent, else the job that it is bound to, and whether that job
+-- has the same content.
+function seal.bound(key, digest, id)
+  local value = key and key ~= '' and call('GET', K.idempotency(key))
+  if not value then return nil end
   local holder, content = string.match(value, '^%S+ (%S+) (%S+)')
   if holder == id then return nil end
   return holder, content == digest
+end
+
+-- Binds the job's idempotency key, where it has one.
+function seal.bind(key, digest, id, keep_ms)
+  if not key or key == '' then return end
+  call('SET', K.idempotency(key), FORMAT .. ' ' .. id .. ' ' .. digest, 'NX', 'PX', keep_ms)
 end
 
 -- Reserves room for references of an unsealed job, so that other producers are not promised the same room.
@@ -40,21 +42,22 @@ local function held_until(id, start_at)
 end
 
 -- Enters the job into its lists and its queue, and notes whether it goes before other jobs there.
--- h: start_at, deadline (ms or nil), valid, invalid.
+-- h: start_at, deadline (ms or nil), valid, invalid, digest of the content, verdict (shared/guards.lua) or nil.
 local overtakes = false
 function seal.enter(id, h)
   call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was flushed meanwhile has lost the mark
   local held = held_until(id, h.start_at)
-  local state = held and 'held' or 'queued'
-  call('HSET', K.job(id), 'state', state)
+  guard.enter(id, h.valid)
+  local waits = approval.note(id, h.verdict)
+  local state = (held or waits) and 'held' or 'queued'
+  call('HSET', K.job(id), 'state', state, 'digest', h.digest)
   unreserve(id)
   stop.join(id)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
   if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
   if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end
-  if held then
-    call('ZADD', K.held, ms(held), id)
-  else
+  if held and not waits then call('ZADD', K.held, ms(held), id) end
+  if state == 'queued' then
     order.enter(id, 'calls')
     overtakes = overtakes or order.first(id)
   end
@@ -90,27 +93,48 @@ function seal.reply(name, entry, ...)
   call('EXPIRE', key, REPLIES_KEPT_S)
 end
 
--- Answers an intake entry whose key is bound to other content; the answer repeats the entry's fields.
-function seal.reject(entry, given, holder, reply_to)
-  local reason = 'idempotency key is bound to job ' .. holder .. ' with other content'
+-- Why a job is refused whose key is bound to that one.
+function seal.conflict(holder) return 'idempotency key is bound to job ' .. holder .. ' with other content' end
+
+local function grouped(text)
+  local out = text
+  while true do
+    local changed
+    out, changed = string.gsub(out, '^(%d+)(%d%d%d)', '%1,%2')
+    if changed == 0 then return out end
+  end
+end
+
+-- Answers an intake entry that a guard refuses. `words` has a text for each kind of guard, with {found}, {limit}, {of}.
+function seal.refuse(entry, given, why, words, reply_to)
+  local told = {}
+  for kind, found, limit, of in string.gmatch(why, '(%a+) (%S+) (%S+) ([^;]+)') do
+    local numbers = { found = grouped(found), limit = grouped(limit), of = grouped(of) }
+    told[#told + 1] = (string.gsub(words[kind], '{(%a+)}', numbers))
+  end
+  seal.reject(entry, given, 'guard_refused', table.concat(told, '; '), reply_to)
+end
+
+-- Answers an intake entry that becomes no job; the answer repeats the entry's fields.
+function seal.reject(entry, given, code, reason, reply_to)
   local answer = { 'entry', entry, 'reason', reason }
   local left = GIVEN_MOST
   for i = 1, math.min(#given, 2 * GIVEN_KEPT), 2 do
-    local value = string.sub(given[i + 1], 1, GIVEN_LONGEST)
+    local value = given[i] == 'plan' and '***' or string.sub(given[i + 1], 1, GIVEN_LONGEST)
     left = left - #given[i] - #value
     if left < 0 then break end
     answer[#answer + 1] = 'given.' .. given[i]
     answer[#answer + 1] = value
   end
   call('XADD', K.rejected, 'MAXLEN', '~', REJECTED_KEPT, '*', unpack(answer))
-  seal.reply(reply_to, entry, 'error', 'idempotency_conflict', 'message', reason)
+  seal.reply(reply_to, entry, 'error', code, 'message', reason)
 end
 
 function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first' or '')) end
 
 function seal.drop(id)
   unreserve(id)
-  call('UNLINK', K.job(id), K.job_calls(id), K.job_invalid(id), K.job_runs(id))
+  call('UNLINK', K.job(id), K.job_calls(id), K.job_rest(id), K.job_invalid(id), K.job_runs(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.open, id)
   call('ZREM', K.unsealed, id)

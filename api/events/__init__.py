@@ -1,0 +1,1 @@
+"""What becomes of jobs as it happens, as server-sent events."""

@@ -1,0 +1,1 @@
+"""The platform's own two calls that cancel, made durable."""

@@ -1,0 +1,348 @@
+"""The platform's own two calls that cancel, made durable: a client of the platform changes its base URL and its key.
+
+What a request asks for becomes a job. Its answer waits until the job has ended, and then has the platform's form. Each
+answer to a request that was handed in has the address of its job in `Location`.
+
+A base URL that ends in `/accounts/NAME` names the account of its jobs; else they are of the account `default`.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import orjson
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Receive
+
+from cancellist.api import submitting, waiting
+from cancellist.api.auth import Caller, Submitter
+from cancellist.api.context import Context, InContext
+from cancellist.api.facade import list_body, platform_errors, platform_words
+from cancellist.api.facade.asked_references import BATCH, AskedList
+from cancellist.api.facade.list_answer import ListAnswer
+from cancellist.api.facade.list_entries import ListEntries, NothingValidError
+from cancellist.api.facade.platform_errors import RefusedError
+from cancellist.api.facade.platform_schemas import CancelledItem, PlatformError
+from cancellist.api.job_request import checked_key
+from cancellist.api.problems import ClientGoneError, request_id_of
+from cancellist.api.request_body import Body, is_packed
+from cancellist.api.results import quality
+from cancellist.jobs.errors import CancellistError, InputError
+from cancellist.jobs.escaping import shown
+from cancellist.jobs.ledger import accounts, results
+from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
+from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["the platform's calls"])
+
+_JSON: Final = "application/json"
+_LISTS: Final = frozenset({_JSON})
+_BODILESS: Final = frozenset({_JSON, "text/xml", "application/xml", ""})
+"""Types that a call without a body may name, as it may to the platform."""
+_DRAINED: Final = 64 * 1024
+_OUTCOMES: Final = "Cancellist-Outcomes"
+_TEXT: Final = {"schema": {"type": "string"}}
+_HEADERS: Final = {
+    "Location": {"description": "the address of the job", **_TEXT},
+    _OUTCOMES: {"description": "how many references have each outcome, such as `cancelled=3, failed=1`", **_TEXT},
+    "Preference-Applied": {"description": "`wait=N`, where it was asked for", **_TEXT},
+    "Idempotent-Replayed": {"description": "`true`, where the key named the job before", **_TEXT},
+}
+_GOES_ON: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": PlatformError, "description": "it is handed in and goes on", "headers": _HEADERS}
+}
+_COMMON: Final = {
+    401: "no token that is known",
+    403: "the role `submit` is missing",
+    406: "JSON is not accepted",
+    408: "the body did not go on",
+    409: "a request with this key is under way, the plan does not hold, or the platform was never called before",
+    413: "the body is too large",
+    415: "the body has another type",
+    422: "the idempotency key was used with other content",
+    429: "too many requests of this caller",
+    500: "a fault of cancellist",
+    503: "it cannot be handed in now: send it again",
+}
+_LIST: Final = platform_errors.declared({400: "it is no list of references", **_COMMON}, {}, of_results=())
+_ONE: Final = platform_errors.declared(
+    {
+        400: "it was refused, or the request is malformed",
+        404: "the platform does not know it",
+        **_COMMON,
+        504: "it was handed in, and is neither cancelled nor refused for sure",
+    },
+    _HEADERS,
+    of_results={400, 404, 504},
+)
+_ARRAY: Final = {
+    "type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "minLength": 1},
+}  # fmt: skip
+_BODY: Final = {"requestBody": {"required": True, "content": {_JSON: {"schema": _ARRAY}}}}
+
+_LIST_PATH: Final = "/consignments/cancellist"
+_ONE_PATH: Final = "/consignments/{reference}/cancel"
+_ACCOUNT_PATH: Final = "/accounts/{account}"
+
+
+async def _declare_account(account: Annotated[str, Path(description="the account of the job")]) -> None:
+    """Has the description name the account in the path; `Asking.account` reads it."""
+
+
+_IN_ACCOUNT: Final = [Depends(_declare_account)]
+
+_Key = Annotated[str | None, Header(description="the same key with the same content is one job")]
+_Plan = Annotated[
+    str | None,
+    Header(alias="Cancellist-Plan", max_length=500, description="the token of a plan: only that is cancelled"),
+]
+_Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request, and what it says of its job and of its answer."""
+
+    request: Request
+    context: Context
+    caller: Caller
+    key: str | None
+    prefer: str | None
+    plan: str | None
+
+    @property
+    def account(self) -> str:
+        """The account that its path names."""
+        return str(self.request.path_params.get("account", DEFAULT_ACCOUNT))
+
+    def wanted(self) -> Wanted:
+        """The job that it becomes."""
+        return Wanted(
+            account=self.account,
+            reason=None,
+            requested_by=self.caller.name,
+            submitted_by=self.caller.name,
+            priority=Priority.NORMAL,
+            deadline=None,
+            start_at=None,
+            idempotency_key=checked_key(self.key),
+            plan=self.plan,
+        )
+
+
+_LIST_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": list[CancelledItem], "description": "one item a reference, in order", "headers": _HEADERS},
+    **_GOES_ON,
+    **_LIST,
+}
+_ONE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "it is cancelled; there is no body", "headers": _HEADERS},
+    **_GOES_ON,
+    **_ONE,
+}
+_NO_ACCOUNT: Final = platform_errors.declared({404: "there is no such account"}, {}, of_results=())
+
+
+@router.put(_LIST_PATH, response_model=None, openapi_extra=_BODY, responses=_LIST_ANSWERS)
+@router.put(
+    _ACCOUNT_PATH + _LIST_PATH,
+    response_model=None,
+    openapi_extra=_BODY,
+    responses={**_LIST_ANSWERS, **_NO_ACCOUNT},
+    dependencies=_IN_ACCOUNT,
+)
+async def cancel_list(
+    request: Request,
+    context: InContext,
+    caller: Submitter,
+    idempotency_key: _Key = None,
+    prefer: _Prefer = None,
+    plan: _Plan = None,
+) -> Any:
+    """Cancels consignments, as the platform's Cancel Consignments.
+
+    The answer waits until each reference has a result. `IsSuccess` is true where a consignment is cancelled for sure.
+    `Cancellist-Outcomes` tells refusals from what is not known, or not done.
+    """
+    asking = Asking(request, context, caller, idempotency_key, prefer, plan)
+    await _check_account(asking)
+    _check_accept(request)
+    _check_type(request, _LISTS)
+    body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
+    body.check_length(request.headers.get("content-length"))
+    with ExitStack() as opened:
+        asked = opened.enter_context(AskedList())
+        found = await _become(asking, asked, list_body.read(body.blocks()), body)
+        if isinstance(found, Response):
+            return found
+        if asked.total <= BATCH:
+            return _document([platform_words.item(one) for page in asked.pages() for one in page], 200, found)
+        opened.pop_all()
+        return ListAnswer(asked, found)
+
+
+@router.put(_ONE_PATH, response_model=None, response_class=Response, responses=_ONE_ANSWERS)
+@router.put(
+    _ACCOUNT_PATH + _ONE_PATH,
+    response_model=None,
+    response_class=Response,
+    responses=_ONE_ANSWERS,
+    dependencies=_IN_ACCOUNT,
+)
+async def cancel(
+    reference: str, request: Request, context: InContext, caller: Submitter, idempotency_key: _Key = None,
+    prefer: _Prefer = None, plan: _Plan = None,
+) -> Any:  # fmt: skip
+    """Cancels one consignment, as the platform's Cancel Consignment; the answer waits until it has a result."""
+    asking = Asking(request, context, caller, idempotency_key, prefer, plan)
+    await _check_account(asking)
+    _check_accept(request)
+    _check_type(request, _BODILESS)
+    body = Body(request.receive, packed=False, limits=context.options.limits)
+    await body.whole(_DRAINED)
+    with AskedList() as asked:
+        found = await _become(asking, asked, _alone(reference), None)
+        if isinstance(found, Response):
+            return found
+        became = next(asked.pages())[0]
+    refusal = platform_words.refusal(became)
+    if refusal is None:
+        return Response(headers=found)
+    words = platform_words.words(became)
+    raise RefusedError(refusal.status, refusal.code, words, detail=words, headers=found)
+
+
+async def _alone(reference: str) -> AsyncGenerator[list[str], None]:
+    yield [reference]
+
+
+async def _check_account(asking: Asking) -> None:
+    """Refuses an account that the path names, and that there is not.
+
+    Raises:
+        RefusedError: there is none of that name.
+    """
+    if asking.account == DEFAULT_ACCOUNT:
+        return
+    try:
+        await accounts.check(asking.context.ledger, asking.account, asking.context.options.accounts)
+    except InputError as error:
+        raise RefusedError(404, "account_not_found", error.message, detail=error.message) from None
+
+
+def _check_accept(request: Request) -> None:
+    ranges = [part for part in request.headers.get("accept", "").split(",") if part.strip()]
+    if ranges and not quality(ranges, _JSON):
+        raise RefusedError(406, "not_acceptable", f"The answer is {_JSON}, which the header Accept does not take")
+
+
+def _check_type(request: Request, taken: frozenset[str]) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in taken:
+        valid = sorted(taken - {""})
+        verb = "is" if len(valid) == 1 else "are"
+        words = f"The Content-Type {shown(given) or '(none)'} is invalid; valid {verb} {', '.join(valid)}"
+        raise RefusedError(415, "invalid_content_type", words)
+
+
+async def _become(
+    asking: Asking, asked: AskedList, values: AsyncGenerator[list[str], None], body: Body | None
+) -> dict[str, str] | Response:
+    """Hands in what is asked for, and waits for what becomes of it.
+
+    Returns the headers of the answer once `asked` has all results; else the answer, that it goes on.
+    """
+    options = asking.context.options
+    entries = ListEntries(values, asked, options.of(asking.account).pattern, options.limits.max_rows)
+    try:
+        submitted = await submitting.hand_in(asking.context, asking.wanted(), entries, body)
+    except NothingValidError:
+        return {_OUTCOMES: platform_words.tally(asked.counts())}
+    headers = _headers(asking, submitted)
+    try:
+        if await _has_ended(asking, submitted.job):
+            async with aclosing(results.of_job(asking.context.ledger, submitted.job)) as pages:
+                async for _, page in pages:
+                    asked.settle(page)
+            return {**headers, _OUTCOMES: platform_words.tally(asked.counts())}
+    except CancellistError as error:  # it is handed in, and its address must be told
+        log.warning("an answer cannot have its results", job=submitted.job, code=error.code, reason=str(error))
+    return _goes_on(asking, submitted, headers)
+
+
+def _headers(asking: Asking, submitted: Submitted) -> dict[str, str]:
+    headers = {"Location": f"{asking.context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
+    if submitted.same:
+        headers["Idempotent-Replayed"] = "true"
+    if (wait_s := waiting.asked_s(asking.prefer, asking.context.options.limits.max_wait_s)) is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+    return headers
+
+
+def _goes_on(asking: Asking, submitted: Submitted, headers: dict[str, str]) -> Response:
+    words = (
+        f"The cancellation of {submitted.total:,} consignments is handed in as job {submitted.job}, and what becomes "
+        "of them cannot be told yet: ask the address in the header Location"
+    )
+    request_id = request_id_of(asking.request.scope)
+    return _document(platform_errors.body("cancellation_goes_on", words, request_id), 202, headers)
+
+
+def _document(content: Any, status: int, headers: dict[str, str]) -> Response:
+    return Response(orjson.dumps(content), status, headers=headers, media_type=platform_errors.JSON)
+
+
+async def _has_ended(asking: Asking, job: str) -> bool:
+    """Waits for the end of a job, within the limit; says whether it has come.
+
+    Raises:
+        ClientGoneError: nobody waits for it any longer; it goes on.
+        LedgerError: the server does not answer.
+    """
+    most_s = asking.context.options.limits.max_wait_s
+    asked_s = waiting.asked_s(asking.prefer, most_s)
+    ended = asyncio.ensure_future(waiting.until_ended(asking.context, job, most_s if asked_s is None else asked_s))
+    gone = asyncio.ensure_future(_until_gone(asking.request.receive))
+    try:
+        await asyncio.wait((ended, gone), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            return ended.result()
+        raise ClientGoneError
+    finally:
+        ended.cancel()
+        gone.cancel()
+        await asyncio.gather(ended, gone, return_exceptions=True)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _without_case(route: APIRoute) -> None:
+    """Has a route take its path in any case, and with a slash behind it, as the platform does."""
+    route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + "/?$", re.IGNORECASE)
+
+
+def install(app: FastAPI) -> None:
+    """Has refusals answered in the platform's form."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        if not isinstance(error, RefusedError):
+            raise error
+        return error.response(request_id_of(request.scope))
+
+    app.add_exception_handler(RefusedError, answer)
+
+
+for _route in router.routes:
+    if isinstance(_route, APIRoute):
+        _without_case(_route)

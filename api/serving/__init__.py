@@ -1,0 +1,1 @@
+"""The server of the HTTP API, and what every request passes through."""

@@ -1,0 +1,204 @@
+"""What every request passes through, as pure ASGI: its id, its log line, safe headers, its caller and the limits."""
+
+import asyncio
+import math
+import re
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cancellist.api.auth import identify, takes_key
+from cancellist.api.context import Context
+from cancellist.api.facade import platform_errors
+from cancellist.api.problems import ProblemError, answered, ending, internal
+from cancellist.api.serving import forwarded
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import audit
+
+log = structlog.get_logger()
+
+_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PLAN: Final = re.compile("(/v1/plans/+)[^/]+", re.IGNORECASE)
+_QUIET: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that are asked again and again: their lines are for debugging alone."""
+_LISTS: Final = frozenset({b"accept", b"content-encoding", b"if-match", b"if-none-match", b"prefer"})
+"""Headers that may come in several lines, which are one list (RFC 9110, 5.3)."""
+_SAFE: Final = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-frame-options": b"DENY",
+}
+"""Headers of every answer that does not set its own."""
+
+
+class Edge:
+    """The outermost: gives a request its id, and sees to it that it is answered and logged, whatever happens."""
+
+    def __init__(self, app: ASGIApp, context: Context) -> None:
+        self._app = app
+        self._options = context.options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            return
+        state = scope.setdefault("state", {})
+        forwarded.apply(scope, self._options.proxies)
+        facade = takes_key(forwarded.route(scope))
+        state["respond"] = platform_errors.respond if facade else ProblemError.response
+        state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
+        path = _shown(scope["path"])
+        caller = identify(self._options, scope["headers"], state["peer"], with_key=facade)
+        state["caller"] = caller
+        audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
+        answer = _Answer(send, state["request_id"], without_body=scope["method"] == "HEAD")
+        began_at = time.perf_counter()
+        try:
+            await self._app(_asked(scope), receive, answer.send)
+        except asyncio.CancelledError:  # the process ends, and nobody waits for this any longer
+            if answer.status is None:
+                await answered(ending(), scope)(scope, receive, answer.send)
+        except Exception:
+            log.exception("a request failed", request_id=state["request_id"], method=scope["method"], path=path)
+            if answer.status is None:
+                await answered(internal(), scope)(scope, receive, answer.send)
+        finally:
+            _tell(scope, answer.status, time.perf_counter() - began_at)
+
+
+def _not_recorded(act: str, error: LedgerError) -> None:
+    log.warning("the audit log could not be written", act=act, error=str(error))
+
+
+def _asked(scope: Scope) -> Scope:
+    """The request as routes see it: HEAD is GET, whose body is not sent, and each list is one header."""
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    single = [(name, value) for name, value in scope["headers"] if name not in _LISTS]
+    lists: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        if name in _LISTS:
+            lists.setdefault(name, []).append(value)
+    joined = [(name, b", ".join(values)) for name, values in lists.items()]
+    return {**scope, "method": method, "headers": single + joined}
+
+
+def _request_id(scope: Scope, new: str) -> str:
+    """The client's own, where it is one; else a new one."""
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    return given[0].decode() if len(given) == 1 and _ID.fullmatch(given[0]) else new
+
+
+@dataclass
+class _Answer:
+    """The answer on its way out. Without a body it ends with its head, and a stream learns that nobody listens."""
+
+    _send: Send
+    request_id: str
+    without_body: bool = False
+    status: int | None = None
+    _ended: bool = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            there = {name.lower() for name, _ in headers}
+            headers += [(name, value) for name, value in _SAFE.items() if name not in there]
+            headers.append((b"x-request-id", self.request_id.encode()))
+            message = {**message, "headers": headers}
+        elif self.without_body:
+            if self._ended:
+                return
+            self._ended = True
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+
+def _shown(path: str) -> str:
+    """A path as the log has it: without the token of a plan."""
+    return _PLAN.sub(r"\1***", path)
+
+
+def _tell(scope: Scope, status: int | None, took_s: float) -> None:
+    state = scope["state"]
+    caller = state["caller"]
+    line: dict[str, Any] = {
+        "method": scope["method"],
+        "path": _shown(scope["path"]),
+        "status": status,
+        "ms": round(took_s * 1000, 1),
+        "caller": caller.name if caller else None,
+        "client": state["client"],
+        "request_id": state["request_id"],
+    }
+    if forwarded.route(scope) in _QUIET:
+        log.debug("request", **line)
+    else:
+        log.info("request", **line)
+
+
+class Limiter:
+    """Refuses what comes beyond the limits: 503 where too much is under way, 429 where a caller is too fast."""
+
+    def __init__(self, app: ASGIApp, context: Context) -> None:
+        self._app = app
+        self._most = context.options.limits.max_requests
+        self._buckets = Buckets(context.options.limits.rate)
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        problem = self._refused(scope)
+        if problem:
+            await answered(problem, scope)(scope, receive, send)
+            return
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    def _refused(self, scope: Scope) -> ProblemError | None:
+        if forwarded.route(scope) in _QUIET:
+            return None
+        if self._under_way >= self._most:
+            return ProblemError("too_many_connections", f"{self._most:,} requests are being answered")
+        caller = scope["state"]["caller"]
+        wait_s = self._buckets.take(caller.name, time.monotonic()) if caller else 0.0
+        if wait_s:
+            headers = {"Retry-After": str(math.ceil(wait_s))}
+            return ProblemError("too_many_requests", f"{caller.name} sends too many requests", headers=headers)
+        return None
+
+
+@dataclass
+class Buckets:
+    """A bucket of tokens a caller, filled at a steady rate; it holds those of two seconds."""
+
+    rate: float
+    _filled: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    _MOST = 10_000
+
+    def take(self, name: str, now_s: float) -> float:
+        """Takes one; answers 0, or in how many seconds there is one."""
+        most = max(1.0, 2 * self.rate)
+        left, at_s = self._filled.pop(name, (most, now_s))
+        left = min(most, left + (now_s - at_s) * self.rate)
+        taken = left >= 1
+        self._filled[name] = (left - 1 if taken else left, now_s)
+        while len(self._filled) > self._MOST:
+            self._filled.popitem(last=False)
+        return 0.0 if taken else (1 - left) / self.rate
+
+
+def wrapped(app: ASGIApp, context: Context) -> ASGIApp:
+    """The application within all of these."""
+    return Edge(Limiter(app, context), context)

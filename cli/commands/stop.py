@@ -1,0 +1,23 @@
+"""`cancellist stop`: stop all accounts at once."""
+
+from typing import Annotated
+
+import typer
+
+from cancellist.cli.arguments import text
+
+
+def stop(
+    reason: Annotated[str | None, typer.Option(callback=text, help="Why. It is kept, and shown to all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Stop all accounts at once, also those that get their first job later. It does not ask.
+
+    Once the command has answered, no worker starts a call. Calls in flight end normally. `cancellist resume --all`
+    lets all accounts go on.
+
+    Example: cancellist stop --reason "the wrong list"
+    """
+    from cancellist.cli.actions import stop as action
+
+    action.stop(reason, as_json=as_json)

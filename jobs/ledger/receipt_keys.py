@@ -1,0 +1,121 @@
+"""The keys that sign receipts: Ed25519 in PEM, the private one in a file that only its owner may read."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from cancellist.jobs.errors import InputError, OutputError, SettingsError
+
+SETTING: Final = "CANCELLIST_RECEIPT_KEY_FILE"
+_LONGEST: Final = 64 * 1024
+_OTHERS: Final = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs receipts.
+
+    Attributes:
+        public_key: 32 bytes.
+        sign: makes the signature of a body.
+    """
+
+    public_key: bytes
+    sign: Callable[[bytes], bytes] = field(repr=False)
+
+
+def load_signer(path: Path) -> Signer:
+    """Reads the private key.
+
+    Raises:
+        SettingsError: the file cannot be read, others can read it, or it holds no such key.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(_LONGEST)
+    except OSError as error:
+        raise SettingsError(f"{SETTING}: {path} cannot be read: {error.strerror or type(error).__name__}") from None
+    if mode & _OTHERS:
+        raise SettingsError(f"{SETTING}: other users can read or write {path}, so nothing is signed: chmod 600")
+    try:
+        key = load_pem_private_key(text, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingsError(
+            f"{SETTING}: {path} holds no Ed25519 key in PEM without a password",
+            hint="`cancellist receipt --new-key FILE` makes one",
+        )
+    return Signer(key.public_key().public_bytes_raw(), key.sign)
+
+
+def load_public(path: Path) -> bytes:
+    """Reads a public key, 32 bytes.
+
+    Raises:
+        InputError: the file cannot be read, or holds none.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LONGEST)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    if b"PRIVATE KEY" in text:
+        raise InputError(f"{path} holds a private key", hint="give the public one: `openssl pkey -in FILE -pubout`")
+    try:
+        key = load_pem_public_key(text)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise InputError(f"{path} holds no public Ed25519 key in PEM")
+    return key.public_bytes_raw()
+
+
+def make_key(path: Path) -> tuple[Path, bytes]:
+    """Writes a new private key, and the public one beside it; returns that one's file, and the key itself.
+
+    Raises:
+        OutputError: one of the files is there, or cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key()
+    beside = path.with_name(f"{path.name}.pub")
+    if beside.exists():
+        raise OutputError(f"{beside} is there already, so no key was made", hint="give another file")
+    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    _write(beside, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    return beside, public.public_bytes_raw()
+
+
+def is_signature(key: bytes, signature: bytes, body: bytes) -> bool:
+    """Whether a public key has made this signature of a body."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, body)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _write(path: Path, text: bytes, mode: int) -> None:
+    """Writes a new file that has its mode from the first moment on."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OutputError(f"{path} is there already, so no key was made", hint="give another file") from None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None

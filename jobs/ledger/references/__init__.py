@@ -1,0 +1,1 @@
+"""Which jobs named a reference, and what became of it."""

@@ -1,0 +1,1 @@
+"""From inputs to a job: read, without duplicates, sealed as a whole."""

@@ -1,0 +1,1 @@
+"""What the sandbox answers: texts, forms and bytes."""

@@ -1,0 +1,1 @@
+"""Faults on request: their kinds, when they strike, and what they do to an answer."""

@@ -1,0 +1,1 @@
+"""The consignments of a sandbox: their states, records and searches."""

@@ -1,0 +1,121 @@
+"""Reads records of a platform that lies, or fails: what is not surely a reference's own counts for nothing."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from cancellist.jobs.errors import NotPermittedError
+from cancellist.jobs.safety.consignment_record import Standing
+from cancellist.jobs.safety.preflight import OpenCount
+from cancellist.worker.platform.client import PlatformClient
+from cancellist.worker.preflight import open_consignments, record_reader
+from cancellist.worker.preflight.record_reader import RecordReader
+
+REFERENCES = [f"EC-000-000-{n:03d}" for n in range(12)]
+OTHERS, SHAKY, DENIED = "the record of another", "a 503 at first", "a refused key"
+
+
+class Platform:
+    """Answers records, some of them wrong."""
+
+    def __init__(self, **wrong: str) -> None:
+        self.wrong = {reference.replace("_", "-"): what for reference, what in wrong.items()}
+        self.calls: Counter[str] = Counter()
+        self.at_once = self.most = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[PlatformClient]:
+        app = web.Application()
+        app.router.add_get("/consignments/{reference}", self._record)
+        app.router.add_get("/consignments/{take}/{skip}", self._search)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            async with PlatformClient(f"http://127.0.0.1:{runner.addresses[0][1]}", None, timeout_s=5) as client:
+                yield client
+        finally:
+            await runner.cleanup()
+
+    async def _record(self, request: web.Request) -> web.Response:
+        reference = request.match_info["reference"]
+        self.calls[reference] += 1
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        what = self.wrong.get(reference)
+        if what == DENIED:
+            return web.json_response({"statusCode": 401, "message": "no"}, status=401)
+        if what == SHAKY and self.calls[reference] == 1:
+            return web.Response(status=503)
+        named = "EC-000-000-999" if what == OTHERS else reference
+        return web.json_response(
+            {"Reference": named, "ConsignmentState": "Manifested" if what == OTHERS else "Allocated"}
+        )
+
+    async def _search(self, request: web.Request) -> web.Response:
+        self.calls["search"] += 1
+        return web.json_response({"Count": {"Allocated": 70, "ReadyToShip": 5}.get(request.query["State"], 0)})
+
+
+class Permits:
+    """Counts the calls that were permitted; after the last there is none."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.left = most
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        if not self.left:
+            raise NotPermittedError("the account is paused")
+        self.left -= 1
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_reader, "_PAUSE_S", 0.01)
+
+
+async def test_the_record_of_another_reference_is_unknown_and_counts_for_nothing() -> None:
+    platform, permits = Platform(EC_000_000_003=OTHERS, EC_000_000_007=SHAKY), Permits()
+    async with platform.open() as client:
+        found = await RecordReader(client, permits, at_once=4, now_ms=0).read(REFERENCES)
+    assert [one.reference for one in found.seen] == REFERENCES
+    lie = found.seen[3]
+    assert (lie.standing, lie.state, lie.why) == (Standing.UNKNOWN, None, "the answer is about another reference")
+    assert {one.standing for one in found.seen if one is not lie} == {Standing.OPEN}
+    assert platform.calls == Counter(REFERENCES) + Counter(["EC-000-000-007"])
+    assert platform.most == 4
+    assert permits.left == 1000 - 13
+    assert found.call_s
+    assert found.call_s >= 0.01
+
+
+async def test_a_refused_key_is_not_tried_for_each_reference() -> None:
+    platform = Platform(**{reference.replace("-", "_"): DENIED for reference in REFERENCES})
+    async with platform.open() as client:
+        found = await RecordReader(client, Permits(), at_once=2, now_ms=0).read(REFERENCES)
+    assert {one.standing for one in found.seen} == {Standing.UNKNOWN}
+    assert sum(platform.calls.values()) == 2
+    assert "the key is refused: HTTP 401" in {one.why for one in found.seen}
+
+
+async def test_nothing_goes_on_where_the_account_may_make_no_more_calls() -> None:
+    platform = Platform()
+    async with platform.open() as client:
+        with pytest.raises(NotPermittedError):
+            await RecordReader(client, Permits(5), at_once=4, now_ms=0).read(REFERENCES)
+    assert sum(platform.calls.values()) <= 5
+
+
+async def test_open_consignments_are_counted_state_by_state() -> None:
+    platform, permits = Platform(), Permits()
+    async with platform.open() as client:
+        assert await open_consignments.count(client, permits) == OpenCount(75)
+    assert platform.calls["search"] == 1000 - permits.left == 8
