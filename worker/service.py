@@ -36,6 +36,7 @@ from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
+from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.stop_file import StopFile
 from cancellist.worker.sweep import Served, Sweep
@@ -108,7 +109,9 @@ class Service:
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
-        plans = Planner(self.ledger, self.settings, {name: account.client for name, account in self._accounts.items()})
+        clients = {name: account.client for name, account in self._accounts.items()}
+        plans = Planner(self.ledger, self.settings, clients)
+        counter = OpenCounter(self.ledger, self.settings, clients, self.worker)
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
         census = Census(self.ledger, self._accounts.values())
         beside = {
@@ -119,6 +122,7 @@ class Service:
             "keys": keys.run,
             "webhooks": self._webhooks.run,
             "plans": plans.run,
+            "open consignments": counter.run,
         }
         if self._stop_file.is_set:
             beside |= {"stop file": self._stop_file.tell, "stop file watch": self._stop_file.watch}
