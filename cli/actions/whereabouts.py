@@ -2,9 +2,9 @@
 
 from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
-from cancellist.cli.output.environment import Whereabouts, banner
+from cancellist.cli.output.environment import Whereabouts, banner, names
 from cancellist.config.settings import LOCAL_SANDBOX, Settings
-from cancellist.jobs.errors import NewHostError
+from cancellist.jobs.errors import InputError, NewHostError
 from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.safety.environment import Environment
@@ -20,6 +20,21 @@ def whereabouts(account: str, called: tuple[Environment, ...], settings: Setting
     set_ = ours if ours and settings.of(account).api_url != LOCAL_SANDBOX else None
     note = f"these settings name another: {set_.words}" if set_ and set_ not in called else ""
     return Whereabouts(account, called, note)
+
+
+async def check_asked(ledger: Ledger, account: str, settings: Settings) -> None:
+    """Refuses to ask a platform about references that workers would cancel on another one.
+
+    Raises:
+        InputError: the settings at hand name another host than workers call. Two sandboxes may differ.
+    """
+    ours, called = settings.of(account).environment, await hosts.called(ledger, account)
+    if called and ours not in called and not all(one.is_sandbox for one in (ours, *called)):
+        raise InputError(
+            f"workers of account {account!r} call {names(called)}, and these settings name {ours.words}, so what that "
+            "one says does not hold for what would be cancelled",
+            hint="give this command the CANCELLIST_API_URL of the workers",
+        )
 
 
 async def admit(ledger: Ledger, account: str, settings: Settings, given: str | None) -> None:

@@ -119,6 +119,8 @@ def _short(snapshot: Snapshot) -> Text:
         groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
     styles = {"done": "green", "refused": "yellow", "not done": "red"}
     parts = [Text(f"{number:,} {name}", style=styles[name]) for name, number in groups.items() if number]
+    if lacking := wording.lacking_approval(snapshot):
+        parts.append(Text(lacking, style="yellow"))
     if late := wording.at_risk(snapshot):
         parts.append(Text(late, style="yellow"))
     return Text(" · ").join(parts)

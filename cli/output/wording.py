@@ -198,6 +198,12 @@ def waits_for_approval(snapshot: Snapshot) -> str:
     )
 
 
+def lacking_approval(snapshot: Snapshot) -> str:
+    """Returns by how many a job waits for approval; empty where it waits for nobody."""
+    approval = approval_of(snapshot.record)
+    return _lacking(approval) if approval and approval.state is ApprovalState.WAITING else ""
+
+
 def overridden(snapshot: Snapshot) -> str | None:
     """Returns who passed the guards of a job, why, and what they were; None where nobody did."""
     order, passed = snapshot.record.order, in_words(unpack_findings(snapshot.record.overrode))

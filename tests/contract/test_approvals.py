@@ -233,12 +233,22 @@ async def continued(ledger, job):
         await control.continue_job(ledger, job, 10)
 
 
+async def an_older_version_lets_it_go_on(ledger, job):
+    await control.pause_job(ledger, job)
+    kept = await ledger.redis.hget(f"cancellist:job:{job}", "approvals_wanted")
+    await ledger.redis.hset(f"cancellist:job:{job}", "approvals_wanted", 0)
+    assert (await control.resume_job(ledger, job, 10))[0] is JobState.QUEUED
+    await ledger.redis.hset(f"cancellist:job:{job}", "approvals_wanted", kept)
+
+
 async def its_start_passes(ledger, job):
     await ledger.redis.hset(f"cancellist:job:{job}", "hold_until", 1)
     await ledger.redis.zadd(key("held"), {job: 1})
 
 
-@pytest.mark.parametrize("way", [resumed, account_resumed, changed, continued, its_start_passes])
+@pytest.mark.parametrize(
+    "way", [resumed, account_resumed, changed, continued, its_start_passes, an_older_version_lets_it_go_on]
+)
 async def test_nothing_but_approval_lets_it_start(ledger, way):
     job = await held(ledger)
     await way(ledger, job)

@@ -18,10 +18,9 @@ from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, comma
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards",
-    "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
+    "keys", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
+    "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
     "claim_admission", "claims", "plans", "sealing", "refusal_texts", "retry_budget", "webhooks",
-    "audit",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""

@@ -68,6 +68,7 @@ def test_an_override_shows_in_the_status_of_the_job(desk: Desk):
 def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
     job = held(desk, "--reason", "recall 1147", "--requested-by", "j.doe")
     assert "waits for approval by 1 of 1" in desk.ok("status", job).out
+    assert "waits for approval by 1 of 1" in desk.ok("jobs", "--state", "held").out
     wrong = desk.typed("approve", job, keys="4\n", after="Type the number", token=BO)
     assert (wrong.status, "nothing was approved" in wrong.out) == (1, True), wrong
     left = desk.typed("approve", job, keys="no\n", after="Type the number", token=BO)

@@ -79,11 +79,12 @@ if ARGV[12] ~= '' then
   audit.enqueued(id, ARGV[12])
   seal.reply(ARGV[14], ARGV[12], 'job', id)
 end
+call('HDEL', jk, 'guard')
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
 if h[7] then seal.link(id, h[7]) end
 local answer = { 'sealed', id, seal.enter(id, {
   start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
-  digest = ARGV[9], verdict = verdict,
+  digest = ARGV[9], guard = h[8] or nil, verdict = verdict,
 }) }
 seal.announce()
 for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do answer[#answer + 1] = name end

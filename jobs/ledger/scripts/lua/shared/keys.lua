@@ -48,7 +48,7 @@ local FORMAT = 1
 function K.state_of(account) return PREFIX .. 'account:' .. account .. ':state' end
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
-function K.job_rest(id) return PREFIX .. 'job:' .. id .. ':rest' end
+function K.job_canary(id) return PREFIX .. 'job:' .. id .. ':canary' end
 function K.job_reads(id) return PREFIX .. 'job:' .. id .. ':reads' end
 function K.job_alone(id) return PREFIX .. 'job:' .. id .. ':alone' end
 function K.job_later(id) return PREFIX .. 'job:' .. id .. ':later' end
