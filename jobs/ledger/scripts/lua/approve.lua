@@ -9,7 +9,8 @@
 --         'state'     the job has ended or started, or it waits for no approval
 --         'own'       who approves has handed it in     'mismatch'  it is another count or digest
 --         'lapsed'    it was not approved in time       'none'      there is no approval to take back
--- Keeps  each person approves once, and nobody their own job; a job starts only once it has all that it needs.
+-- Keeps  each person approves once, and nobody their own job; a job starts only once it has all that it needs. Names that
+--        differ in the case of letters alone are one person's: a proxy may pass a name on as it was typed.
 local id, doc = ARGV[3], cjson.decode(ARGV[4])
 local jk = K.job(id)
 local h = call('HMGET', jk, 'state', 'approvals_wanted', 'submitted_by', 'total', 'invalid', 'digest', 'approval_until')
@@ -18,8 +19,9 @@ if not h[2] or not (state == 'held' or state == 'queued' or state == 'paused') t
 if call('HEXISTS', jk, 'started_at') == 1 then return { 'state', state } end
 
 local given, own = approval.given(id)
+local function is_same(name) return name and string.lower(name) == string.lower(doc.by) end
 for at, one in ipairs(given) do
-  if one.by == doc.by then own = at end
+  if is_same(one.by) then own = at end
 end
 
 local function answer(word)
@@ -53,7 +55,7 @@ if doc.act == 'take_back' then
   write()
   return answer('done')
 end
-if h[3] == doc.by then return { 'own', state } end
+if is_same(h[3]) then return { 'own', state } end
 if doc.count ~= tonumber(h[4]) - tonumber(h[5] or 0) or doc.digest ~= (h[6] or '') then return { 'mismatch', state } end
 if own then return answer('done') end
 if not approval.lacks(id) then return { 'state', state } end
