@@ -40,11 +40,14 @@ class Safeguards:
     def of_retry(self, stop: str, canary: int) -> "Safeguards":
         """Those of a job that retries another, which had this failure stop (packed) and canary: they hold again.
 
+        The canary of every job of the account stays where it is larger.
+
         Raises:
             ValueError: it is no stop.
         """
         again = replace(self, stop=unpack_stop(stop).joined(self.stop))
-        return replace(again, canary=canary, canary_above=0) if canary else again
+        least = 0 if self.canary_above else self.canary
+        return replace(again, canary=max(canary, least), canary_above=0) if canary else again
 
 
 NONE: Final = Safeguards()
