@@ -33,6 +33,8 @@ _FIELDS: Final = frozenset(
         "max_refused", "max_unconfirmed", "hold", "canary", "plan", "expect_count", "reply_to",
     }
 )  # fmt: skip
+_SAFEGUARDS: Final = ("plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed")
+"""Fields that guard a job. An empty one is refused: who wrote it wants a guard, and has lost its value."""
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """A name that can stand in a key: it reaches no other key, and no other slot of a cluster."""
@@ -85,6 +87,9 @@ def parse_entry(
     _check_size(pairs)
     given = _fields(pairs)
     fields = {name: values[0] for name, values in given.items()}
+    for name in _SAFEGUARDS:
+        if fields.get(name) == "":
+            raise MalformedEntryError(f"field {name!r} is empty, and guards the job: give its value, or leave it out")
     account = fields.get("account") or DEFAULT_ACCOUNT
     if account not in accounts:
         raise MalformedEntryError(

@@ -229,3 +229,15 @@ def test_whatever_comes_it_is_an_order_or_a_reason(pairs):
 def test_lines_with_headings_are_refused_whole_and_an_array_is_no_list_of_lines(heading):
     assert "heading" in refusal(("references", f"{A}\n{heading}\n{B}"))
     assert read(("references", json.dumps([A, heading, B]))) == [A, B]
+
+
+@pytest.mark.parametrize("name", ["plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed"])
+@pytest.mark.parametrize("value", ["", BOM, " ", "\u200b"])
+def test_a_safeguard_without_a_value_is_never_left_out(name, value):
+    pairs = [(b"references", A.encode()), (name.encode(), value.encode())]
+    try:
+        order = parse_entry(pairs, now_ms=NOW, accounts=frozenset({"default"})).order
+    except MalformedEntryError as refused:
+        assert name in str(refused)  # noqa: PT017 - a token may be any text: the ledger refuses one of no plan
+    else:
+        assert (name, order.plan) == ("plan", value)
