@@ -91,6 +91,8 @@ class FakeServer:
         """Takes a job in whole, or raises what the server would answer."""
         if options.plan or options.expect_count:
             raise UnsupportedError("the fake knows no plans: try that against the real server")
+        if options.override:
+            raise UnsupportedError("the fake has no guards to override: try that against the real server")
         if options.canary:
             raise UnsupportedError("the fake has no canary: try that against the real server")
         account = options.account or "default"
