@@ -13,7 +13,7 @@ _RESULTS: Final = re.compile(r"(?:([0-9a-z]{1,12})\.)?(\d{1,9})\.(\d{1,15}-\d{1,
 _JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
 
 _MENTIONS: Final = re.compile(r"(r)\.([0-9a-z]{1,12})", re.ASCII)
-_AUDIT: Final = re.compile(r"(a)\.(\d{1,15}-\d{1,15})", re.ASCII)
+_AUDIT: Final = re.compile(r"a\.(\d{1,15}-\d{1,15})", re.ASCII)
 
 
 def of_references(job: str) -> str:

@@ -14,7 +14,7 @@ from bench import engine, servers
 from bench.context import Context
 from bench.references import references
 from bench.table import Row
-from cancellist.jobs.ledger import webhooks
+from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import EventType, Wanted
 
@@ -84,7 +84,7 @@ async def drain(context: Context, platform: servers.Platform, receiver: Receiver
     ):
         if receiver:
             types = [EventType.JOB_ENDED, EventType.JOB_RESULTS]
-            await webhooks.add(book, Wanted.of(url, types, [], None, Allowed.of(["127.0.0.0/8"])), (_KEY,))
+            await endpoints.add(book, Wanted.of(url, types, [], None, Allowed.of(["127.0.0.0/8"])), (_KEY,))
         job = await engine.submit(book, references(context.references))
         await engine.finish(book, job)
         stats = await platform.stats()

@@ -65,6 +65,7 @@ class Service:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
+        self._plans: Planner | None = None
         self.outage = OutageLog()
         self.refused = ""
         self._stop_file = StopFile(self.ledger, self.worker, settings.stop_file)
@@ -110,7 +111,7 @@ class Service:
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
         clients = {name: account.client for name, account in self._accounts.items()}
-        plans = Planner(self.ledger, self.settings, clients)
+        self._plans = Planner(self.ledger, self.settings, clients)
         counter = OpenCounter(self.ledger, self.settings, clients, self.worker)
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
         census = Census(self.ledger, self._accounts.values())
@@ -121,7 +122,7 @@ class Service:
             "wake": self._listen,
             "keys": keys.run,
             "webhooks": self._webhooks.run,
-            "plans": plans.run,
+            "plans": self._plans.run,
             "open consignments": counter.run,
         }
         if self._stop_file.is_set:
@@ -173,7 +174,7 @@ class Service:
                 drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
-        """Whether no job can make progress without a person, the intake stream is empty, and all webhooks are tried.
+        """Whether nothing can make progress without a person: no job, intake entry, webhook or plan.
 
         An account whose key is refused cannot; `refused` then has the reason.
 
@@ -191,7 +192,8 @@ class Service:
             return False
         if untold:
             raise untold
-        return await self._webhooks.idle()
+        plans_read = self._plans is None or await self._plans.idle()
+        return await self._webhooks.idle() and plans_read
 
     async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
         """Whether one of these jobs can make progress without a person."""

@@ -40,6 +40,7 @@ class Planner:
         self._clients = clients
         self._lease_ms = round(settings.lease_seconds * 1000)
         self._going: dict[str, asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
 
     async def run(self) -> None:
         """Takes one plan, or waits for a moment.
@@ -59,16 +60,28 @@ class Planner:
         ended = [account for account, task in self._going.items() if task.done()]
         for task in [self._going.pop(account) for account in ended]:
             await task
-        free = [account for account in self._clients if account not in self._going]
-        taken = None
-        if free and len(self._going) < _AT_ONCE:
-            taken = await plans.take(self._ledger, free, lease_ms=self._lease_ms)
-        if taken:
-            self._going[taken.account] = asyncio.create_task(self._keep(taken), name=f"plan of {taken.account}")
-        elif self._going:
+        if await self._begin():
+            return
+        if self._going:
             await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def idle(self) -> bool:
+        """Whether no plan is to be read now that this process would read: a burst may end then."""
+        return not self._going and not await self._begin()
+
+    async def _begin(self) -> bool:
+        """Begins to read a plan; returns whether there was one."""
+        async with self._beginning:
+            free = [account for account in self._clients if account not in self._going]
+            if not free or len(self._going) >= _AT_ONCE:
+                return False
+            taken = await plans.take(self._ledger, free, lease_ms=self._lease_ms)
+            if taken is None:
+                return False
+            self._going[taken.account] = asyncio.create_task(self._keep(taken), name=f"plan of {taken.account}")
+            return True
 
     async def _keep(self, taken: Taken) -> None:
         """Reads a plan as long as it is ours."""
