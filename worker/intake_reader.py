@@ -19,7 +19,7 @@ from cancellist.jobs.errors import (
     NewHostError,
     PlanError,
 )
-from cancellist.jobs.ledger import hosts
+from cancellist.jobs.ledger import hosts, plans
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.keys import GROUP
@@ -222,7 +222,7 @@ class Intake:
         except LedgerError:
             raise
         except (MalformedEntryError, NewHostError) as error:
-            reason = str(error)
+            reason = plans.hidden(str(error))
         except Exception:
             log.exception("intake entry could not be read", entry=entry.id)
             reason = "it could not be read"

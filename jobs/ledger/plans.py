@@ -21,6 +21,7 @@ from cancellist.jobs.safety.reference_set import ReferenceSet, binding
 _PREFIX: Final = "pl_"
 _BYTES: Final = 16
 _TOKEN: Final = re.compile(rf"{_PREFIX}[0-9a-f]{{{2 * _BYTES}}}", re.ASCII)
+_ANY_TOKEN: Final = re.compile(_TOKEN.pattern, re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,11 @@ def is_token(text: str) -> bool:
 def following(token: str, host: str, references: ReferenceSet) -> dict[str, str | int]:
     """What a job that follows a plan is compared by (lua/shared/plans.lua)."""
     return {"name": name_of(token), "host": host, "content": references.digest(), "count": references.count}
+
+
+def hidden(text: str) -> str:
+    """A text without the tokens in it, whatever stands around them."""
+    return _ANY_TOKEN.sub("***", text)
 
 
 async def keep(ledger: Ledger, draft: Draft, report: Mapping[str, Any], *, keep_s: float) -> Plan:

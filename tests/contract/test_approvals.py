@@ -107,6 +107,18 @@ async def test_each_person_counts_once_and_nobody_their_own_job(ledger):
         await approve(ledger, job, "dora")
 
 
+@two
+async def test_names_that_differ_in_case_alone_are_one_person(ledger):
+    job = await held(ledger, submitted_by="bob@example.com")
+    with pytest.raises(ForbiddenError, match="handed job"):
+        await approve(ledger, job, "Bob@Example.COM")
+    await approve(ledger, job, "anna")
+    await approve(ledger, job, "ANNA")
+    assert await given(ledger, job) == ["anna"]
+    await approvals.take_back(ledger, job, "Anna", 10)
+    assert await given(ledger, job) == []
+
+
 async def test_a_job_of_nobody_may_be_approved_by_anyone(ledger):
     job = await held(ledger)
     await approve(ledger, job)

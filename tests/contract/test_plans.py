@@ -192,6 +192,19 @@ async def test_an_entry_of_the_intake_stream_uses_a_plan_and_is_refused_without(
     assert [fields[b"given.plan"] for _, fields in rejected] == [b"***", b"***"]
 
 
+@pytest.mark.parametrize("name", ["plan", "Plan", " plan", "plan_token", "idempotency_key", "token"])
+async def test_the_answer_to_a_malformed_entry_repeats_no_token_whatever_field_holds_it(ledger, name):
+    await intake.prepare(ledger)
+    token = await planned(ledger, refs(2))
+    fields = {"references": token, name: f"see {token.upper()} {token}", token: "x"}
+    await ledger.redis.xadd(ledger.keys.intake, fields)
+    (entry,) = await intake.read(ledger, ledger.redis, "c", count=1, block_ms=1)
+    await intake.reject(ledger, A, entry, f"unknown field '{token}'")
+    ((_, answer),) = await ledger.redis.xrange(ledger.keys.rejected)
+    assert token.encode() not in b" ".join([*answer, *answer.values()]).lower()
+    assert b"given.references" in answer
+
+
 # read by a worker
 
 

@@ -27,7 +27,7 @@ from cancellist.jobs.safety.safeguards import NONE, Safeguards
 _KEPT_TEXT, _KEPT_IN_ALL = 1000, 4000
 _KEPT_FIELDS = 50
 _PLAN, _HIDDEN = b"plan", "***"
-"""The token of a plan may still be used, so it is not repeated."""
+"""The token of a plan may still be used, so it is not repeated, whichever field it was written into."""
 _GONE_MS = 3_600_000
 
 
@@ -156,11 +156,12 @@ async def leave(ledger: Ledger, consumer: str) -> None:
 
 async def reject(ledger: Ledger, account: str, entry: Entry, reason: str, *, code: str = InputError.code) -> None:
     """Answers an entry that cannot become a job with the reason and its code, and takes it off the stream."""
+    reason = plans.hidden(reason)
     answer = {"entry": entry.id, "reason": reason}
     left = _KEPT_IN_ALL
     for at, (raw_name, raw_value) in enumerate(entry.pairs[:_KEPT_FIELDS], 1):
-        value = _HIDDEN if raw_name == _PLAN else cut(_text(raw_value), _KEPT_TEXT)
-        name = f"given.{cut(_text(raw_name), _KEPT_TEXT)}"
+        value = _HIDDEN if raw_name == _PLAN else cut(plans.hidden(_text(raw_value)), _KEPT_TEXT)
+        name = f"given.{cut(plans.hidden(_text(raw_name)), _KEPT_TEXT)}"
         left -= len(name) + len(value)
         if left < 0:
             break

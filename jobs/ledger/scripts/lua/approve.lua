@@ -9,7 +9,8 @@
 --         'state'     the job has ended or started, or it waits for no approval
 --         'own'       who approves has handed it in     'mismatch'  it is another count or digest
 --         'lapsed'    it was not approved in time       'none'      there is no approval to take back
--- Keeps  each person approves once, and nobody their own job; a job starts only once it has all that it needs.
+-- Keeps  each person approves once, and nobody their own job; a job starts only once it has all that it needs. Names that
+--        differ in the case of letters alone are one person's: a proxy may pass a name on as it was typed.
 local id, doc = ARGV[3], cjson.decode(ARGV[4])
 local jk = K.job(id)
 local h = call('HMGET', jk, 'state', 'approvals_wanted', 'submitted_by', 'total', 'invalid', 'digest', 'approval_until')
