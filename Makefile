@@ -1,15 +1,16 @@
 # Everything is done in a virtual environment in .venv, which is set up anew when what it is made of has changed.
 # Only make and Python 3.11 or newer need to be there. `make test ARGS='-k name'` hands arguments on,
-# `make test PARALLEL= PARALLEL_TIMED=` runs one test at a time.
+# `make test PARALLEL= PARALLEL_TIMED= PARALLEL_COMPUTING=` runs one test at a time.
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS :=
-# Many tests wait for what is slow on purpose: five at a time keep a machine of two cores busy. Those that go by the
-# clock come after them.
-PARALLEL := -n 5 --dist worksteal
+# Many tests wait for what is slow on purpose: seven at a time keep a machine of two cores busy. Those that go by the
+# clock come before them.
+PARALLEL := -n 7 --dist worksteal
 PARALLEL_TIMED := -n 3 --dist worksteal
+PARALLEL_COMPUTING := -n 2 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start hundreds of processes: none is to compile all modules anew.
@@ -30,7 +31,8 @@ test: $(READY) ## set up, then run all tests
 	@.ci/need-redis-server
 	@.ci/need-postgresql
 	@.ci/need-languages
-	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' .ci/run-tests $(ARGS)
+	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' \
+		PARALLEL_COMPUTING='$(PARALLEL_COMPUTING)' .ci/run-tests $(ARGS)
 
 check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
@@ -13,6 +14,8 @@ from cancellist.api.options import EVERYBODY, ApiOptions, Network
 from cancellist.api.problems import ProblemError, invalid
 from cancellist.jobs.access import Access, Token, token_of
 
+_ONCE: Final = ("content-type", "idempotency-key", "last-event-id")
+"""Headers that have one value."""
 _BEARER: Final = "bearer"
 _SHOWN: Final = 60
 KEY_HEADER: Final = "ocp-apim-subscription-key"
@@ -124,16 +127,32 @@ class _Needs:
             )
         if not caller.roles & {self.role, self.instead}:
             raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
-        _check_once(request)
+        _check_parameters(request)
+        _check_headers(request)
         return caller
 
 
-def _check_once(request: Request) -> None:
-    """Refuses a parameter that is given twice: it is not known which of the two is meant.
+def _check_headers(request: Request) -> None:
+    """Refuses a header that is given twice: it is not known which of the two is meant.
 
     Raises:
         ProblemError: one is.
     """
+    for name in _ONCE:
+        if len(set(request.headers.getlist(name))) > 1:
+            raise invalid(name, "the header is given twice")
+
+
+def _check_parameters(request: Request) -> None:
+    """Refuses a parameter that is given twice, and text that cannot be read.
+
+    Raises:
+        ProblemError: one is.
+    """
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise ProblemError("validation", "the query: it is not UTF-8, percent-encoded") from None
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if names.count(name) > 1:

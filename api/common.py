@@ -9,7 +9,7 @@ _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}", re.ASCII)
 _SHOWN: Final = 60
 
 COMMON: Final = (
-    "unauthorized", "forbidden", "server", "server_unavailable", "server_refused", "server_unfit",
+    "unauthorized", "forbidden", "validation", "server", "server_unavailable", "server_refused", "server_unfit",
 )  # fmt: skip
 """Problems of every route that asks the ledger for a known caller."""
 

@@ -8,11 +8,12 @@ from typing import Final
 from cancellist.api.problems import invalid
 from cancellist.jobs.ledger import job_pages, results
 
-_RESULTS: Final = re.compile(r"(\d{1,9})\.(\d{1,15}-\d{1,15})?", re.ASCII)
+_RESULTS: Final = re.compile(r"(?:([0-9a-z]{1,12})\.)?(\d{1,9})\.(\d{1,15}-\d{1,15})?", re.ASCII)
+"""Older cursors name no job, and are still read."""
 _JOBS: Final = re.compile(r"(\d{1,15})\.([0-9a-z]{1,12})", re.ASCII)
 
 _MENTIONS: Final = re.compile(r"(r)\.([0-9a-z]{1,12})", re.ASCII)
-_AUDIT: Final = re.compile(r"(a)\.(\d{1,15}-\d{1,15})", re.ASCII)
+_AUDIT: Final = re.compile(r"a\.(\d{1,15}-\d{1,15})", re.ASCII)
 
 
 def of_references(job: str) -> str:
@@ -26,7 +27,7 @@ def to_references(cursor: str | None) -> str | None:
     Raises:
         ProblemError: it is no cursor.
     """
-    return None if cursor is None else _read(cursor, _MENTIONS)[1]
+    return None if cursor is None else _read(cursor, _MENTIONS)[2]
 
 
 def of_audit(entry: str) -> str:
@@ -43,20 +44,22 @@ def to_audit(cursor: str | None) -> str:
     return "" if cursor is None else _read(cursor, _AUDIT)[1]
 
 
-def of_results(place: results.ResultsPlace) -> str:
-    """Where the next page of results begins."""
-    return _written(f"{place.run}.{place.after}")
+def of_results(job: str, place: results.ResultsPlace) -> str:
+    """Where the next page of a job's results begins."""
+    return _written(f"{job}.{place.run}.{place.after}")
 
 
-def to_results(cursor: str | None) -> results.ResultsPlace:
-    """The place that a cursor stands for; the beginning without one.
+def to_results(job: str, cursor: str | None) -> results.ResultsPlace:
+    """The place in a job's results that a cursor stands for; the beginning without one.
 
     Raises:
-        ProblemError: it is no cursor.
+        ProblemError: it is no cursor, or another job's, by which results would be left out.
     """
     if cursor is None:
         return results.ResultsPlace()
-    run, after = _read(cursor, _RESULTS)
+    of, run, after = _read(cursor, _RESULTS).groups()
+    if of not in {None, job}:
+        raise invalid("cursor", f"it is of job {of}: give `next` of the page before")
     return results.ResultsPlace(int(run), after or "")
 
 
@@ -73,15 +76,15 @@ def to_jobs(cursor: str | None) -> job_pages.JobsPlace | None:
     """
     if cursor is None:
         return None
-    at_ms, job = _read(cursor, _JOBS)
-    return job_pages.JobsPlace(int(at_ms), job)
+    found = _read(cursor, _JOBS)
+    return job_pages.JobsPlace(int(found[1]), found[2])
 
 
 def _written(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str, form: re.Pattern[str]) -> tuple[str, str]:
+def _read(cursor: str, form: re.Pattern[str]) -> re.Match[str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
@@ -89,4 +92,4 @@ def _read(cursor: str, form: re.Pattern[str]) -> tuple[str, str]:
     found = form.fullmatch(text)
     if found is None:
         raise invalid("cursor", "it is none: give `next` of the page before as it came")
-    return found[1], found[2]
+    return found

@@ -79,6 +79,9 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
             operation["x-role"] = role
         for answer in operation["responses"].values():
             answer.setdefault("headers", {})["X-Request-ID"] = _ID
+    for operations in found["paths"].values():
+        if "get" in operations:
+            operations["head"] = _head(operations["get"])
     for path in ("/v1/jobs", "/v1/plans"):
         found["paths"][path]["post"]["requestBody"] = _BODY
     found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
@@ -87,6 +90,16 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
     found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
     return found
+
+
+def _head(get: dict[str, Any]) -> dict[str, Any]:
+    """What GET answers, without a body."""
+    answers = {
+        status: {name: value for name, value in answer.items() if name != "content"}
+        for status, answer in get["responses"].items()
+    }
+    said = f"As GET, without a body. {get.get('description', '')}".strip()
+    return {**get, "operationId": f"{get['operationId']}_head", "description": said, "responses": answers}
 
 
 def _object(model: type[BaseModel], *, required: bool) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def _html(description: dict[str, Any], prefix: str) -> str:
         _operation(method, path, operation)
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
+        if method != "head"
     )
     kinds = "".join(
         f'<tr id="{kind.code}"><td><code>{kind.code}</code></td><td>{kind.status}</td><td>{escape(kind.text)}</td></tr>'

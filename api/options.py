@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+LEAST: Final = 256
+"""Bytes that must go on within `Limits.silence_s`: who trickles would keep a place for days."""
 EVERYBODY: Final = "*"
 """Stands in `user_roles` for every user that has no roles of his own."""
 
@@ -52,7 +54,7 @@ class Limits:
         max_wait_s: seconds that a request may wait for its job's end.
         max_requests: requests that are answered at once.
         rate: requests a second of one caller; twice as many at once.
-        silence_s: seconds without a byte after which a body is given up.
+        silence_s: seconds without a byte after which a body is given up, and an answer that nobody takes.
     """
 
     max_body: int

@@ -113,6 +113,7 @@ class Plan(Document):
     job: str | None = Field(description="the job that has used it")
     account: str
     platform: str = Field(description="the host")
+    environment: Literal["sandbox", "production"]
     counts: PlanCounts
     sampled: bool = Field(description="whether a random sample was read, not all")
     of_all: PlanPortions

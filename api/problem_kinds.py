@@ -32,6 +32,14 @@ class Kind:
 
 _ALL: Final = (
     Kind(
+        "malformed_http",
+        400,
+        "the request is no HTTP",
+        "The head or the framing of the request is malformed, or its head has more than 64 KiB: nobody knows what is "
+        "asked. Nothing was done, and the connection is closed.",
+        "see that the client speaks HTTP/1.1, has one Content-Length, and sends a head of less than 64 KiB",
+    ),
+    Kind(
         "unauthorized",
         401,
         "no token that is known",
@@ -274,6 +282,15 @@ _ALL: Final = (
         "The JSON objects that are being read take four times CANCELLIST_SERVE_MAX_JSON together. Nothing was handed "
         "in. Send it again after `Retry-After` seconds, or send NDJSON, which is not held in memory.",
         "send it again later, or as application/x-ndjson",
+        retry=True,
+    ),
+    Kind(
+        "index_behind",
+        503,
+        "the index of references is not up to date yet",
+        "The stream has more new results than can be looked through within a second, as after a first start. Each "
+        "request goes on where the one before has stopped, and so does `cancellist serve` by itself. Send it again "
+        "after `Retry-After`.",
         retry=True,
     ),
     Kind(

@@ -57,7 +57,7 @@ class AuditEntry(Document):
     account: str | None
     about: str | None = Field(description="what there is to know more")
     who: str | None = Field(description="the caller's name, or the user of the operating system")
-    via: str | None = Field(description="cli, http, intake or program")
+    via: str | None = Field(description="cli, http, intake, worker or program")
     where: str | None = Field(description="the client's address, the host, or the entry of the intake stream")
     token: str | None = Field(description="the name of the token that was given beside it")
     result: str | None = Field(description="done, refused or failed")

@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import Request
 from starlette.types import Receive
 
-from cancellist.api.options import Limits
+from cancellist.api.options import LEAST, Limits
 from cancellist.api.problems import ClientGoneError, ProblemError
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.parsing.documents import Form
@@ -22,8 +22,10 @@ _MOST_BYTES: Final = 65_536
 _MARK: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n"
 _LONGEST_START: Final = 64 * 1024
-_LEAST: Final = 256
-"""Bytes of a body that must come within `Limits.silence_s`: a client that trickles would keep its place for days."""
+_MOST_TIMES: Final = 200
+_ALWAYS: Final = 16 * 1024 * 1024
+"""A packed body may unpack to so many bytes, and to so many times its own: gzip can hold a thousand times as
+much, which costs a client seconds and us minutes."""
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 
 
@@ -124,6 +126,7 @@ class Body:
         self._limits = limits
         self.on_bytes: Callable[[], Awaitable[None]] | None = None
         self._held: list[bytes] = []
+        self._came = 0
         self._rest = self._unpacked()
 
     def check_length(self, said: str | None) -> None:
@@ -200,27 +203,30 @@ class Body:
             size += len(block)
             if size > self._limits.max_body:
                 raise _too_large(self._limits.max_body)
+            if size > _ALWAYS + _MOST_TIMES * self._came:
+                told = f"a body may unpack to {_MOST_TIMES} times its bytes"
+                raise ProblemError("body_too_large", told, hint="send it unpacked")
             yield block
 
     async def _received(self) -> AsyncGenerator[bytes, None]:
         """Its bytes as they come. Only the time counts in which the client is waited for."""
-        size, waited_s, came, most_s = 0, 0.0, 0, self._limits.silence_s
+        waited_s, came, most_s = 0.0, 0, self._limits.silence_s
         while True:
             began_at = time.monotonic()
             try:
                 async with asyncio.timeout(most_s - waited_s):
                     message = await self._receive()
             except TimeoutError:
-                told = f"fewer than {_LEAST} bytes of the body came within {most_s:g} s"
+                told = f"fewer than {LEAST} bytes of the body came within {most_s:g} s"
                 raise ProblemError("request_timeout", told) from None
             waited_s, came = waited_s + time.monotonic() - began_at, came + len(message.get("body", b""))
-            if came >= _LEAST:
+            if came >= LEAST:
                 waited_s, came = 0.0, 0
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             if block := message.get("body", b""):
-                size += len(block)
-                if size > self._limits.max_body:
+                self._came += len(block)
+                if self._came > self._limits.max_body:
                     raise _too_large(self._limits.max_body)
                 if self.on_bytes:
                     await self.on_bytes()

@@ -116,12 +116,12 @@ def _q(parameters: Sequence[str]) -> float:
 
 
 async def _page(context: Context, record: JobRecord, query: ResultsQuery, gone: int) -> dict[str, Any]:
-    place = cursors.to_results(query.cursor)
+    place = cursors.to_results(record.id, query.cursor)
     page = await ledger_results.page(context.ledger, record.id, place, limit=query.limit, outcomes=query.outcomes)
     complete = page.at_end and record.state.ended
     return {
         "results": [result_view(result) for result in page.results],
-        "next": None if complete else cursors.of_results(page.place),
+        "next": None if complete else cursors.of_results(record.id, page.place),
         "complete": complete,
         "gone": gone,
     }

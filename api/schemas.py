@@ -41,7 +41,7 @@ class AllStopped(Document):
     """All accounts are stopped."""
 
     since: Time
-    by: str = Field(description="the caller's name, USER@MACHINE of a command, or STOP_FILE")
+    by: str = Field(description="the caller's name, USER@MACHINE of a command without a token, or STOP_FILE")
     why: str | None
 
 

@@ -47,7 +47,7 @@ async def until(context: Context, holds: Callable[[], Awaitable[bool]], within_s
 async def until_ended(context: Context, job: str, within_s: float) -> bool:
     """Waits until a job has ended, but no longer than this, nor beyond the end of the process; says whether it has.
 
-    A job that has halted is not waited for: it goes on only once somebody continues it.
+    A job that has halted or waits for approval is not waited for: it goes on only once somebody lets it.
 
     Raises:
         LedgerError: the server does not answer.
@@ -56,9 +56,9 @@ async def until_ended(context: Context, job: str, within_s: float) -> bool:
 
     async def goes_on_no_more() -> bool:
         nonlocal ended
-        state = (await records.get(context.ledger, job)).state
-        ended = state.ended
-        return ended or state is JobState.HALTED
+        record = await records.get(context.ledger, job)
+        ended = record.state.ended
+        return ended or record.state is JobState.HALTED or record.waits_for_approval
 
     await until(context, goes_on_no_more, within_s)
     return ended

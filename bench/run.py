@@ -32,6 +32,7 @@ BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "refusals": "bench.refusals",
     "safeguards": "bench.safeguards",
     "finding": "bench.finding",
+    "webhooks": "bench.webhooks",
 }
 
 

@@ -39,6 +39,7 @@ _HINTS: Final = {
     "forbidden": "set CANCELLIST_TOKEN to a token that has the role for it",
     "not_permitted": "`cancellist accounts` shows how it stands",
     "search": "try again; if it stays, hand in a file of references",
+    "receipt": "ask for another copy, or for the receipt of `cancellist receipt JOB`",
     "declined": "with --yes the command does not ask",
 }
 """Hint by error code, for errors without a hint of their own."""

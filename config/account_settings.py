@@ -287,7 +287,9 @@ class AccountSettings(BaseModel):
             round(self.approval_keep * 1000),
         )
         hold_ms = round((self.hold or 0) * 1000)
-        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, self.snapshot, guard, platform=self.host)
+        return Safeguards(
+            stop, hold_ms, self.canary or 0, self.canary_above, self.snapshot, guard, platform=self.environment.host
+        )
 
     @property
     def host(self) -> str:

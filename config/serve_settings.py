@@ -114,7 +114,9 @@ class ServeSettings(BaseModel):
         "between",
     )
     serve_body_wait: Span = Field(
-        60.0, le=3600, description="seconds within which 256 bytes of a body, or its end, must come"
+        60.0,
+        le=3600,
+        description="seconds within which 256 bytes of a body must come, or of an answer be taken",
     )
     serve_max_connections: int = Field(
         512,

@@ -305,6 +305,12 @@ class ReferenceIndexError(CancellistError):
     code = "reference_index"
 
 
+class IndexBehindError(CancellistError):
+    """The index of references is still being brought up to the end of the results; what was done of it stays done."""
+
+    code = "index_behind"
+
+
 class ParquetMissingError(CancellistError):
     """Parquet was asked for, and pyarrow is not installed."""
 

@@ -10,15 +10,6 @@ from cancellist.jobs.ledger.core import Ledger
 from tests.support.ledgers import opened_ledger
 from tests.support.servers import KINDS, Server, running
 
-COMPUTING = ("tests/unit/", "tests/properties/", "tests/scenarios/")
-"""Where tests start no process and wait for nothing."""
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks tests that only compute: they run beside the others, on what those leave of the processors."""
-    if item.nodeid.startswith(COMPUTING) and not item.get_closest_marker("timed"):
-        item.add_marker("computing")
-
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

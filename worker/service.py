@@ -31,10 +31,12 @@ from cancellist.jobs.ledger.submitting.intake import leave
 from cancellist.jobs.model import JobRecord, JobState
 from cancellist.worker.accounts import Account, KeyWatch, open_account
 from cancellist.worker.calls.flow_reporter import FlowReporter
+from cancellist.worker.census import Census
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
 from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
+from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.snapshots.opening import open_store
 from cancellist.worker.stop_file import StopFile
@@ -64,6 +66,7 @@ class Service:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.AsyncExitStack()
+        self._plans: Planner | None = None
         self.outage = OutageLog()
         self.refused = ""
         self._stop_file = StopFile(self.ledger, self.worker, settings.stop_file)
@@ -109,15 +112,20 @@ class Service:
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
         intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
-        plans = Planner(self.ledger, self.settings, {name: account.client for name, account in self._accounts.items()})
+        clients = {name: account.client for name, account in self._accounts.items()}
+        self._plans = Planner(self.ledger, self.settings, clients)
+        counter = OpenCounter(self.ledger, self.settings, clients, self.worker)
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
+        census = Census(self.ledger, self._accounts.values())
         beside = {
             "sweep": sweep.run,
+            "census": census.run,
             "intake": intake.run,
             "wake": self._listen,
             "keys": keys.run,
             "webhooks": self._webhooks.run,
-            "plans": plans.run,
+            "plans": self._plans.run,
+            "open consignments": counter.run,
         }
         if self._stop_file.is_set:
             beside |= {"stop file": self._stop_file.tell, "stop file watch": self._stop_file.watch}
@@ -168,7 +176,7 @@ class Service:
                 drain.wake(gate=gate, first=first)
 
     async def nothing_left(self) -> bool:
-        """Whether no job can make progress without a person, the intake stream is empty, and all webhooks are tried.
+        """Whether nothing can make progress without a person: no job, intake entry, webhook or plan.
 
         An account whose key is refused cannot; `refused` then has the reason.
 
@@ -186,7 +194,8 @@ class Service:
             return False
         if untold:
             raise untold
-        return await self._webhooks.idle()
+        plans_read = self._plans is None or await self._plans.idle()
+        return await self._webhooks.idle() and plans_read
 
     async def _goes_on(self, jobs: Sequence[JobRecord]) -> bool:
         """Whether one of these jobs can make progress without a person."""

@@ -54,7 +54,7 @@ class StopFile:
         """Whether no call may start: the file is there, or was there and the ledger does not have it yet."""
         if self._path is None:
             return False
-        self._see(_why(self._path, self._where))
+        self._see(why_stopped(self._path, self._where))
         return bool(self._why) or self._untold
 
     async def watch(self) -> None:
@@ -100,7 +100,7 @@ def fault_of(path: Path) -> str:
     return ""
 
 
-def _why(path: Path, where: str) -> str:
+def why_stopped(path: Path, where: str) -> str:
     """Why no call may start; empty where the file is not there. What cannot be looked at counts as there."""
     try:
         os.lstat(path)

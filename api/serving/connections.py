@@ -1,23 +1,41 @@
-"""A connection of the HTTP API: closed where the head of a request does not come, whoever that may be."""
+"""A connection of the HTTP API: closed where nothing comes of it, whoever that may be."""
 
 import asyncio
-from typing import Any, Final
+import socket
+import struct
+from typing import Any, ClassVar, Final
+from uuid import uuid4
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cancellist.api.options import LEAST
+from cancellist.api.problem_kinds import KINDS
+from cancellist.api.problems import ProblemError
+
+_INFO: Final = struct.Struct("=120xQ16xI")
+"""Of Linux's `tcp_info`: `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
 HEAD_S: Final = 10.0
 """Seconds within which the whole head of a request must have come."""
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which by itself waits for a head for ever."""
+    """uvicorn's connection, which by itself waits for a head, and for an answer to be taken, for ever.
 
+    Attributes:
+        stalled_s: seconds within which some of an answer must be taken, where it waits to be.
+    """
+
+    stalled_s: ClassVar[float] = 60.0
     _closing: asyncio.TimerHandle | None = None
+    _looking: asyncio.TimerHandle | None = None
+    _taken: int | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for the first request."""
         super().connection_made(transport)
         self._watch()
+        self._look_later()
 
     def data_received(self, data: bytes) -> None:
         """Takes what has come, and goes on waiting where that is no whole head."""
@@ -27,7 +45,26 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no more."""
         self._stop()
+        if self._looking:
+            self._looking.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP as any other problem, where no answer has begun, and closes."""
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()
+            return
+        request_id = uuid4().hex
+        kind = KINDS["malformed_http"]
+        answer = ProblemError(kind.code, msg).response(request_id)
+        headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=kind.status, headers=headers),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     @property
     def _waits(self) -> bool:
@@ -49,3 +86,40 @@ class Connection(H11Protocol):
         self._closing = None
         if self._waits and not self.transport.is_closing():
             self.transport.close()
+
+    def _look_later(self) -> None:
+        self._looking = self.loop.call_later(self.stalled_s, self._look)
+
+    def _look(self) -> None:
+        """Drops the connection where its client has taken next to nothing of what waits for it since the last look."""
+        before, self._taken = self._taken, self._waiting()
+        if before is not None and self._taken is not None and self._taken - before < LEAST:
+            self.transport.abort()
+        else:
+            self._look_later()
+
+    def _waiting(self) -> int | None:
+        """How many bytes the client has taken so far, while more wait for it; None where none do."""
+        took = _taken(self.transport.get_extra_info("socket"))
+        if took is None:
+            return None
+        taken, in_kernel = took
+        return taken if in_kernel or self.transport.get_write_buffer_size() else None
+
+
+def _taken(connection: Any) -> tuple[int, bool] | None:
+    """How many bytes a peer has acknowledged, and whether more wait for it; None where the system does not say.
+
+    What the kernel holds can be megabytes, so that a buffer of ours stands still for long before a slow client.
+    """
+    try:
+        said = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+        taken, unsent = _INFO.unpack(said)
+    except (AttributeError, OSError, struct.error):
+        return None
+    return taken, bool(unsent)
+
+
+def patient(stalled_s: float) -> type[Connection]:
+    """The connection of a process that waits so long for an answer to be taken."""
+    return type("PatientConnection", (Connection,), {"stalled_s": stalled_s})

@@ -11,6 +11,8 @@ from cancellist.api.auth import is_trusted
 from cancellist.api.options import Proxies
 
 _FOR: Final = re.compile(r'(?:^|[;,\s])for="?\[?([0-9A-Fa-f.:]+?)\]?(?::\d+)?"?(?=$|[;,\s])', re.IGNORECASE)
+_ORIGIN: Final = re.compile("https?://[^/]*", re.IGNORECASE)
+_RAW_ORIGIN: Final = re.compile(b"https?://[^/]*", re.IGNORECASE)
 _PROTO: Final = re.compile(r'(?:^|[;,\s])proto="?(https?)"?(?=$|[;,\s])', re.IGNORECASE)
 
 
@@ -19,6 +21,7 @@ def apply(scope: Scope, proxies: Proxies) -> None:
     state = scope["state"]
     peer = scope["client"][0] if scope.get("client") else None
     state["peer"] = state["client"] = peer
+    _without_origin(scope)
     if proxies.prefix:
         scope["root_path"] = proxies.prefix
         if not _is_below(scope["path"], proxies.prefix):  # a proxy may take it off, or leave it
@@ -34,6 +37,13 @@ def route(scope: Scope) -> str:
     """The path without what a proxy is in front of."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def _without_origin(scope: Scope) -> None:
+    """Takes off what is before the path of an absolute address, which any server must take (RFC 9112, 3.2.2)."""
+    if _ORIGIN.match(scope["path"]):
+        scope["path"] = _ORIGIN.sub("", scope["path"]) or "/"
+        scope["raw_path"] = _RAW_ORIGIN.sub(b"", scope["raw_path"]) or b"/"
 
 
 def _is_below(path: str, prefix: str) -> bool:

@@ -26,6 +26,8 @@ _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PLAN: Final = re.compile("(/v1/plans/+)[^/]+", re.IGNORECASE)
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are asked again and again: their lines are for debugging alone."""
+_LISTS: Final = frozenset({b"accept", b"content-encoding", b"if-match", b"if-none-match", b"prefer"})
+"""Headers that may come in several lines, which are one list (RFC 9110, 5.3)."""
 _SAFE: Final = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -56,10 +58,10 @@ class Edge:
         caller = identify(self._options, scope["headers"], state["peer"], with_key=facade)
         state["caller"] = caller
         audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
-        answer = _Answer(send, state["request_id"])
+        answer = _Answer(send, state["request_id"], without_body=scope["method"] == "HEAD")
         began_at = time.perf_counter()
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(_asked(scope), receive, answer.send)
         except asyncio.CancelledError:  # the process ends, and nobody waits for this any longer
             if answer.status is None:
                 await answered(ending(), scope)(scope, receive, answer.send)
@@ -75,6 +77,18 @@ def _not_recorded(act: str, error: LedgerError) -> None:
     log.warning("the audit log could not be written", act=act, error=str(error))
 
 
+def _asked(scope: Scope) -> Scope:
+    """The request as routes see it: HEAD is GET, whose body is not sent, and each list is one header."""
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    single = [(name, value) for name, value in scope["headers"] if name not in _LISTS]
+    lists: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        if name in _LISTS:
+            lists.setdefault(name, []).append(value)
+    joined = [(name, b", ".join(values)) for name, values in lists.items()]
+    return {**scope, "method": method, "headers": single + joined}
+
+
 def _request_id(scope: Scope, new: str) -> str:
     """The client's own, where it is one; else a new one."""
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
@@ -83,11 +97,13 @@ def _request_id(scope: Scope, new: str) -> str:
 
 @dataclass
 class _Answer:
-    """The answer on its way out."""
+    """The answer on its way out. Without a body it ends with its head, and a stream learns that nobody listens."""
 
     _send: Send
     request_id: str
+    without_body: bool = False
     status: int | None = None
+    _ended: bool = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -97,6 +113,11 @@ class _Answer:
             headers += [(name, value) for name, value in _SAFE.items() if name not in there]
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
+        elif self.without_body:
+            if self._ended:
+                return
+            self._ended = True
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
 

@@ -50,7 +50,7 @@ class NewWebhook(BaseModel):
 
     url: str = Field(max_length=2000, description="https; shown later without credentials and query")
     on: list[EventType] = Field(
-        default_factory=list, max_length=10, description="without it, and without `outcomes`: job.ended"
+        default_factory=list, max_length=10, description="without it, and without `outcomes`: job.ended and job.halted"
     )
     outcomes: list[Outcome] = Field(
         default_factory=list, max_length=20, description="tell results with these outcomes: job.results"

@@ -7,8 +7,10 @@ from cancellist.cli import session
 from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
 from cancellist.cli.actions.control import show_job
+from cancellist.cli.actions.whereabouts import whereabouts
 from cancellist.cli.error_report import DeclinedError, UnansweredError
 from cancellist.cli.output import wording
+from cancellist.cli.output.environment import Whereabouts, banner, names
 from cancellist.cli.terminal import say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
@@ -30,10 +32,11 @@ def approve(job: str, count: int | None, *, as_json: bool) -> None:
     approval = approval_of(seen.record)
     if approval is None or approval.state is not ApprovalState.WAITING:
         raise JobStateError(job, seen.record.state, "approved: it waits for no approval")
-    for line in effect(seen, approval, examples, settings.of(seen.record.order.account).host):
+    place = whereabouts(seen.record.order.account, seen.gate.platforms, settings)
+    for line in effect(seen, approval, examples, place):
         say(line)
     if count is None:
-        count = _asked(job)
+        count = _asked(job, place)
     seen = session.run(_approve(job, by, count, approval.digest, settings))
     _tell(seen, by)
     show_job(seen, as_json=as_json)
@@ -58,10 +61,10 @@ def reject(job: str, reason: str, *, as_json: bool) -> None:
     show_job(seen, as_json=as_json)
 
 
-def effect(seen: Snapshot, approval: Approval, examples: list[str], host: str) -> Iterator[str]:
+def effect(seen: Snapshot, approval: Approval, examples: list[str], place: Whereabouts) -> Iterator[str]:
     """What a job would do, in words, a line each."""
-    order = seen.record.order
-    yield f"job {seen.record.id} would cancel {wording.references(approval.count)} on {host}, account {order.account}"
+    order, where = seen.record.order, names(place.environments) or "a host that is unknown until a worker has run"
+    yield f"job {seen.record.id} would cancel {wording.references(approval.count)} on {where}, account {order.account}"
     if examples:
         more = ", ..." if approval.count > len(examples) else ""
         yield f"  such as: {', '.join(examples)}{more}"
@@ -78,14 +81,14 @@ def effect(seen: Snapshot, approval: Approval, examples: list[str], host: str) -
     yield "  a cancellation cannot be undone"
 
 
-def _asked(job: str) -> int:
+def _asked(job: str, place: Whereabouts) -> int:
     """The number of references that is typed.
 
     Raises:
         UnansweredError: there is no terminal.
         DeclinedError: what is typed is no number.
     """
-    answer = typed("Type the number of references to approve it, anything else to leave it")
+    answer = typed("Type the number of references to approve it, anything else to leave it", above=banner(place))
     if answer is None:
         raise UnansweredError(
             "nothing was approved: there is no terminal to ask on", "give the number of references with --count"

@@ -3,8 +3,8 @@
 import sys
 
 from cancellist.cli import session
+from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import agreed
-from cancellist.cli.actions.stop import who
 from cancellist.cli.actions.whereabouts import whereabouts
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
@@ -144,7 +144,7 @@ async def _resume_account(account: str, host: str | None) -> AccountGate:
     async with session.ledger_of(settings) as opened:
         await session.check_account(opened.ledger, settings, account)
         if host is not None:
-            await hosts.check(opened.ledger, account, host, who())
+            await hosts.check(opened.ledger, account, host, identity.person(settings))
         names = await control.resume_account(opened.ledger, account, settings.of(account).max_references_per_call)
         await drains.schedule(opened.ledger, account, names)
         return await accounts.gate(opened.ledger, account)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, identity, input_file
 from cancellist.cli.actions.exit_status import HALTED, exit_status
-from cancellist.cli.actions.whereabouts import admit, called_if_known, whereabouts
+from cancellist.cli.actions.whereabouts import admit
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import MESSAGES, emit, say
 from cancellist.config.loading import load
@@ -81,14 +81,12 @@ async def _rehearse(files: Files, wanted: Wanted, settings: Settings, *, as_json
         input_file.tell(feed)
         if wanted.expect_count not in {None, feed.valid}:
             raise CountMismatchError(wanted.expect_count or 0, feed.valid)
-    place = whereabouts(wanted.account, await called_if_known(wanted.account, settings), settings)
     if as_json:
-        called = [{"host": one.host, "environment": one.kind} for one in place.environments]
-        emit({**plan, "called": called})
+        emit({**plan, "environment": own.environment.kind})
     else:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, and few hand in with a table
 
-        tables.show_plan(plan, place)
+        tables.show_plan(plan, own.environment)
     return 0
 
 

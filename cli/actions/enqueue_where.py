@@ -9,7 +9,7 @@ from typing import Any, Final
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue, enqueue_report, identity
 from cancellist.cli.actions.confirmation import agreed
-from cancellist.cli.actions.whereabouts import admit, whereabouts
+from cancellist.cli.actions.whereabouts import admit, check_asked, whereabouts
 from cancellist.cli.error_report import DeclinedError
 from cancellist.cli.output import wording
 from cancellist.cli.output.environment import Whereabouts, banner
@@ -88,6 +88,7 @@ def enqueue_where(
 async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -> tuple[FoundReferences, Whereabouts]:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened, client_of(settings, wanted.account) as client:
+        await check_asked(opened.ledger, wanted.account, settings)
         handing_in.request_of(wanted, await opened.ledger.now_ms())
         permit = partial(
             permits.permitted,

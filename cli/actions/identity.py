@@ -1,5 +1,7 @@
 """Who uses the command line: the token in CANCELLIST_TOKEN says it, among those of CANCELLIST_API_TOKENS."""
 
+import getpass
+import socket
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,6 +29,21 @@ def caller(settings: Settings) -> Token | None:
             hint="give the token itself, and see that the line of `cancellist token` is in CANCELLIST_API_TOKENS here",
         )
     return found
+
+
+def person(settings: Settings) -> str:
+    """The name of who uses the command line, for the record: that of the token, else USER@MACHINE."""
+    try:
+        found = caller(settings)
+    except SettingsError:  # a stop must not fail for it
+        found = None
+    if found is not None:
+        return found.name
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may know no name for its user
+        name = "unknown"
+    return f"{name}@{socket.gethostname()}"
 
 
 def approver(settings: Settings, wish: str) -> str:

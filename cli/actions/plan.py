@@ -9,6 +9,7 @@ from cancellist.cli import session
 from cancellist.cli.actions import input_file
 from cancellist.cli.actions.enqueue import Files
 from cancellist.cli.actions.find import Behind
+from cancellist.cli.actions.whereabouts import check_asked
 from cancellist.cli.terminal import emit, say_now
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
@@ -49,7 +50,8 @@ def plan_files(files: Files, account: str, deadline: str | None, *, as_json: boo
         return
     from cancellist.cli.output import plan_report  # noqa: PLC0415 - rich is slow to import
 
-    plan_report.show(plan_view(plan), " ".join(_enqueueing(files, account, deadline, plan.token)))
+    where = settings.of(account).environment
+    plan_report.show(plan_view(plan), where, " ".join(_enqueueing(files, account, deadline, plan.token)))
 
 
 async def _plan(files: Files, account: str, deadline: str | None, settings: Settings) -> Plan:
@@ -57,8 +59,9 @@ async def _plan(files: Files, account: str, deadline: str | None, settings: Sett
     pattern, limit = ReferencePattern(own.reference_pattern), parse_limit(files.max_invalid or settings.max_invalid)
     async with session.ledger_of(settings) as opened:
         ledger, now_ms = opened.ledger, await opened.ledger.now_ms()
+        await check_asked(ledger, account, settings)
         deadline_ms = enqueue.deadline_ms(deadline, None, now_ms) if deadline else None
-        wanted = Wanted(account, own.host, own.plan_read_all, deadline_ms, _user())
+        wanted = Wanted(account, own.environment.host, own.plan_read_all, deadline_ms, _user())
         index = ReferenceIndex(ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
             with input_file.opened(files.paths, hints=files.hints, pattern=pattern, limit=limit) as feed:

@@ -1,10 +1,9 @@
 """What `cancellist stop` and `cancellist resume --all` do."""
 
-import getpass
-import socket
 import sys
 
 from cancellist.cli import session
+from cancellist.cli.actions import identity
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
@@ -49,8 +48,9 @@ def _in_flight(calls: int) -> str:
 
 
 async def _stop(reason: str) -> tuple[bool, AllStopped | None, list[AccountStatus]]:
-    async with session.ledger_of(load()) as opened:
-        fresh = await stop_all.stop(opened.ledger, who(), reason)
+    settings = load()
+    async with session.ledger_of(settings) as opened:
+        fresh = await stop_all.stop(opened.ledger, identity.person(settings), reason)
         return fresh, await stop_all.standing(opened.ledger), await account_status.statuses(opened.ledger, {})
 
 
@@ -58,15 +58,6 @@ async def _resume() -> tuple[AllStopped | None, AllStopped | None, list[AccountS
     async with session.ledger_of(load()) as opened:
         stood = await stop_all.resume(opened.ledger)
         return stood, await stop_all.standing(opened.ledger), await account_status.statuses(opened.ledger, {})
-
-
-def who() -> str:
-    """Returns who runs this command, and on which machine."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container may know no name for its user
-        name = "unknown"
-    return f"{name}@{socket.gethostname()}"
 
 
 def _show(stopped: AllStopped | None, accounts: list[AccountStatus], *, as_json: bool) -> None:

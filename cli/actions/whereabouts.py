@@ -1,13 +1,10 @@
 """Where a command acts: the hosts that workers of its account call, and the word of a person for a new host."""
 
-from contextlib import suppress
-
-from cancellist.cli import session
+from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
-from cancellist.cli.actions.stop import who
-from cancellist.cli.output.environment import Whereabouts, banner
+from cancellist.cli.output.environment import Whereabouts, banner, names
 from cancellist.config.settings import LOCAL_SANDBOX, Settings
-from cancellist.jobs.errors import LedgerError, NewHostError
+from cancellist.jobs.errors import InputError, NewHostError
 from cancellist.jobs.ledger import hosts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.safety.environment import Environment
@@ -25,13 +22,19 @@ def whereabouts(account: str, called: tuple[Environment, ...], settings: Setting
     return Whereabouts(account, called, note)
 
 
-async def called_if_known(account: str, settings: Settings) -> tuple[Environment, ...]:
-    """The hosts that the account's workers call, for a command that needs no server; empty where it does not answer."""
-    if settings.redis_url is not None:
-        with suppress(LedgerError):
-            async with session.ledger_of(settings) as opened:
-                return await hosts.called(opened.ledger, account)
-    return ()
+async def check_asked(ledger: Ledger, account: str, settings: Settings) -> None:
+    """Refuses to ask a platform about references that workers would cancel on another one.
+
+    Raises:
+        InputError: the settings at hand name another host than workers call. Two sandboxes may differ.
+    """
+    ours, called = settings.of(account).environment, await hosts.called(ledger, account)
+    if called and ours not in called and not all(one.is_sandbox for one in (ours, *called)):
+        raise InputError(
+            f"workers of account {account!r} call {names(called)}, and these settings name {ours.words}, so what that "
+            "one says does not hold for what would be cancelled",
+            hint="give this command the CANCELLIST_API_URL of the workers",
+        )
 
 
 async def admit(ledger: Ledger, account: str, settings: Settings, given: str | None) -> None:
@@ -50,7 +53,7 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
         name = typed("Type the name of the host to go on", above=banner(place) + never)
     if name is None or name.strip().lower() != host:
         raise NewHostError(account, host, name)
-    await hosts.confirm(ledger, account, host, who())
+    await hosts.confirm(ledger, account, host, identity.person(settings))
 
 
 def _ours(settings: Settings, account: str) -> Environment | None:

@@ -12,7 +12,7 @@ def receipt(
     job: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB]", callback=job_id, autocompletion=completion.jobs, help="The id of a job that has ended."
+            metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of a job that has ended."
         ),
     ] = None,
     proof: Annotated[

@@ -8,7 +8,7 @@ import typer
 def verify(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Receipts or proofs, or folders of such files; - is standard input."),
+        typer.Argument(metavar="FILE|-", help="Receipts or proofs, or folders of such files; - is standard input."),
     ],
     key: Annotated[
         list[str] | None,

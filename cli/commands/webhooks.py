@@ -34,7 +34,9 @@ def add(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TYPE", help="job.ended (the default), job.results or receipt.created; repeatable, or with commas."
+            metavar="TYPE",
+            help="job.ended, job.halted, job.approval_wanted (these by default), job.results or receipt.created; "
+            "repeatable, or with commas.",
         ),
     ] = None,
     outcome: Annotated[

@@ -12,25 +12,26 @@ from cancellist.cli.output import tables, wording
 from cancellist.cli.terminal import cell, fitting, heading
 from cancellist.cli.terminal import show as draw
 from cancellist.jobs.escaping import plain
+from cancellist.jobs.safety.environment import Environment
 from cancellist.jobs.safety.preflight_words import percent
 from cancellist.jobs.safety.sampling import CONFIDENCE
 from cancellist.jobs.times import parse_when_ms
 
 _STYLES: Final = {
     "open": "green",
+    "near_manifesting": "yellow",
     "already_cancelled": "yellow",
     "manifested": "red",
     "not_found": "red",
     "unknown": "magenta",
-    "near_manifesting": "yellow",
 }
 _COLUMNS: Final = ("reference", "state", "who gets it", "town", "shipping date")
 _LEFT_OUT: Final = ("shipping date", "town", "who gets it")
 
 
-def show(plan: Mapping[str, Any], command: str) -> None:
+def show(plan: Mapping[str, Any], where: Environment, command: str) -> None:
     """Prints a plan, and at the end the command by which it is enqueued."""
-    tables.show_card(_head(plan))
+    tables.show_card(_head(plan, where))
     draw(Text(), _note(plan), Padding(_states(plan), (0, 0, 1, 0)))
     tables.show_card(_rest(plan))
     if plan["warnings"]:
@@ -42,7 +43,7 @@ def show(plan: Mapping[str, Any], command: str) -> None:
     sys.stdout.flush()
 
 
-def _head(plan: Mapping[str, Any]) -> dict[str, object]:
+def _head(plan: Mapping[str, Any], where: Environment) -> dict[str, object]:
     counts = plan["counts"]
     left_out = [
         f"{wording.count(counts[name])} {what}"
@@ -51,7 +52,7 @@ def _head(plan: Mapping[str, Any]) -> dict[str, object]:
     ]
     number = wording.count(counts["references"])
     return {
-        "platform": Text(plain(plan["platform"]), style="bold"),
+        "platform": Text(plain(where.words), style=where.style),
         "account": Text(plain(plan["account"]), style="bold"),
         "references": f"{number} ({', '.join(left_out)})" if left_out else number,
     }
@@ -72,7 +73,7 @@ def _note(plan: Mapping[str, Any]) -> Text:
 def _states(plan: Mapping[str, Any]) -> Table:
     names = ["state", "references", "share", *(["between", "share between"] if plan["sampled"] else [])]
     table = heading(*names, right=names[1:])
-    for name, one in plan["of_all"].items():
+    for name, one in sorted(plan["of_all"].items(), key=lambda pair: list(_STYLES).index(pair[0])):
         if not one["count"] and not one["most"] and name != "open":
             continue
         words = name.replace("_", " ")

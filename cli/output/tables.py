@@ -6,13 +6,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cancellist.cli.output import environment, wording
-from cancellist.cli.output.environment import Whereabouts
+from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, fitting, heading, say, show
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger import account_status
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import DONE, OUTCOME_MEANINGS, REFUSED
+from cancellist.jobs.safety.environment import Environment
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", " ": "spaces"}
 
@@ -36,7 +36,7 @@ def show_outcomes(snapshot: Snapshot) -> None:
         say(f"to see them: cancellist results {snapshot.record.id} {wanted}")
 
 
-def show_plan(plan: dict[str, Any], place: Whereabouts) -> None:
+def show_plan(plan: dict[str, Any], platform: Environment) -> None:
     """Prints the result of a dry run."""
     several = len(plan["files"]) > 1
     rows = {
@@ -46,17 +46,17 @@ def show_plan(plan: dict[str, Any], place: Whereabouts) -> None:
         "malformed": f"{wording.count(plan['invalid'])}, never sent" if plan["invalid"] else "0",
         "blank": f"{wording.count(plan['blank'])}, skipped" if plan["blank"] else "0",
         "calls": wording.count(plan["calls"]),
-        "platform": _platform(plan["platform"], place),
+        "platform": _platform(plan["platform"], platform),
     }
     named = ("account", "priority", "reason", "requested_by", "deadline", "start_at", "idempotency_key")
     show_card({**rows, **{name.replace("_", " "): plan[name] for name in named}})
     say("nothing was handed in: this was a dry run")
 
 
-def _platform(url: str, place: Whereabouts) -> Text:
-    """Returns where calls go, and the address by the settings at hand."""
-    shown = Text(environment.names(place.environments), style=environment.style(place.environments))
-    return shown.append(f" ({plain(place.note or url)})", style="dim")
+def _platform(url: str, platform: Environment) -> Text:
+    """Returns the platform by the settings at hand. A dry run asks no server, so it knows nothing of the workers'."""
+    note = f": {url} by these settings; the settings of workers count"
+    return Text(plain(platform.words), style=platform.style).append(plain(note), style="not bold default")
 
 
 def _form(one: dict[str, Any]) -> str:
@@ -83,6 +83,9 @@ def show_jobs(snapshots: Sequence[Snapshot]) -> None:
         table.add_row(*(row[place] for place in kept))
     show(table, least=max(snapshot_id.cell_len for snapshot_id, *_ in rows))
     gates = {one.record.order.account: one.gate for one in snapshots if not one.record.state.ended}
+    if stopped := next((gate.stopped for gate in gates.values() if gate.stopped), None):
+        say(f"all accounts are stopped {wording.all_stopped(stopped)}")
+        return
     for account, gate in gates.items():
         if why := wording.stopped_why(account, gate):
             say(f"account {account} is {account_status.state(gate)}: {why}")
@@ -116,6 +119,8 @@ def _short(snapshot: Snapshot) -> Text:
         groups["done" if outcome in DONE else "refused" if outcome in REFUSED else "not done"] += number
     styles = {"done": "green", "refused": "yellow", "not done": "red"}
     parts = [Text(f"{number:,} {name}", style=styles[name]) for name, number in groups.items() if number]
+    if lacking := wording.lacking_approval(snapshot):
+        parts.append(Text(lacking, style="yellow"))
     if late := wording.at_risk(snapshot):
         parts.append(Text(late, style="yellow"))
     return Text(" · ").join(parts)

@@ -134,10 +134,15 @@ def outcomes(counts: Mapping[Outcome, int]) -> list[str]:
 
 def job_state(snapshot: Snapshot) -> str:
     """Returns the state of a job, and what keeps it from running."""
+    stopped = None if snapshot.record.state.ended else snapshot.gate.stopped
+    return _state(snapshot) + (f"; all accounts are stopped {stop(stopped)}" if stopped else "")
+
+
+def _state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if stopped := _for_approval(snapshot) or _for_itself(snapshot):
         return stopped
-    if not record.state.ended and (why := _for_all(snapshot) or _for_its_account(snapshot.gate)):
+    if not record.state.ended and (why := _for_its_host(snapshot) or _for_its_account(snapshot.gate)):
         return f"{record.state}, {why}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
@@ -166,9 +171,7 @@ def _for_itself(snapshot: Snapshot) -> str:
     return f"halted: {halt.words}" if halt else ""
 
 
-def _for_all(snapshot: Snapshot) -> str:
-    if snapshot.gate.stopped:
-        return f"all accounts are stopped {stop(snapshot.gate.stopped)}"
+def _for_its_host(snapshot: Snapshot) -> str:
     strange = snapshot.gate.strange_host
     return new_host(snapshot.record.order.account, strange) if strange else ""
 
@@ -193,6 +196,12 @@ def waits_for_approval(snapshot: Snapshot) -> str:
         f"job {job} {_lacking(approval)}, until {clock(approval.lapses_at_ms or 0)}: {in_words(approval.why)}; "
         f"`cancellist approve {job}` shows what it would do and asks, `cancellist reject {job} --reason WHY` aborts it"
     )
+
+
+def lacking_approval(snapshot: Snapshot) -> str:
+    """Returns by how many a job waits for approval; empty where it waits for nobody."""
+    approval = approval_of(snapshot.record)
+    return _lacking(approval) if approval and approval.state is ApprovalState.WAITING else ""
 
 
 def overridden(snapshot: Snapshot) -> str | None:

@@ -43,7 +43,7 @@ class ListSizePolicy:
         gain: how much cheaper a reference must be for another size to be taken (0.01 to 0.5).
         evidence: calls of another size before it is judged (1 to 100).
         explore_every: list calls for each of another size, or again of one that was refused (50 to 100000).
-        slow_ms: lists that take longer are worth ten times as many probes (1 to 600000).
+        slow_ms: lists that take longer are worth ten times as many looks (1 to 600000).
         memory: calls of the size in force by which it is judged (10 to 10000).
     """
 
@@ -59,10 +59,10 @@ class ListSearch:
     """The constants of the search for the longest list that the platform takes (lua/shared/batch_limit.lua).
 
     Attributes:
-        look_every: full lists that pay for one probe of a length that was refused (50 to 100000).
+        look_every: full lists that pay for one look at a length that was refused (50 to 100000).
         near: by what share of the longest list taken the shortest refused is longer, at most, once the search between
             the two is over (0.001 to 1).
-        rarest: times as many lists as `look_every` for a probe, at most, while probes are in vain (1 to 1024).
+        rarest: times as many lists as `look_every` for a look, at most, while looks are in vain (1 to 1024).
     """
 
     look_every: int = 200
@@ -117,7 +117,7 @@ def step(state: ListSize, sample: FlowSample, policy: ListSizePolicy, bound: int
 
 
 def _choose(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried: int) -> ListSize:
-    """The size to use and the one to probe; `tried`: the size that was explored, if such a list was answered."""
+    """The size to use and the one to look at; `tried`: the size that was explored, if such a list was answered."""
     if after.silent >= policy.evidence and after.size > 1:
         return _shorten(after, sample, policy, tried)
     if after.pace and tried > after.size:
@@ -140,7 +140,7 @@ def _shorten(after: ListSize, sample: FlowSample, policy: ListSizePolicy, tried:
 def _lengthen(after: ListSize, policy: ListSizePolicy) -> ListSize:
     """What timeouts have shortened is doubled as soon as a longer list is answered: the length may not be to blame.
 
-    As long as none is, probes become rarer, until they are as rare as ever.
+    As long as none is, looks become rarer, until they are as rare as ever.
     """
     longer = [other for other in _neighbours(after) if other > after.size]
     if not longer or after.pace >= _price(after, policy):

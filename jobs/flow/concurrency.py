@@ -9,8 +9,8 @@ Decrease, once refusals are likelier a limit than chance (Wald's sequential test
     log_odds += lost * ln(1 + 1 / (tolerated * limit)) - round trips
     log_odds >= log_odds_needed:  refused_at = limit;  limit = min(decrease * limit, refused_at - 1)
 
-Growth stops below `refused_at`. After `probe_after` accepted calls (`credit`) one probe uses that level. A probe that
-loses no call forgets the level. A probe that fails takes more credit than there was, so the next one comes later.
+Growth stops below `refused_at`. After `trial_after` accepted calls (`credit`) one trial uses that level. A trial that
+loses no call forgets the level. A trial that fails takes more credit than there was, so the next one comes later.
 
 Sources: Vector's adaptive request concurrency; the loss-based limit of Netflix's concurrency-limits.
 """
@@ -37,13 +37,13 @@ class ConcurrencyPolicy:
         stale_ms: a limit that was not moved for so long is unknown (5000 to 3600000).
         decrease: what is left of the limit after refusals within one round trip (0.5 to 0.99).
         growth: added for each round trip in which the limit was reached (0.1 to 10).
-        probe_after: accepted calls before a probe of a level that was refused (10 to 10000).
+        trial_after: accepted calls before a trial of a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
-        debt: how far credit may fall below zero, in probes; twice as far among losses by chance, where a probe takes
+        debt: how far credit may fall below zero, in trials; twice as far among losses by chance, where a trial takes
             longer to fail (0.0 to 20).
         doubted: what is left of the limit at least while a rate may have refused as well (0.05 to 1.0).
-        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a probe
+        log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a trial
             among losses by chance ends where half of that speaks for either (1.0 to 20).
     """
 
@@ -51,7 +51,7 @@ class ConcurrencyPolicy:
     stale_ms: int = 60_000
     decrease: float = 0.9
     growth: float = 1.0
-    probe_after: int = 100
+    trial_after: int = 100
     tolerated: float = 0.01
     saturated: float = 0.9
     debt: float = 1.5
@@ -66,20 +66,20 @@ class ConcurrencyState:
     Attributes:
         limit: calls in flight allowed, enforced as its floor.
         refused_at: the level at which calls were refused; 0: none is known.
-        credit: accepted calls since the last probe of `refused_at`, less what losses have cost.
+        credit: accepted calls since the last trial of `refused_at`, less what losses have cost.
         round_ms: the mean round trip of late.
         raised_ms: when the limit last reached a new whole number.
         lowered_ms: when it was last lowered.
         before: the limit before that.
         refused: refusals in the round trip since.
         log_odds: how much likelier a limit is than chance to be behind the refusals of late, as a logarithm.
-        probing_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
+        trial_ms: since when the level `refused_at` is in use as a trial; 0: it is not.
         reserved_passed: earlier versions counted here what was accepted in that trial; written as 0, never read.
         reserved_regain: earlier versions grew steeply up to here after an outage; written as 0, never read.
         limit_before_decreases: the limit before the latest decreases in close succession.
         reserved_stride: earlier versions doubled by it what is added at once; written as 0, never read.
         latency_bound: `refused_at` is where more calls at once got no more done, not where they were refused.
-        failed: probes of `refused_at` in a row that were refused.
+        failed: trials of `refused_at` in a row that were refused.
     """
 
     limit: float
@@ -91,7 +91,7 @@ class ConcurrencyState:
     before: float = 0.0
     refused: int = 0
     log_odds: float = 0.0
-    probing_ms: int = 0
+    trial_ms: int = 0
     reserved_passed: int = field(default=0, init=False)
     reserved_regain: float = field(default=0.0, init=False)
     limit_before_decreases: float = 0.0
@@ -165,11 +165,11 @@ def _measure(
     if n:
         weight = 1.0 if not round_ms else min(0.5, n / (2 * limiter.limit + n))
         round_ms += weight * (ms / n - round_ms)
-    credit = min(float(policy.probe_after), limiter.credit + counts.accepted)
+    credit = min(float(policy.trial_after), limiter.credit + counts.accepted)
     # Round trips are counted in calls: time in which the account is held proves nothing.
     rounds = (counts.accepted + counts.refused + counts.timed_out) / limiter.limit
-    # A probe among losses by chance goes on until one cause is clearly likelier: the log odds may fall below zero.
-    least = -policy.log_odds_needed if limiter.probing_ms and lossy else 0.0
+    # A trial among losses by chance goes on until one cause is clearly likelier: the log odds may fall below zero.
+    least = -policy.log_odds_needed if limiter.trial_ms and lossy else 0.0
     log_odds = max(least, limiter.log_odds - rounds)
     return replace(limiter, round_ms=round_ms, credit=credit, log_odds=log_odds)
 
@@ -180,7 +180,7 @@ def _by_chance(limiter: ConcurrencyState, tolerated: float) -> float:
 
 
 def _charge(limiter: ConcurrencyState, policy: ConcurrencyPolicy, lost: int) -> float:
-    return max(-policy.debt * policy.probe_after, limiter.credit - policy.probe_after * lost)
+    return max(-policy.debt * policy.trial_after, limiter.credit - policy.trial_after * lost)
 
 
 def _collect(limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, lost: int) -> ConcurrencyState:
@@ -211,14 +211,14 @@ def _lose(
         return replace(limiter, log_odds=log_odds)
     lowered = replace(
         limiter, lowered_ms=sample.at_ms, before=max(limiter.limit, float(sample.in_flight)),
-        refused=lost, log_odds=0.0, probing_ms=0,
+        refused=lost, log_odds=0.0, trial_ms=0,
         credit=_charge(limiter, policy, lost), latency_bound=False,
         limit_before_decreases=_limit_before_decreases(limiter, sample),
     )  # fmt: skip
-    if limiter.probing_ms:
-        # Probes that fail one after the other become rarer.
+    if limiter.trial_ms:
+        # Trials that fail one after the other become rarer.
         most = 2 * policy.debt if lossy else policy.debt
-        debt = max(-most, -0.5 * limiter.failed) * policy.probe_after
+        debt = max(-most, -0.5 * limiter.failed) * policy.trial_after
         credit = min(lowered.credit, debt)
         # It was one call too many, perhaps refused twice. Only further losses show that the limit is lower still.
         limit = max(1.0, limiter.refused_at - 1.0)
@@ -239,28 +239,28 @@ def _limit_before_decreases(limiter: ConcurrencyState, sample: FlowSample) -> fl
 def _grow(
     limiter: ConcurrencyState, sample: FlowSample, policy: ConcurrencyPolicy, *, slowed: bool, lossy: bool
 ) -> ConcurrencyState:
-    """Raises the limit while it is what holds calls back: up to `refused_at`, then to it as a probe, then past it.
+    """Raises the limit while it is what holds calls back: up to `refused_at`, then to it as a trial, then past it.
 
     Time alone raises nothing: some call must have been accepted.
     """
     accepted = sample.counts.accepted
     if not saturated(limiter, sample, policy) or slowed or not accepted:
         return limiter
-    if limiter.probing_ms:
+    if limiter.trial_ms:
         if lossy and limiter.log_odds > -policy.log_odds_needed / 2:
             return limiter
         if limiter.latency_bound:
-            return replace(limiter, refused_at=limiter.refused_at + 1, credit=0.0, probing_ms=0, log_odds=0.0)
-        return replace(limiter, refused_at=0, probing_ms=0, failed=0, log_odds=0.0)
+            return replace(limiter, refused_at=limiter.refused_at + 1, credit=0.0, trial_ms=0, log_odds=0.0)
+        return replace(limiter, refused_at=0, trial_ms=0, failed=0, log_odds=0.0)
     step = policy.growth * max(sample.span_ms / limiter.round_trip_ms, accepted / limiter.limit)
     # Where calls end faster than the state is moved, a limit that was refused grows by one a move.
     most = 1.0 if limiter.lowered_ms else max(1.0, limiter.limit / 4)
     grown = limiter.limit + min(step, most)
     if not limiter.refused_at or grown < limiter.refused_at:
         return replace(limiter, limit=grown)
-    if limiter.credit < policy.probe_after or limiter.limit < limiter.refused_at - 1:
+    if limiter.credit < policy.trial_after or limiter.limit < limiter.refused_at - 1:
         return replace(limiter, limit=max(limiter.limit, limiter.refused_at - 1.0))
-    return replace(limiter, limit=float(limiter.refused_at), probing_ms=sample.at_ms, log_odds=0.0)
+    return replace(limiter, limit=float(limiter.refused_at), trial_ms=sample.at_ms, log_odds=0.0)
 
 
 def doubted(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
@@ -274,14 +274,14 @@ def doubted(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> Concurrency
 
 def enough(limiter: ConcurrencyState, limit: float) -> ConcurrencyState:
     """The limiter where more calls at once than `limit` get no more done: that level is as good as refused."""
-    return replace(limiter, limit=limit, refused_at=floor(limit) + 1, credit=0.0, probing_ms=0, latency_bound=True)
+    return replace(limiter, limit=limit, refused_at=floor(limit) + 1, credit=0.0, trial_ms=0, latency_bound=True)
 
 
 def clear(limiter: ConcurrencyState) -> ConcurrencyState:
     """The limiter once a rate turns out to be behind the refusals: what they have taught and cost is undone."""
     return replace(
         limiter, limit=max(limiter.limit, limiter.limit_before_decreases), refused_at=0, credit=0.0, lowered_ms=0,
-        refused=0, log_odds=0.0, probing_ms=0,
+        refused=0, log_odds=0.0, trial_ms=0,
     )  # fmt: skip
 
 
@@ -296,4 +296,4 @@ def suspend(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
 
 def resume(limiter: ConcurrencyState, now_ms: int) -> ConcurrencyState:
     """The limiter after an outage: as it was before, but new, so that the first refusals lower it at once."""
-    return replace(limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, probing_ms=0)
+    return replace(limiter, raised_ms=now_ms, lowered_ms=0, refused=0, log_odds=0.0, trial_ms=0)

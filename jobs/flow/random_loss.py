@@ -124,8 +124,8 @@ def step(
     """
     if limiter.lowered_ms == sample.at_ms:
         return _lowered(losses, before, limiter, sample, policy)
-    if before.probing_ms or limiter.probing_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
-        # These losses belong to the level that is probed, or to the one before.
+    if before.trial_ms or limiter.trial_ms or sample.at_ms - limiter.lowered_ms < limiter.round_trip_ms:
+        # These losses belong to the level that is on trial, or to the one before.
         return losses, limiter
     losses = _collect(losses, sample)
     if losses.weighing:
@@ -153,7 +153,7 @@ def _lowered(
     losses: Losses, before: ConcurrencyState, limiter: ConcurrencyState, sample: FlowSample, policy: RandomLossPolicy
 ) -> tuple[Losses, ConcurrencyState]:
     """Begins counting where the limit was lowered for losses twice in succession."""
-    if before.probing_ms:
+    if before.trial_ms:
         return losses, limiter
     if not losses.level:
         # What was lost until then belongs to another level.
@@ -161,7 +161,7 @@ def _lowered(
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
     anew = replace(clear(losses), level=before.limit)
-    # Where chance takes some calls in most round trips a probe takes long, so count at once.
+    # Where chance takes some calls in most round trips a trial takes long, so count at once.
     if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
         return anew, limiter
     losses = _collect(losses, sample)
@@ -191,17 +191,17 @@ def _weigh(
     share = (losses.lost - 1) / max(1, losses.calls - 1)
     if share > policy.chance:
         return clear(losses), limiter
-    probing = replace(limiter, credit=max(limiter.credit, float(limits.probe_after)))
+    trying = replace(limiter, credit=max(limiter.credit, float(limits.trial_after)))
     if share <= max(policy.more * limits.tolerated, losses.chance):
-        # A limit loses so few, too. The limit stays where it is, and a probe is due.
+        # A limit loses so few, too. The limit stays where it is, and a trial is due.
         few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
         if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
             return clear(losses), limiter
-        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), probing
+        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), trying
     if share <= policy.more * losses.chance:
         # A limit that is exceeded by one call loses more than that, unless it is high.
         chance = (losses.chance + share) / 2
-        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), probing
+        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), trying
     highest = (losses.lost + spread) / losses.calls
     # A share that is tolerated without an experiment is not proven: this experiment tests it, too.
     known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
@@ -261,7 +261,7 @@ def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy)
     after = replace(clear(losses), chance=chance, most=most)
     refused_at = limiter.refused_at if limiter.refused_at > losses.level else 0
     limit = max(limiter.limit, losses.level)
-    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, probing_ms=0)
+    return after, replace(limiter, limit=limit, refused_at=refused_at, refused=0, log_odds=0.0, trial_ms=0)
 
 
 def _measure(

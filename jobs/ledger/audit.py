@@ -30,7 +30,7 @@ class Actor:
     """Who acts.
 
     Attributes:
-        via: the way in: `cli`, `http`, or `program` for anything else; workers write `intake`.
+        via: the way in: `cli`, `http`, or `program` for anything else. Scripts write `intake` and `worker`.
         who: the caller's name, or the user of the operating system.
         where: the client's address, or the host.
         token: the name of the token that was given beside it.
@@ -64,7 +64,10 @@ class Act:
 
 
 async def record(ledger: Ledger, act: Act, result: str = "done", code: str = "") -> None:
-    """Records an act; `result` is `done`, `refused` or `failed`, with the error's code."""
+    """Records an act; `result` is `done`, `refused` or `failed`, with the error's code.
+
+    Where that fails, it is told of what was done; who was refused has been told so.
+    """
     actor = _ACTOR.get()
     fields = {
         "what": act.what, "job": act.job, "account": act.account, "about": act.about, "via": actor.via,
@@ -74,7 +77,8 @@ async def record(ledger: Ledger, act: Act, result: str = "done", code: str = "")
     try:
         await ledger.run("audit", act.account or DEFAULT_ACCOUNT, *words)
     except LedgerError as error:
-        actor.lost(f"{act.what} {act.job or act.account}".strip(), error)
+        if result == "done":
+            actor.lost(f"{act.what} {act.job or act.account}".strip(), error)
 
 
 @asynccontextmanager
@@ -85,8 +89,7 @@ async def recorded(
     act = Act(what, job, account, about)
     try:
         yield act
-    except LedgerUnavailableError as error:  # nor could that be written
-        _ACTOR.get().lost(f"{act.what} {act.job or act.account}".strip(), error)
+    except LedgerUnavailableError:  # nor could that be written
         raise
     except LedgerError as error:
         await record(ledger, act, "failed", error.code)

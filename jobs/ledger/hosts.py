@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import orjson
 
 from cancellist.jobs.errors import NewHostError
+from cancellist.jobs.ledger import audit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.safety.environment import Environment
@@ -48,7 +49,8 @@ async def strange(ledger: Ledger, account: str, ours: Environment | None = None)
 
 async def confirm(ledger: Ledger, account: str, host: str, by: str) -> None:
     """Notes that a person has confirmed a host: calls may go there from now on."""
-    await ledger.run("confirm_host", account, host, by)
+    async with audit.recorded(ledger, "confirm host", account=account, about=host):
+        await ledger.run("confirm_host", account, host, by)
 
 
 async def check(ledger: Ledger, account: str, given: str | None, by: str = "") -> None:

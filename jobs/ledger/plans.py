@@ -159,7 +159,10 @@ async def get(ledger: Ledger, token: str) -> Plan:
         raise UnknownPlanError
     key = ledger.keys.plan(name_of(token))
     with translated():
-        stored, report = await ledger.redis.mget(key, f"{key}:report")
+        pipe = ledger.redis.pipeline(transaction=False)
+        pipe.get(key)
+        pipe.get(f"{key}:report")
+        stored, report = await pipe.execute()
     if stored is None:
         raise UnknownPlanError
     h: dict[str, Any] = orjson.loads(stored)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cancellist.jobs.ledger import audit
+from cancellist.jobs.ledger import audit, hosts
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import JobRecord
@@ -11,7 +11,7 @@ from cancellist.jobs.safety.canonical_json import parse
 from cancellist.jobs.times import rfc3339
 
 SAFEGUARDS: Final = (
-    "plan", "digest", "host", "platform", "canary_size", "snapshot", "stop", "halted_why", "overrode", "overridden_by",
+    "plan", "digest", "canary_size", "snapshot", "stop", "halted_why", "overrode", "overridden_by",
     "override_reason", "approvals_wanted", "approval_why", "approvals", "rejected_by", "reject_reason",
 )  # fmt: skip
 """Fields of the job's record that say what guarded it, as they are stored. JSON is given as what it is."""
@@ -27,6 +27,7 @@ async def story(ledger: Ledger, record: JobRecord) -> dict[str, Any]:
         "job": record.id,
         "state": record.state.value,
         "account": order.account,
+        "hosts": [one.host for one in await hosts.called(ledger, order.account)],
         "reason": order.reason,
         "requested_by": order.requested_by,
         "submitted_by": order.submitted_by,

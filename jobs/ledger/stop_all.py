@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cancellist.jobs.errors import StopFileError
+from cancellist.jobs.ledger import audit
+from cancellist.jobs.ledger.audit import Act
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.model import DEFAULT_ACCOUNT
@@ -47,7 +49,8 @@ async def stop(ledger: Ledger, by: str, why: str) -> bool:
     Returns:
         Whether they were not stopped before. An earlier stop keeps its time, person and reason.
     """
-    fresh = bool(await ledger.run("stop_all", DEFAULT_ACCOUNT, by, why))
+    async with audit.recorded(ledger, "stop", about="all accounts"):
+        fresh = bool(await ledger.run("stop_all", DEFAULT_ACCOUNT, by, why))
     await asyncio.sleep(QUIET_S)
     return fresh
 
@@ -58,7 +61,10 @@ async def note_file(ledger: Ledger, worker: str, where: str, by: str = "", why: 
     Returns:
         Whether this has stopped them.
     """
-    return bool(await ledger.run("stop_file", DEFAULT_ACCOUNT, worker, where, by, why))
+    fresh = bool(await ledger.run("stop_file", DEFAULT_ACCOUNT, worker, where, by, why))
+    if fresh:
+        await audit.record(ledger, Act("stop", about=f"stop file {where}"))
+    return fresh
 
 
 async def resume(ledger: Ledger) -> AllStopped | None:
@@ -70,8 +76,9 @@ async def resume(ledger: Ledger) -> AllStopped | None:
     stood = await standing(ledger)
     loop = asyncio.get_running_loop()
     until = loop.time() + _GONE_WITHIN_S
-    while where := (await ledger.run("resume_all", DEFAULT_ACCOUNT)).decode(errors="replace"):
-        if loop.time() > until:
-            raise StopFileError(where)
-        await asyncio.sleep(_LOOK_EVERY_S)
+    async with audit.recorded(ledger, "resume", about="all accounts"):
+        while where := (await ledger.run("resume_all", DEFAULT_ACCOUNT)).decode(errors="replace"):
+            if loop.time() > until:
+                raise StopFileError(where)
+            await asyncio.sleep(_LOOK_EVERY_S)
     return stood

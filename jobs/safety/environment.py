@@ -37,8 +37,8 @@ class Environment:
 
 
 def environment_of(url: str) -> Environment:
-    """The environment of a platform with this base URL."""
-    parts = urlsplit(url)
+    """The environment of a platform with this base URL, or of this host."""
+    parts = urlsplit(url if "//" in url else f"//{url}")
     host = parts.netloc.lower().removesuffix(_USUAL_PORTS.get(parts.scheme, "\0"))
     return Environment(host, is_loopback(parts.hostname or ""))
 

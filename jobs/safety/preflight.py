@@ -113,6 +113,7 @@ class Facts:
     Attributes:
         account: whose references they are.
         platform: the platform's host.
+        environment: `sandbox`, or `production` where calls are real.
         intake: what the input holds.
         seen: what was read: of all references, or of a sample.
         deadline_ms: by when it is to be done; None where there is none.
@@ -121,6 +122,7 @@ class Facts:
 
     account: str
     platform: str
+    environment: str
     intake: Intake
     seen: Sequence[Seen]
     overlap: Overlap

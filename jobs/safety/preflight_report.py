@@ -19,6 +19,7 @@ def report(facts: Facts) -> dict[str, Any]:
     return {
         "account": facts.account,
         "platform": facts.platform,
+        "environment": facts.environment,
         "counts": {
             "references": intake.references,
             "duplicates": intake.duplicates,

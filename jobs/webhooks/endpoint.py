@@ -24,10 +24,14 @@ class EventType(StrEnum):
     """What is told; `docs/how-to/receive-webhooks.md` has the data of each."""
 
     JOB_ENDED = "job.ended"
+    JOB_HALTED = "job.halted"
+    JOB_APPROVAL_WANTED = "job.approval_wanted"
     JOB_RESULTS = "job.results"
     RECEIPT_CREATED = "receipt.created"
 
 
+STATES: Final = frozenset({EventType.JOB_ENDED, EventType.JOB_HALTED, EventType.JOB_APPROVAL_WANTED})
+"""The events that are told where nothing is named."""
 TEST: Final = "webhook.test"
 """The type of an event that `webhooks test` makes. Nobody asks for it."""
 
@@ -67,14 +71,14 @@ class Wanted:
     def of(
         cls, url: str, types: Iterable[EventType], outcomes: Iterable[Outcome], account: str | None, allowed: Allowed
     ) -> Self:
-        """What is wanted, checked. Outcomes ask for results; where nothing is named, the end of jobs is told.
+        """What is wanted, checked. Outcomes ask for results; where nothing is named, it is told that jobs end or halt.
 
         Raises:
             InputError: the URL cannot be used.
         """
         chosen = frozenset(outcomes)
         named = frozenset(types) | ({EventType.JOB_RESULTS} if chosen else frozenset())
-        return cls(checked_url(url, allowed), named or frozenset({EventType.JOB_ENDED}), chosen, account)
+        return cls(checked_url(url, allowed), named or STATES, chosen, account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ def event_types(words: Iterable[str]) -> frozenset[EventType]:
         try:
             found.add(EventType(word))
         except ValueError:
-            raise InputError(f"{plain(word[:60])!r} is no type of event; give {' or '.join(EventType)}") from None
+            raise InputError(f"{plain(word[:60])!r} is no type of event; give one of {', '.join(EventType)}") from None
     return frozenset(found)
 
 

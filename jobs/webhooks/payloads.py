@@ -34,6 +34,18 @@ def job_ended(endpoint: str, document: Document, finished_at_ms: int) -> Event:
     return _event(endpoint, EventType.JOB_ENDED, document["job"], finished_at_ms, document, document["job"])
 
 
+def job_approval_wanted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
+    """A job must be approved, and each time that it must is another event: `number` is that of this one."""
+    return _event(
+        endpoint, EventType.JOB_APPROVAL_WANTED, document["job"], at_ms, document, document["job"], str(number)
+    )
+
+
+def job_halted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
+    """A job has halted; `number` tells one halt of it from the next."""
+    return _event(endpoint, EventType.JOB_HALTED, document["job"], at_ms, document, document["job"], str(number))
+
+
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
     """A result, the entry of the results stream that it is, and its document."""

@@ -33,7 +33,12 @@ def kept(valkey_stage: Stage) -> Stage:
     folder, key = valkey_stage.folder / "snapshots", valkey_stage.folder / "snapshot.key"
     folder.mkdir()
     make_key(key)
-    valkey_stage.settings |= {"snapshot_dir": str(folder), "snapshot_key_file": str(key), "retry_base": "0.1", "retry_cap": "0.2"}
+    valkey_stage.settings |= {
+        "snapshot_dir": str(folder),
+        "snapshot_key_file": str(key),
+        "retry_base": "0.1",
+        "retry_cap": "0.2",
+    }
     return valkey_stage
 
 

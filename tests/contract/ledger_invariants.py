@@ -59,7 +59,10 @@ class LedgerInvariants:
 
     async def _look_into_job(self, job, found, counts):
         own = f"cancellist:job:{job}"
-        pieces = {kind: await self.redis.lrange(f"{own}:{kind}", 0, -1) for kind in ("calls", "rest", "reads")}
+        waits = await self.redis.hexists(own, "rest")
+        lists = {"calls": "canary", "rest": "calls"} if waits else {"calls": "calls", "rest": "canary"}
+        lists["reads"] = "reads"
+        pieces = {kind: await self.redis.lrange(f"{own}:{name}", 0, -1) for kind, name in lists.items()}
         pieces |= {kind: await self.redis.hvals(f"{own}:{kind}") for kind in ("alone", "later")}
         for kind, texts in pieces.items():
             for text in texts:

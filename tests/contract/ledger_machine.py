@@ -300,7 +300,7 @@ class LedgerMachine(LedgerInvariants, RuleBasedStateMachine):
             assert refused.state == "completed"
             return
         assert state in {JobState.ABORTING, JobState.ABORTED}
-        for kind in ("calls", "rest"):
+        for kind in ("calls", "canary"):
             assert self.do(self.redis.llen(f"cancellist:job:{job}:{kind}")) == 0
 
     @rule(

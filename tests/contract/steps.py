@@ -180,7 +180,8 @@ async def add_and_seal(of, references):
 
 async def queued(ledger, job):
     """The references of a job that wait for a call, in order."""
-    packed = await ledger.redis.lrange(f"cancellist:job:{job}:calls", 0, -1)
+    waits = await ledger.redis.hexists(f"cancellist:job:{job}", "rest")
+    packed = await ledger.redis.lrange(f"cancellist:job:{job}:{'canary' if waits else 'calls'}", 0, -1)
     return [reference for text in packed for reference in unpack_piece(text).references]
 
 

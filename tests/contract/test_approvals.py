@@ -9,10 +9,12 @@ from cancellist.jobs.ledger import approvals, changes, control, housekeeping, re
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.submitting import retry
 from cancellist.jobs.ledger.submitting.retry import Asked
+from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.model import JobState, Outcome, Priority
 from cancellist.jobs.safety.approval import ApprovalState, approval_of
 from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
+from cancellist.jobs.webhooks.endpoint import EventType, Wanted
 from tests.contract.steps import (
     HOUR_MS,
     TERMS,
@@ -231,12 +233,22 @@ async def continued(ledger, job):
         await control.continue_job(ledger, job, 10)
 
 
+async def an_older_version_lets_it_go_on(ledger, job):
+    await control.pause_job(ledger, job)
+    kept = await ledger.redis.hget(f"cancellist:job:{job}", "approvals_wanted")
+    await ledger.redis.hset(f"cancellist:job:{job}", "approvals_wanted", 0)
+    assert (await control.resume_job(ledger, job, 10))[0] is JobState.QUEUED
+    await ledger.redis.hset(f"cancellist:job:{job}", "approvals_wanted", kept)
+
+
 async def its_start_passes(ledger, job):
     await ledger.redis.hset(f"cancellist:job:{job}", "hold_until", 1)
     await ledger.redis.zadd(key("held"), {job: 1})
 
 
-@pytest.mark.parametrize("way", [resumed, account_resumed, changed, continued, its_start_passes])
+@pytest.mark.parametrize(
+    "way", [resumed, account_resumed, changed, continued, its_start_passes, an_older_version_lets_it_go_on]
+)
 async def test_nothing_but_approval_lets_it_start(ledger, way):
     job = await held(ledger)
     await way(ledger, job)
@@ -311,3 +323,27 @@ async def test_the_account_is_at_rest_after_all_of_it(ledger):
     assert [int(count or 0) for count in ready] == [0, 0]
     assert await ledger.redis.zcard(key("calls")) == 0
     assert int(await ledger.redis.hget("cancellist:totals", "unsettled")) == 0
+
+
+async def test_webhooks_are_told_of_each_time_that_a_job_begins_to_wait(ledger):
+    wanted = frozenset({EventType.JOB_APPROVAL_WANTED})
+    await endpoints.add(ledger, Wanted("https://hooks.example/h", wanted, frozenset(), None), [b"k" * 32])
+
+    async def told():
+        (endpoint,) = await endpoints.endpoints(ledger)
+        await events.take_in(ledger, endpoint)
+        page = await endpoints.deliveries(ledger, endpoint.id, limit=100)
+        return sorted((one.type, one.job) for one in page.deliveries)
+
+    ended = await submit(ledger, refs(3))
+    await drained(ledger)
+    job = await held(ledger)
+    assert await told() == [("job.approval_wanted", job)]
+    await approve(ledger, job)
+    await sweep_guarded(ledger, TWO)
+    assert (await ask(ledger)).why == "empty"  # more approvals are wanted now
+    assert await told() == [("job.approval_wanted", job)] * 2
+    assert await state_of(ledger, ended) is JobState.COMPLETED
+    await approve(ledger, job, "carl")
+    await drained(ledger)
+    assert len(await told()) == 2

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.errors import GuardError
-from cancellist.jobs.ledger import housekeeping, records
+from cancellist.jobs.ledger import housekeeping, open_count, records
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.submitting import intake
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -75,7 +75,7 @@ WAYS = [by_file, by_entry, by_large_entry]
 ways = pytest.mark.parametrize("way", WAYS)
 
 
-async def open_count(ledger, count, age_ms=0):
+async def so_many_open(ledger, count, age_ms=0):
     at_ms = await ledger.now_ms() - age_ms
     await ledger.redis.hset(STATE, "open_count", f"{count} {at_ms}")
 
@@ -108,7 +108,7 @@ BOUNDS = [
 @pytest.mark.parametrize(("guard", "count", "found"), BOUNDS)
 @pytest.mark.parametrize("noted_by", ["worker", "producer"])
 async def test_one_above_a_most_is_refused_and_the_most_itself_is_not(ledger, way, guard, count, found, noted_by):
-    await open_count(ledger, 1_500)
+    await so_many_open(ledger, 1_500)
     own = Safeguards(guard=guard) if noted_by == "producer" else NONE
     await note(ledger, *([guard] if noted_by == "worker" else []))
     before = await everything(ledger) if way is by_file else None
@@ -136,7 +136,7 @@ HOLDING = [
 @ways
 @pytest.mark.parametrize(("guard", "count", "found"), HOLDING)
 async def test_a_job_above_is_held_for_approval(ledger, way, guard, count, found):
-    await open_count(ledger, 1_500)
+    await so_many_open(ledger, 1_500)
     await usual_days(ledger, 10, 90, 60, 60, 61)
     await note(ledger, guard)
     job, _ = await way(ledger, refs(count))
@@ -154,7 +154,7 @@ async def test_a_job_above_is_held_for_approval(ledger, way, guard, count, found
 @pytest.mark.parametrize("age_ms", [None, 2 * 3_600_000])
 async def test_a_share_that_is_not_known_is_held_and_never_passed(ledger, way, age_ms):
     if age_ms is not None:
-        await open_count(ledger, 1_000_000, age_ms)
+        await so_many_open(ledger, 1_000_000, age_ms)
     await note(ledger, Guard(max_share=50))
     job, _ = await way(ledger, refs(100))
     assert await why(ledger, job) == [(K.UNKNOWN, 100, 50, 0)]
@@ -310,7 +310,7 @@ OVERRIDE = {"overridden_by": "anna", "override_reason": "recall 1147"}
 
 @pytest.mark.parametrize(("guard", "count", "found"), [*BOUNDS, *HOLDING[1:]])
 async def test_an_override_passes_every_guard_and_is_recorded(ledger, guard, count, found):
-    await open_count(ledger, 1_500)
+    await so_many_open(ledger, 1_500)
     await usual_days(ledger, 10, 90, 60, 60, 61)
     await note(ledger, guard)
     job, _ = await by_file(ledger, refs(count), **OVERRIDE)
@@ -335,3 +335,13 @@ async def test_an_override_holds_for_guards_that_come_later(ledger):
     record = await records.get(ledger, job)
     assert record.state is JobState.COMPLETED
     assert unpack_findings(record.overrode) == (Finding(K.REFERENCES, 20, 10, 0),)
+
+
+async def test_one_worker_at_a_time_counts_what_is_open_and_only_once_it_is_time(ledger):
+    assert [await open_count.is_due(ledger, A) for _ in range(3)] == [True, False, False]
+    await open_count.note(ledger, A, 1_500)
+    assert not await open_count.is_due(ledger, A)
+    await note(ledger, Guard(max_share=10))
+    assert (await by_file(ledger, refs(151)))[0] is None
+    await ledger.redis.hset(STATE, mapping={"open_count": "1500 1", "open_asked": 1})
+    assert await open_count.is_due(ledger, A)

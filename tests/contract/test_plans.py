@@ -2,6 +2,7 @@
 
 import asyncio
 
+import orjson
 import pytest
 
 from cancellist.jobs.errors import CountMismatchError, IdempotencyConflictError, PlanError, UnknownPlanError
@@ -84,6 +85,19 @@ async def test_whatever_differs_from_the_plan_is_refused_whole_and_the_plan_stay
     assert refused.value.code == "stale_plan"
     await nothing_is_left(ledger)
     await hand_in(ledger, refs(12), plan=token, idempotency_key="k")
+
+
+async def test_where_workers_run_it_is_their_platform_that_must_be_the_planned_one(ledger):
+    elsewhere = Safeguards(platform="127.0.0.1:8089")
+    token = await planned(ledger, refs(12))
+    for found, refused in ((("evil.example.com",), True), ((HOST, "evil.example.com"), True), ((HOST, HOST), False)):
+        noted = {f"w{n}": {"at": 1, "host": host} for n, host in enumerate(found)}
+        await ledger.redis.hset(ledger.keys.state(A), "hosts", orjson.dumps(noted))
+        if refused:
+            with pytest.raises(PlanError, match=r"this one is at evil\.example\.com"):
+                await hand_in(ledger, refs(12), plan=token)
+        else:
+            assert await hand_in(ledger, refs(12), plan=token, safeguards=elsewhere)
 
 
 @pytest.mark.parametrize("token", ["pl_" + 32 * "0", "", "x" * 500, "pl_*", "\x00"])

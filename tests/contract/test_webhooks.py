@@ -8,19 +8,22 @@ import pytest
 
 from cancellist.jobs.errors import InputError, SettingsError, UnknownWebhookError
 from cancellist.jobs.ledger import control, housekeeping
+from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.ledger.webhooks.events import Attempt
 from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.webhooks import signature
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, DeliveryState, EndpointState, EventType, Wanted
 from cancellist.jobs.webhooks.schedule import FAILS_FOR_MS, AttemptVerdict
-from tests.contract.steps import A, bad, drained, many_small_jobs, refs, state_of, submit, submitted
+from tests.contract.steps import A, bad, claim, drained, many_small_jobs, refs, settle, state_of, submit, submitted
 
 KEYS = (b"k" * 32,)
 URL = "https://hooks.example/in?token=secret"
 DELIVERED = Attempt(AttemptVerdict.DELIVERED, 200, "", None)
 FAILED = Attempt(AttemptVerdict.FAILED, 500, "HTTP 500", 300.0)
+ONE = Terms(limit=3, per_call=1, linger_ms=0)
 ENDED, RESULTS = EventType.JOB_ENDED, EventType.JOB_RESULTS
 
 
@@ -303,3 +306,24 @@ async def test_of_one_that_is_removed_nothing_is_left_and_what_is_on_its_way_cha
             await what(ledger, endpoint)
     with pytest.raises(UnknownWebhookError):
         await endpoints.rewind(ledger, endpoint, 1)
+
+
+async def test_each_halt_of_a_job_is_told_once_with_why_and_then_its_end(ledger):
+    endpoint, ended_alone = await add(ledger), await add(ledger, ENDED)
+    job = await submit(ledger, refs(4), max_refused="0")
+    for count in (1, 2):
+        await settle(ledger, await claim(ledger, terms=ONE), WriteResult(Outcome.MANIFESTED, 1, 200), terms=ONE)
+        for _ in range(2):
+            await take_in(ledger, endpoint)
+            found = [one for one in await kept(ledger, endpoint) if one.type == EventType.JOB_HALTED]
+            assert len(found) == count
+        told = await body(ledger, endpoint, found[0].id)
+        assert (told["type"], told["timestamp"]) == ("job.halted", told["data"]["halted"]["at"])
+        assert (told["data"]["job"], told["data"]["outcomes"]) == (job, {"manifested": count})
+        await control.continue_job(ledger, job, 1)
+    await control.abort_job(ledger, job)
+    await drained(ledger)
+    await endpoints.rewind(ledger, endpoint, 0)
+    for one, types in ((endpoint, ["job.ended", "job.halted", "job.halted"]), (ended_alone, ["job.ended"])):
+        await take_in(ledger, one)
+        assert sorted(one.type for one in await kept(ledger, one)) == types

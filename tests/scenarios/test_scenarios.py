@@ -1,5 +1,7 @@
 """The controllers against load models: as much as an oracle gets done, hardly a call refused, and no swinging."""
 
+import re
+from pathlib import Path
 from random import Random
 
 import orjson
@@ -11,6 +13,8 @@ from tests.scenarios.simulator.loads import FOLDER, load, oracle, run
 from tests.scenarios.simulator.platforms import Phase, Platform
 
 SCENARIOS = [load(path) for path in sorted(FOLDER.glob("*/*.toml"))]
+ROOT = Path(__file__).parents[2]
+MECHANISMS = ROOT / "docs" / "reference" / "flow-mechanisms.md"
 RUNS = [pytest.param(scenario, seed, id=f"{scenario.name}-{seed}") for scenario in SCENARIOS for seed in scenario.seeds]
 NOT_BEATEN = 1.03
 """Of the oracle's: more would mean that it knows less than it should."""
@@ -63,3 +67,14 @@ def test_what_is_known_is_kept_for_minutes_after_a_limit_was_lifted():
 
 def test_all_scenarios_are_there():
     assert {scenario.name for scenario in SCENARIOS} >= WANTED
+
+
+def test_each_mechanism_names_a_module_and_what_fails_without_it():
+    rows = re.findall(
+        r"^\| (?!Mechanism |---)(.+) \| (\S+) \| `(\S+)` \|$", MECHANISMS.read_text("utf-8"), re.MULTILINE
+    )
+    names = {scenario.name for scenario in SCENARIOS}
+    assert len(rows) > len({module for _, module, _ in rows}) > 1
+    for what, module, proof in rows:
+        assert (ROOT / "jobs" / "flow" / f"{module}.py").is_file(), what
+        assert proof in names or (ROOT / proof).is_file(), what

@@ -10,16 +10,20 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from cancellist.jobs.diagnostics.check_result import CheckStatus
-from cancellist.jobs.ledger import changes, claims, consumers, control, housekeeping, records, results
+from cancellist.jobs.ledger import changes, claims, consumers, control, housekeeping, plans, records, results
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.checks import acl
 from cancellist.jobs.ledger.claims import Ask, Terms
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import open_ledger
+from cancellist.jobs.ledger.plans import Draft
 from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.model import JobRequest, JobState, Priority
 from cancellist.jobs.roles import Role
+from cancellist.jobs.safety.preflight import Intake, Overlap
+from cancellist.jobs.safety.preflight_request import PreflightRequest
+from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.sandbox.world.references import reference
 from tests.support.commands import Desk
 from tests.support.servers import KINDS, Server, running
@@ -121,6 +125,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
         assert sum(record.outcomes.values()) == record.total == 1001
         for command in ("status", "watch"):
             desk.ok(command, job, redis_url=url_of(server, "producer"))
+        await _follows_a_plan(server, desk)
 
         shop = await connect(url_of(server, "intake"))
         await shop.xadd("cancellist:intake", {"references": reference(SEED, 2000), "reply_to": "shop"})
@@ -129,7 +134,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
             await shop.xrange("cancellist:intake")
         await shop.aclose()
         async with ledger_as(server, "worker") as ledger:
-            await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 2 and jobs[0].state.ended, 20)
+            await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 3 and jobs[0].state.ended, 20)
             await until(lambda: ledger.redis.xlen(ledger.keys.rejected), lambda count: count == 1, 20)
             await housekeeping.trim(ledger, "default", results_keep_s=86400, jobs_keep_s=86400)
             await _reads_its_answer(server)
@@ -152,6 +157,18 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
     ((_, entries),) = await redis.xreadgroup("billing", "one", {"cancellist:results": ">"}, count=10)
     assert await redis.xack("cancellist:results", "billing", *(entry for entry, _ in entries)) == 10
     await redis.aclose()
+
+
+async def _follows_a_plan(server: Server, desk: Desk) -> None:
+    content = ReferenceSet()
+    content.add([reference(SEED, 4000)])
+    asked = PreflightRequest([reference(SEED, 4000)], Intake(1), Overlap())
+    async with ledger_as(server, "producer") as ledger:
+        waiting = await plans.hand_in(ledger, Draft("default", content.digest(), 1), asked.packed(), keep_s=60)
+        await until(lambda: plans.get(ledger, waiting.token), lambda plan: plan.ready, 20)
+        by = url_of(server, "producer")
+        made = desk.ok("enqueue", "-", "--plan", waiting.token, text=reference(SEED, 4000), redis_url=by)
+        await ended(ledger, made.out.strip(), 20)
 
 
 async def _reads_its_answer(server: Server) -> None:

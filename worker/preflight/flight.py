@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.ledger import permits
+from cancellist.jobs.ledger import open_counts, permits
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.safety.preflight import Facts
 from cancellist.jobs.safety.preflight_report import report
@@ -32,14 +32,18 @@ async def fly(
     permit = partial(permits.permitted, ledger, account, terms, keep_s=own.call_timeout + 1)
     reader = RecordReader(client, permit, at_once=min(_AT_ONCE, terms.limit), now_ms=await ledger.now_ms())
     reading = await reader.read(asked.drawn)
+    there = await open_consignments.count(client, permit)
+    if there.count is not None:
+        await open_counts.note(ledger, account, there.count)
     return report(
         Facts(
             account=account,
-            platform=own.host,
+            platform=own.environment.host,
+            environment=own.environment.kind,
             intake=asked.intake,
             seen=reading.seen,
             overlap=asked.overlap,
-            open=await open_consignments.count(client, permit),
+            open=there,
             pace=await pace_of(ledger, account, terms, reading.call_s),
             now_ms=await ledger.now_ms(),
             deadline_ms=asked.deadline_ms,

@@ -1,4 +1,4 @@
-"""Reads the plans that were handed in over HTTP, one at a time; every worker does, for the accounts that it serves."""
+"""Reads the plans that were handed in over HTTP; every worker does, for the accounts that it serves."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,8 @@ from cancellist.worker.preflight.flight import fly
 log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 0.5
+_AT_ONCE: Final = 4
+"""Plans that one worker reads at once, each of another account: a slow account delays no other."""
 _AGAIN_MS: Final = 5_000
 """After so long a plan is tried once more whose account may make no call now."""
 
@@ -37,27 +39,65 @@ class Planner:
         self._settings = settings
         self._clients = clients
         self._lease_ms = round(settings.lease_seconds * 1000)
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
 
     async def run(self) -> None:
-        """Reads one plan, or looks for one and waits.
+        """Takes one plan, or waits for a moment.
 
         Raises:
             LedgerError: the server was away.
         """
-        taken = await plans.take(self._ledger, self._clients, lease_ms=self._lease_ms)
-        if taken is None:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            return
-        renewing = asyncio.create_task(self._renew(taken))
         try:
-            await self._read(taken)
+            await self._turn()
+        except asyncio.CancelledError:
+            for task in self._going.values():
+                task.cancel()
+            await asyncio.gather(*self._going.values(), return_exceptions=True)
+            raise
+
+    async def _turn(self) -> None:
+        ended = [account for account, task in self._going.items() if task.done()]
+        for task in [self._going.pop(account) for account in ended]:
+            await task
+        if await self._begin():
+            return
+        if self._going:
+            await asyncio.wait(self._going.values(), timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def idle(self) -> bool:
+        """Whether no plan is to be read now that this process would read: a burst may end then."""
+        return not self._going and not await self._begin()
+
+    async def _begin(self) -> bool:
+        """Begins to read a plan; returns whether there was one."""
+        async with self._beginning:
+            free = [account for account in self._clients if account not in self._going]
+            if not free or len(self._going) >= _AT_ONCE:
+                return False
+            taken = await plans.take(self._ledger, free, lease_ms=self._lease_ms)
+            if taken is None:
+                return False
+            self._going[taken.account] = asyncio.create_task(self._keep(taken), name=f"plan of {taken.account}")
+            return True
+
+    async def _keep(self, taken: Taken) -> None:
+        """Reads a plan as long as it is ours."""
+        reading = asyncio.create_task(self._read(taken))
+        try:
+            while not (await asyncio.wait({reading}, timeout=self._lease_ms / 3000))[0]:
+                if not await plans.renew(self._ledger, taken, lease_ms=self._lease_ms):
+                    return
+            await reading
         except asyncio.CancelledError:
             with contextlib.suppress(LedgerError):
                 await plans.give_back(self._ledger, taken, after_ms=0)
             raise
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _read(self, taken: Taken) -> None:
         account, asked = taken.account, PreflightRequest.of(taken.request)
@@ -67,12 +107,6 @@ class Planner:
             log.info("plan waits", account=account, reason=str(error))
             await plans.give_back(self._ledger, taken, after_ms=_AGAIN_MS)
             return
-        host = self._settings.of(account).host
+        host = self._settings.of(account).environment.host
         kept = await plans.report(self._ledger, taken, host, found)
-        log.info("plan read" if kept else "plan read in vain: it has expired, or another worker has read it",
-                 account=account, references=asked.intake.references, read=len(asked.drawn))  # fmt: skip
-
-    async def _renew(self, taken: Taken) -> None:
-        while True:
-            await asyncio.sleep(self._lease_ms / 3000)
-            await plans.renew(self._ledger, taken, lease_ms=self._lease_ms)
+        log.info("plan read", account=account, references=asked.intake.references, read=len(asked.drawn), kept=kept)

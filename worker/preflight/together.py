@@ -14,5 +14,6 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would stop what it does at its end, such as giving back a slot
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

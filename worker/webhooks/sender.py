@@ -54,7 +54,7 @@ class Sender:
             return ReceiverAnswer(why=str(error))
         except TimeoutError:
             return ReceiverAnswer(why=f"no answer within {self._timeout_s:g} s")
-        except ValueError:  # aiohttp's InvalidURL among them
+        except aiohttp.InvalidURL:
             return ReceiverAnswer(why="the URL cannot be used")
         except aiohttp.ClientConnectorDNSError:
             return ReceiverAnswer(why="its name does not resolve")
@@ -64,6 +64,8 @@ class Sender:
             return ReceiverAnswer(why=f"no connection: {error.os_error.strerror or 'refused'}")
         except (aiohttp.ClientError, OSError):
             return ReceiverAnswer(why="the connection broke, or what came is no HTTP")
+        except ValueError:  # after those above: a certificate's error is one too
+            return ReceiverAnswer(why="the URL cannot be used")
 
     async def close(self) -> None:
         """Ends every connection."""

@@ -43,6 +43,18 @@ def unknown_names() -> CheckResult:
     return warning("names", "; ".join(strange), "they have no effect", "see docs/reference/settings.md for the names")
 
 
+def stop_file(path: Path) -> CheckResult:
+    """Checks that the stop file can be looked for, and whether it is there."""
+    from cancellist.worker.stop_file import fault_of, why_stopped  # noqa: PLC0415 - only where one is set
+
+    if fault := fault_of(path):
+        return failed("stop file", fault, "no worker starts here", "fix the setting, or make the folder")
+    if why := why_stopped(path, str(path)):
+        return warning("stop file", why, "no worker here starts a call, and all accounts are stopped",
+                       "remove it; then `cancellist resume --all` lets them go on")  # fmt: skip
+    return ok("stop file", f"{path} is not there")
+
+
 def disk(folder: Path, *, embedded: bool) -> CheckResult:
     """Checks that the embedded server has disk space for its append-only file."""
     if not embedded:

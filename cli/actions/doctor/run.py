@@ -20,7 +20,8 @@ def examine(role: Role) -> list[CheckResult]:
     if settings is None:
         return [read, names, skipped("server", "the settings cannot be read"),
                 skipped("platform", "the settings cannot be read")]  # fmt: skip
-    return [read, names, *session.run(_examine(settings, role))]
+    stop = [machine.stop_file(settings.stop_file)] if settings.stop_file and role is Role.WORKER else []
+    return [read, names, *stop, *session.run(_examine(settings, role))]
 
 
 async def _examine(settings: Settings, role: Role) -> list[CheckResult]:

@@ -30,6 +30,7 @@ from cancellist_client.errors import (
     RateLimited,
     ResultsGone,
     ServerUnavailable,
+    TlsError,
     TransportError,
     UnsupportedError,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Result",
     "ResultsGone",
     "ServerUnavailable",
+    "TlsError",
     "TransportError",
     "UnsupportedError",
 ]

@@ -3,7 +3,9 @@
 CancellistError             anything below
 ├── UnsupportedError        this way in cannot do it; the text says which can
 ├── TransportError          no answer came: no connection, or it was cut, or what came made no sense
+│   └── TlsError            the server's certificate is not trusted, or it speaks no TLS: never tried again
 ├── JobTimeout              `wait` ended before the job did; it carries the job
+├── JobHalted               `wait` ended since the job halted; it carries the job
 └── ApiError                refused; it carries the problem's code, status, detail, hint, errors and request id
     ├── AuthError           the token or password is missing or wrong, or lacks a role
     ├── InputError          what was handed in cannot be used; nothing of it was taken
@@ -34,6 +36,10 @@ class UnsupportedError(CancellistError):
 
 class TransportError(CancellistError):
     """No answer came, or one that makes no sense: whether the server did anything is not known."""
+
+
+class TlsError(TransportError):
+    """The server's certificate is not trusted, or it speaks no TLS: nothing was sent, and no other attempt is made."""
 
 
 class JobTimeout(CancellistError):

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -20,7 +20,8 @@ _SPAN: Final = re.compile(r"\+(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASC
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS: Final = ("reason", "requested_by", "account", "idempotency_key")
 _OF_JOBS: Final = (
-    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "max_invalid",
+    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "override",
+    "max_invalid", "plan", "expect_count",
 )  # fmt: skip
 _OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
@@ -41,6 +42,9 @@ class Options:
     max_refused: str | None = None
     max_unconfirmed: str | None = None
     canary: str | None = None
+    override: str | None = None
+    plan: str | None = field(default=None, repr=False)
+    expect_count: str | None = None
     max_invalid: str | None = None
     column: str | None = None
     delimiter: str | None = None
@@ -74,6 +78,9 @@ def options(
     max_refused: str | int | None = None,
     max_unconfirmed: str | int | None = None,
     canary: int | None = None,
+    override: str | None = None,
+    plan: str | None = None,
+    expect_count: int | None = None,
     max_invalid: str | int | None = None,
     column: str | int | None = None,
     delimiter: str | None = None,
@@ -97,14 +104,19 @@ def options(
         max_refused=None if max_refused is None else str(max_refused),
         max_unconfirmed=None if max_unconfirmed is None else str(max_unconfirmed),
         canary=None if canary is None else str(canary),
+        override=override,
+        plan=plan,
+        expect_count=None if expect_count is None else str(expect_count),
         max_invalid=None if max_invalid is None else str(max_invalid),
         column=None if column is None else str(column),
         delimiter=delimiter,
         header=header,
         skip_lines=skip_lines,
     )
-    for name in _TEXTS:
+    for name in (*_TEXTS, "override"):
         _check_text(name, getattr(checked, name))
+    if plan == "":
+        raise wrong("plan", "it is empty: leave it out")
     if account == "":
         raise wrong("account", "it is empty: leave it out")
     key = checked.idempotency_key

@@ -19,11 +19,14 @@ from cancellist_client.errors import (
     CancellistError,
     GroupGone,
     ServerUnavailable,
+    TlsError,
     TransportError,
 )
 
 _PASSING: Final = ("OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MASTERDOWN")
 _GROUP_IS_GONE: Final = ("NOGROUP", "UNBLOCKED", "no such key", "no longer exists")
+
+_TLS: Final = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 
 
 @contextmanager
@@ -47,7 +50,8 @@ def _translated(error: Exception, shown: str) -> CancellistError:
         case ResponseError():
             return _refusal(words, shown)
         case _:
-            return TransportError(f"no answer from {shown}: {words}")
+            kind = TlsError if any(sign in words for sign in _TLS) else TransportError
+            return kind(f"no answer from {shown}: {words}")
 
 
 def _refusal(words: str, shown: str) -> ApiError:

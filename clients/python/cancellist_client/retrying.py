@@ -1,8 +1,9 @@
 """When a request is sent again.
 
 Again: connection errors, 429, 502, 503, 504, and 409 while the first request with the same idempotency key is under
-way. Never again: every other refusal. The wait after attempt n, from 0, is drawn from 0 to min(cap, base * 2**n), or is
-what the server asks for by `Retry-After` and a little more, so that not all come back at once. Pure.
+way. Never again: every other refusal, and a certificate that is not trusted. The wait after attempt n, from 0, is drawn
+from 0 to min(cap, base * 2**n), or is what the server asks for by `Retry-After` and a little more, so that not all come
+back at once. Pure.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from cancellist_client.errors import (
     InProgress,
     RateLimited,
     ServerUnavailable,
+    TlsError,
     TransportError,
 )
 
@@ -54,6 +56,8 @@ class Backoff:
 
 def may_pass(error: CancellistError) -> bool:
     """Whether the same request may do better later."""
+    if isinstance(error, TlsError):
+        return False
     return isinstance(error, TransportError | InProgress | RateLimited | ServerUnavailable)
 
 

@@ -36,7 +36,7 @@ def raised(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> Pacing:
 def take_back(pacing: Pacing, policy: PacingPolicy) -> Pacing:
     """Back to the interval that lasted; the next raise is half as steep."""
     tried = pacing.safe_us / pacing.interval_us - 1
-    step, need = max(policy.step, tried / 2), policy.probe_after
+    step, need = max(policy.step, tried / 2), policy.raise_after
     return replace(
         pacing, interval_us=pacing.safe_us, safe_us=0, need=need, step=step, cycle_ms=pacing.refused_ms, cycle=0,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def _next_step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> tupl
     if sample.at_ms - pacing.refused_ms < policy.rest_ms:
         # The refused rate is at most one such step above.
         step = max(policy.step, step / 2)
-        return step, policy.search_after if step > policy.step else policy.probe_after
+        return step, policy.search_after if step > policy.step else policy.raise_after
     return step, policy.search_after
 
 
@@ -63,8 +63,8 @@ def _enough(pacing: Pacing, policy: PacingPolicy) -> int:
         return min(pacing.need, max(CYCLE, 1000 * policy.search_ms // pacing.interval_us))
     fewest = 0
     if pacing.step <= policy.step:
-        fewest = min(policy.slow_probe_after, 1000 * policy.slow_probe_ms // pacing.interval_us)
-    return min(pacing.need, max(CYCLE, fewest, 1000 * policy.probe_ms // pacing.interval_us))
+        fewest = min(policy.slow_raise_after, 1000 * policy.slow_raise_ms // pacing.interval_us)
+    return min(pacing.need, max(CYCLE, fewest, 1000 * policy.raise_ms // pacing.interval_us))
 
 
 def _settled(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:

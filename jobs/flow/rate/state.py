@@ -20,10 +20,10 @@ class PacingPolicy:
         steepest: the largest raise of a search, which doubles them (0.1 to 4.0).
         decrease: by how much a rate that was refused is lowered, doubled by each further refusal in close
             succession (0.01 to 0.1).
-        probe_after: accepted calls between raises (20 to 100000).
-        probe_ms: the longest time between raises, except of a slow rate (1000 to 600000).
-        slow_probe_after: accepted calls before a raise of a slow rate (5 to 10000).
-        slow_probe_ms: the longest time before such a raise (1000 to 3600000).
+        raise_after: accepted calls between raises (20 to 100000).
+        raise_ms: the longest time between raises, except of a slow rate (1000 to 600000).
+        slow_raise_after: accepted calls before a raise of a slow rate (5 to 10000).
+        slow_raise_ms: the longest time before such a raise (1000 to 3600000).
         search_after: accepted calls before a raise in a search (3 to 1000).
         search_ms: the longest time before a raise in a search, or while a raise is on trial (100 to 60000).
         rest_ms: pause between a refusal and the next raise, which may cost a Retry-After (0 to 600000).
@@ -42,10 +42,10 @@ class PacingPolicy:
     step: float = 0.04
     steepest: float = 0.5
     decrease: float = 0.06
-    probe_after: int = 100
-    probe_ms: int = 30_000
-    slow_probe_after: int = 60
-    slow_probe_ms: int = 300_000
+    raise_after: int = 100
+    raise_ms: int = 30_000
+    slow_raise_after: int = 60
+    slow_raise_ms: int = 300_000
     search_after: int = 20
     search_ms: int = 3_000
     rest_ms: int = 30_000

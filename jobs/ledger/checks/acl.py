@@ -95,6 +95,8 @@ def _works(places: _Places) -> list[Command]:
         ("WATCH", keys.drain_queue), ("SUBSCRIBE", keys.wake), ("HEXISTS", job, "v"),
         ("HKEYS", f"{job}:alone"), ("HSCAN", f"{job}:later", 0),
         ("HSETNX", own["state"], "v", 1), ("LPOP", f"{job}:calls"), ("LPUSH", f"{job}:calls", ""),
+        ("LLEN", f"{job}:calls"), ("LINDEX", f"{job}:calls", 0), ("LSET", f"{job}:calls", 0, ""),
+        ("LREM", f"{job}:calls", 0, ""),
         ("ZSCORE", own["claims"], "0"),
         ("ZRANGEBYSCORE", own["claims"], 0, 0), ("ZREMRANGEBYSCORE", own["slots"], 0, 0), ("ZCARD", own["reads"]),
         ("HSET", own["claimed"], "0", ""), ("XADD", keys.results, "*", "job", "0"),

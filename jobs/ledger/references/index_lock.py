@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cancellist.jobs.errors import ReferenceIndexError
+from cancellist.jobs.errors import IndexBehindError, ReferenceIndexError
 
 _LOOK_EVERY_S: Final = 0.02
 _SAY_AFTER_S: Final = 1.0
@@ -17,8 +17,14 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def locked(path: Path, on_wait: Callable[[str], None] | None = None) -> AsyncIterator[None]:
-    """Holds the lock of a file for a block. The system frees it where its process dies."""
+async def locked(
+    path: Path, on_wait: Callable[[str], None] | None = None, until_s: float | None = None
+) -> AsyncIterator[None]:
+    """Holds the lock of a file for a block. The system frees it where its process dies.
+
+    Raises:
+        IndexBehindError: another process has it, and `until_s` of the loop's clock has come.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
@@ -30,6 +36,7 @@ async def locked(path: Path, on_wait: Callable[[str], None] | None = None) -> As
     try:
         waited_s = 0.0
         while not _taken(lock):
+            check(until_s)
             await asyncio.sleep(_LOOK_EVERY_S)
             waited_s += _LOOK_EVERY_S
             if on_wait and waited_s - _LOOK_EVERY_S < _SAY_AFTER_S <= waited_s:
@@ -37,6 +44,21 @@ async def locked(path: Path, on_wait: Callable[[str], None] | None = None) -> As
         yield
     finally:
         os.close(lock)
+
+
+def check(until_s: float | None) -> None:
+    """Gives up where it is later than this by the loop's clock; never for None.
+
+    Raises:
+        IndexBehindError: it is.
+    """
+    if until_s is not None and asyncio.get_running_loop().time() >= until_s:
+        raise behind()
+
+
+def behind() -> IndexBehindError:
+    """The file is still being brought up to date."""
+    return IndexBehindError("the index of references is still being brought up to date")
 
 
 def _taken(lock: int) -> bool:

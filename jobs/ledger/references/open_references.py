@@ -48,7 +48,7 @@ async def naming(ledger: Ledger, reference: str, before: str | None = None) -> N
 
 async def _look(ledger: Ledger, some: Sequence[JobRecord], sought: bytes, found: Naming, left: int) -> int:
     """Looks through some jobs; answers how many pieces may still be read."""
-    for name in ("calls", "rest"):
+    for name in ("calls", "canary"):
         left = await _in_lists(ledger, some, name, sought, found, left)
     left = await _in_lists(ledger, await _with_canary(ledger, some), "calls", sought, found, left)
     left = await _in_lists(ledger, some, "reads", sought, found, left)

@@ -23,7 +23,7 @@ from cancellist.jobs.ledger import records, stream_place
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.references import open_references
 from cancellist.jobs.ledger.references.index_file import DamagedIndexError, ReferenceFile
-from cancellist.jobs.ledger.references.index_lock import in_thread, locked
+from cancellist.jobs.ledger.references.index_lock import behind, check, in_thread, locked
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.stream_place import Entry, Gap, Place, PlaceStatus, Stream, moved
 from cancellist.jobs.model import JobRecord, Result
@@ -114,7 +114,13 @@ class ReferenceIndex:
             self._shut()
 
     async def find(
-        self, reference: str, *, before: str | None, limit: int, progress: Progress | None = None
+        self,
+        reference: str,
+        *,
+        before: str | None,
+        limit: int,
+        progress: Progress | None = None,
+        within_s: float | None = None,
     ) -> Mentions:
         """The jobs that named a reference, brought up to this moment.
 
@@ -123,9 +129,14 @@ class ReferenceIndex:
             before: only jobs older than this one.
             limit: how many at most.
             progress: told how far the file is, where it is behind.
+            within_s: seconds that it may take to bring the file up to date; None for as many as it needs.
+
+        Raises:
+            IndexBehindError: it takes longer; the next question goes on where this one has stopped.
         """
+        until_s = None if within_s is None else asyncio.get_running_loop().time() + within_s
         going = await open_references.naming(self._ledger, reference, before)
-        rows, gap = await self._rows(reference, before, limit + 1, progress)
+        rows, gap = await self._rows(reference, before, limit + 1, progress, until_s)
         results = {row.job: row for row in rows}
         ids = sorted({*results, *going.jobs}, reverse=True)
         page, more = ids[:limit], len(ids) > limit
@@ -148,7 +159,7 @@ class ReferenceIndex:
         """
 
         async def answer(file: ReferenceFile) -> tuple[list[tuple[str, str]], Gap | None]:
-            await self._to_the_end(file, progress)
+            await self._to_the_end(file, progress, None)
             found = await in_thread(file.jobs_of, references, since_ms=since_ms)
             gap = file.place.gap
             return found, gap if gap and gap.to_ms >= since_ms else None
@@ -164,29 +175,42 @@ class ReferenceIndex:
         return await self._in_turn(copy)
 
     async def _rows(
-        self, reference: str, before: str | None, limit: int, progress: Progress | None
+        self, reference: str, before: str | None, limit: int, progress: Progress | None, until_s: float | None
     ) -> tuple[list[Result], Gap | None]:
         """The results of a reference, once the file has what the stream has."""
 
         async def answer(file: ReferenceFile) -> tuple[list[Result], Gap | None]:
-            await self._to_the_end(file, progress)
+            await self._to_the_end(file, progress, until_s)
             return await in_thread(file.rows, reference, before=before, limit=limit), file.place.gap
 
-        return await self._in_turn(answer)
+        return await self._in_turn(answer, until_s)
 
-    async def _in_turn(self, work: Callable[[ReferenceFile], Awaitable[T]]) -> T:
+    async def _in_turn(self, work: Callable[[ReferenceFile], Awaitable[T]], until_s: float | None = None) -> T:
         """Does something with the file, which is made anew where it turns out to be damaged."""
-        async with self._turn:
+        async with self._own_turn(until_s):
             try:
-                async with self._opened() as file:
+                async with self._opened(until_s) as file:
                     return await work(file)
             except DamagedIndexError:
                 await self._remake()
-            async with self._opened() as file:
+            async with self._opened(until_s) as file:
                 return await work(file)
 
-    async def _to_the_end(self, file: ReferenceFile, progress: Progress | None) -> None:
+    @asynccontextmanager
+    async def _own_turn(self, until_s: float | None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(until_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise behind() from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _to_the_end(self, file: ReferenceFile, progress: Progress | None, until_s: float | None) -> None:
         while (read := await self._batch(file)) is not None:
+            check(until_s)
             if progress and read.stream:
                 progress(file.place.read, read.stream.added)
 
@@ -243,14 +267,14 @@ class ReferenceIndex:
         return _Read(later, at_cursor, entries, oldest_ms, now_ms, at_end=at_end)
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[ReferenceFile]:
+    async def _opened(self, until_s: float | None = None) -> AsyncIterator[ReferenceFile]:
         """The file, for this process alone to write; another's, or one that was deleted meanwhile, is opened anew."""
         identity = await identity_of(self._ledger)
         if self._file and identity != self._identity:
             self._shut()
         self._identity = identity
         path = self._folder / _name(self._ledger.keys.namespace, identity)
-        async with locked(path, self._on_wait):
+        async with locked(path, self._on_wait, until_s):
             if self._file and self._file.replaced:
                 self._shut()
             if self._file is None:

@@ -18,10 +18,9 @@ from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, comma
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs", "safeguards",
-    "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
+    "keys", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
+    "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
     "claim_admission", "claims", "plans", "sealing", "refusal_texts", "retry_budget", "webhooks",
-    "audit",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
@@ -30,7 +29,7 @@ NAMES = (
     "submit", "discard", "seal", "intake", "reject", "claim", "settle", "release", "renew", "sweep", "slice", "pause",
     "resume", "abort", "trim", "flow", "upload", "update", "permit", "webhook_add", "webhook_remove", "webhook_enable",
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
-    "webhook_lease", "approve", "stop_all", "stop_file", "resume_all", "confirm_host",
+    "webhook_lease", "approve", "census", "stop_all", "stop_file", "resume_all", "confirm_host",
     "plan_make", "plan_take", "plan_lease", "plan_report",
     "receipt", "audit",
 )  # fmt: skip

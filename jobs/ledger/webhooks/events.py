@@ -1,16 +1,16 @@
 """Webhooks: takes events into deliveries, and records what became of each attempt.
 
-Two orders of events are read, each by a mark of the endpoint's own: the ends of jobs (`ended`), which the step that
-ends a job has numbered, and the stream of results. A script makes the deliveries and moves the mark in one step, so an
-event is taken in once, and none is left out. An endpoint keeps few deliveries; while they are full, its events wait
-where they are.
+Two orders of events are read, each by a mark of the endpoint's own: the ends and halts of jobs, and that jobs must be
+approved (`ended`), which the step that brings them about has numbered; and the stream of results. A script makes the
+deliveries and moves the mark in one step, so an event is taken in once, and none is left out. An endpoint keeps few
+deliveries; while they are full, its events wait where they are.
 """
 
 import secrets as chance
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import orjson
 
@@ -20,11 +20,12 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.records import several
 from cancellist.jobs.ledger.results import result_of
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.ledger.views.json_views import job_view, result_view
 from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.webhooks import payloads
-from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, Delivery, Endpoint, EventType
+from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, STATES, Delivery, Endpoint, EventType
 from cancellist.jobs.webhooks.payloads import Event, ResultEntry
 from cancellist.jobs.webhooks.schedule import FAILING, FAILS_FOR_MS, AttemptVerdict
 
@@ -43,6 +44,34 @@ class _Mark:
 
 
 _NONE: Final = _Mark("", "", "")
+_OF_JOBS: Final = frozenset({EventType.JOB_ENDED, EventType.JOB_APPROVAL_WANTED})
+_PREFIXED: Final = {"halted": EventType.JOB_HALTED, "approval": EventType.JOB_APPROVAL_WANTED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """An event of a job, and its number in the order of such events."""
+
+    type: EventType
+    job: str
+    number: int
+
+    @classmethod
+    def of(cls, member: str, number: int) -> Self:
+        """What a member of the order is (lua/shared/jobs.lua)."""
+        prefix, _, job = member.rpartition(":")
+        return cls(_PREFIXED.get(prefix, EventType.JOB_ENDED), job, number)
+
+    def event(self, endpoint: str, seen: Snapshot, now_ms: int) -> payloads.Event:
+        """What is sent of it."""
+        record, document = seen.record, job_view(seen)
+        match self.type:
+            case EventType.JOB_APPROVAL_WANTED:
+                return payloads.job_approval_wanted(endpoint, document, self.number, now_ms)
+            case EventType.JOB_HALTED:
+                return payloads.job_halted(endpoint, document, self.number, record.halted_at_ms or now_ms)
+            case _:
+                return payloads.job_ended(endpoint, document, record.finished_at_ms or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +95,8 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
     """
     room = MOST_DELIVERIES - endpoint.waiting
     ended = results = receipts = Taken()
-    if EventType.JOB_ENDED in endpoint.wanted.types and room > 0:
-        ended = await _take_ended(ledger, endpoint, min(_JOBS, room))
+    if endpoint.wanted.types & STATES and room > 0:
+        ended = await _take_states(ledger, endpoint, min(_JOBS, room))
         room -= _JOBS
     if EventType.JOB_RESULTS in endpoint.wanted.types and room > 0:
         results = await _take_results(ledger, endpoint, min(_RESULTS, room))
@@ -163,20 +192,23 @@ async def lease(ledger: Ledger, worker: str, keep_ms: int) -> tuple[bool, int]:
     return bool(int(held)), int(count)
 
 
-async def _take_ended(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+    """Takes in ends and halts of jobs, and that jobs must be approved: they are numbered in one order."""
     with translated():
         rows = await ledger.redis.zrange(
             ledger.keys.ended, f"({endpoint.ended_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True
         )
     if not rows:
         return Taken()
-    ids = [job.decode() for job, _ in rows]
-    found = await several(ledger, ids)
-    wanted = [record for record in found if endpoint.wanted.account in {None, record.order.account}]
-    seen = await snapshots.look_at(ledger, wanted)
-    events = [payloads.job_ended(endpoint.id, job_view(one), one.record.finished_at_ms or 0) for one in seen]
-    mark = _Mark("ended_seen", str(endpoint.ended_seen), str(int(rows[-1][1])))
-    missed = len(ids) - len(found)
+    told = [_Numbered.of(member.decode(), int(number)) for member, number in rows]
+    asked = [one for one in told if one.type in endpoint.wanted.types]
+    found = {record.id: record for record in await several(ledger, [one.job for one in asked])}
+    wanted = [record for record in found.values() if endpoint.wanted.account in {None, record.order.account}]
+    seen = {one.record.id: one for one in await snapshots.look_at(ledger, wanted)}
+    now_ms = await ledger.now_ms()
+    events = [one.event(endpoint.id, seen[one.job], now_ms) for one in asked if one.job in seen]
+    mark = _Mark("ended_seen", str(endpoint.ended_seen), str(told[-1].number))
+    missed = sum(one.job not in found for one in asked if one.type is EventType.JOB_ENDED)
     made = await _make(ledger, endpoint.id, events, mark, missed)
     return Taken(made and len(rows) == most, missed)
 

@@ -92,7 +92,9 @@ def of_the_facade(route: str) -> bool:
     return "/consignments/" in route
 
 
-def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_0000000000") -> httpx.Response:
+def ask(
+    client: httpx.Client, route: str, job: str, webhook: str = "wh_0000000000", plan: str = "pl_"
+) -> httpx.Response:
     method, _, path = route.partition(" ")
     if of_the_facade(route):
         return client.put(
@@ -111,9 +113,9 @@ def ask(client: httpx.Client, route: str, job: str, webhook: str = "wh_000000000
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
     if route in BODIES:
         return client.post(path.format(job=job), json=BODIES[route])
-    body = b"EC-000-05D-1NS" if route == "POST /v1/jobs" else None
+    body = b"EC-000-05D-1NS" if route in {"POST /v1/jobs", "POST /v1/plans"} else None
     named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
-             "webhook": webhook}  # fmt: skip
+             "webhook": webhook, "plan": plan}  # fmt: skip
     return client.request(
         method, path.format(**named), content=body,
         headers={"Content-Type": "text/plain"} if body else {}, params={"start_at": "+9h"} if body else {},
@@ -127,10 +129,11 @@ def test_the_description_has_these_routes_and_the_role_of_each(api: Api) -> None
         for path, methods in paths.items()
         for method, operation in methods.items()
     }
-    assert described == ROLES
+    heads = {route.replace("GET", "HEAD"): role for route, role in ROLES.items() if route.startswith("GET ")}
+    assert described == ROLES | heads
     for path, methods in paths.items():
         for method, operation in methods.items():
-            guarded = ROLES[f"{method.upper()} {path}"] is not None
+            guarded = described[f"{method.upper()} {path}"] is not None
             assert ("security" in operation) == guarded
             assert ({"401", "403"} <= set(operation["responses"])) == guarded
 
@@ -160,7 +163,8 @@ def test_with_its_role_alone_a_route_answers(api: Api, held: str, route: str) ->
     webhook = api.client().post("/v1/webhooks", json={"url": "http://127.0.0.1:9/"}).json()["webhook"]
     with Redis.from_url(api.desk.url) as redis:
         redis.xgroup_create("cancellist:results", GROUP, mkstream=True)
-    answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook)
+    plan = api.client().post("/v1/plans", json=["EC-000-05D-1NS"]).json()["plan"] if "{plan}" in route else ""
+    answer = ask(api.client(OF_ROLE[Access(role)] if role else None), route, held, webhook, plan)
     assert answer.status_code < 400 or answer.status_code == 409, answer.text
     api.client().delete("/v1/stop").raise_for_status()
     api.client().post("/v1/accounts/default/resume").raise_for_status()

@@ -26,7 +26,7 @@ def generated(api: Api, token: str, folder: Path) -> str:
         [Path(sys.executable).parent / "schemathesis", "run", f"{api.url}/openapi.json", "--no-color",
          "--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS), "--seed", "7",
          "--max-examples", str(EXAMPLES), "--phases", "coverage,fuzzing", "--continue-on-failure",
-         "--exclude-path-regex", ENDLESS],
+         "--exclude-path-regex", ENDLESS, "--exclude-method", "HEAD"],
         cwd=folder, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,7 +35,7 @@ def generated(api: Api, token: str, folder: Path) -> str:
 
 def test_whatever_is_sent_the_answer_is_declared_and_no_fault_of_ours(api: Api, tmp_path: Path) -> None:
     said = generated(api, EVERY, tmp_path)
-    operations = sum(map(len, api.description.document["paths"].values()))
+    operations = sum(len(methods.keys() - {"head"}) for methods in api.description.document["paths"].values())
     left_out = 1 + sum(bool(re.search(ENDLESS, path)) for path in api.description.document["paths"])
     assert f"Tested: {operations - left_out}\n" in said, "all but the description itself, and streams without an end"
 
@@ -56,4 +56,4 @@ def test_it_is_of_the_version_that_is_said_and_names_no_schema_that_is_not_there
 def test_an_address_names_all_its_methods(api: Api, client: httpx.Client) -> None:
     answer = client.delete("/v1/jobs")
     problem(answer, "method_not_allowed")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"

@@ -103,3 +103,11 @@ def test_nobody_approves_their_own_job_whatever_their_roles(api: Api) -> None:
     again = api.client(EVERY).post(f"{path}/retry").raise_for_status().json()["job"]
     assert (seen(api, again)["state"], seen(api, again)["submitted_by"]) == ("held", "every")
     problem(api.client(EVERY).post(f"/v1/jobs/{again}/approve", json=body), "forbidden")
+
+
+def test_a_request_does_not_wait_for_approval(api: Api) -> None:
+    began = time.monotonic()
+    body = {"references": api.desk.fresh(4), "account": "careful"}
+    answer = api.client().post("/v1/jobs", json=body, headers={"Prefer": "wait=30"})
+    assert (answer.status_code, answer.json()["approval"]["state"]) == (202, "waiting")
+    assert time.monotonic() - began < 20  # else it waited for what may take a day

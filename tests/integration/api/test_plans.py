@@ -86,6 +86,13 @@ def test_a_plan_waits_for_a_worker_and_outlives_the_one_that_is_killed(own: Api)
     assert "/v1/plans/***" in log
 
 
+def test_a_burst_reads_the_plans_that_wait(own: Api) -> None:
+    client = own.client()
+    places = [client.post("/v1/plans", json=own.desk.fresh(2)).headers["location"] for _ in range(2)]
+    own.desk.drain()
+    assert [client.get(where).json()["counts"]["open"] for where in places] == [2, 2]
+
+
 def test_other_content_another_count_and_a_used_plan_are_refused_by_every_way(api: Api, client: httpx.Client) -> None:
     references = api.desk.fresh(6)
     token = planned(client, references)["plan"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import io
 import sqlite3
 from functools import partial
@@ -129,8 +130,12 @@ def test_it_follows_the_results_by_itself_so_that_trimmed_ones_are_known(api: Ap
         asyncio.run(until(partial(copied, tmp_path), lambda read: read == 3, 20))
         redis.xtrim("own:results", maxlen=0, approximate=False)
         found = other.client().get("/v1/references/EC-000-05D-1NS").json()
-    assert {one["job"] for one in found["jobs"]} == {"35hnsmqb0001"}
-    assert found["complete"] is True
+        assert {one["job"] for one in found["jobs"]} == {"35hnsmqb0001"}
+        assert found["complete"] is True
+        with next(tmp_path.glob("references-*.lock")).open("rb") as lock:  # as a process that brings it up to date
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            problem(other.client().get("/v1/references/EC-000-05D-1NS"), "index_behind")
+        assert other.client().get("/v1/references/EC-000-05D-1NS").json() == found
 
 
 async def copied(folder: Path) -> int:

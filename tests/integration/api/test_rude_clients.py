@@ -1,5 +1,7 @@
 """Clients that trickle, stall, break HTTP or send too much: none of them slows others, and each is told so."""
 
+import json
+import re
 import select
 import socket
 import time
@@ -8,9 +10,11 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 import redis
 
+from cancellist.api.problem_kinds import KINDS
 from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
 from tests.support.slow_upload import Upload, upload
 
@@ -102,12 +106,39 @@ def test_what_nobody_foresees_is_a_problem_without_details(api: Api, client: htt
     assert client.get("/v1/accounts").status_code == 200
 
 
-def test_head_is_answered_alike_on_every_route(api: Api, client: httpx.Client) -> None:
-    for path, operations in client.get("/openapi.json").json()["paths"].items():
+def test_head_is_answered_as_get_without_a_body_on_every_route(api: Api, client: httpx.Client) -> None:
+    options = {"start_at": "+9h", "idempotency_key": "head"}
+    job = client.post("/v1/jobs", params=options, content=b"EC-HED-000-000", headers=TEXT).json()["job"]
+    for path, operations in api.description.document["paths"].items():
         if "get" in operations:
-            answer = client.request("HEAD", path.replace("{", "").replace("}", ""), headers={"Accept": "*/*"})
-            assert (answer.status_code, answer.content) == (405, b""), path
-            assert "GET" in answer.headers["allow"], path
+            asked = re.sub(r"{\w+}", "x", path.replace("{job}", job))
+            head = client.head(asked)
+            with client.stream("GET", asked) as get:
+                assert (head.status_code, head.content) == (get.status_code, b""), path
+                assert head.headers.keys() == get.headers.keys(), path
+
+
+def test_who_takes_nothing_of_an_answer_is_let_go_and_who_is_slow_is_not(strict: Api) -> None:
+    parts = urlsplit(strict.url)
+    where = (parts.hostname or "", parts.port or 0)
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100  # far more is answered than a socket holds
+    process = psutil.Process(strict.process.pid)
+
+    def held() -> set[int]:
+        return {one.raddr.port for one in process.net_connections("tcp") if one.raddr}
+
+    with socket.socket() as silent, socket.socket() as slow:
+        for one in (silent, slow):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.connect(where)
+            one.sendall(asked)
+        give_up_at = time.monotonic() + WITHIN_S
+        while not {one.getsockname()[1] for one in (silent, slow)} <= held():
+            assert time.monotonic() < give_up_at
+        while silent.getsockname()[1] in held():
+            assert slow.recv(1000)
+            assert time.monotonic() < give_up_at
+        assert slow.getsockname()[1] in held()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +166,10 @@ def test_what_is_not_there_is_a_problem(client: httpx.Client, method: str, path:
 def test_broken_http_is_refused_and_nothing_is_handed_in(api: Api, client: httpx.Client, pieces: list[bytes]) -> None:
     before = {job.id for job in api.desk.jobs()}
     answer = raw(api, *pieces)
-    assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400"), answer[:200]
+    assert json.loads(body)["type"] == KINDS["malformed_http"].type
+    assert b"content-type: application/problem+json" in head
     assert client.get("/readyz").status_code == 200
     assert {job.id for job in api.desk.jobs()} == before
 
@@ -146,6 +180,39 @@ def test_requests_in_one_piece_are_answered_in_their_order(api: Api) -> None:
     answer = raw(api, first + b"\r\n" + first + b"\r\n" + last + b"\r\n")
     assert [answer.count(b"HTTP/1.1 200"), answer.count(b"HTTP/1.1 404")] == [2, 1]
     assert answer.rindex(b"HTTP/1.1 200") < answer.index(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (b"Content-Type: text/plain\r\nContent-Type: application/json\r\n", 422),
+        (b"Content-Type: text/plain\r\nContent-Type: text/plain\r\n", 202),
+        (b"Content-Type: text/plain\r\nIdempotency-Key: one\r\nIdempotency-Key: other\r\n", 422),
+        (b"Content-Type: text/plain\r\nContent-Encoding: identity\r\nContent-Encoding: br\r\n", 415),
+        (b"Content-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n", 415),
+        (b"Content-Type: text/plain\r\nPrefer: respond-async\r\nPrefer: wait=0\r\n", 202),
+        (b"Content-Type: text/plain\r\n" + AUTH, 401),
+    ],
+)  # fmt: skip
+def test_a_header_that_comes_twice_is_a_list_or_refused_where_its_values_differ(
+    api: Api, lines: bytes, status: int
+) -> None:
+    head = b"POST /v1/jobs?start_at=%2B9h HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 14\r\n" + AUTH
+    answer = raw(api, head + lines + b"\r\nEC-TWC-000-000")
+    assert answer.startswith(b"HTTP/1.1 %d" % status), answer
+    assert (b"preference-applied: wait=0" in answer) == (b"Prefer" in lines)
+
+
+def test_an_absolute_address_is_read_as_the_path_it_ends_with(api: Api) -> None:
+    for origin in (b"http://elsewhere.example", b"HTTPS://elsewhere.example:1"):
+        answer = raw(
+            api, b"GET " + origin + b"/v1/jobs?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + AUTH + b"\r\n"
+        )
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
+def test_a_query_that_is_no_text_is_refused(client: httpx.Client) -> None:
+    problem(client.get("/v1/jobs?requested_by=%ff"), "validation")
 
 
 def test_trailers_end_a_body_and_a_short_body_hands_in_nothing(api: Api) -> None:

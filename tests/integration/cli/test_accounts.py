@@ -11,7 +11,8 @@ NORTH = {
     "accounts__north__reference_pattern": "EC-[A-Z0-9-]{11}|N-[0-9]{4}",
 }
 ROW = [
-    "account", "state", "platform", "key", "max_concurrent_calls", "max_calls_per_second", "burst",
+    "account", "state", "paused", "all_stopped", "platform", "called", "new_host", "key",
+    "max_concurrent_calls", "max_calls_per_second", "burst",
     "max_references_per_call", "limit", "calls_per_second", "list_size", "list_refused", "breaker",
     "breaker_opened", "held_until", "held_because",
     "calls_in_flight", "workers",

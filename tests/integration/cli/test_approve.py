@@ -68,6 +68,7 @@ def test_an_override_shows_in_the_status_of_the_job(desk: Desk):
 def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
     job = held(desk, "--reason", "recall 1147", "--requested-by", "j.doe")
     assert "waits for approval by 1 of 1" in desk.ok("status", job).out
+    assert "waits for approval by 1 of 1" in desk.ok("jobs", "--state", "held").out
     wrong = desk.typed("approve", job, keys="4\n", after="Type the number", token=BO)
     assert (wrong.status, "nothing was approved" in wrong.out) == (1, True), wrong
     left = desk.typed("approve", job, keys="no\n", after="Type the number", token=BO)
@@ -76,7 +77,7 @@ def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
     assert done.status == 0, done
     host = desk.settings["api_url"].partition("://")[2]
     for said in (
-        f"would cancel 3 references on {host}, account default", "such as: EC-", "above 2 another person",
+        f"would cancel 3 references on sandbox {host}, account default", "such as: EC-", "above 2 another person",
         "reason: recall 1147", "asked for by: j.doe", "handed in by: anna", "bo has approved",
     ):  # fmt: skip
         assert said in done.out, done.out

@@ -103,6 +103,12 @@ def test_what_stands_in_the_ledger_is_told(desk: Desk, server: Server) -> None:
         redis.xadd("cancellist:intake:rejected", {"entry": "1-0", "reason": "unknown field 'refs'"})
         _, checks = examined(desk)
         assert checks["account default"]["found"] == "paused"
+        desk.ok("stop", "--reason", "the wrong list")
+        _, checks = examined(desk, stop_file=str(desk.folder / "none" / "stop"))
+        assert checks["account default"]["found"].endswith(": the wrong list")
+        assert checks["stop file"]["verdict"] == "failed"
+        _, checks = examined(desk, stop_file=str(desk.folder))
+        assert checks["stop file"]["verdict"] == "warning"
         assert checks["intake"]["verdict"] == "warning"
         assert "unknown field 'refs'" in checks["rejected"]["found"]
         assert "1 jobs are unfinished" in checks["workers"]["found"]

@@ -65,3 +65,11 @@ def test_a_confirmation_names_the_platform_and_the_account(desk: Desk):
     done = desk.typed("abort", job, keys="n\n", after="[y/N]: ")
     assert " sandbox 127.0.0.1" in done.out
     assert "account default" in done.out
+
+
+@pytest.mark.parametrize("command", [("plan", "-"), ("enqueue", "--where", "State=Allocated")])
+def test_no_platform_is_asked_about_what_would_be_cancelled_on_another(desk: Desk, command):
+    host, here = strange_host(desk.url, "far"), {"accounts__far__api_url": desk.platform.url}
+    done = desk.run(*command, "--account", "far", text="EC-AAA-AAA-AAA", **here)
+    assert (done.status, done.out) == (1, "")
+    assert f"call PRODUCTION host {host}, and these settings name sandbox 127.0.0.1" in done.err

@@ -1,10 +1,12 @@
 """`cancellist plan`, and `enqueue` by what was planned."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.support.commands import Desk
 from tests.support.commands import desk as a_desk
@@ -157,3 +159,19 @@ def test_a_paused_account_makes_no_plan(desk: Desk) -> None:
         desk.ok("resume")
     assert done.status == 1
     assert "account default is paused, so no call is made" in done.err
+
+
+def test_a_worker_counts_open_consignments_for_the_guard_of_their_share(desk: Desk) -> None:
+    guarded, before = {"guard_max_share": "5"}, _open(desk)
+    with desk.started("worker", **guarded), Redis.from_url(desk.url, decode_responses=True) as redis:
+        redis.delete("cancellist:account:default:counting")
+        redis.hdel("cancellist:account:default:state", "open_count")
+        deadline = time.monotonic() + 30
+        while not (counted := redis.hget("cancellist:account:default:state", "open_count")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        number = int(str(counted).split()[0])
+        assert _open(desk) <= number <= before  # the worker cancels what other tests have handed in
+        refused = desk.run("enqueue", "-", text="\n".join(desk.fresh(200)), **guarded)
+        assert refused.status == 5, refused
+        assert re.search(rf"of all {number // 1000},?{number % 1000:03d} open consignments", refused.err), refused

@@ -80,7 +80,7 @@ def test_one_that_is_tried_tells_what_came_of_it(desk: Desk, receiver: Receiver)
         (("add", "http://hooks.example/"), 1, "not https"),
         (("add", "https://10.0.0.1/"), 1, "not a public address"),
         (("add", "https://u:a-password@x/#y"), 1, "fragment"),
-        (("add", "https://hooks.example/", "--on", "job.begun"), 1, "job.ended or job.results"),
+        (("add", "https://hooks.example/", "--on", "job.begun"), 1, "job.ended, job.halted, job.approval_wanted"),
         (("add", "https://hooks.example/", "--outcome", "good"), 2, "is not an outcome"),
         (("add", "https://hooks.example/", "--account", "nobody"), 1, "nobody"),
         (("add",), 2, "Missing argument"),

@@ -8,12 +8,22 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from cancellist.config.settings import Settings
 from cancellist.jobs.errors import NotPermittedError
+from cancellist.jobs.ledger import control, plans
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.plans import Draft, Taken
 from cancellist.jobs.safety.consignment_record import Standing
-from cancellist.jobs.safety.preflight import OpenCount
+from cancellist.jobs.safety.preflight import Intake, OpenCount, Overlap
+from cancellist.jobs.safety.preflight_request import PreflightRequest
+from cancellist.jobs.safety.reference_set import ReferenceSet
 from cancellist.worker.platform.client import PlatformClient
-from cancellist.worker.preflight import open_consignments, record_reader
+from cancellist.worker.preflight import open_consignments, planner, record_reader
+from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.preflight.record_reader import RecordReader
+from tests.support.ledgers import opened_ledger
+from tests.support.servers import Server
+from tests.support.waiting import until
 
 REFERENCES = [f"EC-000-000-{n:03d}" for n in range(12)]
 OTHERS, SHAKY, DENIED = "the record of another", "a 503 at first", "a refused key"
@@ -26,6 +36,8 @@ class Platform:
         self.wrong = {reference.replace("_", "-"): what for reference, what in wrong.items()}
         self.calls: Counter[str] = Counter()
         self.at_once = self.most = 0
+        self.open_to_all = asyncio.Event()
+        self.open_to_all.set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[PlatformClient]:
@@ -47,6 +59,7 @@ class Platform:
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         await asyncio.sleep(0.01)
+        await self.open_to_all.wait()
         self.at_once -= 1
         what = self.wrong.get(reference)
         if what == DENIED:
@@ -119,3 +132,89 @@ async def test_open_consignments_are_counted_state_by_state() -> None:
     async with platform.open() as client:
         assert await open_consignments.count(client, permits) == OpenCount(75)
     assert platform.calls["search"] == 1000 - permits.left == 8
+
+
+# the planner of a worker
+
+
+@asynccontextmanager
+async def planning(server: Server, platform: Platform) -> AsyncIterator[tuple[Ledger, asyncio.Task[None]]]:
+    """A planner at work, and the ledger that it takes plans from."""
+    async with platform.open() as client, opened_ledger(server.url, emptied=True) as ledger:
+        settings = Settings(_env_file=None, lease_seconds=1)
+        own = Planner(ledger, settings, {"default": client})
+
+        async def work() -> None:
+            while True:
+                await own.run()
+
+        task = asyncio.create_task(work())
+        try:
+            yield ledger, task
+        finally:
+            platform.open_to_all.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def handed_in(ledger: Ledger, account: str = "default") -> str:
+    content = ReferenceSet()
+    content.add(REFERENCES)
+    asked = PreflightRequest(REFERENCES, Intake(len(REFERENCES)), Overlap())
+    draft = Draft(account, content.digest(), content.count)
+    return (await plans.hand_in(ledger, draft, asked.packed(), keep_s=60)).token
+
+
+async def test_a_plan_that_another_has_taken_over_is_read_no_further(valkey: Server) -> None:
+    platform = Platform()
+    platform.open_to_all.clear()
+    async with planning(valkey, platform) as (ledger, _):
+        token = await handed_in(ledger)
+        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
+
+        async def stolen() -> Taken | None:  # it is renewed meanwhile
+            await ledger.redis.zadd(ledger.keys.plans, {plans.name_of(token): 1})
+            return await plans.take(ledger, ["default"], lease_ms=60_000)
+
+        other = await until(stolen, bool, 10)
+        assert other
+        await until(lambda: ledger.redis.zcard(ledger.keys.slots("default")), lambda slots: slots == 0, 10)
+        platform.open_to_all.set()
+        assert await plans.report(ledger, other, "api.example.com", {"counts": {}})
+        assert (await plans.get(ledger, token)).report == {"counts": {}}
+
+
+async def test_a_worker_that_ends_gives_its_plan_back_at_once(valkey: Server) -> None:
+    platform = Platform()
+    platform.open_to_all.clear()
+    async with planning(valkey, platform) as (ledger, task):
+        token = await handed_in(ledger)
+        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        taken = await plans.take(ledger, ["default"], lease_ms=60_000)
+        assert taken
+        assert taken.name == plans.name_of(token)
+
+
+async def test_a_plan_of_a_paused_account_waits_and_is_read_later(
+    valkey: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "_AGAIN_MS", 50)
+    platform = Platform()
+    async with planning(valkey, platform) as (ledger, _):
+        await control.pause_account(ledger, "default")
+        token = await handed_in(ledger)
+        name = plans.name_of(token)
+        first = await ledger.redis.zscore(ledger.keys.plans, name)
+        await until(lambda: ledger.redis.zscore(ledger.keys.plans, name), lambda due: due > first, 10)
+        assert not (await plans.get(ledger, token)).ready
+        assert not platform.calls
+        await control.resume_account(ledger, "default", 100)
+        plan = await until(lambda: plans.get(ledger, token), lambda plan: plan.ready, 10)
+        assert plan.report
+        assert plan.report["counts"]["open"] == len(REFERENCES)
+
+
+async def _now(value: int) -> int:
+    return value

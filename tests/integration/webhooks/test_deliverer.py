@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import pytest
 
@@ -101,6 +102,26 @@ async def test_what_fails_is_sent_again_with_the_same_id_and_body_and_a_signatur
     assert all(verified(one, secret) for one in sent)
     (delivery,) = (await endpoints.deliveries(ledger, endpoint, limit=9)).deliveries
     assert (delivery.id, delivery.state, delivery.tries, delivery.status) == (name, DeliveryState.DELIVERED, 3, 204)
+
+
+async def test_while_the_server_is_full_events_wait_and_none_is_lost(
+    ledger: Ledger, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endpoint, _ = await add(ledger, receiver)
+    job = await submit(ledger, refs(1))
+    await ledger.redis.config_set("maxmemory", 1000)
+    try:
+        await drained(ledger)
+        async with delivering(ledger):
+            said = partial(asyncio.sleep, 0, capsys)
+            await until(said, lambda now: "no room for webhooks" in now.readouterr().out, 10)
+            assert not receiver.got
+            await ledger.redis.config_set("maxmemory", 0)
+            await standing(ledger, endpoint, delivered=1, waiting=0)
+    finally:
+        await ledger.redis.config_set("maxmemory", 0)
+    ((sent,),) = receiver.got.values()
+    assert json.loads(sent.body)["data"]["job"] == job
 
 
 async def test_410_ends_it_at_once_and_enabling_it_sends_what_waits(ledger: Ledger, receiver: Receiver) -> None:

@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.worker.webhooks.sender import ReceiverAnswer, Sender
+from tests.support.chatty import certified
 from tests.support.receiver import Receiver, receiving
 
 LOOPBACK = Allowed.of(["127.0.0.0/8"])
@@ -119,6 +123,62 @@ async def test_one_that_hangs_or_drips_or_is_not_there_or_speaks_no_http_is_give
             await closed.wait()
             closed.clear()
         assert (await sender.send(f"http://127.0.0.1:{port}/", HEADERS, b"{}")).why.startswith("no connection")
+
+
+async def test_a_body_without_an_end_is_not_read(sender: Sender) -> None:
+    closed = asyncio.Event()
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        writer.close()
+        closed.set()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await sender.send(f"http://127.0.0.1:{port}/", HEADERS, b"{}") == ReceiverAnswer(200)
+        await asyncio.wait_for(closed.wait(), 10)
+
+
+_BY_ITSELF = """
+import asyncio, sys
+from cancellist.jobs.webhooks.addresses import Allowed
+from cancellist.worker.webhooks.sender import Sender
+
+async def main():
+    async with Sender(Allowed.of(["127.0.0.0/8"]), timeout_s=5) as sender:
+        print(await sender.send(sys.argv[1], {"webhook-id": "msg_1"}, b"{}"))
+
+asyncio.run(main())
+"""
+
+
+async def test_a_certificate_must_be_of_an_authority_that_the_system_or_its_file_has(tmp_path: Path) -> None:
+    came = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 X\r\n\r\n")
+        writer.close()
+
+    async def said(**more: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _BY_ITSELF, f"https://127.0.0.1:{port}", env=os.environ | more,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        return (await process.communicate())[0].decode()
+
+    shown, _ = certified(tmp_path)
+    async with await asyncio.start_server(take, "127.0.0.1", 0, ssl=shown) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert "status=None, why='TLS: self" in await said()
+        assert not came
+        assert "status=204" in await said(SSL_CERT_FILE=str(tmp_path / "shown.pem"))
+    assert len(came) == 1
 
 
 @pytest.mark.parametrize(

@@ -100,4 +100,4 @@ async def test_an_unexpected_error_is_a_problem_without_details():
         assert "secret" not in answer.text
         assert (await client.get("/nowhere")).json()["type"] == "/problems/not_found"
         other = await client.post("/")
-        assert (other.json()["type"], other.headers["allow"]) == ("/problems/method_not_allowed", "GET")
+        assert (other.json()["type"], other.headers["allow"]) == ("/problems/method_not_allowed", "GET, HEAD")

@@ -98,6 +98,23 @@ async def test_a_body_beyond_its_limit_is_refused(pieces):
     assert refused.value.kind.code == "body_too_large"
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_small_gzip_that_unpacks_to_very_much_is_refused_before_it_is_unpacked(times):
+    wide = Limits(max_body=1 << 40, max_json=1, max_rows=1, max_wait_s=1, max_requests=1, rate=1)
+    sent = b"".join(gzip.compress(bytes(1 << 24)) for _ in range(5))
+    if times > 1:
+        sent = gzip.compress(sent)
+
+    async def receive():
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    blocks, unpacked = Body(receive, packed=times > 1, limits=wide).blocks(), 0
+    with pytest.raises(ProblemError, match="200 times"):  # noqa: PT012 - whichever block it is
+        async for block in blocks:
+            unpacked += len(block)
+    assert unpacked <= (1 << 24) + 200 * len(sent)
+
+
 async def test_a_body_declared_too_long_is_refused_before_it_is_read():
     one = body([])
     for said in (None, "", "1000", "x"):

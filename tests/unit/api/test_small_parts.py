@@ -1,6 +1,8 @@
 """The pure parts of the API: cursors, waits, limits a caller, and who is believed."""
 
+import base64
 import ipaddress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,27 @@ from cancellist.jobs.limits import Limit
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.safety.environment import environment_of
 
+JOBS = st.from_regex(r"[0-9a-z]{1,12}", fullmatch=True)
+AFTER = st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True)
 
-@given(run=st.integers(0, 10**9 - 1), after=st.from_regex(r"(?:[0-9]{1,15}-[0-9]{1,9})?", fullmatch=True))
-def test_a_cursor_of_results_stands_for_its_place(run, after):
+
+@given(job=JOBS, other=JOBS, run=st.integers(0, 10**9 - 1), after=AFTER)
+def test_a_cursor_of_results_stands_for_its_place_in_its_job_alone(job, other, run, after):
     place = results.ResultsPlace(run, after)
-    assert cursors.to_results(cursors.of_results(place)) == place
+    cursor = cursors.of_results(job, place)
+    assert cursors.to_results(job, cursor) == place
+    if other != job:
+        with pytest.raises(ProblemError, match=f"of job {job}"):
+            cursors.to_results(other, cursor)
 
 
-@given(at_ms=st.integers(0, 10**15 - 1), job=st.from_regex(r"[0-9a-z]{1,12}", fullmatch=True))
+@given(run=st.integers(0, 10**9 - 1), after=AFTER)
+def test_an_older_cursor_of_results_names_no_job_and_is_read(run, after):
+    cursor = base64.urlsafe_b64encode(f"{run}.{after}".encode()).decode().rstrip("=")
+    assert cursors.to_results("any", cursor) == results.ResultsPlace(run, after)
+
+
+@given(at_ms=st.integers(0, 10**15 - 1), job=JOBS)
 def test_a_cursor_of_jobs_stands_for_its_place(at_ms, job):
     place = job_pages.JobsPlace(at_ms, job)
     assert cursors.to_jobs(cursors.of_jobs(place)) == place
@@ -34,7 +49,8 @@ def test_a_cursor_of_jobs_stands_for_its_place(at_ms, job):
 
 @given(st.text(max_size=40))
 def test_a_malformed_cursor_is_refused(text):
-    for read, written in ((cursors.to_results, cursors.of_results), (cursors.to_jobs, cursors.of_jobs)):
+    of_a_job = (partial(cursors.to_results, "a"), partial(cursors.of_results, "a"))
+    for read, written in (of_a_job, (cursors.to_jobs, cursors.of_jobs)):
         place = refused = None
         try:
             place = read(text)

@@ -111,7 +111,7 @@ def test_refusals_that_go_on_are_not_chance():
 
 def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_look():
     story = Story(4.0, refused_at=5)
-    for _ in range(POLICY.probe_after // 4 - 1):
+    for _ in range(POLICY.trial_after // 4 - 1):
         assert story.step(accepted=4).limit == 4
     assert story.step(accepted=4).limit == 5
     failed = story.step(5, refused=1)
@@ -120,7 +120,7 @@ def test_it_stays_below_the_level_that_was_refused_until_calls_have_paid_for_a_l
 
 
 def test_a_look_whose_one_call_too_many_is_refused_twice_goes_back_by_one():
-    story = Story(7.0, refused_at=8, credit=float(POLICY.probe_after))
+    story = Story(7.0, refused_at=8, credit=float(POLICY.trial_after))
     assert story.step(accepted=7).limit == 8
     assert story.step(5, refused=2).limit == 7
     assert story.step(ROUND_MS, accepted=7, in_flight=7).limit == 7
@@ -130,10 +130,10 @@ LOSSY = 0.1
 
 
 def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
-    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.probe_after))
+    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.trial_after))
     assert story.step(accepted=19).limit == 20
     rounds = 0
-    while story.limiter.probing_ms:
+    while story.limiter.trial_ms:
         story.step(accepted=18, refused=rounds % 2)  # half of what is to be expected
         rounds += 1
         assert rounds < 20
@@ -142,10 +142,10 @@ def test_a_look_among_losses_by_chance_goes_on_until_it_tells():
 
 
 def test_a_look_among_losses_by_chance_fails_where_more_are_lost_in_each_round_trip():
-    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.probe_after))
+    story = Story(19.0, LOSSY, refused_at=20, credit=float(POLICY.trial_after))
     story.step(accepted=19)
     rounds = 0
-    while story.limiter.probing_ms:
+    while story.limiter.trial_ms:
         story.step(accepted=16, refused=4)
         rounds += 1
         assert rounds < 20
@@ -153,7 +153,7 @@ def test_a_look_among_losses_by_chance_fails_where_more_are_lost_in_each_round_t
 
 
 def test_a_look_that_goes_well_forgets_the_level_and_growth_goes_on():
-    story = Story(4.0, refused_at=5, credit=float(POLICY.probe_after))
+    story = Story(4.0, refused_at=5, credit=float(POLICY.trial_after))
     story.step(accepted=4)
     levels = [int(story.step(250, accepted=12).limit) for _ in range(6)]
     assert story.limiter.refused_at == 0

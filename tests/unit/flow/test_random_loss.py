@@ -99,15 +99,15 @@ def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limi
         story.step(accepted=18, refused=2)
     assert not story.losses.tried
     assert 0.08 < story.losses.chance < 0.1
-    assert story.limiter.credit == LIMITS.probe_after
+    assert story.limiter.credit == LIMITS.trial_after
 
 
-def test_a_probe_puts_off_the_next_experiment():
+def test_a_trial_puts_off_the_next_experiment():
     story = Story(20.0, Losses(chance=0.1, most=0.12, windows=10))
-    story.limiter = replace(story.limiter, probing_ms=T0)
+    story.limiter = replace(story.limiter, trial_ms=T0)
     story.step(accepted=190, refused=20)
     assert not story.losses.tried
-    story.limiter = replace(story.limiter, probing_ms=0)
+    story.limiter = replace(story.limiter, trial_ms=0)
     story.step(accepted=190, refused=20)
     assert story.losses.tried
 

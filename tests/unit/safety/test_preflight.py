@@ -36,7 +36,7 @@ def facts(standings, *, references=None, near=0, **more):
         "open": OpenCount(None, "no"),
         "pace": PACE,
     }
-    return Facts("default", "api.example.com", seen=read, now_ms=NOW_MS, **{**given, **more})
+    return Facts("default", "api.example.com", "production", seen=read, now_ms=NOW_MS, **{**given, **more})
 
 
 def test_all_that_were_read_are_told_as_they_are():

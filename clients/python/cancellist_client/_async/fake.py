@@ -89,7 +89,7 @@ class AsyncFakeTransport(AsyncTransport):
 class FakeAsyncClient(AsyncClient):
     """A client for tests of programs that use one: nothing leaves the process.
 
-    Jobs end as soon as they may: at once, or when their `start_at` has come.
+    Jobs end as soon as they may: at once, or when their start has come. Their limits halt them after any result.
 
     Args:
         server: the server in memory, to share one between clients; made of the other arguments where none is given.

@@ -6,26 +6,27 @@ It keeps to the rules of the real one as far as a client sees them: the contract
 import hashlib
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cancellist_client._memory.reading import PATTERN, Found, read, refused
+from cancellist_client._memory.safeguards import UNITS, FailureStop, span
 from cancellist_client._memory.stream import ResultsStream
 from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound, UnsupportedError
 from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
 from cancellist_client.options import Options
 from cancellist_client.sources import Source
 
-_HELD: Final = frozenset({JobState.HELD, JobState.QUEUED, JobState.PAUSED})
+_WAITS: Final = frozenset({JobState.HELD, JobState.QUEUED, JobState.PAUSED, JobState.HALTED})
 _WITHOUT_A_CALL: Final = frozenset({Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED})
 _GOOD: Final = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
 _RETRIED: Final = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})
 _NEVER_RETRIED: Final = frozenset({*_GOOD, Outcome.MANIFESTED, Outcome.INVALID})
 _STATUS: Final[Mapping[Outcome, int]] = {Outcome.CANCELLED: 200, Outcome.NOT_FOUND: 404}
 _REFUSED: Final = 400
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NOT_FOUND, _CONFLICT = 404, 409
 
 
@@ -37,8 +38,12 @@ class _Job:
     digest: str
     state: JobState
     start_at: datetime | None
+    hold_until: datetime | None
     deadline: datetime | None
+    stop: FailureStop
+    left: deque[str]
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     retry_of: str | None = None
     retried_by: list[str] = field(default_factory=list[str])
@@ -47,6 +52,11 @@ class _Job:
     @property
     def total(self) -> int:
         return len(self.found.valid) + len(self.found.malformed)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the time has not come at which it starts."""
+        return self.started_at is None and (_is_ahead(self.start_at) or _is_ahead(self.hold_until))
 
 
 class FakeServer:
@@ -79,15 +89,20 @@ class FakeServer:
 
     def submit(self, source: Source, options: Options, *, retry_of: str | None = None) -> dict[str, Any]:
         """Takes a job in whole, or raises what the server would answer."""
-        if options.hold or options.max_refused or options.max_unconfirmed or options.canary:
-            raise UnsupportedError("the fake neither holds nor halts jobs: try that against the real server")
+        if options.plan or options.expect_count:
+            raise UnsupportedError("the fake knows no plans: try that against the real server")
+        if options.override:
+            raise UnsupportedError("the fake has no guards to override: try that against the real server")
+        if options.canary:
+            raise UnsupportedError("the fake has no canary: try that against the real server")
         account = options.account or "default"
         if account not in self._accounts:
             there = ", ".join(sorted(self._accounts))
             raise refused(f"no account {account!r} is configured; there is {there}", field="account")
         now = datetime.now(UTC)
         start_at, deadline = _time(options.start_at, now), _time(options.deadline, now)
-        _check_times(start_at, deadline, now)
+        hold_until = now + span(options.hold) if options.hold else None
+        _check_times(max(filter(None, (start_at, hold_until)), default=None), deadline, now)
         found = read(source, options, self._pattern)
         purpose = (account, options.priority or Priority.NORMAL.value, options.reason, options.requested_by)
         digest = hashlib.sha256(repr((found.valid, found.malformed, purpose)).encode()).hexdigest()
@@ -95,9 +110,20 @@ class FakeServer:
             bound = self._keys.get(options.idempotency_key)
             if bound is not None:
                 return self._same(bound, digest)
-            state = JobState.HELD if start_at is not None and start_at > now else JobState.QUEUED
-            job = _Job(f"fake{len(self._jobs) + 1:08d}", options, found, digest, state, start_at, deadline)
-            job.retry_of = retry_of
+            job = _Job(
+                id=f"fake{len(self._jobs) + 1:08d}",
+                options=options,
+                found=found,
+                digest=digest,
+                state=JobState.QUEUED,
+                start_at=start_at,
+                hold_until=hold_until,
+                deadline=deadline,
+                stop=FailureStop(options, len(found.valid) + len(found.malformed)),
+                left=deque(found.valid),
+                retry_of=retry_of,
+            )
+            job.state = JobState.HELD if job.is_held else JobState.QUEUED
             self._jobs[job.id] = job
             self._keys[options.idempotency_key] = job.id
             self._settle(job)
@@ -171,6 +197,8 @@ class FakeServer:
                 reason=options.reason or old.options.reason,
                 requested_by=options.requested_by or old.options.requested_by,
                 priority=options.priority or old.options.priority,
+                max_refused=old.options.max_refused,
+                max_unconfirmed=old.options.max_unconfirmed,
             )
             source = Source("application/json", None, lambda: iter(()), references)
             answer = self.submit(source, wanted, retry_of=job)
@@ -210,7 +238,9 @@ class FakeServer:
         """Pauses, resumes or aborts a job."""
         with self._lock:
             found = self._get(job)
-            if found.state.ended and not (action == "abort" and found.state is JobState.ABORTED):
+            self._settle(found)
+            is_late = found.state.ended and not (action == "abort" and found.state is JobState.ABORTED)
+            if is_late or (action == "pause" and found.state is JobState.HALTED):
                 verb = {"pause": "paused", "resume": "resumed", "abort": "aborted"}[action]
                 raise JobStateError(
                     f"job {job} is {found.state} and cannot be {verb}", code="job_state", status=_CONFLICT
@@ -218,8 +248,10 @@ class FakeServer:
             match action:
                 case "pause":
                     found.state = JobState.PAUSED
-                case "resume" if found.state is JobState.PAUSED:
-                    found.state = JobState.HELD if _is_ahead(found.start_at) else JobState.QUEUED
+                case "resume" if found.state in {JobState.PAUSED, JobState.HALTED}:
+                    if found.state is JobState.HALTED:
+                        found.stop.forgive()
+                    found.state = JobState.HELD if found.is_held else JobState.QUEUED
                 case "abort" if not found.state.ended:
                     self._finish(found, lambda _: Outcome.ABORTED, JobState.ABORTED)
                 case _:
@@ -241,19 +273,29 @@ class FakeServer:
         return self._submitted(self._jobs[job])
 
     def _settle(self, job: _Job) -> None:
-        """Ends a job that may run."""
-        if job.state is JobState.HELD and not _is_ahead(job.start_at):
+        """Runs a job that may run, to its end, or until it halts."""
+        if job.state is JobState.HELD and not job.is_held:
             job.state = JobState.QUEUED
-        if job.state in _HELD and job.deadline is not None and not _is_ahead(job.deadline):
+        if job.state in _WAITS and job.deadline is not None and not _is_ahead(job.deadline):
             self._finish(job, lambda _: Outcome.EXPIRED, JobState.COMPLETED)
         elif job.state is JobState.QUEUED:
+            job.started_at = job.started_at or datetime.now(UTC)
             self._finish(job, lambda reference: self._outcome(reference) or self._default, JobState.COMPLETED)
 
     def _finish(self, job: _Job, outcome_of: Callable[[str], str], state: JobState) -> None:
-        for reference in job.found.malformed:
-            self._write(job, reference, Outcome.INVALID)
-        for reference in job.found.valid:
-            self._write(job, reference, Outcome(outcome_of(reference)))
+        if not job.results:
+            for reference in job.found.malformed:
+                self._write(job, reference, Outcome.INVALID)
+        job.stop.halted = None
+        while job.left:
+            reference = job.left.popleft()
+            outcome = Outcome(outcome_of(reference))
+            self._write(job, reference, outcome)
+            job.stop.count(outcome)
+            if job.stop.halted and job.left:
+                job.state = JobState.HALTED
+                return
+        job.stop.halted = None  # by its last result, which leaves nothing to halt
         job.state = state
         job.finished_at = datetime.now(UTC)
 
@@ -293,7 +335,7 @@ class FakeServer:
             "in_flight": 0,
             "outcomes": counts,
             "created_at": job.created_at.isoformat(),
-            "started_at": ended,
+            "started_at": job.started_at.isoformat() if job.started_at else None,
             "finished_at": ended,
             "rate": None,
             "eta_seconds": None,
@@ -304,6 +346,10 @@ class FakeServer:
             "deadline": job.deadline.isoformat() if job.deadline else None,
             "start_at": job.start_at.isoformat() if job.start_at else None,
             "idempotency_key": job.options.idempotency_key,
+            "hold_until": job.hold_until.isoformat() if job.hold_until else None,
+            "max_refused": job.stop.limits("refused"),
+            "max_unconfirmed": job.stop.limits("unconfirmed"),
+            "halted": job.stop.halted,
             "retry_of": job.retry_of,
             "retried_by": list(job.retried_by),
         }
@@ -357,12 +403,12 @@ def _time(when: str | None, now: datetime) -> datetime | None:
         return None
     if not when.startswith("+"):
         return datetime.fromisoformat(when)
-    span = timedelta()
+    ahead = timedelta()
     number = ""
     for character in when[1:].lower():
-        if character in _UNITS:
-            span += timedelta(seconds=float(number) * _UNITS[character])
+        if character in UNITS:
+            ahead += timedelta(seconds=float(number) * UNITS[character])
             number = ""
         else:
             number += character
-    return now + span
+    return now + ahead

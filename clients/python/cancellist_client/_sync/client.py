@@ -89,6 +89,9 @@ class Client:
         max_refused: str | int | None = None,
         max_unconfirmed: str | int | None = None,
         canary: int | None = None,
+        override: str | None = None,
+        plan: str | None = None,
+        expect_count: int | None = None,
         max_invalid: str | int | None = None,
         content_type: str | None = None,
         column: str | int | None = None,
@@ -114,6 +117,9 @@ class Client:
             max_refused: refused references, as a number or a share such as `5%`, above which the job halts.
             max_unconfirmed: unconfirmed and failed references, likewise.
             canary: how many references are cancelled and read back before the rest.
+            override: why the guards of the account are passed; needs a token with the role `approve`.
+            plan: the token of a plan: only what was planned is handed in, and only once.
+            expect_count: how many references there must be, each counted once, none malformed.
             max_invalid: how many entries may be malformed, a number or a share such as `10%`.
             content_type: what a file holds, where its name does not tell.
             column: which column of CSV, or which key of JSON lines, holds the references.
@@ -138,6 +144,9 @@ class Client:
             max_refused=max_refused,
             max_unconfirmed=max_unconfirmed,
             canary=canary,
+            override=override,
+            plan=plan,
+            expect_count=expect_count,
             max_invalid=max_invalid,
             column=column,
             delimiter=delimiter,

@@ -91,7 +91,7 @@ class FakeTransport(Transport):
 class FakeClient(Client):
     """A client for tests of programs that use one: nothing leaves the process.
 
-    Jobs end as soon as they may: at once, or when their `start_at` has come.
+    Jobs end as soon as they may: at once, or when their start has come. Their limits halt them after any result.
 
     Args:
         server: the server in memory, to share one between clients; made of the other arguments where none is given.

@@ -13,7 +13,7 @@ import httpx
 
 from cancellist_client._sync.transport import Transport
 from cancellist_client.addresses import bearer, shown, split
-from cancellist_client.errors import ApiError, CancellistError, TransportError, UnsupportedError
+from cancellist_client.errors import ApiError, CancellistError, TlsError, TransportError, UnsupportedError
 from cancellist_client.event_stream import EventParser
 from cancellist_client.models import Handed, Result, ResultsPage
 from cancellist_client.options import Options
@@ -238,7 +238,8 @@ class HttpTransport(Transport):
     def _broken(self, error: Exception) -> TransportError:
         words = str(error) or type(error).__name__
         hint = next((hint for sign, hint in _HINTS.items() if sign in words), "")
-        return TransportError(f"no answer from {self.shown}: {words}{hint}")
+        kind = TlsError if hint else TransportError
+        return kind(f"no answer from {self.shown}: {words}{hint}")
 
 
 def _sent(source: Source) -> Iterator[bytes]:

@@ -37,6 +37,12 @@ class Backend:
         drawn = secrets.token_hex(2).upper()
         return [f"EC-{drawn[:3]}-{drawn[3]}{n // 1000:02d}-{n % 1000:03d}" for n in range(count)]
 
+    @staticmethod
+    def unknown(count: int) -> list[str]:
+        """References that the platform does not know."""
+        drawn = secrets.token_hex(1).upper()
+        return [f"EC-Z{drawn}-{n // 1000:03d}-{n % 1000:03d}" for n in range(count)]
+
 
 class FakeBackend(Backend):
     def __init__(self) -> None:
@@ -45,7 +51,7 @@ class FakeBackend(Backend):
 
     @staticmethod
     def _outcomes(reference: str) -> str | None:
-        return {"M": "manifested", "C": "already_cancelled"}.get(reference[3])
+        return {"M": "manifested", "C": "already_cancelled", "Z": "not_found"}.get(reference[3])
 
     def client(self, **options) -> Client:
         return FakeClient(self.server)

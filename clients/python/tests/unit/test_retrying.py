@@ -16,6 +16,7 @@ from cancellist_client import (
     RateLimited,
     ResultsGone,
     ServerUnavailable,
+    TlsError,
     TransportError,
     UnsupportedError,
 )
@@ -45,7 +46,7 @@ def test_what_is_too_long_is_not_waited_for(kind, asked) -> None:
     assert Backoff().wait_s(0, kind(retry_after=asked), 0.5) is None
 
 
-@given(st.sampled_from((*LASTING, UnsupportedError, JobTimeout)), st.integers(0, 9))
+@given(st.sampled_from((*LASTING, UnsupportedError, JobTimeout, TlsError)), st.integers(0, 9))
 def test_what_lasts_is_never_tried_again(kind, attempt) -> None:
     assert Backoff(retries=10).wait_s(attempt, kind("no"), 0.5) is None
 

@@ -52,8 +52,10 @@ for at = 7, #ARGV do
       local pairs_ = { 'v', FORMAT, 'account', ACCOUNT, 'created_at', ms(NOW), 'total', e.total, 'duplicates', e.duplicates,
         'invalid', e.malformed, 'calls', e.valid, 'invalid_left', e.malformed, 'entry', e.entry }
       for name, value in pairs(e.fields) do
-        pairs_[#pairs_ + 1] = name
-        pairs_[#pairs_ + 1] = value
+        if name ~= 'guard' then
+          pairs_[#pairs_ + 1] = name
+          pairs_[#pairs_ + 1] = value
+        end
       end
       call('HSET', jk, unpack(pairs_))
       call('ZADD', K.jobs, ms(NOW), e.job)
@@ -61,7 +63,7 @@ for at = 7, #ARGV do
       if #e.calls > 0 then call('RPUSH', K.job_calls(e.job), unpack(e.calls)) end
       if #e.invalid > 0 then call('RPUSH', K.job_invalid(e.job), unpack(e.invalid)) end
       seal.enter(e.job, { start_at = e.start_at, deadline = e.deadline, valid = e.valid, invalid = e.malformed,
-        digest = e.digest, verdict = verdict })
+        digest = e.digest, guard = e.fields.guard, verdict = verdict })
       seal.reply(e.reply_to, e.entry, 'job', e.job)
       audit.enqueued(e.job, e.entry)
       sealed = true

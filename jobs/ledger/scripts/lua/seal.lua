@@ -41,7 +41,7 @@ if h[2] ~= 'sealing' then
   for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do again[#again + 1] = name end
   return again
 end
-local planned = ARGV[16] ~= '' and cjson.decode(ARGV[16]) or nil
+local planned = (ARGV[16] or '') ~= '' and cjson.decode(ARGV[16]) or nil
 local stale = planned and plan.refusal(planned)
 local given = {}
 if ARGV[11] ~= '' then
@@ -71,19 +71,20 @@ if verdict and verdict.refused then
   if ARGV[11] ~= '' then seal.refuse(ARGV[12], given, verdict.why, cjson.decode(ARGV[15]), ARGV[14]) end
   return drop({ 'refused', verdict.why })
 end
+if planned then plan.use(planned, id) end -- first: who may not write plans is stopped before anything is changed
 seal.bind(ARGV[8], ARGV[9], id, ARGV[10])
-if planned then plan.use(planned, id) end
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then
   call('HSET', jk, 'entry', ARGV[12])
   audit.enqueued(id, ARGV[12])
   seal.reply(ARGV[14], ARGV[12], 'job', id)
 end
+call('HDEL', jk, 'guard')
 call('HSET', jk, 'total', ARGV[5], 'duplicates', ARGV[6], 'invalid', ARGV[7])
 if h[7] then seal.link(id, h[7]) end
 local answer = { 'sealed', id, seal.enter(id, {
   start_at = tonumber(h[3]), deadline = tonumber(h[4]), valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
-  digest = ARGV[9], verdict = verdict,
+  digest = ARGV[9], guard = h[8] or nil, verdict = verdict,
 }) }
 seal.announce()
 for _, name in ipairs(job.drains_wanted(tonumber(ARGV[13]))) do answer[#answer + 1] = name end

@@ -197,9 +197,12 @@ local function slow_down()
   end
 end
 
--- Whether the call of a job is urgent; also where the job was made urgent meanwhile.
+-- Whether the call of a job is urgent; also where the job was made urgent meanwhile. A call has many parts of one job.
+local classes = {}
 local function urgent_now(id)
-  return book.urgent or (book.kind ~= 'reads' and call('HGET', K.job(id), 'class') == '0')
+  if book.urgent or book.kind == 'reads' then return book.urgent end
+  classes[id] = classes[id] or call('HGET', K.job(id), 'class') or ''
+  return classes[id] == '0'
 end
 
 -- Wakes every worker where an urgent call leaves references to be read or called at once: they go before staged claims.

@@ -52,11 +52,11 @@ for id, entry in pairs(next_of) do
 end
 local jobs = call('ZRANGEBYSCORE', K.finished, '-inf', ms(NOW - tonumber(ARGV[4])), 'LIMIT', 0, 100)
 for _, id in ipairs(jobs) do
-  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_rest(id), K.job_reads(id), K.job_later(id), K.job_alone(id),
+  call('UNLINK', K.job(id), K.job_runs(id), K.job_calls(id), K.job_canary(id), K.job_reads(id), K.job_later(id), K.job_alone(id),
     K.job_invalid(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.finished, id)
-  call('ZREM', K.ended, id)
+  call('ZREM', K.ended, id, 'halted:' .. id, 'approval:' .. id)
 end
 redis.pcall('XTRIM', K.audit(), 'MINID', '~', ms(NOW - tonumber(ARGV[4])) .. '-0', 'LIMIT', 2000)
 call('ZREMRANGEBYSCORE', K.workers, '-inf', ms(NOW - 3600000))

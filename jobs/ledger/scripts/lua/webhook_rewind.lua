@@ -7,11 +7,17 @@ local id, since = ARGV[3], ARGV[4]
 local h = call('HMGET', K.webhook(id), 'ended_seen', 'results_seen')
 if not h[1] then return 0 end
 local at, seen = 0, tonumber(h[1])
+local function see(member)
+  local number = call('ZSCORE', K.ended, member)
+  if number then seen = math.min(seen, tonumber(number) - 1) end
+end
+for _, name in ipairs(call('ZRANGE', K.open, 0, 1999)) do
+  if tonumber(call('HGET', K.job(name), 'halted_at') or 0) >= tonumber(since) then see(name .. ' halted') end
+end
 repeat
   local jobs = call('ZRANGEBYSCORE', K.finished, since, '+inf', 'LIMIT', at, 100)
   for _, name in ipairs(jobs) do
-    local number = tonumber(call('ZSCORE', K.ended, name) or seen + 1)
-    seen = math.min(seen, number - 1)
+    see(name)
   end
   at = at + 100
 until #jobs == 0 or seen < tonumber(h[1]) or at >= 2000

@@ -9,6 +9,7 @@ from cancellist_client import (
     AsyncClient,
     IdempotencyConflict,
     InputError,
+    JobHalted,
     JobState,
     JobStateError,
     JobTimeout,
@@ -107,6 +108,48 @@ async def test_a_job_is_held_until_its_time(client: AsyncClient, backend) -> Non
     assert abs(job.status.start_at - start_at) < timedelta(seconds=1)
     assert abs(job.status.deadline - deadline) < timedelta(seconds=1)
     await job.abort()
+
+
+async def test_a_job_is_held_so_that_it_can_be_taken_back(client: AsyncClient, backend) -> None:
+    references = backend.references(2)
+    job = await client.submit(references, hold=timedelta(hours=1))
+    assert (await job.refresh()).state is JobState.HELD
+    assert (await (await job.pause()).resume()).state is JobState.HELD
+    assert job.status.document["hold_until"] is not None
+    assert (await (await job.abort()).wait(WITHIN_S)).status.outcomes == {Outcome.ABORTED: 2}
+    short = await client.submit(references, hold="0.2")
+    assert (await short.wait(WITHIN_S)).status.outcomes == {Outcome.CANCELLED: 2}
+    for hold, deadline in (("soon", None), ("2h", timedelta(hours=1))):
+        with pytest.raises(InputError):
+            await client.submit(references, hold=hold, deadline=deadline)
+
+
+async def test_a_job_with_too_many_refusals_halts_until_it_is_resumed(client: AsyncClient, backend) -> None:
+    job = await client.submit(backend.unknown(200), max_refused="5%")
+    before = 0
+    for resumes in (True, False):
+        with pytest.raises(JobHalted, match="are refused, more than the limit of 5%") as halted:
+            await job.wait(WITHIN_S)
+        assert halted.value.job is job
+        assert (job.state, job.status.document["max_refused"]) == (JobState.HALTED, ["5%"])
+        assert before < job.status.outcomes[Outcome.NOT_FOUND] < 200
+        before = job.status.outcomes[Outcome.NOT_FOUND]
+        with pytest.raises(JobStateError):
+            await job.pause()
+        if resumes:
+            await job.resume()
+    await (await job.abort()).wait(WITHIN_S)
+    assert set(job.status.outcomes) <= {Outcome.NOT_FOUND, Outcome.ABORTED}, "what was called is read"
+    assert sum(job.status.outcomes.values()) == 200
+    with pytest.raises(InputError):
+        await client.submit(backend.unknown(1), max_refused="most")
+
+
+async def test_a_job_that_stays_within_its_limits_does_not_halt(client: AsyncClient, backend) -> None:
+    references = backend.references(4) + backend.references(1, "Manifested")
+    job = await client.submit(references, max_refused=1, max_unconfirmed="0%")
+    await job.wait(WITHIN_S)
+    assert job.status.outcomes == {Outcome.CANCELLED: 4, Outcome.MANIFESTED: 1}
 
 
 async def test_a_wait_that_ends_first_hands_the_job_on(client: AsyncClient, backend) -> None:

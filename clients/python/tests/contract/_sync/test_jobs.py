@@ -11,6 +11,7 @@ from cancellist_client import (
     Client,
     IdempotencyConflict,
     InputError,
+    JobHalted,
     JobState,
     JobStateError,
     JobTimeout,
@@ -109,6 +110,48 @@ def test_a_job_is_held_until_its_time(client: Client, backend) -> None:
     assert abs(job.status.start_at - start_at) < timedelta(seconds=1)
     assert abs(job.status.deadline - deadline) < timedelta(seconds=1)
     job.abort()
+
+
+def test_a_job_is_held_so_that_it_can_be_taken_back(client: Client, backend) -> None:
+    references = backend.references(2)
+    job = client.submit(references, hold=timedelta(hours=1))
+    assert (job.refresh()).state is JobState.HELD
+    assert ((job.pause()).resume()).state is JobState.HELD
+    assert job.status.document["hold_until"] is not None
+    assert ((job.abort()).wait(WITHIN_S)).status.outcomes == {Outcome.ABORTED: 2}
+    short = client.submit(references, hold="0.2")
+    assert (short.wait(WITHIN_S)).status.outcomes == {Outcome.CANCELLED: 2}
+    for hold, deadline in (("soon", None), ("2h", timedelta(hours=1))):
+        with pytest.raises(InputError):
+            client.submit(references, hold=hold, deadline=deadline)
+
+
+def test_a_job_with_too_many_refusals_halts_until_it_is_resumed(client: Client, backend) -> None:
+    job = client.submit(backend.unknown(200), max_refused="5%")
+    before = 0
+    for resumes in (True, False):
+        with pytest.raises(JobHalted, match="are refused, more than the limit of 5%") as halted:
+            job.wait(WITHIN_S)
+        assert halted.value.job is job
+        assert (job.state, job.status.document["max_refused"]) == (JobState.HALTED, ["5%"])
+        assert before < job.status.outcomes[Outcome.NOT_FOUND] < 200
+        before = job.status.outcomes[Outcome.NOT_FOUND]
+        with pytest.raises(JobStateError):
+            job.pause()
+        if resumes:
+            job.resume()
+    (job.abort()).wait(WITHIN_S)
+    assert set(job.status.outcomes) <= {Outcome.NOT_FOUND, Outcome.ABORTED}, "what was called is read"
+    assert sum(job.status.outcomes.values()) == 200
+    with pytest.raises(InputError):
+        client.submit(backend.unknown(1), max_refused="most")
+
+
+def test_a_job_that_stays_within_its_limits_does_not_halt(client: Client, backend) -> None:
+    references = backend.references(4) + backend.references(1, "Manifested")
+    job = client.submit(references, max_refused=1, max_unconfirmed="0%")
+    job.wait(WITHIN_S)
+    assert job.status.outcomes == {Outcome.CANCELLED: 4, Outcome.MANIFESTED: 1}
 
 
 def test_a_wait_that_ends_first_hands_the_job_on(client: Client, backend) -> None:

@@ -17,6 +17,7 @@ from cancellist_client import (
     NotFound,
     RateLimited,
     ServerUnavailable,
+    TlsError,
     TransportError,
     UnsupportedError,
 )
@@ -41,6 +42,13 @@ async def test_the_key_is_kept_over_all_attempts(client: AsyncClient, scripted, 
     assert len({asked.headers["idempotency-key"] for asked in scripted.asked}) == 1
     assert {asked.headers["authorization"] for asked in scripted.asked} == {"Bearer s3cret-token"}
     assert [json.loads(asked.body) for asked in scripted.asked] == [{"references": REFERENCES, "reason": "strike"}] * 5
+
+
+async def test_a_server_that_cannot_be_trusted_is_told_at_once(scripted) -> None:
+    async with AsyncClient(scripted.url.replace("http:", "https:"), retries=99) as client:
+        with pytest.raises(TlsError, match="does it speak http://"):
+            await client.submit(REFERENCES)
+    assert not scripted.asked
 
 
 async def test_each_submission_has_a_key_of_its_own(client: AsyncClient, scripted, answer) -> None:

@@ -19,6 +19,7 @@ from cancellist_client import (
     NotFound,
     RateLimited,
     ServerUnavailable,
+    TlsError,
     TransportError,
     UnsupportedError,
 )
@@ -43,6 +44,13 @@ def test_the_key_is_kept_over_all_attempts(client: Client, scripted, answer) -> 
     assert len({asked.headers["idempotency-key"] for asked in scripted.asked}) == 1
     assert {asked.headers["authorization"] for asked in scripted.asked} == {"Bearer s3cret-token"}
     assert [json.loads(asked.body) for asked in scripted.asked] == [{"references": REFERENCES, "reason": "strike"}] * 5
+
+
+def test_a_server_that_cannot_be_trusted_is_told_at_once(scripted) -> None:
+    with Client(scripted.url.replace("http:", "https:"), retries=99) as client:
+        with pytest.raises(TlsError, match="does it speak http://"):
+            client.submit(REFERENCES)
+    assert not scripted.asked
 
 
 def test_each_submission_has_a_key_of_its_own(client: Client, scripted, answer) -> None:

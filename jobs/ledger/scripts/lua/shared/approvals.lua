@@ -26,6 +26,7 @@ function approval.note(id, verdict)
   if not approval.lacks(id) then return false end
   call('HSET', jk, 'approval_until', ms(NOW + verdict.keep))
   approval.wait(id)
+  job.tell('approval:' .. id)
   return true
 end
 
@@ -55,7 +56,10 @@ end
 
 -- Judges a queued job as it is about to start; answers whether it waits for approval instead.
 function approval.stops(id)
-  if not approval.note(id, guard.at_start(id)) then return false end
+  if not approval.note(id, guard.at_start(id)) then
+    if not approval.lacks(id) then return false end
+    approval.wait(id) -- an older version has let it go on
+  end
   order.leave_all(id)
   call('HSET', K.job(id), 'state', 'held')
   return true

@@ -3,7 +3,8 @@
 -- (jobs/safety/canary.py has the rule in words). Fields of a job with a canary:
 --   canary          how many references the job was handed in with, to be drawn
 --   canary_size     how many were drawn
---   rest            the references that wait for the canary; their pieces are in the list `rest`
+--   rest            the references that wait for the canary; they stay in the list `calls`, and what is
+--                   ready of the canary is in the list `canary`
 --   canary_passed   when the rest was let go on, ms
 local canary = {}
 local MOST = 1000
@@ -28,7 +29,7 @@ local function places(id, of, count, each, pieces)
 end
 
 -- Takes the references at these places out of the job's pieces.
-local function taken(list, found)
+local function pluck(list, found)
   local drawn, emptied = {}, false
   for index, wanted in pairs(found) do
     local p, kept, at = piece.decode(call('LINDEX', list, index)), {}, 0
@@ -53,28 +54,26 @@ function canary.begin(id)
   if h[3] or wanted < 1 then return end
   order.leave(id, 'calls')
   local each = piece.decode(call('LINDEX', list, 0)).c
-  local drawn = taken(list, places(id, of, wanted, each, call('LLEN', list)))
+  local drawn = pluck(list, places(id, of, wanted, each, call('LLEN', list)))
   local rest = of - #drawn
   if rest > 0 then
-    call('RENAME', list, K.job_rest(id))
     call('HSET', jk, 'rest', rest)
     call('HINCRBY', jk, 'calls', -rest)
   end
-  call('RPUSH', list, piece.encode({ c = #drawn, a = 0, n = 0, m = 0, e = 1, refs = table.concat(drawn, '\n') }))
+  call('RPUSH', order.list('calls', id), piece.encode({ c = #drawn, a = 0, n = 0, m = 0, e = 1, refs = table.concat(drawn, '\n') }))
   call('HSET', jk, 'canary_size', #drawn)
   order.enter(id, 'calls')
 end
 
 -- Lets the rest of the job be called; what is left of the canary goes first.
 function canary.release(id)
-  local jk, list = K.job(id), K.job_calls(id)
+  local jk = K.job(id)
   local rest = call('HGET', jk, 'rest')
   if not rest then return end
   order.leave(id, 'calls')
-  local waiting = call('LRANGE', list, 0, -1)
-  for i = #waiting, 1, -1 do call('LPUSH', K.job_rest(id), waiting[i]) end
-  call('DEL', list)
-  call('RENAME', K.job_rest(id), list)
+  local ready = call('LRANGE', K.job_canary(id), 0, -1)
+  for i = #ready, 1, -1 do call('LPUSH', K.job_calls(id), ready[i]) end
+  call('UNLINK', K.job_canary(id))
   call('HDEL', jk, 'rest')
   call('HINCRBY', jk, 'calls', rest)
   order.enter(id, 'calls')

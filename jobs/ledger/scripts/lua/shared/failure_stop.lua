@@ -70,6 +70,8 @@ function stop.halt(id, state, why)
   order.leave_all(id)
   if state ~= 'paused' then call('HSET', K.job(id), 'paused_at', ms(NOW)) end
   call('HSET', K.job(id), 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
+  audit.halted(id, why)
+  job.tell('halted:' .. id)
   call('HINCRBY', K.state, 'gate', 1)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end

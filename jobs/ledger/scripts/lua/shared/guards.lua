@@ -3,8 +3,10 @@
 -- The account's state has what the guards compare with:
 --   handed_hours, handed_days   references handed in, "HOUR:COUNT ..." and "DAY:COUNT ...", oldest first, since 1970
 --   open_count                  "COUNT AT": open consignments on the platform, and when a worker counted them (ms)
+--   open_asked                  when a worker was last told to count them (ms)
 -- Fields of a job:
---   guard    the guard of the process that handed it in     judged   the guards that it was judged by, '|' between them
+--   guard    the guard of the process that hands it in, until it is sealed
+--   judged   marks of the guards that it was judged by
 --   handed   references handed in within 24 h, its own among them, as it was handed in
 --   overrode what an override passed, as `approval_why` (shared/approvals.lua)
 local guard = {}
@@ -125,14 +127,23 @@ function guard.at_seal(own, count, overridden)
   return guard.any(own) and judge(safeguards.guards(own), count, handed() + count, overridden) or nil
 end
 
+-- A short name of a guard: a longer value would make the job's hash several times as large.
+local function mark(text) return string.sub(redis.sha1hex(text), 1, 12) end
+
+local function marks(guards)
+  local found = {}
+  for i, text in ipairs(guards) do found[i] = mark(text) end
+  return table.concat(found, ' ')
+end
+
 -- Counts a job that is handed in, and notes in it by which guards it was judged.
-function guard.enter(id, count)
+function guard.enter(id, count, own)
   local hour, jk = math.floor(NOW / HOUR_MS), K.job(id)
   local sum = add('handed_hours', hour, hour - HOURS, count)
   add('handed_days', math.floor(hour / 24), math.floor(hour / 24) - DAYS, count)
-  local guards = safeguards.guards(call('HGET', jk, 'guard') or '')
+  local guards = safeguards.guards(own)
   call('HSET', jk, 'handed', ms(sum))
-  if #guards > 0 then call('HSET', jk, 'judged', table.concat(guards, '|')) end
+  if #guards > 0 then call('HSET', jk, 'judged', marks(guards)) end
 end
 
 -- Whether there is any guard, `own` among them.
@@ -147,15 +158,15 @@ function guard.at_start(id)
   local h = call('HMGET', jk, 'judged', 'handed', 'total', 'invalid', 'overridden_by')
   local count = tonumber(h[3] or 0) - tonumber(h[4] or 0)
   if not h[2] then -- an older version has handed it in
-    guard.enter(id, count)
+    guard.enter(id, count, '')
     h[2] = call('HGET', jk, 'handed')
   end
   local fresh = {}
   for _, text in ipairs(guards) do
-    if not string.find('|' .. (h[1] or '') .. '|', '|' .. text .. '|', 1, true) then fresh[#fresh + 1] = text end
+    if not string.find(h[1] or '', mark(text), 1, true) then fresh[#fresh + 1] = text end
   end
   if #fresh == 0 then return nil end
-  call('HSET', jk, 'judged', (h[1] and h[1] .. '|' or '') .. table.concat(fresh, '|'))
+  call('HSET', jk, 'judged', (h[1] and h[1] .. ' ' or '') .. marks(fresh))
   local verdict = judge(fresh, count, tonumber(h[2]), h[5])
   if verdict and verdict.overrode ~= '' then call('HSET', jk, 'overrode', verdict.overrode) end
   return verdict and verdict.wanted and verdict or nil

@@ -23,10 +23,11 @@ function job.abort(id)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
 
--- Numbers the end of a job, for webhooks; where there are none, this is one look.
-local function tell_ended(id)
+-- Numbers an event of a job, for webhooks: its id for its end, "halted:ID" for its last halt, "approval:ID" where it must be
+-- approved. Where there are no webhooks, this is one look.
+function job.tell(event)
   if call('ZCARD', K.webhooks) == 0 then return end
-  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), id)
+  call('ZADD', K.ended, call('HINCRBY', K.totals, 'ended', 1), event)
 end
 
 -- Finishes the job if none of its references is left.
@@ -40,7 +41,7 @@ function job.finish_when_done(id)
   call('HSET', jk, 'state', h[1] == 'aborting' and 'aborted' or 'completed', 'finished_at', ms(NOW))
   call('ZREM', K.open, id)
   call('ZADD', K.finished, ms(NOW), id)
-  tell_ended(id)
+  job.tell(id)
   call('ZREM', K.deadlines, id)
   call('ZREM', K.held, id)
   call('ZREM', K.approvals, id)

@@ -30,7 +30,8 @@
 --       26 flow (hash)           drain -> "AT COUNTERS": ms and the counters of its attempts (jobs/flow/counters.py)
 --       27 served (zset)         account -> when a worker last swept it, ms; over all accounts
 --       28 webhooks (zset)      endpoint -> created_at, ms
---       29 ended (zset)         job -> the number of its end; jobs that ended while there was a webhook
+--       29 ended (zset)         job, "halted:JOB" or "approval:JOB" -> the number of its end, of its last halt,
+--                              or of when it had to be approved; while there was a webhook
 --       30 approvals (zset)     job -> when its approval lapses, ms; jobs that wait for approval
 -- ARGV   1 prefix   2 account
 local K = {
@@ -47,7 +48,7 @@ local FORMAT = 1
 function K.state_of(account) return PREFIX .. 'account:' .. account .. ':state' end
 function K.job(id) return PREFIX .. 'job:' .. id end
 function K.job_calls(id) return PREFIX .. 'job:' .. id .. ':calls' end
-function K.job_rest(id) return PREFIX .. 'job:' .. id .. ':rest' end
+function K.job_canary(id) return PREFIX .. 'job:' .. id .. ':canary' end
 function K.job_reads(id) return PREFIX .. 'job:' .. id .. ':reads' end
 function K.job_alone(id) return PREFIX .. 'job:' .. id .. ':alone' end
 function K.job_later(id) return PREFIX .. 'job:' .. id .. ':later' end

@@ -18,6 +18,18 @@ end
 
 function plan.write(name, p) call('SET', K.plan(name), cjson.encode(p), 'KEEPTTL') end
 
+-- A host, other than this one, that calls of the account go to: as its workers have it, or where none has run yet, as
+-- the producer has it. nil where there is none.
+local function elsewhere(host, own)
+  local called = {}
+  for _, one in pairs(cjson.decode(call('HGET', K.state, 'hosts') or '{}')) do called[#called + 1] = one.host end
+  if #called == 0 then called[1] = own end
+  table.sort(called)
+  for _, one in ipairs(called) do
+    if one ~= host then return one end
+  end
+end
+
 -- Answers nil where a job may be made by a plan, else why not.
 -- wanted: {name, host, content, count} of the job.
 function plan.refusal(wanted)
@@ -26,9 +38,8 @@ function plan.refusal(wanted)
   if p.job then return 'it was used before, by job ' .. p.job end
   if p.state ~= 'ready' then return 'its report is not there yet: wait for it, and read it' end
   if p.account ~= ACCOUNT then return 'it was made for account ' .. p.account .. ', and this is ' .. ACCOUNT end
-  if p.host ~= wanted.host then
-    return 'it was made for the platform at ' .. p.host .. ', and this one is at ' .. wanted.host
-  end
+  local other = elsewhere(p.host, wanted.host)
+  if other then return 'it was made for the platform at ' .. p.host .. ', and this one is at ' .. other end
   if p.count ~= wanted.count then
     return 'it was made of ' .. ms(p.count) .. ' references, and these are ' .. ms(wanted.count)
   end

@@ -29,7 +29,11 @@ function order.first_is_guarded(kind)
   return head and call('HEXISTS', K.job(string.sub(head, 15)), 'stop') == 1
 end
 
-function order.list(kind, id) return kind == 'reads' and K.job_reads(id) or K.job_calls(id) end
+-- The list of a job's ready pieces. While the rest of a job waits for its canary, only the canary is ready to be called.
+function order.list(kind, id)
+  if kind == 'reads' then return K.job_reads(id) end
+  return call('HEXISTS', K.job(id), 'rest') == 1 and K.job_canary(id) or K.job_calls(id)
+end
 
 -- Whether references of a job in this state may be claimed.
 function order.runnable(state, kind)

@@ -42,12 +42,13 @@ local function held_until(id, start_at)
 end
 
 -- Enters the job into its lists and its queue, and notes whether it goes before other jobs there.
--- h: start_at, deadline (ms or nil), valid, invalid, digest of the content, verdict (shared/guards.lua) or nil.
+-- h: start_at, deadline (ms or nil), valid, invalid, digest of the content, guard of who hands in or nil, verdict
+-- (shared/guards.lua) or nil.
 local overtakes = false
 function seal.enter(id, h)
   call('SET', PREFIX .. 'format', FORMAT, 'NX') -- a server that was flushed meanwhile has lost the mark
   local held = held_until(id, h.start_at)
-  guard.enter(id, h.valid)
+  guard.enter(id, h.valid, h.guard)
   local waits = approval.note(id, h.verdict)
   local state = (held or waits) and 'held' or 'queued'
   call('HSET', K.job(id), 'state', state, 'digest', h.digest)
@@ -135,7 +136,7 @@ function seal.announce() call('PUBLISH', WAKE, ACCOUNT .. (overtakes and ' first
 
 function seal.drop(id)
   unreserve(id)
-  call('UNLINK', K.job(id), K.job_calls(id), K.job_rest(id), K.job_invalid(id), K.job_runs(id))
+  call('UNLINK', K.job(id), K.job_calls(id), K.job_canary(id), K.job_invalid(id), K.job_runs(id))
   call('ZREM', K.jobs, id)
   call('ZREM', K.open, id)
   call('ZREM', K.unsealed, id)
