@@ -38,7 +38,7 @@ from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
-from cancellist.worker.snapshots.opening import open_store
+from cancellist.worker.snapshots.opening import open_store, warn_if_unfit
 from cancellist.worker.stop_file import StopFile
 from cancellist.worker.sweep import Served, Sweep
 from cancellist.worker.webhooks.deliverer import Deliverer
@@ -104,6 +104,7 @@ class Service:
 
     async def _begin(self) -> None:
         snapshots = open_store(self.settings, self.worker)
+        warn_if_unfit(snapshots)
         for name in self.settings.account_names:
             self._accounts[name] = await open_account(self.settings, name, self._stack, snapshots)
         served = {

@@ -1,10 +1,11 @@
 """What `cancellist snapshots` does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cancellist.cli.output import wording
-from cancellist.cli.terminal import emit, say
+from cancellist.cli.terminal import cell, emit, heading, say, show
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError, SettingsError
@@ -53,13 +54,16 @@ def list_job(job: str, *, as_json: bool) -> None:
             "job": job, "folder": str(folder), "records": records, "references": len(references),
             "files": [_file_view(read) for read in files],
         })  # fmt: skip
-        return
-    say(f"records of {wording.references(len(references))} are kept for job {job} in {folder}:")
-    for read in files:
-        say(_line(read))
+    else:
+        say(f"records of {wording.references(len(references))} are kept for job {job} in {folder}")
+        table = heading("file", "records", "from", "to", "note", right=("records",), wrapped=("note",))
+        for read in files:
+            table.add_row(*map(cell, _row(read)))
+        show(table)
+    _check(files)
 
 
-def show(job: str, reference: str, *, as_json: bool) -> None:
+def show_record(job: str, reference: str, *, as_json: bool) -> None:
     """Prints the record of one reference, as it was before the job called it.
 
     Raises:
@@ -78,11 +82,9 @@ def show(job: str, reference: str, *, as_json: bool) -> None:
             found.append(entry)
     if not files:
         raise _nothing(job)
-    for read in files:
-        if read.why:
-            say(f"{read.name}: {shown(read.why)}, so nothing after that is read")
     best = chosen(found)
     if best is None:
+        _check(files)
         raise InputError(f"no record of {shown(name)} is kept for job {job} in {folder}")
     if not as_json:
         before = "after a call that may have acted on it" if best.called else "before it was called"
@@ -92,6 +94,7 @@ def show(job: str, reference: str, *, as_json: bool) -> None:
         "at": rfc3339(best.at_ms), "worker": best.worker, "called_before": best.called, "kept": len(found),
         "record": best.record,
     })  # fmt: skip
+    _check(files)
 
 
 def _kept(settings: Settings) -> "tuple[Path, Cipher]":
@@ -127,11 +130,20 @@ def _file_view(read: "FileRead") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(read: "FileRead") -> str:
-    if read.from_ms is None:
-        told = "no record"
-    else:
-        told = f"{wording.count(read.entries)} records, from {rfc3339(read.from_ms)} to {rfc3339(read.to_ms)}"
-    torn = "; its last record was cut off as it was written, and was not kept" if read.torn else ""
-    why = f"; {shown(read.why)}, so nothing after that is read" if read.why else ""
-    return f"  {read.name}: {told}{torn}{why}"
+def _row(read: "FileRead") -> tuple[str, ...]:
+    torn = "its last record was cut off as it was written, and was not kept" if read.torn else ""
+    note = f"{shown(read.why)}: nothing after that is read" if read.why else torn
+    times = (rfc3339(read.from_ms) or "", rfc3339(read.to_ms) or "")
+    return (read.name, wording.count(read.entries), *times, note)
+
+
+def _check(files: "Sequence[FileRead]") -> None:
+    """Tells of files that are not as a worker has written them.
+
+    Raises:
+        InputError: there is one.
+    """
+    wrong = [read for read in files if read.why]
+    if wrong:
+        others = f", and {len(wrong) - 1} more files" if len(wrong) > 1 else ""
+        raise InputError(f"{wrong[0].name} cannot be read whole ({shown(wrong[0].why or '')}){others}")

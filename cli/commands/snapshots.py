@@ -43,6 +43,6 @@ def snapshots(
             raise typer.BadParameter("--reference is for one JOB")
         actions.make_key(new_key, as_json=as_json)
     elif job is not None and reference is not None:
-        actions.show(job, reference, as_json=as_json)
+        actions.show_record(job, reference, as_json=as_json)
     elif job is not None:
         actions.list_job(job, as_json=as_json)

@@ -71,8 +71,14 @@ Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
 def uncounted(verdict: Verdict) -> Verdict:
-    """The same verdict for a breaker's probe: it burns no attempt."""
-    return replace(verdict, counted=False) if isinstance(verdict, Unclear | Untaken) else verdict
+    """The same verdict for a breaker's probe: it burns no attempt, unless nothing was sent for a reason of our own."""
+    match verdict:
+        case Untaken(sent=False):
+            return verdict
+        case Unclear() | Untaken():
+            return replace(verdict, counted=False)
+        case _:
+            return verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,13 @@ def written(stage: Stage) -> str:
     return "".join(path.read_bytes().decode("latin-1") for path in files)
 
 
+def alter_one(stage: Stage) -> str:
+    """Changes the last byte of a file of records, and returns the file's name."""
+    file = next(Path(stage.settings["snapshot_dir"]).iterdir())
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    return file.name
+
+
 @contextmanager
 def closed(folder: Path) -> Iterator[None]:
     """A folder that nobody may enter for a block."""
@@ -113,6 +120,11 @@ async def test_whatever_was_cancelled_has_a_record_of_before_though_workers_are_
     assert not [word for word in [*private, "AddressLine1"] if word in told]
     shown = ran(kept, "snapshots", job, "--reference", world.open_references(1)[0].lower(), "--json")
     assert json.loads(shown.stdout)["record"] == before
+    altered = alter_one(kept)
+    listed = ran(kept, "snapshots", job, "--json")
+    assert (listed.returncode, json.loads(listed.stdout)["job"]) == (1, job)
+    assert [one["error"] for one in json.loads(listed.stdout)["files"] if one["file"] == altered] != [None]
+    assert altered in listed.stderr
 
 
 async def test_a_record_that_cannot_be_read_leaves_its_consignment_alone(kept: Stage) -> None:

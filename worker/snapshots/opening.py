@@ -1,8 +1,12 @@
 """Opens the store of snapshots that the settings name."""
 
+import structlog
+
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import SettingsError
-from cancellist.worker.snapshots.store import DIR_SETTING, SnapshotStore
+from cancellist.worker.snapshots.store import DIR_SETTING, NotKeptError, SnapshotStore
+
+log = structlog.get_logger()
 
 
 def open_store(settings: Settings, worker: str) -> SnapshotStore | None:
@@ -28,3 +32,12 @@ def open_store(settings: Settings, worker: str) -> SnapshotStore | None:
             hint="`cancellist snapshots --new-key FILE` makes a key",
         )
     return SnapshotStore(settings.snapshot_dir, load_cipher(settings.snapshot_key_file), worker)
+
+
+def warn_if_unfit(store: SnapshotStore | None) -> None:
+    """Logs that no records can be kept now, where it is so."""
+    try:
+        if store:
+            store.check()
+    except NotKeptError as error:
+        log.warning("no records can be kept now", reason=str(error))

@@ -63,7 +63,7 @@ class SnapshotStore:
             raise NotKeptError(_why(error)) from error
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise NotKeptError(f"{DIR_SETTING}: it may not be written")
-        if not free.f_bavail:
+        if free.f_blocks and not free.f_bavail:
             raise NotKeptError(f"{DIR_SETTING}: the disk is full")
 
     def keep(self, job: str, entries: Sequence[Entry]) -> None:
