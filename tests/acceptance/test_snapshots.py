@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,13 +103,14 @@ async def test_whatever_was_cancelled_has_a_record_of_before_though_workers_are_
             workers[n].end(signal.SIGKILL)
             workers.append(kept.worker())
         await ended(ledger, job, 60)
-        counts = Counter(r.outcome for r in await all_results(ledger, job))
+        outcomes = {r.reference: r.outcome for r in await all_results(ledger, job)}
     best, record = best_of(kept, job), world.record(references)
     acted = [r for r in references if record[r]["cancelled_by_call"] is not None]
     assert len(acted) > 200
     assert {best[r].record["ConsignmentState"] for r in acted} <= OPEN
     assert {best[r].host for r in acted} == {world.url.removeprefix("http://")}
-    assert counts[Outcome.FAILED] == 3
+    # A killed worker may have had them: then nobody knows whether it has called them.
+    assert {outcomes[r] for r in references[-3:]} <= {Outcome.FAILED, Outcome.UNCONFIRMED}
     assert world.get("/sandbox/stats")["peak_in_flight"] <= 8
     private = [json.dumps(before["Addresses"][at][name]).strip('"') for at in (0, 1) for name in ("Postcode", "Town")]
     with Redis.from_url(kept.server.url) as redis:
