@@ -101,11 +101,14 @@ def fault_of(path: Path) -> str:
 
 
 def why_stopped(path: Path, where: str) -> str:
-    """Why no call may start; empty where the file is not there. What cannot be looked at counts as there."""
+    """Why no call may start; empty where the file is not there. What cannot be looked at counts as there.
+
+    So does a file whose folder is gone: nobody could make it, and its volume may be gone with a file on it.
+    """
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return "" if path.parent.is_dir() else f"the folder of the stop file {where} is gone"
     except OSError as error:
         return f"the stop file {where} cannot be looked at: {error.strerror}"
     return f"the stop file {where} is there"

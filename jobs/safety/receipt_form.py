@@ -83,7 +83,7 @@ def check_result(result: Any, job: str) -> None:
     """
     if not isinstance(result, dict) or set(result) != set(RESULT):
         raise ReceiptError(f"it is no result: it has other members than {', '.join(RESULT)}")
-    if result["outcome"] not in set(Outcome):
+    if result["outcome"] not in list(Outcome):  # it may be anything, and a set asks for its hash
         raise ReceiptError("it is no result: its outcome is none")
     if result["job"] != job:
         raise ReceiptError(f"it is a result of job {shown(str(result['job']))}, and the receipt is of job {job}")

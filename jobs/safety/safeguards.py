@@ -42,11 +42,14 @@ class Safeguards:
     def of_retry(self, stop: str, canary: int, *, snapshot: bool = False) -> "Safeguards":
         """Those of a job that retries another, which had these: they hold again. `stop` is packed.
 
+        The canary of every job of the account stays where it is larger.
+
         Raises:
             ValueError: it is no stop.
         """
         again = replace(self, stop=unpack_stop(stop).joined(self.stop), snapshot=snapshot or self.snapshot)
-        return replace(again, canary=canary, canary_above=0) if canary else again
+        least = 0 if self.canary_above else self.canary
+        return replace(again, canary=max(canary, least), canary_above=0) if canary else again
 
 
 NONE: Final = Safeguards()

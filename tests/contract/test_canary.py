@@ -5,8 +5,9 @@ import pytest
 from cancellist.jobs.ledger import control, housekeeping, records
 from cancellist.jobs.ledger.claims import Claim, Terms, Wait
 from cancellist.jobs.ledger.references import open_references
-from cancellist.jobs.ledger.submitting import intake
+from cancellist.jobs.ledger.submitting import intake, retry
 from cancellist.jobs.ledger.submitting.intake import SmallJob
+from cancellist.jobs.ledger.submitting.retry import Asked
 from cancellist.jobs.model import JobRequest, JobState, Outcome
 from cancellist.jobs.responses.steps import ReadState, WriteResult
 from cancellist.jobs.safety.failure_stop import HaltCause, HaltPlace, halt_of
@@ -245,3 +246,13 @@ async def test_what_waits_for_the_canary_is_found(ledger):
 
 async def sweep_with(ledger, worker, safeguards):
     return await housekeeping.sweep(ledger, A, worker, TERMS, 30.0, safeguards=safeguards)
+
+
+@pytest.mark.parametrize(("own", "account", "size"), [(2, 5, 5), (5, 2, 5), (2, 0, 2)])
+async def test_a_retry_has_the_larger_canary_of_its_job_and_its_account(ledger, own, account, size):
+    job = await submit(ledger, refs(30), canary=own)
+    await control.abort_job(ledger, job)
+    wanted = await retry.plan(ledger, job, [], Asked())
+    made = await retry.make(ledger, wanted, Safeguards(canary=account), idempotency_keep_s=60, per_call=10)
+    assert len((await claim(ledger, terms=WIDE)).references) == size
+    assert (await look(ledger, made.job)).size == size

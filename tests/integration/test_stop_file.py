@@ -53,3 +53,22 @@ async def test_whatever_has_the_name_is_the_file(server: Server, tmp_path: Path)
         for wrong in (tmp_path / "none" / "stop", loop / "stop"):
             with pytest.raises(SettingsError, match="CANCELLIST_STOP_FILE"):
                 StopFile(ledger, "w1", wrong)
+
+
+async def test_a_file_whose_folder_is_gone_counts_as_there(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    async with opened_ledger(server.url) as ledger:
+        file = StopFile(ledger, "w1", folder / "stop")
+        assert not file.stands()
+        folder.rmdir()
+        assert file.stands()
+        await file.tell()
+        stopped = await stop_all.standing(ledger)
+        assert stopped is not None
+        assert stopped.why.endswith("/stop is gone")
+        folder.touch()  # a file in its place is no folder
+        assert file.stands()
+        folder.unlink()
+        folder.mkdir()
+        assert not file.stands()

@@ -271,3 +271,57 @@ def test_what_has_another_form_is_no_canonical_json(text):
 
 def test_the_escapes_are_those_of_the_rfc():
     assert canonical('\b\t\n\f\r"\\\x00\x1f\x7fé/') == '"\\b\\t\\n\\f\\r\\"\\\\\\u0000\\u001f\x7fé/"'.encode()
+
+
+FOREIGN = (None, True, -1, MOST, "x", "0" * 64, [], [[]], {}, {"a": []})
+RESULTS = [
+    {
+        "job": JOB, "reference": f"EC-{at}", "outcome": "cancelled", "message": None, "status": 200, "state": None,
+        "attempts": 1, "at": "2026-11-29T10:00:00.000Z",
+    }
+    for at in range(3)
+]  # fmt: skip
+
+
+def places(value, so_far=()):
+    """The place of each part of a document."""
+    yield so_far
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in members:
+        yield from places(one, (*so_far, name))
+
+
+def replaced(document, place, value):
+    """The document with another value at a place; its receipt has the digest that fits."""
+    whole = {"": copy.deepcopy(document)}
+    within = whole
+    *way, last = ("", *place)
+    for name in way:
+        within = within[name]
+    within[last] = value
+    found = whole[""]
+    inner = found.get("receipt", found) if isinstance(found, dict) else None
+    if isinstance(inner, dict) and "digest" in inner:
+        body = {name: one for name, one in inner.items() if name not in {"digest", "signature"}}
+        inner["digest"] = sha256(canonical(body)).hexdigest()
+    return canonical(found) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        (made(RESULTS, signed=False), receipt.read),
+        (proof_of(RESULTS, 1, signed=False), receipt.read_proof),
+        (canonical(RESULTS[0]), lambda line: receipt.parse_result(line, JOB)),
+    ],
+    ids=["receipt", "proof", "result"],
+)
+def test_a_member_of_another_type_is_told_and_never_breaks_the_check(line, read):
+    document, refused = json.loads(line), 0
+    for place in places(document):
+        for value in FOREIGN:
+            try:
+                read(replaced(document, place, value))
+            except ReceiptError:
+                refused += 1
+    assert refused > len(FOREIGN)
