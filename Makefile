@@ -1,6 +1,6 @@
 # Everything is done in a virtual environment in .venv, which is set up anew when what it is made of has changed.
 # Only make and Python 3.11 or newer need to be there. `make test ARGS='-k name'` hands arguments on,
-# `make test PARALLEL= PARALLEL_TIMED= PARALLEL_COMPUTING=` runs one test at a time.
+# `make test PARALLEL= PARALLEL_TIMED=` runs one test at a time.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,6 @@ ARGS :=
 # clock come before them.
 PARALLEL := -n 7 --dist worksteal
 PARALLEL_TIMED := -n 3 --dist worksteal
-PARALLEL_COMPUTING := -n 2 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start hundreds of processes: none is to compile all modules anew.
@@ -31,8 +30,7 @@ test: $(READY) ## set up, then run all tests
 	@.ci/need-redis-server
 	@.ci/need-postgresql
 	@.ci/need-languages
-	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' \
-		PARALLEL_COMPUTING='$(PARALLEL_COMPUTING)' .ci/run-tests $(ARGS)
+	@VENV='$(VENV)' PARALLEL='$(PARALLEL)' PARALLEL_TIMED='$(PARALLEL_TIMED)' .ci/run-tests $(ARGS)
 
 check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check

@@ -91,6 +91,10 @@ class JobOptions(BaseModel):
     canary: int | None = Field(
         None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
     )
+    snapshot: bool = Field(
+        False,
+        description="keep the platform's record of each reference before its call; what cannot be kept is not called",
+    )
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
@@ -128,6 +132,7 @@ class JobOptions(BaseModel):
             max_refused=self.max_refused,
             max_unconfirmed=self.max_unconfirmed,
             canary=self.canary,
+            snapshot=self.snapshot,
             overridden_by=caller if self.override else None,
             override_reason=self.override,
             host=self.host,
@@ -230,6 +235,9 @@ class RetryQuery(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
+    snapshot: bool = Field(
+        False, description="keep the record of each reference before its call; also where the job has it"
+    )
     host: _Text | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
@@ -248,6 +256,7 @@ class RetryQuery(BaseModel):
             submitted_by=caller,
             override_reason=self.override,
             host=self.host,
+            snapshot=self.snapshot,
         )
 
 

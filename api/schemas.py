@@ -144,6 +144,7 @@ class Job(Document):
     max_refused: list[str] = Field(description="limits of refused references, above which it halts")
     max_unconfirmed: list[str] = Field(description="limits of unconfirmed and failed references, likewise")
     canary: Canary | None = Field(description="the references that go before the rest")
+    snapshot: bool = Field(description="the platform's record of each reference is kept before its call")
     halted: Halt | None = Field(description="why it is halted")
     overridden_by: str | None = Field(description="who passed the guards of its account")
     override_reason: str | None = Field(description="why")

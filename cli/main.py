@@ -18,7 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "plan": "plan", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs",
     "watch": "watch", "results": "results", "find": "find", "explain": "explain", "pause": "control",
     "resume": "control", "continue": "control", "abort": "control", "stop": "stop", "update": "update",
-    "retry": "retry", "approve": "approve", "reject": "approve", "receipt": "receipt",
+    "retry": "retry", "approve": "approve", "reject": "approve", "snapshots": "snapshots", "receipt": "receipt",
     "verify": "verify", "audit": "audit", "accounts": "accounts", "consumers": "consumers",
     "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip

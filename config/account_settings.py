@@ -208,6 +208,12 @@ class AccountSettings(BaseModel):
         USUAL_ABOVE, ge=0, le=10_000_000, description="jobs with more references than this have that canary"
     )
 
+    snapshot: bool = Field(
+        False,
+        description="whether the platform's record of each reference of every job is kept, encrypted in SNAPSHOT_DIR, "
+        "before it is cancelled; what cannot be kept is not cancelled",
+    )
+
     guard_max_references: int | None = Field(
         None,
         ge=0,
@@ -281,7 +287,9 @@ class AccountSettings(BaseModel):
             round(self.approval_keep * 1000),
         )
         hold_ms = round((self.hold or 0) * 1000)
-        return Safeguards(stop, hold_ms, self.canary or 0, self.canary_above, guard, platform=self.environment.host)
+        return Safeguards(
+            stop, hold_ms, self.canary or 0, self.canary_above, self.snapshot, guard, platform=self.environment.host
+        )
 
     @property
     def host(self) -> str:

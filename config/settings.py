@@ -32,6 +32,7 @@ from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
 from cancellist.config.receipt_settings import ReceiptSettings
 from cancellist.config.serve_settings import ServeSettings
+from cancellist.config.snapshot_settings import SnapshotSettings
 from cancellist.config.webhook_settings import WebhookSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError
@@ -78,7 +79,7 @@ def _one_word(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings, ReceiptSettings):
+class Settings(AccountSettings, FlowSettings, ServeSettings, WebhookSettings, ReceiptSettings, SnapshotSettings):
     """The settings of a process. In the environment a field is named `CANCELLIST_` and its name in upper case.
 
     Without `_given` it reads the environment, the file `_env_file` and the TOML file.

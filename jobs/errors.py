@@ -24,6 +24,7 @@ CancellistError                 error: a user can fix it; its text is one line t
 ├── CountMismatchError          count_mismatch: there are more or fewer references than were said to be
 ├── UnknownPlanError            unknown_plan: no plan has that token
 ├── ReferenceIndexError         reference_index: the file that remembers who named a reference cannot be used
+├── IndexBehindError            index_behind: the file that remembers who named a reference is still behind
 ├── ParquetMissingError         parquet_missing: Parquet was asked for, and pyarrow is not installed
 ├── ReceiptError                receipt: a receipt, or what it stands for, does not verify
 └── LedgerError                 server: the server cannot do what was asked

@@ -130,6 +130,8 @@ class JobRequest:
     """The same of unconfirmed ones."""
     canary: int = 0
     """How many references are cancelled and read back before the rest."""
+    snapshot: bool = False
+    """Whether the platform's record of each reference is kept before its call (worker/snapshots)."""
     retry_of: str | None = None
     overridden_by: str | None = None
     """Who passed the guards of its account, where somebody did; `override_reason` has why."""

@@ -19,8 +19,10 @@ from cancellist.jobs.responses.refusal_texts import RefusalTexts
 from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.safety.safeguards import Safeguards
 from cancellist.worker.calls.attempt import Attempt
+from cancellist.worker.calls.record_keeping import RecordKeeper
 from cancellist.worker.flow_policy import flow_policy, list_search
 from cancellist.worker.platform.client import PlatformClient
+from cancellist.worker.snapshots.store import SnapshotStore
 
 log = structlog.get_logger()
 
@@ -54,6 +56,7 @@ def terms_of(settings: Settings, name: str) -> Terms:
         lease_ms=round(lease_s * 1000),
         search=list_search(settings),
         platform=own.environment,
+        requests=own.requests_per_call,
     )
 
 
@@ -74,15 +77,24 @@ def client_of(settings: Settings, name: str) -> PlatformClient:
     )
 
 
-async def open_account(settings: Settings, name: str, stack: contextlib.AsyncExitStack) -> Account:
-    """Opens an account; `stack` closes its connections."""
+async def open_account(
+    settings: Settings, name: str, stack: contextlib.AsyncExitStack, snapshots: SnapshotStore | None = None
+) -> Account:
+    """Opens an account; `stack` closes its connections, and `snapshots` keeps records before calls."""
     own, lease_s = settings.of(name), settings.lease_seconds
     terms = terms_of(settings, name)
     policy = RetryPolicy(own.max_attempts, own.retry_base, own.retry_cap, own.call_timeout)
     client = client_of(settings, name)
     await stack.enter_async_context(client)
     known = tuple((re.compile(words, re.IGNORECASE), meant) for words, meant in own.refusal_words.items())
-    attempt = Attempt(client, policy, lease_s=lease_s, known=RefusalTexts(known), deallocate_first=own.deallocate_first)
+    attempt = Attempt(
+        client,
+        policy,
+        lease_s=lease_s,
+        known=RefusalTexts(known),
+        deallocate_first=own.deallocate_first,
+        keeper=RecordKeeper(client, snapshots, name, own.host),
+    )
     flow = flow_policy(settings, ceiling=terms.limit, max_references=terms.per_call, interval_us=terms.interval_us)
     log.info(
         "account served", account=name, platform=own.api_url, calls=terms.limit, references_per_call=terms.per_call

@@ -38,6 +38,7 @@ from cancellist.worker.intake_reader import Intake
 from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
+from cancellist.worker.snapshots.opening import open_store, warn_if_unfit
 from cancellist.worker.stop_file import StopFile
 from cancellist.worker.sweep import Served, Sweep
 from cancellist.worker.webhooks.deliverer import Deliverer
@@ -102,8 +103,10 @@ class Service:
         return service
 
     async def _begin(self) -> None:
+        snapshots = open_store(self.settings, self.worker)
+        warn_if_unfit(snapshots)
         for name in self.settings.account_names:
-            self._accounts[name] = await open_account(self.settings, name, self._stack)
+            self._accounts[name] = await open_account(self.settings, name, self._stack, snapshots)
         served = {
             name: Served(account.terms, account.policy, account.safeguards, self.settings.of(name).deallocate_first)
             for name, account in self._accounts.items()

@@ -1,6 +1,7 @@
 """The sweep: every worker does the ledger's housekeeping once a second."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
+from cancellist.worker.snapshots.store import trim as trim_snapshots
 
 log = structlog.get_logger()
 
@@ -67,6 +69,7 @@ class Sweep:
             self._begin(f"sweep {account}", partial(self._sweep, account, served))
         if self._turn % _TRIM_EVERY == 0:
             self._begin("trim", self._trim)
+            self._begin("trim snapshots", self._trim_snapshots)
         self._turn += 1
         try:
             over, _ = await asyncio.wait(self._going.values(), timeout=PERIOD_S)
@@ -113,6 +116,18 @@ class Sweep:
         trimmed = (1, 1)
         while any(trimmed):
             trimmed = await housekeeping.trim(self._ledger, DEFAULT_ACCOUNT, **keep)
+
+    async def _trim_snapshots(self) -> None:
+        folder = self._settings.snapshot_dir
+        if folder is None:
+            return
+        try:
+            removed = await asyncio.to_thread(trim_snapshots, folder, time.time() - self._settings.snapshot_keep)
+        except OSError as error:
+            log.warning("old snapshots cannot be removed", reason=error.strerror or type(error).__name__)
+            return
+        if removed:
+            log.info("old snapshots removed", files=removed)
 
 
 async def _apart(name: str, work: Callable[[], Awaitable[None]]) -> LedgerError | None:

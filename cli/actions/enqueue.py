@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report, identity, input_file
+from cancellist.cli.actions import enqueue_report, input_file, submitter
 from cancellist.cli.actions.exit_status import HALTED, exit_status
 from cancellist.cli.actions.whereabouts import admit
 from cancellist.cli.output import wording
@@ -41,7 +41,7 @@ class Files:
 def enqueue_files(files: Files, wanted: Wanted, *, rehearse: bool, wait: bool, as_json: bool) -> int:
     """Creates a job from files, or only checks them; returns the exit status."""
     settings = load()
-    wanted = identity.signed(wanted, settings)
+    wanted = submitter.signed(wanted, settings)
     if wanted.account in settings.account_names:
         _check_key(settings, wanted.account)
     enqueue.check_form(wanted, time.time_ns() // 1_000_000)

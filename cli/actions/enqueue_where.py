@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue, enqueue_report, identity
+from cancellist.cli.actions import enqueue, enqueue_report, submitter
 from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.actions.whereabouts import admit, check_asked, whereabouts
 from cancellist.cli.error_report import DeclinedError
@@ -62,7 +62,7 @@ def enqueue_where(
         DeclinedError: the user did not confirm.
     """
     settings = load()
-    wanted = identity.signed(wanted, settings)
+    wanted = submitter.signed(wanted, settings)
     filters = parse_filters(texts)
     if wanted.account not in settings.account_names:
         raise InputError(

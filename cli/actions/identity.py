@@ -2,16 +2,10 @@
 
 import getpass
 import socket
-from dataclasses import replace
-from typing import TypeVar
 
 from cancellist.config.settings import Settings
 from cancellist.jobs.access import Access, Token, token_of
 from cancellist.jobs.errors import ForbiddenError, SettingsError
-from cancellist.jobs.ledger.submitting.enqueue import Wanted
-from cancellist.jobs.ledger.submitting.retry import Asked
-
-_Order = TypeVar("_Order", Wanted, Asked)
 
 
 def caller(settings: Settings) -> Token | None:
@@ -61,19 +55,3 @@ def approver(settings: Settings, wish: str) -> str:
     if Access.APPROVE not in found.roles:
         raise ForbiddenError(f"{found.name} has not the role approve, which {wish} needs")
     return found.name
-
-
-def signed(order: _Order, settings: Settings) -> _Order:
-    """A request with the name of who makes it.
-
-    Raises:
-        ForbiddenError: it overrides a guard, and who makes it may not.
-        SettingsError: as `caller`.
-    """
-    if order.override_reason is None:
-        found = caller(settings)
-        return replace(order, submitted_by=found.name if found else None)
-    by = approver(settings, "--override")
-    if isinstance(order, Wanted):
-        return replace(order, submitted_by=by, overridden_by=by)
-    return replace(order, submitted_by=by)

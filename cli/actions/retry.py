@@ -3,7 +3,7 @@
 import asyncio
 
 from cancellist.cli import session
-from cancellist.cli.actions import enqueue_report, identity
+from cancellist.cli.actions import enqueue_report, submitter
 from cancellist.cli.actions.confirmation import agreed
 from cancellist.cli.actions.enqueue import conclude
 from cancellist.cli.actions.whereabouts import admit, whereabouts
@@ -23,7 +23,7 @@ from cancellist.jobs.model import Outcome
 def retry_job(job: str, outcomes: frozenset[Outcome], asked: Asked, *, sure: bool, wait: bool, as_json: bool) -> int:
     """Hands in references of an ended job again, after the user has confirmed it; returns the exit status."""
     settings = load()
-    asked = identity.signed(asked, settings)
+    asked = submitter.signed(asked, settings)
     if not sure:
         planned = session.run(_plan(job, outcomes, asked, settings))
         if planned is not None:

@@ -128,6 +128,14 @@ def enqueue(
             "if they agree. CANCELLIST_CANARY holds beside it.",
         ),
     ] = None,
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot",
+            help="Keep the platform's record of each reference before it is cancelled; one that cannot be kept is not "
+            "cancelled. CANCELLIST_SNAPSHOT asks it of all jobs.",
+        ),
+    ] = False,
     plan: Annotated[
         str | None,
         typer.Option(
@@ -187,6 +195,7 @@ def enqueue(
         max_refused=max_refused,
         max_unconfirmed=max_unconfirmed,
         canary=canary,
+        snapshot=snapshot,
         override_reason=override,
         host=host,
         plan=plan,

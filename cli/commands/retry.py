@@ -41,6 +41,14 @@ def retry(
             metavar="WHEN", callback=when, help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h."
         ),
     ] = None,
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot",
+            help="Keep the platform's record of each reference before it is cancelled; one that cannot be kept is not "
+            "cancelled. Also where the old job has it.",
+        ),
+    ] = False,
     host: Host = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     override: Override = None,
@@ -66,5 +74,7 @@ def retry(
     from cancellist.cli.actions.retry import retry_job
     from cancellist.jobs.ledger.submitting.retry import Asked
 
-    asked = Asked(reason, requested_by, priority, deadline, start_at, override_reason=override, host=host)
+    asked = Asked(
+        reason, requested_by, priority, deadline, start_at, override_reason=override, host=host, snapshot=snapshot
+    )
     raise typer.Exit(retry_job(job, outcomes(outcome), asked, sure=yes, wait=wait, as_json=as_json))

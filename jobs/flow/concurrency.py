@@ -25,7 +25,8 @@ UNKNOWN_ROUND_MS = 1_000.0
 _LATELY = 5
 """Decreases within so many round trips have the same cause."""
 _NEW = 0.5
-"""The share of `log_odds_needed` with which a level begins that was not in use before."""
+"""The share of `log_odds_needed` with which a level begins that was not in use before, or is on trial among losses by
+chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class ConcurrencyPolicy:
         trial_after: accepted calls before a trial of a level that was refused (10 to 10000).
         tolerated: the share of losses that is taken for chance where nothing is known of them (0.0 to 0.05).
         saturated: in flight at this share of the limit, the limit is what holds calls back (0.5 to 1.0).
-        debt: how far credit may fall below zero, in trials; twice as far among losses by chance, where a trial takes
-            longer to fail (0.0 to 20).
+        debt: how far credit may fall below zero, in trials (0.0 to 20).
         doubted: what is left of the limit at least while a rate may have refused as well (0.05 to 1.0).
         log_odds_needed: the log of how much likelier a limit must be than chance before refusals lower it; a trial
             among losses by chance ends where half of that speaks for either (1.0 to 20).
@@ -206,7 +206,7 @@ def _lose(
     lossy = tolerated > policy.tolerated
     log_odds = limiter.log_odds + lost * weight
     new = sample.at_ms - limiter.raised_ms < 2 * limiter.round_trip_ms
-    known = _NEW * policy.log_odds_needed if new else 0.0
+    known = _NEW * policy.log_odds_needed if new or (limiter.trial_ms and lossy) else 0.0
     if log_odds + known < policy.log_odds_needed:
         return replace(limiter, log_odds=log_odds)
     lowered = replace(
@@ -217,8 +217,7 @@ def _lose(
     )  # fmt: skip
     if limiter.trial_ms:
         # Trials that fail one after the other become rarer.
-        most = 2 * policy.debt if lossy else policy.debt
-        debt = max(-most, -0.5 * limiter.failed) * policy.trial_after
+        debt = max(-policy.debt, -0.5 * limiter.failed) * policy.trial_after
         credit = min(lowered.credit, debt)
         # It was one call too many, perhaps refused twice. Only further losses show that the limit is lower still.
         limit = max(1.0, limiter.refused_at - 1.0)

@@ -216,9 +216,9 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
     before = limiter
     if not (what.counts.refused and paced.in_force_us and (not saturated or not paced.interval_us)):
         # Else it is the rate that has refused.
+        tolerated = losses.tolerated(policy.random_loss, trial=limiter.trial_ms > 0)
         limiter = limiters.step(
-            limiter, what, policy.limiter, policy.ceiling,
-            slowed=trips.slowed or losses.tried, by_chance=losses.tolerated(policy.random_loss),
+            limiter, what, policy.limiter, policy.ceiling, slowed=trips.slowed or losses.tried, by_chance=tolerated,
         )  # fmt: skip
         losses, limiter = chances.step(losses, before, limiter, what, policy.random_loss, policy.limiter)
         if learning.may_be_first(paced, what, policy.pacing):

@@ -49,8 +49,7 @@ class RandomLossPolicy:
         margin: the limit tolerates so many times the share that was measured, which varies (1.0 to 3.0).
         evidence: losses by which a share is known well enough for an experiment (3 to 100).
         proof: losses more than in doubt that an experiment must show; a third more must be missing (1.0 to 20).
-        least: what an experiment leaves of the limit at least; it takes half as much where chance is known (0.1 to
-            0.9).
+        least: what an experiment leaves of the limit at least (0.1 to 0.9).
         memory: counting at a level that stays ends after so many calls (100 to 1000000).
         window: losses to be expected in a window, by which chance is measured on (5 to 1000).
         windows: windows from one experiment to the next; two in five of them where refusals are known (1 to 1000).
@@ -63,7 +62,7 @@ class RandomLossPolicy:
     proof: float = 3.0
     least: float = 0.5
     memory: int = 2_000
-    window: int = 20
+    window: int = 25
     windows: int = 10
     more: float = 1.5
 
@@ -99,9 +98,16 @@ class Losses:
         """Whether an experiment is under way or prepared, for which the limit has to stay where it is."""
         return self.share > 0 or self.weighing
 
-    def tolerated(self, policy: RandomLossPolicy) -> float:
-        """The share of calls whose loss the limit has to take for chance now; 0: none."""
-        return max(policy.margin * self.chance, _SHARES_APART * self.share, policy.chance if self.tried else 0.0)
+    def tolerated(self, policy: RandomLossPolicy, *, trial: bool = False) -> float:
+        """The share of calls whose loss the limit has to take for chance now; 0: none.
+
+        A level on trial is compared with the one below, so there is no margin.
+        """
+        return max(
+            self.chance if trial else policy.margin * self.chance,
+            _SHARES_APART * self.share,
+            policy.chance if self.tried else 0.0,
+        )
 
 
 def step(
@@ -189,40 +195,27 @@ def _weigh(
         # `memory` ends it where losses have ended.
         return losses if losses.calls < policy.memory else clear(losses), limiter
     share = (losses.lost - 1) / max(1, losses.calls - 1)
-    if share > policy.chance:
-        return clear(losses), limiter
-    trying = replace(limiter, credit=max(limiter.credit, float(limits.trial_after)))
     if share <= max(policy.more * limits.tolerated, losses.chance):
-        # A limit loses so few, too. The limit stays where it is, and a trial is due.
+        # A limit loses so few, too. The limit stays where it is.
         few = min((losses.lost + 0.75 * spread) / losses.calls, 2 * limits.tolerated)
         if losses.lost < _FEWEST or policy.margin * few <= limits.tolerated:
             return clear(losses), limiter
-        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), trying
+        return replace(clear(losses), chance=max(losses.chance, few), most=max(losses.most, few)), limiter
     if share <= policy.more * losses.chance:
         # A limit that is exceeded by one call loses more than that, unless it is high.
         chance = (losses.chance + share) / 2
-        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), trying
+        return replace(clear(losses), chance=chance, most=max(losses.most, chance)), limiter
     highest = (losses.lost + spread) / losses.calls
     # A share that is tolerated without an experiment is not proven: this experiment tests it, too.
     known = losses.chance if losses.chance > 2 * limits.tolerated else 0.0
-    return _begin(losses, limiter, limiter, share, highest, policy, known=known)
+    return _begin(losses, limiter, share, highest, policy, known=known)
 
 
 def _begin(
-    losses: Losses,
-    before: ConcurrencyState,
-    limiter: ConcurrencyState,
-    share: float,
-    highest: float,
-    policy: RandomLossPolicy,
-    *,
-    known: float,
+    losses: Losses, limiter: ConcurrencyState, share: float, highest: float, policy: RandomLossPolicy, *, known: float
 ) -> tuple[Losses, ConcurrencyState]:
-    left = 1 - min(_SHARES_APART * highest, highest + _APART)
-    # Where chance is known an experiment only confirms it, so it need not lower the limit as far.
-    least = (1 + policy.least) / 2 * losses.level if losses.chance else policy.least * before.limit
-    level = min(before.limit - 1, max(left * before.limit, least))
-    limit = max(1.0, min(limiter.limit, float(floor(level))))
+    left = max(policy.least, 1 - min(_SHARES_APART * highest, highest + _APART))
+    limit = max(1.0, float(floor(min(limiter.limit - 1, left * limiter.limit))))
     begun = replace(
         losses, chance=known, most=losses.chance, share=share, calls=0, lost=0, windows=0, weighing=False
     )  # fmt: skip
@@ -241,15 +234,16 @@ def _conclude(
         return losses, limiter
     if not missing:
         return _accept(losses, limiter, policy)
-    # It was a limit: growth finds it from here.
+    # It was a limit: growth finds it from here, below the level that lost so many.
     spread = sqrt(losses.lost)
     chance = (losses.lost + 0.75 * spread) / losses.calls
     if losses.lost < _FEWEST:
         chance = min(losses.most, (losses.lost + spread + 1) / losses.calls)
     most = max(chance, (losses.lost + 1.5 * spread) / losses.calls)
-    return replace(
-        clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0, most=most
-    ), limiter
+    level = floor(losses.level)
+    refused_at = max(2, min(limiter.refused_at or level, level))
+    known = chance if policy.margin * chance > limits.tolerated else 0.0
+    return replace(clear(losses), chance=known, most=most), replace(limiter, refused_at=refused_at)
 
 
 def _accept(losses: Losses, limiter: ConcurrencyState, policy: RandomLossPolicy) -> tuple[Losses, ConcurrencyState]:
@@ -271,8 +265,6 @@ def _measure(
     if losses.calls * losses.chance < policy.window:
         return losses, limiter
     share = losses.lost / losses.calls
-    if share > policy.chance:
-        return replace(clear(losses), chance=0.0), limiter
     chance = (2 * losses.chance + min(share, losses.most)) / 3
     more, due = (
         share > policy.more * losses.chance,
@@ -280,6 +272,6 @@ def _measure(
     )
     if more or due:
         share, known = (share, losses.chance) if more else (max(share, chance), 0.0)
-        return _begin(replace(losses, level=limiter.limit), limiter, limiter, share, share, policy, known=known)
+        return _begin(replace(losses, level=limiter.limit), limiter, share, share, policy, known=known)
     after = replace(clear(losses), chance=chance if policy.margin * chance > limits.tolerated else 0.0)
     return replace(after, windows=losses.windows + 1), limiter

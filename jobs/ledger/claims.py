@@ -32,6 +32,7 @@ class Terms:
         limit: calls in flight at most, over all workers.
         initial: the first limit, until flow control has one.
         interval_us: microseconds between calls; 0 without a rate limit.
+        requests: how many requests of a call that covers.
         burst: calls that may start at once under a rate limit.
         per_call: references a call.
         linger_ms: how long a part-filled call waits for more references.
@@ -49,6 +50,7 @@ class Terms:
     lease_ms: int = 9000
     search: ListSearch = field(default_factory=ListSearch)
     platform: Environment | None = None
+    requests: int = 1
 
     @property
     def live_ms(self) -> int:
@@ -73,6 +75,7 @@ class Ask:
             {
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
+                "requests": t.requests,
                 "per_call": t.per_call, "search": _search(t.search), "linger": t.linger_ms, "lease": t.lease_ms,
                 "host": t.platform.host if t.platform and not t.platform.is_sandbox else "",
             }
@@ -103,6 +106,8 @@ class Claim:
         urgent_out: urgent calls over all workers that were granted before and are not settled.
         give: slots that the drain should give back as they become free.
         guarded: whether a job of the claim has a failure stop. The gate must be asked when its call starts.
+        kept: the jobs of the claim that want the record of each reference kept before its call.
+        apart_us: microseconds between the requests for records; 0 without a rate limit.
     """
 
     id: str
@@ -120,6 +125,8 @@ class Claim:
     urgent_out: int = 0
     give: int = 0
     guarded: bool = False
+    kept: frozenset[str] = frozenset()
+    apart_us: int = 0
 
     @property
     def urgent(self) -> bool:
@@ -250,11 +257,12 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
     gate, give, limit, urgent = (int(number) for number in reply[1:5])
     if reply[0] == b"wait":
         return Wait(int(reply[5]), reply[6].decode(), gate, limit, urgent, give)
-    slot, kind, score, server_ms, probe, size, delay_ms, under, guarded = reply[5:14]
-    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(14, len(reply), 2))
+    slot, kind, score, server_ms, probe, size, delay_ms, under, guarded, kept, apart = reply[5:16]
+    parts = tuple(Part(reply[i].decode(), unpack_piece(reply[i + 1])) for i in range(16, len(reply), 2))
     return Claim(
         ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
         int(size), int(delay_ms), limit, urgent, give, bool(guarded),
+        frozenset(kept.decode().split()), int(apart),
     )  # fmt: skip
 
 

@@ -67,6 +67,8 @@ async def sweep(
     }  # fmt: skip
     if safeguards.guard:
         document["guard"] = safeguards.guard.packed()
+    if safeguards.snapshot:
+        document["snapshot"] = 1
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))

@@ -11,7 +11,7 @@ from cancellist.jobs.safety.canonical_json import parse
 from cancellist.jobs.times import rfc3339
 
 SAFEGUARDS: Final = (
-    "plan", "digest", "canary_size", "stop", "halted_why", "overrode", "overridden_by",
+    "plan", "digest", "canary_size", "snapshot", "stop", "halted_why", "overrode", "overridden_by",
     "override_reason", "approvals_wanted", "approval_why", "approvals", "rejected_by", "reject_reason",
 )  # fmt: skip
 """Fields of the job's record that say what guarded it, as they are stored. JSON is given as what it is."""

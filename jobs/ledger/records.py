@@ -172,6 +172,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
             idempotency_key=h.get("idempotency_key"),
             submitted_by=h.get("submitted_by"),
             canary=_int(h.get("canary")) or 0,
+            snapshot=h.get("snapshot") == "1",
             retry_of=h.get("retry_of"),
             overridden_by=h.get("overridden_by"),
             override_reason=h.get("override_reason"),

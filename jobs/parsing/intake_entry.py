@@ -30,10 +30,10 @@ _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
     {
         _REFERENCES, "reason", "requested_by", "priority", "deadline", "start_at", "account", "idempotency_key",
-        "max_refused", "max_unconfirmed", "hold", "canary", "plan", "expect_count", "reply_to",
+        "max_refused", "max_unconfirmed", "hold", "canary", "snapshot", "plan", "expect_count", "reply_to",
     }
 )  # fmt: skip
-_SAFEGUARDS: Final = ("plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed")
+_SAFEGUARDS: Final = ("plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed", "snapshot")
 """Fields that guard a job. An empty one is refused: who wrote it wants a guard, and has lost its value."""
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -152,6 +152,7 @@ def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
         max_refused=_limit("max_refused", fields.get("max_refused")),
         max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
         canary=_canary(fields.get("canary")),
+        snapshot=_snapshot(fields.get("snapshot")),
         plan=fields.get("plan") or None,
         expect_count=_count(fields.get("expect_count")),
     )
@@ -172,6 +173,13 @@ def _canary(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < _SHOWN and 1 <= int(text) <= MOST_IN_CANARY):
         raise MalformedEntryError(f"field 'canary': {shown(text)} is no number from 1 to {MOST_IN_CANARY:,}")
     return int(text)
+
+
+def _snapshot(text: str | None) -> bool:
+    said = (text or "false").strip().lower()
+    if said not in {"true", "false"}:
+        raise MalformedEntryError(f"field 'snapshot' is {_quoted(said)}: write true or false")
+    return said == "true"
 
 
 def _limit(name: str, text: str | None) -> str | None:

@@ -94,7 +94,8 @@ def after_call(
             return CallAgain(0.0, piece.attempts, named)
         case Untaken(withheld=True):
             return CallAgain(0.0, piece.attempts, piece.named)
-        case Untaken(reason=reason, status=status, counted=counted, alone_after=alone_after):
+        case Untaken(reason=reason, status=status, counted=counted, alone_after=alone_after, sent=sent):
+            named = named if sent else piece.named
             attempts = piece.attempts + (1 if counted else 0)
             if not _spent(piece, attempts, counted, alone_after, policy, lone=lone):
                 pause_s = _pause(piece, attempts, alone_after, policy, jitter)

@@ -44,7 +44,8 @@ class Unclear:
 class Untaken:
     """The platform did not act.
 
-    `counted` says whether this burns an attempt. `withheld` says that we sent nothing. `alone_after`, if not 0, says
+    `counted` says whether this burns an attempt. `withheld` says that we sent nothing, so it is tried again at once.
+    `sent` says whether a request named the reference, so that it counts among its calls. `alone_after`, if not 0, says
     that the account or the platform is held to be the cause at first, and no attempt is burnt. After that many failures
     in a row, with successes of other references in between, the references are held to be the cause.
     """
@@ -54,6 +55,7 @@ class Untaken:
     counted: bool = True
     withheld: bool = False
     alone_after: int = 0
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,14 @@ Verdict = Confirmed | Refused | Unclear | Untaken | Suspect
 
 
 def uncounted(verdict: Verdict) -> Verdict:
-    """The same verdict for a breaker's probe: it burns no attempt."""
-    return replace(verdict, counted=False) if isinstance(verdict, Unclear | Untaken) else verdict
+    """The same verdict for a breaker's probe: it burns no attempt, unless nothing was sent for a reason of our own."""
+    match verdict:
+        case Untaken(sent=False):
+            return verdict
+        case Unclear() | Untaken():
+            return replace(verdict, counted=False)
+        case _:
+            return verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Safeguards:
         canary: how many references of a job are cancelled and read back before the rest. A request can only ask for
             more.
         canary_above: jobs with more references than this have that canary.
+        snapshot: whether the record of each reference is kept before its call. A request can only ask for it too.
         guard: what each of its jobs may be before a person has to look at it.
         platform: the platform's host. A job that follows a plan goes to the platform that was planned for.
     """
@@ -26,6 +27,7 @@ class Safeguards:
     hold_ms: int = 0
     canary: int = 0
     canary_above: int = 0
+    snapshot: bool = False
     guard: Guard = field(default_factory=Guard)
     platform: str = ""
 
@@ -37,15 +39,15 @@ class Safeguards:
         """
         return stop_of(order.max_refused, order.max_unconfirmed).joined(self.stop)
 
-    def of_retry(self, stop: str, canary: int) -> "Safeguards":
-        """Those of a job that retries another, which had this failure stop (packed) and canary: they hold again.
+    def of_retry(self, stop: str, canary: int, *, snapshot: bool = False) -> "Safeguards":
+        """Those of a job that retries another, which had these: they hold again. `stop` is packed.
 
         The canary of every job of the account stays where it is larger.
 
         Raises:
             ValueError: it is no stop.
         """
-        again = replace(self, stop=unpack_stop(stop).joined(self.stop))
+        again = replace(self, stop=unpack_stop(stop).joined(self.stop), snapshot=snapshot or self.snapshot)
         least = 0 if self.canary_above else self.canary
         return replace(again, canary=max(canary, least), canary_above=0) if canary else again
 

@@ -44,6 +44,7 @@ SAID = {
     "docs/how-to/enqueue-over-http.md": ('"state":"completed"', "EC-0CO-5FZ-7U9"),
     "docs/how-to/guard-an-account.md": ("exit status 5", "a job may name 3", '"overridden_by":'),
     "docs/how-to/hold-a-job.md": ("held until", "takes it back", "aborted"),
+    "docs/how-to/keep-snapshots.md": ("records of 2 references", '"ConsignmentState":"Allocated"'),
     "docs/how-to/plan-first.md": ("not found", "these are 2; make a new plan", "3 references", "exit status 3"),
     "docs/how-to/produce-from-any-language.md": ("reason", "colour", "cancellist:replies:shop"),
     "docs/how-to/receipts.md": (

@@ -31,7 +31,7 @@ COUNTS = st.integers(0, 2**31)
 HISTORIES = st.fixed_dictionaries(
     {},
     optional={
-        **dict.fromkeys("anmrotxl", COUNTS), "s": st.integers(100, 599), "d": st.just(1),
+        **dict.fromkeys("anmrotxl", COUNTS), "s": st.integers(100, 599), "d": st.just(1), "e": st.sampled_from([1, 2]),
         "w": st.text(st.characters(blacklist_categories=["Cs"]), max_size=50),
     },
 )  # fmt: skip
@@ -46,7 +46,9 @@ async def test_python_reads_a_piece_that_lua_packed(ledger, references, history)
     once, again, count = await ledger.redis.eval(text, 0, packed, orjson.dumps(history))
     assert unpack_piece(again) == unpack_piece(once)
     assert count == len(references)
-    values = {NAMES[name]: value for name, value in history.items()}
+    values = {NAMES[name]: value for name, value in history.items() if name in NAMES}
+    if "e" in history:
+        values |= {"read_back": True, "confirmed": history["e"] == 2}
     if "deallocated" in values:
         values["deallocated"] = True
     assert unpack_piece(once) == Piece(tuple(references), **values)
@@ -64,4 +66,4 @@ def test_a_constant_of_both_is_the_same_in_both(module, pattern, value):
 
 
 def test_every_field_of_a_piece_is_looked_at():
-    assert {"references", *NAMES.values()} == set(Piece.__slots__)
+    assert {"references", *NAMES.values(), "read_back", "confirmed"} == set(Piece.__slots__)

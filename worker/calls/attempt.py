@@ -32,6 +32,7 @@ from cancellist.worker.calls.call_log import CallLog
 from cancellist.worker.calls.deallocation import prepare
 from cancellist.worker.calls.failed_call import hold, not_confirmed, trouble
 from cancellist.worker.calls.isolation import fails_itself, groups_of, in_vain
+from cancellist.worker.calls.record_keeping import RecordKeeper
 from cancellist.worker.platform.client import MaySend, PlatformClient
 
 _TYPICAL_S, _SMOOTHING = 0.05, 0.1
@@ -73,6 +74,7 @@ class Attempt:
         *,
         lease_s: float,
         deallocate_first: bool = False,
+        keeper: RecordKeeper | None = None,
         known: RefusalTexts = RefusalTexts(),  # noqa: B008 - frozen
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -81,6 +83,7 @@ class Attempt:
         self._rest_s = min(policy.call_timeout_s, lease_s)
         self._jitter = jitter
         self._deallocate_first = deallocate_first
+        self._keeper = keeper or RecordKeeper(client, None, "", "")
         self._mean_s = _TYPICAL_S
         self._call_log = CallLog()
         self._known_words = known
@@ -97,7 +100,7 @@ class Attempt:
 
     async def _cancel(self, claim: Claim, may_send: MaySend) -> AttemptResult:
         started, references = monotonic(), claim.references
-        called = await self._call(references, may_send)
+        called = await self._call_kept(claim, may_send) if claim.kept else await self._call(references, may_send)
         answer, judgement = called.answer, called.judgement
         if claim.probe:
             judgement = judgement.uncounted()
@@ -124,6 +127,16 @@ class Attempt:
             listed=listed(called.sent, answer),
             trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
         )
+
+    async def _call_kept(self, claim: Claim, may_send: MaySend) -> Called:
+        """Makes one cancelling call for the references whose records were kept."""
+        kept = await self._keeper.keep(claim, may_send)
+        left = [r for r in claim.references if r not in kept.stopped]
+        if not left and kept.answer is not None:
+            return Called(kept.answer, Judgement(next(iter(kept.stopped.values())), kept.stopped), kept.answered)
+        called = await self._call(left, may_send)
+        judgement = Deallocation(kept.stopped).joined(called.judgement)
+        return replace(called, judgement=judgement, before=kept.answer or called.before)
 
     async def _call(self, references: Sequence[str], may_send: MaySend) -> Called:
         """Makes one cancelling call, after a deallocation where the account needs one."""

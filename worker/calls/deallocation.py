@@ -70,7 +70,7 @@ async def _read(client: PlatformClient, references: Sequence[str], may_send: May
             continue
         wrong += 1
         states.answer, states.answered = answer, reading.answered
-        states.stopped[reference] = verdict = _unread(reading, answer)
+        states.stopped[reference] = verdict = unread(reading, answer, "reading the state before deallocating")
         if not reading.counted:  # the account may not call now: no reference was touched
             return _States([], dict.fromkeys(references, verdict), answer)
         if wrong >= _WRONG_IN_A_ROW:
@@ -85,9 +85,9 @@ def _dated(answer: Answer | Failure) -> Answer | Failure:
     return replace(answer, unmodified_s=None) if isinstance(answer, Answer) else answer
 
 
-def _unread(reading: Unread, answer: Answer | Failure) -> Untaken:
-    """The verdict after a failed read. Only a state was asked for, so the platform did not act."""
-    why = f"reading the state before deallocating: {reading.reason}"
+def unread(reading: Unread, answer: Answer | Failure, doing: str) -> Untaken:
+    """The verdict after a failed read before a call. The platform was only asked, so it did not act."""
+    why = f"{doing}: {reading.reason}"
     match answer:
         case Failure(written=written, withheld=withheld):
             return Untaken(why, counted=written, withheld=withheld)

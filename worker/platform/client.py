@@ -130,10 +130,10 @@ class PlatformClient:
         headers = {**_READING, **_ALONE} if alone else _READING
         return await self._send("GET", url, None, headers, Call(may_send, alone=alone))
 
-    async def record(self, reference: str) -> Answer | Failure:
+    async def record(self, reference: str, may_send: MaySend = _always) -> Answer | Failure:
         """Reads the whole record of one consignment, on a connection that carries no other request."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}", encoded=True)
-        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
+        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(may_send, alone=True))
 
     async def references(self, filters: Sequence[tuple[str, str]]) -> Answer | Failure:
         """Asks for the references that match all filters, given as names and values.

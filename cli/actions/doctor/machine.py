@@ -55,6 +55,25 @@ def stop_file(path: Path) -> CheckResult:
     return ok("stop file", f"{path} is not there")
 
 
+def snapshots(settings: Settings) -> CheckResult:
+    """Checks that a worker here could keep records, and has the key."""
+    from cancellist.worker.snapshots.opening import open_store  # noqa: PLC0415 - only where they are kept
+    from cancellist.worker.snapshots.store import NotKeptError  # noqa: PLC0415
+
+    try:
+        store = open_store(settings, "doctor")
+    except SettingsError as error:
+        return failed("snapshots", str(error), "no worker starts here", "fix this setting")
+    if store is None:
+        return skipped("snapshots", "no folder is set for records")
+    try:
+        store.check()
+    except NotKeptError as error:
+        return failed("snapshots", str(error), "jobs that want their records kept are not cancelled by workers here",
+                      "mount the disk, make room, or mend its rights")  # fmt: skip
+    return ok("snapshots", f"records can be kept in {settings.snapshot_dir}, and there is a key")
+
+
 def disk(folder: Path, *, embedded: bool) -> CheckResult:
     """Checks that the embedded server has disk space for its append-only file."""
     if not embedded:

@@ -21,7 +21,9 @@ def examine(role: Role) -> list[CheckResult]:
         return [read, names, skipped("server", "the settings cannot be read"),
                 skipped("platform", "the settings cannot be read")]  # fmt: skip
     stop = [machine.stop_file(settings.stop_file)] if settings.stop_file and role is Role.WORKER else []
-    return [read, names, *stop, *session.run(_examine(settings, role))]
+    wanted = settings.snapshot_dir or any(settings.of(name).snapshot for name in settings.account_names)
+    kept = [machine.snapshots(settings)] if wanted and role is Role.WORKER else []
+    return [read, names, *stop, *kept, *session.run(_examine(settings, role))]
 
 
 async def _examine(settings: Settings, role: Role) -> list[CheckResult]:

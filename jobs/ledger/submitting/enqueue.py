@@ -36,6 +36,8 @@ class Wanted:
     max_refused: str | None = None
     max_unconfirmed: str | None = None
     canary: int | None = None
+    snapshot: bool = False
+    """Whether the record of each reference is kept before its call."""
     overridden_by: str | None = None
     """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
     override_reason: str | None = None
@@ -106,6 +108,7 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         max_refused=wanted.max_refused,
         max_unconfirmed=wanted.max_unconfirmed,
         canary=wanted.canary or 0,
+        snapshot=wanted.snapshot,
         overridden_by=wanted.overridden_by,
         override_reason=wanted.override_reason,
         plan=wanted.plan,

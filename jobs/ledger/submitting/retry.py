@@ -51,6 +51,8 @@ class Asked:
     override_reason: str | None = None
     host: str | None = None
     """The name of a host that was never called before."""
+    snapshot: bool = False
+    """Whether the record of each reference is kept before its call; also where the old job has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Retry:
             submitted_by=asked.submitted_by,
             overridden_by=asked.submitted_by if asked.override_reason else None,
             override_reason=asked.override_reason,
+            snapshot=asked.snapshot,
         )
 
 
@@ -184,7 +187,8 @@ async def make(
     request: JobRequest = enqueue.request_of(retry.wanted, await ledger.now_ms())
     request = replace(request, retry_of=retry.record.id)
     left = _References(ledger, retry, on_page)
-    again = safeguards.of_retry(retry.record.stop, retry.record.order.canary)
+    old = retry.record.order
+    again = safeguards.of_retry(retry.record.stop, old.canary, snapshot=old.snapshot)
     submission = await enqueue.fill(ledger, request, left, again)
     try:
         return await enqueue.seal(

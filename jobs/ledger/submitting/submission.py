@@ -85,6 +85,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "stop": safeguards.stop_of(order).packed() or None,
         "hold": max(order.hold_ms, safeguards.hold_ms) or None,
         "canary": max(order.canary, safeguards.canary if not safeguards.canary_above else 0) or None,
+        "snapshot": int(order.snapshot or safeguards.snapshot) or None,
         "submitted_by": order.submitted_by,
         "retry_of": order.retry_of,
         "guard": safeguards.guard.packed() or None,
@@ -112,6 +113,8 @@ class Content:
             purpose += [order.max_refused, order.max_unconfirmed]
         if order.canary:
             purpose.append(f"canary {order.canary}")
+        if order.snapshot:
+            purpose.append("snapshot")
         self._references = hashlib.sha256(orjson.dumps(purpose))
         self._malformed = hashlib.sha256()
 

@@ -46,6 +46,7 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "max_refused": _limits(record, FailureKind.REFUSED),
         "max_unconfirmed": _limits(record, FailureKind.UNCONFIRMED),
         "canary": canary_view(record),
+        "snapshot": order.snapshot,
         "halted": halt_view(record),
         "overridden_by": order.overridden_by,
         "override_reason": order.override_reason,

@@ -109,6 +109,12 @@ def test_what_stands_in_the_ledger_is_told(desk: Desk, server: Server) -> None:
         assert checks["stop file"]["verdict"] == "failed"
         _, checks = examined(desk, stop_file=str(desk.folder))
         assert checks["stop file"]["verdict"] == "warning"
+        key = desk.folder / "snapshot.key"
+        desk.ok("snapshots", "--new-key", key)
+        for folder, found in ((desk.folder / "none", "failed"), (desk.folder, "ok")):
+            _, checks = examined(desk, snapshot_dir=str(folder), snapshot_key_file=str(key))
+            assert checks["snapshots"]["verdict"] == found
+        assert "SNAPSHOT_DIR is not set" in examined(desk, snapshot="true")[1]["snapshots"]["found"]
         assert checks["intake"]["verdict"] == "warning"
         assert "unknown field 'refs'" in checks["rejected"]["found"]
         assert "1 jobs are unfinished" in checks["workers"]["found"]

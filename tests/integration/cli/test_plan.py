@@ -29,7 +29,7 @@ def document(desk: Desk, *arguments: object, **settings: str) -> dict[str, Any]:
 
 
 def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk: Desk, mixed: list[str]) -> None:
-    before = len(desk.jobs())
+    before, calls = len(desk.jobs()), len(desk.platform.calls())
     job = desk.ok("enqueue", "-", "--start-at", "+9h", text="\n".join(mixed[:10])).out.strip()
     table = "\n".join(["id,reference", *(f"{n},{one}" for n, one in enumerate([*mixed, mixed[0], "rubbish"]))])
     file = desk.file("planned.csv", table)
@@ -46,7 +46,7 @@ def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk
     assert {one["reference"] for one in found["sample"]} == set(mixed)
     assert {one["town"] for one in found["sample"]} >= {"Leeds", None}
     assert any("50 % (10 of 20) are in job" in one for one in found["warnings"])
-    assert not any(call["endpoint"].startswith("cancel") for call in desk.platform.calls())
+    assert not any(call["endpoint"].startswith("cancel") for call in desk.platform.calls()[calls:])
     # another content is refused whole; the same in another order, and named twice, is not
     token = found["plan"]
     short = desk.run("enqueue", "-", "--plan", token, "--json", text="\n".join(mixed[1:]))

@@ -15,8 +15,8 @@ from cancellist.jobs.errors import CancellistError, InputError, LedgerError
 from cancellist.jobs.option_names import COMMAND_LINE, PARAMETERS
 from tests.support import ROOT
 
-NOT_OVER_HTTP = {"output", "settings", "search", "not_permitted", "parquet_missing", "reference_index"}
-"""What only commands meet: they write files, read the settings, and ask the platform."""
+NOT_OVER_HTTP = {"output", "settings", "search", "not_permitted", "parquet_missing", "reference_index", "receipt"}
+"""What only commands meet: they write files, read the settings, ask the platform, and verify receipts."""
 
 
 def classes(of: type[CancellistError]) -> list[type[CancellistError]]:

@@ -24,7 +24,7 @@ WRONG_TEXTS = {
 FREE = {
     "--reason", "--requested-by", "--idempotency-key", "--column", "--output", "--host", "--api-key", "--prefix",
     "--tls-cert", "--tls-key", "--plan", "--ignore-filter", "--proof", "--new-key", "--key", "--results",
-    "--result", "--head",
+    "--result", "--head", "--reference",
     "--where",  # a filter is checked like what is in a file: exit status 1, tests/integration/cli/test_enqueue_where.py
 }  # fmt: skip
 """Options that take any text."""

@@ -17,6 +17,7 @@ TEXTS = {
     "serve_host": "x" * 300, "serve_prefix": "x/", "serve_user_header": "a b", "serve_user_roles": "anna",
     "serve_trusted_proxies": "10.0.0.x", "api_tokens": SECRET, "data_dir": "~nobody9/x", "api_key_file": "~nobody9/x",
     "heartbeat_dir": "~nobody9/x", "receipt_key_file": "~nobody9/x",
+    "snapshot_dir": "~nobody9/x", "snapshot_key_file": "~nobody9/x",
     "webhook_allow": "a b", "webhook_key": SECRET, "token": SECRET,
 }  # fmt: skip
 """A wrong value of each setting that is a text."""

@@ -91,7 +91,7 @@ def test_few_losses_are_tolerated_without_an_experiment_and_the_limit_stays_wher
     assert story.limiter.limit == 17
 
 
-def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit_and_a_look_follows():
+def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit():
     story = Story(20.0, Losses(chance=0.08, most=0.1))
     story.step(lowered_to=18.0, refused=1)
     assert story.losses.weighing
@@ -99,16 +99,15 @@ def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limi
         story.step(accepted=18, refused=2)
     assert not story.losses.tried
     assert 0.08 < story.losses.chance < 0.1
-    assert story.limiter.credit == LIMITS.trial_after
 
 
 def test_a_trial_puts_off_the_next_experiment():
     story = Story(20.0, Losses(chance=0.1, most=0.12, windows=10))
     story.limiter = replace(story.limiter, trial_ms=T0)
-    story.step(accepted=190, refused=20)
+    story.step(accepted=240, refused=25)
     assert not story.losses.tried
     story.limiter = replace(story.limiter, trial_ms=0)
-    story.step(accepted=190, refused=20)
+    story.step(accepted=240, refused=25)
     assert story.losses.tried
 
 
@@ -165,9 +164,9 @@ def test_chance_fades_with_the_losses():
 def test_chance_is_measured_no_higher_than_the_experiment_has_shown_and_tried_again():
     story = Story(20.0, Losses(chance=0.1, most=0.12))
     for _ in range(10):
-        story.step(accepted=172, refused=28)
+        story.step(accepted=215, refused=35)
         assert 0.1 < story.losses.chance <= 0.12
     assert not story.losses.tried
-    story.step(accepted=172, refused=28)
+    story.step(accepted=215, refused=35)
     assert story.losses.tried
     assert story.limiter.limit < 20

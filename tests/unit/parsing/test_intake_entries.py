@@ -107,3 +107,14 @@ def test_an_entry_without_the_field_references_is_refused():
 def test_a_hostile_entry_is_refused_as_any_malformed_one(fields):
     with pytest.raises(MalformedEntryError):
         parse(**fields)
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("true", True), (" TRUE ", True), ("false", False), ("", False)])
+def test_records_are_kept_where_it_says_so(text, wanted):
+    assert parse(snapshot=text).order.snapshot is wanted
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "on", "truee"])
+def test_whether_records_are_kept_is_never_guessed(text):
+    with pytest.raises(MalformedEntryError, match="field 'snapshot' is"):
+        parse(snapshot=text)

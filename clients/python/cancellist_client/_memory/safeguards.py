@@ -131,6 +131,6 @@ def _why(limit: _Limit, counts: dict[str, int], *, recent: bool) -> dict[str, An
         "limit": limit.text,
         "found": found,
         "results": results,
-        "recent": recent,
+        "among": "window" if recent else "job",
         "at": datetime.now(UTC).isoformat(),
     }

@@ -18,10 +18,12 @@ local state = h[1] or ''
 if not h[2] or not (state == 'held' or state == 'queued' or state == 'paused') then return { 'state', state } end
 if call('HEXISTS', jk, 'started_at') == 1 then return { 'state', state } end
 
+-- Whether it is the same person. Who signs in by two ways may be written with other letters.
+local function same(name) return name and string.lower(name) == string.lower(doc.by) end
+
 local given, own = approval.given(id)
-local function is_same(name) return name and string.lower(name) == string.lower(doc.by) end
 for at, one in ipairs(given) do
-  if is_same(one.by) then own = at end
+  if same(one.by) then own = at end
 end
 
 local function answer(word)
@@ -55,7 +57,7 @@ if doc.act == 'take_back' then
   write()
   return answer('done')
 end
-if is_same(h[3]) then return { 'own', state } end
+if same(h[3]) then return { 'own', state } end
 if doc.count ~= tonumber(h[4]) - tonumber(h[5] or 0) or doc.digest ~= (h[6] or '') then return { 'mismatch', state } end
 if own then return answer('done') end
 if not approval.lacks(id) then return { 'state', state } end

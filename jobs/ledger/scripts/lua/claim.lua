@@ -8,17 +8,20 @@
 --                      'leave' as 'slot', and the drain ends where nothing is due
 --         slots        slots that the drain holds
 --         limit        calls in flight allowed over all workers; initial: the first limit, until flow control has one
---         interval_us  microseconds between calls, 0 without a rate limit; burst: calls that may start at once
+--         interval_us  microseconds between calls, 0 without a rate limit; burst: calls that may start at once;
+--                      requests: how many requests of a call that covers
 --         per_call     references a call; search: how the largest batch is searched for after a 413 (batch_limit.lua)
 --         host         the platform's host, '' for a sandbox: calls go to no host that nobody has confirmed
 --         linger       how long a part-filled call waits; lease: how long the claim holds
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
---         claimed under, guarded, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
+--         claimed under, guarded, kept, apart, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
 --         gate          the gate's version now; claimed under: its version at the first grant of this claim
 --         give          slots that should be given back as they become free: another drain has too few, or the limit
 --         fell limit         calls in flight allowed now; urgent: other urgent calls that are granted and not settled
 --         probe         1 for a call that shows whether an open breaker may close
 --         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start
+--         kept          the jobs of the claim, with spaces between them, the records of whose references must be kept
+--                       before the call; apart: microseconds between the requests for them, 0 without a rate limit
 --         size          references of a full call now; delay: ms until the call's rate token is due
 --         ms            when to ask again, -1 where nothing is due
 --         why           'empty' | 'left' | 'limit' | 'rate' | 'stopped' | 'host' | 'paused' | 'held' | 'breaker' | 'done' (a late

@@ -6,11 +6,11 @@
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
 --       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, canary, canary_above, host, sandbox,
---         guard?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
+--         guard?, snapshot?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
 --         after which a reference is only read; ms for which an unsealed job is kept; references a call; the failure stop
 --         of all jobs (shared/failure_stop.lua) or ''; ms for which all jobs are held; the canary of all jobs with more
 --         references than that; the host that this worker calls, and whether it is a sandbox; the guard of all jobs
---         (shared/guards.lua); 1 where calls begin with a deallocation, which a dead worker may have made
+--         (shared/guards.lua); 1 where the record of each reference is kept before its call; 1 where calls begin with a deallocation, which a dead worker may have made
 -- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
 --         jobs that wait for slice.lua
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.

@@ -131,6 +131,10 @@ async def test_a_job_with_too_many_refusals_halts_until_it_is_resumed(client: As
         with pytest.raises(JobHalted, match="are refused, more than the limit of 5%") as halted:
             await job.wait(WITHIN_S)
         assert halted.value.job is job
+        why = job.status.document["halted"]
+        assert why.keys() == {"why", "counted", "limit", "found", "results", "among", "at"}
+        assert (why["counted"], why["limit"], why["among"]) == ("refused", "5%", "job")
+        assert why["found"] == why["results"] > 5
         assert (job.state, job.status.document["max_refused"]) == (JobState.HALTED, ["5%"])
         assert before < job.status.outcomes[Outcome.NOT_FOUND] < 200
         before = job.status.outcomes[Outcome.NOT_FOUND]

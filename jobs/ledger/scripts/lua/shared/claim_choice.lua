@@ -8,10 +8,21 @@ local function slot_wait()
   return first and math.max(1, math.min(LIMIT_WAIT_MS, tonumber(first) - NOW)) or 1
 end
 
+-- Notes in `found` what the job of a part asks of its call: whether it has a failure stop (`guarded`), and how many
+-- records are to be kept before it (`records`), for which jobs (`kept`).
+local function note_asked(found, id, kind, count)
+  local h = call('HMGET', K.job(id), 'stop', 'snapshot')
+  if h[1] then found.guarded = 1 end
+  if h[2] and kind ~= 'reads' then
+    found.records = (found.records or 0) + count
+    found.kept = (found.kept and found.kept .. ' ' or '') .. id
+  end
+end
+
 -- Takes up to `want` references of the given kind, in the order of the queue. Answers the parts, their references,
--- their score, and 1 where one of their jobs has a failure stop.
+-- their score, and what their jobs ask of the call (note_asked).
 local function take(kind, want)
-  local parts, count, score, passed, guarded = {}, 0, nil, 0, nil
+  local parts, count, score, passed, asked = {}, 0, nil, 0, {}
   while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
     local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
     if not head[1] then break end
@@ -27,6 +38,7 @@ local function take(kind, want)
     else
       if state == 'queued' then
         stop.join(id)
+        safeguards.keep_records(id)
         canary.begin(id)
         call('HSET', jk, 'state', 'running', 'started_at', ms(NOW))
       end
@@ -41,23 +53,23 @@ local function take(kind, want)
       call('HINCRBY', jk, kind, -p.c)
       order.enter(id, kind)
       call('HINCRBY', jk, 'claimed', p.c)
-      guarded = guarded or call('HEXISTS', jk, 'stop') == 1 and 1 or nil
+      note_asked(asked, id, kind, p.c)
       parts[#parts + 1] = id
       parts[#parts + 1] = piece.encode(p)
       count = count + p.c
       score = score or head[2]
     end
   end
-  return parts, count, score, guarded
+  return parts, count, score, asked
 end
 
 -- Takes the next group. Its pieces whose job may not run now stay, and wait for their job.
 local function take_group()
-  local parts, count, guarded = {}, 0, nil
+  local parts, count, asked = {}, 0, {}
   while count == 0 do
     local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
     local g = head[1]
-    if not g then return parts, 0, nil end
+    if not g then return parts, 0, nil, asked end
     local rest = {}
     for id, field in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/(%S+)') do
       if call('HEXISTS', K.job_alone(id), field) == 1 then
@@ -67,7 +79,7 @@ local function take_group()
         elseif order.runnable(call('HGET', K.job(id), 'state'), 'calls') then
           local p = group.take(id, field)
           call('HINCRBY', K.job(id), 'claimed', p.c)
-          guarded = guarded or call('HEXISTS', K.job(id), 'stop') == 1 and 1 or nil
+          note_asked(asked, id, 'alone', p.c)
           parts[#parts + 1] = id
           parts[#parts + 1] = piece.encode(p)
           count = count + p.c
@@ -78,7 +90,7 @@ local function take_group()
     end
     call('ZREM', K.alone, g)
     if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
-    if count > 0 then return parts, count, head[2], guarded end
+    if count > 0 then return parts, count, head[2], asked end
   end
 end
 

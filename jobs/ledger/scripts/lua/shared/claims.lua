@@ -6,12 +6,13 @@ local MOST_REFERENCES, MOST_PROMOTED = 2000, 500
 local function gate() return call('HGET', K.state, 'gate') or '0' end
 
 -- The answer for a claim: {'claim', gate, give, limit, urgent, slot, kind, score, now, probe, size, delay, claimed
--- under, guarded, job, piece, job, piece, ...}; claim.lua has the meanings.
+-- under, guarded, kept, apart, job, piece, job, piece, ...}; claim.lua has the meanings.
 function claim.answer(ask, packed, give)
   local c, now = cmsgpack.unpack(packed), gate()
   local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
   local out = { 'claim', now, give, ask.limit, ask.urgent, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
-    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now, c.guarded or 0 }
+    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now, c.guarded or 0,
+    c.kept or '', c.apart or 0 }
   for _, v in ipairs(c.parts) do out[#out + 1] = v end
   return out
 end
@@ -21,13 +22,18 @@ function claim.wait(ask, wait_ms, why, give)
   return { 'wait', gate(), give, ask.limit, ask.urgent, ms(wait_ms), why }
 end
 
-local function grant(ask, kind, parts, score, guarded)
+-- Each record that is to be kept before the call is a request of its own, and takes a token of the rate of its own: the
+-- worker makes them `apart` microseconds from each other.
+local function grant(ask, kind, parts, score, asked)
   local until_ms = ms(NOW + ask.lease)
   local urgent = kind ~= 'reads' and tonumber(score) < order.CLASS or nil
   local rated = ask.slot and ask.interval_us > 0
-  local tat = rated and math.max(tonumber(call('HGET', K.state, 'tat') or 0), NOW_US) + ask.interval_us or nil
+  local apart = math.ceil(ask.interval_us / (ask.requests or 1))
+  local tat = rated and math.max(tonumber(call('HGET', K.state, 'tat') or 0), NOW_US) + ask.interval_us
+    + (asked.records or 0) * apart or nil
   local packed = cmsgpack.pack({ v = FORMAT, kind = kind, score = score, parts = parts, probe = ask.probe, size = ask.size,
-    at = ask.at, gate = gate(), urgent = urgent, guarded = guarded })
+    at = ask.at, gate = gate(), urgent = urgent, guarded = asked.guarded, kept = asked.kept,
+    apart = asked.kept and apart or nil })
   if urgent then
     call('HINCRBY', K.state, 'urgent_out', 1)
     call('HSET', K.state, 'urgent_at', ms(NOW))
@@ -100,21 +106,21 @@ function claim.try(ask, spent)
   local kind, wait_ms, none = choose(ask, slot)
   if none then return claim.wait(ask, wait_ms, none, give) end
   if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
-  local parts, count, score, guarded, longer = {}, 0, nil, nil, nil
+  local parts, count, score, asked, longer = {}, 0, nil, {}, nil
   if kind == 'alone' then
-    parts, count, score, guarded = take_group()
+    parts, count, score, asked = take_group()
   elseif kind then
     local want = kind == 'reads' and 1 or flow.explored(h, ask, kind)
     if known and kind == 'calls' and want == known.size and not ask.probe then
       longer = lists.longer(known, ask, most)
     end
-    parts, count, score, guarded = take(kind, longer or want)
+    parts, count, score, asked = take(kind, longer or want)
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end
   if longer and count > known.size then lists.try(known, ask.claim) end
   ask.slot = slot
-  return claim.answer(ask, grant(ask, kind, parts, score, guarded), give)
+  return claim.answer(ask, grant(ask, kind, parts, score, asked), give)
 end
 
 -- Removes the claim's record. The caller must place its pieces. Answers the list {job, piece, ...}, the kind, and

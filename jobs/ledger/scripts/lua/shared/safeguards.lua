@@ -1,5 +1,5 @@
 -- The safeguards of an account, as its workers have them in their settings. The account's state has them in
--- `safeguards`: JSON {worker: {at ms, stop, hold ms, guard?, canary?, canary_above?}}. Those of all live workers hold
+-- `safeguards`: JSON {worker: {at ms, stop, hold ms, guard?, canary?, canary_above?, snapshot?}}. Those of all live workers hold
 -- together, and after the last has gone those that it left; so neither a worker with laxer settings nor a producer with
 -- none takes any away.
 local safeguards = {}
@@ -13,10 +13,10 @@ end
 
 -- Notes the safeguards of a worker, and forgets those of workers that are gone.
 function safeguards.note(worker, own)
-  local has = own.stop ~= '' or own.hold > 0 or own.canary > 0 or own.guard
+  local has = own.stop ~= '' or own.hold > 0 or own.canary > 0 or own.guard or own.snapshot
   if not has and call('HEXISTS', K.state, 'safeguards') == 0 then return end
   local kept = has and { [worker] = { at = NOW, stop = own.stop, hold = own.hold, guard = own.guard, canary = own.canary,
-    canary_above = own.canary_above } } or {}
+    canary_above = own.canary_above, snapshot = own.snapshot } } or {}
   for name, one in pairs(safeguards.read()) do
     if name ~= worker and NOW - one.at < LIVE_MS then kept[name] = one end
   end
@@ -42,6 +42,14 @@ function safeguards.canary(count)
     if count > (one.canary_above or 0) then most = math.max(most, one.canary or 0) end
   end
   return most
+end
+
+-- Has the record of each reference of a job kept before its call, where a worker asks that of all jobs. It is done as
+-- the job is sealed, and again as it starts.
+function safeguards.keep_records(id)
+  for _, one in pairs(safeguards.read()) do
+    if one.snapshot then return call('HSET', K.job(id), 'snapshot', 1) end
+  end
 end
 
 local function names_of(found)

@@ -54,6 +54,7 @@ function seal.enter(id, h)
   call('HSET', K.job(id), 'state', state, 'digest', h.digest)
   unreserve(id)
   stop.join(id)
+  safeguards.keep_records(id)
   call('HINCRBY', K.totals, 'unsettled', h.valid + h.invalid)
   if h.deadline then call('ZADD', K.deadlines, ms(h.deadline), id) end
   if h.invalid > 0 then call('ZADD', K.slices, ms(NOW), id) end
