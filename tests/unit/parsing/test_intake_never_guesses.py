@@ -231,9 +231,7 @@ def test_lines_with_headings_are_refused_whole_and_an_array_is_no_list_of_lines(
     assert read(("references", json.dumps([A, heading, B]))) == [A, B]
 
 
-@pytest.mark.parametrize(
-    "name", ["plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed", "snapshot"]
-)
+@pytest.mark.parametrize("name", ["plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed"])
 @pytest.mark.parametrize("value", ["", BOM, " ", "\u200b"])
 def test_a_safeguard_without_a_value_is_never_left_out(name, value):
     pairs = [(b"references", A.encode()), (name.encode(), value.encode())]
