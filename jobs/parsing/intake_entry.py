@@ -33,7 +33,7 @@ _FIELDS: Final = frozenset(
         "max_refused", "max_unconfirmed", "hold", "canary", "snapshot", "plan", "expect_count", "reply_to",
     }
 )  # fmt: skip
-_SAFEGUARDS: Final = ("plan", "expect_count", "canary", "hold", "max_refused", "max_unconfirmed")
+_SAFEGUARDS: Final = ("plan", "expect_count", "canary", "snapshot", "hold", "max_refused", "max_unconfirmed")
 """Fields that guard a job. An empty one is refused: who wrote it wants a guard, and has lost its value."""
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
