@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS :=
-# Many tests wait for what is slow on purpose: seven at a time keep a machine of two cores busy. Those that go by the
+# Many tests wait for what is slow on purpose: six at a time keep a machine of two cores busy. Those that go by the
 # clock come before them.
-PARALLEL := -n 7 --dist worksteal
+PARALLEL := -n 6 --dist worksteal
 PARALLEL_TIMED := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
