@@ -48,6 +48,7 @@ HANDED_IN: Final[dict[int | str, dict[str, Any]]] = {
         "headers": _WITH_A_JOB,
     },
 }
+IfNoneMatch = Annotated[str | None, Header(description="an ETag: 304 where it is still that")]
 TAG: Final = {"ETag": {"description": "changes with the document", "schema": {"type": "string"}}}
 
 
@@ -125,13 +126,20 @@ async def _document(context: Context, submitted: Handed, wait_s: int | None) -> 
     return Document(submitted.document(), 202, headers=headers)
 
 
-@router.get("", response_model=Jobs, responses=declared(*COMMON, "validation"))
-async def listing(context: InContext, _: Reader, query: Annotated[JobsQuery, Query()]) -> Any:
+@router.get("", response_model=Jobs, responses={
+    **declared(*COMMON, "validation"),
+    200: {"headers": TAG},
+    304: {"description": "it is as it was", "headers": TAG},
+})  # fmt: skip
+async def listing(
+    context: InContext, _: Reader, query: Annotated[JobsQuery, Query()], if_none_match: IfNoneMatch = None
+) -> Any:
     """Jobs, newest first."""
     page = await job_pages.page(context.ledger, query.filter(), before=cursors.to_jobs(query.cursor), limit=query.limit)
     seen = await snapshots.look_at(context.ledger, page.records)
     following = cursors.of_jobs(page.next) if page.next else None
-    return Document({"jobs": [json_views.job_view(one) for one in seen], "next": following})
+    found = Document({"jobs": [json_views.job_view(one) for one in seen], "next": following})
+    return _unless_known(_tagged(found), if_none_match)
 
 
 @router.get("/{job}", response_model=Job, responses={
@@ -143,14 +151,25 @@ async def show(
     job: str,
     context: InContext,
     _: Reader,
-    if_none_match: Annotated[str | None, Header(description="an ETag: 304 where it is still that")] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Any:
     """One job as it stands."""
-    found = await shown(context, job_id(job))
-    if _matches(if_none_match, found.headers["etag"]):
-        headers = {name: found.headers[name] for name in ("etag", "cache-control")}
-        return Response(status_code=304, headers=headers)
+    return _unless_known(await shown(context, job_id(job)), if_none_match)
+
+
+def _tagged(found: Document, before: str = "") -> Document:
+    """A document with its strong ETag, which begins with `before`."""
+    tag = f'"{before}{hashlib.sha256(found.body).hexdigest()[:32]}"'
+    found.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return found
+
+
+def _unless_known(found: Document, if_none_match: str | None) -> Response:
+    """The document, or 304 where the caller has it."""
+    if not _matches(if_none_match, found.headers["etag"]):
+        return found
+    headers = {name: found.headers[name] for name in ("etag", "cache-control")}
+    return Response(status_code=304, headers=headers)
 
 
 def _matches(given: str | None, tag: str) -> bool:
@@ -226,7 +245,4 @@ async def shown(context: Context, job: str) -> Document:
     seen = await snapshots.look(context.ledger, job)
     if seen.record.state is JobState.SEALING:
         raise UnknownJobError(job)
-    found = Document(json_views.job_view(seen))
-    tag = f'"{seen.record.revision}-{hashlib.sha256(found.body).hexdigest()[:32]}"'
-    found.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
-    return found
+    return _tagged(Document(json_views.job_view(seen)), f"{seen.record.revision}-")

@@ -100,6 +100,18 @@ def has_room(descriptor: int, within_s: float) -> bool:
     return bool(poll.poll(within_s * 1000))
 
 
+def check_reader() -> None:
+    """Looks whether anybody still reads standard output. Whoever waits for something to write would else wait on.
+
+    Raises:
+        ReaderGoneError: it is a pipe, and nobody does.
+    """
+    poll = select.poll()
+    poll.register(STDOUT, 0)
+    if any(event & select.POLLERR for _, event in poll.poll(0)):
+        raise ReaderGoneError
+
+
 def mend() -> None:
     """Replaces the standard streams by safe ones. A command does this first."""
     _fill(STDIN, os.O_WRONLY)  # write-only: reading it is an error, as of a closed stream, not an empty input

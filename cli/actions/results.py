@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from cancellist.cli import session
@@ -10,6 +10,7 @@ from cancellist.cli.output import destination, wording
 from cancellist.cli.output.format import Format
 from cancellist.cli.output.result_formats import Write, end_of, writer
 from cancellist.cli.session import patiently
+from cancellist.cli.standard_streams import check_reader
 from cancellist.cli.terminal import is_terminal, say
 from cancellist.config.loading import load
 from cancellist.jobs.errors import OutputError, ResultsGoneError
@@ -43,7 +44,8 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
         first = await records.get(opened.ledger, job)
         read = written = 0
         async with destination.opened(output) as sink:
-            async for page in _pages(opened, job, follow=follow):
+            look = check_reader if output in {None, destination.STANDARD} else lambda: None
+            async for page in _pages(opened, job, look, follow=follow):
                 wanted = [result for result in page if result.outcome in outcomes] if outcomes else page
                 await sink.write(write(wanted))
                 read += len(page)
@@ -64,7 +66,7 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
     return 0
 
 
-async def _pages(opened: Opened, job: str, *, follow: bool) -> AsyncIterator[list[Result]]:
+async def _pages(opened: Opened, job: str, look: Callable[[], None], *, follow: bool) -> AsyncIterator[list[Result]]:
     """Yields a job's results in pages; the first page is empty. With `follow` it goes on until the job has ended."""
     at = 0
     yield []
@@ -75,6 +77,7 @@ async def _pages(opened: Opened, job: str, *, follow: bool) -> AsyncIterator[lis
             yield page
         if ended or not follow:
             return
+        look()
         await asyncio.sleep(_LOOK_EVERY_S)
 
 

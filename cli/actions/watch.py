@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 from cancellist.cli import session
 from cancellist.cli.output import progress_view
+from cancellist.cli.standard_streams import check_reader
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.ledger import snapshots
@@ -25,7 +26,12 @@ class Changes:
         self._last: dict[str, dict[str, object]] = {}
 
     def show(self, seen: Sequence[Snapshot]) -> None:
-        """Writes the jobs that have changed."""
+        """Writes the jobs that have changed.
+
+        Raises:
+            ReaderGoneError: nobody reads what is written.
+        """
+        check_reader()
         for snapshot in seen:
             document = json_views.job_view(snapshot)
             essence = {name: value for name, value in document.items() if name not in _RECKONED}

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cancellist.cli.output import wording
 from cancellist.cli.session import patiently
+from cancellist.cli.standard_streams import check_reader
 from cancellist.cli.terminal import console, is_terminal
 from cancellist.jobs.ledger import snapshots
 from cancellist.jobs.ledger.opening import Opened
@@ -62,13 +63,15 @@ class Drawn:
 class Lines:
     """Writes a line for each job every few seconds, and when it ends."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], look: Callable[[], None]) -> None:
         self._write = write
+        self._look = look
         self._next_at = 0.0
         self._ended: set[str] = set()
 
     def show(self, seen: Sequence[Snapshot]) -> None:
         """Writes a line for each job that is due or has ended."""
+        self._look()
         due = time.monotonic() >= self._next_at
         if due:
             self._next_at = time.monotonic() + LINE_EVERY_S
@@ -90,7 +93,7 @@ def view(*, err: bool) -> Iterator[View]:
     """Opens the view for standard output, or standard error: live on a terminal, else lines."""
     screen = console(err=err)
     if not is_terminal(err=err) or screen.is_dumb_terminal:
-        yield Lines(lambda text: screen.print(Text(text)))
+        yield Lines(lambda text: screen.print(Text(text)), (lambda: None) if err else check_reader)
         return
     with Live(console=screen, auto_refresh=False, redirect_stdout=False) as live:
         yield Drawn(live)

@@ -20,7 +20,7 @@ def entry_of(source: Source, options: Options) -> dict[str, str | bytes]:
         InputError: it holds too much.
         UnsupportedError: an entry cannot say that.
     """
-    if options.max_invalid is not None or options.override is not None or options.of_file():
+    if any(one is not None for one in (options.max_invalid, options.override, options.host)) or options.of_file():
         raise UnsupportedError(f"an entry of the intake stream has no such option; {_BY_HTTP}")
     if not source.made_here and source.content_type not in {JSON, TEXT}:
         raise UnsupportedError(f"an entry of the intake stream cannot hold {source.content_type}; {_BY_HTTP}")

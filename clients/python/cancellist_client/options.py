@@ -20,10 +20,10 @@ _SPAN: Final = re.compile(r"\+(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASC
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS: Final = ("reason", "requested_by", "account", "idempotency_key")
 _OF_JOBS: Final = (
-    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "override",
-    "max_invalid", "plan", "expect_count",
+    *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "snapshot",
+    "override", "host", "max_invalid", "plan", "expect_count",
 )  # fmt: skip
-_OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at")
+_OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at", "snapshot", "override", "host")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
 
 
@@ -42,7 +42,9 @@ class Options:
     max_refused: str | None = None
     max_unconfirmed: str | None = None
     canary: str | None = None
+    snapshot: str | None = None
     override: str | None = None
+    host: str | None = None
     plan: str | None = field(default=None, repr=False)
     expect_count: str | None = None
     max_invalid: str | None = None
@@ -78,7 +80,9 @@ def options(
     max_refused: str | int | None = None,
     max_unconfirmed: str | int | None = None,
     canary: int | None = None,
+    snapshot: bool = False,
     override: str | None = None,
+    host: str | None = None,
     plan: str | None = None,
     expect_count: int | None = None,
     max_invalid: str | int | None = None,
@@ -104,7 +108,9 @@ def options(
         max_refused=None if max_refused is None else str(max_refused),
         max_unconfirmed=None if max_unconfirmed is None else str(max_unconfirmed),
         canary=None if canary is None else str(canary),
+        snapshot="true" if snapshot else None,
         override=override,
+        host=host,
         plan=plan,
         expect_count=None if expect_count is None else str(expect_count),
         max_invalid=None if max_invalid is None else str(max_invalid),
@@ -113,7 +119,7 @@ def options(
         header=header,
         skip_lines=skip_lines,
     )
-    for name in (*_TEXTS, "override"):
+    for name in (*_TEXTS, "override", "host"):
         _check_text(name, getattr(checked, name))
     if plan == "":
         raise wrong("plan", "it is empty: leave it out")

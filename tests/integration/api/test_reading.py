@@ -173,8 +173,9 @@ def test_a_stream_has_no_pages_and_an_unknown_form_none_at_all(
     problem(client.get(path, headers={"Accept": "application/xml"}), "not_acceptable")
 
 
-def test_a_job_that_has_not_changed_is_not_sent_again(client: httpx.Client, ended: tuple[str, list[str]]) -> None:
-    path = f"/v1/jobs/{ended[0]}"
+@pytest.mark.parametrize("path", ["/v1/jobs/{job}", "/v1/jobs?requested_by=nobody-at-all"])
+def test_what_has_not_changed_is_not_sent_again(client: httpx.Client, ended: tuple[str, list[str]], path: str) -> None:
+    path = path.format(job=ended[0])
     tag = client.get(path).headers["etag"]
     assert not tag.startswith("W/")
     for given in (tag, f'"x", {tag}', f"W/{tag}", "*"):

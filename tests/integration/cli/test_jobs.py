@@ -143,6 +143,18 @@ def test_a_reader_that_leaves_early_is_no_error_worth_telling(desk: Desk, ended)
         assert reading.stderr.read() == ""
 
 
+@pytest.mark.parametrize("command", [("watch", "--json"), ("watch",), ("results", "--follow")])
+def test_one_that_waits_for_something_to_write_ends_once_its_reader_has_left(desk: Desk, command):
+    held = desk.ok("enqueue", "-", "--start-at", "+9h", text="\n".join(desk.fresh(2))).out.strip()
+    with desk.started(command[0], held, *command[1:]) as following:
+        if command[0] == "watch":
+            assert held in following.stdout.readline()
+        following.stdout.close()
+        following.stdout = None
+        assert following.wait(20) == 0
+        assert following.stderr.read() == ""
+
+
 async def test_results_that_were_trimmed_are_said_to_be_gone(desk: Desk):
     job = hand_in(desk, 20)
     desk.drain()

@@ -87,7 +87,9 @@ class AsyncClient:
         max_refused: str | int | None = None,
         max_unconfirmed: str | int | None = None,
         canary: int | None = None,
+        snapshot: bool = False,
         override: str | None = None,
+        host: str | None = None,
         plan: str | None = None,
         expect_count: int | None = None,
         max_invalid: str | int | None = None,
@@ -115,7 +117,9 @@ class AsyncClient:
             max_refused: refused references, as a number or a share such as `5%`, above which the job halts.
             max_unconfirmed: unconfirmed and failed references, likewise.
             canary: how many references are cancelled and read back before the rest.
+            snapshot: whether the platform's record of each reference is kept before its call.
             override: why the guards of the account are passed; needs a token with the role `approve`.
+            host: the name of a platform that was never called before: so it is confirmed.
             plan: the token of a plan: only what was planned is handed in, and only once.
             expect_count: how many references there must be, each counted once, none malformed.
             max_invalid: how many entries may be malformed, a number or a share such as `10%`.
@@ -142,7 +146,9 @@ class AsyncClient:
             max_refused=max_refused,
             max_unconfirmed=max_unconfirmed,
             canary=canary,
+            snapshot=snapshot,
             override=override,
+            host=host,
             plan=plan,
             expect_count=expect_count,
             max_invalid=max_invalid,

@@ -93,8 +93,8 @@ class FakeServer:
             raise UnsupportedError("the fake knows no plans: try that against the real server")
         if options.override:
             raise UnsupportedError("the fake has no guards to override: try that against the real server")
-        if options.canary:
-            raise UnsupportedError("the fake has no canary: try that against the real server")
+        if options.canary or options.snapshot:
+            raise UnsupportedError("the fake has no canary and no snapshots: try that against the real server")
         account = options.account or "default"
         if account not in self._accounts:
             there = ", ".join(sorted(self._accounts))

@@ -164,6 +164,9 @@ class Job:
         priority: str | None = None,
         deadline: When | None = None,
         start_at: When | None = None,
+        snapshot: bool = False,
+        override: str | None = None,
+        host: str | None = None,
     ) -> "Job":
         """Hands in those of its references that have these outcomes as a new job; each job names the other.
 
@@ -176,6 +179,9 @@ class Job:
             priority: None is as in this job.
             deadline: None is none.
             start_at: None is at once.
+            snapshot: whether the record of each reference is kept before its call; also where this job has it.
+            override: why the guards of the account are passed; needs a token with the role `approve`.
+            host: the name of a platform that was never called before: so it is confirmed.
 
         Raises:
             JobStateError: it has not ended.
@@ -185,7 +191,14 @@ class Job:
         """
         words = [outcomes] if isinstance(outcomes, str) else list(outcomes or ())
         wanted = options(
-            reason=reason, requested_by=requested_by, priority=priority, deadline=deadline, start_at=start_at
+            reason=reason,
+            requested_by=requested_by,
+            priority=priority,
+            deadline=deadline,
+            start_at=start_at,
+            snapshot=snapshot,
+            override=override,
+            host=host,
         )
         document = self._transport.retry(self.id, [str(one) for one in words], wanted)
         return Job(self._transport, document["job"], entry=None, status=JobStatus.of_document(document))
