@@ -88,7 +88,8 @@ def _make_sure(job: str) -> None:
             f"Abort job {job}, {wording.references(left)} of {seen.record.total:,} left?", above=banner(place)
         )
     except KeyboardInterrupt:
-        say("\nnothing was aborted")
+        say("")  # ends the line of the question
+        say("nothing was aborted")
         raise
     if not sure:
         raise DeclinedError(f"nothing was aborted: job {job} is {seen.record.state} as before")

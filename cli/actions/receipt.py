@@ -53,7 +53,7 @@ def write_all(output: str | None) -> None:
     """Writes all receipts, one a line."""
     lines = session.run(_all())
     session.run(_write(lines, output))
-    say(f"{wording.count(len(lines))} receipts")
+    say("1 receipt" if len(lines) == 1 else f"{wording.count(len(lines))} receipts")
 
 
 async def _receipt(job: str, proof: str | None) -> bytes:

@@ -53,7 +53,7 @@ async def _results(job: str, write: Write, outcomes: frozenset[Outcome], output:
             await sink.write(end_of(write))
         now = await patiently(opened, lambda: records.get(opened.ledger, job))
     if output not in {None, destination.STANDARD}:
-        say(f"{wording.count(written)} results are in {output}")
+        say(f"1 result is in {output}" if written == 1 else f"{wording.count(written)} results are in {output}")
     if not now.state.ended:
         say(f"job {job} is {now.state}: {wording.count(read)} of {wording.references(now.total)} have a result so far")
     if read and not written:

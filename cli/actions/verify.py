@@ -234,7 +234,9 @@ def _tell(chain: Sequence[Receipt], result: _Place | None, against: Against, *, 
     if len(chain) > 1:
         sys.stdout.write(f"receipts {chain[0].number} to {chain[-1].number} follow each other\n")
     if against.results is not None:
-        sys.stdout.write(f"all {wording.count(chain[0].leaves)} results are those that the receipt stands for\n")
+        many = chain[0].leaves
+        every = "the result is the one" if many == 1 else f"all {wording.count(many)} results are those"
+        sys.stdout.write(f"{every} that the receipt stands for\n")
     if result:
         one = result.result
         sys.stdout.write(f"{shown(str(one['reference']))} is {one['outcome']}: result {result.number} of the receipt\n")

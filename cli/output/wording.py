@@ -227,7 +227,7 @@ def approved_by(snapshot: Snapshot) -> str | None:
 def _lacking(approval: Approval) -> str:
     given = ", ".join(plain(one.by) for one in approval.given)
     have = f" ({given} approved)" if given else ""
-    return f"waits for approval by {approval.wanted - len(approval.given)} of {approval.wanted}{have}"
+    return f"waits for approval, {len(approval.given)} of {approval.wanted} given{have}"
 
 
 def new_host(account: str, host: str) -> str:

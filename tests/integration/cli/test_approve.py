@@ -67,8 +67,8 @@ def test_an_override_shows_in_the_status_of_the_job(desk: Desk):
 
 def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
     job = held(desk, "--reason", "recall 1147", "--requested-by", "j.doe")
-    assert "waits for approval by 1 of 1" in desk.ok("status", job).out
-    assert "waits for approval by 1 of 1" in desk.ok("jobs", "--state", "held").out
+    assert "waits for approval, 0 of 1 given" in desk.ok("status", job).out
+    assert "waits for approval, 0 of 1 given" in desk.ok("jobs", "--state", "held").out
     wrong = desk.typed("approve", job, keys="4\n", after="Type the number", token=BO)
     assert (wrong.status, "nothing was approved" in wrong.out) == (1, True), wrong
     left = desk.typed("approve", job, keys="no\n", after="Type the number", token=BO)
@@ -104,5 +104,5 @@ def test_a_script_gives_the_count_and_nobody_approves_their_own(desk: Desk):
 
 def test_a_job_that_waits_is_told_of_as_it_is_handed_in(desk: Desk):
     done = desk.ok("enqueue", "-", text="\n".join(desk.fresh(3)), approve_above="2", token=ANNA)
-    assert "waits for approval by 1 of 1" in done.err
+    assert "waits for approval, 0 of 1 given" in done.err
     assert "above 2 another person must approve it" in done.err
