@@ -13,6 +13,7 @@ from cancellist.jobs.errors import (
     CountMismatchError,
     GuardError,
     IdempotencyConflictError,
+    InputError,
     LedgerError,
     LedgerFullError,
     LedgerUnavailableError,
@@ -213,6 +214,7 @@ class Intake:
 
     async def _taken(self, entry: Entry, now_ms: int) -> _Taken | None:
         """Parses an entry; None where it was rejected. No entry stops the others."""
+        code = InputError.code
         try:
             if entry.size > _LONG:
                 taken = await asyncio.to_thread(self._understood, entry, now_ms)
@@ -221,7 +223,9 @@ class Intake:
             await self._check_host(taken.order.account)
         except LedgerError:
             raise
-        except (MalformedEntryError, NewHostError) as error:
+        except NewHostError as error:
+            reason, code = str(error), error.code
+        except MalformedEntryError as error:
             reason = plans.hidden(str(error))
         except Exception:
             log.exception("intake entry could not be read", entry=entry.id)
@@ -229,7 +233,7 @@ class Intake:
         else:
             return taken
         log.warning("intake entry rejected", entry=entry.id, reason=reason)
-        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason)
+        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason, code=code)
         return None
 
     async def _check_host(self, account: str) -> None:
