@@ -14,7 +14,10 @@ from bench.table import Row
 
 LAPS: Final = 5
 TARGET: Final = 0.98
-ALL_ON: Final = {"canary": 20, "canary_above": 1000, "max_refused": "5%", "max_unconfirmed": "5%"}
+ALL_ON: Final[dict[str, str | int]] = {
+    "canary": 20, "canary_above": 1000, "max_refused": "5%", "max_unconfirmed": "5%",
+    "guard_max_references": 100_000_000, "guard_max_per_day": 1_000_000_000, "guard_unusual": 1000,
+}  # fmt: skip
 
 
 async def drained(context: Context, platform: servers.Platform, settings: dict[str, str | int]) -> float:
