@@ -293,7 +293,12 @@ def test_a_client_that_leaves_does_not_stop_its_job(api: Api, client: httpx.Clie
     with socket.create_connection((url.host, url.port)) as connection:
         text = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         connection.sendall(text.encode())
-        job = until(lambda: next(iter(client.get("/v1/jobs", params={"state": "paused,queued", "account": "default"}).json()["jobs"]), None))
+        job = until(
+            lambda: next(
+                iter(client.get("/v1/jobs", params={"state": "paused,queued", "account": "default"}).json()["jobs"]),
+                None,
+            )
+        )
     line = until(lambda: next((one for one in api.log.read_text().splitlines() if '"leaves"' in one), None))
     assert json.loads(line)["status"] == 499
     client.post("/v1/accounts/default/resume").raise_for_status()
