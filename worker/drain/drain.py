@@ -20,7 +20,7 @@ from cancellist.worker.calls.attempt import Attempt
 from cancellist.worker.calls.attempt_result import AttemptResult
 from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.drain.claim_planner import ClaimPlanner
-from cancellist.worker.drain.gate_watch import GateWatch
+from cancellist.worker.drain.gate_watch import GateWatch, Question
 from cancellist.worker.drain.leases import Leases
 from cancellist.worker.drain.ledger_requests import LedgerRequests
 from cancellist.worker.drain.staging import Staging
@@ -201,13 +201,22 @@ class Drain:
             return None
         self.calls += 1
         self._urgent.begin(claim)
-        call = asyncio.create_task(self._attempt(claim, lambda: self._may_send(claim)))
+        # The question goes before the settling of the call that has just ended, which takes the server far longer.
+        questions = [self._gate.question()] if claim.guarded else []
+        call = asyncio.create_task(self._attempt(claim, lambda: self._may_send(claim, questions)))
         self._leases.watch(claim.id, call)
         return call
 
-    async def _may_send(self, claim: Claim) -> bool:
-        """Whether a request may be sent: the gate has not moved, the lease holds, and no stop file is there."""
-        stands = await self._gate.stands(claim.gate, ask=claim.guarded)
+    async def _may_send(self, claim: Claim, questions: list[Question]) -> bool:
+        """Whether a request may be sent: the gate has not moved, the lease holds, and no stop file is there.
+
+        The first request of a guarded claim goes by the question that was asked as its call started, unless it had to
+        wait since; each other one asks anew.
+        """
+        asked = questions.pop() if questions else None
+        if claim.guarded and (asked is None or not asked.recent):
+            asked = self._gate.question()
+        stands = await self._gate.stands(claim.gate, asked=asked)
         return stands and self._leases.may_send(claim.id) and not self._forbidden()
 
     async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:

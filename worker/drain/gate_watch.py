@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -13,6 +14,8 @@ from cancellist.jobs.ledger.core import Ledger
 FRESH_S = 0.4
 """The most age of the known version at the start of a call. So no call starts later than half a second after `pause` or
 `abort` has answered."""
+
+_RECENT_S = 0.02
 
 
 class GateWatch:
@@ -60,12 +63,29 @@ class GateWatch:
             await self.ask()
         return self.fresh
 
-    async def stands(self, version: int, *, ask: bool = False) -> bool:
+    def question(self) -> "Question":
+        """Asks for the version now; whoever starts a call waits for the answer later."""
+        return Question(monotonic(), self._spawn(self.ask()))
+
+    async def stands(self, version: int, *, asked: "Question | None" = None) -> bool:
         """Whether the gate still has this version for sure; waits only briefly for the server.
 
-        `ask` says that no earlier answer will do, so that no call starts once a job has halted.
+        `asked` says that no answer to an earlier question will do, so that no call starts once a job has halted.
         """
-        asked_at = monotonic() if ask else monotonic() - FRESH_S
-        if self._at < asked_at:
-            await asyncio.wait({self._spawn(self.ask())}, timeout=FRESH_S)
-        return self._at >= asked_at and version == self.version
+        since = asked.at if asked else monotonic() - FRESH_S
+        if self._at < since:
+            await asyncio.wait({asked.answer if asked else self._spawn(self.ask())}, timeout=FRESH_S)
+        return self._at >= since and version == self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question for the gate's version: when it was asked, by this process's monotonic clock, and its answer."""
+
+    at: float
+    answer: asyncio.Task[None]
+
+    @property
+    def recent(self) -> bool:
+        """Whether it was asked a moment ago, so that a call that starts now may go by it."""
+        return monotonic() - self.at <= _RECENT_S

@@ -1,6 +1,7 @@
 """What a drain knows of the gate, and how sure it is of it."""
 
 import asyncio
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -33,16 +34,24 @@ async def test_a_fresh_answer_does_where_none_is_asked_for(monkeypatch: pytest.M
 async def test_a_guarded_call_starts_on_an_answer_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = watch(monkeypatch, [3, 4, LedgerUnavailableError("away")])
     gate.learn(3, monotonic())
-    assert await gate.stands(3, ask=True)
-    assert not await gate.stands(3, ask=True)
+    assert await gate.stands(3, asked=gate.question())
+    assert not await gate.stands(3, asked=gate.question())
     gate.learn(4, monotonic())
-    assert not await gate.stands(4, ask=True)
+    assert not await gate.stands(4, asked=gate.question())
 
 
 async def test_an_answer_to_an_earlier_question_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = watch(monkeypatch, [LedgerUnavailableError("away")])
     earlier = monotonic()
-    question = asyncio.create_task(gate.stands(3, ask=True))
+    question = asyncio.create_task(gate.stands(3, asked=gate.question()))
     await asyncio.sleep(0)
     gate.learn(3, earlier)
     assert not await question
+
+
+async def test_a_question_is_recent_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = watch(monkeypatch, [3])
+    asked = gate.question()
+    assert asked.recent
+    await asked.answer
+    assert not replace(asked, at=asked.at - 0.05).recent
