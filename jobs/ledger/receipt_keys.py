@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cancellist.jobs.errors import InputError, OutputError, SettingsError
+from cancellist.jobs.ledger.private_files import read_private
 
 SETTING: Final = "CANCELLIST_RECEIPT_KEY_FILE"
 _LONGEST: Final = 64 * 1024
-_OTHERS: Final = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,7 @@ def load_signer(path: Path) -> Signer:
     Raises:
         SettingsError: the file cannot be read, others can read it, or it holds no such key.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_LONGEST)
-    except OSError as error:
-        raise SettingsError(f"{SETTING}: {path} cannot be read: {error.strerror or type(error).__name__}") from None
-    if mode & _OTHERS:
-        raise SettingsError(f"{SETTING}: other users can read or write {path}, so nothing is signed: chmod 600")
+    text = read_private(path, SETTING, _LONGEST)
     try:
         key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -33,6 +33,7 @@ class GateWatch:
         self._spawn = spawn
         self._moved = moved
         self._at = 0.0
+        self._unsent: Question | None = None
         self.version = 0
 
     @property
@@ -64,8 +65,17 @@ class GateWatch:
         return self.fresh
 
     def question(self) -> "Question":
-        """Asks for the version now; whoever starts a call waits for the answer later."""
-        return Question(monotonic(), self._spawn(self.ask()))
+        """Asks for the version now; whoever starts a call waits for the answer later.
+
+        Calls that start at once share one question, as long as it is not on its way.
+        """
+        if self._unsent is None:
+            self._unsent = Question(monotonic(), self._spawn(self._answer()))
+        return self._unsent
+
+    async def _answer(self) -> None:
+        self._unsent = None
+        await self.ask()
 
     async def stands(self, version: int, *, asked: "Question | None" = None) -> bool:
         """Whether the gate still has this version for sure; waits only briefly for the server.

@@ -12,11 +12,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cancellist.jobs.errors import OutputError, SettingsError
+from cancellist.jobs.ledger.private_files import read_private
 from cancellist.jobs.safety.snapshot import KEY_BYTES, NONCE_BYTES, key_id
 
 SETTING: Final = "CANCELLIST_SNAPSHOT_KEY_FILE"
 _LONGEST: Final = 1000
-_OTHERS: Final = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,7 @@ def load_cipher(path: Path) -> Cipher:
     Raises:
         SettingsError: the file cannot be read, others can read it, or it holds no such key.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_LONGEST)
-    except OSError as error:
-        raise SettingsError(f"{SETTING}: {path} cannot be read: {error.strerror or type(error).__name__}") from None
-    if mode & _OTHERS:
-        raise SettingsError(f"{SETTING}: other users can read or write {path}, so it is not used: chmod 600")
+    text = read_private(path, SETTING, _LONGEST)
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

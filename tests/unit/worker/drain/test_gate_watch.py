@@ -55,3 +55,13 @@ async def test_a_question_is_recent_for_a_moment(monkeypatch: pytest.MonkeyPatch
     assert asked.recent
     await asked.answer
     assert not replace(asked, at=asked.at - 0.05).recent
+
+
+async def test_calls_that_start_at_once_share_a_question_that_is_not_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = watch(monkeypatch, [3, 4])
+    first, second = gate.question(), gate.question()
+    assert await asyncio.gather(gate.stands(3, asked=first), gate.stands(3, asked=second)) == [True, True]
+    assert not await gate.stands(3, asked=gate.question())
+    assert gate.version == 4
