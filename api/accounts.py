@@ -4,12 +4,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
+from cancellist.api.account_schemas import Account, Accounts
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import Context, InContext
 from cancellist.api.json_answer import Document
 from cancellist.api.problems import ProblemError, declared
-from cancellist.api.schemas import Account, Accounts
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import account_status, accounts, control, drains, hosts
 from cancellist.jobs.ledger.views.json_views import account_view

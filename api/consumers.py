@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
+from cancellist.api.consumer_schemas import ConsumerGroups
 from cancellist.api.context import InContext
 from cancellist.api.json_answer import Document
 from cancellist.api.problems import ProblemError, declared
-from cancellist.api.schemas import ConsumerGroups
 from cancellist.jobs.ledger import consumers
 from cancellist.jobs.ledger.views.json_views import group_view
 

@@ -1,12 +1,11 @@
 """The options that say how the files of a job are read: `enqueue` and `plan` share them."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from cancellist.cli.arguments import limit
-
-_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+from cancellist.jobs.parsing.documents.hints import parse_delimiter
 
 
 def column(value: str | None) -> str | None:
@@ -26,12 +25,10 @@ def delimiter(value: str | None) -> str | None:
     Raises:
         typer.BadParameter: it can be none.
     """
-    if value is None:
-        return None
-    found = _DELIMITERS.get(value.lower(), value)
-    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
-    return found
+    try:
+        return None if value is None else parse_delimiter(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 Column = Annotated[

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import parse_object
 from cancellist.api.json_answer import Document
+from cancellist.api.json_object import parse_object
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.request_body import json_body

@@ -22,7 +22,8 @@ from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import records, stream_place
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.references import open_references
-from cancellist.jobs.ledger.references.index_file import DamagedIndexError, ReferenceFile
+from cancellist.jobs.ledger.references.index_errors import DamagedIndexError
+from cancellist.jobs.ledger.references.index_file import ReferenceFile
 from cancellist.jobs.ledger.references.index_lock import behind, check, in_thread, locked
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.stream_place import Entry, Gap, Place, PlaceStatus, Stream, moved
