@@ -9,6 +9,7 @@ from cancellist.jobs.flow.batch_size import listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal, shown_by
 from cancellist.jobs.ledger.claims import Claim, Part, Share
 from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.after_reading import after_reading
 from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.answer_forms import is_documented_status
 from cancellist.jobs.responses.cancellation import judge
@@ -19,7 +20,6 @@ from cancellist.jobs.responses.retry_policy import (
     after_call,
     after_known_refusal,
     after_lone_probe,
-    after_reading,
     suspected,
     to_be_confirmed,
     told_deallocated,
