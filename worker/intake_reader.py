@@ -31,7 +31,8 @@ from cancellist.jobs.ledger.submitting.intake import Entry, SmallJob
 from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
-from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
+from cancellist.jobs.parsing.intake_entry import parse_entry, sift
+from cancellist.jobs.parsing.intake_values import MalformedEntryError
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import Batch
 
