@@ -9,7 +9,8 @@ from cancellist.cli.terminal import cell, emit, fitting, heading, say, say_now, 
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger.references.reference_index import Mention, Mentions, ReferenceIndex
+from cancellist.jobs.ledger.references.mentions import Mention, Mentions
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.views.reference_views import references_view
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import checked
