@@ -17,7 +17,7 @@ from cancellist.jobs.times import rfc3339
 
 def job_view(snapshot: Snapshot) -> dict[str, Any]:
     """A job as the contract's JSON."""
-    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    record, order = snapshot.record, snapshot.record.order
     return {
         "job": record.id,
         "state": record.state,
@@ -54,6 +54,13 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "approval": approval_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
+        **_gate_view(snapshot.gate),
+    }
+
+
+def _gate_view(gate: AccountGate) -> dict[str, Any]:
+    """What the job's account allows now."""
+    return {
         "all_stopped": stopped_view(gate.stopped),
         "account_new_host": gate.strange_host,
         "account_paused": gate.paused,
