@@ -131,8 +131,8 @@ def test_without_a_descriptor_all_is_lost_and_nothing_fails() -> None:
 PROGRAM = """
 import os, sys
 from cancellist.config import logs
-from cancellist.worker import process_start
-process_start.keep_descriptors()
+from cancellist.worker.process import start
+start.keep_descriptors()
 connection = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)  # with the number of standard error, if that is free
 logs.guard()
 logs.configure("json", "info")
