@@ -1,1 +1,1 @@
-"""The process of a worker: how it starts, runs under arq, tells that it lives, and ends."""
+"""The process of a worker: how it starts, runs under arq, shows that it is alive, and ends."""
