@@ -81,7 +81,7 @@ async def hand_in_and_wait(
         if await _has_ended(asking, submitted.job):
             async with aclosing(results.of_job(asking.context.ledger, submitted.job)) as pages:
                 async for _, page in pages:
-                    asked.settle(page)
+                    asked.note(page)
             return {**headers, OUTCOMES: platform_words.tally(asked.counts())}
     except CancellistError as error:  # it is handed in, and its address must be told
         log.warning("an answer cannot have its results", job=submitted.job, code=error.code, reason=str(error))
