@@ -78,7 +78,7 @@ def _check_signature(one: Receipt) -> None:
 
 @contextmanager
 def _of(one: Receipt) -> Iterator[None]:
-    """Says of which receipt an error is."""
+    """Adds to an error which receipt it is about."""
     try:
         yield
     except ReceiptError as error:
