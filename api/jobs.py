@@ -232,7 +232,7 @@ async def _check_own(context: Context, job: str, caller: Caller) -> None:
     record = await records.get(context.ledger, job)
     if record.order.submitted_by != caller.name or record.state is not JobState.HELD:
         raise ProblemError(
-            "forbidden", f"{caller.name} has not the role operate: it may take back its own jobs, and only held ones"
+            "forbidden", f"{caller.name} lacks the role operate: it may take back its own jobs, and only held ones"
         )
 
 

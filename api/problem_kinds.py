@@ -29,7 +29,7 @@ _OF_REQUESTS: Final = (
         "forbidden",
         403,
         "the role for this is missing",
-        "The token is known, but has not the role that the route asks for, which `detail` names. Nothing was done. Use "
+        "The token is known, but lacks the role that the route asks for; `detail` names it. Nothing was done. Use "
         "another token, or have the role added in CANCELLIST_API_TOKENS.",
     ),
     Kind(

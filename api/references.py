@@ -36,7 +36,7 @@ async def find(reference: str, context: InContext, _: Reader, query: Annotated[R
     """
     known = checked(reference, [one.pattern for one in (context.options.common, *context.options.accounts.values())])
     if known is None:
-        raise invalid("reference", f"it is none: references look like {context.options.common.pattern.pattern}")
+        raise invalid("reference", f"it is no reference: references look like {context.options.common.pattern.pattern}")
     before = cursors.to_references(query.cursor)
     answer = await context.references.find(known, before=before, limit=query.limit, within_s=_WITHIN_S)
     following = cursors.of_references(answer.next) if answer.next else None

@@ -51,7 +51,7 @@ def verify(files: Sequence[str], against: Against, *, as_json: bool) -> None:
     chain = receipt.check_chain(receipts)
     if against.head is not None and chain[-1].digest != against.head.strip().lower():
         raise ReceiptError(
-            f"the last receipt, number {chain[-1].number}, has not the digest that was given: later ones are missing"
+            f"the last receipt, number {chain[-1].number}, has another digest than was given: later ones are missing"
         )
     found = _check_results(chain, against) if against.results is not None else None
     shown_result = _result(proofs, found, against)

@@ -41,7 +41,7 @@ def test_a_job_above_a_most_is_refused_with_a_status_of_its_own(desk: Desk):
     ("token", "told"),
     [
         ("", "--override needs to know who you are; set CANCELLIST_TOKEN"),
-        (CARL, "carl has not the role approve, which --override needs"),
+        (CARL, "carl lacks the role approve, which --override needs"),
         ("token-of-nobody", "CANCELLIST_TOKEN is none of the tokens in CANCELLIST_API_TOKENS"),
     ],
 )

@@ -141,7 +141,9 @@ class FakeServer:
         """The jobs that named a reference, newest first."""
         named = reference.strip().upper()
         if re.fullmatch(self._pattern, named) is None:
-            raise refused(f"it is none: references look like {self._pattern}", field="reference", code="validation")
+            raise refused(
+                f"it is no reference: references look like {self._pattern}", field="reference", code="validation"
+            )
         with self._lock:
             jobs = [job for job in reversed(self._jobs.values()) if named in job.found.valid]
             for job in jobs:
