@@ -4,17 +4,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from cancellist.api.schemas import AllStopped, Breaker, Document, Time
+from cancellist.api.schemas import AllStopped, Breaker, JsonDocument, Time
 
 
-class Called(Document):
+class Called(JsonDocument):
     """A host that workers call."""
 
     host: str
     environment: Literal["sandbox", "production"]
 
 
-class Account(Document):
+class Account(JsonDocument):
     """An account as it stands; what the settings at hand do not say is null."""
 
     account: str
@@ -41,7 +41,7 @@ class Account(Document):
     workers: int
 
 
-class Accounts(Document):
+class Accounts(JsonDocument):
     """Every account."""
 
     accounts: list[Account]

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from cancellist.api.schemas import Document, Time
+from cancellist.api.schemas import JsonDocument, Time
 
 
-class Consumer(Document):
+class Consumer(JsonDocument):
     """One reader of a consumer group."""
 
     consumer: str
@@ -13,7 +13,7 @@ class Consumer(Document):
     idle_seconds: int = Field(description="since it last asked for anything")
 
 
-class ConsumerGroup(Document):
+class ConsumerGroup(JsonDocument):
     """A consumer group of the results stream."""
 
     group: str
@@ -27,7 +27,7 @@ class ConsumerGroup(Document):
     consumers: list[Consumer]
 
 
-class ConsumerGroups(Document):
+class ConsumerGroups(JsonDocument):
     """Every consumer group of the results stream."""
 
     groups: list[ConsumerGroup]

@@ -5,11 +5,11 @@ Here are those that a request has: another request may be met. Those of the serv
 
 from typing import Final
 
-from cancellist.api.problem_kind import Kind
+from cancellist.api.problem_kind import ProblemKind
 from cancellist.api.server_problems import OF_THE_SERVER
 
 _OF_REQUESTS: Final = (
-    Kind(
+    ProblemKind(
         "malformed_http",
         400,
         "the request is no HTTP",
@@ -17,7 +17,7 @@ _OF_REQUESTS: Final = (
         "asked. Nothing was done, and the connection is closed.",
         "see that the client speaks HTTP/1.1, has one Content-Length, and sends a head of less than 64 KiB",
     ),
-    Kind(
+    ProblemKind(
         "unauthorized",
         401,
         "no token that is known",
@@ -25,14 +25,14 @@ _OF_REQUESTS: Final = (
         "`Authorization: Bearer TOKEN`; `cancellist token` makes one.",
         "send Authorization: Bearer TOKEN; `cancellist token` makes one",
     ),
-    Kind(
+    ProblemKind(
         "forbidden",
         403,
         "the role for this is missing",
         "The token is known, but lacks the role that the route asks for; `detail` names it. Nothing was done. Use "
         "another token, or have the role added in CANCELLIST_API_TOKENS.",
     ),
-    Kind(
+    ProblemKind(
         "not_found",
         404,
         "there is nothing at this address",
@@ -40,7 +40,7 @@ _OF_REQUESTS: Final = (
         "`GET /v1/accounts` the accounts.",
         "/docs lists the routes",
     ),
-    Kind(
+    ProblemKind(
         "unknown_job",
         404,
         "no job of that id",
@@ -48,7 +48,7 @@ _OF_REQUESTS: Final = (
         "ended job is dropped after CANCELLIST_JOBS_KEEP.",
         "GET /v1/jobs lists those there are",
     ),
-    Kind(
+    ProblemKind(
         "unknown_webhook",
         404,
         "no webhook, or no delivery, of that id",
@@ -56,20 +56,20 @@ _OF_REQUESTS: Final = (
         "the last 1,000 are kept.",
         "GET /v1/webhooks lists those there are",
     ),
-    Kind(
+    ProblemKind(
         "unknown_plan",
         404,
         "no plan of that token",
         "The path names a plan that was never made, or that has expired: a plan is kept for CANCELLIST_PLAN_KEEP.",
         "make a new plan with POST /v1/plans",
     ),
-    Kind(
+    ProblemKind(
         "method_not_allowed",
         405,
         "the address does not take this method",
         "The path is right, the method is not. The header `Allow` names those that are.",
     ),
-    Kind(
+    ProblemKind(
         "not_acceptable",
         406,
         "no form that is accepted can be given",
@@ -77,7 +77,7 @@ _OF_REQUESTS: Final = (
         "beside `cancellist serve`, `application/vnd.apache.parquet`. The header `Accept` names none of them.",
         "send Accept: application/json, application/x-ndjson or text/csv",
     ),
-    Kind(
+    ProblemKind(
         "request_timeout",
         408,
         "the body did not go on",
@@ -85,7 +85,7 @@ _OF_REQUESTS: Final = (
         "in, and the idempotency key is free. Send it again.",
         "send it again",
     ),
-    Kind(
+    ProblemKind(
         "idempotency_in_progress",
         409,
         "a request with this idempotency key is under way",
@@ -93,7 +93,7 @@ _OF_REQUESTS: Final = (
         "Send it again after `Retry-After`: by then the other has made its job, which is answered, or the key is free.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "stale_plan",
         409,
         "the plan does not hold for this job",
@@ -102,7 +102,7 @@ _OF_REQUESTS: Final = (
         "the very references, in any order.",
         "make a new plan, and read it",
     ),
-    Kind(
+    ProblemKind(
         "count_mismatch",
         409,
         "there are not as many references as expected",
@@ -110,7 +110,7 @@ _OF_REQUESTS: Final = (
         "`detail` has both numbers. Nothing was handed in.",
         "see that it is the right input, or give the right number",
     ),
-    Kind(
+    ProblemKind(
         "job_state",
         409,
         "the state of the job does not allow it",
@@ -118,7 +118,7 @@ _OF_REQUESTS: Final = (
         "that has not ended cannot be retried, and a deadline that has passed cannot be moved. `GET /v1/jobs/JOB` "
         "shows how it stands.",
     ),
-    Kind(
+    ProblemKind(
         "approval_mismatch",
         409,
         "what is approved is not what waits",
@@ -126,7 +126,7 @@ _OF_REQUESTS: Final = (
         "has both. Look at the job again before you approve it.",
         "look at the job again",
     ),
-    Kind(
+    ProblemKind(
         "retried_before",
         409,
         "the job was retried before in another way",
@@ -135,7 +135,7 @@ _OF_REQUESTS: Final = (
         "with that job; `PATCH` changes its priority.",
         "leave reason and priority out to be answered the job that there is",
     ),
-    Kind(
+    ProblemKind(
         "new_host",
         409,
         "the platform's host was never called before",
@@ -144,14 +144,14 @@ _OF_REQUESTS: Final = (
         "`host`, or confirm it by `POST /v1/accounts/{account}/resume?host=NAME`.",
         "if it is the right one, send its name as `host`",
     ),
-    Kind(
+    ProblemKind(
         "stop_file",
         409,
         "a stop file keeps all accounts stopped",
         "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
         "Remove the file, and send the request again.",
     ),
-    Kind(
+    ProblemKind(
         "no_webhook_key",
         409,
         "webhooks cannot be signed here",
@@ -159,7 +159,7 @@ _OF_REQUESTS: Final = (
         "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",
         "have CANCELLIST_WEBHOOK_KEY set for the server and the workers",
     ),
-    Kind(
+    ProblemKind(
         "results_gone",
         410,
         "the results are gone",
@@ -167,7 +167,7 @@ _OF_REQUESTS: Final = (
         "are answered, and the header `Cancellist-Results-Gone` has the number. A retry is refused where any result "
         "that it needs is gone; nothing was handed in.",
     ),
-    Kind(
+    ProblemKind(
         "job_changed",
         412,
         "the job was changed since",
@@ -175,7 +175,7 @@ _OF_REQUESTS: Final = (
         "job, and send the request again with its new ETag if you still want it.",
         "look at the job again",
     ),
-    Kind(
+    ProblemKind(
         "body_too_large",
         413,
         "the body is too large",
@@ -183,7 +183,7 @@ _OF_REQUESTS: Final = (
         "it has more entries than CANCELLIST_SERVE_MAX_ROWS. Nothing was handed in. Send it in several parts, or a "
         "large JSON object as application/x-ndjson.",
     ),
-    Kind(
+    ProblemKind(
         "unsupported_media_type",
         415,
         "a body of this type is not read",
@@ -191,21 +191,21 @@ _OF_REQUESTS: Final = (
         "plain or gzip, as `Content-Encoding` says.",
         "send Content-Type: application/json, text/csv, application/x-ndjson or text/plain",
     ),
-    Kind(
+    ProblemKind(
         "input",
         422,
         "the body cannot be used",
         "The body is not surely understood, holds too many malformed entries, or asks for times that cannot be met. "
         "Nothing was handed in. `detail` says what to mend.",
     ),
-    Kind(
+    ProblemKind(
         "no_references",
         422,
         "the body holds no reference",
         "Not one entry of the body is a reference by the accepted pattern, or no reference of the job that is to be "
         "retried has one of the outcomes. Nothing was handed in.",
     ),
-    Kind(
+    ProblemKind(
         "idempotency_conflict",
         422,
         "the idempotency key was used with other content",
@@ -213,7 +213,7 @@ _OF_REQUESTS: Final = (
         "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
         "use a new key",
     ),
-    Kind(
+    ProblemKind(
         "guard_refused",
         422,
         "a guard of the account refuses the job",
@@ -222,14 +222,14 @@ _OF_REQUESTS: Final = (
         "free. Check the references. Who has the role approve can send it with `override` and a reason.",
         "check the references; with the role approve, send `override` and a reason",
     ),
-    Kind(
+    ProblemKind(
         "validation",
         422,
         "a part of the request is malformed",
         "A parameter, a header or a field of the JSON object is unknown, repeated or malformed. `errors` names each. "
         "Nothing was done.",
     ),
-    Kind(
+    ProblemKind(
         "too_many_requests",
         429,
         "too many requests of this caller",

@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from cancellist.api.problem_kind import Kind
+from cancellist.api.problem_kind import ProblemKind
 
 OF_THE_SERVER: Final = (
-    Kind(
+    ProblemKind(
         "internal",
         500,
         "this is a fault of cancellist",
         "Nobody foresaw this. The log of `cancellist serve` has the trace under the `request_id`; please report it. "
         "What was sent with an idempotency key can be sent again.",
     ),
-    Kind(
+    ProblemKind(
         "ending",
         503,
         "this process ends",
@@ -21,7 +21,7 @@ OF_THE_SERVER: Final = (
         "send it again, with the same idempotency key",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "too_many_connections",
         503,
         "too many requests at once",
@@ -29,7 +29,7 @@ OF_THE_SERVER: Final = (
         "after `Retry-After` seconds.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "too_many_bodies",
         503,
         "too many JSON objects at once",
@@ -38,7 +38,7 @@ OF_THE_SERVER: Final = (
         "send it again later, or as application/x-ndjson",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "index_behind",
         503,
         "the index of references is not up to date yet",
@@ -47,7 +47,7 @@ OF_THE_SERVER: Final = (
         "after `Retry-After`.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "error",
         503,
         "this machine cannot do it now",
@@ -55,7 +55,7 @@ OF_THE_SERVER: Final = (
         "Nothing was handed in.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "server",
         503,
         "the ledger does not take it",
@@ -64,7 +64,7 @@ OF_THE_SERVER: Final = (
         "send it again",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "server_unavailable",
         503,
         "the ledger does not answer",
@@ -72,7 +72,7 @@ OF_THE_SERVER: Final = (
         "send it again, with the same idempotency key",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "server_refused",
         503,
         "the ledger refuses cancellist",
@@ -80,14 +80,14 @@ OF_THE_SERVER: Final = (
         "says which right is missing.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "server_unfit",
         503,
         "the ledger cannot be used",
         "The Redis server evicts keys, is too old, or holds another format. `cancellist doctor` says what to mend.",
         retry=True,
     ),
-    Kind(
+    ProblemKind(
         "server_full",
         503,
         "the ledger is full",

@@ -65,7 +65,7 @@ class _Taken:
         return sum(len(batch.valid) + len(batch.invalid) for batch in self.batches)
 
 
-class Intake:
+class IntakeReader:
     """Makes jobs from entries: many small ones in one script, a large one in batches of its own.
 
     Large ones are submitted beside the reading, those of one account one after another, so they delay no other account.

@@ -28,7 +28,7 @@ from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.times import parse_since_ms, rfc3339
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted, delivery_id, webhook_id
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType, delivery_id, webhook_id
 from cancellist.jobs.webhooks.views import delivery_view, endpoint_view, registered_view
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -96,7 +96,9 @@ async def add(request: Request, context: InContext, _: Operator) -> Any:
     wanted = parse_object(await json_body(request, context.options.limits), NewWebhook)
     _check_keys(context)
     try:
-        checked = Wanted.of(wanted.url, wanted.on, wanted.outcomes, wanted.account, context.options.webhooks.allowed)
+        checked = EndpointOrder.of(
+            wanted.url, wanted.on, wanted.outcomes, wanted.account, context.options.webhooks.allowed
+        )
     except InputError as error:
         raise invalid("url", error.message) from None
     if wanted.account is not None:

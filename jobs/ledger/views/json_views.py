@@ -5,7 +5,7 @@ from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
-from cancellist.jobs.ledger.consumers import Group
+from cancellist.jobs.ledger.consumers import ConsumerGroupStatus
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import JobRecord, Result
@@ -205,7 +205,7 @@ def account_view(status: AccountStatus) -> dict[str, Any]:
     }
 
 
-def group_view(group: Group) -> dict[str, Any]:
+def group_view(group: ConsumerGroupStatus) -> dict[str, Any]:
     """A consumer group as JSON."""
     return {
         "group": group.name,
