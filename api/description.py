@@ -40,8 +40,6 @@ _BODY: Final = {
 }
 _CHANGE: Final = {"schema": {"$ref": "#/components/schemas/JobChange"}}
 _CHANGE_BODY: Final = {"required": True, "content": {"application/json": _CHANGE, MERGE_PATCH: _CHANGE}}
-_READ: Final = (JobOrder, JobChange, Approve, Reject, NewWebhook, Replay)
-"""Objects that routes read themselves."""
 _ID: Final = {"description": "the request's id, which the log has too", "schema": {"type": "string"}}
 
 
@@ -59,7 +57,14 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
         routes=app.routes,
         servers=[{"url": prefix or "/"}],
     )
-    read: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _READ]
+    read: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (JobOrder, "validation"),
+        (JobChange, "validation"),
+        (Approve, "validation"),
+        (Reject, "validation"),
+        (NewWebhook, "validation"),
+        (Replay, "validation"),
+    ]
     _, own = models_json_schema([(Problem, "serialization"), *read], ref_template=_REF)
     components = found.setdefault("components", {})
     components["schemas"] = {**own["$defs"], **components.get("schemas", {})}
@@ -77,19 +82,14 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     for operations in found["paths"].values():
         if "get" in operations:
             operations["head"] = _head(operations["get"])
-    _declare_bodies(found["paths"])
-    return found
-
-
-def _declare_bodies(paths: dict[str, Any]) -> None:
-    """Declares the bodies that routes read themselves, which FastAPI knows nothing of."""
     for path in ("/v1/jobs", "/v1/plans"):
-        paths[path]["post"]["requestBody"] = _BODY
-    paths["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
-    paths["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
-    paths["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
-    paths["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
-    paths["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
+        found["paths"][path]["post"]["requestBody"] = _BODY
+    found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
+    found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
+    found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
+    found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
+    found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
+    return found
 
 
 def _head(get: dict[str, Any]) -> dict[str, Any]:

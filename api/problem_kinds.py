@@ -1,15 +1,37 @@
-"""The kinds of problems, and what each means; docs/reference/problems.md has the same text.
+"""The kinds of problems, and what each means; docs/reference/problems.md has the same text."""
 
-Here are those that a request has: another request may be met. Those of the server are in api/server_problems.py.
-"""
-
+from dataclasses import dataclass
 from typing import Final
 
-from cancellist.api.problem_kind import ProblemKind
-from cancellist.api.server_problems import OF_THE_SERVER
 
-_OF_REQUESTS: Final = (
-    ProblemKind(
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem.
+
+    Attributes:
+        code: what programs tell it by; it stays.
+        status: of the answer.
+        title: what it is, in a few words.
+        text: when it comes, and what to do.
+        hint: what to do, where the error itself does not say it.
+        retry: whether the same request may be met later: then `Retry-After` says when.
+    """
+
+    code: str
+    status: int
+    title: str
+    text: str
+    hint: str | None = None
+    retry: bool = False
+
+    @property
+    def type(self) -> str:
+        """Its `type`."""
+        return f"/problems/{self.code}"
+
+
+_ALL: Final = (
+    Kind(
         "malformed_http",
         400,
         "the request is no HTTP",
@@ -17,7 +39,7 @@ _OF_REQUESTS: Final = (
         "asked. Nothing was done, and the connection is closed.",
         "see that the client speaks HTTP/1.1, has one Content-Length, and sends a head of less than 64 KiB",
     ),
-    ProblemKind(
+    Kind(
         "unauthorized",
         401,
         "no token that is known",
@@ -25,14 +47,14 @@ _OF_REQUESTS: Final = (
         "`Authorization: Bearer TOKEN`; `cancellist token` makes one.",
         "send Authorization: Bearer TOKEN; `cancellist token` makes one",
     ),
-    ProblemKind(
+    Kind(
         "forbidden",
         403,
         "the role for this is missing",
-        "The token is known, but lacks the role that the route asks for; `detail` names it. Nothing was done. Use "
+        "The token is known, but has not the role that the route asks for, which `detail` names. Nothing was done. Use "
         "another token, or have the role added in CANCELLIST_API_TOKENS.",
     ),
-    ProblemKind(
+    Kind(
         "not_found",
         404,
         "there is nothing at this address",
@@ -40,7 +62,7 @@ _OF_REQUESTS: Final = (
         "`GET /v1/accounts` the accounts.",
         "/docs lists the routes",
     ),
-    ProblemKind(
+    Kind(
         "unknown_job",
         404,
         "no job of that id",
@@ -48,7 +70,7 @@ _OF_REQUESTS: Final = (
         "ended job is dropped after CANCELLIST_JOBS_KEEP.",
         "GET /v1/jobs lists those there are",
     ),
-    ProblemKind(
+    Kind(
         "unknown_webhook",
         404,
         "no webhook, or no delivery, of that id",
@@ -56,20 +78,20 @@ _OF_REQUESTS: Final = (
         "the last 1,000 are kept.",
         "GET /v1/webhooks lists those there are",
     ),
-    ProblemKind(
+    Kind(
         "unknown_plan",
         404,
         "no plan of that token",
         "The path names a plan that was never made, or that has expired: a plan is kept for CANCELLIST_PLAN_KEEP.",
         "make a new plan with POST /v1/plans",
     ),
-    ProblemKind(
+    Kind(
         "method_not_allowed",
         405,
         "the address does not take this method",
         "The path is right, the method is not. The header `Allow` names those that are.",
     ),
-    ProblemKind(
+    Kind(
         "not_acceptable",
         406,
         "no form that is accepted can be given",
@@ -77,7 +99,7 @@ _OF_REQUESTS: Final = (
         "beside `cancellist serve`, `application/vnd.apache.parquet`. The header `Accept` names none of them.",
         "send Accept: application/json, application/x-ndjson or text/csv",
     ),
-    ProblemKind(
+    Kind(
         "request_timeout",
         408,
         "the body did not go on",
@@ -85,7 +107,7 @@ _OF_REQUESTS: Final = (
         "in, and the idempotency key is free. Send it again.",
         "send it again",
     ),
-    ProblemKind(
+    Kind(
         "idempotency_in_progress",
         409,
         "a request with this idempotency key is under way",
@@ -93,7 +115,7 @@ _OF_REQUESTS: Final = (
         "Send it again after `Retry-After`: by then the other has made its job, which is answered, or the key is free.",
         retry=True,
     ),
-    ProblemKind(
+    Kind(
         "stale_plan",
         409,
         "the plan does not hold for this job",
@@ -102,7 +124,7 @@ _OF_REQUESTS: Final = (
         "the very references, in any order.",
         "make a new plan, and read it",
     ),
-    ProblemKind(
+    Kind(
         "count_mismatch",
         409,
         "there are not as many references as expected",
@@ -110,7 +132,7 @@ _OF_REQUESTS: Final = (
         "`detail` has both numbers. Nothing was handed in.",
         "see that it is the right input, or give the right number",
     ),
-    ProblemKind(
+    Kind(
         "job_state",
         409,
         "the state of the job does not allow it",
@@ -118,7 +140,7 @@ _OF_REQUESTS: Final = (
         "that has not ended cannot be retried, and a deadline that has passed cannot be moved. `GET /v1/jobs/JOB` "
         "shows how it stands.",
     ),
-    ProblemKind(
+    Kind(
         "approval_mismatch",
         409,
         "what is approved is not what waits",
@@ -126,7 +148,7 @@ _OF_REQUESTS: Final = (
         "has both. Look at the job again before you approve it.",
         "look at the job again",
     ),
-    ProblemKind(
+    Kind(
         "retried_before",
         409,
         "the job was retried before in another way",
@@ -135,7 +157,7 @@ _OF_REQUESTS: Final = (
         "with that job; `PATCH` changes its priority.",
         "leave reason and priority out to be answered the job that there is",
     ),
-    ProblemKind(
+    Kind(
         "new_host",
         409,
         "the platform's host was never called before",
@@ -144,22 +166,14 @@ _OF_REQUESTS: Final = (
         "`host`, or confirm it by `POST /v1/accounts/{account}/resume?host=NAME`.",
         "if it is the right one, send its name as `host`",
     ),
-    ProblemKind(
+    Kind(
         "stop_file",
         409,
         "a stop file keeps all accounts stopped",
         "A live worker sees its stop file (CANCELLIST_STOP_FILE), which `detail` names. All accounts stay stopped. "
         "Remove the file, and send the request again.",
     ),
-    ProblemKind(
-        "no_webhook_key",
-        409,
-        "webhooks cannot be signed here",
-        "CANCELLIST_WEBHOOK_KEY is not set for `cancellist serve`, of which the secrets of webhooks are made. Nothing "
-        "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",
-        "have CANCELLIST_WEBHOOK_KEY set for the server and the workers",
-    ),
-    ProblemKind(
+    Kind(
         "results_gone",
         410,
         "the results are gone",
@@ -167,7 +181,7 @@ _OF_REQUESTS: Final = (
         "are answered, and the header `Cancellist-Results-Gone` has the number. A retry is refused where any result "
         "that it needs is gone; nothing was handed in.",
     ),
-    ProblemKind(
+    Kind(
         "job_changed",
         412,
         "the job was changed since",
@@ -175,7 +189,7 @@ _OF_REQUESTS: Final = (
         "job, and send the request again with its new ETag if you still want it.",
         "look at the job again",
     ),
-    ProblemKind(
+    Kind(
         "body_too_large",
         413,
         "the body is too large",
@@ -183,7 +197,7 @@ _OF_REQUESTS: Final = (
         "it has more entries than CANCELLIST_SERVE_MAX_ROWS. Nothing was handed in. Send it in several parts, or a "
         "large JSON object as application/x-ndjson.",
     ),
-    ProblemKind(
+    Kind(
         "unsupported_media_type",
         415,
         "a body of this type is not read",
@@ -191,21 +205,21 @@ _OF_REQUESTS: Final = (
         "plain or gzip, as `Content-Encoding` says.",
         "send Content-Type: application/json, text/csv, application/x-ndjson or text/plain",
     ),
-    ProblemKind(
+    Kind(
         "input",
         422,
         "the body cannot be used",
         "The body is not surely understood, holds too many malformed entries, or asks for times that cannot be met. "
         "Nothing was handed in. `detail` says what to mend.",
     ),
-    ProblemKind(
+    Kind(
         "no_references",
         422,
         "the body holds no reference",
         "Not one entry of the body is a reference by the accepted pattern, or no reference of the job that is to be "
         "retried has one of the outcomes. Nothing was handed in.",
     ),
-    ProblemKind(
+    Kind(
         "idempotency_conflict",
         422,
         "the idempotency key was used with other content",
@@ -213,7 +227,7 @@ _OF_REQUESTS: Final = (
         "`requested_by`; `detail` names it. Nothing was handed in. Use a new key for new content.",
         "use a new key",
     ),
-    ProblemKind(
+    Kind(
         "guard_refused",
         422,
         "a guard of the account refuses the job",
@@ -222,14 +236,14 @@ _OF_REQUESTS: Final = (
         "free. Check the references. Who has the role approve can send it with `override` and a reason.",
         "check the references; with the role approve, send `override` and a reason",
     ),
-    ProblemKind(
+    Kind(
         "validation",
         422,
         "a part of the request is malformed",
         "A parameter, a header or a field of the JSON object is unknown, repeated or malformed. `errors` names each. "
         "Nothing was done.",
     ),
-    ProblemKind(
+    Kind(
         "too_many_requests",
         429,
         "too many requests of this caller",
@@ -237,7 +251,106 @@ _OF_REQUESTS: Final = (
         "`Retry-After` seconds.",
         retry=True,
     ),
+    Kind(
+        "internal",
+        500,
+        "this is a fault of cancellist",
+        "Nobody foresaw this. The log of `cancellist serve` has the trace under the `request_id`; please report it. "
+        "What was sent with an idempotency key can be sent again.",
+    ),
+    Kind(
+        "ending",
+        503,
+        "this process ends",
+        "`cancellist serve` was told to end while it answered, and the request has not ended in time. What was sent "
+        "with an idempotency key can be sent again.",
+        "send it again, with the same idempotency key",
+        retry=True,
+    ),
+    Kind(
+        "too_many_connections",
+        503,
+        "too many requests at once",
+        "As many requests as CANCELLIST_SERVE_MAX_CONNECTIONS are being answered. Nothing was done. Send it again "
+        "after `Retry-After` seconds.",
+        retry=True,
+    ),
+    Kind(
+        "too_many_bodies",
+        503,
+        "too many JSON objects at once",
+        "The JSON objects that are being read take four times CANCELLIST_SERVE_MAX_JSON together. Nothing was handed "
+        "in. Send it again after `Retry-After` seconds, or send NDJSON, which is not held in memory.",
+        "send it again later, or as application/x-ndjson",
+        retry=True,
+    ),
+    Kind(
+        "index_behind",
+        503,
+        "the index of references is not up to date yet",
+        "The stream has more new results than can be looked through within a second, as after a first start. Each "
+        "request goes on where the one before has stopped, and so does `cancellist serve` by itself. Send it again "
+        "after `Retry-After`.",
+        retry=True,
+    ),
+    Kind(
+        "error",
+        503,
+        "this machine cannot do it now",
+        "Something on the machine of `cancellist serve` is missing, such as room on its disk. Its log says what. "
+        "Nothing was handed in.",
+        retry=True,
+    ),
+    Kind(
+        "no_webhook_key",
+        409,
+        "webhooks cannot be signed here",
+        "CANCELLIST_WEBHOOK_KEY is not set for `cancellist serve`, of which the secrets of webhooks are made. Nothing "
+        "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",
+        "have CANCELLIST_WEBHOOK_KEY set for the server and the workers",
+    ),
+    Kind(
+        "server",
+        503,
+        "the ledger does not take it",
+        "The Redis server, or what is stored there, does not allow it; the log of `cancellist serve` says why. A "
+        "submission was dropped: send it again.",
+        "send it again",
+        retry=True,
+    ),
+    Kind(
+        "server_unavailable",
+        503,
+        "the ledger does not answer",
+        "The Redis server cannot be reached. What was sent with an idempotency key can be sent again.",
+        "send it again, with the same idempotency key",
+        retry=True,
+    ),
+    Kind(
+        "server_refused",
+        503,
+        "the ledger refuses cancellist",
+        "The Redis server refuses the password, or a command. `cancellist doctor` on the machine of `cancellist serve` "
+        "says which right is missing.",
+        retry=True,
+    ),
+    Kind(
+        "server_unfit",
+        503,
+        "the ledger cannot be used",
+        "The Redis server evicts keys, is too old, or holds another format. `cancellist doctor` says what to mend.",
+        retry=True,
+    ),
+    Kind(
+        "server_full",
+        503,
+        "the ledger is full",
+        "Taking this job would leave no room to finish those there are. Nothing was handed in. Send it again once jobs "
+        "have ended, or give the Redis server more memory.",
+        "send it again once jobs have ended",
+        retry=True,
+    ),
 )
 
-KINDS: Final = {kind.code: kind for kind in (*_OF_REQUESTS, *OF_THE_SERVER)}
+KINDS: Final = {kind.code: kind for kind in _ALL}
 """Every kind by its code."""

@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from cancellist.api.problem_kind import ProblemKind
-from cancellist.api.problem_kinds import KINDS
+from cancellist.api.problem_kinds import KINDS, Kind
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import cut, plain
 from cancellist.jobs.option_names import PARAMETERS
@@ -122,13 +121,13 @@ def declared(*codes: str, limited: bool = True) -> dict[int | str, dict[str, Any
         codes: those of its own.
         limited: whether callers of it are held to the limits.
     """
-    by_status: dict[int, list[ProblemKind]] = {}
+    by_status: dict[int, list[Kind]] = {}
     for code in dict.fromkeys((*codes, *_ANY, *(_LIMITS if limited else ()))):
         by_status.setdefault(KINDS[code].status, []).append(KINDS[code])
     return {status: _declared(kinds) for status, kinds in sorted(by_status.items())}
 
 
-def _declared(kinds: Sequence[ProblemKind]) -> dict[str, Any]:
+def _declared(kinds: Sequence[Kind]) -> dict[str, Any]:
     schema = {
         "allOf": [{"$ref": "#/components/schemas/Problem"}],
         "properties": {"type": {"enum": [kind.type for kind in kinds]}, "status": {"const": kinds[0].status}},
@@ -238,5 +237,5 @@ def _of_http(error: HTTPException) -> ProblemError:
     return ProblemError(code, KINDS[code].title)
 
 
-def _retry_after(kind: ProblemKind) -> dict[str, str]:
+def _retry_after(kind: Kind) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_S)} if kind.retry else {}
