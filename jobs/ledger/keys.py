@@ -79,10 +79,6 @@ class Keys:
         """The account's jobs that wait for approval."""
         return f"{self.namespace}:account:{account}:approvals"
 
-    def counting(self, account: str) -> str:
-        """Says that a worker has counted the account's open consignments lately, or is about to."""
-        return f"{self.namespace}:account:{account}:counting"
-
     def plan(self, name: str) -> str:
         """A plan, by the digest of its token."""
         return f"{self.namespace}:plan:{name}"
