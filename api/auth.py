@@ -126,7 +126,7 @@ class _Needs:
                 "unauthorized", "this needs a token that is known", headers={"WWW-Authenticate": "Bearer"}
             )
         if not caller.roles & {self.role, self.instead}:
-            raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
+            raise ProblemError("forbidden", f"{caller.name} lacks the role {self.role}, which this needs")
         _check_parameters(request)
         _check_headers(request)
         return caller
@@ -173,7 +173,7 @@ def check_override(caller: Caller, reason: str | None) -> None:
         ProblemError: it is one.
     """
     if reason is not None and Access.APPROVE not in caller.roles:
-        raise ProblemError("forbidden", f"{caller.name} has not the role approve, which an override needs")
+        raise ProblemError("forbidden", f"{caller.name} lacks the role approve, which an override needs")
 
 
 def role_of(route: APIRoute) -> Access | None:

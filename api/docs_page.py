@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from cancellist.api.context import InContext
 from cancellist.api.description import describe
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared
 
@@ -46,7 +46,7 @@ async def index(context: InContext) -> Any:
 })  # fmt: skip
 async def openapi(request: Request, context: InContext) -> Any:
     """This description."""
-    return Document(described(request, context))
+    return JsonAnswer(described(request, context))
 
 
 @router.get("/docs", response_class=HTMLResponse, responses={**declared(), **_PAGE})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from cancellist.config.account_settings import Span
+from cancellist.config.value_types import Span
 from cancellist.jobs.access import Access, Token, parse_name, parse_roles, parse_token
 
 _MIB: Final = 1024 * 1024

@@ -33,7 +33,7 @@ _OWN: Final = "local"
 """The name of the token that a process makes for itself."""
 
 
-class CannotListenError(CancellistError):
+class ServeAddressError(CancellistError):
     """The address cannot be had."""
 
     code = "cannot_listen"
@@ -109,7 +109,7 @@ async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> 
             await server.run_until_ended(announce)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise CannotListenError(
+            raise ServeAddressError(
                 f"cannot listen on {listening.host}:{listening.port}: {reason}", hint="give another --port, or 0"
             ) from None
         log.info("served")

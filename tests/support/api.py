@@ -5,7 +5,6 @@ import json
 import select
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,7 @@ from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.access import ALL, Access, Token, digest_of
 from tests.support.commands import Desk
 from tests.support.declared import Description
+from tests.support.waiting import soon
 
 WITHIN_S: Final = 40
 EVERY: Final = "all-roles-token"
@@ -73,13 +73,9 @@ class Api:
 
     def ended(self, client: httpx.Client, job: str) -> Any:
         """The document of a job once it has ended."""
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            document = client.get(f"/v1/jobs/{job}").raise_for_status().json()
-            if document["finished_at"]:
-                return document
-            assert time.monotonic() < deadline, document
-            time.sleep(0.05)
+        return soon(
+            lambda: client.get(f"/v1/jobs/{job}").raise_for_status().json(), lambda seen: seen["finished_at"], WITHIN_S
+        )
 
 
 def problem(answer: httpx.Response, code: str) -> Any:

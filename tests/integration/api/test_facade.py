@@ -6,7 +6,6 @@ of the same consignments, in the same states. What differs on purpose stands in 
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from cancellist.jobs.access import Access
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, serving
 from tests.support.stage import Platform, platform
+from tests.support.waiting import soon
 
 KEY = "ocp-apim-subscription-key"
 LIST = "/consignments/cancellist"
@@ -308,11 +308,7 @@ def test_a_client_that_leaves_does_not_stop_its_job(api: Api, client: httpx.Clie
 
 def until(look: Any) -> Any:
     """What is seen once there is something."""
-    deadline = time.monotonic() + WITHIN_S
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
+    return soon(look, within_s=WITHIN_S)
 
 
 def test_who_may_not_submit_is_told_in_the_platforms_form(api: Api) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
-from cancellist.api import schemas
+from cancellist.api import consumer_schemas, schemas
 from cancellist.jobs.access import Access
 from tests.support.api import OF_ROLE, Api, problem, serving
 from tests.support.waiting import until
@@ -90,7 +90,7 @@ def test_consumer_groups_are_shown_and_removed(api: Api, client: httpx.Client, e
         redis.xreadgroup("billing", "reader-1", {STREAM: ">"}, count=10)
         there = redis.xlen(STREAM)
     shown = client.get("/v1/consumers").json()
-    schemas.ConsumerGroups.model_validate(shown)
+    consumer_schemas.ConsumerGroups.model_validate(shown)
     assert shown == api.desk.ok("consumers", "--json").document
     (group,) = shown["groups"]
     assert (group["group"], group["pending"], group["holds_up_trimming"]) == ("billing", 10, False)

@@ -1,7 +1,6 @@
 """`cancellist plan`, and `enqueue` by what was planned."""
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from redis import Redis
 
 from tests.support.commands import Desk
 from tests.support.commands import desk as a_desk
+from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +166,7 @@ def test_a_worker_counts_open_consignments_for_the_guard_of_their_share(desk: De
     with desk.started("worker", **guarded), Redis.from_url(desk.url, decode_responses=True) as redis:
         redis.delete("cancellist:account:default:counting")
         redis.hdel("cancellist:account:default:state", "open_count")
-        deadline = time.monotonic() + 30
-        while not (counted := redis.hget("cancellist:account:default:state", "open_count")):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        counted = soon(lambda: redis.hget("cancellist:account:default:state", "open_count"))
         number = int(str(counted).split()[0])
         assert _open(desk) <= number <= before  # the worker cancels what other tests have handed in
         refused = desk.run("enqueue", "-", text="\n".join(desk.fresh(200)), **guarded)
