@@ -9,6 +9,7 @@ Source of the fields: the platform's public guide and its example of Create Cons
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from cancellist.jobs.escaping import shown
@@ -33,6 +34,36 @@ _MADE_BY_PLATFORM: Final = frozenset(map(letters, (
 """What the platform makes of a consignment, or adds up: it makes them anew."""
 _OF_A_PACKAGE: Final = frozenset(map(letters, ("Reference", "ConsignmentLegs", "Charges")))
 _DAY_MS: Final = 86_400_000
+
+
+class Fate(StrEnum):
+    """What becomes of a consignment that is to be reinstated."""
+
+    CREATED = "created"
+    ALREADY_CREATED = "already_created"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+    PENDING = "pending"
+    NOT_CANCELLED = "not_cancelled"
+    CANCELLED_BEFORE = "cancelled_before"
+    INCOMPLETE = "incomplete"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstatement:
+    """What became of one consignment.
+
+    Attributes:
+        reference: the old one.
+        new: the new one, where it is known.
+        why: the reason, where it was not created.
+    """
+
+    reference: str
+    fate: Fate
+    new: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +143,21 @@ def was_cancelled(entry: Entry) -> bool:
     return is_cancelled and not entry.called
 
 
-def shows_better(one: Entry, other: Entry) -> bool:
-    """Whether an entry shows its consignment better than another, as it was before a job acted on it.
+def rank(entry: Entry) -> tuple[bool, bool, int]:
+    """How well an entry shows its consignment as it was before a job acted on it; the greatest of them does best.
 
     That is one of a job that did not find it cancelled; then one from before a call that may have acted, the newest of
     them; where there is none, the oldest comes nearest (`snapshot.chosen`).
     """
-    return _rank(one) > _rank(other)
-
-
-def _rank(entry: Entry) -> tuple[bool, bool, int]:
     return not was_cancelled(entry), not entry.called, -entry.at_ms if entry.called else entry.at_ms
+
+
+def search_filters(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Filters that find what was created by a request: by the customer's reference, or where it goes."""
+    own, postcode = body.get("ConsignmentReferenceProvidedByCustomer"), field(_destination(body), "Postcode")
+    if isinstance(own, str) and own.strip():
+        return (("ReferenceProvidedByCustomer", own),)
+    return (("PostCode", postcode),) if isinstance(postcode, str) and postcode.strip() else ()
 
 
 def addressee(body: Mapping[str, Any]) -> str:
