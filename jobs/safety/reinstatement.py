@@ -48,6 +48,7 @@ class Fate(StrEnum):
     CANCELLED_BEFORE = "cancelled_before"
     INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
+    NO_RECORD = "no_record"
 
 
 @dataclass(frozen=True, slots=True)
