@@ -12,6 +12,10 @@ from cancellist.jobs.escaping import plain
 from cancellist.jobs.safety.reinstatement import Fate, Reinstatement
 
 _EXAMPLES: Final = 5
+_UNCONFIRMED: Final = (
+    "what may have been created is never sent again by itself: give the command again, and it is looked for once more; "
+    "where it is surely not on the platform, --again creates it"
+)
 WORDS: Final = {
     Fate.CREATED: "created anew",
     Fate.ALREADY_CREATED: "created anew before",
@@ -42,7 +46,8 @@ def plan(
     """
     where = names(place.environments)
     number = len(to_create)
-    yield f"{target}: {_consignments(number)} would be created on {where}, account {place.account}"
+    what = _consignments(number) if number else "no consignment"
+    yield f"{target}: {what} would be created on {where}, account {place.account}"
     for reference, who in to_create[:_EXAMPLES]:
         yield f"  {reference}{f', for {who}' if who else ''}"
     if number > _EXAMPLES:
@@ -52,6 +57,8 @@ def plan(
     yield from _fates(fates)
     for one in notes:
         yield f"  {one}"
+    if any(one.fate is Fate.UNCONFIRMED for one in fates):
+        yield f"  {_UNCONFIRMED}"
     if number:
         yield "  each is a new consignment with a new reference, not allocated yet: price, label and pickup may differ"
         yield "  it cannot be undone: one that was not wanted has to be cancelled again"
@@ -65,10 +72,7 @@ def ended(done: Iterable[Reinstatement], untouched: Iterable[Reinstatement], fil
     yield f"{', '.join(told) or 'nothing was created'}; {file} has old and new references"
     yield from _fates(one for one in (*some, *untouched) if one.fate not in {Fate.CREATED, Fate.ALREADY_CREATED})
     if any(one.fate is Fate.UNCONFIRMED for one in some):
-        yield (
-            "what may have been created is never sent again by itself: give the command again, and it is looked for "
-            "once more; where it is surely not on the platform, --again creates it"
-        )
+        yield _UNCONFIRMED
 
 
 def table(rows: Iterable[Reinstatement]) -> bytes:

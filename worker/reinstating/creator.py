@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, TypeVar
 
-import structlog
-
 from cancellist.jobs.errors import CancellistError, LedgerUnavailableError
 from cancellist.jobs.ledger import reinstatements
 from cancellist.jobs.ledger.core import Ledger
@@ -25,7 +23,6 @@ from cancellist.worker.reinstating.candidates import Task
 from cancellist.worker.reinstating.journal import Event, Journal
 from cancellist.worker.reinstating.marker_search import Found, MarkerSearch, Permit, Unsearchable
 
-log = structlog.get_logger()
 T = TypeVar("T")
 
 _LOOKS_AFTER_S: Final = (0.0, 1.0, 3.0)
@@ -140,7 +137,6 @@ class Creator:
                 if made.is_final:
                     return self._told(Reinstatement(reference, Fate.REFUSED, why=why))
             case TooMany(why=why) | Unclear(why=why):
-                log.warning("it is unclear whether a consignment was created", account=place.account, reason=why)
                 await self._note(Event.UNCONFIRMED, task, attempt, why=why)
                 await _patiently(
                     lambda: reinstatements.note_unconfirmed(place.ledger, place.account, reference, attempt)

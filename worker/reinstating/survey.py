@@ -9,6 +9,7 @@ from cancellist.jobs.ledger import reinstatements
 from cancellist.jobs.ledger.reinstatements import Claim, ClaimState
 from cancellist.jobs.safety.consignment_record import Seen, Standing
 from cancellist.jobs.safety.reinstatement import Fate, Reinstatement
+from cancellist.jobs.times import rfc3339
 from cancellist.worker.preflight.record_reader import RecordReader
 from cancellist.worker.reinstating.candidates import Candidate
 from cancellist.worker.reinstating.creator import Place, of_claim
@@ -32,9 +33,9 @@ class Survey:
     to_create: list[str] = field(default_factory=list)
     given_up: dict[str, str] = field(default_factory=dict)
 
-    def leave(self, reference: str, fate: Fate, why: str, new: str | None = None) -> None:
+    def leave(self, reference: str, fate: Fate, why: str | None = None) -> None:
         """One that is not to be created."""
-        self.fates[reference] = Reinstatement(reference, fate, new, why)
+        self.fates[reference] = Reinstatement(reference, fate, why=why)
 
 
 class Surveyor:
@@ -80,7 +81,7 @@ class Surveyor:
         if one.account != self._place.account or one.host.lower() != self._host.lower():
             survey.leave(one.reference, Fate.UNKNOWN, f"its record is of account {one.account} at {one.host}")
         elif one.cancelled_before:
-            survey.leave(one.reference, Fate.CANCELLED_BEFORE, "it was cancelled before the job")
+            survey.leave(one.reference, Fate.CANCELLED_BEFORE)
         elif one.lacks:
             survey.leave(one.reference, Fate.INCOMPLETE, "; ".join(one.lacks))
         else:
@@ -112,6 +113,8 @@ class Surveyor:
         if new:
             await self._note_made(one, claim, new)
             survey.fates[one.reference] = Reinstatement(one.reference, Fate.ALREADY_CREATED, new)
+        elif self._again and claim.until_ms > await self._place.ledger.now_ms():
+            survey.leave(one.reference, Fate.UNCONFIRMED, f"its request may still act until {rfc3339(claim.until_ms)}")
         elif self._again:
             survey.to_create.append(one.reference)
             survey.given_up[one.reference] = claim.attempt
