@@ -13,7 +13,7 @@ from cancellist.cli.actions import identity
 from cancellist.cli.actions import reinstate_work as works
 from cancellist.cli.actions.confirmation import typed
 from cancellist.cli.actions.exit_status import HALTED
-from cancellist.cli.actions.reinstate_approval import approvals_wanted, approved, planned, recorded
+from cancellist.cli.actions.reinstate_approval import approvals_wanted, approved, check_plan, planned, recorded
 from cancellist.cli.actions.reinstate_work import Asked, Work
 from cancellist.cli.actions.whereabouts import admit
 from cancellist.cli.error_report import DeclinedError, UnansweredError
@@ -21,7 +21,7 @@ from cancellist.cli.output import destination, reinstate_report, wording
 from cancellist.cli.output.environment import banner
 from cancellist.cli.terminal import emit, say, say_now
 from cancellist.config.loading import load
-from cancellist.jobs.errors import InputError
+from cancellist.jobs.errors import CancellistError, InputError
 from cancellist.jobs.ledger import audit
 from cancellist.jobs.ledger.audit import Act
 from cancellist.jobs.safety.reinstatement import Fate, Reinstatement
@@ -56,6 +56,8 @@ def reinstate(asked: Asked, *, as_json: bool) -> int:
     if wanted and asked.plan is None:
         token = session.run(planned(work, len(survey.to_create), wanted))
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json, plan=token)
+    if wanted:
+        session.run(check_plan(work, wanted))
     host = _asked(work, len(survey.to_create))
     if wanted and not session.run(approved(work, wanted)):
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json)
@@ -134,8 +136,8 @@ async def _make(work: Work, survey: Survey, host: str) -> Run:
         async with recorded(place.ledger, work, "") as act:
             try:
                 await run.make(tasks)
-            except asyncio.CancelledError:
-                say_now(f"interrupted: {_made(run)} of {len(chosen)} created; give the command again to go on")
+            except (asyncio.CancelledError, CancellistError):
+                say_now(f"it was stopped: {_made(run)} of {len(chosen)} created; give the command again to go on")
                 raise
             finally:
                 act.about = f"ends {_counted(run, chosen)}"

@@ -45,8 +45,8 @@ def _content(work: Work) -> str:
     return hashlib.sha256(f"reinstate {able.digest()}".encode()).hexdigest()
 
 
-async def approved(work: Work, wanted: int) -> bool:
-    """Approves the plan that was given; returns whether it has all approvals that it needs.
+async def check_plan(work: Work, wanted: int) -> None:
+    """Says who has planned what is to be approved, and who has approved it.
 
     Raises:
         PlanError: the plan is of something else.
@@ -54,14 +54,22 @@ async def approved(work: Work, wanted: int) -> bool:
         UnknownPlanError: there is none, or it has expired.
     """
     token = (work.asked.plan or "").strip()
-    async with session.ledger_of(work.settings) as there, recorded(there.ledger, work, "approved"):
+    async with session.ledger_of(work.settings) as there:
         plan = await plans.get(there.ledger, token)
-        expected = binding(work.account, work.own.environment.host, _content(work))
-        if (plan.account, plan.digest) != (work.account, expected):
-            raise PlanError("it is of other consignments, of another account or host, or of a job")
-        given = await reinstatements.approvals(there.ledger, work.account, token, work.by)
+        given = await reinstatements.approvals(there.ledger, work.account, token)
+    expected = binding(work.account, work.own.environment.host, _content(work))
+    if (plan.account, plan.digest) != (work.account, expected):
+        raise PlanError("it is of other consignments, of another account or host, or of a job")
     if work.by == plan.made_by and len(given) < wanted:
         raise ForbiddenError(f"{work.by} has planned it, so another person must approve it", hint="ask one to do so")
+    say(f"  planned by {plan.made_by}, approved by {', '.join(sorted(given)) or 'nobody yet'}, of {wanted} who must")
+
+
+async def approved(work: Work, wanted: int) -> bool:
+    """Approves the plan that was given; returns whether it has all approvals that it needs."""
+    token = (work.asked.plan or "").strip()
+    async with session.ledger_of(work.settings) as there, recorded(there.ledger, work, "approved"):
+        given = await reinstatements.approvals(there.ledger, work.account, token, work.by)
     lacking = wanted - len(given)
     if lacking > 0:
         say(f"{work.by} approves it; nothing was created yet: {lacking} more must approve it by the same command")

@@ -6,7 +6,7 @@ unclear then is looked for by its marker, and never sent again by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, TypeVar
@@ -25,7 +25,7 @@ from cancellist.worker.reinstating.marker_search import Found, MarkerSearch, Per
 
 T = TypeVar("T")
 
-_LOOKS_AFTER_S: Final = (0.0, 1.0, 3.0)
+_LOOKS_AFTER_S: Final = (0.0, 0.5, 2.0)
 """A search may lag behind what was created."""
 _TRIES: Final = 4
 _PAUSE_S: Final = 1.0
@@ -90,7 +90,7 @@ class Creator:
                         raise HaltError(why)
                     await asyncio.sleep(_PAUSE_S * tries)
                 case TooMany(why=why, wait_s=wait_s):
-                    found = await self._looked_for(task, attempt, why)
+                    found = await self._looked_for(task, attempt, why, _LOOKS_AFTER_S[:1])
                     if found:
                         return found
                     await self._give_back(task, attempt, why)
@@ -144,11 +144,13 @@ class Creator:
                 self._tell(Reinstatement(reference, Fate.UNCONFIRMED, why=why))
         return made
 
-    async def _looked_for(self, task: Task, attempt: str, why: str) -> Reinstatement | None:
+    async def _looked_for(
+        self, task: Task, attempt: str, why: str, looks_after_s: Sequence[float] = _LOOKS_AFTER_S
+    ) -> Reinstatement | None:
         """What was created after all, or why it must be left unconfirmed; None where nothing was found."""
         since_ms = await self._place.ledger.now_ms() - self._place.lease_ms
         found: Found | Unsearchable = Found(None)
-        for after_s in _LOOKS_AFTER_S:
+        for after_s in looks_after_s:
             await asyncio.sleep(after_s)
             found = await self._place.search.find(task.reference, task.filters, since_ms)
             if isinstance(found, Found) and found.new:

@@ -118,6 +118,15 @@ class Journal:
             os.fsync(handle)
         finally:
             os.close(handle)
+        if not size:  # the file is new: its name must be on the disk, too
+            self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        handle = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def _unusable(self, why: str) -> OutputError:
         return OutputError(
