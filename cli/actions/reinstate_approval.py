@@ -60,7 +60,7 @@ async def check_plan(work: Work, wanted: int) -> None:
     expected = binding(work.account, work.own.environment.host, _content(work))
     if (plan.account, plan.digest) != (work.account, expected):
         raise PlanError("it is of other consignments, of another account or host, or of a job")
-    if work.by == plan.made_by and len(given) < wanted:
+    if work.by.lower() == (plan.made_by or "").lower() and len(given) < wanted:
         raise ForbiddenError(f"{work.by} has planned it, so another person must approve it", hint="ask one to do so")
     say(f"  planned by {plan.made_by}, approved by {', '.join(sorted(given)) or 'nobody yet'}, of {wanted} who must")
 

@@ -70,8 +70,9 @@ async def test_what_surely_was_not_created_can_be_claimed_again(ledger):
 async def test_who_planned_it_approves_nothing_and_approvals_expire_with_the_plan(ledger):
     plan = await plans.keep(ledger, Draft(A, "content", 2, "host", "anna"), {}, keep_s=60)
     assert await reinstatements.approvals(ledger, A, plan.token, "anna") == frozenset()
+    assert await reinstatements.approvals(ledger, A, plan.token, "ANNA") == frozenset()
     assert await reinstatements.approvals(ledger, A, plan.token, "bo") == {"bo"}
-    assert await reinstatements.approvals(ledger, A, plan.token, "bo") == {"bo"}
+    assert await reinstatements.approvals(ledger, A, plan.token, "Bo") == {"bo"}
     assert await reinstatements.approvals(ledger, A, plan.token, "carl") == {"bo", "carl"}
     assert await reinstatements.approvals(ledger, "other", plan.token, "dora") == frozenset()
     key = f"{ledger.keys.plan(plans.name_of(plan.token))}:approvals"
