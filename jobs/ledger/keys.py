@@ -83,6 +83,10 @@ class Keys:
         """Says that a worker has counted the account's open consignments lately, or is about to."""
         return f"{self.namespace}:account:{account}:counting"
 
+    def reinstated(self, account: str) -> str:
+        """The account's consignments that were reinstated, or may have been."""
+        return f"{self.namespace}:account:{account}:reinstated"
+
     def plan(self, name: str) -> str:
         """A plan, by the digest of its token."""
         return f"{self.namespace}:plan:{name}"
