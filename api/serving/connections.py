@@ -13,6 +13,7 @@ from cancellist.api.options import LEAST, Limits
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError
 from cancellist.api.serving.places import SURPLUS, Places
+from cancellist.api.serving.safe_headers import SAFE_HEADERS
 
 _INFO: Final = struct.Struct("=120xQ16xI")
 """Of Linux's `tcp_info`: `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
@@ -74,7 +75,8 @@ class Connection(H11Protocol):
         request_id = uuid4().hex
         kind = KINDS["malformed_http"]
         answer = ProblemError(kind.code, msg).response(request_id)
-        headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        own = [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        headers = [*answer.raw_headers, *SAFE_HEADERS.items(), *own]
         for event in (
             h11.Response(status_code=kind.status, headers=headers),
             h11.Data(data=bytes(answer.body)),

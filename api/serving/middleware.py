@@ -16,6 +16,7 @@ from cancellist.api.facade import platform_errors
 from cancellist.api.monitor import cookies
 from cancellist.api.problems import ProblemError, answered, ending, internal
 from cancellist.api.serving import forwarded
+from cancellist.api.serving.safe_headers import SAFE_HEADERS
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import audit
 
@@ -29,14 +30,6 @@ _SIGNING_IN: Final = re.compile("/|/sign-in|/static/.*")
 """Pages by which somebody becomes known: what goes wrong there is counted there."""
 _LISTS: Final = frozenset({b"accept", b"content-encoding", b"if-match", b"if-none-match", b"prefer"})
 """Headers that may come in several lines, which are one list (RFC 9110, 5.3)."""
-_SAFE: Final = {
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"x-frame-options": b"DENY",
-}
-"""Headers of every answer that does not set its own."""
 
 
 class Edge:
@@ -133,7 +126,7 @@ class _Answer:
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             there = {name.lower() for name, _ in headers}
-            headers += [(name, value) for name, value in _SAFE.items() if name not in there]
+            headers += [(name, value) for name, value in SAFE_HEADERS.items() if name not in there]
             headers.append((b"x-request-id", self.request_id.encode()))
             headers += [(b"connection", b"close")] * self.last
             message = {**message, "headers": headers}
