@@ -24,9 +24,17 @@ TEXT = {"Content-Type": "text/plain"}
 def small(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A process that takes little."""
     limits = {"serve_max_body": "20000", "serve_max_json": "2000", "serve_max_rows": "500",
-              "serve_max_connections": "3", "serve_rate": "5"}  # fmt: skip
+              "serve_rate": "5"}  # fmt: skip
     with serving(api.desk, log=tmp_path_factory.mktemp("small") / "log", **limits) as running:
         assert running.description, "asked for now: later it may be one request too many"
+        yield running
+
+
+@pytest.fixture
+def narrow(api: Api, tmp_path: Path) -> Iterator[Api]:
+    """A process of three connections, and none of them taken."""
+    with serving(api.desk, log=tmp_path / "log", serve_max_connections="3") as running:
+        assert running.description, "asked for now: later there may be no place"
         yield running
 
 
@@ -93,7 +101,7 @@ def test_who_asks_too_fast_is_told_when_to_ask_again_and_others_are_not(small: A
 def test_strangers_of_one_address_are_held_to_the_rate_and_hold_up_nobody_that_is_known(
     api: Api, tmp_path: Path
 ) -> None:
-    limits = {"serve_rate": "2", "serve_trusted_proxies": "127.0.0.1"}
+    limits = {"serve_rate": "0.001", "serve_trusted_proxies": "127.0.0.1"}  # one each, and the next long after
     with serving(api.desk, log=tmp_path / "log", **limits) as running:
         one, guesses = running.client(None), (running.client("guess"), running.client(None))
 
@@ -119,33 +127,33 @@ def test_strangers_of_one_address_are_held_to_the_rate_and_hold_up_nobody_that_i
         assert one.post("/sign-in", data={"token": EVERY}, headers=form).status_code == 303
 
 
-def test_beyond_so_many_connections_that_work_others_are_asked_to_wait(small: Api) -> None:
+def test_beyond_so_many_connections_that_work_others_are_asked_to_wait(narrow: Api) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            one = stack.enter_context(upload(small, Authorization="Bearer submit-role-token"))
+            one = stack.enter_context(upload(narrow))
             one.send(b"EC-000-000-AAA\n")
-        answer = small.client().get("/v1/jobs")
+        answer = narrow.client().get("/v1/jobs")
         while answer.status_code == 200:  # the uploads are still being taken in
-            answer = small.client().get("/v1/jobs")
+            answer = narrow.client().get("/v1/jobs")
         problem(answer, "too_many_connections")
         assert answer.headers["connection"] == "close"
-        ready = small.client(None).get("/readyz")
+        ready = narrow.client(None).get("/readyz")
         assert (ready.status_code, ready.headers["connection"]) == (200, "close")
 
 
-def test_a_connection_that_waits_gives_way_and_one_that_works_does_not(small: Api) -> None:
+def test_a_connection_that_waits_gives_way_and_one_that_works_does_not(narrow: Api) -> None:
     """Of three places one is at work: two idle ones are kept, and a further one has the longest idle closed."""
     with ExitStack() as stack:
-        one = stack.enter_context(upload(small, query="?start_at=%2B9h", Authorization="Bearer submit-role-token"))
+        one = stack.enter_context(upload(narrow, query="?start_at=%2B9h"))
         one.send(b"EC-000-000-AAA\n")
         idle: list[socket.socket] = []
         for _ in range(3):
-            idle.append(stack.enter_context(connected(small)))
+            idle.append(stack.enter_context(connected(narrow)))
             answered(idle[-1])
         assert idle[0].recv(1) == b"", "it was closed"
         for each in reversed(idle[1:]):
             answered(each)
-        answered(stack.enter_context(connected(small)))
+        answered(stack.enter_context(connected(narrow)))
         assert idle[2].recv(1) == b"", "the other has been answered since"
         answered(idle[1])
         one.send(b"EC-000-001-AAA\n")

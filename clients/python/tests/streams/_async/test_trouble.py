@@ -241,7 +241,7 @@ async def test_an_answer_is_found_among_those_of_others_and_waited_for_no_longer
 
 
 async def test_an_answer_that_comes_later_is_waited_for(server) -> None:
-    async with AsyncClient(server.url, timeout=0.4, reply_to="shop") as client:
+    async with AsyncClient(server.url, timeout=1, reply_to="shop") as client:
         job = await client.submit(["EC-1"])
         words = (
             "XADD",
@@ -254,7 +254,7 @@ async def test_an_answer_that_comes_later_is_waited_for(server) -> None:
             "message",
             "many",
         )
-        thread = threading.Timer(0.6, server.command_line, words)
+        thread = threading.Timer(0.8, server.command_line, words)
         thread.start()
         with pytest.raises(ApiError, match="many") as caught:
             await job.identify(20)

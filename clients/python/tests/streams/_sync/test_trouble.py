@@ -241,7 +241,7 @@ def test_an_answer_is_found_among_those_of_others_and_waited_for_no_longer_than_
 
 
 def test_an_answer_that_comes_later_is_waited_for(server) -> None:
-    with Client(server.url, timeout=0.4, reply_to="shop") as client:
+    with Client(server.url, timeout=1, reply_to="shop") as client:
         job = client.submit(["EC-1"])
         words = (
             "XADD",
@@ -254,7 +254,7 @@ def test_an_answer_that_comes_later_is_waited_for(server) -> None:
             "message",
             "many",
         )
-        thread = threading.Timer(0.6, server.command_line, words)
+        thread = threading.Timer(0.8, server.command_line, words)
         thread.start()
         with pytest.raises(ApiError, match="many") as caught:
             job.identify(20)
