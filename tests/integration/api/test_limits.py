@@ -209,7 +209,7 @@ def test_a_long_body_takes_little_memory(api: Api, tmp_path: Path, kind: str) ->
             yield "".join(row.format(n=n, one=reference(99, n)) for n in range(start, start + 1000)).encode()
         yield around[1].encode()
 
-    with serving(api.desk, log=tmp_path / "log") as running:
+    with serving(api.desk, log=tmp_path / "log", from_nothing=True) as running:
         client = running.client()
         client.post("/v1/jobs?start_at=%2B9h", content=lines(10), headers=TEXT).raise_for_status()
         idle = peak = running.memory
