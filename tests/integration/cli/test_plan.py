@@ -170,7 +170,7 @@ def test_a_worker_counts_open_consignments_for_the_guard_of_their_share(desk: De
     with desk.started("worker", **guarded), Redis.from_url(desk.url, decode_responses=True) as redis:
         redis.delete("cancellist:account:default:counting")
         redis.hdel("cancellist:account:default:state", "open_count")
-        counted = soon(lambda: redis.hget("cancellist:account:default:state", "open_count"))
+        counted = soon(lambda: redis.hget("cancellist:account:default:state", "open_count"), within_s=60.0)
         assert int(str(counted).split()[0]) == count
         refused = desk.run("enqueue", "-", text="\n".join(desk.fresh(200)), **guarded)
         assert refused.status == 5, refused
