@@ -165,7 +165,7 @@ def test_a_paused_account_makes_no_plan(desk: Desk) -> None:
 def test_a_worker_counts_open_consignments_for_the_guard_of_their_share(desk: Desk) -> None:
     for job in desk.jobs():  # else the worker would cancel what other tests have handed in
         if job.state in {JobState.HELD, JobState.QUEUED}:
-            desk.ok("abort", job.id)
+            desk.ok("abort", "--yes", job.id)
     count, guarded = _open(desk), {"guard_max_share": "5"}
     with desk.started("worker", **guarded), Redis.from_url(desk.url, decode_responses=True) as redis:
         redis.delete("cancellist:account:default:counting")
