@@ -135,6 +135,9 @@ class AccountSettings(BaseModel):
         description="whether the platform's record of each reference of every job is kept, encrypted in SNAPSHOT_DIR, "
         "before it is cancelled; what cannot be kept is not cancelled",
     )
+    reinstate: bool = Field(
+        False, description="whether `cancellist reinstate` may create new consignments from snapshots; it costs money"
+    )
 
     guard_max_references: int | None = Field(
         None,

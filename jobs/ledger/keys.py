@@ -79,6 +79,10 @@ class Keys:
         """The account's jobs that wait for approval."""
         return f"{self.namespace}:account:{account}:approvals"
 
+    def reinstated(self, account: str) -> str:
+        """The account's consignments that were reinstated, or may have been."""
+        return f"{self.namespace}:account:{account}:reinstated"
+
     def plan(self, name: str) -> str:
         """A plan, by the digest of its token."""
         return f"{self.namespace}:plan:{name}"

@@ -54,6 +54,12 @@ SAID = {
         "enqueue",
     ),
     "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
+    "docs/how-to/reinstate.md": (
+        "2 consignments would be created",
+        "price, label and pickup",
+        "2 created anew",
+        "EC-VC4-FBM-8GZ,EC-",
+    ),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/second-person.md": ("another person must approve it", "anna has approved", "rejected by anna"),

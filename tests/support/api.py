@@ -16,6 +16,7 @@ import psutil
 
 from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.access import ALL, Access, Token, digest_of
+from tests.support import processes
 from tests.support.commands import Desk
 from tests.support.declared import Description
 from tests.support.waiting import soon
@@ -95,14 +96,22 @@ def problem(answer: httpx.Response, code: str) -> Any:
 
 @contextlib.contextmanager
 def serving(
-    desk: Desk, *options: str, log: Path | None = None, tmpdir: Path | None = None, **settings: str
+    desk: Desk,
+    *options: str,
+    log: Path | None = None,
+    tmpdir: Path | None = None,
+    from_nothing: bool = False,
+    **settings: str,
 ) -> Iterator[Api]:
-    """Runs `cancellist serve` on a free port while the block does; its log goes to a file."""
+    """Runs `cancellist serve` on a free port while the block does; its log goes to a file.
+
+    A test that measures its memory starts it `from_nothing`: a copy has free memory of the first process.
+    """
     own = {"TMPDIR": str(tmpdir)} if tmpdir else {}
     log = log or desk.folder / "serve.log"
     given = {"api_tokens": TOKENS, "log_format": "json", "serve_rate": "100000"} | settings
     with log.open("ab") as err:
-        process = subprocess.Popen(
+        process = (subprocess if from_nothing else processes).Popen(
             desk.command("serve", "--port", "0", "--json", *options), cwd=desk.folder,
             env=desk.environment(**given) | own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
             text=True, start_new_session=True,

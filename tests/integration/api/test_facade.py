@@ -108,6 +108,14 @@ ON_PURPOSE = {
 }
 
 
+OF_A_SERVER = {"date", "server"}
+"""What says which software answers, and when."""
+SAFE = {"x-content-type-options", "referrer-policy", "cache-control", "content-security-policy", "x-frame-options"}
+ADDED = SAFE | {"location", "cancellist-outcomes", "x-request-id"}
+ADDED_BY_STATUS = {401: {"www-authenticate"}, 405: {"allow"}}
+"""What is told in addition, which clients of the platform pass over."""
+
+
 @pytest.fixture(scope="module")
 def itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform that answers by itself."""
@@ -157,6 +165,22 @@ def differences(one: Any, other: Any, at: str = "") -> set[str]:
     return set() if one == other else {at or "body"}
 
 
+def headers_that_differ(theirs: httpx.Response, ours: httpx.Response) -> set[str]:
+    """The headers of the platform that ours lacks or says otherwise, and those that it has beyond what is added.
+
+    The type is compared apart; the length goes by the body, and must be told by both.
+    """
+    for answer in (theirs, ours):
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        assert len(answer.headers.multi_items()) == len(answer.headers), "none comes twice"
+    compared = {"content-type", "content-length"} | OF_A_SERVER
+    missing = {
+        name for name, value in theirs.headers.items() if name not in compared and ours.headers.get(name) != value
+    }
+    known = ADDED | ADDED_BY_STATUS.get(ours.status_code, set()) | compared | set(theirs.headers)
+    return missing | (ours.headers.keys() - known)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_each_call_is_answered_as_the_platform_does_but_for_what_is_on_purpose(
     api: Api, itself: Platform, name: str
@@ -169,6 +193,7 @@ def test_each_call_is_answered_as_the_platform_does_but_for_what_is_on_purpose(
         found.add("status")
     if theirs.headers.get("content-type") != ours.headers.get("content-type"):
         found.add("type")
+    found |= headers_that_differ(theirs, ours)
     assert found == {where for call_, where in ON_PURPOSE if call_ == name}, (theirs.text, ours.text)
     if isinstance(told(ours), dict) and "CorrelationId" in told(ours):
         assert told(ours)["CorrelationId"] == ours.headers["x-request-id"]

@@ -131,7 +131,7 @@ def test_beyond_so_many_at_once_it_is_told_to_come_again(small: Api, desk: Desk)
 def test_a_long_list_takes_little_memory_on_its_way_in_and_out(desk: Desk) -> None:
     asked = [reference(99, n) for n in range(ROWS)]
     body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json", "Idempotency-Key": "a long list"}
-    with serving(desk, log=desk.folder / "long.log") as one:
+    with serving(desk, log=desk.folder / "long.log", from_nothing=True) as one:
         client = one.client()
         client.put(LIST, json=desk.fresh(10), headers={"Prefer": "wait=0"}).raise_for_status()
         idle = one.memory

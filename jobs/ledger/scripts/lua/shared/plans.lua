@@ -7,6 +7,7 @@
 --                    of account, host and content. lease: who reads now. job: the one that has used it
 -- plan:NAME:request  what a worker needs to read, until there is a report; opaque
 -- plan:NAME:report   what was found; opaque
+-- plan:NAME:approvals (hash)  who, in small letters -> when, ms; of a plan of a reinstatement
 -- plans (zset)       NAME -> when a worker may take it, ms; plans that wait
 -- All of a plan expires together.
 local plan = {}
