@@ -40,6 +40,14 @@ _BODY: Final = {
 }
 _CHANGE: Final = {"schema": {"$ref": "#/components/schemas/JobChange"}}
 _CHANGE_BODY: Final = {"required": True, "content": {"application/json": _CHANGE, MERGE_PATCH: _CHANGE}}
+_FORM: Final = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+        }
+    },
+}
 _ID: Final = {"description": "the request's id, which the log has too", "schema": {"type": "string"}}
 
 
@@ -88,6 +96,7 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
     found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
     found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
+    found["paths"]["/sign-in"]["post"]["requestBody"] = _FORM
     found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
     return found
 

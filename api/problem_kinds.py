@@ -44,7 +44,8 @@ _ALL: Final = (
         401,
         "no token that is known",
         "The request brings no token, or one that is not among CANCELLIST_API_TOKENS. Nothing was done. Send "
-        "`Authorization: Bearer TOKEN`; `cancellist token` makes one.",
+        "`Authorization: Bearer TOKEN`; `cancellist token` makes one. A session counts only for what its own "
+        "pages send.",
         "send Authorization: Bearer TOKEN; `cancellist token` makes one",
     ),
     Kind(
@@ -53,6 +54,15 @@ _ALL: Final = (
         "the role for this is missing",
         "The token is known, but has not the role that the route asks for, which `detail` names. Nothing was done. Use "
         "another token, or have the role added in CANCELLIST_API_TOKENS.",
+    ),
+    Kind(
+        "cross_origin",
+        403,
+        "another site has sent this",
+        "Signing in and out take only what the page of this server sends, as Sec-Fetch-Site or Origin tells. Nothing "
+        "was done. Behind a proxy that changes Host, have it send X-Forwarded-Host, and name it in "
+        "CANCELLIST_SERVE_TRUSTED_PROXIES.",
+        "open /sign-in and sign in there",
     ),
     Kind(
         "not_found",
@@ -247,8 +257,8 @@ _ALL: Final = (
         "too_many_requests",
         429,
         "too many requests of this caller",
-        "The caller has made more requests than CANCELLIST_SERVE_RATE allows. Nothing was done. Send it again after "
-        "`Retry-After` seconds.",
+        "The caller has made more requests than CANCELLIST_SERVE_RATE allows; or so many came from its address without "
+        "a token that is known. Nothing was done. Send it again after `Retry-After` seconds.",
         retry=True,
     ),
     Kind(
@@ -270,9 +280,9 @@ _ALL: Final = (
     Kind(
         "too_many_connections",
         503,
-        "too many requests at once",
-        "As many requests as CANCELLIST_SERVE_MAX_CONNECTIONS are being answered. Nothing was done. Send it again "
-        "after `Retry-After` seconds.",
+        "too many connections at once",
+        "As many connections as CANCELLIST_SERVE_MAX_CONNECTIONS are open, and a request is under way on each. Nothing "
+        "was done, and this connection is closed. Send it again after `Retry-After` seconds.",
         retry=True,
     ),
     Kind(

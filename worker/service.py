@@ -34,7 +34,7 @@ from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.census import Census
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
-from cancellist.worker.intake_reader import Intake
+from cancellist.worker.intake_reader import IntakeReader
 from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
@@ -112,7 +112,7 @@ class Service:
             for name, account in self._accounts.items()
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
-        intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        intake = IntakeReader(self.ledger, self.worker, self.settings, self._opened.blocking)
         clients = {name: account.client for name, account in self._accounts.items()}
         self._plans = Planner(self.ledger, self.settings, clients)
         counter = OpenCounter(self.ledger, self.settings, clients, self.worker)

