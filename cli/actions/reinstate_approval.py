@@ -62,7 +62,9 @@ async def check_plan(work: Work, wanted: int) -> None:
         raise PlanError("it is of other consignments, of another account or host, or of a job")
     if work.by.lower() == (plan.made_by or "").lower() and len(given) < wanted:
         raise ForbiddenError(f"{work.by} has planned it, so another person must approve it", hint="ask one to do so")
-    say(f"  planned by {plan.made_by}, approved by {', '.join(sorted(given)) or 'nobody yet'}, of {wanted} who must")
+    say(
+        f"  planned by {plan.made_by}, approved by {', '.join(sorted(given)) or 'nobody yet'}; {wanted} must approve it"
+    )
 
 
 async def approved(work: Work, wanted: int) -> bool:

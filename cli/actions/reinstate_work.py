@@ -166,8 +166,8 @@ async def look(work: Work) -> tuple[Survey, list[Reinstatement]]:
         missing = await _without_record(place.ledger, work) if work.job else []
         if not work.asked.dry_run:
             place.journal.check()
-        host = work.own.environment.host
-        surveyor = Surveyor(place, host, again=work.asked.again, rehearse=work.asked.dry_run)
+        hosts = frozenset({work.own.environment.host, work.own.host.lower()})
+        surveyor = Surveyor(place, hosts, again=work.asked.again, rehearse=work.asked.dry_run)
         at_once = min(_READS_AT_ONCE, work.own.max_concurrent_calls)
         return await surveyor.look(work.candidates, at_once=at_once), missing
 

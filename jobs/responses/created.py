@@ -18,6 +18,7 @@ from cancellist.jobs.responses.answer import (
     TIMED_OUT_STATUS,
     Answer,
     Failure,
+    of_gateway,
     of_platform,
     refused_by_gateway,
     words_of,
@@ -93,7 +94,7 @@ def judge_created(answer: Answer | Failure, pattern: ReferencePattern, old: str)
             return Unclear(f"HTTP {status}, and the answer names {'no' if not found else 'more than one'} consignment")
         case Answer(status=status) if status in _KEY_REFUSED:
             return NotMade(f"the key is refused: HTTP {status}", stops=True)
-        case Answer(status=status) if status == _TOO_MANY:
+        case Answer(status=status, body=body) if status == _TOO_MANY and (of_platform(body) or of_gateway(body)):
             return TooMany(f"HTTP {status}", answer.retry_after_s)
         case Answer(status=status, body=body) if _is_refusal(answer):
             return NotMade(shown(_told(status, body)), is_final=True)

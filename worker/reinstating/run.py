@@ -56,7 +56,8 @@ class Run:
             await asyncio.gather(*lanes)
         finally:
             for lane in lanes:
-                lane.cancel()
+                if not lane.cancelling():  # a second time would break off what it does at its end
+                    lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
     async def _lane(self, creator: Creator, tasks: Iterator[Task]) -> None:

@@ -43,14 +43,14 @@ class Surveyor:
 
     Args:
         place: where they would be created.
-        host: the platform's host.
+        hosts: the platform's host, in small letters, with and without its usual port.
         again: whether those are created again that an earlier run may have created, and that are not found.
         rehearse: whether nothing is noted.
     """
 
-    def __init__(self, place: Place, host: str, *, again: bool, rehearse: bool) -> None:
+    def __init__(self, place: Place, hosts: frozenset[str], *, again: bool, rehearse: bool) -> None:
         self._place = place
-        self._host = host
+        self._hosts = hosts
         self._again = again
         self._rehearse = rehearse
 
@@ -78,7 +78,7 @@ class Surveyor:
         return survey
 
     def _is_able(self, one: Candidate, survey: Survey) -> bool:
-        if one.account != self._place.account or one.host.lower() != self._host.lower():
+        if one.account != self._place.account or one.host.lower() not in self._hosts:
             survey.leave(one.reference, Fate.UNKNOWN, f"its record is of account {one.account} at {one.host}")
         elif one.cancelled_before:
             survey.leave(one.reference, Fate.CANCELLED_BEFORE)

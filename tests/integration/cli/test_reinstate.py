@@ -112,16 +112,18 @@ def test_a_job_that_has_not_ended_and_a_name_that_nobody_knows(desk: Desk, pool)
 def test_records_that_cannot_be_trusted_create_nothing(desk: Desk, wrong):
     references = desk.fresh(2)
     job = cancel(desk, references)
-    settings = {}
+    settings, (file,) = {}, Path(desk.settings["snapshot_dir"]).glob(f"{job}.*")
     if wrong == "key":
         make_key(desk.folder / "other.key")
         settings = {"snapshot_key_file": str(desk.folder / "other.key")}
     else:
-        (file,) = Path(desk.settings["snapshot_dir"]).glob(f"{job}.*")
         file.write_bytes(file.read_bytes()[:-1] + b"x")
     done = desk.run("reinstate", job, *told_at(desk, 2), **settings)
+    one = desk.run("reinstate", references[0], *told_at(desk, 1), **settings)
+    file.unlink()  # other tests read all that is in the folder
     assert (done.status, "cannot be read whole" in done.err) == (1, True), done
-    assert nothing_new(desk, *references)
+    assert (one.status, "cannot be read whole" in one.err) == (1 if wrong == "key" else 0, True), one
+    assert nothing_new(desk, references[1])
 
 
 def test_where_the_account_asks_for_it_another_person_approves(desk: Desk, pool):

@@ -35,8 +35,9 @@ def test_the_new_reference_is_read_from_its_link(status, body):
         Answer(201, [LINK, {"Href": "https://api.example.com/consignments/EC-000-05D-3NS"}]),
         Answer(201, [{"Href": f"https://api.example.com/consignments/{OLD}"}]), Answer(201, [{"Href": "http://["}]),
         Answer(201, [{"Href": "https://api.example.com/consignments/new"}]), Answer(202, None), Answer(204, None),
-        Answer(302, None), Answer(400, None), Answer(404, {"status": 404}), Answer(408, ERROR), Answer(500, ERROR),
-        Answer(503, {"statusCode": 503, "message": "away"}), Failure("no answer in time", written=True, timed_out=True),
+        Answer(302, None), Answer(400, None), Answer(404, {"status": 404}), Answer(408, ERROR), Answer(429, None),
+        Answer(500, ERROR), Answer(503, {"statusCode": 503, "message": "away"}),
+        Failure("no answer in time", written=True, timed_out=True),
     ],
 )  # fmt: skip
 def test_all_else_is_unclear(answer):
