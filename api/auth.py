@@ -45,6 +45,7 @@ def identify(
     *,
     with_key: bool = False,
     session: Caller | None = None,
+    forged: bool = False,
 ) -> Caller | None:
     """Who sends a request with these headers from this address; None where nobody that is known does.
 
@@ -56,6 +57,7 @@ def identify(
         peer: the address that it comes from.
         with_key: whether the token may come as the platform's key does.
         session: who has signed in, as the request's cookie says.
+        forged: whether another site has a browser send it, which may be known to a proxy by what the browser adds.
     """
     given = _values(headers, b"authorization")
     keys = _values(headers, KEY_HEADER.encode()) if with_key else []
@@ -63,7 +65,7 @@ def identify(
         return with_token(options.tokens, _bearer(given))
     if keys:
         return with_token(options.tokens, keys[0] if len(keys) == 1 else None)
-    return session or _by_header(options, headers, peer)
+    return session or (None if forged else _by_header(options, headers, peer))
 
 
 def is_trusted(networks: Iterable[Network], address: str | None) -> bool:
@@ -130,7 +132,7 @@ class _Needs:
         caller = caller_of(request.scope)
         if caller is None:
             foreign = request.scope["state"].get("foreign")
-            said = "a session counts only for what its own pages send" if foreign else "this needs a known token"
+            said = "what another site sends counts for nobody" if foreign else "this needs a known token"
             raise ProblemError("unauthorized", said, headers={"WWW-Authenticate": "Bearer"})
         if not caller.roles & {self.role, self.instead}:
             raise ProblemError("forbidden", f"{caller.name} lacks the role {self.role}, which this needs")

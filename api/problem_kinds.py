@@ -22,8 +22,8 @@ _OF_REQUESTS: Final = (
         401,
         "no token that is known",
         "The request brings no token, or one that is not among CANCELLIST_API_TOKENS. Nothing was done. Send "
-        "`Authorization: Bearer TOKEN`; `cancellist token` makes one. A session counts only for what its own "
-        "pages send.",
+        "`Authorization: Bearer TOKEN`; `cancellist token` makes one. What another site has a browser send "
+        "counts for nobody who has signed in there.",
         "send Authorization: Bearer TOKEN; `cancellist token` makes one",
     ),
     Kind(

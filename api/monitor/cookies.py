@@ -23,17 +23,37 @@ def setting(scope: Scope, secret: str) -> str:
 def counts(scope: Scope) -> bool:
     """Whether a cookie counts for a request: only where a page of our own has made it, or who uses the browser.
 
-    `SameSite` alone keeps out neither another port of this machine nor another name of the same domain. A browser
-    says in Sec-Fetch-Site where a request comes from, which no script can change. Where TLS is missing it may say
-    nothing: then Origin must be ours, and may be absent only where nothing is changed.
+    `SameSite` alone keeps out neither another port of this machine nor another name of the same domain.
     """
-    headers = scope["headers"]
-    site = [value for name, value in headers if name == b"sec-fetch-site"]
-    origin = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
-    safe = scope["method"] in _SAFE
+    if is_foreign(scope):
+        return False
+    site, origin = _said(scope)
+    return scope["method"] in _SAFE or site == ["same-origin"] or (not site and bool(origin))
+
+
+def is_forged(scope: Scope) -> bool:
+    """Whether another site would have a browser change something, which may be known by what the browser adds."""
+    return scope["method"] not in _SAFE and is_foreign(scope)
+
+
+def is_foreign(scope: Scope) -> bool:
+    """Whether a page of another site has made a request.
+
+    A browser says in Sec-Fetch-Site where a request comes from, which no script can change. Where TLS is missing it may
+    say nothing: then Origin must be ours. What is no browser sends neither.
+    """
+    site, origin = _said(scope)
     if site:
-        return site == [b"same-origin"] or (safe and site == [b"none"])
-    return origin == [_origin(scope)] if origin else safe
+        return site not in (["same-origin"], ["none"])
+    return bool(origin) and origin != [_origin(scope)]
+
+
+def _said(scope: Scope) -> tuple[list[str], list[str]]:
+    headers = scope["headers"]
+    return (
+        [value.decode("latin-1") for name, value in headers if name == b"sec-fetch-site"],
+        [value.decode("latin-1").lower() for name, value in headers if name == b"origin"],
+    )
 
 
 def _origin(scope: Scope) -> str:

@@ -43,7 +43,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._watch()
         self._look_later()
-        if not self._take_place() and len(self.connections) > self.places.most + SURPLUS:
+        self._take_place()
+        if len(self.connections) > self.places.most + SURPLUS:  # with those that gave way, and are still being closed
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -85,11 +86,9 @@ class Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def _take_place(self) -> bool:
-        found = self.places.take(self)
-        self.app_state = {**self.app_state, "surplus": not found}
+    def _take_place(self) -> None:
+        self.app_state = {**self.app_state, "surplus": not self.places.take(self)}
         self._tell_places()
-        return found
 
     def _tell_places(self) -> None:
         if self._waits:

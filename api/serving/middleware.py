@@ -50,8 +50,11 @@ class Edge:
         state["respond"] = platform_errors.respond if facade else ProblemError.response
         state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
         path = _shown(scope["path"])
-        session = self._session(scope)
-        caller = identify(self._options, scope["headers"], state["peer"], with_key=facade, session=session)
+        session, forged = self._session(scope), cookies.is_forged(scope)
+        state["foreign"] = forged
+        caller = identify(
+            self._options, scope["headers"], state["peer"], with_key=facade, session=session, forged=forged
+        )
         state["caller"] = caller
         audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
         answer = _Answer(
@@ -73,10 +76,7 @@ class Edge:
     def _session(self, scope: Scope) -> Caller | None:
         """Who has signed in on a page, where that counts for this request."""
         secret = cookies.secret_of(scope)
-        if secret is None:
-            return None
-        if not cookies.counts(scope):
-            scope["state"]["foreign"] = True
+        if secret is None or not cookies.counts(scope):
             return None
         return self._sessions.caller(secret, time.monotonic())
 

@@ -3,16 +3,18 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
+from cancellist.api.serving.places import SURPLUS
 from cancellist.sandbox.world.references import reference
 from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
-from tests.support.slow_upload import upload
+from tests.support.slow_upload import Upload, upload
 
 MIB = 1024 * 1024
 ROWS = 200_000
@@ -130,22 +132,31 @@ def test_strangers_of_one_address_are_held_to_the_rate_and_hold_up_nobody_that_i
 def test_beyond_so_many_connections_that_work_others_are_asked_to_wait(narrow: Api) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            one = stack.enter_context(upload(narrow))
-            one.send(b"EC-000-000-AAA\n")
+            at_work(stack, narrow)
         answer = narrow.client().get("/v1/jobs")
-        while answer.status_code == 200:  # the uploads are still being taken in
-            answer = narrow.client().get("/v1/jobs")
         problem(answer, "too_many_connections")
         assert answer.headers["connection"] == "close"
         ready = narrow.client(None).get("/readyz")
         assert (ready.status_code, ready.headers["connection"]) == (200, "close")
 
 
+def test_however_many_connect_the_process_holds_so_many_connections(narrow: Api) -> None:
+    process, most = psutil.Process(narrow.process.pid), 3 + SURPLUS
+    with ExitStack() as stack:
+        for _ in range(3):
+            at_work(stack, narrow)
+        many = [stack.enter_context(connected(narrow)) for _ in range(most + 50)]
+        for one in many[-50:]:
+            with suppress(ConnectionError):
+                assert one.recv(1) == b""
+        held = [one for one in process.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED and one.raddr]
+        assert len(held) <= most + 10, "with those to its Redis server and platform"
+
+
 def test_a_connection_that_waits_gives_way_and_one_that_works_does_not(narrow: Api) -> None:
     """Of three places one is at work: two idle ones are kept, and a further one has the longest idle closed."""
     with ExitStack() as stack:
-        one = stack.enter_context(upload(narrow, query="?start_at=%2B9h"))
-        one.send(b"EC-000-000-AAA\n")
+        one = at_work(stack, narrow)
         idle: list[socket.socket] = []
         for _ in range(3):
             idle.append(stack.enter_context(connected(narrow)))
@@ -159,6 +170,14 @@ def test_a_connection_that_waits_gives_way_and_one_that_works_does_not(narrow: A
         one.send(b"EC-000-001-AAA\n")
         one.end()
         assert one.answer().status_code == 202
+
+
+def at_work(stack: ExitStack, api: Api) -> Upload:
+    """An upload that the process has begun to take in."""
+    one = stack.enter_context(upload(api, query="?start_at=%2B9h", Expect="100-continue"))
+    assert one._block(b"").startswith(b"HTTP/1.1 100")
+    one.send(b"EC-000-000-AAA\n")
+    return one
 
 
 def connected(api: Api) -> socket.socket:

@@ -248,6 +248,6 @@ def test_how_the_process_stands_is_told_without_a_token(api: Api) -> None:
     assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "cancellist-results-gone" not in anybody.get("/", follow_redirects=True).headers
-    assert anybody.get("/").headers["location"] == "/docs"
+    assert anybody.get("/").headers["location"] == "/sign-in"
     assert "413" in anybody.get("/problems/body_too_large").text
     problem(anybody.get("/problems/nonsense"), "not_found")
