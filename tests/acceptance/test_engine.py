@@ -110,6 +110,7 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
     assert not [line for worker in workers for line in log_lines(worker) if "taken over" in line["event"]]
 
 
+@pytest.mark.timed
 async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_goes_on(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
     references = valkey_stage.platform.references(5_000)
@@ -130,6 +131,7 @@ async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_go
     assert worker.end() == 0
 
 
+@pytest.mark.timed
 async def test_abort_with_calls_staged_and_in_flight_aborts_what_was_never_sent(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
     references = valkey_stage.platform.references(20_000)

@@ -46,6 +46,7 @@ def raw(api: Api, *pieces: bytes) -> bytes:
         return answer
 
 
+@pytest.mark.timed
 def test_a_body_that_trickles_is_given_up_and_slows_nobody(strict: Api) -> None:
     client, slowest = strict.client(), 0.0
     before = {job.id for job in strict.desk.jobs()}
