@@ -57,6 +57,7 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
     assert second.end(signal.SIGINT) == 0
 
 
+@pytest.mark.timed
 @pytest.mark.takes(20)
 async def test_kill_9_in_mid_drain_loses_nothing_and_is_taken_over_within_the_lease(stage: Stage) -> None:
     _slow_down(stage)
@@ -199,7 +200,7 @@ async def test_a_bulk_job_that_is_made_urgent_overtakes_and_a_nearer_deadline_en
     valkey_stage: Stage,
 ) -> None:
     _slow_down(valkey_stage)
-    references = valkey_stage.platform.references(31_000)
+    references = valkey_stage.platform.open_references(31_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
         bulk = await submit(ledger, references[:5_000], JobRequest(priority=Priority.BULK))
