@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from redis import Redis
 
 from cancellist_client.testing import RealStack, real_stack
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import running
 from tests.support.stage import wait_for
 
@@ -64,12 +64,6 @@ def place(tmp_path_factory) -> Iterator[Place]:
         ):
             left = iter(stack.references(200))
             yield Place(stack, url, redis, lambda count: list(islice(left, count)))
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @pytest.mark.parametrize(("language", "name"), [("node", "enqueue-http"), ("php", "enqueue-http"), ("java", "Cancel")])

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import binary
 
 pytestmark = pytest.mark.acceptance
@@ -99,11 +99,7 @@ def blocks(page: Path) -> list[Block]:
 @pytest.fixture
 def ports() -> dict[str, str]:
     """A free port for each that a page names."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return {shown: str(s.getsockname()[1]) for shown, s in zip(PORTS, sockets, strict=True)}
+    return {shown: str(free_port()) for shown in PORTS}
 
 
 @pytest.fixture

