@@ -89,7 +89,8 @@ class JobOptions(BaseModel):
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
     host: _Text | None = Field(
-        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+        None,
+        description="the platform's host: the job is called at no other; one never called before is confirmed by it",
     )
     plan: _Filled | None = Field(
         None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"

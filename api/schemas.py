@@ -59,7 +59,7 @@ class Halt(JsonDocument):
     """Why a job is halted."""
 
     why: str = Field(description="the same in words")
-    counted: HaltCause = Field(description="what its limit counts")
+    counted: HaltCause = Field(description="what its limit counts; host: a worker calls another host than it is for")
     limit: str = Field(description="the limit, a number or a share")
     found: int = Field(description="how many were found")
     results: int = Field(description="among how many results")

@@ -42,9 +42,11 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
 
     Raises:
         NewHostError: the name is not given, or it is another.
+        InputError: a name is given, and the workers call another host.
     """
     host = await hosts.strange(ledger, account, _ours(settings, account))
     if host is None:
+        await hosts.check(ledger, account, given)
         return
     name = given
     if name is None:

@@ -108,9 +108,14 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def following(token: str, host: str, references: ReferenceSet) -> dict[str, str | int]:
-    """What a job that follows a plan is compared by (lua/shared/plans.lua)."""
-    return {"name": name_of(token), "host": host, "content": references.digest(), "count": references.count}
+def following(token: str, host: str, references: ReferenceSet, named: str | None = None) -> dict[str, str | int]:
+    """What a job that follows a plan is compared by (lua/shared/plans.lua); `named` is a host that was named for it."""
+    found: dict[str, str | int] = {
+        "name": name_of(token), "host": host, "content": references.digest(), "count": references.count,
+    }  # fmt: skip
+    if named:
+        found["named"] = named
+    return found
 
 
 def hidden(text: str) -> str:

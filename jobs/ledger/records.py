@@ -205,6 +205,7 @@ def _request(h: Mapping[str, str]) -> JobRequest:
         retry_of=h.get("retry_of"),
         overridden_by=h.get("overridden_by"),
         override_reason=h.get("override_reason"),
+        host=h.get("host"),
     )
 
 

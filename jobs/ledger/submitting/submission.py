@@ -91,6 +91,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "guard": safeguards.guard.packed() or None,
         "overridden_by": order.overridden_by,
         "override_reason": order.override_reason,
+        "host": order.host,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -214,7 +215,9 @@ class Submission:
     def _following(self) -> bytes:
         if not self._order.plan or self._planned is None:
             return b""
-        return orjson.dumps(plans.following(self._order.plan, self._safeguards.platform, self._planned))
+        return orjson.dumps(
+            plans.following(self._order.plan, self._safeguards.platform, self._planned, self._order.host)
+        )
 
     async def _complete(self) -> None:
         """Sends the rest; drops the submission where the server has no room for its results."""
