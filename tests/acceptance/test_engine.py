@@ -191,6 +191,7 @@ async def test_an_urgent_job_overtakes_a_backlog(valkey_stage: Stage) -> None:
         urgent = await submit(ledger, references[:50], JobRequest(priority=Priority.URGENT))
         await ended(ledger, urgent, 10)
         assert (await records.get(ledger, backlog)).pending > 10_000
+        _slow_down(valkey_stage, 20)
         await control.abort_job(ledger, backlog)
         await ended(ledger, backlog, 20)
     assert worker.end() == 0
