@@ -10,13 +10,14 @@ ARGS :=
 # clock come before them.
 PARALLEL := -n 6 --dist worksteal
 PARALLEL_TIMED := -n 3 --dist worksteal
+SLOW_CHECKS := types client-types client-types-by-pyright layers vulnerabilities
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start hundreds of processes: none is to compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format coverage faults truth bench clean
+.PHONY: help setup run test check format coverage faults truth bench clean $(SLOW_CHECKS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -35,12 +36,20 @@ test: $(READY) ## set up, then run all tests
 check: $(READY) ## lint, check formatting, types, layers and dependencies
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
-	@cd clients/python && ../../$(BIN)/mypy
-	@.ci/pyright
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python .ci/audit
+	@$(MAKE) --no-print-directory --jobs 2 $(SLOW_CHECKS)
 	@echo 'all checks passed' >&2
+
+# The longest comes first: the others are done beside it.
+types:
+	@$(BIN)/mypy
+client-types:
+	@cd clients/python && ../../$(BIN)/mypy
+client-types-by-pyright:
+	@.ci/pyright
+layers:
+	@$(BIN)/lint-imports --no-logo
+vulnerabilities:
+	@$(BIN)/python .ci/audit
 
 format: $(READY) ## format the code and mend what can be mended by itself
 	@$(BIN)/ruff check --fix-only --quiet

@@ -147,7 +147,7 @@ def step(
             after = _lose(after, sample, policy, lost, tolerated)
         else:
             after = _grow(after, sample, policy, slowed=slowed, lossy=lossy)
-    after = _fit(after, tolerated) if after.refused else after
+    after = _fit(after, tolerated) if lost and after.refused else after
     limit = max(1.0, min(after.limit, float(ceiling)))
     raised_ms = sample.at_ms if floor(limit) > floor(before) else after.raised_ms
     return replace(after, limit=limit, raised_ms=raised_ms)
@@ -262,12 +262,12 @@ def _grow(
     return replace(limiter, limit=float(limiter.refused_at), trial_ms=sample.at_ms, log_odds=0.0)
 
 
-def doubted(limiter: ConcurrencyState, policy: ConcurrencyPolicy) -> ConcurrencyState:
+def doubted(limiter: ConcurrencyState, before: float, policy: ConcurrencyPolicy) -> ConcurrencyState:
     """The limit where a rate may have refused as well: enough is left of it for the rate to be met, and so learnt.
 
-    limit >= doubted * limit before the decreases
+    limit >= min(limit before this sample, doubted * limit before the decreases)
     """
-    limit = max(limiter.limit, policy.doubted * limiter.limit_before_decreases)
+    limit = max(limiter.limit, min(before, policy.doubted * limiter.limit_before_decreases))
     return replace(limiter, limit=limit, refused_at=floor(limit) + 1) if limit > limiter.limit else limiter
 
 

@@ -222,7 +222,7 @@ def _steer(state: FlowState, what: FlowSample, policy: FlowPolicy) -> FlowState:
         )  # fmt: skip
         losses, limiter = chances.step(losses, before, limiter, what, policy.random_loss, policy.limiter)
         if learning.may_be_first(paced, what, policy.pacing):
-            limiter = limiters.doubted(limiter, policy.limiter)
+            limiter = limiters.doubted(limiter, before.limit, policy.limiter)
     if paced.interval_us <= policy.interval_us:
         # The configured rate is the slower one: the learned one holds nothing back.
         paced = replace(paced, interval_us=0, safe_us=0)

@@ -5,7 +5,6 @@ way in knows them by itself. Each kind has an account of its own.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests.acceptance.accidents import ACCIDENTS, HEAD, rows_of_page
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, problem, serving
 from tests.support.commands import desk as a_desk
 from tests.support.ledgers import opened_ledger
+from tests.support.waiting import soon
 from tests.support.ways_in import WAYS, Answer, Given, WaysIn
 
 pytestmark = pytest.mark.acceptance
@@ -66,11 +66,7 @@ def _state(account: str) -> str:
 
 
 def _until(look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WITHIN_S
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
+    return soon(look, within_s=WITHIN_S)
 
 
 def _seen(ways: WaysIn, job: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.support import processes
 from tests.support.stage import ROOT, Stage, Worker, agrees, ended, settled, submit
 
 pytestmark = pytest.mark.acceptance
@@ -90,10 +91,12 @@ LOGS = [gone_reader, reader_that_goes, reader_that_does_not_read, full_disk, clo
 
 
 def started(log: Log, command: tuple[str, ...], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    words = " ".join(map(shlex.quote, [sys.executable, "-m", *command]))
-    return subprocess.Popen(
-        ["bash", "-c", f"exec {words} {log.redirection}"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=log.fd, start_new_session=True,
+    words = [sys.executable, "-m", *command]
+    if log.redirection:
+        words = ["bash", "-c", f"exec {shlex.join(words)} {log.redirection}"]
+    return processes.Popen(
+        words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log.fd,
+        start_new_session=True,
     )  # fmt: skip
 
 

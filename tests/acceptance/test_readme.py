@@ -4,7 +4,10 @@ The pages are the README, the tutorial and the how-to pages. The README and the 
 how-to page says that a platform and a worker run: here they are started first.
 
 A block marked `sh terminal` is for a terminal of its own: it runs beside the following ones, from when it has said its
-first word to the end, and must then end with exit status 0 on SIGTERM. Ports are replaced by free ones.
+first word to the end, and must then end with exit status 0 on SIGTERM. There the installed command runs; in the other
+blocks `cancellist` is a copy of a process that has imported it (`tests/support/door.py`).
+
+Ports are replaced by free ones.
 """
 
 import contextlib
@@ -20,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.door import door
 from tests.support.ports import free_port
 from tests.support.servers import binary
 
@@ -54,6 +58,12 @@ SAID = {
         "enqueue",
     ),
     "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
+    "docs/how-to/reinstate.md": (
+        "2 consignments would be created",
+        "price, label and pickup",
+        "2 created anew",
+        "EC-VC4-FBM-8GZ,EC-",
+    ),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/second-person.md": ("another person must approve it", "anna has approved", "rejected by anna"),
@@ -129,6 +139,7 @@ def script(page: Path, ports: dict[str, str]) -> str:
         if text == "cancellist serve":
             text += f" --port {ports['8088']}"
         terminals += 1
+        text = text.replace("cancellist", str(Path(sys.executable).with_name("cancellist")), 1)
         log = f"terminal{terminals}.log"
         parts.append(f"{text} >{log} 2>&1 &\necho $! >>pids")
         parts.append(f"until [ -s {log} ]; do kill -0 $! || {{ cat {log}; exit 1; }}; sleep 0.05; done")
@@ -142,9 +153,9 @@ def test_every_command_shown_works(page: Path, tmp_path: Path, ports: dict[str, 
     folder.mkdir()
     (tmp_path / "script.sh").write_text(script(page, ports), encoding="utf-8")
     own = {name: value for name, value in os.environ.items() if not name.startswith(("CANCELLIST_", "XDG_"))}
-    own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     own |= {"HOME": str(folder), "TMPDIR": str(folder), "CANCELLIST_API_URL": f"http://127.0.0.1:{ports['8089']}"}
-    with (tmp_path / "output").open("w+", encoding="utf-8") as output:
+    with door(tmp_path / "door") as copies, (tmp_path / "output").open("w+", encoding="utf-8") as output:
+        own["PATH"] = os.pathsep.join([str(copies), str(Path(sys.executable).parent), own["PATH"]])
         shell = subprocess.Popen(
             ["sh", "../script.sh"], cwd=folder, env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,

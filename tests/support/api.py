@@ -5,7 +5,6 @@ import json
 import select
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,8 +16,10 @@ import psutil
 
 from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.access import ALL, Access, Token, digest_of
+from tests.support import processes
 from tests.support.commands import Desk
 from tests.support.declared import Description
+from tests.support.waiting import soon
 
 WITHIN_S: Final = 40
 EVERY: Final = "all-roles-token"
@@ -73,13 +74,9 @@ class Api:
 
     def ended(self, client: httpx.Client, job: str) -> Any:
         """The document of a job once it has ended."""
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            document = client.get(f"/v1/jobs/{job}").raise_for_status().json()
-            if document["finished_at"]:
-                return document
-            assert time.monotonic() < deadline, document
-            time.sleep(0.05)
+        return soon(
+            lambda: client.get(f"/v1/jobs/{job}").raise_for_status().json(), lambda seen: seen["finished_at"], WITHIN_S
+        )
 
 
 def problem(answer: httpx.Response, code: str) -> Any:
@@ -99,14 +96,22 @@ def problem(answer: httpx.Response, code: str) -> Any:
 
 @contextlib.contextmanager
 def serving(
-    desk: Desk, *options: str, log: Path | None = None, tmpdir: Path | None = None, **settings: str
+    desk: Desk,
+    *options: str,
+    log: Path | None = None,
+    tmpdir: Path | None = None,
+    from_nothing: bool = False,
+    **settings: str,
 ) -> Iterator[Api]:
-    """Runs `cancellist serve` on a free port while the block does; its log goes to a file."""
+    """Runs `cancellist serve` on a free port while the block does; its log goes to a file.
+
+    A test that measures its memory starts it `from_nothing`: a copy has free memory of the first process.
+    """
     own = {"TMPDIR": str(tmpdir)} if tmpdir else {}
     log = log or desk.folder / "serve.log"
     given = {"api_tokens": TOKENS, "log_format": "json", "serve_rate": "100000"} | settings
     with log.open("ab") as err:
-        process = subprocess.Popen(
+        process = (subprocess if from_nothing else processes).Popen(
             desk.command("serve", "--port", "0", "--json", *options), cwd=desk.folder,
             env=desk.environment(**given) | own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
             text=True, start_new_session=True,

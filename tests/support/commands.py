@@ -14,6 +14,7 @@ import select
 import shlex
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from cancellist.jobs.model import JobRecord
 from cancellist.sandbox.world.consignments import OPEN, initial_state, parse_mix
 from cancellist.sandbox.world.references import reference
 from tests.support import processes
+from tests.support.door import door
 from tests.support.stage import MIX, ROOT, SEED, Platform, platform
 
 TIMEOUT_S = 40
@@ -80,13 +82,24 @@ class Desk:
         )
         return Done(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
 
-    def shell(self, script: str, **settings: str) -> Done:
-        """Runs a bash script, in which `$c` is the command."""
-        environment = self.environment(**settings) | {"c": shlex.join(self._command(()))}
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+    def shell(self, script: str, *, copied: bool = False, **settings: str) -> Done:
+        """Runs a bash script, in which `$c` is the command.
+
+        Args:
+            script: the script.
+            copied: whether the command is a copy as it is for `run`; see `door.py`.
+            settings: as for `run`.
+        """
+        with contextlib.ExitStack() as stack:
+            command = shlex.join(self._command(()))
+            if copied:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                command = shlex.quote(str(stack.enter_context(door(folder / "door")) / "cancellist"))
+            environment = self.environment(**settings) | {"c": command}
+            done = subprocess.run(
+                ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
+                capture_output=True, timeout=TIMEOUT_S, check=False,
+            )  # fmt: skip
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ok(self, *arguments: object, text: str | bytes = b"", **settings: str) -> Done:

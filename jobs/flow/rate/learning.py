@@ -47,9 +47,13 @@ def outdated(pacing: Pacing, silent_ms: int, stale_ms: int) -> bool:
 
 
 def may_be_first(pacing: Pacing, sample: FlowSample, policy: PacingPolicy) -> bool:
-    """Whether refusals with a Retry-After are the first for long, so that nothing tells yet what has refused."""
+    """Whether refusals with a Retry-After are the first for long, so that nothing tells yet what has refused.
+
+    So they are until the platform accepts calls that began after them.
+    """
     alone = sample.at_ms - pacing.first_recovery_ms > policy.recurring_ms
-    return bool(sample.counts.with_retry_after) and not pacing.interval_us and alone
+    blocked = bool(pacing.blocked_ms) and not pacing.pause_us
+    return (bool(sample.counts.with_retry_after) or blocked) and not pacing.interval_us and alone
 
 
 def step(pacing: Pacing, sample: FlowSample, policy: PacingPolicy, *, saturated: bool, round_ms: float) -> Pacing:

@@ -25,7 +25,7 @@ def offered(desk: Desk, typed: str, **settings: str) -> list[str]:
     """What bash is offered for the last word."""
     words = typed.split(" ")
     asked = f"_CANCELLIST_COMPLETE=complete_bash COMP_WORDS='{typed}' COMP_CWORD={len(words) - 1} $c"
-    done = desk.shell(asked, **settings)
+    done = desk.shell(asked, copied=True, **settings)
     assert (done.status, done.err) == (0, ""), done
     return done.out.split()
 

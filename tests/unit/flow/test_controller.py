@@ -52,16 +52,30 @@ def test_how_long_a_limit_is_known_is_a_setting():
     ]
 
 
+BURST = ((0, 16, 0), (250, 4, 12), (300, 0, 8), (310, 0, 8))
+
+
+@pytest.mark.parametrize("late", [(), (1, 0), (0, 1), (1, 1)], ids=str)
 @pytest.mark.parametrize(("told", "limit"), [(True, 4), (False, 1)])
-def test_a_first_overload_leaves_a_quarter_of_the_limit_where_it_may_be_a_rate(told, limit):
+def test_a_first_overload_leaves_a_quarter_of_the_limit_where_it_may_be_a_rate(told, limit, late):
+    """Whatever comes late: calls that were accepted before, or refused without a Retry-After."""
     tally, state = Tally(), None
-    for at_ms, accepted, refused in ((0, 16, 0), (250, 4, 12), (300, 0, 8), (350, 0, 8)):
+    for at_ms, accepted, refused in BURST + ((320, *late),) * bool(late):
         for _ in range(accepted):
             tally.add(AttemptSignal(Signal.ACCEPTED, 80.0), references=10, size=10)
         for _ in range(refused):
-            tally.add(AttemptSignal(Signal.REFUSED, 5.0, with_retry_after=told), references=10, size=10)
+            with_retry_after = told and at_ms <= 310
+            tally.add(AttemptSignal(Signal.REFUSED, 5.0, with_retry_after=with_retry_after), references=10, size=10)
         state = controller.step(state, {"a": tally.counters()}, 16, POLICY, T0 + at_ms, 0.5)
     assert int(state.limit) == limit
+
+
+def test_what_was_refused_long_ago_does_not_raise_a_limit():
+    low = replace(begun().limiter, limit=2.0, limit_before_decreases=100.0, raised_ms=1)
+    tally = Tally()
+    tally.add(AttemptSignal(Signal.REFUSED, 5.0, with_retry_after=True), references=10, size=10)
+    state = controller.step(replace(begun(), limiter=low), {"a": tally.counters()}, 2, POLICY, T0 + 250, 0.5)
+    assert int(state.limit) <= 2
 
 
 def test_a_rate_that_nobody_has_moved_for_a_minute_is_unknown():
