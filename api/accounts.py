@@ -4,12 +4,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
+from cancellist.api.account_schemas import Account, Accounts
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import Context, InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problems import ProblemError, declared
-from cancellist.api.schemas import Account, Accounts
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import account_status, accounts, control, drains, hosts
 from cancellist.jobs.ledger.views.json_views import account_view
@@ -22,7 +22,7 @@ _MAX_TEXT: Final = 500
 @router.get("", response_model=Accounts, responses=declared(*COMMON))
 async def show(context: InContext, _: Reader) -> Any:
     """Every account as it stands."""
-    return Document({"accounts": [account_view(status) for status in await _statuses(context)]})
+    return JsonAnswer({"accounts": [account_view(status) for status in await _statuses(context)]})
 
 
 @router.post("/{account}/pause", response_model=Account, responses=declared(*COMMON, "not_found"))
@@ -67,6 +67,6 @@ async def _statuses(context: Context) -> list[account_status.AccountStatus]:
     return await account_status.statuses(context.ledger, known)
 
 
-async def _one(context: Context, account: str) -> Document:
+async def _one(context: Context, account: str) -> JsonAnswer:
     found = next(status for status in await _statuses(context) if status.name == account)
-    return Document(account_view(found))
+    return JsonAnswer(account_view(found))

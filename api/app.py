@@ -23,6 +23,7 @@ from cancellist.api import (
 from cancellist.api.context import Context
 from cancellist.api.events import streams
 from cancellist.api.facade import platform_calls
+from cancellist.api.monitor import files, signing_in
 from cancellist.api.serving import middleware
 from cancellist.api.webhooks import endpoints
 
@@ -42,6 +43,8 @@ ROUTERS: Final = (
     endpoints.router,
     health.router,
     docs_page.router,
+    signing_in.router,
+    files.router,
 )
 
 

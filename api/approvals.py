@@ -8,8 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from cancellist.api.auth import Approver
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import filled, parse_object
+from cancellist.api.job_request import filled
 from cancellist.api.jobs import TAG, shown
+from cancellist.api.json_object import parse_object
 from cancellist.api.problems import declared
 from cancellist.api.request_body import json_body
 from cancellist.api.schemas import Job

@@ -39,25 +39,33 @@ class Caller:
 
 
 def identify(
-    options: ApiOptions, headers: Sequence[tuple[bytes, bytes]], peer: str | None, *, with_key: bool = False
+    options: ApiOptions,
+    headers: Sequence[tuple[bytes, bytes]],
+    peer: str | None,
+    *,
+    with_key: bool = False,
+    session: Caller | None = None,
+    forged: bool = False,
 ) -> Caller | None:
     """Who sends a request with these headers from this address; None where nobody that is known does.
 
-    A token wins over the header of a proxy, and a wrong token is nobody, whatever a proxy says.
+    A token wins over a session, which wins over the header of a proxy. A wrong token is nobody, whatever else is said.
 
     Args:
         options: the tokens and users there are.
         headers: those of the request.
         peer: the address that it comes from.
         with_key: whether the token may come as the platform's key does.
+        session: who has signed in, as the request's cookie says.
+        forged: whether another site has a browser send it, which may be known to a proxy by what the browser adds.
     """
     given = _values(headers, b"authorization")
     keys = _values(headers, KEY_HEADER.encode()) if with_key else []
     if given:
-        return _by_token(options.tokens, _bearer(given))
+        return with_token(options.tokens, _bearer(given))
     if keys:
-        return _by_token(options.tokens, keys[0] if len(keys) == 1 else None)
-    return _by_header(options, headers, peer)
+        return with_token(options.tokens, keys[0] if len(keys) == 1 else None)
+    return session or (None if forged else _by_header(options, headers, peer))
 
 
 def is_trusted(networks: Iterable[Network], address: str | None) -> bool:
@@ -79,7 +87,8 @@ def _bearer(given: Sequence[str]) -> str | None:
     return token.strip() if len(given) == 1 and scheme.lower() == _BEARER and token.strip() else None
 
 
-def _by_token(tokens: Sequence[Token], token: str | None) -> Caller | None:
+def with_token(tokens: Sequence[Token], token: str | None) -> Caller | None:
+    """Who has a token; None where nobody has."""
     found = None if token is None else token_of(tokens, token)
     return Caller(found.name, found.roles) if found else None
 
@@ -122,11 +131,11 @@ class _Needs:
         """
         caller = caller_of(request.scope)
         if caller is None:
-            raise ProblemError(
-                "unauthorized", "this needs a token that is known", headers={"WWW-Authenticate": "Bearer"}
-            )
+            foreign = request.scope["state"].get("foreign")
+            said = "what another site sends counts for nobody" if foreign else "this needs a known token"
+            raise ProblemError("unauthorized", said, headers={"WWW-Authenticate": "Bearer"})
         if not caller.roles & {self.role, self.instead}:
-            raise ProblemError("forbidden", f"{caller.name} has not the role {self.role}, which this needs")
+            raise ProblemError("forbidden", f"{caller.name} lacks the role {self.role}, which this needs")
         _check_parameters(request)
         _check_headers(request)
         return caller
@@ -173,7 +182,7 @@ def check_override(caller: Caller, reason: str | None) -> None:
         ProblemError: it is one.
     """
     if reason is not None and Access.APPROVE not in caller.roles:
-        raise ProblemError("forbidden", f"{caller.name} has not the role approve, which an override needs")
+        raise ProblemError("forbidden", f"{caller.name} lacks the role approve, which an override needs")
 
 
 def role_of(route: APIRoute) -> Access | None:

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
+from cancellist.api.consumer_schemas import ConsumerGroups
 from cancellist.api.context import InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problems import ProblemError, declared
-from cancellist.api.schemas import ConsumerGroups
 from cancellist.jobs.ledger import consumers
 from cancellist.jobs.ledger.views.json_views import group_view
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/consumers", tags=["consumers"])
 async def show(context: InContext, _: Reader) -> Any:
     """Every consumer group of the results stream, by name."""
     found = await consumers.groups(context.ledger, context.options.results_keep_s)
-    return Document({"groups": [group_view(group) for group in found]})
+    return JsonAnswer({"groups": [group_view(group) for group in found]})
 
 
 @router.delete(

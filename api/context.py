@@ -8,7 +8,9 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from cancellist.api.events.sampler import Sampler
+from cancellist.api.monitor.sessions import Sessions
 from cancellist.api.options import ApiOptions
+from cancellist.api.rates import Rates
 from cancellist.api.receipt_maker import ReceiptMaker
 from cancellist.api.request_body import Memory
 from cancellist.jobs.errors import LedgerError
@@ -31,18 +33,23 @@ class Context:
         memory: what JSON objects that are read at once may take together.
         references: which jobs named a reference.
         receipts: those that are being made.
+        sessions: who has signed in on a page.
+        rates: what callers and addresses are held to.
     """
 
     opened: Opened
     options: ApiOptions
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     away: asyncio.Event = field(default_factory=asyncio.Event)
+    sessions: Sessions = field(default_factory=Sessions)
+    rates: Rates = field(init=False)
     sampler: Sampler = field(init=False)
     memory: Memory = field(init=False)
     references: ReferenceIndex = field(init=False)
     receipts: ReceiptMaker = field(init=False)
 
     def __post_init__(self) -> None:
+        self.rates = Rates(self.options.limits.rate)
         self.sampler = Sampler(self.ledger, self.stopping)
         self.memory = Memory(_WHOLE_BODIES * self.options.limits.max_json)
         self.receipts = ReceiptMaker(self.ledger, self.options.signer)

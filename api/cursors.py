@@ -91,5 +91,5 @@ def _read(cursor: str, form: re.Pattern[str]) -> re.Match[str]:
         text = ""
     found = form.fullmatch(text)
     if found is None:
-        raise invalid("cursor", "it is none: give `next` of the page before as it came")
+        raise invalid("cursor", "it is no cursor: give `next` of the page before as it came")
     return found

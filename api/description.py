@@ -40,6 +40,14 @@ _BODY: Final = {
 }
 _CHANGE: Final = {"schema": {"$ref": "#/components/schemas/JobChange"}}
 _CHANGE_BODY: Final = {"required": True, "content": {"application/json": _CHANGE, MERGE_PATCH: _CHANGE}}
+_FORM: Final = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+        }
+    },
+}
 _ID: Final = {"description": "the request's id, which the log has too", "schema": {"type": "string"}}
 
 
@@ -82,14 +90,20 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
     for operations in found["paths"].values():
         if "get" in operations:
             operations["head"] = _head(operations["get"])
-    for path in ("/v1/jobs", "/v1/plans"):
-        found["paths"][path]["post"]["requestBody"] = _BODY
-    found["paths"]["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
-    found["paths"]["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
-    found["paths"]["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
-    found["paths"]["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
-    found["paths"]["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
+    _declare_bodies(found["paths"])
     return found
+
+
+def _declare_bodies(paths: dict[str, Any]) -> None:
+    """Declares the bodies that routes read themselves, which FastAPI knows nothing of."""
+    for path in ("/v1/jobs", "/v1/plans"):
+        paths[path]["post"]["requestBody"] = _BODY
+    paths["/v1/jobs/{job}"]["patch"]["requestBody"] = _CHANGE_BODY
+    paths["/v1/jobs/{job}/approve"]["post"]["requestBody"] = _object(Approve, required=True)
+    paths["/v1/jobs/{job}/reject"]["post"]["requestBody"] = _object(Reject, required=True)
+    paths["/v1/webhooks"]["post"]["requestBody"] = _object(NewWebhook, required=True)
+    paths["/sign-in"]["post"]["requestBody"] = _FORM
+    paths["/v1/webhooks/{webhook}/replay"]["post"]["requestBody"] = _object(Replay, required=False)
 
 
 def _head(get: dict[str, Any]) -> dict[str, Any]:

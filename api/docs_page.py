@@ -6,11 +6,11 @@ from html import escape
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse
 
 from cancellist.api.context import InContext
 from cancellist.api.description import describe
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared
 
@@ -28,17 +28,8 @@ _POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_LEADS: Final[dict[int | str, dict[str, Any]]] = {
-    307: {"headers": {"Location": {"description": "the page's address", "schema": {"type": "string"}}}}
-}
 _PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 _MARKDOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-
-
-@router.get("/", status_code=307, response_class=Response, responses={**declared(), **_LEADS})
-async def index(context: InContext) -> Any:
-    """Leads to the page of the description."""
-    return RedirectResponse(f"{context.options.proxies.prefix}/docs")
 
 
 @router.get("/openapi.json", response_model=None, responses={
@@ -46,7 +37,7 @@ async def index(context: InContext) -> Any:
 })  # fmt: skip
 async def openapi(request: Request, context: InContext) -> Any:
     """This description."""
-    return Document(described(request, context))
+    return JsonAnswer(described(request, context))
 
 
 @router.get("/docs", response_class=HTMLResponse, responses={**declared(), **_PAGE})

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from cancellist.api.context import InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problems import declared
 from cancellist.api.schemas import Alive
 
@@ -17,11 +17,11 @@ _LEDGER = ("server", "server_unavailable", "server_refused", "server_unfit")
 @router.get("/healthz", response_model=Alive, responses=declared(limited=False))
 async def healthz() -> Any:
     """Whether the process lives; it asks nobody."""
-    return Document({"status": "alive"})
+    return JsonAnswer({"status": "alive"})
 
 
 @router.get("/readyz", response_model=Alive, responses=declared(*_LEDGER, limited=False))
 async def readyz(context: InContext) -> Any:
     """Whether the ledger answers."""
     await context.ledger.now_ms()
-    return Document({"status": "ready"})
+    return JsonAnswer({"status": "ready"})

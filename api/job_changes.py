@@ -9,8 +9,9 @@ from cancellist.api import waiting
 from cancellist.api.auth import Operator, check_override
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import InContext
-from cancellist.api.job_request import JobChange, RetryQuery, parse_object
+from cancellist.api.job_request import JobChange, RetryQuery
 from cancellist.api.jobs import HANDED_IN, TAG, answer, check_account, shown
+from cancellist.api.json_object import parse_object
 from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.request_body import Body, is_packed
 from cancellist.api.schemas import Job

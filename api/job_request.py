@@ -1,26 +1,23 @@
 """What a request says of the job that it wants: as parameters beside a body, or within a JSON object."""
 
-import json
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from cancellist.api.json_object import parse_object
 from cancellist.api.pages import words
-from cancellist.api.problems import fields_of, invalid
-from cancellist.jobs.errors import InputError
+from cancellist.api.problems import invalid
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.submitting.enqueue import Wanted
 from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
 from cancellist.jobs.limits import Limit, parse_limit
 from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, Outcome, Priority
-from cancellist.jobs.parsing.documents import Hints
+from cancellist.jobs.parsing.documents.hints import Hints, parse_delimiter
 from cancellist.jobs.times import parse_span_s, parse_when_ms
 
 _MAX_TEXT: Final = 500
-_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 def _when(value: str) -> str:
@@ -46,13 +43,6 @@ def filled(value: str) -> str:
     if not value.strip():
         raise ValueError("it is empty")
     return value
-
-
-def _delimiter(value: str) -> str:
-    found = _DELIMITERS.get(value.lower(), value)
-    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise ValueError(f"it is one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
-    return found
 
 
 _Text = Annotated[str, Field(max_length=_MAX_TEXT)]
@@ -99,7 +89,8 @@ class JobOptions(BaseModel):
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
     host: _Text | None = Field(
-        None, description="the platform's host, if it was never called before: so it is confirmed; not kept"
+        None,
+        description="the platform's host: the job is called at no other; one never called before is confirmed by it",
     )
     plan: _Filled | None = Field(
         None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
@@ -151,7 +142,7 @@ class BodyOptions(JobOptions):
     column: _Filled | None = Field(
         None, description="the CSV column, by its name or its number from 1; or the JSON array or key, dotted"
     )
-    delimiter: Annotated[_Text, AfterValidator(_delimiter)] | None = Field(
+    delimiter: Annotated[_Text, AfterValidator(parse_delimiter)] | None = Field(
         None, description="what parts the cells of CSV: one character, or tab, comma, semicolon, pipe, space"
     )
     header: bool = Field(True, description="whether CSV may begin with the names of its columns")
@@ -260,43 +251,6 @@ class RetryQuery(BaseModel):
         )
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
 def parse_order(text: bytes) -> JobOrder:
     """Reads the JSON object of a job; raises as `parse_object` does."""
     return parse_object(text, JobOrder)
-
-
-def parse_object(text: bytes, model: type[_Model]) -> _Model:
-    """Reads a JSON object.
-
-    Raises:
-        InputError: it is no JSON.
-        ProblemError: a name in it is unknown, repeated or missing, or a value is malformed.
-    """
-    try:
-        found = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_refuse)
-    except UnicodeDecodeError as error:
-        raise InputError(f"the JSON is not UTF-8 (byte {error.start})") from None
-    except RecursionError:
-        raise InputError("the JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"the JSON is malformed: {error}") from None
-    try:
-        return model.model_validate(found)
-    except ValidationError as error:
-        raise fields_of(error.errors(include_url=False, include_input=False)) from None
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        name = next(name for name in names if names.count(name) > 1)
-        raise invalid(name[:100], "it is given twice")
-    return found
-
-
-def _refuse(word: str) -> Any:
-    raise InputError(f"the JSON is malformed: {word} is no value")

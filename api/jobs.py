@@ -13,7 +13,7 @@ from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_body import PROBLEMS, body_of
 from cancellist.api.job_request import BodyOptions, checked_key
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.pages import JobsQuery
 from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.schemas import Job, Jobs, Submitted
@@ -110,7 +110,7 @@ async def answer(context: Context, handed_in: submitting.HandedIn, wait_s: int |
     return found
 
 
-async def _document(context: Context, submitted: Handed, wait_s: int | None) -> Document:
+async def _document(context: Context, submitted: Handed, wait_s: int | None) -> JsonAnswer:
     headers = {"Location": f"{context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
     if submitted.same:
         headers["Idempotent-Replayed"] = "true"
@@ -122,8 +122,8 @@ async def _document(context: Context, submitted: Handed, wait_s: int | None) -> 
         except LedgerError:
             pass
         else:
-            return Document(document, 200 if ended else 202, headers=headers)
-    return Document(submitted.document(), 202, headers=headers)
+            return JsonAnswer(document, 200 if ended else 202, headers=headers)
+    return JsonAnswer(submitted.document(), 202, headers=headers)
 
 
 @router.get("", response_model=Jobs, responses={
@@ -138,7 +138,7 @@ async def listing(
     page = await job_pages.page(context.ledger, query.filter(), before=cursors.to_jobs(query.cursor), limit=query.limit)
     seen = await snapshots.look_at(context.ledger, page.records)
     following = cursors.of_jobs(page.next) if page.next else None
-    found = Document({"jobs": [json_views.job_view(one) for one in seen], "next": following})
+    found = JsonAnswer({"jobs": [json_views.job_view(one) for one in seen], "next": following})
     return _unless_known(_tagged(found), if_none_match)
 
 
@@ -157,14 +157,14 @@ async def show(
     return _unless_known(await shown(context, job_id(job)), if_none_match)
 
 
-def _tagged(found: Document, before: str = "") -> Document:
+def _tagged(found: JsonAnswer, before: str = "") -> JsonAnswer:
     """A document with its strong ETag, which begins with `before`."""
     tag = f'"{before}{hashlib.sha256(found.body).hexdigest()[:32]}"'
     found.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return found
 
 
-def _unless_known(found: Document, if_none_match: str | None) -> Response:
+def _unless_known(found: JsonAnswer, if_none_match: str | None) -> Response:
     """The document, or 304 where the caller has it."""
     if not _matches(if_none_match, found.headers["etag"]):
         return found
@@ -193,21 +193,21 @@ async def pause(job: str, context: InContext, _: Operator) -> Any:
 @router.post("/{job}/resume", response_model=Job, responses=_OF_CONTROL)
 async def resume(job: str, context: InContext, _: Operator) -> Any:
     """Lets a paused or halted job go on."""
-    account = (await records.get(context.ledger, job_id(job))).order.account
-    per_call = context.options.of(account).configured.max_references_per_call
-    _state, names = await control.resume_job(context.ledger, job_id(job), per_call)
-    await drains.schedule(context.ledger, account, names)
-    return await shown(context, job_id(job))
+    return await _go_on(context, job_id(job), control.resume_job)
 
 
 @router.post("/{job}/continue", response_model=Job, responses=_OF_CONTROL)
 async def continue_(job: str, context: InContext, _: Operator) -> Any:
     """Lets a halted job go on: its limits of refused and unconfirmed references count from here on."""
-    account = (await records.get(context.ledger, job_id(job))).order.account
-    per_call = context.options.of(account).configured.max_references_per_call
-    _state, names = await control.continue_job(context.ledger, job_id(job), per_call)
+    return await _go_on(context, job_id(job), control.continue_job)
+
+
+async def _go_on(context: Context, job: str, let: control.LettingGoOn) -> Any:
+    """Lets a job go on, and has workers woken for it."""
+    account = (await records.get(context.ledger, job)).order.account
+    _, names = await let(context.ledger, job, context.options.of(account).configured.max_references_per_call)
     await drains.schedule(context.ledger, account, names)
-    return await shown(context, job_id(job))
+    return await shown(context, job)
 
 
 @router.post("/{job}/abort", response_model=Job, responses=_OF_CONTROL)
@@ -232,11 +232,11 @@ async def _check_own(context: Context, job: str, caller: Caller) -> None:
     record = await records.get(context.ledger, job)
     if record.order.submitted_by != caller.name or record.state is not JobState.HELD:
         raise ProblemError(
-            "forbidden", f"{caller.name} has not the role operate: it may take back its own jobs, and only held ones"
+            "forbidden", f"{caller.name} lacks the role operate: it may take back its own jobs, and only held ones"
         )
 
 
-async def shown(context: Context, job: str) -> Document:
+async def shown(context: Context, job: str) -> JsonAnswer:
     """The document of a job. Its ETag begins with the job's revision, by which `If-Match` is judged.
 
     Raises:
@@ -245,4 +245,4 @@ async def shown(context: Context, job: str) -> Document:
     seen = await snapshots.look(context.ledger, job)
     if seen.record.state is JobState.SEALING:
         raise UnknownJobError(job)
-    return _tagged(Document(json_views.job_view(seen)), f"{seen.record.revision}-")
+    return _tagged(JsonAnswer(json_views.job_view(seen)), f"{seen.record.revision}-")

@@ -6,8 +6,8 @@ import orjson
 from starlette.responses import Response
 
 
-class Document(Response):
-    """A JSON document."""
+class JsonAnswer(Response):
+    """An answer whose body is JSON."""
 
     media_type = "application/json"
 

@@ -52,8 +52,8 @@ class Limits:
         max_json: bytes of a body that is one JSON object.
         max_rows: entries of a body.
         max_wait_s: seconds that a request may wait for its job's end.
-        max_requests: requests that are answered at once.
-        rate: requests a second of one caller; twice as many at once.
+        max_connections: connections that are open at once.
+        rate: requests a second of one caller, or of one address without a known caller; twice as many at once.
         silence_s: seconds without a byte after which a body is given up, and an answer that nobody takes.
     """
 
@@ -61,7 +61,7 @@ class Limits:
     max_json: int
     max_rows: int
     max_wait_s: float
-    max_requests: int
+    max_connections: int
     rate: float
     silence_s: float = 60.0
 
@@ -102,6 +102,7 @@ class ApiOptions:
 
     Attributes:
         tokens: those that may be used.
+        printed: the name of the token that the printed address has; None where none is printed.
         accounts: those that are configured here.
         common: what holds for an account that only workers know.
         max_invalid: malformed entries that are allowed where a request says nothing.
@@ -124,6 +125,7 @@ class ApiOptions:
     proxies: Proxies = field(default_factory=Proxies)
     webhooks: WebhookOptions = field(default_factory=WebhookOptions)
     signer: "Signer | None" = None
+    printed: str | None = None
 
     def of(self, account: str) -> AccountOptions:
         """What is known of an account."""

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from cancellist.jobs.ledger.audit import Wanted
-from cancellist.jobs.ledger.job_pages import Filter
+from cancellist.jobs.ledger.audit import AuditFilter
+from cancellist.jobs.ledger.job_pages import JobFilter
 from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.times import parse_since_ms
 
@@ -52,11 +52,11 @@ class JobsQuery(BaseModel):
     limit: int = Field(_JOBS[0], ge=1, le=_JOBS[1])
     cursor: _Cursor = None
 
-    def filter(self) -> Filter:
+    def filter(self) -> JobFilter:
         """The same, as the ledger takes it."""
         states = frozenset(map(JobState, self.state.split(","))) if self.state else frozenset()
         since_ms = parse_since_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
-        return Filter(states, self.account, self.requested_by, since_ms)
+        return JobFilter(states, self.account, self.requested_by, since_ms)
 
 
 class ResultsQuery(BaseModel):
@@ -87,10 +87,10 @@ class AuditQuery(BaseModel):
     limit: int = Field(_ACTS[0], ge=1, le=_ACTS[1])
     cursor: _Cursor = None
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> AuditFilter:
         """The same, as the ledger takes it."""
         since_ms = parse_since_ms(self.since, now_ms=time.time_ns() // 1_000_000) if self.since else None
-        return Wanted(self.job.lower() if self.job else None, self.account, since_ms)
+        return AuditFilter(self.job.lower() if self.job else None, self.account, since_ms)
 
 
 class ReferencesQuery(BaseModel):

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from cancellist.api.schemas import Document, Time
+from cancellist.api.schemas import JsonDocument, Time
 from cancellist.jobs.model import JobState
 from cancellist.jobs.safety.consignment_record import Standing
 
 
-class PlanCounts(Document):
+class PlanCounts(JsonDocument):
     """What the input holds, and what was read; the states are those of the references that were read."""
 
     references: int = Field(description="distinct references")
@@ -25,7 +25,7 @@ class PlanCounts(Document):
     near_manifesting: int = Field(description="of the open ones: manifesting comes next, or within an hour")
 
 
-class PlanPortion(Document):
+class PlanPortion(JsonDocument):
     """How many of all references: exact where all were read, else with the interval of 95 % confidence."""
 
     count: int
@@ -36,7 +36,7 @@ class PlanPortion(Document):
     share_most: float
 
 
-class PlanPortions(Document):
+class PlanPortions(JsonDocument):
     """The same for each kind."""
 
     open: PlanPortion
@@ -47,14 +47,14 @@ class PlanPortions(Document):
     near_manifesting: PlanPortion
 
 
-class PlanUnread(Document):
+class PlanUnread(JsonDocument):
     """Why states are unknown."""
 
     why: str
     references: int
 
 
-class PlanOverlapping(Document):
+class PlanOverlapping(JsonDocument):
     """A job that names some of the references, too."""
 
     job: str
@@ -63,7 +63,7 @@ class PlanOverlapping(Document):
     created_at: Time | None
 
 
-class PlanOverlap(Document):
+class PlanOverlap(JsonDocument):
     """Jobs of the last seven days, and those that go on."""
 
     references: int = Field(description="how many of those that were compared are in any job")
@@ -72,7 +72,7 @@ class PlanOverlap(Document):
     jobs: list[PlanOverlapping] = Field(description="at most 20, the one with most references first")
 
 
-class PlanOpen(Document):
+class PlanOpen(JsonDocument):
     """All open consignments of the account."""
 
     count: int | None = Field(description="null where the platform does not say so for sure")
@@ -80,7 +80,7 @@ class PlanOpen(Document):
     unknown_because: str | None
 
 
-class PlanTime(Document):
+class PlanTime(JsonDocument):
     """How long the job will take: an estimate."""
 
     seconds: float | None
@@ -89,7 +89,7 @@ class PlanTime(Document):
     deadline_met: bool | None
 
 
-class PlanExample(Document):
+class PlanExample(JsonDocument):
     """Who gets a consignment."""
 
     reference: str
@@ -101,7 +101,7 @@ class PlanExample(Document):
     shipping_date: str | None
 
 
-class Plan(Document):
+class Plan(JsonDocument):
     """A plan with its report."""
 
     plan: str = Field(description="its token, by which a job is made: `plan` of `POST /v1/jobs`")
@@ -126,7 +126,7 @@ class Plan(Document):
     read_at: Time
 
 
-class WaitingPlan(Document):
+class WaitingPlan(JsonDocument):
     """A plan whose report is not there yet."""
 
     plan: str

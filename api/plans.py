@@ -11,7 +11,7 @@ from cancellist.api.context import Context, InContext
 from cancellist.api.job_body import PROBLEMS, JobBody, body_of
 from cancellist.api.job_request import BodyOptions
 from cancellist.api.jobs import check_account
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.plan_schemas import Plan as PlanDocument
 from cancellist.api.plan_schemas import WaitingPlan
 from cancellist.api.problems import declared
@@ -93,7 +93,7 @@ async def _take_in(context: Context, body: JobBody, caller: str) -> Taken:
     return taken
 
 
-async def _answer(context: Context, plan: Plan, prefer: str | None) -> Document:
+async def _answer(context: Context, plan: Plan, prefer: str | None) -> JsonAnswer:
     wait_s = waiting.asked_s(prefer, context.options.limits.max_wait_s)
     headers = {"Location": f"{context.options.proxies.prefix}/v1/plans/{plan.token}", "Cache-Control": "no-store"}
     if wait_s is not None:
@@ -106,5 +106,5 @@ async def _answer(context: Context, plan: Plan, prefer: str | None) -> Document:
 
         await waiting.until(context, is_ready, wait_s)
     if plan.ready:
-        return Document(plan_view(plan), 200, headers=headers)
-    return Document(waiting_view(plan), 202, headers=headers)
+        return JsonAnswer(plan_view(plan), 200, headers=headers)
+    return JsonAnswer(waiting_view(plan), 202, headers=headers)

@@ -1,36 +1,14 @@
-"""The kinds of problems, and what each means; docs/reference/problems.md has the same text."""
+"""The kinds of problems, and what each means; docs/reference/problems.md has the same text.
 
-from dataclasses import dataclass
+Here are those that a request has: another request may be met. Those of the server are in api/server_problems.py.
+"""
+
 from typing import Final
 
+from cancellist.api.problem_kind import Kind
+from cancellist.api.server_problems import OF_THE_SERVER
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of problem.
-
-    Attributes:
-        code: what programs tell it by; it stays.
-        status: of the answer.
-        title: what it is, in a few words.
-        text: when it comes, and what to do.
-        hint: what to do, where the error itself does not say it.
-        retry: whether the same request may be met later: then `Retry-After` says when.
-    """
-
-    code: str
-    status: int
-    title: str
-    text: str
-    hint: str | None = None
-    retry: bool = False
-
-    @property
-    def type(self) -> str:
-        """Its `type`."""
-        return f"/problems/{self.code}"
-
-
-_ALL: Final = (
+_OF_REQUESTS: Final = (
     Kind(
         "malformed_http",
         400,
@@ -44,7 +22,8 @@ _ALL: Final = (
         401,
         "no token that is known",
         "The request brings no token, or one that is not among CANCELLIST_API_TOKENS. Nothing was done. Send "
-        "`Authorization: Bearer TOKEN`; `cancellist token` makes one.",
+        "`Authorization: Bearer TOKEN`; `cancellist token` makes one. What another site has a browser send "
+        "counts for nobody who has signed in there.",
         "send Authorization: Bearer TOKEN; `cancellist token` makes one",
     ),
     Kind(
@@ -53,6 +32,15 @@ _ALL: Final = (
         "the role for this is missing",
         "The token is known, but has not the role that the route asks for, which `detail` names. Nothing was done. Use "
         "another token, or have the role added in CANCELLIST_API_TOKENS.",
+    ),
+    Kind(
+        "cross_origin",
+        403,
+        "another site has sent this",
+        "Signing in and out take only what the page of this server sends, as Sec-Fetch-Site or Origin tells. Nothing "
+        "was done. Behind a proxy that changes Host, have it send X-Forwarded-Host, and name it in "
+        "CANCELLIST_SERVE_TRUSTED_PROXIES.",
+        "open /sign-in and sign in there",
     ),
     Kind(
         "not_found",
@@ -247,58 +235,8 @@ _ALL: Final = (
         "too_many_requests",
         429,
         "too many requests of this caller",
-        "The caller has made more requests than CANCELLIST_SERVE_RATE allows. Nothing was done. Send it again after "
-        "`Retry-After` seconds.",
-        retry=True,
-    ),
-    Kind(
-        "internal",
-        500,
-        "this is a fault of cancellist",
-        "Nobody foresaw this. The log of `cancellist serve` has the trace under the `request_id`; please report it. "
-        "What was sent with an idempotency key can be sent again.",
-    ),
-    Kind(
-        "ending",
-        503,
-        "this process ends",
-        "`cancellist serve` was told to end while it answered, and the request has not ended in time. What was sent "
-        "with an idempotency key can be sent again.",
-        "send it again, with the same idempotency key",
-        retry=True,
-    ),
-    Kind(
-        "too_many_connections",
-        503,
-        "too many requests at once",
-        "As many requests as CANCELLIST_SERVE_MAX_CONNECTIONS are being answered. Nothing was done. Send it again "
-        "after `Retry-After` seconds.",
-        retry=True,
-    ),
-    Kind(
-        "too_many_bodies",
-        503,
-        "too many JSON objects at once",
-        "The JSON objects that are being read take four times CANCELLIST_SERVE_MAX_JSON together. Nothing was handed "
-        "in. Send it again after `Retry-After` seconds, or send NDJSON, which is not held in memory.",
-        "send it again later, or as application/x-ndjson",
-        retry=True,
-    ),
-    Kind(
-        "index_behind",
-        503,
-        "the index of references is not up to date yet",
-        "The stream has more new results than can be looked through within a second, as after a first start. Each "
-        "request goes on where the one before has stopped, and so does `cancellist serve` by itself. Send it again "
-        "after `Retry-After`.",
-        retry=True,
-    ),
-    Kind(
-        "error",
-        503,
-        "this machine cannot do it now",
-        "Something on the machine of `cancellist serve` is missing, such as room on its disk. Its log says what. "
-        "Nothing was handed in.",
+        "The caller has made more requests than CANCELLIST_SERVE_RATE allows; or so many came from its address without "
+        "a token that is known. Nothing was done. Send it again after `Retry-After` seconds.",
         retry=True,
     ),
     Kind(
@@ -309,48 +247,7 @@ _ALL: Final = (
         "was done. `openssl rand -base64 32` makes a key; set it for the workers, too.",
         "have CANCELLIST_WEBHOOK_KEY set for the server and the workers",
     ),
-    Kind(
-        "server",
-        503,
-        "the ledger does not take it",
-        "The Redis server, or what is stored there, does not allow it; the log of `cancellist serve` says why. A "
-        "submission was dropped: send it again.",
-        "send it again",
-        retry=True,
-    ),
-    Kind(
-        "server_unavailable",
-        503,
-        "the ledger does not answer",
-        "The Redis server cannot be reached. What was sent with an idempotency key can be sent again.",
-        "send it again, with the same idempotency key",
-        retry=True,
-    ),
-    Kind(
-        "server_refused",
-        503,
-        "the ledger refuses cancellist",
-        "The Redis server refuses the password, or a command. `cancellist doctor` on the machine of `cancellist serve` "
-        "says which right is missing.",
-        retry=True,
-    ),
-    Kind(
-        "server_unfit",
-        503,
-        "the ledger cannot be used",
-        "The Redis server evicts keys, is too old, or holds another format. `cancellist doctor` says what to mend.",
-        retry=True,
-    ),
-    Kind(
-        "server_full",
-        503,
-        "the ledger is full",
-        "Taking this job would leave no room to finish those there are. Nothing was handed in. Send it again once jobs "
-        "have ended, or give the Redis server more memory.",
-        "send it again once jobs have ended",
-        retry=True,
-    ),
 )
 
-KINDS: Final = {kind.code: kind for kind in _ALL}
+KINDS: Final = {kind.code: kind for kind in (*_OF_REQUESTS, *OF_THE_SERVER)}
 """Every kind by its code."""

@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from cancellist.api.problem_kinds import KINDS, Kind
+from cancellist.api.problem_kind import Kind
+from cancellist.api.problem_kinds import KINDS
 from cancellist.jobs.errors import CancellistError, InputError, LedgerError, LedgerUnavailableError
 from cancellist.jobs.escaping import cut, plain
 from cancellist.jobs.option_names import PARAMETERS

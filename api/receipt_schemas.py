@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from cancellist.api.schemas import Document, Time
+from cancellist.api.schemas import JsonDocument, Time
 from cancellist.jobs.model import Outcome
 
 
-class Counts(Document):
+class Counts(JsonDocument):
     """How many references a job had, and what came of them."""
 
     total: int
@@ -15,7 +15,7 @@ class Counts(Document):
     outcomes: dict[Outcome, int]
 
 
-class ReceiptResults(Document):
+class ReceiptResults(JsonDocument):
     """The Merkle tree over all results of a job, in the order in which they were written."""
 
     tree: str = Field(description="how it is built")
@@ -23,7 +23,7 @@ class ReceiptResults(Document):
     root: str = Field(description="SHA-256, in hexadecimal")
 
 
-class Receipt(Document):
+class Receipt(JsonDocument):
     """What was done for a job, as canonical JSON (RFC 8785). docs/reference/receipts.md describes it."""
 
     type: str
@@ -40,7 +40,7 @@ class Receipt(Document):
     signature: str | None = Field(description="of the same, in hexadecimal; null where it is not signed")
 
 
-class ReceiptUnderWay(Document):
+class ReceiptUnderWay(JsonDocument):
     """A receipt that is being made."""
 
     job: str
@@ -48,7 +48,7 @@ class ReceiptUnderWay(Document):
     total: int = Field(description="of how many; 0 where that is not known yet")
 
 
-class AuditEntry(Document):
+class AuditEntry(JsonDocument):
     """Something that was changed, or that somebody wanted to change."""
 
     at: Time
@@ -64,7 +64,7 @@ class AuditEntry(Document):
     code: str | None = Field(description="why it was not done")
 
 
-class Audit(Document):
+class Audit(JsonDocument):
     """A page of the audit log, newest first."""
 
     entries: list[AuditEntry]

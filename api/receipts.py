@@ -9,7 +9,7 @@ from cancellist.api import cursors
 from cancellist.api.auth import Reader
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.pages import AuditQuery
 from cancellist.api.problems import declared
 from cancellist.api.receipt_maker import Making
@@ -36,7 +36,7 @@ async def receipt(job: str, context: InContext, _: Reader) -> Any:
     found = await context.receipts.get(job_id(job), _WITHIN_S)
     if isinstance(found, Making):
         document = {"job": job_id(job), "read": found.read, "total": found.total}
-        return Document(document, 202, headers={"Retry-After": _AGAIN_S})
+        return JsonAnswer(document, 202, headers={"Retry-After": _AGAIN_S})
     return Response(found, media_type="application/json")
 
 
@@ -46,4 +46,4 @@ async def audit(context: InContext, _: Reader, query: Annotated[AuditQuery, Quer
     page = await audit_log.page(
         context.ledger, query.wanted(), limit=query.limit, before=cursors.to_audit(query.cursor)
     )
-    return Document({"entries": page.entries, "next": cursors.of_audit(page.next) if page.next else None})
+    return JsonAnswer({"entries": page.entries, "next": cursors.of_audit(page.next) if page.next else None})

@@ -8,7 +8,7 @@ from cancellist.api import cursors
 from cancellist.api.auth import Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.pages import ReferencesQuery
 from cancellist.api.problems import declared, invalid
 from cancellist.api.schemas import References
@@ -36,8 +36,8 @@ async def find(reference: str, context: InContext, _: Reader, query: Annotated[R
     """
     known = checked(reference, [one.pattern for one in (context.options.common, *context.options.accounts.values())])
     if known is None:
-        raise invalid("reference", f"it is none: references look like {context.options.common.pattern.pattern}")
+        raise invalid("reference", f"it is no reference: references look like {context.options.common.pattern.pattern}")
     before = cursors.to_references(query.cursor)
     answer = await context.references.find(known, before=before, limit=query.limit, within_s=_WITHIN_S)
     following = cursors.of_references(answer.next) if answer.next else None
-    return Document({**references_view(known, answer), "next": following})
+    return JsonAnswer({**references_view(known, answer), "next": following})

@@ -209,7 +209,7 @@ class Body:
             yield block
 
     async def _received(self) -> AsyncGenerator[bytes, None]:
-        """Its bytes as they come. Only the time counts in which the client is waited for."""
+        """Its bytes as they come. Only time spent waiting for the client counts."""
         waited_s, came, most_s = 0.0, 0, self._limits.silence_s
         while True:
             began_at = time.monotonic()

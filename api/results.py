@@ -12,7 +12,7 @@ from cancellist.api import cursors
 from cancellist.api.auth import Reader
 from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.pages import ResultsQuery
 from cancellist.api.problems import ProblemError, declared
 from cancellist.api.schemas import Results
@@ -69,7 +69,7 @@ async def results(
         raise ResultsGoneError(f"all {gone:,} results of job {record.id} are gone")
     headers = {_GONE: str(gone)}
     if form == _JSON:
-        return Document(await _page(context, record, query, gone), headers=headers)
+        return JsonAnswer(await _page(context, record, query, gone), headers=headers)
     if query.cursor is not None:
         raise ProblemError("validation", "cursor: a stream has no pages")
     stream = _stream(context, record.id, query.outcomes, form)

@@ -12,13 +12,13 @@ from cancellist.jobs.safety.guard import GuardKind
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC")]
 
 
-class Document(BaseModel):
+class JsonDocument(BaseModel):
     """What all documents share: they have no other fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Submitted(Document):
+class Submitted(JsonDocument):
     """A job that was handed in."""
 
     job: str = Field(description="its id")
@@ -29,7 +29,7 @@ class Submitted(Document):
     blank: int = Field(description="cells without anything where a reference could have been")
 
 
-class Breaker(Document):
+class Breaker(JsonDocument):
     """Why an account calls its platform no more than by a probe now and then."""
 
     why: str
@@ -37,7 +37,7 @@ class Breaker(Document):
     next_probe_at: Time
 
 
-class AllStopped(Document):
+class AllStopped(JsonDocument):
     """All accounts are stopped."""
 
     since: Time
@@ -45,7 +45,7 @@ class AllStopped(Document):
     why: str | None
 
 
-class Stop(Document):
+class Stop(JsonDocument):
     """Whether all accounts are stopped."""
 
     state: Literal["stopped", "running"]
@@ -55,11 +55,11 @@ class Stop(Document):
     calls_in_flight: int = Field(description="over all accounts; they end normally")
 
 
-class Halt(Document):
+class Halt(JsonDocument):
     """Why a job is halted."""
 
     why: str = Field(description="the same in words")
-    counted: HaltCause = Field(description="what its limit counts")
+    counted: HaltCause = Field(description="what its limit counts; host: a worker calls another host than it is for")
     limit: str = Field(description="the limit, a number or a share")
     found: int = Field(description="how many were found")
     results: int = Field(description="among how many results")
@@ -67,7 +67,7 @@ class Halt(Document):
     at: Time
 
 
-class Canary(Document):
+class Canary(JsonDocument):
     """The references of a job that are cancelled and read back before the rest."""
 
     size: int
@@ -75,7 +75,7 @@ class Canary(Document):
     passed_at: Time | None = Field(description="when the rest was let go on")
 
 
-class GuardFinding(Document):
+class GuardFinding(JsonDocument):
     """A bound of a guard that a job passes."""
 
     guard: GuardKind
@@ -85,14 +85,14 @@ class GuardFinding(Document):
     words: str
 
 
-class Approving(Document):
+class Approving(JsonDocument):
     """Who approved, and when."""
 
     by: str
     at: Time
 
 
-class Rejected(Document):
+class Rejected(JsonDocument):
     """Who rejected the job, when and why."""
 
     by: str
@@ -100,7 +100,7 @@ class Rejected(Document):
     reason: str
 
 
-class Approval(Document):
+class Approval(JsonDocument):
     """The approval that a job needs or needed."""
 
     state: ApprovalState
@@ -114,7 +114,7 @@ class Approval(Document):
     rejected: Rejected | None
 
 
-class Job(Document):
+class Job(JsonDocument):
     """A job as it stands."""
 
     job: str = Field(description="its id")
@@ -166,14 +166,14 @@ class Job(Document):
     workers: int
 
 
-class Jobs(Document):
+class Jobs(JsonDocument):
     """A page of jobs, newest first."""
 
     jobs: list[Job]
     next: str | None = Field(description="the cursor of the page that follows; null where none does")
 
 
-class Result(Document):
+class Result(JsonDocument):
     """The final answer for one reference of one job."""
 
     job: str
@@ -186,7 +186,7 @@ class Result(Document):
     at: Time
 
 
-class Results(Document):
+class Results(JsonDocument):
     """A page of results, in the order in which they were written."""
 
     results: list[Result]
@@ -195,7 +195,7 @@ class Results(Document):
     gone: int = Field(description="how many results of the job were trimmed")
 
 
-class Mention(Document):
+class Mention(JsonDocument):
     """A job that named a reference; what only its record tells is null where the record is gone."""
 
     job: str
@@ -207,7 +207,7 @@ class Mention(Document):
     result: Result | None
 
 
-class Gap(Document):
+class Gap(JsonDocument):
     """A time in which results may have been written that are not known."""
 
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
@@ -216,7 +216,7 @@ class Gap(Document):
     to: Time
 
 
-class References(Document):
+class References(JsonDocument):
     """The jobs that named a reference, newest first."""
 
     reference: str
@@ -227,82 +227,14 @@ class References(Document):
     unsearched: list[str] = Field(description="jobs under way that could not be looked through")
 
 
-class Called(Document):
-    """A host that workers call."""
-
-    host: str
-    environment: Literal["sandbox", "production"]
-
-
-class Account(Document):
-    """An account as it stands; what the settings at hand do not say is null."""
-
-    account: str
-    state: str = Field(description="running, stopped with all others, new_host, paused, tripped or held")
-    paused: bool = Field(description="on its own, whether all accounts are stopped or not")
-    all_stopped: AllStopped | None
-    platform: str | None
-    called: list[Called] = Field(description="the hosts that its workers call")
-    new_host: str | None = Field(description="a host that nobody has confirmed yet, so that no call goes there")
-    key: bool | None
-    max_concurrent_calls: int | None
-    max_calls_per_second: float | None
-    burst: int | None
-    max_references_per_call: int | None
-    limit: int | None
-    calls_per_second: float | None
-    list_size: int | None
-    list_refused: int | None
-    breaker: Breaker | None
-    breaker_opened: int
-    held_until: Time | None
-    held_because: str | None
-    calls_in_flight: int
-    workers: int
-
-
-class Accounts(Document):
-    """Every account."""
-
-    accounts: list[Account]
-
-
-class Consumer(Document):
-    """One reader of a consumer group."""
-
-    consumer: str
-    pending: int
-    idle_seconds: int = Field(description="since it last asked for anything")
-
-
-class ConsumerGroup(Document):
-    """A consumer group of the results stream."""
-
-    group: str
-    lag: int | None = Field(description="results that were not delivered to it; null where the server cannot tell")
-    pending: int = Field(description="results that were delivered and not acknowledged")
-    oldest_pending_at: Time | None
-    oldest_pending_seconds: int | None
-    last_delivered: str = Field(description="the stream's entry that was delivered last")
-    holds_up_trimming: bool = Field(description="results are kept for it that would have been trimmed")
-    held_up_seconds: int
-    consumers: list[Consumer]
-
-
-class ConsumerGroups(Document):
-    """Every consumer group of the results stream."""
-
-    groups: list[ConsumerGroup]
-
-
-class FieldProblem(Document):
+class FieldProblem(JsonDocument):
     """What is wrong with one field of a request."""
 
     field: str
     message: str
 
 
-class Problem(Document):
+class Problem(JsonDocument):
     """What went wrong (RFC 9457)."""
 
     type: str = Field(description="/problems/CODE, which answers what it means; it stays")
@@ -314,7 +246,7 @@ class Problem(Document):
     request_id: str = Field(description="as in the header X-Request-ID, and in the log")
 
 
-class Alive(Document):
+class Alive(JsonDocument):
     """The process is there."""
 
     status: str

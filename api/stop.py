@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import Context, InContext
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.problems import declared
 from cancellist.api.schemas import Stop
 from cancellist.jobs.ledger import account_status, stop_all
@@ -45,6 +45,6 @@ async def resume(context: InContext, _: Operator) -> Any:
     return await _now(context)
 
 
-async def _now(context: Context) -> Document:
+async def _now(context: Context) -> JsonAnswer:
     statuses = await account_status.statuses(context.ledger, {})
-    return Document(stop_view(await stop_all.standing(context.ledger), statuses))
+    return JsonAnswer(stop_view(await stop_all.standing(context.ledger), statuses))

@@ -33,8 +33,8 @@ CANCELLED = WriteResult(Outcome.CANCELLED, attempts=1, status=200)
 TERMS = Terms(limit=DRAINS, linger_ms=0)
 
 
-async def settle_all(book: Ledger) -> None:
-    """Claim and settle, until nothing is left, as `cancelled`."""
+async def settle_all(book: Ledger, step: WriteResult = CANCELLED) -> None:
+    """Claim and settle, until nothing is left; all with this result."""
     numbers = itertools.count()
 
     def ask(drain: str) -> Ask:
@@ -43,7 +43,7 @@ async def settle_all(book: Ledger) -> None:
     async def settle(drain: str) -> None:
         claim = await claims.claim(book, DEFAULT_ACCOUNT, ask(drain))
         while isinstance(claim, Claim):
-            parts = [[Share(CANCELLED, None, len(part.piece.references))] for part in claim.parts]
+            parts = [[Share(step, None, len(part.piece.references))] for part in claim.parts]
             settlement = Settlement(claim.id, parts, give=(claim.id,))
             ours, following = await claims.settle(book, DEFAULT_ACCOUNT, settlement, ask(drain), TERMS)
             if not ours or following is None:

@@ -33,6 +33,8 @@ BENCHMARKS = {  # name: module with `async def run(context) -> list[Row]`
     "safeguards": "bench.safeguards",
     "finding": "bench.finding",
     "webhooks": "bench.webhooks",
+    "posting": "bench.posting",
+    "crowd": "bench.crowd",
 }
 
 

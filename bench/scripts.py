@@ -36,7 +36,7 @@ from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
 from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest, Outcome
 from cancellist.jobs.parsing.references import InvalidEntry
 from cancellist.jobs.responses.steps import CallAgain, ReadState, Step, WriteResult
-from cancellist.worker.intake_reader import Intake
+from cancellist.worker.intake_reader import IntakeReader
 
 MOST_MS = 10
 ROUNDS = 3
@@ -113,7 +113,7 @@ class Stage:
     async def take_in(self, entries: int, each: int, **fields: str) -> None:
         """Make jobs by the worker's reader of `entries` of the intake stream, with `each` references."""
         book = self._book
-        reader = Intake(book, "bench", Settings(_env_file=None), book.redis)
+        reader = IntakeReader(book, "bench", Settings(_env_file=None), book.redis)
         pipeline = book.redis.pipeline(transaction=False)
         for number in range(entries):
             known = references(each, FIRST_SMALL + self._small)

@@ -16,7 +16,7 @@ from bench.references import references
 from bench.table import Row
 from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType
 
 RATIO = 0.9
 _KEY = b"a key of benchmarks, of nobody's"
@@ -84,7 +84,7 @@ async def drain(context: Context, platform: servers.Platform, receiver: Receiver
     ):
         if receiver:
             types = [EventType.JOB_ENDED, EventType.JOB_RESULTS]
-            await endpoints.add(book, Wanted.of(url, types, [], None, Allowed.of(["127.0.0.0/8"])), (_KEY,))
+            await endpoints.add(book, EndpointOrder.of(url, types, [], None, Allowed.of(["127.0.0.0/8"])), (_KEY,))
         job = await engine.submit(book, references(context.references))
         await engine.finish(book, job)
         stats = await platform.stats()

@@ -4,7 +4,7 @@ One module for each command group holds what a user may type, and is light, so t
 does is imported when it runs.
 """
 
-from cancellist.worker import process_start
+from cancellist.worker.process import start
 
-process_start.hear_the_end()
-process_start.put_off_collecting()
+start.hear_the_end()
+start.put_off_collecting()

@@ -15,7 +15,6 @@ from cancellist.jobs.times import parse_since_ms, parse_when_ms
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
 _MAX_TEXT: Final = 500
-_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _AROUND: Final = "\ufeff\u200b"
 """Characters of no width that a copied id may carry. `str.strip` leaves them."""
 
@@ -105,31 +104,6 @@ def text(value: str | None) -> str | None:
     if value is not None and len(value) > _MAX_TEXT:
         raise typer.BadParameter(f"it is longer than {_MAX_TEXT} characters")
     return value
-
-
-def column(value: str | None) -> str | None:
-    """Returns the name or the number of a column.
-
-    Raises:
-        typer.BadParameter: it is empty.
-    """
-    if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty: give the column's name or number")
-    return value
-
-
-def delimiter(value: str | None) -> str | None:
-    """Returns the sign that separates the cells of a CSV file.
-
-    Raises:
-        typer.BadParameter: it can be none.
-    """
-    if value is None:
-        return None
-    found = _DELIMITERS.get(value.lower(), value)
-    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise typer.BadParameter(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
-    return found
 
 
 def limit(value: str | None) -> str | None:
@@ -246,5 +220,14 @@ Override = Annotated[
         metavar="REASON",
         callback=reason_of,
         help="Pass the guards of the account, and record why. CANCELLIST_TOKEN must have the role approve.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+OutputFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        callback=file_name,
+        help="Write to this file, which appears once it is complete; - is standard output.",
     ),
 ]

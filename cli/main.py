@@ -18,7 +18,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo", "plan": "plan", "enqueue": "enqueue", "worker": "worker", "jobs": "jobs", "status": "jobs",
     "watch": "watch", "results": "results", "find": "find", "explain": "explain", "pause": "control",
     "resume": "control", "continue": "control", "abort": "control", "stop": "stop", "update": "update",
-    "retry": "retry", "approve": "approve", "reject": "approve", "snapshots": "snapshots", "receipt": "receipt",
+    "retry": "retry", "approve": "approve", "reject": "approve", "snapshots": "snapshots",
+    "reinstate": "reinstate", "receipt": "receipt",
     "verify": "verify", "audit": "audit", "accounts": "accounts", "consumers": "consumers",
     "webhooks": "webhooks", "serve": "serve", "token": "token", "doctor": "doctor", "sandbox": "sandbox",
 }  # fmt: skip

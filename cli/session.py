@@ -20,7 +20,7 @@ from cancellist.jobs.errors import LedgerError, LedgerUnavailableError
 from cancellist.jobs.ledger import accounts, audit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.opening import Opened, opened_ledger
-from cancellist.worker import process_start
+from cancellist.worker.process import start
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         typer.Exit: a signal ended the work. The exit status is 128 plus the signal's number.
     """
-    process_start.collect_as_usual()
+    start.collect_as_usual()
     received: list[int] = []
     # The error that ended the work is shown. What asyncio logs about abandoned tasks would only repeat it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -1,100 +1,24 @@
 """The settings of one account (platform subscription): the top level of the settings, and each of `accounts`."""
 
-import json
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from cancellist.config.api_keys import as_key
-from cancellist.config.sources import expanded
-from cancellist.jobs.limits import parse_limit
+from cancellist.config.value_types import ApiKey, ApiUrl, ApiVersion, FailureLimit, HomePath, Meanings, Pattern, Span
 from cancellist.jobs.model import MOST_IN_CANARY
-from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
+from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN
 from cancellist.jobs.safety.canary import USUAL_ABOVE
 from cancellist.jobs.safety.environment import Environment, environment_of, is_loopback
 from cancellist.jobs.safety.failure_stop import stop_of
 from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import Safeguards
-from cancellist.jobs.times import parse_span_s
 
 SANDBOX_PORT = 8089
 LOCAL_SANDBOX = f"http://127.0.0.1:{SANDBOX_PORT}"
 KEY_SETTINGS = frozenset({"api_key", "api_key_file"})
 
-_LONGEST_VERSION = 100
 _PORTS = {"http": 80, "https": 443}
-
-
-def _span(value: Any) -> Any:
-    return parse_span_s(value) if isinstance(value, str) else value
-
-
-def _url(value: str) -> str:
-    if not value.isprintable() or " " in value:
-        raise ValueError("must be an http:// or https:// URL in one word")
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must be a URL whose host and port are written such as https://api.example.com:443") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http:// or https:// URL with a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must have no credentials, query or fragment; put the key into CANCELLIST_API_KEY")
-    return value.rstrip("/")
-
-
-def _key(value: SecretStr) -> SecretStr:
-    return SecretStr(as_key(value.get_secret_value()))
-
-
-def _version(value: str) -> str:
-    value = value.strip()
-    if len(value) > _LONGEST_VERSION or not value.isascii() or not value.isprintable():
-        raise ValueError("must be a version such as 1.1, in printable ASCII, or empty to send none")
-    return value
-
-
-def _pattern(value: str) -> str:
-    if value != value.strip():
-        raise ValueError("has white space around it: remove it, since no reference has any")
-    ReferencePattern(value)
-    return value
-
-
-def _limit(value: Any) -> str:
-    parse_limit(str(value))
-    return str(value)
-
-
-def _object(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"must be a JSON object: {error}") from None
-
-
-def _words(value: dict[str, Any]) -> dict[str, Any]:
-    for pattern in value:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
-    return value
-
-
-Span = Annotated[float, BeforeValidator(_span), Field(gt=0)]
-"""A time span in seconds, written as a number or such as `30d`, `12h`, `1h30m`."""
-_Key = Annotated[SecretStr, AfterValidator(_key)]
-HomePath = Annotated[Path, AfterValidator(expanded)]
-"""A path that may begin with `~`."""
-_Words = dict[str, Literal["cancelled", "manifested", "unknown", "open"]]
 
 
 class AccountSettings(BaseModel):
@@ -102,10 +26,8 @@ class AccountSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    api_url: Annotated[str, AfterValidator(_url)] = Field(
-        LOCAL_SANDBOX, description="base URL of the platform; set it to leave the local sandbox"
-    )
-    api_key: _Key | None = Field(
+    api_url: ApiUrl = Field(LOCAL_SANDBOX, description="base URL of the platform; set it to leave the local sandbox")
+    api_key: ApiKey | None = Field(
         None, description="the subscription key, a secret; every https:// host but this machine needs one"
     )
     api_key_file: HomePath | None = Field(
@@ -114,7 +36,7 @@ class AccountSettings(BaseModel):
         "key. Set it for a mounted secret",
         examples=["/run/secrets/cancellist_key"],
     )
-    api_version: Annotated[str, AfterValidator(_version)] = Field(
+    api_version: ApiVersion = Field(
         "1.1", description="version of the platform's API, sent with every call; empty: no version is sent"
     )
     max_concurrent_calls: int = Field(
@@ -166,7 +88,7 @@ class AccountSettings(BaseModel):
         "for each reference and two requests for each call; a consignment whose cancelling then fails is "
         "left without its carrier",
     )
-    refusal_words: Annotated[_Words, BeforeValidator(_object), AfterValidator(_words)] = Field(
+    refusal_words: Meanings = Field(
         default_factory=dict,
         description="what the platform's texts of refusal mean: a JSON object of regular expressions and cancelled, "
         "manifested, unknown or open. Set it only if you vouch for the texts: no state is read after "
@@ -180,7 +102,7 @@ class AccountSettings(BaseModel):
         description="milliseconds that a part-filled call waits for more references; raise it where many small jobs "
         "come in",
     )
-    reference_pattern: Annotated[str, AfterValidator(_pattern)] = Field(
+    reference_pattern: Pattern = Field(
         DEFAULT_PATTERN,
         description="regular expression of a reference, trimmed and in upper case; change it where references have "
         "another form",
@@ -189,12 +111,12 @@ class AccountSettings(BaseModel):
     hold: Span | None = Field(
         None, le=30 * 86400, description="how long every job waits before it starts, so that it can be taken back"
     )
-    max_refused: Annotated[str, BeforeValidator(_limit)] | None = Field(
+    max_refused: FailureLimit | None = Field(
         None,
         description="refused references above which a job halts: a number, or a share of its results;"
         " unset: no job halts for them",
     )
-    max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
+    max_unconfirmed: FailureLimit | None = Field(
         None, description="unconfirmed and failed references above which a job halts, likewise"
     )
     canary: int | None = Field(
@@ -212,6 +134,9 @@ class AccountSettings(BaseModel):
         False,
         description="whether the platform's record of each reference of every job is kept, encrypted in SNAPSHOT_DIR, "
         "before it is cancelled; what cannot be kept is not cancelled",
+    )
+    reinstate: bool = Field(
+        False, description="whether `cancellist reinstate` may create new consignments from snapshots; it costs money"
     )
 
     guard_max_references: int | None = Field(

@@ -20,7 +20,7 @@ _LEAVES_AFTER_S: Final = 1.0
 _BATCH: Final = 64 << 10
 
 
-class Sink(io.TextIOBase):
+class LogSink(io.TextIOBase):
     """A text stream that takes text at once, and loses it rather than block or fail.
 
     Args:

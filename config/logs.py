@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from cancellist.config.log_sink import Sink
+from cancellist.config.log_sink import LogSink
 from cancellist.jobs.escaping import plain, plain_lines
 
 
-def guard() -> Sink:
+def guard() -> LogSink:
     """Replaces standard error by a stream that never blocks or fails, until the process ends."""
-    if isinstance(sys.stderr, Sink):
+    if isinstance(sys.stderr, LogSink):
         return sys.stderr
-    sink = Sink(_standard_error())
+    sink = LogSink(_standard_error())
     sys.stderr = sink
     atexit.register(sink.drain)
     return sink
@@ -50,7 +50,7 @@ def configure(form: str, level: str) -> None:
         _escape,
     ]
     renderer = _renderer(form)
-    if isinstance(sys.stderr, Sink):
+    if isinstance(sys.stderr, LogSink):
         sys.stderr.lost = _lost_in_json if form == "json" else _lost
     threshold: int = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from cancellist.config.account_settings import Span
+from cancellist.config.value_types import Span
 from cancellist.jobs.access import Access, Token, parse_name, parse_roles, parse_token
 
 _MIB: Final = 1024 * 1024
@@ -122,13 +122,15 @@ class ServeSettings(BaseModel):
         512,
         ge=1,
         le=100_000,
-        description="most requests that are answered at once; raise it for many callers that wait or follow events",
+        description="most connections at once, of which idle ones give way; raise it for many callers that wait or "
+        "follow events",
     )
     serve_rate: float = Field(
         100.0,
         gt=0,
         le=1_000_000,
-        description="requests a second that one caller may make, and twice as many at once; raise it for a busy caller",
+        description="requests a second that one caller may make, or one address without a known token, and twice as "
+        "many at once; raise it for a busy caller",
     )
     serve_user_header: Annotated[str, AfterValidator(_header)] | None = Field(
         None,

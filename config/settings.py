@@ -20,19 +20,13 @@ from pydantic import (
 )
 
 from cancellist.config import setting_names, sources
-from cancellist.config.account_settings import (
-    KEY_SETTINGS,
-    LOCAL_SANDBOX,
-    SANDBOX_PORT,
-    AccountSettings,
-    HomePath,
-    Span,
-)
+from cancellist.config.account_settings import KEY_SETTINGS, LOCAL_SANDBOX, SANDBOX_PORT, AccountSettings
 from cancellist.config.api_keys import read_key
 from cancellist.config.flow_settings import FlowSettings
 from cancellist.config.receipt_settings import ReceiptSettings
 from cancellist.config.serve_settings import ServeSettings
 from cancellist.config.snapshot_settings import SnapshotSettings
+from cancellist.config.value_types import HomePath, Span
 from cancellist.config.webhook_settings import WebhookSettings
 from cancellist.jobs.diagnostics.advice import SettingNames
 from cancellist.jobs.errors import SettingsError

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from cancellist.config.account_settings import HomePath, Span
+from cancellist.config.value_types import HomePath, Span
 
 
 class SnapshotSettings(BaseModel):

@@ -1,4 +1,4 @@
-"""Who may call the HTTP API: what a caller may do, and tokens, of which only the digest is kept."""
+"""Who may call the HTTP API, and what a caller may do. Only the digests of tokens are kept."""
 
 import hashlib
 import hmac

@@ -140,6 +140,8 @@ class JobRequest:
     """The token of the plan that it is to follow: it is made only of the very references that were planned."""
     expect_count: int | None = None
     """How many references there must be, each counted once, without malformed entries."""
+    host: str | None = None
+    """The platform's host that was named as it was handed in: it is called at no other one."""
 
 
 @dataclass(frozen=True, slots=True)

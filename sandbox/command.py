@@ -2,11 +2,46 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from cancellist.sandbox.answers.style import Style
+from cancellist.sandbox.command_options import (
+    ApiKey,
+    AsJson,
+    At,
+    Capacity,
+    Consignments,
+    DeallocateFirst,
+    Fault,
+    FaultsForS,
+    Gzip,
+    HangMs,
+    Host,
+    IgnoredFilters,
+    JitterMs,
+    LateMs,
+    LatencyMs,
+    ListKnee,
+    ListLimit,
+    ManifestedCancellable,
+    Mix,
+    PerReferenceMs,
+    Poison,
+    Port,
+    Rate,
+    ReadyToShipRefused,
+    RefusalWords,
+    RetryAfterDate,
+    RetryAfterS,
+    Saturation,
+    Seed,
+    SlowMs,
+    StaleS,
+    Strict,
+    SurplusMs,
+)
 
 if TYPE_CHECKING:
     from cancellist.sandbox.options import SandboxOptions
@@ -22,98 +57,39 @@ class CannotListenError(typer.TyperException):
 
 
 def sandbox(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free port.")] = 8089,
-    consignments: Annotated[int, typer.Option(help="Number of consignments.")] = 100_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same consignments and faults.")] = 1,
-    mix: Annotated[
-        str | None,
-        typer.Option(help="Weights of the consignments' states: STATE=WEIGHT,..."),
-    ] = None,
-    latency_ms: Annotated[float, typer.Option(help="Time that each call takes.")] = 0,
-    jitter_ms: Annotated[float, typer.Option(help="Each call takes up to this much less or more.")] = 0,
-    per_reference_ms: Annotated[float, typer.Option(help="Time added for each reference of a list call.")] = 0,
-    list_knee: Annotated[
-        int | None,
-        typer.Option(
-            help="Above this many references in a list, each reference takes longer, in proportion to the list."
-        ),
-    ] = None,
-    saturation: Annotated[
-        int | None,
-        typer.Option(help="Above this many calls at once, each call takes longer, in proportion to their number."),
-    ] = None,
-    list_limit: Annotated[int, typer.Option(help="Most references in a list call; more get 413.")] = 10_000,
-    capacity: Annotated[int | None, typer.Option(help="Most calls at once; more get 429.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Most calls in any one second; more get 429.")] = None,
-    retry_after_s: Annotated[
-        float | None, typer.Option(help="Retry-After header of answers 429 and 503, in seconds.")
-    ] = None,
-    retry_after_date: Annotated[bool, typer.Option("--retry-after-date", help="Send Retry-After as a date.")] = False,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="CANCELLIST_SANDBOX_KEY", help="Subscription key that calls must carry.")
-    ] = None,
-    gzip: Annotated[bool, typer.Option(help="Compress answers of 1 KB and more if the client accepts gzip.")] = True,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[SCOPE:]KIND=PROBABILITY",
-            help="A fault and how often it happens; repeatable. `--fault help` lists all faults.",
-        ),
-    ] = None,
-    poison: Annotated[
-        int | None,
-        typer.Option(metavar="400|404", help="Answer a whole list with this status if one reference in it is unknown."),
-    ] = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="REFERENCE=[SCOPE:]KIND[*TIMES]",
-            help="A fault for each call with this reference, or for the first few (TIMES); repeatable.",
-        ),
-    ] = None,
-    faults_for_s: Annotated[
-        float | None,
-        typer.Option(help="Random faults end this long after the first call that they apply to."),
-    ] = None,
-    refusal_words: Annotated[
-        Style,
-        typer.Option(
-            help="How refusals are worded: own text for each reason, one generic text, the state's name, or a code."
-        ),
-    ] = Style.OWN,
-    manifested_cancellable: Annotated[
-        bool,
-        typer.Option(
-            "--manifested-cancellable",
-            help="Allow cancelling in Manifested, Dispatched, Collected, InTransit and most later states.",
-        ),
-    ] = False,
-    ready_to_ship_refused: Annotated[
-        bool,
-        typer.Option(
-            "--ready-to-ship-refused",
-            help="Refuse to cancel ReadyToShip consignments until they are set back to Allocated.",
-        ),
-    ] = False,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Refuse calls without the right Content-Type and electio-api-version headers."),
-    ] = False,
-    ignored_filters: Annotated[
-        list[str] | None,
-        typer.Option("--ignore-filter", metavar="NAME", help="Ignore this filter in searches. Can be repeated."),
-    ] = None,
-    deallocate_first: Annotated[
-        bool,
-        typer.Option("--deallocate-first", help="Refuse to cancel allocated consignments until they are deallocated."),
-    ] = False,
-    slow_ms: Annotated[float, typer.Option(help="Time that the fault `slow` adds to a call.")] = 1_000,
-    late_ms: Annotated[float, typer.Option(help="How late a call takes effect with the faults `...-late`.")] = 2_000,
-    stale_s: Annotated[float, typer.Option(help="Age of the answers with the faults `stale-...`.")] = 300,
-    surplus_ms: Annotated[float, typer.Option(help="How late the fault `surplus-late` writes.")] = 20,
-    hang_ms: Annotated[float, typer.Option(help="Time until a hanging call is closed.")] = 300_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once the sandbox listens.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8089,
+    consignments: Consignments = 100_000,
+    seed: Seed = 1,
+    mix: Mix = None,
+    latency_ms: LatencyMs = 0,
+    jitter_ms: JitterMs = 0,
+    per_reference_ms: PerReferenceMs = 0,
+    list_knee: ListKnee = None,
+    saturation: Saturation = None,
+    list_limit: ListLimit = 10_000,
+    capacity: Capacity = None,
+    rate: Rate = None,
+    retry_after_s: RetryAfterS = None,
+    retry_after_date: RetryAfterDate = False,
+    api_key: ApiKey = None,
+    gzip: Gzip = True,
+    fault: Fault = None,
+    poison: Poison = None,
+    at: At = None,
+    faults_for_s: FaultsForS = None,
+    refusal_words: RefusalWords = Style.OWN,
+    manifested_cancellable: ManifestedCancellable = False,
+    ready_to_ship_refused: ReadyToShipRefused = False,
+    strict: Strict = False,
+    ignored_filters: IgnoredFilters = None,
+    deallocate_first: DeallocateFirst = False,
+    slow_ms: SlowMs = 1_000,
+    late_ms: LateMs = 2_000,
+    stale_s: StaleS = 300,
+    surplus_ms: SurplusMs = 20,
+    hang_ms: HangMs = 300_000,
+    as_json: AsJson = False,
 ) -> None:
     """Run a local Consignments platform, with faults on request.
 

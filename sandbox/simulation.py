@@ -32,6 +32,7 @@ _SCOPES: Final = {
     Endpoint.SEARCH: Scope.SEARCH,
     Endpoint.PAGE: Scope.SEARCH,
     Endpoint.SUMMARY: Scope.SEARCH,
+    Endpoint.CREATE: Scope.CREATE,
 }
 _RETRY_LATER: Final = frozenset({429, 503})
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 
 import structlog
@@ -13,14 +12,11 @@ from cancellist.jobs.errors import (
     CountMismatchError,
     GuardError,
     IdempotencyConflictError,
-    InputError,
     LedgerError,
     LedgerFullError,
     LedgerUnavailableError,
-    NewHostError,
     PlanError,
 )
-from cancellist.jobs.ledger import hosts, plans
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.ledger.keys import GROUP
@@ -29,11 +25,8 @@ from cancellist.jobs.ledger.submitting.admission import admit
 from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.ledger.submitting.intake import Entry, SmallJob
 from cancellist.jobs.ledger.submitting.submission import BATCH, Submission
-from cancellist.jobs.limits import parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
-from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, sift
-from cancellist.jobs.parsing.patterns import ReferencePattern
-from cancellist.jobs.parsing.references import Batch
+from cancellist.jobs.model import DEFAULT_ACCOUNT
+from cancellist.worker.intake_entries import IntakeEntries, TakenEntry
 
 log = structlog.get_logger()
 
@@ -42,29 +35,12 @@ _LARGE = 40_000
 """Entries of more bytes are submitted beside the reading, one after another."""
 _MOST_ASIDE = 64_000_000
 """The most bytes of large entries in hand; beyond that nothing more is read."""
-_LONG = 200_000
-"""Entries of more bytes are parsed in a thread, since parsing would block the event loop."""
 _BLOCK_MS = 4000
 _TAKE_OVER_EVERY_S = 4.0
 _LOOK_S = 0.1
-_LOOK_AT_HOST_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A parsed entry: the job's request, the checked references in batches, and the name for its answer."""
-
-    order: JobRequest
-    batches: list[Batch]
-    reply_to: str
-
-    @property
-    def total(self) -> int:
-        """The number of references, including duplicates and malformed ones."""
-        return sum(len(batch.valid) + len(batch.invalid) for batch in self.batches)
-
-
-class Intake:
+class IntakeReader:
     """Makes jobs from entries: many small ones in one script, a large one in batches of its own.
 
     Large ones are submitted beside the reading, those of one account one after another, so they delay no other account.
@@ -82,11 +58,10 @@ class Intake:
         self._settings = settings
         own = {name: settings.of(name) for name in settings.account_names}
         self._accounts = frozenset(own)
-        self._patterns = {name: ReferencePattern(account.reference_pattern) for name, account in own.items()}
+        self._entries = IntakeEntries(ledger, settings)
         self._safeguards = {name: account.safeguards for name, account in own.items()}
         self._per_call = {name: account.max_references_per_call for name, account in own.items()}
         self._blocking = blocking
-        self._most = parse_limit(settings.max_invalid)
         self._idle_ms = round(settings.lease_seconds * 1000)
         self._looked_at = 0.0
         self._prepared = False
@@ -95,8 +70,6 @@ class Intake:
         self._aside: dict[str, list[Entry]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._in_hand: dict[str, int] = {}
-        self._environments = {name: account.environment for name, account in own.items()}
-        self._confirmed_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Reads entries once, and makes jobs of them."""
@@ -155,7 +128,7 @@ class Intake:
             self._full = False
 
     async def _accept_one(self, entry: Entry, now_ms: int, small: dict[str, list[SmallJob]]) -> None:
-        taken = await self._taken(entry, now_ms)
+        taken = await self._entries.take(entry, now_ms)
         if taken is None:
             return
         if taken.total > BATCH:
@@ -164,13 +137,9 @@ class Intake:
         job = _small(entry, taken)
         expected = job.order.expect_count
         if expected is not None and expected != len(job.references):
-            await self._refuse_count(entry, CountMismatchError(expected, len(job.references)))
+            await self._entries.refuse_count(entry, CountMismatchError(expected, len(job.references)))
         else:
             await self._add_small(small, job)
-
-    async def _refuse_count(self, entry: Entry, error: CountMismatchError) -> None:
-        log.warning("intake entry rejected", entry=entry.id, reason=str(error))
-        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, str(error), code=error.code)
 
     def _put_aside(self, entry: Entry) -> None:
         if entry.id in self._in_hand:  # it waited so long that it was taken over from ourselves
@@ -190,7 +159,7 @@ class Intake:
         waiting = self._aside[account]
         try:
             while waiting:
-                taken = await self._taken(waiting[0], await self._ledger.now_ms())
+                taken = await self._entries.take(waiting[0], await self._ledger.now_ms())
                 if taken:
                     await self._accept_large(waiting[0], taken)
                 del self._in_hand[waiting.pop(0).id]
@@ -212,49 +181,6 @@ class Intake:
             await self._seal(job.order.account, waiting)
         small[job.order.account].append(job)
 
-    async def _taken(self, entry: Entry, now_ms: int) -> _Taken | None:
-        """Parses an entry; None where it was rejected. No entry stops the others."""
-        code = InputError.code
-        try:
-            if entry.size > _LONG:
-                taken = await asyncio.to_thread(self._understood, entry, now_ms)
-            else:
-                taken = self._understood(entry, now_ms)
-            await self._check_host(taken.order.account)
-        except LedgerError:
-            raise
-        except NewHostError as error:
-            reason, code = str(error), error.code
-        except MalformedEntryError as error:
-            reason = plans.hidden(str(error))
-        except Exception:
-            log.exception("intake entry could not be read", entry=entry.id)
-            reason = "it could not be read"
-        else:
-            return taken
-        log.warning("intake entry rejected", entry=entry.id, reason=reason)
-        await intake.reject(self._ledger, DEFAULT_ACCOUNT, entry, reason, code=code)
-        return None
-
-    async def _check_host(self, account: str) -> None:
-        """Refuses work for a host that nobody has confirmed; asks the server now and then.
-
-        Raises:
-            NewHostError: nobody has.
-        """
-        if monotonic() - self._confirmed_at.get(account, -_LOOK_AT_HOST_S) < _LOOK_AT_HOST_S:
-            return
-        at = monotonic()
-        host = await hosts.strange(self._ledger, account, self._environments[account])
-        if host is not None:
-            raise NewHostError(account, host, None)
-        self._confirmed_at[account] = at
-
-    def _understood(self, entry: Entry, now_ms: int) -> _Taken:
-        wanted = parse_entry(entry.pairs, now_ms=now_ms, accounts=self._accounts, patterns=self._patterns)
-        pattern = self._patterns[wanted.order.account]
-        return _Taken(wanted.order, sift(wanted.references, pattern, most=self._most), wanted.reply_to)
-
     async def _seal(self, account: str, jobs: Sequence[SmallJob]) -> None:
         if not jobs:
             return
@@ -268,7 +194,7 @@ class Intake:
             log.warning("intake entries refused by the guard", account=account, entries=refused)
         await schedule(self._ledger, account, drains)
 
-    async def _accept_large(self, entry: Entry, taken: _Taken) -> None:
+    async def _accept_large(self, entry: Entry, taken: TakenEntry) -> None:
         await admit(self._ledger, taken.total)
         submission = Submission(self._ledger, taken.order, self._safeguards[taken.order.account])
         with Deduplicator() as deduplicator:
@@ -281,7 +207,7 @@ class Intake:
                     reply_to=taken.reply_to,
                 )  # fmt: skip
             except CountMismatchError as error:
-                await self._refuse_count(entry, error)
+                await self._entries.refuse_count(entry, error)
                 return
             except (IdempotencyConflictError, GuardError, PlanError) as error:
                 log.warning("intake entry rejected", entry=entry.id, reason=str(error))
@@ -293,7 +219,7 @@ class Intake:
             await schedule(self._ledger, taken.order.account, sealed.drains)
 
 
-def _small(entry: Entry, taken: _Taken) -> SmallJob:
+def _small(entry: Entry, taken: TakenEntry) -> SmallJob:
     given = [reference for batch in taken.batches for reference in batch.valid]
     valid = list(dict.fromkeys(given))
     invalid = [malformed for batch in taken.batches for malformed in batch.invalid]

@@ -1,10 +1,10 @@
 """The worker's entry point for arq: `arq cancellist.worker.main.WorkerSettings`, or `cancellist worker`."""
 # ruff: noqa: E402 - the signal handler must be set before the slow imports
 
-from cancellist.worker import process_start
+from cancellist.worker.process import start
 
-process_start.hear_the_end()
-process_start.keep_descriptors()
+start.hear_the_end()
+start.keep_descriptors()
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from arq.worker import Function, func
 
 from cancellist.jobs.ledger.drains import FUNCTION, deserialize, serialize
-from cancellist.worker import entry_points
+from cancellist.worker.process import entry_points
 from cancellist.worker.service import Service
 
 _UNLIMITED = 2**31

@@ -34,9 +34,8 @@ from cancellist.worker.calls.flow_reporter import FlowReporter
 from cancellist.worker.census import Census
 from cancellist.worker.configuration import check_key, configured
 from cancellist.worker.drain.drain import Drain
-from cancellist.worker.intake_reader import Intake
+from cancellist.worker.intake_reader import IntakeReader
 from cancellist.worker.outage_log import OutageLog
-from cancellist.worker.preflight.open_counter import OpenCounter
 from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.snapshots.opening import open_store, warn_if_unfit
 from cancellist.worker.stop_file import StopFile
@@ -112,10 +111,9 @@ class Service:
             for name, account in self._accounts.items()
         }
         sweep = Sweep(self.ledger, self.worker, served, self.settings, self.wake_all)
-        intake = Intake(self.ledger, self.worker, self.settings, self._opened.blocking)
+        intake = IntakeReader(self.ledger, self.worker, self.settings, self._opened.blocking)
         clients = {name: account.client for name, account in self._accounts.items()}
         self._plans = Planner(self.ledger, self.settings, clients)
-        counter = OpenCounter(self.ledger, self.settings, clients, self.worker)
         keys = KeyWatch(self.ledger, self._accounts.values(), self.wake_all)
         census = Census(self.ledger, self._accounts.values())
         beside = {
@@ -126,7 +124,6 @@ class Service:
             "keys": keys.run,
             "webhooks": self._webhooks.run,
             "plans": self._plans.run,
-            "open consignments": counter.run,
         }
         if self._stop_file.is_set:
             beside |= {"stop file": self._stop_file.tell, "stop file watch": self._stop_file.watch}

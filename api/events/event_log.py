@@ -17,7 +17,7 @@ KEPT: Final = 10_000
 Fields = Mapping[str, Any]
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event tells."""
 
     RESET = "reset"
@@ -31,12 +31,12 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StreamEvent:
     """One thing that was seen; `seq` counts them from 1."""
 
     seq: int
     job: str
-    kind: Kind
+    kind: EventKind
     fields: Fields
 
 
@@ -49,7 +49,7 @@ class EventLog:
     """
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._events: deque[Event] = deque(maxlen=kept)
+        self._events: deque[StreamEvent] = deque(maxlen=kept)
         self.last = 0
         self.documents: dict[str, dict[str, Any]] = {}
         self._latest: dict[str, int] = {}
@@ -60,13 +60,13 @@ class EventLog:
         before = self.documents.get(job)
         if ended:
             self.documents.pop(job, None)
-            self._add(job, Kind.END, dict(document))
+            self._add(job, EventKind.END, dict(document))
             return
         self.documents[job] = dict(document)
         if before is None:
-            self._add(job, Kind.SNAPSHOT, dict(document))
+            self._add(job, EventKind.SNAPSHOT, dict(document))
         elif changed := {name: value for name, value in document.items() if before.get(name) != value}:
-            self._add(job, Kind.CHANGE, {"job": job, **changed})
+            self._add(job, EventKind.CHANGE, {"job": job, **changed})
 
     def forget(self, job: str) -> None:
         """Looks at a job no more, since nobody listens to it."""
@@ -86,7 +86,7 @@ class EventLog:
         """Whether all events after this one are still there."""
         return self.last - len(self._events) <= seq <= self.last
 
-    def after(self, seq: int, job: str | None) -> Iterator[Event]:
+    def after(self, seq: int, job: str | None) -> Iterator[StreamEvent]:
         """Events after this one, oldest first; of one job, or of all.
 
         Raises:
@@ -99,9 +99,9 @@ class EventLog:
             if job is None or event.job == job:
                 yield event
 
-    def _add(self, job: str, kind: Kind, fields: Fields) -> None:
+    def _add(self, job: str, kind: EventKind, fields: Fields) -> None:
         self.last += 1
         if len(self._events) == self._events.maxlen and self._latest.get(self._events[0].job) == self._events[0].seq:
             del self._latest[self._events[0].job]
-        self._events.append(Event(self.last, job, kind, fields))
+        self._events.append(StreamEvent(self.last, job, kind, fields))
         self._latest[job] = self.last

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import structlog
 
-from cancellist.api.events.event_log import Event, EventLog, Kind
+from cancellist.api.events.event_log import EventKind, EventLog, StreamEvent
 from cancellist.jobs.errors import CancellistError, UnknownJobError
 from cancellist.jobs.ledger import records, snapshots
 from cancellist.jobs.ledger.core import Ledger
@@ -57,7 +57,7 @@ class EventId:
 class SentEvent:
     """An event as a listener gets it; without an id where whoever is cut off after it must be told it again."""
 
-    event: Event
+    event: StreamEvent
     id: EventId | None
 
 
@@ -104,7 +104,7 @@ class Sampler:
                 for one in told:
                     yield one
                     since_ms = one.id.at_ms - _OVERLAP_MS if one.id else since_ms
-                    if job is not None and one.event.kind is Kind.END:
+                    if job is not None and one.event.kind is EventKind.END:
                         return
                 if not told:
                     yield None
@@ -135,22 +135,22 @@ class Sampler:
         """
         seq, standing = self._events.last, dict(self._events.documents)
         if job is None:
-            events = [Event(seq, "", Kind.RESET, {"jobs": len(standing)})]
+            events = [StreamEvent(seq, "", EventKind.RESET, {"jobs": len(standing)})]
             ended = await records.finished_since(self._ledger, since_ms)
             events += [
-                Event(seq, one.record.id, Kind.END, json_views.job_view(one))
+                StreamEvent(seq, one.record.id, EventKind.END, json_views.job_view(one))
                 for one in await snapshots.look_at(self._ledger, ended)
             ]
-            events += [Event(seq, name, Kind.SNAPSHOT, document) for name, document in standing.items()]
+            events += [StreamEvent(seq, name, EventKind.SNAPSHOT, document) for name, document in standing.items()]
         elif job in standing:
-            events = [Event(seq, job, Kind.SNAPSHOT, standing[job])]
+            events = [StreamEvent(seq, job, EventKind.SNAPSHOT, standing[job])]
         else:
             try:
                 seen = await snapshots.look(self._ledger, job)
             except UnknownJobError:
                 return seq, []
-            kind = Kind.END if seen.record.state.ended else Kind.SNAPSHOT
-            events = [Event(seq, job, kind, json_views.job_view(seen))]
+            kind = EventKind.END if seen.record.state.ended else EventKind.SNAPSHOT
+            events = [StreamEvent(seq, job, kind, json_views.job_view(seen))]
         *before, newest = events
         return seq, [*(SentEvent(event, None) for event in before), SentEvent(newest, self._id(seq))]
 

@@ -81,7 +81,7 @@ class AskedList:
         except sqlite3.IntegrityError:
             raise RepeatedError(written) from None
 
-    def settle(self, results: Iterable[Result]) -> None:
+    def note(self, results: Iterable[Result]) -> None:
         """Notes results.
 
         Raises:

@@ -6,40 +6,30 @@ answer to a request that was handed in has the address of its job in `Location`.
 A base URL that ends in `/accounts/NAME` names the account of its jobs; else they are of the account `default`.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, aclosing
-from dataclasses import dataclass
+from contextlib import ExitStack
 from typing import Annotated, Any, Final
 
-import orjson
-import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
-from starlette.types import Receive
 
-from cancellist.api import submitting, waiting
-from cancellist.api.auth import Caller, Submitter
-from cancellist.api.context import Context, InContext
+from cancellist.api.auth import Submitter
+from cancellist.api.context import InContext
 from cancellist.api.facade import list_body, platform_errors, platform_words
 from cancellist.api.facade.asked_references import BATCH, AskedList
+from cancellist.api.facade.job_of_call import OUTCOMES, Asking, hand_in_and_wait, json_response
 from cancellist.api.facade.list_answer import ListAnswer
-from cancellist.api.facade.list_entries import ListEntries, NothingValidError
 from cancellist.api.facade.platform_errors import RefusedError
 from cancellist.api.facade.platform_schemas import CancelledItem, PlatformError
-from cancellist.api.job_request import checked_key
-from cancellist.api.problems import ClientGoneError, request_id_of
+from cancellist.api.problems import request_id_of
 from cancellist.api.request_body import Body, is_packed
 from cancellist.api.results import quality
-from cancellist.jobs.errors import CancellistError, InputError
+from cancellist.jobs.errors import InputError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import accounts, results
-from cancellist.jobs.ledger.submitting.enqueue import Submitted, Wanted
-from cancellist.jobs.model import DEFAULT_ACCOUNT, Priority
-
-log = structlog.get_logger()
+from cancellist.jobs.ledger import accounts
+from cancellist.jobs.model import DEFAULT_ACCOUNT
 
 router = APIRouter(tags=["the platform's calls"])
 
@@ -48,11 +38,10 @@ _LISTS: Final = frozenset({_JSON})
 _BODILESS: Final = frozenset({_JSON, "text/xml", "application/xml", ""})
 """Types that a call without a body may name, as it may to the platform."""
 _DRAINED: Final = 64 * 1024
-_OUTCOMES: Final = "Cancellist-Outcomes"
 _TEXT: Final = {"schema": {"type": "string"}}
 _HEADERS: Final = {
     "Location": {"description": "the address of the job", **_TEXT},
-    _OUTCOMES: {"description": "how many references have each outcome, such as `cancelled=3, failed=1`", **_TEXT},
+    OUTCOMES: {"description": "how many references have each outcome, such as `cancelled=3, failed=1`", **_TEXT},
     "Preference-Applied": {"description": "`wait=N`, where it was asked for", **_TEXT},
     "Idempotent-Replayed": {"description": "`true`, where the key named the job before", **_TEXT},
 }
@@ -107,37 +96,6 @@ _Plan = Annotated[
 _Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A request, and what it says of its job and of its answer."""
-
-    request: Request
-    context: Context
-    caller: Caller
-    key: str | None
-    prefer: str | None
-    plan: str | None
-
-    @property
-    def account(self) -> str:
-        """The account that its path names."""
-        return str(self.request.path_params.get("account", DEFAULT_ACCOUNT))
-
-    def wanted(self) -> Wanted:
-        """The job that it becomes."""
-        return Wanted(
-            account=self.account,
-            reason=None,
-            requested_by=self.caller.name,
-            submitted_by=self.caller.name,
-            priority=Priority.NORMAL,
-            deadline=None,
-            start_at=None,
-            idempotency_key=checked_key(self.key),
-            plan=self.plan,
-        )
-
-
 _LIST_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": list[CancelledItem], "description": "one item a reference, in order", "headers": _HEADERS},
     **_GOES_ON,
@@ -180,11 +138,11 @@ async def cancel_list(
     body.check_length(request.headers.get("content-length"))
     with ExitStack() as opened:
         asked = opened.enter_context(AskedList())
-        found = await _become(asking, asked, list_body.read(body.blocks()), body)
+        found = await hand_in_and_wait(asking, asked, list_body.read(body.blocks()), body)
         if isinstance(found, Response):
             return found
         if asked.total <= BATCH:
-            return _document([platform_words.item(one) for page in asked.pages() for one in page], 200, found)
+            return json_response([platform_words.item(one) for page in asked.pages() for one in page], 200, found)
         opened.pop_all()
         return ListAnswer(asked, found)
 
@@ -209,7 +167,7 @@ async def cancel(
     body = Body(request.receive, packed=False, limits=context.options.limits)
     await body.whole(_DRAINED)
     with AskedList() as asked:
-        found = await _become(asking, asked, _alone(reference), None)
+        found = await hand_in_and_wait(asking, asked, _alone(reference), None)
         if isinstance(found, Response):
             return found
         became = next(asked.pages())[0]
@@ -251,80 +209,6 @@ def _check_type(request: Request, taken: frozenset[str]) -> None:
         verb = "is" if len(valid) == 1 else "are"
         words = f"The Content-Type {shown(given) or '(none)'} is invalid; valid {verb} {', '.join(valid)}"
         raise RefusedError(415, "invalid_content_type", words)
-
-
-async def _become(
-    asking: Asking, asked: AskedList, values: AsyncGenerator[list[str], None], body: Body | None
-) -> dict[str, str] | Response:
-    """Hands in what is asked for, and waits for what becomes of it.
-
-    Returns the headers of the answer once `asked` has all results; else the answer, that it goes on.
-    """
-    options = asking.context.options
-    entries = ListEntries(values, asked, options.of(asking.account).pattern, options.limits.max_rows)
-    try:
-        submitted = await submitting.hand_in(asking.context, asking.wanted(), entries, body)
-    except NothingValidError:
-        return {_OUTCOMES: platform_words.tally(asked.counts())}
-    headers = _headers(asking, submitted)
-    try:
-        if await _has_ended(asking, submitted.job):
-            async with aclosing(results.of_job(asking.context.ledger, submitted.job)) as pages:
-                async for _, page in pages:
-                    asked.settle(page)
-            return {**headers, _OUTCOMES: platform_words.tally(asked.counts())}
-    except CancellistError as error:  # it is handed in, and its address must be told
-        log.warning("an answer cannot have its results", job=submitted.job, code=error.code, reason=str(error))
-    return _goes_on(asking, submitted, headers)
-
-
-def _headers(asking: Asking, submitted: Submitted) -> dict[str, str]:
-    headers = {"Location": f"{asking.context.options.proxies.prefix}/v1/jobs/{submitted.job}"}
-    if submitted.same:
-        headers["Idempotent-Replayed"] = "true"
-    if (wait_s := waiting.asked_s(asking.prefer, asking.context.options.limits.max_wait_s)) is not None:
-        headers["Preference-Applied"] = f"wait={wait_s}"
-    return headers
-
-
-def _goes_on(asking: Asking, submitted: Submitted, headers: dict[str, str]) -> Response:
-    words = (
-        f"The cancellation of {submitted.total:,} consignments is handed in as job {submitted.job}, and what becomes "
-        "of them cannot be told yet: ask the address in the header Location"
-    )
-    request_id = request_id_of(asking.request.scope)
-    return _document(platform_errors.body("cancellation_goes_on", words, request_id), 202, headers)
-
-
-def _document(content: Any, status: int, headers: dict[str, str]) -> Response:
-    return Response(orjson.dumps(content), status, headers=headers, media_type=platform_errors.JSON)
-
-
-async def _has_ended(asking: Asking, job: str) -> bool:
-    """Waits for the end of a job, within the limit; says whether it has come.
-
-    Raises:
-        ClientGoneError: nobody waits for it any longer; it goes on.
-        LedgerError: the server does not answer.
-    """
-    most_s = asking.context.options.limits.max_wait_s
-    asked_s = waiting.asked_s(asking.prefer, most_s)
-    ended = asyncio.ensure_future(waiting.until_ended(asking.context, job, most_s if asked_s is None else asked_s))
-    gone = asyncio.ensure_future(_until_gone(asking.request.receive))
-    try:
-        await asyncio.wait((ended, gone), return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            return ended.result()
-        raise ClientGoneError
-    finally:
-        ended.cancel()
-        gone.cancel()
-        await asyncio.gather(ended, gone, return_exceptions=True)
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _without_case(route: APIRoute) -> None:

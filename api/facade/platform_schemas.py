@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from cancellist.api.schemas import Document
+from cancellist.api.schemas import JsonDocument
 
 
-class CancelledItem(Document):
+class CancelledItem(JsonDocument):
     """What became of one reference of a list, as the platform tells it."""
 
     IsSuccess: bool = Field(description="it is cancelled for sure")
@@ -14,7 +14,7 @@ class CancelledItem(Document):
     ApiLinks: None
 
 
-class PlatformDetail(Document):
+class PlatformDetail(JsonDocument):
     """A part of an error of the platform."""
 
     Code: str
@@ -22,7 +22,7 @@ class PlatformDetail(Document):
     Message: str
 
 
-class PlatformError(Document):
+class PlatformError(JsonDocument):
     """An error in the platform's form; also what tells that a cancellation goes on."""
 
     Code: str
@@ -31,7 +31,7 @@ class PlatformError(Document):
     Details: list[PlatformDetail]
 
 
-class GatewayError(Document):
+class GatewayError(JsonDocument):
     """An error in the form of the gateway before the platform."""
 
     statusCode: int  # noqa: N815 - the name on the wire

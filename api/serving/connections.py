@@ -1,4 +1,4 @@
-"""A connection of the HTTP API: closed where nothing comes of it, whoever that may be."""
+"""A connection of the HTTP API: closed where nothing comes of it, whoever that may be, and where there are too many."""
 
 import asyncio
 import socket
@@ -9,9 +9,11 @@ from uuid import uuid4
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cancellist.api.options import LEAST
+from cancellist.api.options import LEAST, Limits
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError
+from cancellist.api.serving.places import SURPLUS, Places
+from cancellist.api.serving.safe_headers import SAFE_HEADERS
 
 _INFO: Final = struct.Struct("=120xQ16xI")
 """Of Linux's `tcp_info`: `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
@@ -22,28 +24,45 @@ HEAD_S: Final = 10.0
 class Connection(H11Protocol):
     """uvicorn's connection, which by itself waits for a head, and for an answer to be taken, for ever.
 
+    A connection beyond the places there are is served one request, which learns of it by `surplus` in its state.
+    uvicorn's own `limit_concurrency` answers no problem, refuses health checks too, and counts those that wait.
+
     Attributes:
         stalled_s: seconds within which some of an answer must be taken, where it waits to be.
+        places: of all connections of the process.
     """
 
     stalled_s: ClassVar[float] = 60.0
+    places: ClassVar[Places]
     _closing: asyncio.TimerHandle | None = None
     _looking: asyncio.TimerHandle | None = None
     _taken: int | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Begins to wait for the first request."""
+        """Begins to wait for the first request, on a place if there is one."""
         super().connection_made(transport)
         self._watch()
         self._look_later()
+        self._take_place()
+        if len(self.connections) > self.places.most + SURPLUS:  # with those that gave way, and are still being closed
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Takes what has come, and goes on waiting where that is no whole head."""
+        if self._waits:
+            self._take_place()
         super().data_received(data)
         self._watch()
+        self._tell_places()
+
+    def on_response_complete(self) -> None:
+        """Waits for the next request."""
+        super().on_response_complete()
+        self._tell_places()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no more."""
+        self.places.leave(self)
         self._stop()
         if self._looking:
             self._looking.cancel()
@@ -57,7 +76,8 @@ class Connection(H11Protocol):
         request_id = uuid4().hex
         kind = KINDS["malformed_http"]
         answer = ProblemError(kind.code, msg).response(request_id)
-        headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        own = [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        headers = [*answer.raw_headers, *SAFE_HEADERS.items(), *own]
         for event in (
             h11.Response(status_code=kind.status, headers=headers),
             h11.Data(data=bytes(answer.body)),
@@ -65,6 +85,16 @@ class Connection(H11Protocol):
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+    def _take_place(self) -> None:
+        self.app_state = {**self.app_state, "surplus": not self.places.take(self)}
+        self._tell_places()
+
+    def _tell_places(self) -> None:
+        if self._waits:
+            self.places.waits(self, self.transport.close)
+        else:
+            self.places.works(self)
 
     @property
     def _waits(self) -> bool:
@@ -120,6 +150,7 @@ def _taken(connection: Any) -> tuple[int, bool] | None:
     return taken, bool(unsent)
 
 
-def patient(stalled_s: float) -> type[Connection]:
-    """The connection of a process that waits so long for an answer to be taken."""
-    return type("PatientConnection", (Connection,), {"stalled_s": stalled_s})
+def connections_within(limits: Limits) -> type[Connection]:
+    """The connections of a process with these limits."""
+    own = {"stalled_s": limits.silence_s, "places": Places(limits.max_connections)}
+    return type("LimitedConnection", (Connection,), own)

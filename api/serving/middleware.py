@@ -1,22 +1,22 @@
 """What every request passes through, as pure ASGI: its id, its log line, safe headers, its caller and the limits."""
 
 import asyncio
-import math
 import re
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cancellist.api.auth import identify, takes_key
+from cancellist.api.auth import Caller, identify, takes_key
 from cancellist.api.context import Context
 from cancellist.api.facade import platform_errors
+from cancellist.api.monitor import cookies
 from cancellist.api.problems import ProblemError, answered, ending, internal
 from cancellist.api.serving import forwarded
+from cancellist.api.serving.safe_headers import SAFE_HEADERS
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import audit
 
@@ -26,16 +26,10 @@ _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PLAN: Final = re.compile("(/v1/plans/+)[^/]+", re.IGNORECASE)
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are asked again and again: their lines are for debugging alone."""
+_SIGNING_IN: Final = re.compile("/|/sign-in|/static/.*")
+"""Pages by which somebody becomes known: what goes wrong there is counted there."""
 _LISTS: Final = frozenset({b"accept", b"content-encoding", b"if-match", b"if-none-match", b"prefer"})
 """Headers that may come in several lines, which are one list (RFC 9110, 5.3)."""
-_SAFE: Final = {
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"x-frame-options": b"DENY",
-}
-"""Headers of every answer that does not set its own."""
 
 
 class Edge:
@@ -44,6 +38,7 @@ class Edge:
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
         self._options = context.options
+        self._sessions = context.sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -55,10 +50,16 @@ class Edge:
         state["respond"] = platform_errors.respond if facade else ProblemError.response
         state["request_id"] = _request_id(scope, str(uuid4()) if facade else uuid4().hex)
         path = _shown(scope["path"])
-        caller = identify(self._options, scope["headers"], state["peer"], with_key=facade)
+        session, forged = self._session(scope), cookies.is_forged(scope)
+        state["foreign"] = forged
+        caller = identify(
+            self._options, scope["headers"], state["peer"], with_key=facade, session=session, forged=forged
+        )
         state["caller"] = caller
         audit.acting(audit.Actor("http", caller.name if caller else "", state["client"] or "", lost=_not_recorded))
-        answer = _Answer(send, state["request_id"], without_body=scope["method"] == "HEAD")
+        answer = _Answer(
+            send, state["request_id"], without_body=scope["method"] == "HEAD", last=state.get("surplus", False)
+        )
         began_at = time.perf_counter()
         try:
             await self._app(_asked(scope), receive, answer.send)
@@ -71,6 +72,13 @@ class Edge:
                 await answered(internal(), scope)(scope, receive, answer.send)
         finally:
             _tell(scope, answer.status, time.perf_counter() - began_at)
+
+    def _session(self, scope: Scope) -> Caller | None:
+        """Who has signed in on a page, where that counts for this request."""
+        secret = cookies.secret_of(scope)
+        if secret is None or not cookies.counts(scope):
+            return None
+        return self._sessions.caller(secret, time.monotonic())
 
 
 def _not_recorded(act: str, error: LedgerError) -> None:
@@ -97,11 +105,19 @@ def _request_id(scope: Scope, new: str) -> str:
 
 @dataclass
 class _Answer:
-    """The answer on its way out. Without a body it ends with its head, and a stream learns that nobody listens."""
+    """The answer on its way out. Without a body it ends with its head, and a stream learns that nobody listens.
+
+    Attributes:
+        request_id: which it has as a header.
+        without_body: whether it ends with its head.
+        last: whether the connection is closed behind it.
+        status: once it has begun.
+    """
 
     _send: Send
     request_id: str
     without_body: bool = False
+    last: bool = False
     status: int | None = None
     _ended: bool = False
 
@@ -110,8 +126,9 @@ class _Answer:
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             there = {name.lower() for name, _ in headers}
-            headers += [(name, value) for name, value in _SAFE.items() if name not in there]
+            headers += [(name, value) for name, value in SAFE_HEADERS.items() if name not in there]
             headers.append((b"x-request-id", self.request_id.encode()))
+            headers += [(b"connection", b"close")] * self.last
             message = {**message, "headers": headers}
         elif self.without_body:
             if self._ended:
@@ -145,58 +162,37 @@ def _tell(scope: Scope, status: int | None, took_s: float) -> None:
 
 
 class Limiter:
-    """Refuses what comes beyond the limits: 503 where too much is under way, 429 where a caller is too fast."""
+    """Refuses what comes beyond the limits: 503 where too many connections are open, 429 where one is too fast."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
-        self._most = context.options.limits.max_requests
-        self._buckets = Buckets(context.options.limits.rate)
-        self._under_way = 0
+        self._most = context.options.limits.max_connections
+        self._rates = context.rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        problem = self._refused(scope)
-        if problem:
+        try:
+            self._check(scope)
+        except ProblemError as problem:
             await answered(problem, scope)(scope, receive, send)
             return
-        self._under_way += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._under_way -= 1
+        await self._app(scope, receive, send)
 
-    def _refused(self, scope: Scope) -> ProblemError | None:
-        if forwarded.route(scope) in _QUIET:
-            return None
-        if self._under_way >= self._most:
-            return ProblemError("too_many_connections", f"{self._most:,} requests are being answered")
-        caller = scope["state"]["caller"]
-        wait_s = self._buckets.take(caller.name, time.monotonic()) if caller else 0.0
-        if wait_s:
-            headers = {"Retry-After": str(math.ceil(wait_s))}
-            return ProblemError("too_many_requests", f"{caller.name} sends too many requests", headers=headers)
-        return None
+    def _check(self, scope: Scope) -> None:
+        """Looks whether a request is within the limits.
 
-
-@dataclass
-class Buckets:
-    """A bucket of tokens a caller, filled at a steady rate; it holds those of two seconds."""
-
-    rate: float
-    _filled: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
-
-    _MOST = 10_000
-
-    def take(self, name: str, now_s: float) -> float:
-        """Takes one; answers 0, or in how many seconds there is one."""
-        most = max(1.0, 2 * self.rate)
-        left, at_s = self._filled.pop(name, (most, now_s))
-        left = min(most, left + (now_s - at_s) * self.rate)
-        taken = left >= 1
-        self._filled[name] = (left - 1 if taken else left, now_s)
-        while len(self._filled) > self._MOST:
-            self._filled.popitem(last=False)
-        return 0.0 if taken else (1 - left) / self.rate
+        Raises:
+            ProblemError: it is not.
+        """
+        route, state = forwarded.route(scope), scope["state"]
+        if route in _QUIET:
+            return
+        if state.get("surplus"):
+            raise ProblemError("too_many_connections", f"{self._most:,} connections are open, and none of them waits")
+        if state["caller"]:
+            self._rates.take(state["caller"].name)
+        elif not _SIGNING_IN.fullmatch(route):
+            self._rates.take_stranger(state["client"])
 
 
 def wrapped(app: ASGIApp, context: Context) -> ASGIApp:

@@ -13,7 +13,7 @@ import uvicorn
 from cancellist.api import reference_follower
 from cancellist.api.app import create_app
 from cancellist.api.context import Context
-from cancellist.api.serving.connections import patient
+from cancellist.api.serving.connections import connections_within
 
 GRACE_S: Final = 10
 """Seconds that requests have to end, once the process is told to."""
@@ -43,7 +43,7 @@ class ApiServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create_app(context),
-                http=patient(context.options.limits.silence_s),
+                http=connections_within(context.options.limits),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from cancellist.api.auth import Operator, Reader
 from cancellist.api.common import COMMON
 from cancellist.api.context import Context, InContext
-from cancellist.api.job_request import parse_object
-from cancellist.api.json_answer import Document
+from cancellist.api.json_answer import JsonAnswer
+from cancellist.api.json_object import parse_object
 from cancellist.api.problem_kinds import KINDS
 from cancellist.api.problems import ProblemError, declared, invalid
 from cancellist.api.request_body import json_body
@@ -28,7 +28,7 @@ from cancellist.jobs.ledger import accounts
 from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.times import parse_since_ms, rfc3339
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted, delivery_id, webhook_id
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType, delivery_id, webhook_id
 from cancellist.jobs.webhooks.views import delivery_view, endpoint_view, registered_view
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -81,7 +81,7 @@ class DeliveriesQuery(BaseModel):
 @router.get("", response_model=Webhooks, responses=declared(*COMMON))
 async def listing(context: InContext, _: Reader) -> Any:
     """Every webhook as it stands."""
-    return Document({"webhooks": [endpoint_view(one) for one in await endpoints.endpoints(context.ledger)]})
+    return JsonAnswer({"webhooks": [endpoint_view(one) for one in await endpoints.endpoints(context.ledger)]})
 
 
 @router.post("", status_code=201, response_model=None, responses={
@@ -96,7 +96,9 @@ async def add(request: Request, context: InContext, _: Operator) -> Any:
     wanted = parse_object(await json_body(request, context.options.limits), NewWebhook)
     _check_keys(context)
     try:
-        checked = Wanted.of(wanted.url, wanted.on, wanted.outcomes, wanted.account, context.options.webhooks.allowed)
+        checked = EndpointOrder.of(
+            wanted.url, wanted.on, wanted.outcomes, wanted.account, context.options.webhooks.allowed
+        )
     except InputError as error:
         raise invalid("url", error.message) from None
     if wanted.account is not None:
@@ -106,13 +108,13 @@ async def add(request: Request, context: InContext, _: Operator) -> Any:
             raise invalid("account", error.message) from None
     made = await endpoints.add(context.ledger, checked, context.options.webhooks.keys)
     location = f"{context.options.proxies.prefix}/v1/webhooks/{made.endpoint.id}"
-    return Document(registered_view(made.endpoint, made.secret), 201, headers={"Location": location})
+    return JsonAnswer(registered_view(made.endpoint, made.secret), 201, headers={"Location": location})
 
 
 @router.get("/{webhook}", response_model=Webhook, responses=_OF_ONE)
 async def show(webhook: str, context: InContext, _: Reader) -> Any:
     """One webhook as it stands."""
-    return Document(endpoint_view(await endpoints.get(context.ledger, webhook_id(webhook))))
+    return JsonAnswer(endpoint_view(await endpoints.get(context.ledger, webhook_id(webhook))))
 
 
 @router.delete("/{webhook}", status_code=204, response_model=None, responses=_OF_ONE)
@@ -125,7 +127,7 @@ async def remove(webhook: str, context: InContext, _: Operator) -> Response:
 @router.post("/{webhook}/enable", response_model=Webhook, responses=_OF_ONE)
 async def enable(webhook: str, context: InContext, _: Operator) -> Any:
     """Enables a webhook that was disabled: it goes on where it stopped."""
-    return Document(endpoint_view(await endpoints.enable(context.ledger, webhook_id(webhook))))
+    return JsonAnswer(endpoint_view(await endpoints.enable(context.ledger, webhook_id(webhook))))
 
 
 @router.post(
@@ -138,7 +140,7 @@ async def rotate(webhook: str, context: InContext, _: Operator) -> Any:
     endpoint = (await endpoints.get(context.ledger, webhook_id(webhook))).id
     _check_keys(context)
     made = await endpoints.rotate(context.ledger, endpoint, context.options.webhooks.keys)
-    return Document(registered_view(made.endpoint, made.secret))
+    return JsonAnswer(registered_view(made.endpoint, made.secret))
 
 
 @router.post(
@@ -149,7 +151,7 @@ async def rotate(webhook: str, context: InContext, _: Operator) -> Any:
 )
 async def test(webhook: str, context: InContext, _: Operator) -> Any:
     """Sends an event that tells nothing; the list of deliveries shows what comes of it."""
-    return Document(delivery_view(await events.test(context.ledger, webhook_id(webhook))), 202)
+    return JsonAnswer(delivery_view(await events.test(context.ledger, webhook_id(webhook))), 202)
 
 
 @router.get(
@@ -162,7 +164,7 @@ async def deliveries(webhook: str, context: InContext, _: Reader, query: Annotat
     endpoint = webhook_id(webhook)
     after = delivery_id(endpoint, query.cursor) if query.cursor is not None else None
     page = await endpoints.deliveries(context.ledger, endpoint, limit=query.limit, after=after)
-    return Document({"deliveries": [delivery_view(one) for one in page.deliveries], "next": page.next})
+    return JsonAnswer({"deliveries": [delivery_view(one) for one in page.deliveries], "next": page.next})
 
 
 @router.post(
@@ -183,10 +185,10 @@ async def replay(webhook: str, request: Request, context: InContext, _: Operator
     if wanted.since is None:
         name = None if wanted.delivery is None else delivery_id(endpoint, wanted.delivery)
         count = await endpoints.replay(context.ledger, endpoint, name)
-        return Document({"webhook": endpoint, "deliveries": count, "since": None}, 202)
+        return JsonAnswer({"webhook": endpoint, "deliveries": count, "since": None}, 202)
     since_ms = parse_since_ms(wanted.since, now_ms=time.time_ns() // 1_000_000)
     await endpoints.rewind(context.ledger, endpoint, since_ms)
-    return Document({"webhook": endpoint, "deliveries": None, "since": rfc3339(since_ms)}, 202)
+    return JsonAnswer({"webhook": endpoint, "deliveries": None, "since": rfc3339(since_ms)}, 202)
 
 
 def _check_keys(context: Context) -> None:

@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from cancellist.api.schemas import Document, Time
+from cancellist.api.schemas import JsonDocument, Time
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.webhooks.endpoint import DeliveryState, EndpointState, EventType
 
 
-class Webhook(Document):
+class Webhook(JsonDocument):
     """Where events are sent, and how that goes. The URL is shown without what may be secret in it."""
 
     webhook: str = Field(description="its id")
@@ -30,7 +30,7 @@ class Webhook(Document):
     results_missed_to: Time | None
 
 
-class Webhooks(Document):
+class Webhooks(JsonDocument):
     """Every webhook."""
 
     webhooks: list[Webhook]
@@ -42,7 +42,7 @@ class WebhookSecret(Webhook):
     secret: str = Field(description="what its requests are signed with (Standard Webhooks, symmetric)")
 
 
-class WebhookDelivery(Document):
+class WebhookDelivery(JsonDocument):
     """One event for one webhook."""
 
     delivery: str = Field(description="its id: the `webhook-id` of every attempt")
@@ -57,14 +57,14 @@ class WebhookDelivery(Document):
     due_at: Time | None = Field(description="when it is tried next; null once it waits no more")
 
 
-class WebhookDeliveries(Document):
+class WebhookDeliveries(JsonDocument):
     """A page of deliveries, newest first."""
 
     deliveries: list[WebhookDelivery]
     next: str | None = Field(description="the cursor of the page that follows; null where none does")
 
 
-class WebhookReplay(Document):
+class WebhookReplay(JsonDocument):
     """What is sent once more."""
 
     webhook: str

@@ -9,7 +9,7 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
 from cancellist.config.loading import load
 from cancellist.jobs.ledger import audit
-from cancellist.jobs.ledger.audit import Wanted
+from cancellist.jobs.ledger.audit import AuditFilter
 from cancellist.jobs.times import parse_since_ms
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _Entry = Mapping[str, Any]
 def show_acts(job: str | None, account: str | None, since: str | None, limit: int, *, as_json: bool) -> None:
     """Prints entries of the audit log, newest first."""
     since_ms = parse_since_ms(since, now_ms=time.time_ns() // 1_000_000) if since else None
-    found, more = session.run(_read(Wanted(job, account, since_ms), limit))
+    found, more = session.run(_read(AuditFilter(job, account, since_ms), limit))
     if as_json:
         emit({"entries": found, "next": more or None})
     elif found:
@@ -35,7 +35,7 @@ def show_acts(job: str | None, account: str | None, since: str | None, limit: in
         say(f"only the newest {wording.count(limit)} are listed: --limit lists more")
 
 
-async def _read(wanted: Wanted, limit: int) -> tuple[list[_Entry], str]:
+async def _read(wanted: AuditFilter, limit: int) -> tuple[list[_Entry], str]:
     async with session.ledger_of(load()) as opened:
         found: list[_Entry] = []
         page = await audit.page(opened.ledger, wanted, limit=limit)

@@ -11,7 +11,7 @@ from cancellist.cli.terminal import cell, emit, fitting, heading, say, show
 from cancellist.config.loading import load
 from cancellist.jobs.errors import InputError
 from cancellist.jobs.ledger import consumers
-from cancellist.jobs.ledger.consumers import LONG_MS, Group
+from cancellist.jobs.ledger.consumers import LONG_MS, ConsumerGroupStatus
 from cancellist.jobs.ledger.views.json_views import group_view
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def remove_group(name: str, *, sure: bool, as_json: bool) -> None:
         say(f"the group {name} is removed" if removed else f"the group {name} was gone already")
 
 
-async def _look() -> list[Group]:
+async def _look() -> list[ConsumerGroupStatus]:
     settings = load()
     async with session.ledger_of(settings) as opened:
         return await consumers.groups(opened.ledger, settings.results_keep)
@@ -75,7 +75,7 @@ async def _remove(name: str) -> bool:
         return await consumers.remove(opened.ledger, name)
 
 
-def _row(group: Group) -> tuple["Text", ...]:
+def _row(group: ConsumerGroupStatus) -> tuple["Text", ...]:
     pending_ms, idle_ms = group.oldest_pending_ms, min((one.idle_ms for one in group.consumers), default=None)
     return (
         cell(group.name, "bold"),

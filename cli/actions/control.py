@@ -41,7 +41,7 @@ def resume(job: str | None, account: str, host: str | None, *, as_json: bool) ->
             say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         _show_account(account, gate, as_json=as_json)
     else:
-        seen = session.run(_resume_job(job))
+        seen = session.run(_go_on(job, control.resume_job))
         gate = seen.gate
         if gate.stopped:
             say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
@@ -54,7 +54,7 @@ def resume(job: str | None, account: str, host: str | None, *, as_json: bool) ->
 
 def continue_(job: str, *, as_json: bool) -> None:
     """Lets a halted job go on."""
-    seen = session.run(_continue_job(job))
+    seen = session.run(_go_on(job, control.continue_job))
     show_job(seen, as_json=as_json)
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
@@ -106,21 +106,12 @@ async def _pause_job(job: str) -> Snapshot:
         return await snapshots.look(opened.ledger, job)
 
 
-async def _resume_job(job: str) -> Snapshot:
+async def _go_on(job: str, let: control.LettingGoOn) -> Snapshot:
+    """Lets a job go on, and has workers woken for it."""
     settings = load()
     async with session.ledger_of(settings) as opened:
         account = (await records.get(opened.ledger, job)).order.account
-        _, names = await control.resume_job(opened.ledger, job, settings.of(account).max_references_per_call)
-        seen = await snapshots.look(opened.ledger, job)
-        await drains.schedule(opened.ledger, account, names)
-        return seen
-
-
-async def _continue_job(job: str) -> Snapshot:
-    settings = load()
-    async with session.ledger_of(settings) as opened:
-        account = (await records.get(opened.ledger, job)).order.account
-        _, names = await control.continue_job(opened.ledger, job, settings.of(account).max_references_per_call)
+        _, names = await let(opened.ledger, job, settings.of(account).max_references_per_call)
         seen = await snapshots.look(opened.ledger, job)
         await drains.schedule(opened.ledger, account, names)
         return seen

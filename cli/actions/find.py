@@ -1,15 +1,16 @@
 """What `cancellist find` does."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from cancellist.cli import session
 from cancellist.cli.output import wording
+from cancellist.cli.output.occasional import UPDATING, Occasional
 from cancellist.cli.terminal import cell, emit, fitting, heading, say, say_now, show
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.ledger.references.reference_index import Mention, Mentions, ReferenceIndex
+from cancellist.jobs.ledger.references.mentions import Mention, Mentions
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.views.reference_views import references_view
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import checked
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _COLUMNS = ("job", "state", "created", "requested by", "reason", "outcome", "at", "message")
 _LEFT_OUT = ("reason", "created", "requested by", "at", "state", "message")
 _LEAST_WRAPPED = 24
-_TOLD_EVERY_S = 2.0
 
 
 def show_jobs_of(named: str, limit: int, *, as_json: bool) -> None:
@@ -53,23 +53,9 @@ async def _look(settings: Settings, reference: str, limit: int) -> Mentions:
     async with session.ledger_of(settings) as opened:
         index = ReferenceIndex(opened.ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
-            return await index.find(reference, before=None, limit=limit, progress=Behind())
+            return await index.find(reference, before=None, limit=limit, progress=Occasional(UPDATING))
         finally:
             await index.close()
-
-
-class Behind:
-    """Says now and then how far the index is."""
-
-    def __init__(self) -> None:
-        self._told_at_s = asyncio.get_running_loop().time()
-
-    def __call__(self, read: int, there: int) -> None:
-        """Takes note of how many entries were read, and how many there are."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._told_at_s >= _TOLD_EVERY_S:
-            self._told_at_s = now_s
-            say_now(f"bringing the index of references up to date: {read:,} of {there:,} results")
 
 
 def _draw(answer: Mentions) -> None:

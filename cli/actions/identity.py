@@ -53,5 +53,5 @@ def approver(settings: Settings, wish: str) -> str:
             f"{wish} needs to know who you are", hint="set CANCELLIST_TOKEN to a token with the role approve"
         )
     if Access.APPROVE not in found.roles:
-        raise ForbiddenError(f"{found.name} has not the role approve, which {wish} needs")
+        raise ForbiddenError(f"{found.name} lacks the role approve, which {wish} needs")
     return found.name

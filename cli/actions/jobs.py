@@ -7,14 +7,14 @@ from cancellist.cli.output import status_card
 from cancellist.cli.terminal import emit, say
 from cancellist.config.loading import load
 from cancellist.jobs.ledger import job_pages, snapshots
-from cancellist.jobs.ledger.job_pages import Filter
+from cancellist.jobs.ledger.job_pages import JobFilter
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.model import JobState
 from cancellist.jobs.times import parse_since_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class JobFilters:
     """Which jobs to list. What is left out may be anything; `since` is the user's text."""
 
     states: frozenset[JobState]
@@ -22,13 +22,13 @@ class Asked:
     requested_by: str | None
     since: str | None
 
-    def filter(self, now_ms: int) -> Filter:
+    def filter(self, now_ms: int) -> JobFilter:
         """Returns the same for the ledger."""
         since_ms = parse_since_ms(self.since, now_ms=now_ms) if self.since else None
-        return Filter(self.states, self.account, self.requested_by, since_ms)
+        return JobFilter(self.states, self.account, self.requested_by, since_ms)
 
 
-def show_jobs(asked: Asked, limit: int, *, as_json: bool) -> None:
+def show_jobs(asked: JobFilters, limit: int, *, as_json: bool) -> None:
     """Prints the newest jobs."""
     found = session.run(_newest(asked, limit))
     if as_json:
@@ -39,7 +39,7 @@ def show_jobs(asked: Asked, limit: int, *, as_json: bool) -> None:
         from cancellist.cli.output import tables  # noqa: PLC0415 - rich is slow to import, for this alone
 
         tables.show_jobs(found)
-    elif asked == Asked(frozenset(), None, None, None):
+    elif asked == JobFilters(frozenset(), None, None, None):
         say("there is no job yet: `cancellist enqueue FILE` hands one in")
     else:
         say("there is no such job: `cancellist jobs` lists all of them")
@@ -56,7 +56,7 @@ def show_status(job: str, *, as_json: bool) -> None:
         status_card.show(found)
 
 
-async def _newest(asked: Asked, limit: int) -> list[Snapshot]:
+async def _newest(asked: JobFilters, limit: int) -> list[Snapshot]:
     async with session.ledger_of(load()) as opened:
         wanted = asked.filter(await opened.ledger.now_ms())
         return await snapshots.look_at(opened.ledger, await job_pages.first(opened.ledger, wanted, limit))

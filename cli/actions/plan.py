@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from cancellist.cli import session
 from cancellist.cli.actions import input_file
 from cancellist.cli.actions.enqueue import Files
-from cancellist.cli.actions.find import Behind
 from cancellist.cli.actions.whereabouts import check_asked
+from cancellist.cli.output.occasional import UPDATING, Occasional
 from cancellist.cli.terminal import emit, say_now
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
@@ -65,7 +65,7 @@ async def _plan(files: Files, account: str, deadline: str | None, settings: Sett
         index = ReferenceIndex(ledger, settings.data_dir, jobs_keep_s=settings.jobs_keep, on_wait=say_now)
         try:
             with input_file.opened(files.paths, hints=files.hints, pattern=pattern, limit=limit) as feed:
-                taken = await Planning(ledger, index, Behind()).take_in(feed, wanted)
+                taken = await Planning(ledger, index, Occasional(UPDATING)).take_in(feed, wanted)
                 input_file.tell(feed)
         finally:
             await index.close()

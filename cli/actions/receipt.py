@@ -1,12 +1,12 @@
 """What `cancellist receipt` does."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cancellist.cli import session
 from cancellist.cli.output import destination, wording
-from cancellist.cli.terminal import emit, is_terminal, say, say_now
+from cancellist.cli.output.occasional import Occasional
+from cancellist.cli.terminal import emit, is_terminal, say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
 from cancellist.jobs.escaping import plain_json
@@ -16,8 +16,6 @@ from cancellist.jobs.safety.receipt import Receipt
 
 if TYPE_CHECKING:
     from cancellist.jobs.ledger.receipt_keys import Signer
-
-_TOLD_EVERY_S = 2.0
 
 
 def make_key(file: str, *, as_json: bool) -> None:
@@ -59,7 +57,7 @@ def write_all(output: str | None) -> None:
 async def _receipt(job: str, proof: str | None) -> bytes:
     settings = load()
     async with session.ledger_of(settings) as opened:
-        progress = _Progress()
+        progress = Occasional("reading results: {read:,} of {there:,}")
         line = await receipts.kept(opened.ledger, job)
         if line is None:
             line, made = await receipts.make(opened.ledger, job, signer_of(settings), progress)
@@ -103,16 +101,3 @@ def _say(made: Receipt) -> None:
         say(f"signed by {made.signed_by[:16]}…")
     else:
         say("not signed: it does not show who made it; CANCELLIST_RECEIPT_KEY_FILE signs those made from now on")
-
-
-class _Progress:
-    """Says now and then how far the receipt is."""
-
-    def __init__(self) -> None:
-        self._told_at_s = asyncio.get_running_loop().time()
-
-    def __call__(self, read: int, there: int) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._told_at_s >= _TOLD_EVERY_S:
-            self._told_at_s = now_s
-            say_now(f"reading results: {read:,} of {there:,}")

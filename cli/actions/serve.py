@@ -33,7 +33,7 @@ _OWN: Final = "local"
 """The name of the token that a process makes for itself."""
 
 
-class CannotListenError(CancellistError):
+class ServeAddressError(CancellistError):
     """The address cannot be had."""
 
     code = "cannot_listen"
@@ -90,7 +90,7 @@ async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> 
     own = None
     if not options.tokens and options.proxies.user_header is None:
         own = _own_token(listening.host)
-        options = replace(options, tokens=(Token(_OWN, ALL, digest_of(own)),))
+        options = replace(options, tokens=(Token(_OWN, ALL, digest_of(own)),), printed=_OWN)
     async with session.ledger_of(settings) as opened:
         server = ApiServer(Context(opened, options), listening)
         loop = asyncio.get_running_loop()
@@ -109,7 +109,7 @@ async def _serve(settings: Settings, listening: Listening, *, as_json: bool) -> 
             await server.run_until_ended(announce)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise CannotListenError(
+            raise ServeAddressError(
                 f"cannot listen on {listening.host}:{listening.port}: {reason}", hint="give another --port, or 0"
             ) from None
         log.info("served")
@@ -149,7 +149,7 @@ def options_of(settings: Settings) -> ApiOptions:
             max_json=settings.serve_max_json,
             max_rows=settings.serve_max_rows,
             max_wait_s=settings.serve_max_wait,
-            max_requests=settings.serve_max_connections,
+            max_connections=settings.serve_max_connections,
             rate=settings.serve_rate,
             silence_s=settings.serve_body_wait,
         ),

@@ -43,7 +43,7 @@ def list_job(job: str, *, as_json: bool) -> None:
     """
     from cancellist.worker.snapshots.reading import entries_of  # noqa: PLC0415 - slow to import
 
-    folder, cipher = _kept(load())
+    folder, cipher = folder_and_cipher(load())
     files = [read for read, entry in entries_of(folder, job, cipher) if entry is None]
     if not files:
         raise _nothing(job)
@@ -71,7 +71,7 @@ def show_record(job: str, reference: str, *, as_json: bool) -> None:
     """
     from cancellist.worker.snapshots.reading import entries_of  # noqa: PLC0415 - slow to import
 
-    folder, cipher = _kept(load())
+    folder, cipher = folder_and_cipher(load())
     name = normalise(reference)
     files: list[FileRead] = []
     found: list[Entry] = []
@@ -97,7 +97,7 @@ def show_record(job: str, reference: str, *, as_json: bool) -> None:
     _check(files)
 
 
-def _kept(settings: Settings) -> "tuple[Path, Cipher]":
+def folder_and_cipher(settings: Settings) -> "tuple[Path, Cipher]":
     """The folder of the records, and what decrypts them.
 
     Raises:

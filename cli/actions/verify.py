@@ -51,7 +51,7 @@ def verify(files: Sequence[str], against: Against, *, as_json: bool) -> None:
     chain = receipt.check_chain(receipts)
     if against.head is not None and chain[-1].digest != against.head.strip().lower():
         raise ReceiptError(
-            f"the last receipt, number {chain[-1].number}, has not the digest that was given: later ones are missing"
+            f"the last receipt, number {chain[-1].number}, has another digest than was given: later ones are missing"
         )
     found = _check_results(chain, against) if against.results is not None else None
     shown_result = _result(proofs, found, against)
@@ -78,7 +78,7 @@ def _check_signature(one: Receipt) -> None:
 
 @contextmanager
 def _of(one: Receipt) -> Iterator[None]:
-    """Says of which receipt an error is."""
+    """Adds to an error which receipt it is about."""
     try:
         yield
     except ReceiptError as error:

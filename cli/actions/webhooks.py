@@ -21,7 +21,7 @@ from cancellist.jobs.webhooks.endpoint import (
     Delivery,
     DeliveryState,
     Endpoint,
-    Wanted,
+    EndpointOrder,
     delivery_id,
     event_types,
     shown_url,
@@ -143,7 +143,7 @@ async def _all() -> list[Endpoint]:
 
 async def _add(url: str, on: Sequence[str], outcomes: Collection[Outcome], account: str | None) -> Registered:
     async with _opened() as (ledger, settings):
-        wanted = Wanted.of(url, event_types(on), outcomes, account, settings.webhook_allowed)
+        wanted = EndpointOrder.of(url, event_types(on), outcomes, account, settings.webhook_allowed)
         if account is not None:
             await session.check_account(ledger, settings, account)
         return await ledger_webhooks.add(ledger, wanted, settings.webhook_keys)

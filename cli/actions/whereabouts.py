@@ -31,8 +31,8 @@ async def check_asked(ledger: Ledger, account: str, settings: Settings) -> None:
     ours, called = settings.of(account).environment, await hosts.called(ledger, account)
     if called and ours not in called and not all(one.is_sandbox for one in (ours, *called)):
         raise InputError(
-            f"workers of account {account!r} call {names(called)}, and these settings name {ours.words}, so what that "
-            "one says does not hold for what would be cancelled",
+            f"workers of account {account!r} call {names(called)}, but these settings name {ours.words}, which "
+            "knows nothing of what would be cancelled there",
             hint="give this command the CANCELLIST_API_URL of the workers",
         )
 
@@ -42,9 +42,11 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
 
     Raises:
         NewHostError: the name is not given, or it is another.
+        InputError: a name is given, and the workers call another host.
     """
     host = await hosts.strange(ledger, account, _ours(settings, account))
     if host is None:
+        await hosts.check(ledger, account, given)
         return
     name = given
     if name is None:

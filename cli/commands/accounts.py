@@ -1,11 +1,9 @@
 """`cancellist accounts`: lists the accounts."""
 
-from typing import Annotated
-
-import typer
+from cancellist.cli.arguments import AsJson
 
 
-def accounts(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def accounts(as_json: AsJson = False) -> None:
     """List the accounts with their state and limits.
 
     The list has the accounts of these settings, those that workers serve, and those that have had a job. Host and

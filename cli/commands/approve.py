@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import Job, reason_of
+from cancellist.cli.arguments import AsJson, Job, reason_of
 
 
 def approve(
@@ -16,7 +16,7 @@ def approve(
     take_back: Annotated[
         bool, typer.Option("--take-back", help="Take your approval back, as long as the job has not started.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Approve a job that waits for it. It must be another's.
 
@@ -38,7 +38,7 @@ def approve(
 def reject(
     job: Job,
     reason: Annotated[str, typer.Option(callback=reason_of, help="Why. Stored with the job and its results.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Reject a job that waits for approval, or has it and has not started: it is aborted.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import account_name, job_id, since
+from cancellist.cli.arguments import AsJson, account_name, job_id, since
 
 
 def audit(
@@ -26,7 +26,7 @@ def audit(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what was changed, by whom and from where, newest first.
 

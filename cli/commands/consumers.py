@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
+
 
 def consumers(
     action: Annotated[
@@ -11,7 +13,7 @@ def consumers(
     ] = None,
     group: Annotated[str | None, typer.Argument(metavar="GROUP]", help="With remove: its name.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With remove: do not ask for confirmation.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the consumer groups of the results stream, or remove one.
 

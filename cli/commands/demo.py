@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
+
 
 def demo(
     references: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows of the generated file.")] = 25_000,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder: file, data and logs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Cancel a generated file at a local platform and check every result.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
 from cancellist.jobs.roles import Role
 
 
@@ -11,7 +12,7 @@ def doctor(
     role: Annotated[
         Role, typer.Option(help="The role whose permissions on the Redis server are checked.")
     ] = Role.WORKER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check settings, Redis server, platform and this machine.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import account_name, job_id
+from cancellist.cli.arguments import AsJson, account_name, job_id
 
 
 def explain(
@@ -25,7 +25,7 @@ def explain(
             help="With --words: the account whose texts to show.",
         ),
     ] = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the failed calls and the result of a reference.
 

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
+
 
 def find(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The reference, in any case of letters.")],
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many jobs to list.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every job that named a reference, newest first, and what became of it.
 

@@ -38,9 +38,9 @@ def jobs(
 
     Example: cancellist jobs --state running,paused --since 2h --limit 5
     """
-    from cancellist.cli.actions.jobs import Asked, show_jobs
+    from cancellist.cli.actions.jobs import JobFilters, show_jobs
 
-    show_jobs(Asked(states(state), account, requested_by, since_), limit, as_json=as_json)
+    show_jobs(JobFilters(states(state), account, requested_by, since_), limit, as_json=as_json)
 
 
 def status(job: Job, as_json: _AsJson = False) -> None:

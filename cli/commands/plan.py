@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import account_name, when
-from cancellist.cli.arguments import column as column_of
-from cancellist.cli.arguments import delimiter as delimiter_of
-from cancellist.cli.arguments import limit as limit_of
+from cancellist.cli.arguments import AsJson, when
+from cancellist.cli.file_options import Column, Delimiter, MaxInvalid, NoHeader, SkipLines
+from cancellist.cli.job_options import JobAccount
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 
 
@@ -15,29 +14,16 @@ def plan(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...|-", help="The files, as for `enqueue`; - is standard input.")
     ],
-    column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|NUMBER", callback=column_of, help="The column or key, as for `enqueue`."),
-    ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CHARACTER", callback=delimiter_of, help="The CSV delimiter: a character, or the word tab."
-        ),
-    ] = None,
-    no_header: Annotated[bool, typer.Option("--no-header", help="The CSV file has no header row.")] = False,
-    skip_lines: Annotated[int, typer.Option(min=0, help="Lines to skip at the beginning of each file.")] = 0,
-    max_invalid: Annotated[
-        str | None,
-        typer.Option(metavar="N|P%", callback=limit_of, help="Refuse the files if more entries are malformed."),
-    ] = None,
+    column: Column = None,
+    delimiter: Delimiter = None,
+    no_header: NoHeader = False,
+    skip_lines: SkipLines = 0,
+    max_invalid: MaxInvalid = None,
     deadline: Annotated[
         str | None, typer.Option(metavar="WHEN", callback=when, help="Say whether the job will be done by then.")
     ] = None,
-    account: Annotated[
-        str, typer.Option(callback=account_name, help="The account (platform subscription).")
-    ] = DEFAULT_ACCOUNT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    account: JobAccount = DEFAULT_ACCOUNT,
+    as_json: AsJson = False,
 ) -> None:
     """Say what would come of a job: how many consignments are open, who gets them, which jobs name them too.
 

@@ -5,40 +5,39 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import file_name, job_id
+from cancellist.cli.arguments import OutputFile, file_name, job_id
+
+_Job = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of a job that has ended."
+    ),
+]
+_Proof = Annotated[
+    str | None,
+    typer.Option(metavar="REFERENCE", help="Write the receipt with the proof that it covers this result."),
+]
+_Every = Annotated[
+    bool, typer.Option("--all", help="Write all receipts that were made, one a line, instead of one job's.")
+]
+_NewKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        callback=file_name,
+        help="Make a key that signs receipts, in this file, and its public key in FILE.pub, and do nothing else.",
+    ),
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document, as without it.")]
 
 
 def receipt(
-    job: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="JOB", callback=job_id, autocompletion=completion.jobs, help="The id of a job that has ended."
-        ),
-    ] = None,
-    proof: Annotated[
-        str | None,
-        typer.Option(metavar="REFERENCE", help="Write the receipt with the proof that it covers this result."),
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Write all receipts that were made, one a line, instead of one job's.")
-    ] = False,
-    new_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            callback=file_name,
-            help="Make a key that signs receipts, in this file, and its public key in FILE.pub, and do nothing else.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            callback=file_name,
-            help="Write to this file, which appears once it is complete; - is standard output.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON document, as without it.")] = False,
+    job: _Job = None,
+    proof: _Proof = None,
+    every: _Every = False,
+    new_key: _NewKey = None,
+    output: OutputFile = None,
+    as_json: _AsJson = False,
 ) -> None:
     """Write the receipt of a job that has ended.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Job, file_name, outcomes
+from cancellist.cli.arguments import Job, OutputFile, outcomes
 from cancellist.cli.output.format import Format
 from cancellist.jobs.model import Outcome
 
@@ -21,14 +21,7 @@ def results(
             help=f"Only results with these outcomes: {', '.join(Outcome)}.",
         ),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            callback=file_name,
-            help="Write to this file, which appears once it is complete; - is standard output.",
-        ),
-    ] = None,
+    output: OutputFile = None,
     follow: Annotated[bool, typer.Option("--follow", help="Print further results until the job has ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:

@@ -5,57 +5,58 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import Host, Job, Override, outcomes, text, when
+from cancellist.cli.arguments import AsJson, Host, Job, Override, outcomes, text, when
+from cancellist.cli.job_options import StartAt
 from cancellist.jobs.model import Priority
+
+_Outcome = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B",
+        autocompletion=completion.outcomes,
+        help="Retry references with these outcomes. Default: unconfirmed, failed, expired, aborted; "
+        "also possible: not_found, rejected.",
+    ),
+]
+_Reason = Annotated[
+    str | None, typer.Option(callback=text, help="Why they are cancelled. Default: the reason of the old job.")
+]
+_RequestedBy = Annotated[str | None, typer.Option(callback=text, help="Who asked for it. Default: as the old job.")]
+_Priority = Annotated[Priority | None, typer.Option(help="Default: the priority of the old job.")]
+_Deadline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        callback=when,
+        help="References not sent by then get the result `expired`. Default: no deadline.",
+    ),
+]
+_Snapshot = Annotated[
+    bool,
+    typer.Option(
+        "--snapshot",
+        help="Keep the platform's record of each reference before it is cancelled; one that cannot be kept is not "
+        "cancelled. Also where the old job has it.",
+    ),
+]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+_Wait = Annotated[bool, typer.Option("--wait", help="Wait until the new job has ended. See the exit status above.")]
 
 
 def retry(
     job: Job,
-    outcome: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B",
-            autocompletion=completion.outcomes,
-            help="Retry references with these outcomes. Default: unconfirmed, failed, expired, aborted; "
-            "also possible: not_found, rejected.",
-        ),
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option(callback=text, help="Why they are cancelled. Default: the reason of the old job.")
-    ] = None,
-    requested_by: Annotated[
-        str | None, typer.Option(callback=text, help="Who asked for it. Default: as the old job.")
-    ] = None,
-    priority: Annotated[Priority | None, typer.Option(help="Default: the priority of the old job.")] = None,
-    deadline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            callback=when,
-            help="References not sent by then get the result `expired`. Default: no deadline.",
-        ),
-    ] = None,
-    start_at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN", callback=when, help="Do not start before. WHEN is an RFC 3339 time, or a delay such as +2h."
-        ),
-    ] = None,
-    snapshot: Annotated[
-        bool,
-        typer.Option(
-            "--snapshot",
-            help="Keep the platform's record of each reference before it is cancelled; one that cannot be kept is not "
-            "cancelled. Also where the old job has it.",
-        ),
-    ] = False,
+    outcome: _Outcome = None,
+    reason: _Reason = None,
+    requested_by: _RequestedBy = None,
+    priority: _Priority = None,
+    deadline: _Deadline = None,
+    start_at: StartAt = None,
+    snapshot: _Snapshot = False,
     host: Host = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: _Yes = False,
     override: Override = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the new job has ended. See the exit status above.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    wait: _Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Create a new job from references of an ended job, and print its id.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cancellist.cli import completion
-from cancellist.cli.arguments import file_name, job_id
+from cancellist.cli.arguments import AsJson, file_name, job_id
 
 
 def snapshots(
@@ -25,7 +25,7 @@ def snapshots(
             help="Make a key that encrypts records, in this file, and do nothing else.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the records that were kept for a job, or print one of them.
 

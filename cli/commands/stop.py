@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import text
+from cancellist.cli.arguments import AsJson, text
 
 
 def stop(
     reason: Annotated[str | None, typer.Option(callback=text, help="Why. It is kept, and shown to all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stop all accounts at once, also those that get their first job later. It does not ask.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
 from cancellist.cli.terminal import emit, say
 from cancellist.jobs.access import Access, Token, digest_of, parse_name
 
@@ -23,7 +24,7 @@ def _name(value: str) -> str:
 def token(
     name: Annotated[str, typer.Argument(metavar="NAME", callback=_name, help="Who will call with it; not secret.")],
     role: Annotated[list[Access], typer.Option(help="What they may do; repeatable.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a token for the HTTP API, and the line that goes into the settings.
 

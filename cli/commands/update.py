@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cancellist.cli.arguments import Job, when
+from cancellist.cli.arguments import AsJson, Job, when
 from cancellist.jobs.model import Priority
 
 
@@ -21,7 +21,7 @@ def update(
         ),
     ] = None,
     no_deadline: Annotated[bool, typer.Option("--no-deadline", help="Take the deadline back.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change the priority or the deadline of a job that has not ended.
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from cancellist.cli.arguments import AsJson
+
 
 def verify(
     files: Annotated[
@@ -26,7 +28,7 @@ def verify(
         str | None,
         typer.Option(metavar="DIGEST", help="The digest that the last receipt must have, as the log told it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that receipts were not altered. The server is not asked.
 

@@ -40,20 +40,20 @@ def worker(
         raise typer.Exit(_check(as_json=as_json))
     if as_json:
         os.environ["CANCELLIST_LOG_FORMAT"] = "json"
-    from cancellist.worker import process_start
-    from cancellist.worker.entry_points import run
     from cancellist.worker.main import WorkerSettings
+    from cancellist.worker.process import start
+    from cancellist.worker.process.entry_points import run
 
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks
         signal.signal(signal.SIGHUP, _hang_up)
-    process_start.collect_as_usual()
+    start.collect_as_usual()
     run(WorkerSettings, burst=burst)
 
 
 def _check(*, as_json: bool) -> int:
     """Prints whether a worker with these settings runs on this machine; returns 0 if so, else 1."""
     from cancellist.config.loading import load
-    from cancellist.worker import heartbeat
+    from cancellist.worker.process import heartbeat
 
     found = heartbeat.look(load())
     alive = any(pulse.alive for pulse in found)

@@ -30,7 +30,7 @@ _LEFT_OUT: Final = ("shipping date", "town", "who gets it")
 
 
 def show(plan: Mapping[str, Any], where: Environment, command: str) -> None:
-    """Prints a plan, and at the end the command by which it is enqueued."""
+    """Prints a plan, and at the end the command that enqueues it."""
     tables.show_card(_head(plan, where))
     draw(Text(), _note(plan), Padding(_states(plan), (0, 0, 1, 0)))
     tables.show_card(_rest(plan))

@@ -60,7 +60,7 @@ class Drawn:
         self._live.console.print(Text(wording.line(seen)))
 
 
-class Lines:
+class JobLines:
     """Writes a line for each job every few seconds, and when it ends."""
 
     def __init__(self, write: Callable[[str], None], look: Callable[[], None]) -> None:
@@ -93,7 +93,7 @@ def view(*, err: bool) -> Iterator[View]:
     """Opens the view for standard output, or standard error: live on a terminal, else lines."""
     screen = console(err=err)
     if not is_terminal(err=err) or screen.is_dumb_terminal:
-        yield Lines(lambda text: screen.print(Text(text)), (lambda: None) if err else check_reader)
+        yield JobLines(lambda text: screen.print(Text(text)), (lambda: None) if err else check_reader)
         return
     with Live(console=screen, auto_refresh=False, redirect_stdout=False) as live:
         yield Drawn(live)

@@ -10,7 +10,7 @@ from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import DONE, REFUSED, JobRecord, JobState, Outcome
 from cancellist.jobs.safety.approval import Approval, ApprovalState, approval_of
-from cancellist.jobs.safety.failure_stop import halt_of
+from cancellist.jobs.safety.failure_stop import HaltCause, halt_of
 from cancellist.jobs.safety.guard import in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
 
@@ -254,6 +254,11 @@ def halted(record: JobRecord) -> str:
     halt = halt_of(record)
     if halt is None:
         return ""
+    if halt.cause is HaltCause.HOST:
+        return (
+            f"job {record.id} is halted: {halt.words}. Then `cancellist continue {record.id}` goes on, "
+            f"and `cancellist abort {record.id}` ends it"
+        )
     return (
         f"job {record.id} is halted: {halt.words}. See why with `cancellist results {record.id}`; then "
         f"`cancellist continue {record.id}` goes on, and `cancellist abort {record.id}` ends it"

@@ -101,7 +101,7 @@ async def recorded(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditFilter:
     """Which entries are read: of a job, of an account, and not older than this; None for any."""
 
     job: str | None = None
@@ -117,7 +117,7 @@ class Page:
     next: str = ""
 
 
-async def page(ledger: Ledger, wanted: Wanted, *, limit: int, before: str = "") -> Page:
+async def page(ledger: Ledger, wanted: AuditFilter, *, limit: int, before: str = "") -> Page:
     """The entries that are wanted, newest first.
 
     Args:

@@ -77,6 +77,7 @@ class Ask:
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
                 "requests": t.requests,
                 "per_call": t.per_call, "search": _search(t.search), "linger": t.linger_ms, "lease": t.lease_ms,
+                "called": t.platform.host if t.platform else "",
                 "host": t.platform.host if t.platform and not t.platform.is_sandbox else "",
             }
         )  # fmt: skip

@@ -24,7 +24,7 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ConsumerGroupStatus:
     """A consumer group.
 
     Attributes:
@@ -55,7 +55,7 @@ class Group:
         return self.held_up_ms > 0
 
 
-async def groups(ledger: Ledger, results_keep_s: float) -> list[Group]:
+async def groups(ledger: Ledger, results_keep_s: float) -> list[ConsumerGroupStatus]:
     """The groups there are, by name.
 
     Args:
@@ -77,7 +77,7 @@ async def groups(ledger: Ledger, results_keep_s: float) -> list[Group]:
     return [await _group(ledger, info, now_ms, trimmed_to_ms) for info in sorted(found, key=lambda one: one["name"])]
 
 
-async def _group(ledger: Ledger, info: dict[str, Any], now_ms: int, trimmed_to_ms: int) -> Group:
+async def _group(ledger: Ledger, info: dict[str, Any], now_ms: int, trimmed_to_ms: int) -> ConsumerGroupStatus:
     name, last = info["name"], info["last-delivered-id"]
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
@@ -88,7 +88,7 @@ async def _group(ledger: Ledger, info: dict[str, Any], now_ms: int, trimmed_to_m
     oldest_ms = _ms(pending["min"]) if pending["pending"] else None
     unread_ms = _ms(following[0][0]) if following else None
     first_ms = min(filter(None, (oldest_ms, unread_ms)), default=None)
-    return Group(
+    return ConsumerGroupStatus(
         name=name.decode(errors="backslashreplace"),
         raw=name,
         lag=0 if not following else info.get("lag"),

@@ -1,11 +1,16 @@
 """Pause, resume, continue and abort."""
 
+from collections.abc import Awaitable, Callable
+
 from cancellist.jobs.errors import JobStateError
 from cancellist.jobs.ledger import audit, records
 from cancellist.jobs.ledger.accounts import text
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.housekeeping import slices
 from cancellist.jobs.model import JobRecord, JobState
+
+LettingGoOn = Callable[[Ledger, str, int], Awaitable[tuple[JobState, list[str]]]]
+"""Lets a job go on (`resume_job`, `continue_job`): the ledger, the job, and how many references a call may name."""
 
 
 async def pause_job(ledger: Ledger, job: str) -> JobState:

@@ -1,14 +1,17 @@
 """The platform's hosts: those that workers call, and those that a person has confirmed."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import orjson
 
-from cancellist.jobs.errors import NewHostError
+from cancellist.jobs.errors import InputError, NewHostError
 from cancellist.jobs.ledger import audit
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.safety.environment import Environment
+
+_SHOWN: Final = 100
 
 
 def read(packed: bytes | None) -> tuple[Environment, ...]:
@@ -53,15 +56,27 @@ async def confirm(ledger: Ledger, account: str, host: str, by: str) -> None:
         await ledger.run("confirm_host", account, host, by)
 
 
+def as_named(given: str | None) -> str | None:
+    """A host as it was named, in the form in which hosts are compared; None where none was."""
+    return (given or "").strip().lower() or None
+
+
 async def check(ledger: Ledger, account: str, given: str | None, by: str = "") -> None:
     """Refuses new work of an account whose host nobody has confirmed, unless `given` names it: that confirms it.
 
     Raises:
         NewHostError: the host is new, and `given` is another or none.
+        InputError: `given` is another host than the workers call.
     """
-    host = await strange(ledger, account)
+    host, named = await strange(ledger, account), as_named(given)
     if host is None:
+        found = [one.host for one in await called(ledger, account)] if named else []
+        if found and named not in found:
+            raise InputError(
+                f"the workers of account {account} call the platform at {', '.join(found)}, "
+                f"and {(given or '')[:_SHOWN]!r} was named: name the host that is to be called, or none"
+            )
         return
-    if given is None or given.strip().lower() != host:
+    if named != host:
         raise NewHostError(account, host, given)
     await confirm(ledger, account, host, by)

@@ -12,7 +12,7 @@ _MOST_LOOKED_AT = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class JobFilter:
     """Which jobs are wanted; what is left out may be anything.
 
     Attributes:
@@ -54,7 +54,7 @@ class JobsPage:
     next: JobsPlace | None
 
 
-async def page(ledger: Ledger, wanted: Filter, *, before: JobsPlace | None, limit: int) -> JobsPage:
+async def page(ledger: Ledger, wanted: JobFilter, *, before: JobsPlace | None, limit: int) -> JobsPage:
     """The newest jobs before a place; fewer than `limit`, or none, come where few of many are wanted."""
     found: list[JobRecord] = []
     offset = 0
@@ -78,7 +78,7 @@ async def page(ledger: Ledger, wanted: Filter, *, before: JobsPlace | None, limi
             return JobsPage(found, JobsPlace(rows[-1][1], rows[-1][0]))
 
 
-async def first(ledger: Ledger, wanted: Filter, limit: int) -> list[JobRecord]:
+async def first(ledger: Ledger, wanted: JobFilter, limit: int) -> list[JobRecord]:
     """The newest jobs, at most so many; all jobs there are may be looked at for them."""
     found: list[JobRecord] = []
     before = None

@@ -79,9 +79,9 @@ class Keys:
         """The account's jobs that wait for approval."""
         return f"{self.namespace}:account:{account}:approvals"
 
-    def counting(self, account: str) -> str:
-        """Says that a worker has counted the account's open consignments lately, or is about to."""
-        return f"{self.namespace}:account:{account}:counting"
+    def reinstated(self, account: str) -> str:
+        """The account's consignments that were reinstated, or may have been."""
+        return f"{self.namespace}:account:{account}:reinstated"
 
     def plan(self, name: str) -> str:
         """A plan, by the digest of its token."""

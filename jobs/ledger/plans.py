@@ -81,7 +81,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PlanToRead:
     """A plan that a worker is to read.
 
     Attributes:
@@ -108,9 +108,14 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def following(token: str, host: str, references: ReferenceSet) -> dict[str, str | int]:
-    """What a job that follows a plan is compared by (lua/shared/plans.lua)."""
-    return {"name": name_of(token), "host": host, "content": references.digest(), "count": references.count}
+def following(token: str, host: str, references: ReferenceSet, named: str | None = None) -> dict[str, str | int]:
+    """What a job that follows a plan is compared by (lua/shared/plans.lua); `named` is a host that was named for it."""
+    found: dict[str, str | int] = {
+        "name": name_of(token), "host": host, "content": references.digest(), "count": references.count,
+    }  # fmt: skip
+    if named:
+        found["named"] = named
+    return found
 
 
 def hidden(text: str) -> str:
@@ -186,7 +191,7 @@ async def get(ledger: Ledger, token: str) -> Plan:
     )
 
 
-async def take(ledger: Ledger, accounts: Iterable[str], *, lease_ms: int) -> Taken | None:
+async def take(ledger: Ledger, accounts: Iterable[str], *, lease_ms: int) -> PlanToRead | None:
     """Takes the plan that has waited longest, of one of these accounts; None where there is none."""
     with translated():  # a look costs less than a script, and there is nearly always nothing
         if not await ledger.redis.zrange(ledger.keys.plans, 0, 0):
@@ -197,20 +202,20 @@ async def take(ledger: Ledger, accounts: Iterable[str], *, lease_ms: int) -> Tak
         return None
     name, stored, request = reply
     h = orjson.loads(stored)
-    return Taken(name.decode(), lease, h["account"], h["content"], h.get("made_by"), orjson.loads(request))
+    return PlanToRead(name.decode(), lease, h["account"], h["content"], h.get("made_by"), orjson.loads(request))
 
 
-async def renew(ledger: Ledger, taken: Taken, *, lease_ms: int) -> bool:
+async def renew(ledger: Ledger, taken: PlanToRead, *, lease_ms: int) -> bool:
     """Says that the reading goes on; returns whether the plan is still ours."""
     return bool(int(await ledger.run("plan_lease", taken.account, taken.name, taken.lease, lease_ms, "")))
 
 
-async def give_back(ledger: Ledger, taken: Taken, *, after_ms: int) -> None:
+async def give_back(ledger: Ledger, taken: PlanToRead, *, after_ms: int) -> None:
     """Gives a plan back, to be taken once more after so long."""
     await ledger.run("plan_lease", taken.account, taken.name, taken.lease, after_ms, "1")
 
 
-async def report(ledger: Ledger, taken: Taken, host: str, found: Mapping[str, Any]) -> bool:
+async def report(ledger: Ledger, taken: PlanToRead, host: str, found: Mapping[str, Any]) -> bool:
     """Writes the report of a plan; returns whether it was still ours, and there."""
     digest = binding(taken.account, host, taken.content)
     words = (taken.name, taken.lease, host, digest, orjson.dumps(found))

@@ -68,7 +68,7 @@ def _structured(text: str) -> Any:
 
 async def _acts(ledger: Ledger, record: JobRecord) -> list[Mapping[str, Any]]:
     """What the audit log says was done to the job, oldest first, without the addresses of clients."""
-    wanted = audit.Wanted(job=record.id, since_ms=record.created_at_ms)
+    wanted = audit.AuditFilter(job=record.id, since_ms=record.created_at_ms)
     found: list[Mapping[str, Any]] = []
     page = await audit.page(ledger, wanted, limit=_MOST_ACTS)
     while True:

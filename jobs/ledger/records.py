@@ -162,21 +162,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
     in_flight = _int(h.get("claimed")) or 0
     return JobRecord(
         id=job,
-        order=JobRequest(
-            account=h.get("account", DEFAULT_ACCOUNT),
-            reason=h.get("reason"),
-            requested_by=h.get("requested_by"),
-            priority=known(Priority, h.get("priority", Priority.NORMAL)),
-            deadline_ms=_int(h.get("deadline")),
-            start_at_ms=_int(h.get("start_at")),
-            idempotency_key=h.get("idempotency_key"),
-            submitted_by=h.get("submitted_by"),
-            canary=_int(h.get("canary")) or 0,
-            snapshot=h.get("snapshot") == "1",
-            retry_of=h.get("retry_of"),
-            overridden_by=h.get("overridden_by"),
-            override_reason=h.get("override_reason"),
-        ),
+        order=_request(h),
         state=known(JobState, h["state"]),
         total=_int(h.get("total")) or pending,
         duplicates=_int(h.get("duplicates")) or 0,
@@ -201,6 +187,25 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         digest=h.get("digest"),
         approval=_approval(h),
         overrode=h.get("overrode", ""),
+    )
+
+
+def _request(h: Mapping[str, str]) -> JobRequest:
+    return JobRequest(
+        account=h.get("account", DEFAULT_ACCOUNT),
+        reason=h.get("reason"),
+        requested_by=h.get("requested_by"),
+        priority=known(Priority, h.get("priority", Priority.NORMAL)),
+        deadline_ms=_int(h.get("deadline")),
+        start_at_ms=_int(h.get("start_at")),
+        idempotency_key=h.get("idempotency_key"),
+        submitted_by=h.get("submitted_by"),
+        canary=_int(h.get("canary")) or 0,
+        snapshot=h.get("snapshot") == "1",
+        retry_of=h.get("retry_of"),
+        overridden_by=h.get("overridden_by"),
+        override_reason=h.get("override_reason"),
+        host=h.get("host"),
     )
 
 

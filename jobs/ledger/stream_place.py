@@ -137,7 +137,7 @@ def moved(place: Place, *, cursor: str, read: int, mark: bytes, gap: Gap | None)
 
 
 def mark(entry: Entry) -> bytes:
-    """What an entry holds, by which it is known again."""
+    """The part of an entry that tells it from others."""
     return b" ".join(entry[1].get(name, b"") for name in (b"job", b"reference", b"outcome"))
 
 

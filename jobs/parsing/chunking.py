@@ -34,7 +34,7 @@ class Chunker:
 
 
 def pack(references: Sequence[str], size: int = CHUNK_SIZE) -> list[str]:
-    """Joins references, none of which holds a newline, into chunks of `size` and a smaller last one."""
+    """Joins references into chunks of `size` and a smaller last one. No reference may hold a newline."""
     return ["\n".join(references[start : start + size]) for start in range(0, len(references), size)]
 
 

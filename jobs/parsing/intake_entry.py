@@ -13,18 +13,28 @@ from types import MappingProxyType
 from typing import Final
 
 from cancellist.jobs.errors import InputError
-from cancellist.jobs.escaping import cut, shown
-from cancellist.jobs.limits import Limit, parse_limit
-from cancellist.jobs.model import DEFAULT_ACCOUNT, MOST_IN_CANARY, JobRequest, Priority
+from cancellist.jobs.limits import Limit
+from cancellist.jobs.model import DEFAULT_ACCOUNT, JobRequest
 from cancellist.jobs.parsing.documents import listed
+from cancellist.jobs.parsing.intake_values import (
+    MAX_TEXT,
+    SHOWN,
+    MalformedEntryError,
+    canary_of,
+    count_of,
+    hold_ms_of,
+    limit_of,
+    priority_of,
+    quoted,
+    snapshot_of,
+    when_ms_of,
+)
 from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import NOISE, Batch, RawBatch, among_words, classify
-from cancellist.jobs.times import parse_span_s, parse_when_ms, rfc3339
+from cancellist.jobs.times import rfc3339
 
 MAX_BYTES: Final = 64_000_000
 """The most bytes of an entry, names and values: about three million references."""
-MAX_REASON: Final = 500
-"""The most characters of the reason for a refusal."""
 
 _REFERENCES: Final = "references"
 _FIELDS: Final = frozenset(
@@ -38,19 +48,9 @@ _SAFEGUARDS: Final = ("plan", "expect_count", "canary", "snapshot", "hold", "max
 _REPLY_TO: Final = "reply_to"
 _REPLY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """A name that can stand in a key: it reaches no other key, and no other slot of a cluster."""
-_COUNT: Final = re.compile(r"\d{1,12}", re.ASCII)
-_MAX_TEXT: Final = 500
 _SIFTED: Final = 10_000
-_SHOWN: Final = 60
 _MARK: Final = "\ufeff"
 _GIVE: Final = "give a JSON array of strings, or one reference a line"
-
-
-class MalformedEntryError(ValueError):
-    """The entry cannot become a job; `str()` is the reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(cut(reason, MAX_REASON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,7 @@ def parse_entry(
             raise MalformedEntryError(f"field {name!r} is empty, and guards the job: give its value, or leave it out")
     account = fields.get("account") or DEFAULT_ACCOUNT
     if account not in accounts:
-        raise MalformedEntryError(
-            f"no account {_quoted(account)} is configured; there is {', '.join(sorted(accounts))}"
-        )
+        raise MalformedEntryError(f"no account {quoted(account)} is configured; there is {', '.join(sorted(accounts))}")
     pattern = patterns.get(account) or ReferencePattern()
     references = [entry for text in given.get(_REFERENCES, ()) for entry in _references(text, pattern)]
     if not references:
@@ -105,7 +103,7 @@ def parse_entry(
 def reply_name(pairs: Iterable[tuple[bytes, bytes]]) -> str:
     """The name that an entry is to be answered under, also one that cannot become a job; empty where it has none."""
     given = [value for name, value in pairs if name == _REPLY_TO.encode()]
-    if len(given) != 1 or len(given[0]) > _MAX_TEXT:
+    if len(given) != 1 or len(given[0]) > MAX_TEXT:
         return ""
     name = given[0].decode("ascii", "replace")
     return name if _REPLY_NAME.fullmatch(name) else ""
@@ -115,7 +113,7 @@ def _reply_to(fields: Mapping[str, str]) -> str:
     name = fields.get(_REPLY_TO, "")
     if name and not _REPLY_NAME.fullmatch(name):
         raise MalformedEntryError(
-            f"field 'reply_to' is {_quoted(name)}: use 1 to 64 letters, digits, '.', '_' and '-', beginning with a "
+            f"field 'reply_to' is {quoted(name)}: use 1 to 64 letters, digits, '.', '_' and '-', beginning with a "
             "letter or digit"
         )
     return name
@@ -133,70 +131,29 @@ def _check_size(pairs: Sequence[tuple[bytes, bytes]]) -> None:
 def _order(fields: Mapping[str, str], account: str, now_ms: int) -> JobRequest:
     """The request in an entry's fields."""
     for name in ("reason", "requested_by", "idempotency_key", "plan"):
-        if len(fields.get(name, "")) > _MAX_TEXT:
-            raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
-    deadline_ms = _when("deadline", fields.get("deadline"), now_ms)
-    start_at_ms = _when("start_at", fields.get("start_at"), now_ms)
-    hold_ms = _hold(fields.get("hold"))
+        if len(fields.get(name, "")) > MAX_TEXT:
+            raise MalformedEntryError(f"field {name!r} is longer than {MAX_TEXT} characters")
+    deadline_ms = when_ms_of("deadline", fields.get("deadline"), now_ms)
+    start_at_ms = when_ms_of("start_at", fields.get("start_at"), now_ms)
+    hold_ms = hold_ms_of(fields.get("hold"))
     begins_ms = max(start_at_ms or 0, now_ms + hold_ms) if start_at_ms or hold_ms else None
     _check_times(deadline_ms, begins_ms, now_ms)
     return JobRequest(
         account=account,
         reason=fields.get("reason") or None,
         requested_by=fields.get("requested_by") or None,
-        priority=_priority(fields.get("priority")),
+        priority=priority_of(fields.get("priority")),
         deadline_ms=deadline_ms,
         start_at_ms=start_at_ms,
         idempotency_key=fields.get("idempotency_key") or None,
         hold_ms=hold_ms,
-        max_refused=_limit("max_refused", fields.get("max_refused")),
-        max_unconfirmed=_limit("max_unconfirmed", fields.get("max_unconfirmed")),
-        canary=_canary(fields.get("canary")),
-        snapshot=_snapshot(fields.get("snapshot")),
+        max_refused=limit_of("max_refused", fields.get("max_refused")),
+        max_unconfirmed=limit_of("max_unconfirmed", fields.get("max_unconfirmed")),
+        canary=canary_of(fields.get("canary")),
+        snapshot=snapshot_of(fields.get("snapshot")),
         plan=fields.get("plan") or None,
-        expect_count=_count(fields.get("expect_count")),
+        expect_count=count_of(fields.get("expect_count")),
     )
-
-
-def _hold(text: str | None) -> int:
-    if not text:
-        return 0
-    try:
-        return round(parse_span_s(text) * 1000)
-    except ValueError as error:
-        raise MalformedEntryError(f"field 'hold': {shown(str(error))}") from None
-
-
-def _canary(text: str | None) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) < _SHOWN and 1 <= int(text) <= MOST_IN_CANARY):
-        raise MalformedEntryError(f"field 'canary': {shown(text)} is no number from 1 to {MOST_IN_CANARY:,}")
-    return int(text)
-
-
-def _snapshot(text: str | None) -> bool:
-    said = (text or "false").strip().lower()
-    if said not in {"true", "false"}:
-        raise MalformedEntryError(f"field 'snapshot' is {_quoted(said)}: write true or false")
-    return said == "true"
-
-
-def _limit(name: str, text: str | None) -> str | None:
-    if not text:
-        return None
-    try:
-        return str(parse_limit(text))
-    except ValueError as error:
-        raise MalformedEntryError(f"field {name!r}: {shown(str(error))}") from None
-
-
-def _count(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not _COUNT.fullmatch(text.strip()):
-        raise MalformedEntryError(f"field 'expect_count' is {_quoted(text)}: write a whole number, such as 1200")
-    return int(text)
 
 
 def size(pairs: Iterable[tuple[bytes, bytes]]) -> int:
@@ -229,7 +186,7 @@ def sift(references: Sequence[str], pattern: ReferencePattern, *, most: Limit) -
 def _check_lines(references: Sequence[str], batch: Batch, pattern: ReferencePattern) -> None:
     """Refuses a table or prose in place of a list: it shows by a reference among other words."""
     for entry in batch.invalid:
-        text = references[entry.line - 1][:_MAX_TEXT]
+        text = references[entry.line - 1][:MAX_TEXT]
         if among_words(text, pattern):
             raise MalformedEntryError(
                 f"entry {entry.line:,} of 'references' holds a reference among other words; {_GIVE}"
@@ -254,7 +211,7 @@ def _fields(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, list[str]]:
         name = _text(raw_name, "the name of a field")
         if name not in _FIELDS:
             known = ", ".join(sorted(_FIELDS))
-            raise MalformedEntryError(f"unknown field {_quoted(name)}{_meant(name)}; known are {known}")
+            raise MalformedEntryError(f"unknown field {quoted(name)}{_meant(name)}; known are {known}")
         given[name].append(_text(raw_value, f"field {name!r}").removeprefix(_MARK))
         if len(given[name]) > 1 and name != _REFERENCES:
             raise MalformedEntryError(f"field {name!r} is given twice: give it once")
@@ -270,7 +227,7 @@ def _text(raw: bytes, what: str) -> str:
 
 def _meant(name: str) -> str:
     """Suggests the field that a misspelt name may mean."""
-    spelt = name.strip(NOISE).casefold()[:_SHOWN].replace("-", "_").replace(" ", "_")
+    spelt = name.strip(NOISE).casefold()[:SHOWN].replace("-", "_").replace(" ", "_")
     near = get_close_matches(spelt, _FIELDS, n=1)
     return f", did you mean {near[0]!r}?" if near else ""
 
@@ -290,26 +247,6 @@ def _references(text: str, pattern: ReferencePattern) -> Iterator[str]:
         yield from batch.values
 
 
-def _priority(text: str | None) -> Priority:
-    try:
-        return Priority(text.strip().lower()) if text else Priority.NORMAL
-    except ValueError:
-        raise MalformedEntryError(f"priority {_quoted(text or '')} is none of {', '.join(Priority)}") from None
-
-
-def _when(name: str, text: str | None, now_ms: int) -> int | None:
-    if not text:
-        return None
-    if len(text) > _MAX_TEXT:
-        raise MalformedEntryError(f"field {name!r} is longer than {_MAX_TEXT} characters")
-    try:
-        at_ms = parse_when_ms(text, now_ms=now_ms)
-        rfc3339(at_ms)  # a time that cannot be written back would break every listing of the job
-    except (ValueError, OverflowError) as error:
-        raise MalformedEntryError(f"field {name!r}: {error}") from None
-    return at_ms
-
-
 def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) -> None:
     if deadline_ms is None:
         return
@@ -320,8 +257,3 @@ def _check_times(deadline_ms: int | None, start_at_ms: int | None, now_ms: int) 
             f"the start, {rfc3339(start_at_ms)}, is not before the deadline, {rfc3339(deadline_ms)}: "
             "give an earlier 'start_at' or a later 'deadline'"
         )
-
-
-def _quoted(text: str) -> str:
-    """A text from the entry in quotes, cut, with unprintable characters escaped."""
-    return f"'{shown(cut(text, _SHOWN))}'"

@@ -75,10 +75,11 @@ def refused_by_gateway(answer: Answer) -> bool:
     """
     if not CLIENT_ERRORS <= answer.status < SERVER_ERRORS or answer.status in _NO_REFUSALS:
         return False
-    return _of_gateway(answer.body)
+    return of_gateway(answer.body)
 
 
-def _of_gateway(body: object) -> bool:
+def of_gateway(body: object) -> bool:
+    """Whether an error is that of the gateway before the platform, by its form."""
     return isinstance(body, dict) and "statusCode" in body and "message" in body
 
 

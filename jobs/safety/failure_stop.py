@@ -28,11 +28,16 @@ class FailureKind(StrEnum):
 
 
 class HaltCause(StrEnum):
-    """What halted a job: failures of one of the kinds that are limited, or a canary of which none was cancelled."""
+    """What halted a job.
+
+    Failures of one of the kinds that are limited, a canary of which none was cancelled, or a worker that calls another
+    host than the job is meant for.
+    """
 
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     NONE_CANCELLED = "none_cancelled"
+    HOST = "host"
 
 
 class HaltPlace(StrEnum):
@@ -78,6 +83,8 @@ class Halt:
         results: the results among which they were found.
         place: whether these are all results of the job, the last ones only, or those of its canary.
         at_ms: when, by the server's clock.
+        meant: the host that the job is meant for; empty where no host halted it.
+        called: the host that the worker calls; likewise.
     """
 
     cause: HaltCause
@@ -86,10 +93,17 @@ class Halt:
     results: int
     place: HaltPlace
     at_ms: int
+    meant: str = ""
+    called: str = ""
 
     @property
     def words(self) -> str:
         """The same in words."""
+        if self.cause is HaltCause.HOST:
+            return (
+                f"it is meant for the platform at {self.meant}, and a worker calls {self.called}: "
+                f"nothing was called there; have all workers of its account call {self.meant}"
+            )
         if self.cause is HaltCause.NONE_CANCELLED:
             return f"none of the {self.results:,} references of its canary was cancelled by it, so they show nothing"
         match self.place:
@@ -98,7 +112,7 @@ class Halt:
             case HaltPlace.WINDOW:
                 among = f"the last {self.results:,} results"
             case HaltPlace.CANARY:
-                among = f"the {self.results:,} references of its canary"
+                among = f"the {self.results:,} results of its canary"
         return f"{self.found:,} of {among} are {self.cause}, more than the limit of {self.limit}"
 
 
@@ -121,6 +135,9 @@ def halt_of(record: JobRecord) -> Halt | None:
         return None
     try:
         cause, limit, found, results, place = record.halted_why.split()
+        if cause == HaltCause.HOST:
+            none = parse_limit("0")
+            return Halt(HaltCause.HOST, none, 0, 0, HaltPlace.JOB, record.halted_at_ms, meant=limit, called=found)
         counts = int(found), int(results)
         return Halt(HaltCause(cause), parse_limit(limit), *counts, HaltPlace(place), record.halted_at_ms)
     except ValueError:

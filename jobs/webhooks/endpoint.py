@@ -52,7 +52,7 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EndpointOrder:
     """What somebody wants to be told.
 
     Attributes:
@@ -101,7 +101,7 @@ class Endpoint:
     """
 
     id: str
-    wanted: Wanted
+    wanted: EndpointOrder
     state: EndpointState
     version: int
     fingerprint: str

@@ -1,4 +1,4 @@
-"""Events: what an endpoint is told, and the id by which it knows a repeat."""
+"""Events: what an endpoint is told, and an id that stays the same when it is told again."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ class Event:
 
 
 def job_ended(endpoint: str, document: Document, finished_at_ms: int) -> Event:
-    """A job has ended; `document` is that of `GET /v1/jobs/{job}`."""
+    """A job has ended; `document` is what `GET /v1/jobs/{job}` answers."""
     return _event(endpoint, EventType.JOB_ENDED, document["job"], finished_at_ms, document, document["job"])
 
 
 def job_approval_wanted(endpoint: str, document: Document, number: int, at_ms: int) -> Event:
-    """A job must be approved, and each time that it must is another event: `number` is that of this one."""
+    """A job must be approved. Each time is another event: `number` counts them."""
     return _event(
         endpoint, EventType.JOB_APPROVAL_WANTED, document["job"], at_ms, document, document["job"], str(number)
     )
@@ -65,7 +65,7 @@ def job_results(endpoint: str, found: Sequence[ResultEntry]) -> Iterator[Event]:
 
 
 def receipt_created(endpoint: str, document: Document) -> Event:
-    """A receipt was made; `document` is the receipt itself, of which what chains it is told."""
+    """A receipt was made; `document` is the receipt. The event has the fields that chain it to the one before."""
     job, names = document["job"], ("namespace", "number", "digest", "previous", "signed_by")
     data = {"job": job["job"], "account": job["account"], **{name: document[name] for name in names}}
     made_at_ms = parse_when_ms(document["made_at"], now_ms=0)

@@ -73,8 +73,10 @@ def _count(content: object) -> int:
 
 
 def _by_reference(content: Any) -> Any:
-    """Returns the items of a list as an object, each under its reference."""
-    return {str(item["Data"]): item for item in content} if isinstance(content, list) else {"Consignment": content}
+    """Returns the items of a list as an object, each under its reference, or where it is found."""
+    if not isinstance(content, list):
+        return {"Consignment": content}
+    return {str(item.get("Data") or item.get("Href")): item for item in content}
 
 
 _WRAPS: Final[Mapping[FaultKind, Callable[[Any], Mapping[str, object]]]] = {

@@ -45,7 +45,7 @@ def _odd_lines(odd: Odd, length: int) -> list[str]:
 
 
 class RawResponse(web.Response):
-    """A response of which every byte is given; its connection is kept."""
+    """A response whose bytes are all given; its connection is kept."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__()

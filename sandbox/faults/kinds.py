@@ -116,6 +116,7 @@ class Scope(StrEnum):
     NOT_READY = "setnotreadytoship"
     READS = "reads"
     SEARCH = "search"
+    CREATE = "create"
 
 
 class Acts(StrEnum):
@@ -166,6 +167,7 @@ APPLIES: Final[Mapping[Scope, frozenset[FaultKind]]] = {
     Scope.NOT_READY: _LISTS,
     Scope.READS: _ANSWERED | _STATES | {FaultKind.OBJECT, FaultKind.EMPTY, FaultKind.DATA_OTHER_CASE},
     Scope.SEARCH: _EVERYWHERE,
+    Scope.CREATE: _ANSWERED | _AFTER,
 }
 """The faults that apply to each scope."""
 

@@ -135,7 +135,7 @@ def inside(given: object, *names: str) -> Any:
 
 
 def _blank(seed: int, index: int, state: State, at: datetime) -> dict[str, object]:
-    """Returns a record of which nothing is known but that it is there."""
+    """Returns the record of a consignment about which nothing else is known."""
     return {
         "ConsignmentLegs": [],
         **dict.fromkeys(_NOT_YET),

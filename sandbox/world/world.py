@@ -130,7 +130,7 @@ class World:
         return refusal
 
     def _allowed(self, named: Named, refuse: Callable[[State], Why | None]) -> tuple[int | None, Refusal | None]:
-        """Returns the index of a consignment to which something may be done, or else why not."""
+        """Returns the index of a consignment that may be changed so, or else why it may not."""
         text, index = named
         if index is None:
             return None, Refusal(text, Why.UNKNOWN)

@@ -109,6 +109,7 @@ async def test_each_account_has_its_own_limit_list_size_and_pattern(valkey_stage
 
 
 async def test_one_account_is_paused_while_the_other_goes_on(valkey_stage: Stage, north: Platform) -> None:
+    north.send("PUT", "/sandbox/settings", {"latency_ms": 300})  # so it is under way for seconds
     workers = [valkey_stage.worker() for _ in range(2)]
     references = north.references(10_000)
     async with valkey_stage.ledger() as ledger:
@@ -118,6 +119,7 @@ async def test_one_account_is_paused_while_the_other_goes_on(valkey_stage: Stage
         await ended(ledger, free, 30)
         record = await until(lambda: records.get(ledger, held), lambda r: r.in_flight == 0, 10)
         assert record.pending > 0
+        north.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         assert await control.resume_account(ledger, "north", 100)
         await ended(ledger, held, 30)
         await agrees(valkey_stage, ledger, free, references)
@@ -127,6 +129,7 @@ async def test_one_account_is_paused_while_the_other_goes_on(valkey_stage: Stage
     assert [worker.end() for worker in workers] == [0, 0]
 
 
+@pytest.mark.timed
 async def test_a_mended_key_file_is_taken_up_without_a_restart(
     valkey_stage: Stage, north: Platform, tmp_path: Path
 ) -> None:
@@ -150,6 +153,7 @@ async def test_a_mended_key_file_is_taken_up_without_a_restart(
     assert "and-secret" not in worker.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.timed
 async def test_a_worker_leaves_the_drains_of_an_account_that_it_does_not_serve_to_others(
     valkey_stage: Stage, north: Platform
 ) -> None:

@@ -30,8 +30,8 @@ def cancelled(stage: Stage, references: list[str]) -> set[str]:
 async def test_the_rest_follows_a_canary_that_was_read_back_though_a_worker_is_killed(tmp_path: Path) -> None:
     with (
         running("valkey", tmp_path) as server,
-        platform(tmp_path, latency_ms=150, consignments=5_000) as world,
-        stage_of(server, world, tmp_path) as stage,
+        platform(tmp_path, latency_ms=400, consignments=5_000) as world,
+        stage_of(server, world, tmp_path, max_concurrent_calls=2) as stage,  # its canary takes seconds to be read back
     ):
         stage.worker()
         stage.worker()
@@ -42,6 +42,7 @@ async def test_the_rest_follows_a_canary_that_was_read_back_though_a_worker_is_k
             stage.workers[0].end(signal.SIGKILL)
             before = await records.get(ledger, job)
             done = cancelled(stage, references)
+            world.send("PUT", "/sandbox/settings", {"latency_ms": 20})
             stage.worker()
             assert before.canary
             assert before.canary.under_way

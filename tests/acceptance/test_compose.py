@@ -29,6 +29,7 @@ from cancellist.config.settings import Settings
 from cancellist.config.sources import MAY_BE_EMPTY
 from cancellist.jobs.times import parse_span_s
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import binary
 
 pytestmark = pytest.mark.acceptance
@@ -54,12 +55,6 @@ def image_environment() -> dict[str, str]:
 def interpolated(value: str) -> str:
     """As compose does it where none of the variables is set."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @dataclass

@@ -39,6 +39,7 @@ async def test_a_job_of_any_size_is_drained(valkey_stage: Stage, count: int) -> 
 
 
 async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_stage: Stage) -> None:
+    _slow_down(valkey_stage)
     references = valkey_stage.platform.references(10_000)
     first = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
@@ -48,6 +49,7 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
         record = await records.get(ledger, job)
         assert record.in_flight == 0
         assert record.pending > 0
+        _slow_down(valkey_stage, 20)
         second = valkey_stage.worker()
         await ended(ledger, job, 40)
         await agrees(valkey_stage, ledger, job, references)
@@ -55,14 +57,16 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
     assert second.end(signal.SIGINT) == 0
 
 
+@pytest.mark.timed
 @pytest.mark.takes(20)
 async def test_kill_9_in_mid_drain_loses_nothing_and_is_taken_over_within_the_lease(stage: Stage) -> None:
+    _slow_down(stage)
     references = stage.platform.references(25_000)
     first, second = stage.worker(), stage.worker()
     async with stage.ledger() as ledger:
         job = await submit(ledger, references)
         await settled(ledger, job, 3_000)
-        stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 500})
+        _slow_down(stage, 500)
         await until(lambda: _claims_of(ledger, first), bool, 10)
         first.end(signal.SIGKILL)
         died = time.monotonic()
@@ -70,7 +74,7 @@ async def test_kill_9_in_mid_drain_loses_nothing_and_is_taken_over_within_the_le
         assert held
         await until(lambda: _claims_of(ledger, first), lambda claims: not claims, LEASE_S + 1)
         assert time.monotonic() - died <= LEASE_S + 1
-        stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
+        _slow_down(stage, 5)
         await ended(ledger, job, 60)
         await agrees(stage, ledger, job, references, maybe=True)
     assert second.end() == 0
@@ -110,8 +114,9 @@ async def test_a_server_away_for_15_s_costs_no_live_worker_its_claims(valkey_sta
     assert not [line for worker in workers for line in log_lines(worker) if "taken over" in line["event"]]
 
 
+@pytest.mark.timed
 async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_goes_on(valkey_stage: Stage) -> None:
-    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
+    _slow_down(valkey_stage)
     references = valkey_stage.platform.references(5_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
@@ -122,7 +127,7 @@ async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_go
         record = await until(lambda: records.get(ledger, job), lambda r: r.in_flight == 0, 5)
         assert record.state is JobState.PAUSED
         assert _latest_start(valkey_stage) <= answered + 0.5
-        valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 10})
+        _slow_down(valkey_stage, 10)
         await control.resume_job(ledger, job, 100)
         await ended(ledger, job, 30)
         await agrees(valkey_stage, ledger, job, references)
@@ -130,8 +135,9 @@ async def test_after_pause_no_call_starts_later_than_half_a_second_and_resume_go
     assert worker.end() == 0
 
 
+@pytest.mark.timed
 async def test_abort_with_calls_staged_and_in_flight_aborts_what_was_never_sent(valkey_stage: Stage) -> None:
-    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
+    _slow_down(valkey_stage)
     references = valkey_stage.platform.references(20_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
@@ -176,6 +182,7 @@ async def test_two_jobs_that_share_references_each_get_their_own_true_results(va
 
 
 async def test_an_urgent_job_overtakes_a_backlog(valkey_stage: Stage) -> None:
+    _slow_down(valkey_stage)
     references = valkey_stage.platform.references(30_050)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
@@ -192,22 +199,29 @@ async def test_an_urgent_job_overtakes_a_backlog(valkey_stage: Stage) -> None:
 async def test_a_bulk_job_that_is_made_urgent_overtakes_and_a_nearer_deadline_ends_the_backlog(
     valkey_stage: Stage,
 ) -> None:
-    references = valkey_stage.platform.references(31_000)
+    _slow_down(valkey_stage)
+    references = valkey_stage.platform.open_references(31_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        bulk = await submit(ledger, references[:1_000], JobRequest(priority=Priority.BULK))
+        bulk = await submit(ledger, references[:5_000], JobRequest(priority=Priority.BULK))
         await settled(ledger, bulk, 1)
-        backlog = await submit(ledger, references[1_000:])
+        backlog = await submit(ledger, references[5_000:])
         await settled(ledger, backlog, 500)
+        assert (await records.get(ledger, bulk)).pending > 1_000
         await changes.update(ledger, bulk, Change(Priority.URGENT))
         await ended(ledger, bulk, 10)
         assert (await records.get(ledger, backlog)).pending > 10_000
         await changes.update(ledger, backlog, Change(deadline="+0.2s"))
         record = await ended(ledger, backlog, 20)
         assert record.outcomes[Outcome.EXPIRED] > 10_000
-        await agrees(valkey_stage, ledger, bulk, references[:1_000])
-        await agrees(valkey_stage, ledger, backlog, references[1_000:], also=frozenset({Outcome.EXPIRED}))
+        await agrees(valkey_stage, ledger, bulk, references[:5_000])
+        await agrees(valkey_stage, ledger, backlog, references[5_000:], also=frozenset({Outcome.EXPIRED}))
     assert worker.end() == 0
+
+
+def _slow_down(stage: Stage, latency_ms: int = 300) -> None:
+    """Has a call take so long that a job of thousands is under way for seconds, however late the test looks."""
+    stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": latency_ms})
 
 
 async def _claims_of(ledger, worker) -> list[str]:

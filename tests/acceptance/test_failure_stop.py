@@ -34,6 +34,7 @@ def stage(tmp_path: Path):
             yield made
 
 
+@pytest.mark.timed
 @pytest.mark.takes(15)
 @pytest.mark.parametrize("seed", [random.randrange(2**32) for _ in range(SEEDS)] if SEEDS > 2 else [1, 2])
 async def test_at_the_halt_no_call_starts_and_the_count_is_exact_though_workers_are_killed(

@@ -63,6 +63,7 @@ async def test_an_entry_whose_reader_died_is_taken_over_and_makes_one_job(valkey
     assert worker.end(signal.SIGINT) == 0
 
 
+@pytest.mark.timed
 async def test_an_entry_wakes_an_idle_worker(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 0})
     references = valkey_stage.platform.references(20)

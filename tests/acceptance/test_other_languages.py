@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from redis import Redis
 
 from cancellist_client.testing import RealStack, real_stack
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import running
 from tests.support.stage import wait_for
 
@@ -66,12 +66,6 @@ def place(tmp_path_factory) -> Iterator[Place]:
             yield Place(stack, url, redis, lambda count: list(islice(left, count)))
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 @pytest.mark.parametrize(("language", "name"), [("node", "enqueue-http"), ("php", "enqueue-http"), ("java", "Cancel")])
 def test_a_job_is_handed_in_by_http_and_its_results_are_read(place: Place, language: str, name: str) -> None:
     references = place.unused(3)
@@ -86,12 +80,13 @@ def test_a_job_is_handed_in_by_http_and_its_results_are_read(place: Place, langu
     assert "401: " in refused.stderr + refused.stdout
 
 
-@pytest.mark.parametrize("language", ["node", "php"])
-def test_a_job_is_handed_in_by_the_stream(place: Place, language: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "name"), [("node", "enqueue-stream"), ("php", "enqueue-stream"), ("java", "EnqueueStream")]
+)
+def test_a_job_is_handed_in_by_the_stream(place: Place, language: str, name: str) -> None:
     references = place.unused(3)
     entries = [
-        place.run(language, "enqueue-stream", place.redis_url, f"stream-{language}", *references).stdout.strip()
-        for _ in range(2)
+        place.run(language, name, place.redis_url, f"stream-{language}", *references).stdout.strip() for _ in range(2)
     ]
     assert len(set(entries)) == 2
     found = {}
@@ -112,9 +107,9 @@ def idle_ms(place: Place, group: str) -> int:
 
 
 @contextmanager
-def consuming(place: Place, language: str, group: str, log: Path) -> Iterator[None]:
+def consuming(place: Place, language: str, name: str, group: str, log: Path) -> Iterator[None]:
     """Runs the example consumer for a block."""
-    command = place.command(language, "consume", place.redis_url, group, "one", str(TAKE_OVER_MS))
+    command = place.command(language, name, place.redis_url, group, "one", str(TAKE_OVER_MS))
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
@@ -125,8 +120,10 @@ def consuming(place: Place, language: str, group: str, log: Path) -> Iterator[No
         process.wait()
 
 
-@pytest.mark.parametrize("language", ["node", "php"])
-def test_results_are_consumed_also_those_of_a_consumer_that_died(place: Place, language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("language", "name"), [("node", "consume"), ("php", "consume"), ("java", "Consume")])
+def test_results_are_consumed_also_those_of_a_consumer_that_died(
+    place: Place, language: str, name: str, tmp_path: Path
+) -> None:
     group, log = f"billing-{language}", tmp_path / "out.log"
     with place.stack.client() as client:
         client.submit(place.unused(20)).wait(WITHIN_S)
@@ -142,7 +139,7 @@ def test_results_are_consumed_also_those_of_a_consumer_that_died(place: Place, l
         said = dict(line.split()[1:] for line in log.read_text().splitlines())
         return group_now["pending"] == group_now["lag"] == 0 and said == wanted
 
-    with consuming(place, language, group, log):
+    with consuming(place, language, name, group, log):
         wait_for(lambda: dealt_with(outcomes(place)), WITHIN_S)
         with place.stack.client() as client:  # new ones come while it waits for them
             client.submit(place.unused(5)).wait(WITHIN_S)

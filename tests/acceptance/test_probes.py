@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.jobs.ledger import control
-from cancellist.worker.heartbeat import ALIVE_S
+from cancellist.worker.process.heartbeat import ALIVE_S
 from tests.support import processes
 from tests.support.stage import ROOT, Stage, Worker, log_lines, wait_for
 

@@ -14,7 +14,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.door import door
+from tests.support.ports import free_port
 from tests.support.servers import binary
 
 pytestmark = pytest.mark.acceptance
@@ -58,6 +58,12 @@ SAID = {
         "enqueue",
     ),
     "docs/how-to/receive-webhooks.md": ("delivered: HTTP 204", "job.results", "job.ended"),
+    "docs/how-to/reinstate.md": (
+        "2 consignments would be created",
+        "price, label and pickup",
+        "2 created anew",
+        "EC-VC4-FBM-8GZ,EC-",
+    ),
     "docs/how-to/replace-the-platforms-url.md": ('"IsSuccess":true', '"Data":"EC-VC4-FBM-8GZ"'),
     "docs/how-to/run-in-production.md": ("lives",),
     "docs/how-to/second-person.md": ("another person must approve it", "anna has approved", "rejected by anna"),
@@ -97,11 +103,7 @@ def blocks(page: Path) -> list[Block]:
 @pytest.fixture
 def ports() -> dict[str, str]:
     """A free port for each that a page names."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in PORTS]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return {shown: str(s.getsockname()[1]) for shown, s in zip(PORTS, sockets, strict=True)}
+    return {shown: str(free_port()) for shown in PORTS}
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ async def quiet(stage: Stage, ledger: Ledger, since_s: float) -> None:
     assert all(worker.process.poll() is None for worker in stage.workers)
 
 
+@pytest.mark.timed
 @pytest.mark.takes(20)
 async def test_a_command_and_a_file_stop_all_accounts_on_all_workers(stage: Stage, tmp_path: Path) -> None:
     file = tmp_path / "stop"

@@ -14,7 +14,7 @@ from cancellist.jobs.ledger import control, records
 from cancellist.jobs.ledger.core import READS
 from cancellist.jobs.model import JobState
 from tests.contract.format import recorded
-from tests.support.stage import ROOT, Stage, agrees, all_results, ended, settled, submit
+from tests.support.stage import ROOT, Stage, agrees, all_results, ended, submit
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -27,11 +27,10 @@ async def test_workers_of_two_versions_drain_one_job_and_the_older_takes_over_fr
     stage.settings |= {"lease_seconds": "2", "call_timeout": "2"}
     workers = {"older": stage.worker(), "newer": stage.worker(source=a_later_version(tmp_path / "later"))}
     references = stage.platform.references(5_000)
+    stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
     async with stage.ledger() as ledger:
         await until(lambda: ledger_accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
         job = await submit(ledger, references)
-        await settled(ledger, job, 500)
-        stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
         held = await until(lambda: _claims(ledger, workers), lambda held: all(held.values()), 10)
         assert {name: {"added" in claim for claim in claims} for name, claims in held.items()} == {
             "older": {False},

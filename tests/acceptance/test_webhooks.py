@@ -10,7 +10,7 @@ import pytest
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.webhooks import endpoints
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType
 from tests.support.receiver import KEY, SETTINGS, Got, Receiver, make_due, receiving, verified
 from tests.support.stage import Stage, ended, submit
 from tests.support.waiting import until
@@ -21,7 +21,9 @@ JOBS = 200
 
 async def add(ledger: Ledger, receiver: Receiver, *types: EventType) -> tuple[str, str]:
     allowed = Allowed.of([SETTINGS["webhook_allow"]])
-    made = await endpoints.add(ledger, Wanted.of(receiver.url, types, [], None, allowed), (base64.b64decode(KEY),))
+    made = await endpoints.add(
+        ledger, EndpointOrder.of(receiver.url, types, [], None, allowed), (base64.b64decode(KEY),)
+    )
     return made.endpoint.id, made.secret
 
 

@@ -7,7 +7,8 @@ import pytest
 from cancellist.jobs.ledger import claims, control, housekeeping, records
 from cancellist.jobs.ledger.claims import Settlement, Share, Wait
 from cancellist.jobs.model import JobState, Outcome
-from cancellist.jobs.responses.retry_policy import RetryPolicy, after_reading
+from cancellist.jobs.responses.after_reading import after_reading
+from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.responses.status_read import Found
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from tests.contract.steps import (

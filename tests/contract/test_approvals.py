@@ -14,7 +14,7 @@ from cancellist.jobs.model import JobState, Outcome, Priority
 from cancellist.jobs.safety.approval import ApprovalState, approval_of
 from cancellist.jobs.safety.guard import Guard
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType
 from tests.contract.steps import (
     HOUR_MS,
     TERMS,
@@ -340,7 +340,7 @@ async def test_the_account_is_at_rest_after_all_of_it(ledger):
 
 async def test_webhooks_are_told_of_each_time_that_a_job_begins_to_wait(ledger):
     wanted = frozenset({EventType.JOB_APPROVAL_WANTED})
-    await endpoints.add(ledger, Wanted("https://hooks.example/h", wanted, frozenset(), None), [b"k" * 32])
+    await endpoints.add(ledger, EndpointOrder("https://hooks.example/h", wanted, frozenset(), None), [b"k" * 32])
 
     async def told():
         (endpoint,) = await endpoints.endpoints(ledger)

@@ -4,7 +4,7 @@ import pytest
 
 from cancellist.jobs.errors import JobStateError, LedgerFullError, LedgerUnavailableError
 from cancellist.jobs.ledger import audit, control, hosts, housekeeping, receipts, stop_all
-from cancellist.jobs.ledger.audit import Act, Actor, Wanted
+from cancellist.jobs.ledger.audit import Act, Actor, AuditFilter
 from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.safety import receipt
@@ -22,7 +22,7 @@ def lost():
 
 async def entries(ledger, **wanted):
     """What was recorded, oldest first."""
-    return (await audit.page(ledger, Wanted(**wanted), limit=1000)).entries[::-1]
+    return (await audit.page(ledger, AuditFilter(**wanted), limit=1000)).entries[::-1]
 
 
 async def test_an_act_is_recorded_with_who_did_it_and_what_came_of_it(ledger, lost):
@@ -143,8 +143,8 @@ async def test_pages_and_filters(ledger):
     jobs = [await submit(ledger, refs(1, at)) for at in range(3)]
     for job in jobs:
         await control.pause_job(ledger, job)
-    first = await audit.page(ledger, Wanted(), limit=2)
-    second = await audit.page(ledger, Wanted(), limit=9, before=first.next)
+    first = await audit.page(ledger, AuditFilter(), limit=2)
+    second = await audit.page(ledger, AuditFilter(), limit=9, before=first.next)
     assert [one["job"] for one in [*first.entries, *second.entries]] == [*jobs[::-1], None, None]
     assert second.next == ""
     assert len(await entries(ledger, account="north")) == 1

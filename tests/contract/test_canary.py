@@ -191,7 +191,8 @@ async def test_it_is_kept_through_pause_death_and_takeover(ledger):
 async def test_a_job_that_halted_for_another_reason_goes_on_with_its_canary_first(ledger):
     job = await submit(ledger, refs(100), canary=10, max_refused="0")
     await canary_ends(ledger, Outcome.REJECTED)
-    assert (await halt(ledger, job)).place is HaltPlace.JOB
+    stopped = await halt(ledger, job)
+    assert (stopped.place, "results of its canary" in stopped.words) == (HaltPlace.CANARY, True)
     await control.continue_job(ledger, job, 10)
     assert len(await queued(ledger, job)) == 9
     assert (await look(ledger, job)).waiting == 90

@@ -9,7 +9,7 @@ from cancellist.jobs.errors import InputError, JobChangedError, JobStateError, U
 from cancellist.jobs.ledger import changes, claims, control, housekeeping, job_pages, records
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.claims import Settlement, Share
-from cancellist.jobs.ledger.job_pages import Filter
+from cancellist.jobs.ledger.job_pages import JobFilter
 from cancellist.jobs.ledger.submitting import retry
 from cancellist.jobs.ledger.submitting.retry import Asked
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -304,5 +304,5 @@ async def test_jobs_are_found_among_more_than_one_page_looks_through(ledger, mon
     monkeypatch.setattr(job_pages, "_MOST_LOOKED_AT", 20)
     made = [await submit(ledger, refs(1, n), requested_by="one" if n % 30 == 0 else "other") for n in range(65)]
     for limit, wanted in ((1, [60]), (2, [60, 30]), (9, [60, 30, 0])):
-        found = await job_pages.first(ledger, Filter(requested_by="one"), limit)
+        found = await job_pages.first(ledger, JobFilter(requested_by="one"), limit)
         assert [record.id for record in found] == [made[n] for n in wanted]

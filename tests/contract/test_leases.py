@@ -4,7 +4,8 @@ from dataclasses import replace
 from cancellist.jobs.ledger import accounts, claims, control, records
 from cancellist.jobs.ledger.claims import Wait
 from cancellist.jobs.model import JobState, Outcome, Piece
-from cancellist.jobs.responses.retry_policy import RetryPolicy, after_call, after_reading
+from cancellist.jobs.responses.after_reading import after_reading
+from cancellist.jobs.responses.retry_policy import RetryPolicy, after_call
 from cancellist.jobs.responses.status_read import Found
 from cancellist.jobs.responses.steps import CallAgain
 from cancellist.jobs.responses.verdicts import Unclear

@@ -24,7 +24,7 @@ from cancellist.jobs.model import Outcome
 from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.safety import receipt
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.jobs.webhooks.endpoint import EventType, Wanted
+from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType
 from tests.contract.steps import CANCELLED, claim, drained, refs, settle, submit, submitted
 
 
@@ -198,9 +198,9 @@ async def test_one_receipt_is_made_for_all_requests_which_need_not_wait_for_it(l
 
 async def test_each_receipt_is_told_once_to_webhooks_that_ask_for_it(ledger, signer):
     await made(ledger, await ended(ledger))
-    asked = [Wanted.of("https://hooks.example/in", [EventType.RECEIPT_CREATED], (), account, Allowed())
+    asked = [EndpointOrder.of("https://hooks.example/in", [EventType.RECEIPT_CREATED], (), account, Allowed())
              for account in (None, "elsewhere")]  # fmt: skip
-    asked.append(Wanted.of("https://hooks.example/in", [], (), None, Allowed()))
+    asked.append(EndpointOrder.of("https://hooks.example/in", [], (), None, Allowed()))
     ids = [(await endpoints.add(ledger, one, [b"k" * 32])).endpoint.id for one in asked]
     read = [await made(ledger, await ended(ledger), signer) for _ in range(2)]
     for _ in range(2):

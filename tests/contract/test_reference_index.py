@@ -20,7 +20,8 @@ from cancellist.jobs.ledger import control, housekeeping
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.references import index_file, open_references, reference_index
-from cancellist.jobs.ledger.references.reference_index import Mentions, ReferenceIndex
+from cancellist.jobs.ledger.references.mentions import Mentions
+from cancellist.jobs.ledger.references.reference_index import ReferenceIndex
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest, JobState, Outcome, Result

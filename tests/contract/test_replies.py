@@ -12,7 +12,8 @@ from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.submitting import intake
 from cancellist.jobs.ledger.submitting.submission import Submission
 from cancellist.jobs.model import JobRequest
-from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry, reply_name
+from cancellist.jobs.parsing.intake_entry import parse_entry, reply_name
+from cancellist.jobs.parsing.intake_values import MalformedEntryError
 from tests.contract.intake_steps import hand_in, left_over, read, seal, small
 from tests.contract.steps import A, everything, refs
 

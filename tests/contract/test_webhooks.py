@@ -10,25 +10,25 @@ from cancellist.jobs.errors import InputError, SettingsError, UnknownWebhookErro
 from cancellist.jobs.ledger import control, housekeeping
 from cancellist.jobs.ledger.claims import Terms
 from cancellist.jobs.ledger.webhooks import endpoints, events
-from cancellist.jobs.ledger.webhooks.events import Attempt
+from cancellist.jobs.ledger.webhooks.events import DeliveryAttempt
 from cancellist.jobs.model import JobState, Outcome
 from cancellist.jobs.responses.steps import WriteResult
 from cancellist.jobs.webhooks import signature
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, DeliveryState, EndpointState, EventType, Wanted
+from cancellist.jobs.webhooks.endpoint import MOST_DELIVERIES, DeliveryState, EndpointOrder, EndpointState, EventType
 from cancellist.jobs.webhooks.schedule import FAILS_FOR_MS, AttemptVerdict
 from tests.contract.steps import A, bad, claim, drained, many_small_jobs, refs, settle, state_of, submit, submitted
 
 KEYS = (b"k" * 32,)
 URL = "https://hooks.example/in?token=secret"
-DELIVERED = Attempt(AttemptVerdict.DELIVERED, 200, "", None)
-FAILED = Attempt(AttemptVerdict.FAILED, 500, "HTTP 500", 300.0)
+DELIVERED = DeliveryAttempt(AttemptVerdict.DELIVERED, 200, "", None)
+FAILED = DeliveryAttempt(AttemptVerdict.FAILED, 500, "HTTP 500", 300.0)
 ONE = Terms(limit=3, per_call=1, linger_ms=0)
 ENDED, RESULTS = EventType.JOB_ENDED, EventType.JOB_RESULTS
 
 
 async def add(ledger, *types, outcomes=(), account=None):
-    wanted = Wanted.of(URL, types, outcomes, account, Allowed())
+    wanted = EndpointOrder.of(URL, types, outcomes, account, Allowed())
     return (await endpoints.add(ledger, wanted, KEYS)).endpoint.id
 
 
@@ -184,7 +184,7 @@ async def test_a_success_after_many_failures_makes_all_that_wait_due(ledger):
 async def test_410_disables_at_once_and_five_days_of_failure_do_and_enabling_goes_on_where_it_stopped(ledger):
     endpoint = await add(ledger, ENDED, RESULTS)
     await events.test(ledger, endpoint)
-    gone = Attempt(AttemptVerdict.GONE, 410, "HTTP 410: it wants no more", 5.0)
+    gone = DeliveryAttempt(AttemptVerdict.GONE, 410, "HTTP 410: it wants no more", 5.0)
     assert await attempt(ledger, endpoint, gone) == EndpointState.DISABLED
     found = await endpoints.get(ledger, endpoint)
     assert (found.state, found.why, found.waiting) == ("disabled", "HTTP 410: it wants no more", 1)
@@ -264,7 +264,7 @@ async def test_ends_whose_records_are_gone_are_counted(ledger):
 
 
 async def test_a_secret_is_nowhere_in_redis_and_a_rotation_is_made_once(ledger):
-    made = await endpoints.add(ledger, Wanted.of(URL, [], [], None, Allowed()), KEYS)
+    made = await endpoints.add(ledger, EndpointOrder.of(URL, [], [], None, Allowed()), KEYS)
     endpoint = made.endpoint.id
     rotated = await endpoints.rotate(ledger, endpoint, KEYS)
     assert rotated.endpoint.version == 2

@@ -1,21 +1,16 @@
 """A worker counts the open consignments of an account, by which a guard of their share judges."""
 
-import time
-
 from redis import Redis
 
 from tests.support.commands import desk as a_desk
+from tests.support.waiting import soon
 
 WITHIN_S = 30
 
 
 def counted(url: str) -> bytes:
     with Redis.from_url(url) as redis:
-        deadline = time.monotonic() + WITHIN_S
-        while not (found := redis.hget("cancellist:account:default:state", "open_count")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        return bytes(found)
+        return bytes(soon(lambda: redis.hget("cancellist:account:default:state", "open_count"), within_s=WITHIN_S))
 
 
 def test_a_job_of_too_large_a_share_of_what_is_open_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from cancellist.config.settings import Settings
 from cancellist.jobs.ledger import hosts, records
 from cancellist.jobs.model import JobRequest
-from cancellist.worker.intake_reader import Intake
+from cancellist.worker.intake_reader import IntakeReader
 from tests.contract.steps import refs
 from tests.support.commands import Desk
 from tests.support.commands import desk as a_desk
@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 async def test_an_entry_of_the_intake_stream_is_rejected_until_the_host_is_confirmed(server: Server) -> None:
     async with opened_ledger(server.url) as ledger:
-        intake = Intake(ledger, "c", Settings(_env_file=None, **SETTINGS), ledger.redis)
+        intake = IntakeReader(ledger, "c", Settings(_env_file=None, **SETTINGS), ledger.redis)
         for many in (1, 3_000):
             await ledger.redis.xadd("cancellist:intake", {"references": "\n".join(refs(many)), "reply_to": "shop"})
         await intake.run()

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cancellist.jobs.model import Outcome, Piece
-from cancellist.jobs.responses.retry_policy import RetryPolicy, after_call, after_reading, backoff
+from cancellist.jobs.responses.after_reading import after_reading
+from cancellist.jobs.responses.retry_policy import RetryPolicy, after_call, backoff
 from cancellist.jobs.responses.status_read import Found, StateClass, Unknown, Unread, state_class
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.jobs.responses.verdicts import Confirmed, Refused, Unclear, Untaken

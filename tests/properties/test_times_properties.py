@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cancellist.cli.output import wording
-from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry
+from cancellist.jobs.parsing.intake_entry import parse_entry
+from cancellist.jobs.parsing.intake_values import MalformedEntryError
 from cancellist.jobs.times import FIRST_MS, LAST_MS, parse_span_s, parse_when_ms, rfc3339
 
 NOW_MS = 1_795_456_800_123

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.commands import Desk
+from tests.support.ports import free_port
 from tests.support.servers import running
 from tests.support.stage import platform
 
@@ -106,21 +106,15 @@ def test_a_platform_whose_authority_is_given_is_called(desk: Desk, certificates,
     assert checks(desk.run("doctor", "--json").document)["key default"] == "ok"
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_server_whose_authority_is_unknown_is_refused_and_taken_with_it(
-    tmp_path: Path, certificates: Certificates, free_port: int
+    tmp_path: Path, certificates: Certificates
 ) -> None:
-    options = ("--tls-port", str(free_port), "--tls-cert-file", str(certificates.certificate),
+    port = free_port()
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificates.certificate),
                "--tls-key-file", str(certificates.key), "--tls-auth-clients", "no")  # fmt: skip
     with running("redis", tmp_path, *options) as server, platform(tmp_path) as world:
-        url = f"rediss://127.0.0.1:{free_port}"
-        plain = Desk(tmp_path, world, server.url, {"redis_url": f"redis://127.0.0.1:{free_port}"}).run("jobs")
+        url = f"rediss://127.0.0.1:{port}"
+        plain = Desk(tmp_path, world, server.url, {"redis_url": f"redis://127.0.0.1:{port}"}).run("jobs")
         assert plain.status == 1
         assert "perhaps because it speaks TLS (then use rediss://)" in plain.err
         desk = Desk(tmp_path, world, server.url, {"redis_url": url, "api_url": world.url})

@@ -5,7 +5,6 @@ import json
 import select
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +19,7 @@ from cancellist.jobs.access import ALL, Access, Token, digest_of
 from tests.support import processes
 from tests.support.commands import Desk
 from tests.support.declared import Description
+from tests.support.waiting import soon
 
 WITHIN_S: Final = 40
 EVERY: Final = "all-roles-token"
@@ -74,13 +74,9 @@ class Api:
 
     def ended(self, client: httpx.Client, job: str) -> Any:
         """The document of a job once it has ended."""
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            document = client.get(f"/v1/jobs/{job}").raise_for_status().json()
-            if document["finished_at"]:
-                return document
-            assert time.monotonic() < deadline, document
-            time.sleep(0.05)
+        return soon(
+            lambda: client.get(f"/v1/jobs/{job}").raise_for_status().json(), lambda seen: seen["finished_at"], WITHIN_S
+        )
 
 
 def problem(answer: httpx.Response, code: str) -> Any:

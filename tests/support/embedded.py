@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from cancellist.jobs.ledger.server.valkey_process import Files, is_alive, pid_of
+from cancellist.jobs.ledger.server.valkey_process import ServerFiles, is_alive, pid_of
 from tests.support import ROOT
 
 # it connects, reports that, and disconnects when its standard input is closed
@@ -60,7 +60,7 @@ class User:
         self.process.communicate(timeout=30)
 
 
-def end_server(files: Files) -> None:
+def end_server(files: ServerFiles) -> None:
     pid = pid_of(files)
     if pid is not None:
         with suppress(ProcessLookupError):

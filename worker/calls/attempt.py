@@ -9,6 +9,7 @@ from cancellist.jobs.flow.batch_size import listed
 from cancellist.jobs.flow.signals import AttemptSignal, Signal, shown_by
 from cancellist.jobs.ledger.claims import Claim, Part, Share
 from cancellist.jobs.model import Piece
+from cancellist.jobs.responses.after_reading import after_reading
 from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.answer_forms import is_documented_status
 from cancellist.jobs.responses.cancellation import judge
@@ -19,7 +20,6 @@ from cancellist.jobs.responses.retry_policy import (
     after_call,
     after_known_refusal,
     after_lone_probe,
-    after_reading,
     suspected,
     to_be_confirmed,
     told_deallocated,
@@ -39,7 +39,7 @@ _TYPICAL_S, _SMOOTHING = 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallOutcome:
     """The outcome of one call, and of the deallocation before it.
 
     Attributes:
@@ -128,17 +128,17 @@ class Attempt:
             trouble=trouble(claim, wrong, answer, took_s) if wrong else None,
         )
 
-    async def _call_kept(self, claim: Claim, may_send: MaySend) -> Called:
+    async def _call_kept(self, claim: Claim, may_send: MaySend) -> CallOutcome:
         """Makes one cancelling call for the references whose records were kept."""
         kept = await self._keeper.keep(claim, may_send)
         left = [r for r in claim.references if r not in kept.stopped]
         if not left and kept.answer is not None:
-            return Called(kept.answer, Judgement(next(iter(kept.stopped.values())), kept.stopped), kept.answered)
+            return CallOutcome(kept.answer, Judgement(next(iter(kept.stopped.values())), kept.stopped), kept.answered)
         called = await self._call(left, may_send)
         judgement = Deallocation(kept.stopped).joined(called.judgement)
         return replace(called, judgement=judgement, before=kept.answer or called.before)
 
-    async def _call(self, references: Sequence[str], may_send: MaySend) -> Called:
+    async def _call(self, references: Sequence[str], may_send: MaySend) -> CallOutcome:
         """Makes one cancelling call, after a deallocation where the account needs one."""
         if not self._deallocate_first:
             return await self._call_for(references, may_send)
@@ -147,15 +147,15 @@ class Attempt:
         left = [r for r in references if r not in stopped]
         if not left and prepared.answer is not None:
             judgement = Judgement(next(iter(stopped.values())), dict(stopped))
-            return Called(prepared.answer, judgement, prepared.answered, deallocation=prepared.deallocation)
+            return CallOutcome(prepared.answer, judgement, prepared.answered, deallocation=prepared.deallocation)
         called = await self._call_for(left, may_send)
         judgement = prepared.deallocation.joined(called.judgement)
         return replace(called, judgement=judgement, deallocation=prepared.deallocation, before=prepared.answer)
 
-    async def _call_for(self, references: Sequence[str], may_send: MaySend) -> Called:
+    async def _call_for(self, references: Sequence[str], may_send: MaySend) -> CallOutcome:
         answer = await self._client.cancel(references, may_send)
         judgement = judge(references, answer, single=len(references) == 1)
-        return Called(answer, judgement, judgement.answered, len(references))
+        return CallOutcome(answer, judgement, judgement.answered, len(references))
 
     async def _read(self, claim: Claim, may_send: MaySend) -> AttemptResult:
         started, reference, piece = monotonic(), claim.references[0], claim.parts[0].piece
@@ -204,7 +204,7 @@ class Attempt:
         """The pause before retries once the retry budget is spent."""
         return self._policy.cap_s * (1 + self._jitter()) / 2
 
-    def _after_call(self, claim: Claim, called: Called, wait_s: float) -> list[list[Share]]:
+    def _after_call(self, claim: Claim, called: CallOutcome, wait_s: float) -> list[list[Share]]:
         judgement, references = called.judgement, claim.references
         groups = groups_of(claim, references, judgement, self._policy)
         jitter = self._jitter()
@@ -212,7 +212,7 @@ class Attempt:
         return [[_waiting(share, wait_s) for share in own] for own in shares] if wait_s else shares
 
     def _shares(
-        self, claim: Claim, part: Part, called: Called, groups: Mapping[str, int], jitter: float
+        self, claim: Claim, part: Part, called: CallOutcome, groups: Mapping[str, int], jitter: float
     ) -> list[Share]:
         piece, judgement, lone = part.piece, called.judgement, len(claim.references) == 1
         left_s, deallocated = _unclear_left_s(piece, claim), called.deallocation.done

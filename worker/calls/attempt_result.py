@@ -8,7 +8,7 @@ from cancellist.jobs.flow.signals import AttemptSignal, Signal
 from cancellist.jobs.ledger.claims import Claim, Settlement, Share
 from cancellist.jobs.ledger.failed_calls import TroubledCall
 from cancellist.jobs.model import DONE
-from cancellist.jobs.responses.steps import WriteResult
+from cancellist.jobs.responses.steps import ReadState, Step, WriteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class AttemptResult:
         return any(not isinstance(share.step, WriteResult) for shares in self.parts for share in shares)
 
     @property
-    def falls_short(self) -> bool:
-        """Whether a result of it counts for a failure stop."""
+    def may_fall_short(self) -> bool:
+        """Whether a result of it counts for a failure stop, or one may that is to be read first."""
         steps = (share.step for shares in self.parts for share in shares)
-        return any(isinstance(step, WriteResult) and step.outcome not in DONE for step in steps)
+        return any(isinstance(step, ReadState) or _falls_short(step) for step in steps)
 
     def settlement(self, claim: Claim, slot: str, *, keep: bool) -> Settlement:
         """The settlement of its claim. The slot rests or is given back, unless the next call is to `keep` it."""
@@ -74,3 +74,7 @@ class AttemptResult:
             slow_s=self.slow_s,
             well=self.shown is not None and self.shown.sign is Signal.ACCEPTED,
         )
+
+
+def _falls_short(step: Step) -> bool:
+    return isinstance(step, WriteResult) and step.outcome not in DONE

@@ -141,7 +141,7 @@ class FlowReporter:
         return True
 
     def _tell(self, told: Sequence[Change]) -> None:
-        """Logs the changes. Only the drain that moved the state does, so each is logged once."""
+        """Logs the changes. Only the drain that moved the state logs them, so each is logged once."""
         for change in told:
             tell = log.warning if change.grave else log.debug if change.passing else log.info
             tell(change.event, account=self._account, **change.facts)

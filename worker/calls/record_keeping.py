@@ -125,7 +125,7 @@ class RecordKeeper:
         return read
 
     def _unkept(self, references: list[str], why: str, *, sent: bool) -> Kept:
-        """None of these is kept, for a reason on this machine."""
+        """Logs that no record of these can be kept, for a reason on this machine."""
         untold = self._throttle.due(("unkept", why))
         if untold is not None:
             log.error(

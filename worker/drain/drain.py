@@ -163,7 +163,7 @@ class Drain:
                 left = ended is not None and ended.leaves
                 self._urgent.end(claim, left=left)
                 first = left and claim.urgent and not self._staging.urgent
-                chained = ended and ended.chains and not first and not (claim.guarded and ended.falls_short)
+                chained = ended and ended.chains and not first and not (claim.guarded and ended.may_fall_short)
                 successor = await self._successor(slot, began_at) if chained else None
                 following = self._start(successor) if successor else None
                 if not following:

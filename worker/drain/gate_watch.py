@@ -33,7 +33,7 @@ class GateWatch:
         self._spawn = spawn
         self._moved = moved
         self._at = 0.0
-        self._unsent: Question | None = None
+        self._open: Question | None = None
         self.version = 0
 
     @property
@@ -67,15 +67,12 @@ class GateWatch:
     def question(self) -> "Question":
         """Asks for the version now; whoever starts a call waits for the answer later.
 
-        Calls that start at once share one question, as long as it is not on its way.
+        Calls that start at about the same time share a question until it is answered: however many wait for an answer,
+        it is as old as it comes as if each had asked alone.
         """
-        if self._unsent is None:
-            self._unsent = Question(monotonic(), self._spawn(self._answer()))
-        return self._unsent
-
-    async def _answer(self) -> None:
-        self._unsent = None
-        await self.ask()
+        if self._open is None or self._open.answer.done() or not self._open.recent:
+            self._open = Question(monotonic(), self._spawn(self.ask()))
+        return self._open
 
     async def stands(self, version: int, *, asked: "Question | None" = None) -> bool:
         """Whether the gate still has this version for sure; waits only briefly for the server.

@@ -4,7 +4,7 @@ It has no part in retries, limits and the meaning of answers. Source of the endp
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -40,7 +40,7 @@ _MOST_HEADERS = 10_000
 _FINAL = 200
 _LONGEST_REASON = 200
 _WRITING = {"Content-Type": "application/json"}
-"""Headers of every PUT, also without a body: the platform rejects every other type but XML."""
+"""Headers of every PUT and POST, also without a body: the platform rejects every other type but XML."""
 _READING = {"Cache-Control": "no-cache", "Pragma": "no-cache"}
 """Headers of every GET: no proxy may answer from its cache (RFC 9111, 5.2.1.4)."""
 _ALONE = {"Connection": "close"}
@@ -121,6 +121,12 @@ class PlatformClient:
         """Deallocates consignments, for accounts whose allocated ones cannot be cancelled."""
         return await self._send("PUT", self._deallocate_url, orjson.dumps(references), _WRITING, Call(may_send))
 
+    async def create(self, body: Mapping[str, object], may_send: MaySend = _always) -> Answer | Failure:
+        """Creates a consignment, on a connection that carries no other request. Each call creates another one."""
+        url = URL(f"{self._base}/consignments", encoded=True)
+        headers = {**_WRITING, **_ALONE}
+        return await self._send("POST", url, orjson.dumps(body), headers, Call(may_send, alone=True))
+
     async def status(self, reference: str, may_send: MaySend = _always, *, alone: bool = False) -> Answer | Failure:
         """Reads the state of one consignment; `alone` uses a connection that carries no other request.
 
@@ -134,6 +140,12 @@ class PlatformClient:
         """Reads the whole record of one consignment, on a connection that carries no other request."""
         url = URL(f"{self._base}/consignments/{quote(reference, safe='')}", encoded=True)
         return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(may_send, alone=True))
+
+    async def record_with_metadata(self, reference: str) -> Answer | Failure:
+        """Reads a record by the endpoint that surely shows its metadata; alone, as `record`."""
+        path = f"consignments/getConsignmentWithMetadata/{quote(reference, safe='')}"
+        url = URL(f"{self._base}/{path}", encoded=True)
+        return await self._send("GET", url, None, {**_READING, **_ALONE}, Call(_always, alone=True))
 
     async def references(self, filters: Sequence[tuple[str, str]]) -> Answer | Failure:
         """Asks for the references that match all filters, given as names and values.

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from cancellist.config.settings import Settings
-from cancellist.jobs.ledger import open_counts, permits
+from cancellist.jobs.ledger import open_count, permits
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.safety.preflight import Facts
 from cancellist.jobs.safety.preflight_report import report
@@ -34,7 +34,7 @@ async def fly(
     reading = await reader.read(asked.drawn)
     there = await open_consignments.count(client, permit)
     if there.count is not None:
-        await open_counts.note(ledger, account, there.count)
+        await open_count.note(ledger, account, there.count)
     return report(
         Facts(
             account=account,

@@ -11,7 +11,7 @@ from cancellist.config.settings import Settings
 from cancellist.jobs.errors import LedgerError, NotPermittedError
 from cancellist.jobs.ledger import plans
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.plans import Taken
+from cancellist.jobs.ledger.plans import PlanToRead
 from cancellist.jobs.safety.preflight_request import PreflightRequest
 from cancellist.worker.platform.client import PlatformClient
 from cancellist.worker.preflight.flight import fly
@@ -83,7 +83,7 @@ class Planner:
             self._going[taken.account] = asyncio.create_task(self._keep(taken), name=f"plan of {taken.account}")
             return True
 
-    async def _keep(self, taken: Taken) -> None:
+    async def _keep(self, taken: PlanToRead) -> None:
         """Reads a plan as long as it is ours."""
         reading = asyncio.create_task(self._read(taken))
         try:
@@ -99,7 +99,7 @@ class Planner:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _read(self, taken: Taken) -> None:
+    async def _read(self, taken: PlanToRead) -> None:
         account, asked = taken.account, PreflightRequest.of(taken.request)
         try:
             found = await fly(self._ledger, self._settings, account, self._clients[account], asked)

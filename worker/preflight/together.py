@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results, in order. Nothing goes on once this has returned or raised."""
+    """The results, in order. No work goes on once this has returned or raised."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         return await asyncio.gather(*tasks)

@@ -15,7 +15,7 @@ import structlog
 from cancellist.jobs.errors import LedgerError, LedgerFullError
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.webhooks import endpoints, events
-from cancellist.jobs.ledger.webhooks.events import Attempt, Due, Taken
+from cancellist.jobs.ledger.webhooks.events import DeliveryAttempt, Due, EventsTaken
 from cancellist.jobs.webhooks import schedule, signature
 from cancellist.jobs.webhooks.endpoint import Endpoint, EndpointState, shown_url
 from cancellist.jobs.webhooks.schedule import AttemptVerdict
@@ -119,7 +119,7 @@ class Deliverer:
         self._tell_missed(endpoint, taken)
         return taken.more
 
-    def _tell_missed(self, endpoint: Endpoint, taken: Taken) -> None:
+    def _tell_missed(self, endpoint: Endpoint, taken: EventsTaken) -> None:
         if taken.jobs_missed:
             log.warning(
                 "ends of jobs cannot be told to a webhook: their records are gone",
@@ -172,7 +172,7 @@ class Deliverer:
         headers = signature.signed(due.delivery.id, int(now_s), due.body, signing)
         return await self._sender.send(endpoint.wanted.url, headers, due.body)
 
-    async def _record(self, endpoint: Endpoint, due: Due, attempt: Attempt) -> None:
+    async def _record(self, endpoint: Endpoint, due: Due, attempt: DeliveryAttempt) -> None:
         """Records an attempt, also through a short outage.
 
         Raises:
@@ -207,11 +207,11 @@ class Deliverer:
                 await events.lease(self._ledger, self._worker, 0)
 
 
-def judged(answer: ReceiverAnswer, failures: int, *, chance: float, probe: bool) -> Attempt:
+def judged(answer: ReceiverAnswer, failures: int, *, chance: float, probe: bool) -> DeliveryAttempt:
     """What an answer means for a delivery that has failed so often before."""
     if answer.status is None:
         verdict, why = AttemptVerdict.FAILED, answer.why
     else:
         verdict, why = schedule.verdict(answer.status), schedule.why(answer.status) or ""
     delay_s = schedule.delay_s(failures + 1, chance, answer.retry_after_s)
-    return Attempt(verdict, answer.status, why, delay_s, probe)
+    return DeliveryAttempt(verdict, answer.status, why, delay_s, probe)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cancellist.jobs.errors import ReferenceIndexError
 from cancellist.jobs.ledger.references import index_rows
+from cancellist.jobs.ledger.references.index_errors import is_damage, told
 from cancellist.jobs.ledger.references.index_rows import Words
 from cancellist.jobs.ledger.stream_place import Entry, Gap, Place
 from cancellist.jobs.model import Result
@@ -40,8 +40,6 @@ _TABLES: Final = (
     "CREATE TABLE words (number INTEGER PRIMARY KEY, word BLOB)",
     f"PRAGMA user_version = {FORM}",
 )
-_NOT_OURS: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""What SQLite says of a file that is damaged, or that something else has written."""
 
 
 @dataclass(slots=True)
@@ -69,12 +67,12 @@ class ReferenceFile:
         """
         self.path = path
         self._words = Words()
-        with _told(path):
+        with told(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 self._open(ledger)
             except (sqlite3.DatabaseError, _OtherError) as error:
-                if not isinstance(error, _OtherError) and not _is_damage(error):
+                if not isinstance(error, _OtherError) and not is_damage(error):
                     raise
                 self.remove()
                 self._open(ledger)
@@ -95,12 +93,12 @@ class ReferenceFile:
 
     def refresh(self) -> None:
         """Takes note of what another process has written."""
-        with _told(self.path):
+        with told(self.path):
             self._load()
 
     def add(self, entries: Sequence[Entry], place: Place) -> None:
         """Adds results, and how far the stream was read with them: both or neither."""
-        with _told(self.path), self._transaction():
+        with told(self.path), self._transaction():
             try:
                 rows = [index_rows.row(entry, self._words) for entry in entries if b"reference" in entry[1]]
                 if rows:
@@ -117,7 +115,7 @@ class ReferenceFile:
 
     def rewind(self, before: str | None, place: Place) -> None:
         """Forgets what was read of an entry and of all that follow; of nothing for None."""
-        with _told(self.path), self._transaction():
+        with told(self.path), self._transaction():
             self._version = -1
             if before is not None:
                 for part in list(self._parts):
@@ -136,7 +134,7 @@ class ReferenceFile:
         """Drops rows that are all older."""
         old = [part for part in self._parts if part.indexed and index_rows.at_ms_of(part.last) < before_ms]
         if old:
-            with _told(self.path), self._transaction():
+            with told(self.path), self._transaction():
                 self._version = -1
                 for part in old:
                     self._drop(part)
@@ -144,7 +142,7 @@ class ReferenceFile:
     def seal(self) -> None:
         """Gives a full table its index."""
         for part in [part for part in self._parts if not part.indexed and part.rows >= FULL]:
-            with _told(self.path), self._transaction():
+            with told(self.path), self._transaction():
                 self._version = -1
                 self._db.execute(f"CREATE INDEX reference_{part.number} ON part_{part.number} (reference)")
                 part.indexed = True
@@ -159,7 +157,7 @@ class ReferenceFile:
             limit: how many at most.
         """
         found: list[Result] = []
-        with _told(self.path):
+        with told(self.path):
             self._load()
             for part in self._parts:
                 found += self._rows(part.number, reference.encode(), (before or "~").encode(), limit)
@@ -175,7 +173,7 @@ class ReferenceFile:
         """
         since = index_rows.number_of(f"{max(0, since_ms)}-0")
         found: set[tuple[bytes, bytes]] = set()
-        with _told(self.path):
+        with told(self.path):
             self._load()
             self._db.execute("PRAGMA temp_store = MEMORY")
             self._db.execute("CREATE TEMP TABLE IF NOT EXISTS sought (reference BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -289,29 +287,5 @@ class ReferenceFile:
             return found.fetchone()[0]
 
 
-class DamagedIndexError(ReferenceIndexError):
-    """The file is damaged: it is to be made anew."""
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OURS
-
-
 class _OtherError(Exception):
     """The file is of another ledger, or of another form."""
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Translates what SQLite and the system say of the file."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        said = getattr(error, "strerror", None) or error
-        kind = (
-            DamagedIndexError if isinstance(error, sqlite3.DatabaseError) and _is_damage(error) else ReferenceIndexError
-        )
-        raise kind(
-            f"the index of references {path} cannot be used: {said}",
-            hint="see that its disk has room and may be written, or delete the file: it is made anew from the results",
-        ) from error

@@ -61,7 +61,7 @@ async def _look(ledger: Ledger, some: Sequence[JobRecord], sought: bytes, found:
 
 
 async def _with_canary(ledger: Ledger, some: Sequence[JobRecord]) -> list[JobRecord]:
-    """Those of which references may have gone back to be called, since the rest no longer waits for the canary."""
+    """Those whose rest no longer waits for the canary, so that references may have gone back to be called."""
     with translated():
         pipe = ledger.redis.pipeline(transaction=False)
         for record in some:

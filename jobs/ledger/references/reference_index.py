@@ -6,10 +6,6 @@ the file has it or not, and what it then has not is told as a gap.
 """
 
 import asyncio
-import contextlib
-import hashlib
-import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,55 +14,26 @@ from typing import Final, TypeVar
 
 from redis.exceptions import ResponseError
 
-from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import records, stream_place
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.references import open_references
-from cancellist.jobs.ledger.references.index_file import DamagedIndexError, ReferenceFile
+from cancellist.jobs.ledger.references.index_errors import DamagedIndexError
+from cancellist.jobs.ledger.references.index_file import ReferenceFile
 from cancellist.jobs.ledger.references.index_lock import behind, check, in_thread, locked
+from cancellist.jobs.ledger.references.ledger_identity import identity_key, identity_of, index_name
+from cancellist.jobs.ledger.references.mentions import Mention, Mentions
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.stream_place import Entry, Gap, Place, PlaceStatus, Stream, moved
-from cancellist.jobs.model import JobRecord, Result
+from cancellist.jobs.model import Result
 
 BATCH: Final = 2_000
 """Entries that are read at once."""
 _TRIES: Final = 5
-_SAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Told how many entries were read, and how many there are to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A job that named a reference, and the result where there is one. `job` None: its record is gone."""
-
-    id: str
-    job: JobRecord | None
-    result: Result | None
-
-
-@dataclass(frozen=True, slots=True)
-class Mentions:
-    """The jobs that named a reference, newest first.
-
-    Attributes:
-        next: the job after which the next page begins; None at the end.
-        gap: when results may have been written that are not known here.
-        unsearched: jobs that go on and are too large, or too many, to be looked through.
-    """
-
-    mentions: list[Mention]
-    next: str | None
-    gap: Gap | None
-    unsearched: list[str]
-
-    @property
-    def complete(self) -> bool:
-        """Whether no job can be missing that the ledger still knows."""
-        return self.gap is None and not self.unsearched
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +213,7 @@ class ReferenceIndex:
                 pipe.xrange(results, place.cursor, "+", count=BATCH + 1)
                 pipe.xinfo_stream(results)
                 pipe.zrange(self._ledger.keys.jobs, 0, 0, withscores=True)
-                pipe.get(_identity_key(self._ledger))
+                pipe.get(identity_key(self._ledger))
                 pipe.time()
                 before, rows, after, oldest, identity, time = await pipe.execute(raise_on_error=False)
                 for reply in (before, rows, after, oldest, identity, time):
@@ -273,7 +240,7 @@ class ReferenceIndex:
         if self._file and identity != self._identity:
             self._shut()
         self._identity = identity
-        path = self._folder / _name(self._ledger.keys.namespace, identity)
+        path = self._folder / index_name(self._ledger.keys.namespace, identity)
         async with locked(path, self._on_wait, until_s):
             if self._file and self._file.replaced:
                 self._shut()
@@ -284,7 +251,7 @@ class ReferenceIndex:
 
     async def _remake(self) -> None:
         """Deletes a damaged file; whoever opens it next makes it anew."""
-        path = self._folder / _name(self._ledger.keys.namespace, self._identity)
+        path = self._folder / index_name(self._ledger.keys.namespace, self._identity)
         async with locked(path, self._on_wait):
             if self._file and not self._file.replaced:
                 await in_thread(self._file.remove)
@@ -294,32 +261,6 @@ class ReferenceIndex:
         if self._file:
             self._file.close()
             self._file = None
-
-
-async def identity_of(ledger: Ledger) -> str:
-    """A word that tells this ledger from any other, also from one that was flushed and begun anew.
-
-    It is empty where no process that may write has asked for it yet.
-    """
-    key = _identity_key(ledger)
-    with translated():
-        found = await ledger.redis.get(key)
-    if found is None:
-        with contextlib.suppress(LedgerError), translated():
-            await ledger.redis.set(key, secrets.token_hex(8), nx=True)
-        with translated():
-            found = await ledger.redis.get(key)
-    return found.decode(errors="backslashreplace") if found else ""
-
-
-def _identity_key(ledger: Ledger) -> str:
-    return f"{ledger.keys.prefix}identity"
-
-
-def _name(namespace: str, identity: str) -> str:
-    """The file's name: a namespace may hold signs that a name must not."""
-    digest = hashlib.sha256(f"{namespace}\0{identity}".encode()).hexdigest()[:16]
-    return f"references-{_SAFE.sub('_', namespace)[:40]}-{digest}.sqlite"
 
 
 def _deleted(place: Place, now_ms: int) -> Place:

@@ -20,9 +20,9 @@ from cancellist.jobs.ledger.server.connection import translated
 _SHARED = (
     "keys", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
     "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
-    "claim_admission", "claims", "plans", "sealing", "refusal_texts", "retry_budget", "webhooks",
+    "claim_admission", "claims", "plans", "reinstatements", "sealing", "refusal_texts", "retry_budget", "webhooks",
 )  # fmt: skip
-_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make"})
+_ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make", "reinstate_claim"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""
 
 NAMES = (
@@ -31,7 +31,7 @@ NAMES = (
     "webhook_rotate", "webhook_replay", "webhook_rewind", "webhook_make", "webhook_results", "webhook_record",
     "webhook_lease", "approve", "census", "stop_all", "stop_file", "resume_all", "confirm_host",
     "plan_make", "plan_take", "plan_lease", "plan_report",
-    "receipt", "audit",
+    "receipt", "audit", "reinstate_claim", "reinstate_note", "reinstate_approve",
 )  # fmt: skip
 _ON: Final = {"audit": "ARGV[1] .. 'audit'"}
 """The key, in Lua, on which a script asks for its rights; the list of jobs for all others."""

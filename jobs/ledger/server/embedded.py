@@ -22,9 +22,9 @@ from urllib.parse import quote
 from cancellist.jobs.errors import LedgerUnavailableError
 from cancellist.jobs.ledger.server.valkey_launch import Fsync, launch
 from cancellist.jobs.ledger.server.valkey_process import (
-    Files,
     Loading,
     Ready,
+    ServerFiles,
     harden,
     is_alive,
     last_words,
@@ -56,7 +56,7 @@ class EmbeddedServer:
     def __init__(
         self, data_dir: Path, *, fsync: Fsync = "always", on_wait: Callable[[str], None] | None = None
     ) -> None:
-        self._files = Files(_whole(data_dir))
+        self._files = ServerFiles(_whole(data_dir))
         self._fsync: Fsync = fsync
         self._on_wait = on_wait
         self._mutex = threading.RLock()

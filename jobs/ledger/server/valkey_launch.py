@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cancellist.jobs.errors import LedgerUnavailableError
-from cancellist.jobs.ledger.server.valkey_process import LAST_WORDS, Files, rotate_log, socket_of
+from cancellist.jobs.ledger.server.valkey_process import LAST_WORDS, ServerFiles, rotate_log, socket_of
 
 Fsync = Literal["always", "everysec"]
 
@@ -18,7 +18,7 @@ LAUNCH_S: Final = 30.0
 _OTHER_SERVER: Final = "set CANCELLIST_REDIS_URL to a Redis or Valkey server of yours"
 
 
-def launch(files: Files, fsync: Fsync) -> int | None:
+def launch(files: ServerFiles, fsync: Fsync) -> int | None:
     """Starts the server unless one is alive; the caller holds `start.lock`.
 
     Returns:
@@ -50,7 +50,7 @@ def launch(files: Files, fsync: Fsync) -> int | None:
         os.close(lock)  # the server holds the lock by its own descriptor
 
 
-def _options(files: Files, socket: Path, fsync: Fsync) -> dict[str, str]:
+def _options(files: ServerFiles, socket: Path, fsync: Fsync) -> dict[str, str]:
     return {
         "port": "0",
         "unixsocket": str(socket),
@@ -108,7 +108,7 @@ def _binary() -> Path:
         ) from error
 
 
-def _place_socket(files: Files) -> Path:
+def _place_socket(files: ServerFiles) -> Path:
     """The path of the socket. If the data folder's path is too long, it is in a private temporary folder."""
     socket = socket_of(files)
     if socket == files.socket:

@@ -35,7 +35,7 @@ POLL_S: Final = 0.01
 _LOG_PREFIX: Final = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ ([-.*#]) ")
 
 
-class Files:
+class ServerFiles:
     """The files in the data folder besides the append-only file.
 
     Attributes:
@@ -77,7 +77,7 @@ class Silent:
 State = Ready | Loading | Silent
 
 
-def socket_of(files: Files) -> Path:
+def socket_of(files: ServerFiles) -> Path:
     """The socket on which the server listens, or would listen if it were started now."""
     if _fits(files.socket):
         return files.socket
@@ -93,7 +93,7 @@ def _fits(socket: Path) -> bool:
     return len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES
 
 
-def is_alive(files: Files) -> bool:
+def is_alive(files: ServerFiles) -> bool:
     """Whether a server's process runs on this folder."""
     try:
         fd = os.open(files.server_lock, os.O_RDWR)
@@ -109,7 +109,7 @@ def is_alive(files: Files) -> bool:
         os.close(fd)
 
 
-def pid_of(files: Files) -> int | None:
+def pid_of(files: ServerFiles) -> int | None:
     """The process id of the live server; None without one."""
     if not is_alive(files):
         return None
@@ -138,7 +138,7 @@ def harden(socket: Path) -> bool:
     return False
 
 
-def stop(files: Files) -> None:
+def stop(files: ServerFiles) -> None:
     """Ends the server, and waits until it is gone. The caller holds `start.lock` and is the last user."""
     if not is_alive(files):
         return
@@ -163,7 +163,7 @@ def stop(files: Files) -> None:
             socket.parent.rmdir()
 
 
-def _gone_within(files: Files, limit_s: float, push: Callable[[], None]) -> bool:
+def _gone_within(files: ServerFiles, limit_s: float, push: Callable[[], None]) -> bool:
     deadline = time.monotonic() + limit_s
     while is_alive(files):
         if time.monotonic() >= deadline:
@@ -173,14 +173,14 @@ def _gone_within(files: Files, limit_s: float, push: Callable[[], None]) -> bool
     return True
 
 
-def rotate_log(files: Files) -> None:
+def rotate_log(files: ServerFiles) -> None:
     """Moves a long log away. The server opens the log again for every line."""
     with suppress(FileNotFoundError):
         if files.log.stat().st_size > MAX_LOG_BYTES:
             files.log.replace(files.log.with_suffix(".log.1"))
 
 
-def last_words(files: Files, begin: int) -> str:
+def last_words(files: ServerFiles, begin: int) -> str:
     """The last log lines of the server since `begin`; only warnings, if there are any."""
     try:
         with files.log.open("rb") as log:

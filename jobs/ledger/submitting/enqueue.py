@@ -10,7 +10,7 @@ from typing import Any
 
 from cancellist.jobs.errors import InputError, LedgerError, LedgerRefusedError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.ledger import audit, drains, housekeeping, records
+from cancellist.jobs.ledger import audit, drains, hosts, housekeeping, records
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.submitting.input_feed import Entries, Feed, FileReading, MalformedEntry
 from cancellist.jobs.ledger.submitting.submission import Submission
@@ -42,7 +42,7 @@ class Wanted:
     """Who passes the guards of the account: a caller with the role `approve`. `override_reason` has why."""
     override_reason: str | None = None
     host: str | None = None
-    """The name of a host that was never called before: so a person confirms it. It is not kept."""
+    """The name of the host: so a person confirms one that was never called before. The job is called at no other."""
     plan: str | None = field(default=None, repr=False)
     expect_count: int | None = None
 
@@ -113,6 +113,7 @@ def request_of(wanted: Wanted, at_ms: int) -> JobRequest:
         override_reason=wanted.override_reason,
         plan=wanted.plan,
         expect_count=wanted.expect_count,
+        host=hosts.as_named(wanted.host),
     )
 
 

@@ -16,7 +16,8 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.keys import GROUP
 from cancellist.jobs.ledger.pieces import pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
-from cancellist.jobs.ledger.submitting.submission import GUARD_TEXTS, Content, new_job_id, order_fields, pack_invalid
+from cancellist.jobs.ledger.submitting.content_digest import ContentDigest
+from cancellist.jobs.ledger.submitting.submission import GUARD_TEXTS, new_job_id, order_fields, pack_invalid
 from cancellist.jobs.model import JobRequest
 from cancellist.jobs.parsing.chunking import pack
 from cancellist.jobs.parsing.intake_entry import reply_name, size
@@ -199,7 +200,7 @@ async def seal_small(
 
 
 def _document(job: SmallJob, safeguards: Safeguards) -> bytes:
-    content = Content(job.order)
+    content = ContentDigest(job.order)
     content.add(job.references, job.invalid)
     document: dict[str, Any] = {
         "entry": job.entry,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import random
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from cancellist.jobs.ledger.core import FORMAT, Ledger
 from cancellist.jobs.ledger.pieces import NEWLINE, pack_fresh
 from cancellist.jobs.ledger.server.connection import translated
 from cancellist.jobs.ledger.submitting.admission import admit
+from cancellist.jobs.ledger.submitting.content_digest import ContentDigest
 from cancellist.jobs.model import JobRequest, JobState
 from cancellist.jobs.parsing.chunking import CHUNK_SIZE, Chunker
 from cancellist.jobs.parsing.references import InvalidEntry
@@ -91,6 +91,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "guard": safeguards.guard.packed() or None,
         "overridden_by": order.overridden_by,
         "override_reason": order.override_reason,
+        "host": order.host,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -101,36 +102,6 @@ def pack_invalid(entry: InvalidEntry) -> str:
     return orjson.dumps({"v": FORMAT, "text": entry.text or "(empty)", "message": message}).decode()
 
 
-class Content:
-    """The digest of a job's content: its references in order, and their purpose.
-
-    Times are left out: a span such as `+2h` means another time when the same command runs again.
-    """
-
-    def __init__(self, order: JobRequest) -> None:
-        purpose = [order.account, order.priority.value, order.reason, order.requested_by]
-        if order.max_refused or order.max_unconfirmed:
-            purpose += [order.max_refused, order.max_unconfirmed]
-        if order.canary:
-            purpose.append(f"canary {order.canary}")
-        if order.snapshot:
-            purpose.append("snapshot")
-        self._references = hashlib.sha256(orjson.dumps(purpose))
-        self._malformed = hashlib.sha256()
-
-    def add(self, references: Sequence[str], invalid: Sequence[InvalidEntry]) -> None:
-        """Adds references and malformed lines, in order."""
-        if references:
-            self._references.update(("\n".join(references) + "\n").encode())
-        for entry in invalid:
-            self._malformed.update(f"{entry.text}\n".encode())
-
-    def digest(self) -> str:
-        """The digest in hexadecimal. It does not depend on how the content was split into calls of `add`."""
-        whole = hashlib.sha256(self._references.digest() + self._malformed.digest())
-        return whole.hexdigest()[:32]
-
-
 class Submission:
     """One job on its way into the ledger. Nothing of it is visible before `seal` answers."""
 
@@ -138,7 +109,7 @@ class Submission:
         self._ledger = ledger
         self._order = order
         self._safeguards = safeguards
-        self._content = Content(order)
+        self._content = ContentDigest(order)
         self._planned = ReferenceSet() if order.plan else None
         self._nonce = f"{random.getrandbits(64):016x}"
         self.job = new_job_id()
@@ -206,13 +177,23 @@ class Submission:
             self._content.digest(), round(idempotency_keep_s * 1000), group, entry, per_call,
             reply_to, GUARD_TEXTS if intake else "", self._following(),
         )  # fmt: skip
-        match [word.decode() for word in reply]:
+        return self._sealed([word.decode() for word in reply])
+
+    async def discard(self) -> None:
+        """Drops a submission that will not be sealed; does nothing after the seal."""
+        with contextlib.suppress(LedgerError):
+            await self._sent()
+        await self._ledger.run("discard", self._order.account, self.job, self._nonce)
+
+    def _sealed(self, words: list[str]) -> Sealed | None:
+        """What seal.lua has answered."""
+        match words:
             case ["sealed", job, state, *drains]:
                 return Sealed(job, JobState(state), same=False, drains=tuple(drains))
             case ["same", job, state, *_]:
                 return Sealed(job, JobState(state), same=True, drains=())
             case ["conflict", job, *_]:
-                raise IdempotencyConflictError(key, job)
+                raise IdempotencyConflictError(self._order.idempotency_key or "", job)
             case ["refused", why, *_]:
                 raise GuardError(self._order.account, in_words(unpack_findings(why)))
             case ["stale_plan", why, *_]:
@@ -224,12 +205,6 @@ class Submission:
                     f"job {self.job} paused for over an hour between batches and was dropped; submit it again"
                 )
 
-    async def discard(self) -> None:
-        """Drops a submission that will not be sealed; does nothing after the seal."""
-        with contextlib.suppress(LedgerError):
-            await self._sent()
-        await self._ledger.run("discard", self._order.account, self.job, self._nonce)
-
     async def _check_count(self) -> None:
         """Drops a submission of another number of references than it is said to have."""
         expected = self._order.expect_count
@@ -240,7 +215,9 @@ class Submission:
     def _following(self) -> bytes:
         if not self._order.plan or self._planned is None:
             return b""
-        return orjson.dumps(plans.following(self._order.plan, self._safeguards.platform, self._planned))
+        return orjson.dumps(
+            plans.following(self._order.plan, self._safeguards.platform, self._planned, self._order.host)
+        )
 
     async def _complete(self) -> None:
         """Sends the rest; drops the submission where the server has no room for its results."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
 from cancellist.jobs.ledger.accounts import AccountGate
-from cancellist.jobs.ledger.consumers import Group
+from cancellist.jobs.ledger.consumers import ConsumerGroupStatus
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import JobRecord, Result
@@ -17,7 +17,7 @@ from cancellist.jobs.times import rfc3339
 
 def job_view(snapshot: Snapshot) -> dict[str, Any]:
     """A job as the contract's JSON."""
-    record, order, gate = snapshot.record, snapshot.record.order, snapshot.gate
+    record, order = snapshot.record, snapshot.record.order
     return {
         "job": record.id,
         "state": record.state,
@@ -54,6 +54,13 @@ def job_view(snapshot: Snapshot) -> dict[str, Any]:
         "approval": approval_view(record),
         "retry_of": order.retry_of,
         "retried_by": list(record.retried_by),
+        **_gate_view(snapshot.gate),
+    }
+
+
+def _gate_view(gate: AccountGate) -> dict[str, Any]:
+    """What the job's account allows now."""
+    return {
         "all_stopped": stopped_view(gate.stopped),
         "account_new_host": gate.strange_host,
         "account_paused": gate.paused,
@@ -198,7 +205,7 @@ def account_view(status: AccountStatus) -> dict[str, Any]:
     }
 
 
-def group_view(group: Group) -> dict[str, Any]:
+def group_view(group: ConsumerGroupStatus) -> dict[str, Any]:
     """A consumer group as JSON."""
     return {
         "group": group.name,

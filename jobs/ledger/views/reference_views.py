@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cancellist.jobs.ledger.references.reference_index import Mention, Mentions
+from cancellist.jobs.ledger.references.mentions import Mention, Mentions
 from cancellist.jobs.ledger.views.json_views import result_view
 from cancellist.jobs.times import rfc3339
 

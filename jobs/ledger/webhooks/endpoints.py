@@ -18,9 +18,9 @@ from cancellist.jobs.webhooks.endpoint import (
     Delivery,
     DeliveryState,
     Endpoint,
+    EndpointOrder,
     EndpointState,
     EventType,
-    Wanted,
 )
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -39,7 +39,7 @@ class Registered:
     secret: str
 
 
-async def add(ledger: Ledger, wanted: Wanted, keys: Keys) -> Registered:
+async def add(ledger: Ledger, wanted: EndpointOrder, keys: Keys) -> Registered:
     """Registers an endpoint. What ends or is written from here on is told.
 
     Raises:
@@ -209,7 +209,7 @@ def _endpoint(endpoint: str, stored: dict[bytes, bytes], waiting: int) -> Endpoi
     h = {name.decode(): value.decode() for name, value in stored.items()}
     return Endpoint(
         id=endpoint,
-        wanted=Wanted(
+        wanted=EndpointOrder(
             url=h["url"],
             types=frozenset(known(EventType, word) for word in _words(h["types"]) + _words(h.get("later_types", ""))),
             outcomes=frozenset(known(Outcome, word) for word in _words(h.get("outcomes", ""))),

@@ -75,7 +75,7 @@ class _Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class EventsTaken:
     """What one turn of an endpoint has taken in.
 
     Attributes:
@@ -87,14 +87,14 @@ class Taken:
     jobs_missed: int = 0
 
 
-async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
+async def take_in(ledger: Ledger, endpoint: Endpoint) -> EventsTaken:
     """Makes deliveries of the next events of an endpoint, as many as it has room for.
 
     Raises:
         LedgerFullError: the server has no room.
     """
     room = MOST_DELIVERIES - endpoint.waiting
-    ended = results = receipts = Taken()
+    ended = results = receipts = EventsTaken()
     if endpoint.wanted.types & STATES and room > 0:
         ended = await _take_states(ledger, endpoint, min(_JOBS, room))
         room -= _JOBS
@@ -103,7 +103,7 @@ async def take_in(ledger: Ledger, endpoint: Endpoint) -> Taken:
         room -= _RESULTS
     if EventType.RECEIPT_CREATED in endpoint.wanted.types and room > 0:
         receipts = await _take_receipts(ledger, endpoint, min(_JOBS, room))
-    return Taken(ended.more or results.more or receipts.more, ended.jobs_missed)
+    return EventsTaken(ended.more or results.more or receipts.more, ended.jobs_missed)
 
 
 async def test(ledger: Ledger, endpoint: str) -> Delivery:
@@ -155,7 +155,7 @@ async def to_send(ledger: Ledger, endpoint: str, name: str) -> Due | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """What came of an attempt.
 
     Attributes:
@@ -172,7 +172,7 @@ class Attempt:
     probe: bool = False
 
 
-async def record(ledger: Ledger, endpoint: str, delivery: Delivery, attempt: Attempt) -> str:
+async def record(ledger: Ledger, endpoint: str, delivery: Delivery, attempt: DeliveryAttempt) -> str:
     """Records an attempt; returns the endpoint's state, or '' where there was nothing to record."""
     next_ms = "-1" if attempt.delay_s is None else str(round(attempt.delay_s * 1000))
     state = await ledger.run(
@@ -192,14 +192,14 @@ async def lease(ledger: Ledger, worker: str, keep_ms: int) -> tuple[bool, int]:
     return bool(int(held)), int(count)
 
 
-async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> EventsTaken:
     """Takes in ends and halts of jobs, and that jobs must be approved: they are numbered in one order."""
     with translated():
         rows = await ledger.redis.zrange(
             ledger.keys.ended, f"({endpoint.ended_seen}", "+inf", byscore=True, offset=0, num=most, withscores=True
         )
     if not rows:
-        return Taken()
+        return EventsTaken()
     told = [_Numbered.of(member.decode(), int(number)) for member, number in rows]
     asked = [one for one in told if one.type in endpoint.wanted.types]
     found = {record.id: record for record in await several(ledger, [one.job for one in asked])}
@@ -210,26 +210,26 @@ async def _take_states(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
     mark = _Mark("ended_seen", str(endpoint.ended_seen), str(told[-1].number))
     missed = sum(one.job not in found for one in asked if one.type is EventType.JOB_ENDED)
     made = await _make(ledger, endpoint.id, events, mark, missed)
-    return Taken(made and len(rows) == most, missed)
+    return EventsTaken(made and len(rows) == most, missed)
 
 
-async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+async def _take_results(ledger: Ledger, endpoint: Endpoint, most: int) -> EventsTaken:
     wanted = endpoint.wanted
     last, count, *rows = await ledger.run(
         "webhook_results", DEFAULT_ACCOUNT, endpoint.results_seen, most, wanted.account or "", *sorted(wanted.outcomes)
     )
     if not count:
-        return Taken()
+        return EventsTaken()
     told = []
     for entry, fields in zip(rows[::2], rows[1::2], strict=True):
         result = result_of(entry, dict(zip(fields[::2], fields[1::2], strict=True)))
         told.append(ResultEntry(entry.decode(), result.job, result.at_ms, result_view(result)))
     mark = _Mark("results_seen", endpoint.results_seen, last.decode())
     made = await _make(ledger, endpoint.id, list(payloads.job_results(endpoint.id, told)), mark)
-    return Taken(made and count == most)
+    return EventsTaken(made and count == most)
 
 
-async def _take_receipts(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken:
+async def _take_receipts(ledger: Ledger, endpoint: Endpoint, most: int) -> EventsTaken:
     with translated():
         rows = await ledger.redis.zrange(
             ledger.keys.receipts_order,
@@ -237,12 +237,12 @@ async def _take_receipts(ledger: Ledger, endpoint: Endpoint, most: int) -> Taken
         )  # fmt: skip
         lines = await ledger.redis.hmget(ledger.keys.receipts, [job for job, _ in rows]) if rows else []
     if not rows:
-        return Taken()
+        return EventsTaken()
     found = [orjson.loads(line) for line in lines if line]
     wanted = [one for one in found if endpoint.wanted.account in {None, one["job"]["account"]}]
     events = [payloads.receipt_created(endpoint.id, one) for one in wanted]
     mark = _Mark("receipts_seen", str(endpoint.receipts_seen), str(int(rows[-1][1])))
-    return Taken(await _make(ledger, endpoint.id, events, mark) and len(rows) == most)
+    return EventsTaken(await _make(ledger, endpoint.id, events, mark) and len(rows) == most)
 
 
 async def _make(ledger: Ledger, endpoint: str, events: Sequence[Event], mark: _Mark, jobs_missed: int = 0) -> bool:

@@ -239,7 +239,7 @@ def _candidates(rows: Sequence[Row], column: str | None, pattern: ReferencePatte
 
 
 def _width(header: Sequence[str] | None, data: Sequence[Row]) -> int:
-    """The number of cells of a row: that of the header, or more where all rows have the same extra blank cells.
+    """The number of cells of a row: as many as the header has, or more where all rows have the same extra blank cells.
 
     Raises:
         InputError: every row has more cells than the header.

@@ -6,6 +6,19 @@ from typing import Final
 _DIGITS: Final = 9
 BEYOND: Final = 10**_DIGITS
 """Stands for any longer number; no table has so many columns."""
+_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def parse_delimiter(value: str) -> str:
+    """Returns the character that separates the cells of a CSV file.
+
+    Raises:
+        ValueError: it is no such character, nor the name of one.
+    """
+    found = _DELIMITERS.get(value.lower(), value)
+    if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
+        raise ValueError(f"give one character, such as ; or |, or one of {', '.join(_DELIMITERS)}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The rows of a table at its beginning, by which its delimiter and header are detected."""
+"""The first rows of a table. They show its delimiter and its header."""
 
 from collections import Counter
 from collections.abc import Sequence

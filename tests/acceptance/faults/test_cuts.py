@@ -136,8 +136,8 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
 async def test_what_a_worker_gives_back_as_it_ends_costs_no_attempt_wherever_it_is_cut(
     valkey_rig: Rig, cut: Cut
 ) -> None:
-    rig, references = valkey_rig, valkey_rig.platform.references(4_000)
-    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
+    rig, references = valkey_rig, valkey_rig.platform.references(8_000)
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})  # three seconds in all
     worker = rig.worker()
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
@@ -148,6 +148,7 @@ async def test_what_a_worker_gives_back_as_it_ends_costs_no_attempt_wherever_it_
         record = await records.get(ledger, job)
         assert record.in_flight == 0
         assert record.pending > 0
+        rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         other = rig.worker()
         await ended(ledger, job, 20)
         await agrees(rig, ledger, job, references)

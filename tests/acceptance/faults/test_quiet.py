@@ -66,11 +66,11 @@ async def test_a_server_that_cannot_be_used_is_waited_for_in_silence(valkey_rig:
     rig.settings |= {
         "max_references_per_call": str(PER_CALL)
     }  # small steps, so that a rate can be read off in a second
-    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 50})
+    rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 100})  # so that the rate is not that of the machine
     worker = rig.worker()
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
-        await settled(ledger, job, 4_000)
+        await settled(ledger, job, 2_000)
         before = await _rate(ledger, job)
         with outage(rig):
             share = await _cpu_share(worker)

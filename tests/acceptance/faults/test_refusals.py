@@ -27,7 +27,8 @@ def spoke_well(worker: Worker, references: list[str]) -> None:
 
 @pytest.fixture
 def slow_stage(valkey_stage: Stage) -> Stage:
-    """Calls of a few references, so that much is left when the server begins to refuse."""
+    """Slow calls of a few references: much is left when the server begins to refuse, however late the test looks."""
+    valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 200})
     valkey_stage.settings |= {"max_references_per_call": "20", "max_concurrent_calls": "4"}
     return valkey_stage
 
@@ -68,6 +69,7 @@ async def test_a_command_that_is_taken_away_is_told_and_given_back(slow_stage: S
         slow_stage.server.command_line("ACL", "SETUSER", "default", f"-{command}")
         wait_for(lambda: any(f"the command {command}" in line for line in told(worker)), 15)
         slow_stage.server.command_line("ACL", "SETUSER", "default", "+@all")
+        slow_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 1})
         await ended(ledger, job, 30)
         await agrees(slow_stage, ledger, job, references, maybe=True)
     spoke_well(worker, references)

@@ -22,6 +22,7 @@ def refused_start(rig: Rig, **settings: object) -> tuple[int, str, float]:
     return done.returncode, done.stderr, time.monotonic() - began
 
 
+@pytest.mark.timed
 def test_a_server_that_is_not_there_is_waited_for_and_then_named(valkey_rig: Rig) -> None:
     valkey_rig.proxy.refuse()
     status, said, took = refused_start(valkey_rig)
@@ -35,6 +36,7 @@ def test_a_server_that_is_not_there_is_waited_for_and_then_named(valkey_rig: Rig
     assert len(lines) == 2
 
 
+@pytest.mark.timed
 def test_a_wrong_password_is_named_at_once(valkey_rig: Rig) -> None:
     valkey_rig.server.command_line("ACL", "SETUSER", "default", "resetpass", ">right")
     status, said, took = refused_start(valkey_rig, redis_url=f"redis://:wrong@{valkey_rig.proxy.address}")

@@ -32,6 +32,7 @@ async def test_a_worker_frozen_for_longer_than_its_lease_sends_nothing_of_it_and
         await settled(ledger, job, 1_600)
         frozen.process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(0.2)  # what it has written is on its way to the platform
+        await until(lambda: asyncio.to_thread(rig.platform.get, "/sandbox/stats"), lambda s: s["in_flight"] == 0, 30)
         held = await _held(rig, ledger, frozen)
         named = {r: row["cancel_calls"] for r, row in rig.platform.record(held).items()}
         staged, sent = [r for r in held if not named[r]], [r for r in held if named[r]]

@@ -19,6 +19,10 @@ ROLES = {
     "GET /openapi.json": None,
     "GET /problems/{code}": None,
     "GET /readyz": None,
+    "GET /sign-in": None,
+    "POST /sign-in": None,
+    "POST /sign-out": None,
+    "GET /static/{file}": None,
     "GET /v1/accounts": "read",
     "GET /v1/stop": "read",
     "POST /v1/stop": "operate",
@@ -113,9 +117,11 @@ def ask(
         return client.post(path, json={"url": "http://127.0.0.1:9/"})
     if route in BODIES:
         return client.post(path.format(job=job), json=BODIES[route])
+    if route in {"POST /sign-in", "POST /sign-out"}:
+        return client.post(path, data={"token": EVERY}, headers={"Sec-Fetch-Site": "same-origin"})
     body = b"EC-000-05D-1NS" if route in {"POST /v1/jobs", "POST /v1/plans"} else None
     named = {"job": job, "account": "default", "code": "input", "reference": "EC-000-05D-1NS", "group": GROUP,
-             "webhook": webhook, "plan": plan}  # fmt: skip
+             "file": "icon.svg", "webhook": webhook, "plan": plan}  # fmt: skip
     return client.request(
         method, path.format(**named), content=body,
         headers={"Content-Type": "text/plain"} if body else {}, params={"start_at": "+9h"} if body else {},
@@ -207,6 +213,19 @@ def test_a_trusted_proxy_names_the_user(behind: Api, held: str) -> None:
     problem(anybody.get("/v1/jobs", headers={"X-User": "alice", "Authorization": "Bearer wrong"}), "unauthorized")
 
 
+def test_what_another_site_has_a_browser_send_counts_for_nobody_that_a_proxy_names(behind: Api, held: str) -> None:
+    """A proxy may know its user by a cookie, which a browser adds to what any site has it send."""
+    anybody, path, user = behind.client(None), f"/v1/jobs/{held}/pause", {"X-User": "alice"}
+    for forged in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://elsewhere"}):
+        assert "another site" in problem(anybody.post(path, headers=user | forged), "unauthorized")["detail"]
+        assert anybody.get("/v1/jobs", headers=user | forged).status_code == 200, "a link may lead here"
+        token = {"Authorization": f"Bearer {EVERY}"}
+        assert anybody.post(path, headers=token | forged).status_code == 200, "no browser adds that by itself"
+    for own in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": behind.url.removesuffix("/c")}):
+        assert anybody.post(path, headers=user | own).status_code == 200
+    behind.client().post(f"/v1/jobs/{held}/resume").raise_for_status()
+
+
 def test_from_elsewhere_the_header_of_a_proxy_means_nothing(api: Api, tmp_path: Path) -> None:
     given = {"serve_user_header": "X-User", "serve_user_roles": "*:read", "serve_trusted_proxies": "10.9.8.0/24"}
     with serving(api.desk, log=tmp_path / "log", **given) as running:
@@ -223,7 +242,7 @@ def test_behind_a_path_addresses_have_it_whether_the_proxy_takes_it_off_or_not(b
         answer = httpx.get(f"{bare}{path}", headers={"Authorization": f"Bearer {EVERY}"}, trust_env=False)
         assert answer.status_code == 200
     assert client.get("/openapi.json").json()["servers"] == [{"url": "/c"}]
-    assert client.get("/").headers["location"] == "/c/docs"
+    assert behind.client(None).get("/").headers["location"] == "/c/sign-in"
 
 
 def test_the_log_has_who_called_from_where_and_no_secret(behind: Api) -> None:

@@ -6,7 +6,6 @@ of the same consignments, in the same states. What differs on purpose stands in 
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from cancellist.jobs.access import Access
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, serving
 from tests.support.stage import Platform, platform
+from tests.support.waiting import soon
 
 KEY = "ocp-apim-subscription-key"
 LIST = "/consignments/cancellist"
@@ -108,6 +108,14 @@ ON_PURPOSE = {
 }
 
 
+OF_A_SERVER = {"date", "server"}
+"""What says which software answers, and when."""
+SAFE = {"x-content-type-options", "referrer-policy", "cache-control", "content-security-policy", "x-frame-options"}
+ADDED = SAFE | {"location", "cancellist-outcomes", "x-request-id"}
+ADDED_BY_STATUS = {401: {"www-authenticate"}, 405: {"allow"}}
+"""What is told in addition, which clients of the platform pass over."""
+
+
 @pytest.fixture(scope="module")
 def itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform that answers by itself."""
@@ -157,6 +165,22 @@ def differences(one: Any, other: Any, at: str = "") -> set[str]:
     return set() if one == other else {at or "body"}
 
 
+def headers_that_differ(theirs: httpx.Response, ours: httpx.Response) -> set[str]:
+    """The headers of the platform that ours lacks or says otherwise, and those that it has beyond what is added.
+
+    The type is compared apart; the length goes by the body, and must be told by both.
+    """
+    for answer in (theirs, ours):
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        assert len(answer.headers.multi_items()) == len(answer.headers), "none comes twice"
+    compared = {"content-type", "content-length"} | OF_A_SERVER
+    missing = {
+        name for name, value in theirs.headers.items() if name not in compared and ours.headers.get(name) != value
+    }
+    known = ADDED | ADDED_BY_STATUS.get(ours.status_code, set()) | compared | set(theirs.headers)
+    return missing | (ours.headers.keys() - known)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_each_call_is_answered_as_the_platform_does_but_for_what_is_on_purpose(
     api: Api, itself: Platform, name: str
@@ -169,6 +193,7 @@ def test_each_call_is_answered_as_the_platform_does_but_for_what_is_on_purpose(
         found.add("status")
     if theirs.headers.get("content-type") != ours.headers.get("content-type"):
         found.add("type")
+    found |= headers_that_differ(theirs, ours)
     assert found == {where for call_, where in ON_PURPOSE if call_ == name}, (theirs.text, ours.text)
     if isinstance(told(ours), dict) and "CorrelationId" in told(ours):
         assert told(ours)["CorrelationId"] == ours.headers["x-request-id"]
@@ -308,11 +333,7 @@ def test_a_client_that_leaves_does_not_stop_its_job(api: Api, client: httpx.Clie
 
 def until(look: Any) -> Any:
     """What is seen once there is something."""
-    deadline = time.monotonic() + WITHIN_S
-    while not (found := look()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
+    return soon(look, within_s=WITHIN_S)
 
 
 def test_who_may_not_submit_is_told_in_the_platforms_form(api: Api) -> None:

@@ -3,7 +3,6 @@
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
@@ -16,6 +15,7 @@ from tests.support.api import WITHIN_S, Api, serving
 from tests.support.commands import Desk
 from tests.support.servers import Server, running
 from tests.support.stage import platform
+from tests.support.waiting import soon
 
 LIST = "/consignments/cancellist"
 MIB: Final = 1024 * 1024
@@ -63,11 +63,7 @@ def form(answer: httpx.Response, status: int, code: str) -> None:
 
 def submitted(desk: Desk, before: set[str]) -> str:
     """The job that has come since."""
-    deadline = time.monotonic() + WITHIN_S
-    while not (new := {job.id for job in desk.jobs() if job.state != "sealing"} - before):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return new.pop()
+    return soon(lambda: {job.id for job in desk.jobs() if job.state != "sealing"} - before, within_s=WITHIN_S).pop()
 
 
 def test_without_its_server_nothing_is_handed_in_and_that_is_said(api: Api, desk: Desk, server: Server) -> None:

@@ -11,6 +11,7 @@ from redis import Redis
 from cancellist.jobs.access import Access
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, problem, serving
 from tests.support.commands import desk
+from tests.support.waiting import soon
 
 GUARDS = {
     "guard_max_references": "3",
@@ -24,10 +25,12 @@ APPROVER = OF_ROLE[Access.APPROVE]
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with desk(tmp_path_factory.mktemp("guards")) as one, one.started("worker", **GUARDS), serving(one) as running:
         with Redis.from_url(one.url) as redis:
-            deadline = time.monotonic() + WITHIN_S
-            while not all(redis.hexists(f"cancellist:account:{a}:state", "safeguards") for a in ("default", "careful")):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            soon(
+                lambda: all(
+                    redis.hexists(f"cancellist:account:{a}:state", "safeguards") for a in ("default", "careful")
+                ),
+                within_s=WITHIN_S,
+            )
         yield running
 
 

@@ -3,16 +3,18 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
+from cancellist.api.serving.places import SURPLUS
 from cancellist.sandbox.world.references import reference
 from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
-from tests.support.slow_upload import upload
+from tests.support.slow_upload import Upload, upload
 
 MIB = 1024 * 1024
 ROWS = 200_000
@@ -24,9 +26,17 @@ TEXT = {"Content-Type": "text/plain"}
 def small(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A process that takes little."""
     limits = {"serve_max_body": "20000", "serve_max_json": "2000", "serve_max_rows": "500",
-              "serve_max_connections": "3", "serve_rate": "5"}  # fmt: skip
+              "serve_rate": "5"}  # fmt: skip
     with serving(api.desk, log=tmp_path_factory.mktemp("small") / "log", **limits) as running:
         assert running.description, "asked for now: later it may be one request too many"
+        yield running
+
+
+@pytest.fixture
+def narrow(api: Api, tmp_path: Path) -> Iterator[Api]:
+    """A process of three connections, and none of them taken."""
+    with serving(api.desk, log=tmp_path / "log", serve_max_connections="3") as running:
+        assert running.description, "asked for now: later there may be no place"
         yield running
 
 
@@ -90,16 +100,100 @@ def test_who_asks_too_fast_is_told_when_to_ask_again_and_others_are_not(small: A
     assert small.client(None).get("/healthz").status_code == 200
 
 
-def test_beyond_so_many_requests_at_once_others_are_asked_to_wait(small: Api) -> None:
+def test_strangers_of_one_address_are_held_to_the_rate_and_hold_up_nobody_that_is_known(
+    api: Api, tmp_path: Path
+) -> None:
+    limits = {"serve_rate": "0.001", "serve_trusted_proxies": "127.0.0.1"}  # one each, and the next long after
+    with serving(api.desk, log=tmp_path / "log", **limits) as running:
+        one, guesses = running.client(None), (running.client("guess"), running.client(None))
+
+        def refused(client: httpx.Client, address: str, path: str = "/v1/jobs") -> bool:
+            answer = client.get(path, headers={"X-Forwarded-For": address})
+            if answer.status_code == 429:
+                assert int(problem(answer, "too_many_requests") and answer.headers["retry-after"]) >= 1
+            return answer.status_code == 429
+
+        for address in ("192.0.2.1", "2001:db8::1"):
+            while not refused(guesses[0], address):
+                refused(guesses[1], address)
+        assert refused(one, "2001:db8::2"), "of the same site"
+        assert not refused(guesses[0], "192.0.2.2")
+        assert not refused(guesses[0], "2001:db8:0:1::1")
+        assert not refused(running.client(), "192.0.2.1"), "who is known is held up by nobody"
+        for path in ("/healthz", "/readyz", "/sign-in", "/static/icon.svg"):
+            assert not refused(one, "192.0.2.1", path)
+        form = {"X-Forwarded-For": "192.0.2.1", "Sec-Fetch-Site": "same-origin"}
+        while (answer := one.post("/sign-in", data={"token": "guess"}, headers=form)).status_code == 403:
+            pass
+        problem(answer, "too_many_requests")
+        assert one.post("/sign-in", data={"token": EVERY}, headers=form).status_code == 303
+
+
+def test_beyond_so_many_connections_that_work_others_are_asked_to_wait(narrow: Api) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            one = stack.enter_context(upload(small, Authorization="Bearer submit-role-token"))
-            one.send(b"EC-000-000-AAA\n")
-        answer = small.client().get("/v1/jobs")
-        while answer.status_code == 200:  # the uploads are still being taken in
-            answer = small.client().get("/v1/jobs")
+            at_work(stack, narrow)
+        answer = narrow.client().get("/v1/jobs")
         problem(answer, "too_many_connections")
-        assert small.client(None).get("/readyz").status_code == 200
+        assert answer.headers["connection"] == "close"
+        ready = narrow.client(None).get("/readyz")
+        assert (ready.status_code, ready.headers["connection"]) == (200, "close")
+
+
+def test_however_many_connect_the_process_holds_so_many_connections(narrow: Api) -> None:
+    process, most = psutil.Process(narrow.process.pid), 3 + SURPLUS
+    with ExitStack() as stack:
+        for _ in range(3):
+            at_work(stack, narrow)
+        many = [stack.enter_context(connected(narrow)) for _ in range(most + 50)]
+        for one in many[-50:]:
+            with suppress(ConnectionError):
+                assert one.recv(1) == b""
+        held = [one for one in process.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED and one.raddr]
+        assert len(held) <= most + 10, "with those to its Redis server and platform"
+
+
+def test_a_connection_that_waits_gives_way_and_one_that_works_does_not(narrow: Api) -> None:
+    """Of three places one is at work: two idle ones are kept, and a further one has the longest idle closed."""
+    with ExitStack() as stack:
+        one = at_work(stack, narrow)
+        idle: list[socket.socket] = []
+        for _ in range(3):
+            idle.append(stack.enter_context(connected(narrow)))
+            answered(idle[-1])
+        assert idle[0].recv(1) == b"", "it was closed"
+        for each in reversed(idle[1:]):
+            answered(each)
+        answered(stack.enter_context(connected(narrow)))
+        assert idle[2].recv(1) == b"", "the other has been answered since"
+        answered(idle[1])
+        one.send(b"EC-000-001-AAA\n")
+        one.end()
+        assert one.answer().status_code == 202
+
+
+def at_work(stack: ExitStack, api: Api) -> Upload:
+    """An upload that the process has begun to take in."""
+    one = stack.enter_context(upload(api, query="?start_at=%2B9h", Expect="100-continue"))
+    assert one._block(b"").startswith(b"HTTP/1.1 100")
+    one.send(b"EC-000-000-AAA\n")
+    return one
+
+
+def connected(api: Api) -> socket.socket:
+    parts = urlsplit(api.url)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=WITHIN_S)
+
+
+def answered(one: socket.socket) -> None:
+    """Asks on a connection that is kept, and reads the whole answer."""
+    one.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer approve-role-token\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"}"):
+        block = one.recv(65536)
+        assert block, answer
+        answer += block
+    assert answer.startswith(b"HTTP/1.1 404"), answer
 
 
 def test_who_does_not_send_the_head_of_a_request_is_not_waited_for_and_keeps_nobody(small: Api) -> None:

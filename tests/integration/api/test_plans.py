@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from tests.support.api import OF_ROLE, WITHIN_S, Api, problem, serving
 from tests.support.commands import desk as a_desk
+from tests.support.waiting import soon
 
 WAIT = {"Prefer": f"wait={WITHIN_S}"}
 
@@ -32,10 +32,11 @@ def planned(client: httpx.Client, references: list[str], **more: Any) -> Any:
 
 
 def until_read(api: Api, count: int) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while sum(call["endpoint"] == "consignment" for call in api.desk.platform.calls()) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    soon(
+        lambda: sum(call["endpoint"] == "consignment" for call in api.desk.platform.calls()),
+        lambda calls: calls >= count,
+        WITHIN_S,
+    )
 
 
 @contextlib.contextmanager
@@ -122,14 +123,12 @@ def _entered(api: Api, entry: dict[str, str]) -> str:
 
     with Redis.from_url(api.desk.url, decode_responses=True) as redis:
         at = redis.xadd("cancellist:intake", entry)
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            answers: Any = redis.xrange("cancellist:replies:plans")
-            for _, fields in answers:
-                if fields["entry"] == at:
-                    return str(fields.get("error"))
-            assert time.monotonic() < deadline, answers
-            time.sleep(0.02)
+
+        def answers() -> list[Any]:
+            given: Any = redis.xrange("cancellist:replies:plans")
+            return [fields for _, fields in given if fields["entry"] == at]
+
+        return str(soon(answers, within_s=WITHIN_S)[0].get("error"))
 
 
 def test_the_facade_follows_a_plan(api: Api, client: httpx.Client) -> None:
@@ -155,10 +154,7 @@ def test_a_plan_that_has_expired_is_gone(own: Api, tmp_path: Path) -> None:
     with serving(own.desk, log=tmp_path / "serve.log", plan_keep="0.2s") as api:
         client, references = api.client(), api.desk.fresh(2)
         answer = client.post("/v1/plans", json=references)
-        deadline = time.monotonic() + WITHIN_S
-        while (seen := client.get(answer.headers["location"])).status_code == 202:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        seen = soon(lambda: client.get(answer.headers["location"]), lambda found: found.status_code != 202, WITHIN_S)
         problem(seen, "unknown_plan")
         late = client.post("/v1/jobs", json=references, params={"plan": answer.json()["plan"]})
         assert "it has expired, or was never made" in problem(late, "stale_plan")["detail"]

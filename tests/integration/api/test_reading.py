@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cancellist.api import schemas
+from cancellist.api import account_schemas, schemas
 from tests.support.api import Api, problem
 
 
@@ -43,7 +43,7 @@ def test_the_documents_are_those_of_the_commands_and_fit_the_description(
     assert list(over_http) == list(told)
     assert standing(over_http) == standing(told)
     accounts = client.get("/v1/accounts").json()
-    schemas.Accounts.model_validate(accounts)
+    account_schemas.Accounts.model_validate(accounts)
     told = api.desk.ok("accounts", "--json").document
     assert [standing(one) for one in accounts["accounts"]] == [standing(one) for one in told["accounts"]]
     listed = client.get("/v1/jobs", params={"limit": 500}).json()
@@ -229,7 +229,7 @@ def test_a_job_is_paused_resumed_and_aborted(api: Api, client: httpx.Client) -> 
 
 def test_an_account_is_paused_and_goes_on(api: Api, client: httpx.Client) -> None:
     paused = client.post("/v1/accounts/default/pause").json()
-    schemas.Account.model_validate(paused)
+    account_schemas.Account.model_validate(paused)
     assert paused["state"] == "paused"
     job = client.post("/v1/jobs", json=api.desk.fresh(2)).json()["job"]
     assert client.get(f"/v1/jobs/{job}").json()["account_paused"] is True
@@ -248,6 +248,6 @@ def test_how_the_process_stands_is_told_without_a_token(api: Api) -> None:
     assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "cancellist-results-gone" not in anybody.get("/", follow_redirects=True).headers
-    assert anybody.get("/").headers["location"] == "/docs"
+    assert anybody.get("/").headers["location"] == "/sign-in"
     assert "413" in anybody.get("/problems/body_too_large").text
     problem(anybody.get("/problems/nonsense"), "not_found")

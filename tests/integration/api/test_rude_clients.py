@@ -46,23 +46,24 @@ def raw(api: Api, *pieces: bytes) -> bytes:
         return answer
 
 
-def test_a_body_that_trickles_is_given_up_and_slows_nobody(strict: Api) -> None:
-    client, slowest = strict.client(), 0.0
+def test_a_body_that_trickles_is_given_up_and_others_are_answered_meanwhile(strict: Api) -> None:
+    """How fast they are is measured: bench/crowd.py."""
+    client, answered = strict.client(), 0
     before = {job.id for job in strict.desk.jobs()}
     began = time.monotonic()
     with upload(strict) as one:
         while not select.select([one], [], [], 0.05)[0]:
             one.send(b"E")
-            asked = time.monotonic()
             assert client.get("/readyz").status_code == 200
-            slowest = max(slowest, time.monotonic() - asked)
+            answered += 1
             assert time.monotonic() - began < WITHIN_S
         problem(one.answer(), "request_timeout")
     assert time.monotonic() - began >= 1
-    assert slowest < 0.5
+    assert answered
     assert {job.id for job in strict.desk.jobs()} == before
 
 
+@pytest.mark.timed
 def test_a_long_upload_that_goes_on_is_not_given_up(strict: Api) -> None:
     with upload(strict, query="?start_at=%2B9h") as one:
         for number in range(6):  # 300 bytes each 0.3 s: longer in all than the limit
@@ -72,6 +73,7 @@ def test_a_long_upload_that_goes_on_is_not_given_up(strict: Api) -> None:
         assert one.answer().json()["total"] == 120
 
 
+@pytest.mark.timed
 def test_all_json_objects_together_are_bounded_and_their_room_is_given_back(strict: Api) -> None:
     with ExitStack() as stack:
         many: list[Upload] = []
@@ -118,6 +120,7 @@ def test_head_is_answered_as_get_without_a_body_on_every_route(api: Api, client:
                 assert head.headers.keys() == get.headers.keys(), path
 
 
+@pytest.mark.timed
 def test_who_takes_nothing_of_an_answer_is_let_go_and_who_is_slow_is_not(strict: Api) -> None:
     parts = urlsplit(strict.url)
     where = (parts.hostname or "", parts.port or 0)

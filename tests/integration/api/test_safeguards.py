@@ -7,15 +7,12 @@ import httpx
 import pytest
 
 from tests.support.api import OF_ROLE, WITHIN_S, Api
+from tests.support.waiting import soon
 
 
 def halted(client: httpx.Client, job: str) -> dict[str, Any]:
     """The job, once it has halted."""
-    deadline = time.monotonic() + WITHIN_S
-    while (seen := client.get(f"/v1/jobs/{job}").json())["state"] != "halted":
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.02)
-    return dict(seen)
+    return dict(soon(lambda: client.get(f"/v1/jobs/{job}").json(), lambda seen: seen["state"] == "halted", WITHIN_S))
 
 
 def refused(api: Api) -> list[str]:
@@ -34,11 +31,12 @@ def test_a_job_that_halts_says_why_goes_on_and_counts_anew(api: Api) -> None:
     assert "more than the limit of 5" in seen["halted"]["why"]
     assert api.client(OF_ROLE["read"]).post(f"/v1/jobs/{job}/continue").status_code == 403
     assert client.post(f"/v1/jobs/{job}/pause").json()["type"] == "/problems/job_state"
-    deadline = time.monotonic() + WITHIN_S
     while client.post(f"/v1/jobs/{job}/continue").status_code == 200:
-        while (seen := client.get(f"/v1/jobs/{job}").json())["state"] not in {"halted", "completed"}:
-            assert time.monotonic() < deadline, seen
-            time.sleep(0.02)
+        seen = soon(
+            lambda: client.get(f"/v1/jobs/{job}").json(),
+            lambda found: found["state"] in {"halted", "completed"},
+            WITHIN_S,
+        )
     assert seen["halted"] is None
     assert seen["outcomes"] == {"manifested": 30, "cancelled": 20}
     assert client.post(f"/v1/jobs/{job}/continue").json()["type"] == "/problems/job_state"

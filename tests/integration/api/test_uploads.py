@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from cancellist.jobs.ledger.submitting.uploads import KEEP_S
 from cancellist.jobs.model import JobRecord
@@ -48,6 +49,7 @@ def test_nothing_can_be_seen_of_a_job_whose_body_has_not_ended(api: Api, client:
     assert client.get("/v1/jobs").json()["jobs"][0]["job"] == answer.json()["job"]
 
 
+@pytest.mark.timed
 def test_a_body_that_is_cut_leaves_no_job_and_its_key_is_free(api: Api, client: httpx.Client) -> None:
     references = made_up(MANY, "AAB")
     before = {job.id for job in api.desk.jobs()}

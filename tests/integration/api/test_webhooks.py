@@ -2,7 +2,6 @@
 
 import base64
 import re
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 from cancellist.jobs.access import Access
 from tests.support.api import OF_ROLE, WITHIN_S, Api, problem, serving
 from tests.support.receiver import Receiver, receiving, verified
+from tests.support.waiting import soon
 
 URL = "https://hooks.example/in/1?token=a-token"
 
@@ -74,13 +74,10 @@ def test_one_who_may_only_read_lists_and_changes_nothing(api: Api, client: httpx
 
 
 def until_settled(client: httpx.Client, path: str) -> list[dict[str, object]]:
-    deadline = time.monotonic() + WITHIN_S
-    while True:
-        found: list[dict[str, object]] = client.get(f"{path}/deliveries").json()["deliveries"]
-        if found and all(one["state"] != "waiting" for one in found):
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+    def deliveries() -> list[dict[str, object]]:
+        return list(client.get(f"{path}/deliveries").json()["deliveries"])
+
+    return soon(deliveries, lambda found: found and all(one["state"] != "waiting" for one in found), WITHIN_S)
 
 
 def test_it_is_tried_rotated_and_replayed(client: httpx.Client, receiver: Receiver) -> None:

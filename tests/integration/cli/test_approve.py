@@ -41,7 +41,7 @@ def test_a_job_above_a_most_is_refused_with_a_status_of_its_own(desk: Desk):
     ("token", "told"),
     [
         ("", "--override needs to know who you are; set CANCELLIST_TOKEN"),
-        (CARL, "carl has not the role approve, which --override needs"),
+        (CARL, "carl lacks the role approve, which --override needs"),
         ("token-of-nobody", "CANCELLIST_TOKEN is none of the tokens in CANCELLIST_API_TOKENS"),
     ],
 )
@@ -88,7 +88,7 @@ def test_what_is_approved_is_shown_and_its_count_is_typed(desk: Desk):
 def test_a_script_gives_the_count_and_nobody_approves_their_own(desk: Desk):
     job = held(desk)
     assert desk.run("approve", job, token=BO).status == 2
-    for token, told in ((ANNA, "anna handed job"), (CARL, "has not the role"), ("", "who you are")):
+    for token, told in ((ANNA, "anna handed job"), (CARL, "lacks the role"), ("", "who you are")):
         done = desk.run("approve", job, "--count", "3", token=token)
         assert (done.status, told in done.err) == (1, True), done
     assert desk.ok("approve", job, "--count", "3", token=BO).out == "queued\n"

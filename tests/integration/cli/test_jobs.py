@@ -153,6 +153,7 @@ def test_one_that_waits_for_something_to_write_ends_once_its_reader_has_left(des
         following.stdout = None
         assert following.wait(20) == 0
         assert following.stderr.read() == ""
+    desk.ok("abort", "--yes", held)
 
 
 async def test_results_that_were_trimmed_are_said_to_be_gone(desk: Desk):

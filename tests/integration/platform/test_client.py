@@ -260,6 +260,7 @@ async def test_a_key_that_cannot_be_read_anew_leaves_the_last_one_and_is_read_ag
     assert [headers[KEY_HEADER] for _, headers, _ in platform.requests] == ["wrong", "wrong", "wrong", "mended"]
 
 
+@pytest.mark.timed
 async def test_a_key_file_that_does_not_answer_holds_no_call_up():
     released = threading.Event()
     platform = Platform(answer(401))

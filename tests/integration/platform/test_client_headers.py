@@ -248,6 +248,7 @@ async def test_what_answers_a_put_was_never_kept():
     assert await answered(reply(200, [], DATE), slow) == Answer(200, [])
 
 
+@pytest.mark.timed
 async def test_the_timeout_covers_all_of_a_call():
     begun = asyncio.get_running_loop().time()
     got = await answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", timeout_s=0.3)

@@ -12,7 +12,7 @@ from cancellist.config.settings import Settings
 from cancellist.jobs.errors import NotPermittedError
 from cancellist.jobs.ledger import control, plans
 from cancellist.jobs.ledger.core import Ledger
-from cancellist.jobs.ledger.plans import Draft, Taken
+from cancellist.jobs.ledger.plans import Draft, PlanToRead
 from cancellist.jobs.safety.consignment_record import Standing
 from cancellist.jobs.safety.preflight import Intake, OpenCount, Overlap
 from cancellist.jobs.safety.preflight_request import PreflightRequest
@@ -172,7 +172,7 @@ async def test_a_plan_that_another_has_taken_over_is_read_no_further(valkey: Ser
         token = await handed_in(ledger)
         await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
 
-        async def stolen() -> Taken | None:  # it is renewed meanwhile
+        async def stolen() -> PlanToRead | None:  # it is renewed meanwhile
             await ledger.redis.zadd(ledger.keys.plans, {plans.name_of(token): 1})
             return await plans.take(ledger, ["default"], lease_ms=60_000)
 

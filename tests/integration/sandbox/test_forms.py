@@ -9,6 +9,10 @@ from cancellist.sandbox.faults.kinds import APPLIES, FORMS, FaultKind, Scope
 from tests.support.local_platform import acted, platform
 
 NAMES = 5
+NEW = {
+    "Packages": [{"PackageSizeReference": "S"}],
+    "Addresses": [{"AddressType": "Origin"}, {"AddressType": "Destination"}],
+}
 SUCCESS = "Consignment cancellation completed successfully"
 RENAMED = {
     FaultKind.CAMEL_CASE: ["isSuccess", "message", "data", "apiLinks"],
@@ -40,6 +44,7 @@ async def call(server, http, scope):
         Scope.NOT_READY: ("PUT", "setnotreadytoship", server.references(NAMES)),
         Scope.READS: ("GET", f"{name}/status", None),
         Scope.SEARCH: ("GET", "getConsignmentReferences", None),
+        Scope.CREATE: ("POST", "", NEW),
     }
     method, path, body = calls[scope]
     async with http.request(method, f"/consignments/{path}", json=body) as answer:
@@ -137,10 +142,10 @@ async def test_every_form_can_be_sent_wherever_it_applies(kind, scope):
     async with platform(f"{scope}:{kind}") as (server, http):
         assert kind in APPLIES[scope]
         status, _, _ = await call(server, http, scope)
-        assert status == 200
+        assert status == (201 if scope is Scope.CREATE else 200)
         assert server.stats()["faults"] == {kind: 1}
         status, _, _ = await call(server, http, scope)
-        assert status == (400 if scope is Scope.SINGLE else 200)
+        assert status == {Scope.SINGLE: 400, Scope.CREATE: 201}.get(scope, 200)
 
 
 @pytest.mark.parametrize(

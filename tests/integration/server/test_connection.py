@@ -16,9 +16,9 @@ from cancellist.jobs.ledger.server.fitness import check
 from tests.integration.server.conftest import (
     VALKEY,
     both,
-    free_port,
     whole_text,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -81,6 +81,7 @@ def test_old_versions_are_unfit(name, version, fit):
             fitness._must_be_new_enough(name, version, "it")
 
 
+@pytest.mark.timed
 @both
 @pytest.mark.parametrize("over", ["tcp", "unix"])
 async def test_a_wrong_password_is_refused_at_once_and_not_shown(serve, binary, over):
@@ -99,6 +100,7 @@ async def test_a_wrong_password_is_refused_at_once_and_not_shown(serve, binary, 
     await redis.aclose()
 
 
+@pytest.mark.timed
 @both
 async def test_a_password_changed_while_connected_is_refused_without_retries(serve, binary):
     server = serve(binary, "--requirepass", "right")
@@ -137,6 +139,7 @@ async def test_a_command_that_the_acl_forbids_is_named(serve, binary):
     await redis.aclose()
 
 
+@pytest.mark.timed
 async def test_nobody_at_the_port_is_told_once_and_given_up_in_time():
     said: list[str] = []
     url = f"redis://user:s3cret@127.0.0.1:{free_port()}/1"

@@ -22,8 +22,8 @@ from tests.integration.server.conftest import (
     VALKEY,
     Proxy,
     both,
-    free_port,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -86,6 +86,7 @@ async def test_no_command_fails_while_the_server_is_killed_and_started_again_and
     await redis.aclose()
 
 
+@pytest.mark.timed
 async def test_many_commands_fail_together_when_the_server_is_gone(serve, monkeypatch):
     monkeypatch.setattr(connection, "PATIENCE_S", 0.3)
     server = serve(VALKEY)
@@ -102,6 +103,7 @@ async def test_many_commands_fail_together_when_the_server_is_gone(serve, monkey
     await redis.aclose()
 
 
+@pytest.mark.timed
 async def test_while_the_server_is_gone_one_attempt_to_connect_serves_all(serve, monkeypatch):
     server = serve(VALKEY)
     redis = await connect(server.url)

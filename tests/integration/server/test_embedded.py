@@ -17,7 +17,7 @@ from redis import Redis
 from cancellist.jobs.errors import LedgerUnavailableError
 from cancellist.jobs.ledger.server import embedded, valkey_launch, valkey_process
 from cancellist.jobs.ledger.server.embedded import EmbeddedServer
-from cancellist.jobs.ledger.server.valkey_process import Files, is_alive, pid_of, socket_of
+from cancellist.jobs.ledger.server.valkey_process import ServerFiles, is_alive, pid_of, socket_of
 from tests.support import ROOT
 from tests.support.embedded import RESTLESS, User, end_server, eventually
 
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[Files]:
-    files = Files(tmp_path / "data")
+def files(tmp_path: Path) -> Iterator[ServerFiles]:
+    files = ServerFiles(tmp_path / "data")
     yield files
     end_server(files)
 
 
 @pytest.fixture
-def user(files: Files) -> Iterator[Callable[..., User]]:
+def user(files: ServerFiles) -> Iterator[Callable[..., User]]:
     users: list[User] = []
 
     def join(**env: str) -> User:
@@ -83,7 +83,7 @@ def test_start_and_close_may_be_repeated_and_the_data_stays(files):
 
 
 def test_a_folder_with_a_space_and_a_question_mark_works(tmp_path):
-    files = Files(tmp_path / "my data? 100%")
+    files = ServerFiles(tmp_path / "my data? 100%")
     try:
         with EmbeddedServer(files.folder) as server:
             assert command(server, "PING") is True
@@ -189,7 +189,7 @@ def test_six_processes_that_come_and_go_never_fail_nor_lose_a_write(files):
 
 
 def test_a_folder_with_a_long_name_listens_elsewhere_in_private(tmp_path, monkeypatch):
-    files = Files(tmp_path / ("n" * 120))
+    files = ServerFiles(tmp_path / ("n" * 120))
     other_temp = tmp_path / "t"
     other_temp.mkdir()
     try:
@@ -212,7 +212,7 @@ def test_a_folder_with_a_long_name_listens_elsewhere_in_private(tmp_path, monkey
 
 
 def test_a_temporary_folder_that_others_can_enter_is_refused(tmp_path):
-    files = Files(tmp_path / ("n" * 120))
+    files = ServerFiles(tmp_path / ("n" * 120))
     folder = socket_of(files).parent
     folder.mkdir(mode=0o755)
     try:
@@ -244,7 +244,7 @@ def test_a_platform_without_a_server_names_the_setting_to_use(files, monkeypatch
         EmbeddedServer(files.folder).start()
 
 
-def append_only_file(files: Files) -> Path:
+def append_only_file(files: ServerFiles) -> Path:
     (found,) = files.folder.glob("appendonlydir/*.incr.aof")
     return found
 
@@ -270,7 +270,7 @@ def test_a_server_that_cannot_start_says_why_with_its_own_words(files):
     assert not is_alive(files)
 
 
-def large_file(files: Files) -> int:
+def large_file(files: ServerFiles) -> int:
     """Make the next start take a while."""
     with EmbeddedServer(files.folder):
         pass

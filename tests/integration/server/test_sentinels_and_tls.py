@@ -24,10 +24,10 @@ from tests.integration.server.conftest import (
     REDIS,
     Server,
     eventually,
-    free_port,
     needs_redis,
     whole_text,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -88,6 +88,7 @@ async def test_the_master_is_found_by_its_sentinels_and_again_after_a_failover(s
     await redis.aclose()
 
 
+@pytest.mark.timed
 @needs_redis
 async def test_sentinels_are_asked_with_a_login_of_their_own(serve, sentinel):
     master = serve(REDIS, "--requirepass", "m4ster")
@@ -123,6 +124,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
+@pytest.mark.timed
 @needs_redis
 async def test_tls_is_verified(serve, certificate, tmp_path):
     certificate, key = certificate

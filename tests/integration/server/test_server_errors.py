@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from tests.support.commands import Desk, Done
+from tests.support.ports import free_port
 from tests.support.servers import Server, running
 from tests.support.stage import Platform
 
@@ -29,12 +30,6 @@ def desk(tmp_path: Path) -> Desk:
 def admin(server: Server) -> Iterator[Redis]:
     with Redis(unix_socket_path=str(server.path), socket_timeout=10) as redis:
         yield redis
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.webhooks.addresses import Allowed
-from cancellist.jobs.webhooks.endpoint import DeliveryState, Endpoint, EndpointState, Wanted
+from cancellist.jobs.webhooks.endpoint import DeliveryState, Endpoint, EndpointOrder, EndpointState
 from cancellist.worker.webhooks.deliverer import Deliverer
 from cancellist.worker.webhooks.sender import Sender
 from tests.contract.steps import drained, refs, submit
@@ -65,7 +65,7 @@ async def delivering(
 
 
 async def add(ledger: Ledger, receiver: Receiver, keys: tuple[bytes, ...] = KEYS) -> tuple[str, str]:
-    made = await endpoints.add(ledger, Wanted.of(receiver.url, [], [], None, LOOPBACK), keys)
+    made = await endpoints.add(ledger, EndpointOrder.of(receiver.url, [], [], None, LOOPBACK), keys)
     return made.endpoint.id, made.secret
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cancellist.api.events.event_log import Event, EventLog, Kind
+from cancellist.api.events.event_log import EventKind, EventLog, StreamEvent
 from cancellist.api.events.sampler import EventId
 
 
@@ -21,9 +21,9 @@ def test_a_job_is_told_whole_then_by_what_changed_then_whole_as_it_ends() -> Non
     log.see(document("a", done=3, state="queued"), ended=False)
     log.see(document("a", done=5, state="completed"), ended=True)
     assert list(log.after(0, None)) == [
-        Event(1, "a", Kind.SNAPSHOT, document("a", done=0, state="queued")),
-        Event(2, "a", Kind.CHANGE, {"job": "a", "done": 3}),
-        Event(3, "a", Kind.END, document("a", done=5, state="completed")),
+        StreamEvent(1, "a", EventKind.SNAPSHOT, document("a", done=0, state="queued")),
+        StreamEvent(2, "a", EventKind.CHANGE, {"job": "a", "done": 3}),
+        StreamEvent(3, "a", EventKind.END, document("a", done=5, state="completed")),
     ]
     assert log.documents == {}
 
@@ -45,7 +45,7 @@ def test_numbers_go_on_where_all_is_forgotten() -> None:
     log.clear()
     assert (log.last, log.holds(1), log.holds(2), log.latest("a")) == (2, False, True, 0)
     log.see(document("a", done=1), ended=False)
-    assert [(event.seq, event.kind) for event in log.after(2, "a")] == [(3, Kind.SNAPSHOT)]
+    assert [(event.seq, event.kind) for event in log.after(2, "a")] == [(3, EventKind.SNAPSHOT)]
 
 
 _SEEN = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 9).map(lambda n: n == 0)))
@@ -65,7 +65,7 @@ def test_from_any_place_that_is_held_the_events_lead_to_how_jobs_stand(
         return
     standing = dict(states[cut])
     for event in log.after(cut, None):
-        if event.kind is Kind.END:
+        if event.kind is EventKind.END:
             standing.pop(event.job, None)
         else:
             standing[event.job] = {**standing.get(event.job, {}), **event.fields}

@@ -146,7 +146,7 @@ def test_what_is_asked_for_stays_in_its_order_whatever_order_results_come_in():
         for at in range(0, len(names), 100):
             asked.add([(name, name.lower(), True) for name in names[at : at + 100]])
         asked.add([("X", "x", False)])
-        asked.settle(result(name, Outcome.CANCELLED) for name in reversed(names[1:]))
+        asked.note(result(name, Outcome.CANCELLED) for name in reversed(names[1:]))
         found = [one for page in asked.pages() for one in page]
         assert [one.reference for one in found] == [*(name.lower() for name in names), "x"]
         assert [one.outcome for one in found[:2]] == [None, Outcome.CANCELLED]

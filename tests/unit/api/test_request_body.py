@@ -14,7 +14,7 @@ from cancellist.api.problems import ClientGoneError, ProblemError
 from cancellist.api.request_body import Body
 from cancellist.jobs.errors import InputError
 
-LIMITS = Limits(max_body=1000, max_json=100, max_rows=10, max_wait_s=1, max_requests=1, rate=1, silence_s=0.05)
+LIMITS = Limits(max_body=1000, max_json=100, max_rows=10, max_wait_s=1, max_connections=1, rate=1, silence_s=0.05)
 
 MARK = b"\xef\xbb\xbf"
 
@@ -71,7 +71,7 @@ async def test_the_first_byte_of_a_body_is_found_in_whatever_pieces_it_comes(sta
 
 
 async def test_blanks_without_an_end_are_not_held():
-    wide = Limits(max_body=1 << 30, max_json=1, max_rows=1, max_wait_s=1, max_requests=1, rate=1)
+    wide = Limits(max_body=1 << 30, max_json=1, max_rows=1, max_wait_s=1, max_connections=1, rate=1)
 
     async def receive():
         return {"type": "http.request", "body": b" " * 1000, "more_body": True}
@@ -100,7 +100,7 @@ async def test_a_body_beyond_its_limit_is_refused(pieces):
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_small_gzip_that_unpacks_to_very_much_is_refused_before_it_is_unpacked(times):
-    wide = Limits(max_body=1 << 40, max_json=1, max_rows=1, max_wait_s=1, max_requests=1, rate=1)
+    wide = Limits(max_body=1 << 40, max_json=1, max_rows=1, max_wait_s=1, max_connections=1, rate=1)
     sent = b"".join(gzip.compress(bytes(1 << 24)) for _ in range(5))
     if times > 1:
         sent = gzip.compress(sent)

@@ -13,7 +13,7 @@ from cancellist.api import cursors, waiting
 from cancellist.api.auth import identify, is_trusted
 from cancellist.api.options import AccountOptions, ApiOptions, Limits, Proxies
 from cancellist.api.problems import ProblemError
-from cancellist.api.serving.middleware import Buckets
+from cancellist.api.rates import Buckets
 from cancellist.jobs.access import ALL, Access, Token, digest_of, parse_token
 from cancellist.jobs.ledger import job_pages, results
 from cancellist.jobs.ledger.account_status import Configured

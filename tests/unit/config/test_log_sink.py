@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cancellist.config import log_sink as sinks
-from cancellist.config.log_sink import MOST_LINES, Sink
+from cancellist.config.log_sink import MOST_LINES, LogSink
 from tests.support import ROOT
 
 PIPE_BYTES = 4096
@@ -39,7 +39,7 @@ def everything(read: int, until: str) -> str:
 
 
 def test_lines_are_written_in_order_and_whole(pipe: tuple[int, int]) -> None:
-    sink = Sink(pipe[1])
+    sink = LogSink(pipe[1])
     for number in range(5):
         print("line", number, file=sink, flush=True)
     sink.write("no end")
@@ -48,7 +48,7 @@ def test_lines_are_written_in_order_and_whole(pipe: tuple[int, int]) -> None:
 
 
 def test_who_does_not_read_holds_up_nobody_and_is_told_what_was_lost(pipe: tuple[int, int]) -> None:
-    sink = Sink(pipe[1])
+    sink = LogSink(pipe[1])
     written = 2 * MOST_LINES
     began = time.monotonic()
     for number in range(written):
@@ -70,7 +70,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_told_what_was_lost(pipe: tuple
 
 
 def test_a_few_long_lines_fill_the_queue_too(pipe: tuple[int, int]) -> None:
-    sink = Sink(pipe[1])
+    sink = LogSink(pipe[1])
     for _ in range(100):
         print("x" * (1 << 20), file=sink)
     assert sink._characters <= sinks.MOST_CHARACTERS
@@ -80,7 +80,7 @@ def test_a_few_long_lines_fill_the_queue_too(pipe: tuple[int, int]) -> None:
 
 
 def test_a_reader_that_has_gone_raises_no_error(pipe: tuple[int, int]) -> None:
-    sink = Sink(pipe[1])
+    sink = LogSink(pipe[1])
     os.close(pipe[0])
     for number in range(100):
         print(number, file=sink, flush=True)
@@ -90,7 +90,7 @@ def test_a_reader_that_has_gone_raises_no_error(pipe: tuple[int, int]) -> None:
 
 def test_a_full_disk_raises_no_error() -> None:
     with Path("/dev/full").open("wb") as full:
-        sink = Sink(full.fileno())
+        sink = LogSink(full.fileno())
         print("line", file=sink, flush=True)
         sink.drain()
         assert sink._missing == 1
@@ -98,7 +98,7 @@ def test_a_full_disk_raises_no_error() -> None:
 
 def test_a_disk_with_room_again_is_told_how_many_lines_were_lost(tmp_path: Path) -> None:
     target = os.open("/dev/full", os.O_WRONLY)
-    sink = Sink(target, "lost {}".format)
+    sink = LogSink(target, "lost {}".format)
     for _ in range(3):
         print("line", file=sink, flush=True)
     sink.drain()
@@ -113,14 +113,14 @@ def test_a_disk_with_room_again_is_told_how_many_lines_were_lost(tmp_path: Path)
 
 def test_a_descriptor_that_somebody_made_non_blocking_is_waited_for(pipe: tuple[int, int]) -> None:
     os.set_blocking(pipe[1], False)
-    sink = Sink(pipe[1])
+    sink = LogSink(pipe[1])
     for number in range(5_000):
         print("line", number, file=sink)
     assert everything(pipe[0], "line 4999\n") == "".join(f"line {n}\n" for n in range(5_000))
 
 
 def test_without_a_descriptor_all_is_lost_and_nothing_fails() -> None:
-    sink = Sink(None)
+    sink = LogSink(None)
     print("line", file=sink, flush=True)
     sink.drain()
     assert not sink.isatty()
@@ -131,8 +131,8 @@ def test_without_a_descriptor_all_is_lost_and_nothing_fails() -> None:
 PROGRAM = """
 import os, sys
 from cancellist.config import logs
-from cancellist.worker import process_start
-process_start.keep_descriptors()
+from cancellist.worker.process import start
+start.keep_descriptors()
 connection = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)  # with the number of standard error, if that is free
 logs.guard()
 logs.configure("json", "info")

@@ -66,7 +66,7 @@ def test_every_setting_of_an_account_can_be_given_in_the_environment(monkeypatch
         "REFERENCE_PATTERN": "S-[0-9]{8}", "API_VERSION": "1.2", "HOLD": "5m",
         "MAX_REFUSED": "5%", "MAX_UNCONFIRMED": "10", "GUARD_MAX_REFERENCES": "11", "GUARD_MAX_PER_DAY": "12",
         "GUARD_MAX_SHARE": "13.5", "GUARD_UNUSUAL": "14", "APPROVE_ABOVE": "15", "APPROVALS_REQUIRED": "2",
-        "APPROVAL_KEEP": "1h", "CANARY": "20", "CANARY_ABOVE": "500", "SNAPSHOT": "true",
+        "APPROVAL_KEEP": "1h", "CANARY": "20", "CANARY_ABOVE": "500", "SNAPSHOT": "true", "REINSTATE": "true",
         "PLAN_KEEP": "2h", "PLAN_READ_ALL": "50",
     }  # fmt: skip
     assert {name.lower() for name in values} | {"api_key_file"} == set(AccountSettings.model_fields)

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from cancellist.jobs.model import JobRequest, Priority
-from cancellist.jobs.parsing.intake_entry import MalformedEntryError, parse_entry
+from cancellist.jobs.parsing.intake_entry import parse_entry
+from cancellist.jobs.parsing.intake_values import MalformedEntryError
 
 NOW = 1_795_456_800_000
 A, B = "EC-000-05D-1NS", "EC-000-05D-1NT"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.parsing.documents import Reader
-from cancellist.jobs.parsing.intake_entry import MAX_BYTES, MAX_REASON, MalformedEntryError, parse_entry, sift
+from cancellist.jobs.parsing.intake_entry import MAX_BYTES, parse_entry, sift
+from cancellist.jobs.parsing.intake_values import MAX_REASON, MalformedEntryError
 from cancellist.jobs.parsing.patterns import DEFAULT_PATTERN, ReferencePattern
 from cancellist.jobs.parsing.references import classify
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from cancellist.jobs.model import Outcome, Piece
+from cancellist.jobs.responses.after_reading import after_reading
 from cancellist.jobs.responses.retry_policy import (
     RetryPolicy,
     after_call,
     after_known_refusal,
     after_lone_probe,
-    after_reading,
     backoff,
     singled_out,
     suspected,

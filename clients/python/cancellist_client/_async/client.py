@@ -16,6 +16,7 @@ from cancellist_client._async.job import AsyncJob
 from cancellist_client._async.transport import AsyncTransport
 from cancellist_client.addresses import HTTP_SCHEMES, split
 from cancellist_client.errors import UnsupportedError, wrong
+from cancellist_client.intake import reply_name
 from cancellist_client.models import JobStatus, Mentions
 from cancellist_client.options import When, options
 from cancellist_client.retrying import Backoff
@@ -39,6 +40,8 @@ class AsyncClient:
         timeout: seconds without a sign of life after which an answer is given up.
         retries: how often a request is sent again where that may help.
         namespace: the prefix of the keys in Redis.
+        reply_to: the name under which workers answer what is handed in by Redis, so that `Job.identify` can tell its
+            id; by default one of this machine, and with "" none is answered.
         http: an HTTP client with proxies or certificates of its own; whoever made it closes it.
         transport: another way in, in place of that of the address; for tests.
     """
@@ -51,11 +54,12 @@ class AsyncClient:
         timeout: float = TIMEOUT_S,
         retries: int = RETRIES,
         namespace: str = "cancellist",
+        reply_to: str | None = None,
         http: httpx.AsyncClient | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         self._backoff = Backoff(retries)
-        self._transport = transport or _transport(url, token, timeout, self._backoff, namespace, http)
+        self._transport = transport or _transport(url, token, timeout, self._backoff, namespace, reply_to, http)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._transport.shown}>"
@@ -249,9 +253,17 @@ class AsyncClient:
 
 
 def _transport(
-    url: str, token: str | None, timeout: float, backoff: Backoff, namespace: str, http: httpx.AsyncClient | None
+    url: str,
+    token: str | None,
+    timeout: float,
+    backoff: Backoff,
+    namespace: str,
+    reply_to: str | None,
+    http: httpx.AsyncClient | None,
 ) -> AsyncTransport:
     if split(url).scheme in HTTP_SCHEMES:
+        if reply_to is not None:
+            raise wrong("reply_to", "it is for Redis; by HTTP a job has its id at once")
         return AsyncHttpTransport(url, token=token, timeout=timeout, backoff=backoff, http=http)
     if token is not None or http is not None:
         raise wrong(
@@ -261,4 +273,6 @@ def _transport(
         from cancellist_client._async.streams import AsyncStreamsTransport  # noqa: PLC0415 - redis is an extra
     except ImportError as error:
         raise UnsupportedError("Redis needs another package: pip install 'cancellist-client[redis]'") from error
-    return AsyncStreamsTransport(url, namespace=namespace, timeout=timeout, backoff=backoff)
+    return AsyncStreamsTransport(
+        url, namespace=namespace, reply_to=reply_name(reply_to), timeout=timeout, backoff=backoff
+    )

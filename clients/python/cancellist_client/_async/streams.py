@@ -7,20 +7,21 @@ from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import Redis
 
-from cancellist_client._async.transport import AsyncTransport
+from cancellist_client._async.transport import HTTP, AsyncTransport
 from cancellist_client.addresses import shown, split
 from cancellist_client.errors import ApiError, CancellistError, GroupGone, wrong
-from cancellist_client.intake import entry_of
+from cancellist_client.intake import before, entry_of, job_of
 from cancellist_client.models import Handed, Result
 from cancellist_client.options import Options
 from cancellist_client.redis_errors import translated
 from cancellist_client.retrying import Backoff
 from cancellist_client.sources import Source
-from cancellist_client.waiting import async_run, async_sleep, async_socket_timeout, async_within
+from cancellist_client.waiting import Deadline, async_run, async_sleep, async_socket_timeout, async_within
 
 T = TypeVar("T")
 
 _START: Final = b"0-0"
+_ANSWERS: Final = 1000
 _MOST: Final = 100_000
 """Entries that one consumer may hold between the first and the last of a batch."""
 
@@ -31,14 +32,17 @@ class AsyncStreamsTransport(AsyncTransport):
     Args:
         url: where it is.
         namespace: the prefix of its keys.
+        reply_to: the name under which workers answer entries; empty for no answers.
         timeout: seconds without a sign of life after which an answer is given up.
         backoff: when a command is sent again.
     """
 
-    def __init__(self, url: str, *, namespace: str, timeout: float, backoff: Backoff) -> None:
+    def __init__(self, url: str, *, namespace: str, reply_to: str, timeout: float, backoff: Backoff) -> None:
         self.shown = shown(split(url))
         self._intake = f"{namespace}:intake"
         self._results = f"{namespace}:results"
+        self._reply_to = reply_to
+        self._replies = f"{namespace}:replies:{reply_to}"
         self._timeout = timeout
         self._backoff = backoff
         connect = cast("Callable[..., Any]", Redis.from_url)  # pyright: ignore[reportUnknownMemberType] - loosely typed
@@ -54,8 +58,26 @@ class AsyncStreamsTransport(AsyncTransport):
     async def submit(self, source: Source, options: Options) -> Handed:
         """Adds an entry; sent twice, it is one job all the same, by its idempotency key."""
         fields = await async_run(entry_of, source, options)
+        if self._reply_to:
+            fields["reply_to"] = self._reply_to
         entry: bytes = await self._again(lambda: self._redis.xadd(self._intake, fields))
         return Handed(None, entry.decode(), None)
+
+    async def answered(self, entry: str, timeout: float) -> str | None:  # noqa: ASYNC109 - its twin has no other way
+        """XREAD of the answers, from about when the entry was made."""
+        if not self._reply_to:
+            self.cannot('learning the id of an entry\'s job with reply_to=""', HTTP)
+        deadline, after = Deadline(timeout), before(entry)
+        while True:
+            block_ms = max(1, round(min(max(deadline.left(), 0), self._timeout / 2) * 1000))
+            read = partial(self._redis.xread, {self._replies: after}, count=_ANSWERS, block=block_ms)
+            reply = await self._again(read)
+            for found, fields in reply[0][1] if reply else ():
+                if fields[b"entry"].decode() == entry:
+                    return job_of(fields)
+                after = found
+            if deadline.left() <= 0 and not reply:
+                return None
 
     async def join(self, group: str, *, from_start: bool) -> None:
         """Makes the group, and the stream too, where there is none."""

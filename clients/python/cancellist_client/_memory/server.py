@@ -8,13 +8,16 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from cancellist_client._memory.reading import PATTERN, Found, read, refused
-from cancellist_client._memory.safeguards import UNITS, FailureStop, span
+from cancellist_client._memory.job import Job
+from cancellist_client._memory.job_documents import job_document, mention, submitted
+from cancellist_client._memory.reading import PATTERN, read, refused
+from cancellist_client._memory.safeguards import FailureStop, span
 from cancellist_client._memory.stream import ResultsStream
+from cancellist_client._memory.times import check_times, is_ahead, time_of
 from cancellist_client.errors import IdempotencyConflict, JobStateError, NotFound, UnsupportedError
 from cancellist_client.models import JobState, Outcome, Priority, Result, ResultsPage
 from cancellist_client.options import Options
@@ -28,35 +31,6 @@ _NEVER_RETRIED: Final = frozenset({*_GOOD, Outcome.MANIFESTED, Outcome.INVALID})
 _STATUS: Final[Mapping[Outcome, int]] = {Outcome.CANCELLED: 200, Outcome.NOT_FOUND: 404}
 _REFUSED: Final = 400
 _NOT_FOUND, _CONFLICT = 404, 409
-
-
-@dataclass
-class _Job:
-    id: str
-    options: Options
-    found: Found
-    digest: str
-    state: JobState
-    start_at: datetime | None
-    hold_until: datetime | None
-    deadline: datetime | None
-    stop: FailureStop
-    left: deque[str]
-    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    retry_of: str | None = None
-    retried_by: list[str] = field(default_factory=list[str])
-    results: list[Result] = field(default_factory=list[Result])
-
-    @property
-    def total(self) -> int:
-        return len(self.found.valid) + len(self.found.malformed)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the time has not come at which it starts."""
-        return self.started_at is None and (_is_ahead(self.start_at) or _is_ahead(self.hold_until))
 
 
 class FakeServer:
@@ -82,7 +56,7 @@ class FakeServer:
         self._default = default
         self._pattern = pattern
         self._accounts = frozenset(accounts)
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
         self._keys: dict[str, str] = {}
         self.stream = ResultsStream()
         self._lock = threading.RLock()
@@ -100,9 +74,9 @@ class FakeServer:
             there = ", ".join(sorted(self._accounts))
             raise refused(f"no account {account!r} is configured; there is {there}", field="account")
         now = datetime.now(UTC)
-        start_at, deadline = _time(options.start_at, now), _time(options.deadline, now)
+        start_at, deadline = time_of(options.start_at, now), time_of(options.deadline, now)
         hold_until = now + span(options.hold) if options.hold else None
-        _check_times(max(filter(None, (start_at, hold_until)), default=None), deadline, now)
+        check_times(max(filter(None, (start_at, hold_until)), default=None), deadline, now)
         found = read(source, options, self._pattern)
         purpose = (account, options.priority or Priority.NORMAL.value, options.reason, options.requested_by)
         digest = hashlib.sha256(repr((found.valid, found.malformed, purpose)).encode()).hexdigest()
@@ -110,7 +84,7 @@ class FakeServer:
             bound = self._keys.get(options.idempotency_key)
             if bound is not None:
                 return self._same(bound, digest)
-            job = _Job(
+            job = Job(
                 id=f"fake{len(self._jobs) + 1:08d}",
                 options=options,
                 found=found,
@@ -127,14 +101,14 @@ class FakeServer:
             self._jobs[job.id] = job
             self._keys[options.idempotency_key] = job.id
             self._settle(job)
-            return self._submitted(job)
+            return submitted(job)
 
     def document(self, job: str) -> dict[str, Any]:
         """A job's document."""
         with self._lock:
             found = self._get(job)
             self._settle(found)
-            return self._document(found)
+            return job_document(found)
 
     def jobs(self, filters: Mapping[str, str]) -> dict[str, Any]:
         """All jobs that are asked for, newest first."""
@@ -142,7 +116,7 @@ class FakeServer:
             rows = [self.document(job) for job in reversed(self._jobs)]
         wanted = {name: value for name, value in filters.items() if name in {"state", "account", "requested_by"}}
         rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-        since = _time(filters.get("since"), datetime.now(UTC))
+        since = time_of(filters.get("since"), datetime.now(UTC))
         return {
             "jobs": [row for row in rows if since is None or datetime.fromisoformat(row["created_at"]) >= since],
             "next": None,
@@ -167,12 +141,14 @@ class FakeServer:
         """The jobs that named a reference, newest first."""
         named = reference.strip().upper()
         if re.fullmatch(self._pattern, named) is None:
-            raise refused(f"it is none: references look like {self._pattern}", field="reference", code="validation")
+            raise refused(
+                f"it is no reference: references look like {self._pattern}", field="reference", code="validation"
+            )
         with self._lock:
             jobs = [job for job in reversed(self._jobs.values()) if named in job.found.valid]
             for job in jobs:
                 self._settle(job)
-            return {"reference": named, "jobs": [_mention(job, named) for job in jobs], "next": None, "complete": True}
+            return {"reference": named, "jobs": [mention(job, named) for job in jobs], "next": None, "complete": True}
 
     def retry(self, job: str, outcomes: Sequence[str], options: Options) -> dict[str, Any]:
         """Hands in references as a new job, once."""
@@ -205,7 +181,7 @@ class FakeServer:
             old.retried_by.append(answer["job"])
             return answer
 
-    def _retried(self, old: _Job, job: _Job, options: Options) -> dict[str, Any]:
+    def _retried(self, old: Job, job: Job, options: Options) -> dict[str, Any]:
         """The job that was made of the same references before."""
         for differs in ("reason", "priority"):
             wanted, found = getattr(options, differs), getattr(job.options, differs)
@@ -214,7 +190,7 @@ class FakeServer:
                     f"job {old.id} was retried before as job {job.id}, with another {differs}",
                     code="retried_before", status=_CONFLICT,
                 )  # fmt: skip
-        return self._submitted(job)
+        return submitted(job)
 
     def update(self, job: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
         """Changes priority or deadline of a job that has not ended."""
@@ -227,12 +203,12 @@ class FakeServer:
                     f"job {job} is {found.state} and cannot be changed", code="job_state", status=_CONFLICT
                 )
             if "deadline" in changes:
-                deadline = _time(changes["deadline"], now)
-                _check_times(found.start_at, deadline, now)
+                deadline = time_of(changes["deadline"], now)
+                check_times(found.start_at, deadline, now)
                 found.deadline = deadline
             if priority := changes.get("priority"):
                 found.options = replace(found.options, priority=priority)
-            return self._document(found)
+            return job_document(found)
 
     def act(self, job: str, action: str) -> dict[str, Any]:
         """Pauses, resumes or aborts a job."""
@@ -257,9 +233,9 @@ class FakeServer:
                 case _:
                     pass
             self._settle(found)
-            return self._document(found)
+            return job_document(found)
 
-    def _get(self, job: str) -> _Job:
+    def _get(self, job: str) -> Job:
         if job not in self._jobs:
             raise NotFound(f"no job {job!r}", code="unknown_job", status=_NOT_FOUND)
         return self._jobs[job]
@@ -270,19 +246,19 @@ class FakeServer:
                 f"the idempotency key is bound to job {job} with other content",
                 code="idempotency_conflict", status=422, hint="use a new key",
             )  # fmt: skip
-        return self._submitted(self._jobs[job])
+        return submitted(self._jobs[job])
 
-    def _settle(self, job: _Job) -> None:
+    def _settle(self, job: Job) -> None:
         """Runs a job that may run, to its end, or until it halts."""
         if job.state is JobState.HELD and not job.is_held:
             job.state = JobState.QUEUED
-        if job.state in _WAITS and job.deadline is not None and not _is_ahead(job.deadline):
+        if job.state in _WAITS and job.deadline is not None and not is_ahead(job.deadline):
             self._finish(job, lambda _: Outcome.EXPIRED, JobState.COMPLETED)
         elif job.state is JobState.QUEUED:
             job.started_at = job.started_at or datetime.now(UTC)
             self._finish(job, lambda reference: self._outcome(reference) or self._default, JobState.COMPLETED)
 
-    def _finish(self, job: _Job, outcome_of: Callable[[str], str], state: JobState) -> None:
+    def _finish(self, job: Job, outcome_of: Callable[[str], str], state: JobState) -> None:
         if not job.results:
             for reference in job.found.malformed:
                 self._write(job, reference, Outcome.INVALID)
@@ -299,7 +275,7 @@ class FakeServer:
         job.state = state
         job.finished_at = datetime.now(UTC)
 
-    def _write(self, job: _Job, reference: str, outcome: Outcome) -> None:
+    def _write(self, job: Job, reference: str, outcome: Outcome) -> None:
         called = outcome not in _WITHOUT_A_CALL
         at = datetime.now(UTC)
         result = Result(
@@ -314,46 +290,6 @@ class FakeServer:
         )
         job.results.append(self.stream.append(result))
 
-    def _submitted(self, job: _Job) -> dict[str, Any]:
-        return {
-            "job": job.id,
-            "state": job.state.value,
-            "total": job.total,
-            "duplicates": job.found.duplicates,
-            "invalid": len(job.found.malformed),
-            "blank": job.found.blank,
-        }
-
-    def _document(self, job: _Job) -> dict[str, Any]:
-        counts: dict[str, int] = {}
-        for result in job.results:
-            counts[result.outcome.value] = counts.get(result.outcome.value, 0) + 1
-        ended = job.finished_at.isoformat() if job.finished_at else None
-        return {
-            **self._submitted(job),
-            "pending": job.total - len(job.results),
-            "in_flight": 0,
-            "outcomes": counts,
-            "created_at": job.created_at.isoformat(),
-            "started_at": job.started_at.isoformat() if job.started_at else None,
-            "finished_at": ended,
-            "rate": None,
-            "eta_seconds": None,
-            "account": job.options.account or "default",
-            "priority": job.options.priority or "normal",
-            "reason": job.options.reason,
-            "requested_by": job.options.requested_by,
-            "deadline": job.deadline.isoformat() if job.deadline else None,
-            "start_at": job.start_at.isoformat() if job.start_at else None,
-            "idempotency_key": job.options.idempotency_key,
-            "hold_until": job.hold_until.isoformat() if job.hold_until else None,
-            "max_refused": job.stop.limits("refused"),
-            "max_unconfirmed": job.stop.limits("unconfirmed"),
-            "halted": job.stop.halted,
-            "retry_of": job.retry_of,
-            "retried_by": list(job.retried_by),
-        }
-
 
 def _chosen(outcomes: Sequence[str]) -> frozenset[str]:
     """The outcomes to retry: these, or the usual ones where there are none."""
@@ -363,52 +299,3 @@ def _chosen(outcomes: Sequence[str]) -> frozenset[str]:
         if word in _NEVER_RETRIED:
             raise refused(f"{word} cannot be retried", field="outcome", code="validation")
     return frozenset(outcomes) or _RETRIED
-
-
-def _check_times(start_at: datetime | None, deadline: datetime | None, now: datetime) -> None:
-    if deadline is not None and deadline <= now:
-        raise refused("the deadline is past", field="deadline")
-    if deadline is not None and start_at is not None and start_at >= deadline:
-        raise refused("the start is not before the deadline", field="start_at")
-
-
-def _mention(job: _Job, reference: str) -> dict[str, Any]:
-    result = next((one for one in job.results if one.reference == reference), None)
-    document = (
-        None
-        if result is None
-        else {
-            name: getattr(result, name)
-            for name in ("job", "reference", "outcome", "message", "status", "state", "attempts")
-        }
-        | {"at": result.at.isoformat()}
-    )
-    return {
-        "job": job.id,
-        "state": job.state.value,
-        "created_at": job.created_at.isoformat(),
-        "requested_by": job.options.requested_by,
-        "reason": job.options.reason,
-        "outcome": None if result is None else result.outcome,
-        "result": document,
-    }
-
-
-def _is_ahead(at: datetime | None) -> bool:
-    return at is not None and at > datetime.now(UTC)
-
-
-def _time(when: str | None, now: datetime) -> datetime | None:
-    if when is None:
-        return None
-    if not when.startswith("+"):
-        return datetime.fromisoformat(when)
-    ahead = timedelta()
-    number = ""
-    for character in when[1:].lower():
-        if character in UNITS:
-            ahead += timedelta(seconds=float(number) * UNITS[character])
-            number = ""
-        else:
-            number += character
-    return now + ahead

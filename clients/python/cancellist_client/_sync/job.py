@@ -54,13 +54,27 @@ class Job:
         """Its id.
 
         Raises:
-            UnsupportedError: it was handed in by Redis, where no id is answered.
+            UnsupportedError: it was handed in by Redis, and `identify` was not called.
         """
         if self._id is None:
             raise UnsupportedError(
-                f"the job of entry {self.entry} gets its id when a worker takes it in, and Redis does not answer it; "
-                f"{HTTP}, and the job's document there has `intake_entry`"
+                f"the job of entry {self.entry} gets its id when a worker takes it in: call identify(); "
+                f"{HTTP} at once, and the job's document there has `intake_entry`"
             )
+        return self._id
+
+    def identify(self, timeout: float = 30) -> str:  # noqa: ASYNC109 - its twin has no other way
+        """Its id, which it has at once by HTTP; by Redis, a worker's answer to its entry is waited for.
+
+        Raises:
+            InputError: the entry was refused, and there is no job.
+            ApiError: it was refused for another reason.
+            JobTimeout: no worker has answered within so many seconds; the entry is stored all the same.
+        """
+        if self._id is None:
+            self._id = self._transport.answered(str(self.entry), timeout)
+        if self._id is None:
+            raise JobTimeout(f"no worker has answered entry {self.entry} within {timeout:g} seconds", job=self)
         return self._id
 
     @property

@@ -30,6 +30,10 @@ class Transport:
         """Hands in a job, whole or not at all."""
         self.cannot("handing in a job", HTTP)
 
+    def answered(self, entry: str, timeout: float) -> str | None:  # noqa: ASYNC109 - its twin has no other way
+        """The id of the job that an entry has become; None where no worker has said so within so many seconds."""
+        self.cannot("learning the id of an entry's job", HTTP)
+
     def job(self, job: str, *, within: float | None = None) -> Mapping[str, Any]:
         """A job's document; `within` asks once, and waits for the answer no longer than that."""
         self.cannot("looking at a job", HTTP)

@@ -1,13 +1,16 @@
 """The example sinks write each result exactly once, wherever they are killed, and however many write at once."""
 
 import contextlib
+import functools
 import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,8 @@ pytestmark = pytest.mark.acceptance
 KILLS = 24
 RESULTS = 24_000
 TAKE_OVER_S = 0.3
-KILLED = -signal.SIGKILL
+WITHIN_S = 60
+KILLED, ENDED = -signal.SIGKILL, -signal.SIGTERM
 ODD = 'a\' "b"\n\tc\\N \0 \N{PILE OF POO}'
 ROWS = "SELECT entry, reference, message FROM results"
 COUNT = "SELECT count(*) FROM results"
@@ -40,8 +44,26 @@ class Sink:
     ask: Callable[[str], list[tuple[Any, ...]]]
     process: "subprocess.Popen[str]"
 
-    def live(self, *consumers: str, kill: tuple[int, float] | None = None, wait: float = 0.2) -> list[int]:
+    def live(self, *consumers: str, kill: tuple[int, float] | None = None) -> list[int]:
         """Runs sinks at once until they are killed, or nothing comes any more; only the first is killed."""
+        self._begin(consumers, kill, wait=0.2)
+        return self._told()
+
+    def live_until(self, until: Callable[[], bool], *consumers: str, kill: tuple[int, float]) -> list[int]:
+        """Runs sinks at once, the first until it is killed, the others until this is so; then it ends them."""
+        others = self._begin(consumers, kill, wait=None)[1:]
+        deadline = time.monotonic() + WITHIN_S
+        try:
+            while not until():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGTERM)
+            ends = self._told()
+        return ends
+
+    def _begin(self, consumers: Sequence[str], kill: tuple[int, float] | None, wait: float | None) -> list[int]:
         options = {"wait": wait, "take_over_after": TAKE_OVER_S}
         lives = [
             {"sink": self.name, "arguments": [self.server.url, self.address, "billing", consumer], "options": options}
@@ -49,9 +71,12 @@ class Sink:
             for number, consumer in enumerate(consumers)
         ]
         assert self.process.stdin
-        assert self.process.stdout
         self.process.stdin.write(f"{json.dumps(lives)}\n")
         self.process.stdin.flush()
+        return self._told()
+
+    def _told(self) -> list[int]:
+        assert self.process.stdout
         return json.loads(self.process.stdout.readline())
 
 
@@ -104,13 +129,18 @@ def written(server: Server, count: int) -> list[tuple[str, str]]:
 
 
 def read(server: Server) -> int:
-    """How many results the group was given, acknowledged or not."""
+    """How many results the group was given, acknowledged or not; there is none before the first sink joins it."""
     with Redis(unix_socket_path=str(server.path), decode_responses=True) as redis:
-        return redis.xinfo_groups("cancellist:results")[0]["entries-read"]
+        return sum(group["entries-read"] for group in redis.xinfo_groups("cancellist:results"))
 
 
 def pending(server: Server) -> object:
     return server.command_line("XPENDING", "cancellist:results", "billing")["pending"]
+
+
+def acknowledged(server: Server, count: int) -> bool:
+    """Whether the group was given so many results, and each of them is acknowledged."""
+    return read(server) == count and pending(server) == 0
 
 
 def test_each_result_is_written_once_wherever_the_sink_is_killed(sink: Sink) -> None:
@@ -128,10 +158,10 @@ def test_each_result_is_written_once_wherever_the_sink_is_killed(sink: Sink) -> 
 
 
 def test_consumers_at_once_write_each_result_once_and_take_over_from_one_that_is_killed(sink: Sink) -> None:
-    wanted = []
+    wanted: list[tuple[str, str]] = []
     for share in (0.5, 1.0):
         wanted += written(sink.server, RESULTS // 4)
-        assert sink.live("one", "two", "three", kill=(1, share), wait=3 * TAKE_OVER_S) == [KILLED, 0, 0]
+        all_written = functools.partial(acknowledged, sink.server, len(wanted))
+        assert sink.live_until(all_written, "one", "two", "three", kill=(1, share)) == [KILLED, ENDED, ENDED]
     assert sorted(row[:2] for row in sink.ask(ROWS)) == sorted(wanted)
-    assert pending(sink.server) == 0
     assert {row[2].replace("\N{REPLACEMENT CHARACTER}", "\0") for row in sink.ask(ROWS)} == {ODD}

@@ -5,7 +5,7 @@
 --       7.. one JSON document an entry, at most 2,000 references in all:
 --       {entry, job, fields {name: value}, calls [packed chunk], invalid [packed], total, valid, duplicates,
 --        malformed, key, digest, start_at?, deadline?, reply_to?, plan?}; reply_to: the name that it is to be answered
---        under; plan: {name, host, content, count} of the plan that it follows (shared/plans.lua)
+--        under; plan: {name, host, named?, content, count} of the plan that it follows (shared/plans.lua)
 -- Answer  {drain count, drains..., then one word an entry: 'sealed' | 'same' | 'conflict' | 'refused' | 'stale_plan' |
 --         'taken' |
 --         'clash' where another job has that id: try it with another}

@@ -7,7 +7,7 @@
 --       11 intake group or ''  12 intake entry or ''  13 references a call
 --       14 the name that the intake entry is to be answered under, or ''
 --       15 for an intake entry: JSON of the texts of a refusal by a guard (seal.refuse), else ''
---       16 JSON {name, host, content, count} of the plan that the job follows (shared/plans.lua), or ''
+--       16 JSON {name, host, named?, content, count} of the plan that the job follows (shared/plans.lua), or ''
 -- Answer  {'sealed', job, state, drain, drain, ...}: the drains that the caller is to enqueue
 --         {'same', job, state}: the key is bound to that job, with this content; ours is dropped
 --         {'conflict', job}: the key is bound to that job, with other content; ours is dropped

@@ -58,7 +58,9 @@ job.promote(math.min(500, 2000 - (1000 - budget)))
 local held = call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
 for _, id in ipairs(held) do
   call('ZREM', K.held, id)
-  if call('HGET', K.job(id), 'state') == 'held' and not approval.lacks(id) then
+  local state = call('HGET', K.job(id), 'state')
+  if state == 'aborting' then order.enter(id, 'reads') end -- its reads are for another host (stop.elsewhere)
+  if state == 'held' and not approval.lacks(id) then
     call('HSET', K.job(id), 'state', 'queued')
     order.enter_all(id)
     order.announce(id)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from tests.acceptance.faults.harness.resp import Values, point_of
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 _CHUNK = 65_536
@@ -136,10 +137,9 @@ class Proxy:
     async def _start(self) -> int:
         self.flowing = asyncio.Event()
         self.flowing.set()
-        self.port = 0
+        self.port = free_port()  # which nobody else is given while it refuses connections
         await self._listen()
-        assert self._listener
-        return int(self._listener.sockets[0].getsockname()[1])
+        return self.port
 
     async def _listen(self) -> None:
         if self._listener is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from redis import Redis
 
 from tests.support import processes
+from tests.support.ports import free_port
 from tests.support.servers import Server, binary, running, spawn
 
 SERVICE = "mymaster"
@@ -56,7 +57,7 @@ class Watched:
 @contextlib.contextmanager
 def watched(kind: str, folder: Path) -> Iterator[Watched]:
     """Runs all of them for a block."""
-    ports = _free_ports(5)
+    ports = [free_port() for _ in range(5)]
     listening = ("--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(running(kind, folder / "a", "--port", str(ports[0]), *listening, fsync="always"))
@@ -94,11 +95,3 @@ def _sentinel(kind: str, folder: Path, port: int, primary: int) -> Iterator[None
         yield
     finally:
         processes.end(process)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -57,7 +57,7 @@ async def test_a_question_is_recent_for_a_moment(monkeypatch: pytest.MonkeyPatch
     assert not replace(asked, at=asked.at - 0.05).recent
 
 
-async def test_calls_that_start_at_once_share_a_question_that_is_not_on_its_way(
+async def test_calls_that_start_at_once_share_a_question_until_it_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = watch(monkeypatch, [3, 4])

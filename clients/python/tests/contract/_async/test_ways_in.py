@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cancellist_client import AsyncClient, InputError, UnsupportedError
+from cancellist_client import AsyncClient, IdempotencyConflict, InputError, UnsupportedError
 
 
 @pytest.mark.only("redis")
@@ -45,15 +45,34 @@ async def test_over_redis_text_json_and_iterators_go(client: AsyncClient, backen
         given.write_text(str(references).replace("'", '"'))
     job = await client.submit(given, idempotency_key=group, start_at="+2h")
     async with backend.stack.async_client() as http:
-        found = None
-        while found is None:  # a worker takes the entry in
-            found = next((one for one in [j async for j in http.jobs()] if _entry_of(one) == job.entry), None)
-        assert found.status.total == len(references)
+        found = await http.job(await job.identify(60))
+        assert (found.status.document["intake_entry"], found.status.total) == (job.entry, len(references))
+        assert job.id == found.id
         await found.abort()
 
 
-def _entry_of(job) -> str | None:
-    return job.status.document["intake_entry"]
+@pytest.mark.only("redis")
+async def test_over_redis_a_job_has_its_id_once_a_worker_has_answered(client: AsyncClient, backend, group) -> None:
+    jobs = [await client.submit(backend.made_up(2), start_at="+2h") for _ in range(3)]
+    ids = [await job.identify(60) for job in reversed(jobs)]
+    assert len(set(ids)) == 3
+    assert [job.id for job in reversed(jobs)] == ids
+    same = [await client.submit(["EC-000-05D-1NS"], idempotency_key=group, start_at="+2h") for _ in range(2)]
+    assert await same[0].identify(60) == await same[1].identify(60)
+    with pytest.raises(IdempotencyConflict):
+        await (await client.submit(["EC-000-05D-1NT"], idempotency_key=group)).identify(60)
+    with pytest.raises(InputError, match="deadline"):
+        await (await client.submit(["EC-000-05D-1NS"], deadline="2020-01-01T00:00:00Z")).identify(60)
+    async with backend.stack.async_client() as http:
+        for job in ids:
+            await (await http.job(job)).abort()
+
+
+@pytest.mark.only("http")
+async def test_over_http_a_job_has_its_id_at_once(client: AsyncClient, backend) -> None:
+    job = await client.submit(backend.made_up(2), start_at="+2h")
+    assert await job.identify(0) == job.id
+    await job.abort()
 
 
 @pytest.mark.only("redis")

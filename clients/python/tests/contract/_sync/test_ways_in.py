@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cancellist_client import Client, InputError, UnsupportedError
+from cancellist_client import Client, IdempotencyConflict, InputError, UnsupportedError
 
 
 @pytest.mark.only("redis")
@@ -47,15 +47,34 @@ def test_over_redis_text_json_and_iterators_go(client: Client, backend, group, t
         given.write_text(str(references).replace("'", '"'))
     job = client.submit(given, idempotency_key=group, start_at="+2h")
     with backend.stack.client() as http:
-        found = None
-        while found is None:  # a worker takes the entry in
-            found = next((one for one in [j for j in http.jobs()] if _entry_of(one) == job.entry), None)
-        assert found.status.total == len(references)
+        found = http.job(job.identify(60))
+        assert (found.status.document["intake_entry"], found.status.total) == (job.entry, len(references))
+        assert job.id == found.id
         found.abort()
 
 
-def _entry_of(job) -> str | None:
-    return job.status.document["intake_entry"]
+@pytest.mark.only("redis")
+def test_over_redis_a_job_has_its_id_once_a_worker_has_answered(client: Client, backend, group) -> None:
+    jobs = [client.submit(backend.made_up(2), start_at="+2h") for _ in range(3)]
+    ids = [job.identify(60) for job in reversed(jobs)]
+    assert len(set(ids)) == 3
+    assert [job.id for job in reversed(jobs)] == ids
+    same = [client.submit(["EC-000-05D-1NS"], idempotency_key=group, start_at="+2h") for _ in range(2)]
+    assert same[0].identify(60) == same[1].identify(60)
+    with pytest.raises(IdempotencyConflict):
+        (client.submit(["EC-000-05D-1NT"], idempotency_key=group)).identify(60)
+    with pytest.raises(InputError, match="deadline"):
+        (client.submit(["EC-000-05D-1NS"], deadline="2020-01-01T00:00:00Z")).identify(60)
+    with backend.stack.client() as http:
+        for job in ids:
+            (http.job(job)).abort()
+
+
+@pytest.mark.only("http")
+def test_over_http_a_job_has_its_id_at_once(client: Client, backend) -> None:
+    job = client.submit(backend.made_up(2), start_at="+2h")
+    assert job.identify(0) == job.id
+    job.abort()
 
 
 @pytest.mark.only("redis")

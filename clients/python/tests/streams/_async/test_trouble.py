@@ -1,11 +1,21 @@
 """What a consumer does when the server, the stream or the group is not as it was."""
 
+import re
 import signal
 import threading
 
 import pytest
 
-from cancellist_client import ApiError, AsyncClient, AuthError, ServerUnavailable, TransportError
+from cancellist_client import (
+    ApiError,
+    AsyncClient,
+    AuthError,
+    InputError,
+    JobTimeout,
+    ServerUnavailable,
+    TransportError,
+    UnsupportedError,
+)
 from cancellist_client._async.streams import AsyncStreamsTransport
 from cancellist_client.retrying import Backoff
 
@@ -199,7 +209,57 @@ async def test_the_fields_of_an_entry_are_those_of_the_contract(client: AsyncCli
     assert fields == {
         "references": '["EC-1", "EC-2"]', "reason": "strike", "requested_by": "shop", "priority": "bulk",
         "deadline": "+2h", "start_at": "2036-01-01T00:00:00Z", "account": "north", "idempotency_key": "order-4711",
+        "reply_to": fields["reply_to"],
     }  # fmt: skip
+    assert re.fullmatch(r"of\.[A-Za-z0-9._-]{1,61}", fields["reply_to"])
+
+
+async def test_where_no_answer_is_wanted_none_is_asked_for(server) -> None:
+    async with AsyncClient(server.url, reply_to="") as client:
+        job = await client.submit(["EC-1"])
+        with pytest.raises(UnsupportedError, match="reply_to"):
+            await job.identify(0)
+    ((_, fields),) = server.command_line("XRANGE", "cancellist:intake", "-", "+")
+    assert set(fields) == {"references", "idempotency_key"}
+    with pytest.raises(InputError, match="reply_to"):
+        AsyncClient(server.url, reply_to="my shop")
+    with pytest.raises(InputError, match="reply_to"):
+        AsyncClient("http://127.0.0.1:1", reply_to="shop")
+
+
+async def test_an_answer_is_found_among_those_of_others_and_waited_for_no_longer_than_asked(server) -> None:
+    async with AsyncClient(server.url, reply_to="shop") as client:
+        job = await client.submit(["EC-1"])
+        with pytest.raises(JobTimeout, match="no worker") as caught:
+            await job.identify(0.05)
+        assert caught.value.job is job
+        for entry in (*(f"1-{n}" for n in range(1500)), job.entry):
+            server.command_line("XADD", "cancellist:replies:shop", "*", "entry", entry, "job", f"of {entry}")
+        assert await job.identify(5) == f"of {job.entry}"
+        server.command_line("DEL", "cancellist:replies:shop")
+        assert await job.identify(0) == job.id
+
+
+async def test_an_answer_that_comes_later_is_waited_for(server) -> None:
+    async with AsyncClient(server.url, timeout=1, reply_to="shop") as client:
+        job = await client.submit(["EC-1"])
+        words = (
+            "XADD",
+            "cancellist:replies:shop",
+            "*",
+            "entry",
+            job.entry,
+            "error",
+            "guard_refused",
+            "message",
+            "many",
+        )
+        thread = threading.Timer(0.8, server.command_line, words)
+        thread.start()
+        with pytest.raises(ApiError, match="many") as caught:
+            await job.identify(20)
+        thread.join(10)
+        assert caught.value.code == "guard_refused"
 
 
 async def test_a_namespace_stands_before_each_key(server) -> None:
@@ -210,5 +270,7 @@ async def test_a_namespace_stands_before_each_key(server) -> None:
 
 
 def test_the_transport_has_no_password_in_its_name() -> None:
-    transport = AsyncStreamsTransport("rediss://user:pw@host:6380/1", namespace="n", timeout=1, backoff=Backoff())
+    transport = AsyncStreamsTransport(
+        "rediss://user:pw@host:6380/1", namespace="n", reply_to="", timeout=1, backoff=Backoff()
+    )
     assert transport.shown == "rediss://host:6380/1"

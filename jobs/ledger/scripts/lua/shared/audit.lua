@@ -7,9 +7,16 @@ function audit.enqueued(id, entry)
     'who', call('HGET', K.job(id), 'requested_by') or '', 'where', entry, 'result', 'done')
 end
 
+local function in_words(why)
+  local cause, limit, found, results, place = string.match(why, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  if cause == 'host' then return 'it is meant for the host ' .. limit .. ', and a worker calls ' .. found end
+  local of = results .. ' results' .. (place == 'canary' and ' of its canary' or '')
+  if cause == 'none_cancelled' then return 'none of ' .. of .. ' is cancelled' end
+  return found .. ' of ' .. of .. ' are ' .. cause .. ', and the limit is ' .. limit
+end
+
 -- Notes that a job has halted; why as in `halted_why` (shared/failure_stop.lua).
 function audit.halted(id, why)
-  local about = string.gsub(why, '^(%S+) (%S+) (%S+) (%S+).*', '%3 of %4 results are %1, and the limit is %2')
   redis.pcall('XADD', K.audit(), '*', 'what', 'halt', 'job', id, 'account', ACCOUNT, 'via', 'worker', 'result', 'done',
-    'about', about)
+    'about', in_words(why))
 end

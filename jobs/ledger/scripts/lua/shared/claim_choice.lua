@@ -19,9 +19,9 @@ local function note_asked(found, id, kind, count)
   end
 end
 
--- Takes up to `want` references of the given kind, in the order of the queue. Answers the parts, their references,
+-- Takes up to `want` references of the given kind, in the order of the queue, for calls to this host. Answers the parts, their references,
 -- their score, and what their jobs ask of the call (note_asked).
-local function take(kind, want)
+local function take(kind, want, called)
   local parts, count, score, passed, asked = {}, 0, nil, 0, {}
   while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
     local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
@@ -32,6 +32,8 @@ local function take(kind, want)
     if kind == 'calls' and job.ending(id) then
       order.leave(id, kind)
       call('ZADD', K.slices, ms(NOW), id)
+      passed = passed + 1
+    elseif stop.elsewhere(id, state, called) then
       passed = passed + 1
     elseif state == 'queued' and approval.stops(id) then
       passed = passed + 1
@@ -63,8 +65,14 @@ local function take(kind, want)
   return parts, count, score, asked
 end
 
+-- Whether calls of a job may start, and may go to this host.
+local function runs_at(id, called)
+  local state = call('HGET', K.job(id), 'state')
+  return order.runnable(state, 'calls') and not stop.elsewhere(id, state, called)
+end
+
 -- Takes the next group. Its pieces whose job may not run now stay, and wait for their job.
-local function take_group()
+local function take_group(called)
   local parts, count, asked = {}, 0, {}
   while count == 0 do
     local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
@@ -76,7 +84,7 @@ local function take_group()
         if job.ending(id) then
           call('ZADD', K.slices, ms(NOW), id)
           rest[#rest + 1] = id .. '/' .. field
-        elseif order.runnable(call('HGET', K.job(id), 'state'), 'calls') then
+        elseif runs_at(id, called) then
           local p = group.take(id, field)
           call('HINCRBY', K.job(id), 'claimed', p.c)
           note_asked(asked, id, 'alone', p.c)

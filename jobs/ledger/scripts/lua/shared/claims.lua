@@ -108,13 +108,13 @@ function claim.try(ask, spent)
   if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
   local parts, count, score, asked, longer = {}, 0, nil, {}, nil
   if kind == 'alone' then
-    parts, count, score, asked = take_group()
+    parts, count, score, asked = take_group(ask.called)
   elseif kind then
     local want = kind == 'reads' and 1 or flow.explored(h, ask, kind)
     if known and kind == 'calls' and want == known.size and not ask.probe then
       longer = lists.longer(known, ask, most)
     end
-    parts, count, score, asked = take(kind, longer or want)
+    parts, count, score, asked = take(kind, longer or want, ask.called)
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end

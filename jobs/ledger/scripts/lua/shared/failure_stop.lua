@@ -6,9 +6,11 @@
 --   stop_from    the counts at which somebody continued the job
 --   stop_window  the last results in buckets, oldest first: "results:refused:unconfirmed ..."
 --   halted_at, halted_why   when it halted (ms), and "WHICH LIMIT FOUND RESULTS PLACE": the count of failures among so
---                many results, of the 'job', of the 'window' of its last results, or of its 'canary' (canary.lua)
+--                many results, of the 'job', of the 'window' of its last results, or of its 'canary' (canary.lua);
+--                or "host PLANNED CALLED 0 job": it is meant for one host, and a worker calls another
+--   host         the only host that it may be called at: that of its plan, or that which was named as it was handed in
 local stop = {}
-local LEAST, BUCKET, BUCKETS = 50, 100, 10
+local LEAST, BUCKET, BUCKETS, LOOK_AGAIN_MS = 50, 100, 10, 5000
 
 local function counts_of(text)
   local n, r, u = string.match(text or '0 0 0', '(%d+) (%d+) (%d+)')
@@ -76,13 +78,27 @@ function stop.halt(id, state, why)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
 
+-- Whether a job is meant for another host than the one that a worker calls. Then nothing of it is called or read there:
+-- the job halts. One that is being aborted stays so, and sweep.lua offers its reads again.
+function stop.elsewhere(id, state, called)
+  local meant = called and called ~= '' and call('HGET', K.job(id), 'host')
+  if not meant or meant == called then return false end
+  if order.runnable(state, 'calls') then
+    stop.halt(id, state, 'host ' .. meant .. ' ' .. called .. ' 0 job')
+  else
+    order.leave_all(id)
+    call('ZADD', K.held, ms(NOW + LOOK_AGAIN_MS), id)
+  end
+  return true
+end
+
 -- Looks at the results of a job, and halts it where a limit is passed and references are left. Its queued references
 -- stay; calls in flight end and are counted.
 function stop.check(id)
   local jk = K.job(id)
   local h = call('HMGET', jk, 'stop', 'state', 'stop_seen', 'stop_from', 'stop_window', 'total', 'outcome:cancelled',
     'outcome:already_cancelled', 'outcome:manifested', 'outcome:not_found', 'outcome:rejected', 'outcome:unconfirmed',
-    'outcome:failed')
+    'outcome:failed', 'rest')
   if not h[1] then return end
   local now = { refused = 0, unconfirmed = 0 }
   for i = 9, 11 do now.refused = now.refused + tonumber(h[i] or 0) end
@@ -95,6 +111,7 @@ function stop.check(id)
   call('HSET', jk, 'stop_seen', now.results .. ' ' .. now.refused .. ' ' .. now.unconfirmed, 'stop_window', packed)
   if h[2] ~= 'running' and h[2] ~= 'queued' and h[2] ~= 'paused' then return end
   local why = passed(h[1], since, recent, tonumber(h[6]) - from.results)
+  if why and h[14] then why = string.gsub(why, '%a+$', 'canary') end -- all results so far are of its canary
   if why then stop.halt(id, h[2], why) end
 end
 

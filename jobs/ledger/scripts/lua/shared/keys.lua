@@ -61,11 +61,13 @@ function K.replies(name) return PREFIX .. 'replies:' .. name end
 function K.plan(name) return PREFIX .. 'plan:' .. name end
 function K.plan_request(name) return PREFIX .. 'plan:' .. name .. ':request' end
 function K.plan_report(name) return PREFIX .. 'plan:' .. name .. ':report' end
+function K.plan_approvals(name) return PREFIX .. 'plan:' .. name .. ':approvals' end
 function K.plans() return PREFIX .. 'plans' end
 function K.receipts() return PREFIX .. 'receipts' end
 function K.receipts_head() return PREFIX .. 'receipts:head' end
 function K.receipts_order() return PREFIX .. 'receipts:order' end
 function K.audit() return PREFIX .. 'audit' end
+function K.reinstated() return PREFIX .. 'account:' .. ACCOUNT .. ':reinstated' end
 function K.webhook(id) return PREFIX .. 'webhook:' .. id end
 function K.webhook_due(id) return PREFIX .. 'webhook:' .. id .. ':due' end
 function K.webhook_log(id) return PREFIX .. 'webhook:' .. id .. ':log' end

@@ -7,6 +7,7 @@
 --                    of account, host and content. lease: who reads now. job: the one that has used it
 -- plan:NAME:request  what a worker needs to read, until there is a report; opaque
 -- plan:NAME:report   what was found; opaque
+-- plan:NAME:approvals (hash)  who, in small letters -> when, ms; of a plan of a reinstatement
 -- plans (zset)       NAME -> when a worker may take it, ms; plans that wait
 -- All of a plan expires together.
 local plan = {}
@@ -31,7 +32,7 @@ local function elsewhere(host, own)
 end
 
 -- Answers nil where a job may be made by a plan, else why not.
--- wanted: {name, host, content, count} of the job.
+-- wanted: {name, host, named?, content, count} of the job.
 function plan.refusal(wanted)
   local p = plan.read(wanted.name)
   if not p then return 'there is no such plan: it has expired, or was never made' end
@@ -39,6 +40,7 @@ function plan.refusal(wanted)
   if p.state ~= 'ready' then return 'its report is not there yet: wait for it, and read it' end
   if p.account ~= ACCOUNT then return 'it was made for account ' .. p.account .. ', and this is ' .. ACCOUNT end
   local other = elsewhere(p.host, wanted.host)
+  if not other and wanted.named and wanted.named ~= p.host then other = wanted.named end
   if other then return 'it was made for the platform at ' .. p.host .. ', and this one is at ' .. other end
   if p.count ~= wanted.count then
     return 'it was made of ' .. ms(p.count) .. ' references, and these are ' .. ms(wanted.count)
@@ -46,10 +48,10 @@ function plan.refusal(wanted)
   if p.content ~= wanted.content then return 'it was made of other references, though as many' end
 end
 
--- Marks a plan as used by a job, and notes its digest in the job.
+-- Marks a plan as used by a job, and notes in the job its digest, and the only host that the job may be called at.
 function plan.use(wanted, id)
   local p = plan.read(wanted.name)
   p.job = id
   plan.write(wanted.name, p)
-  call('HSET', K.job(id), 'plan', p.digest)
+  call('HSET', K.job(id), 'plan', p.digest, 'host', p.host)
 end

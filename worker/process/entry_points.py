@@ -8,8 +8,8 @@ import arq.worker
 from cancellist.config.loading import load
 from cancellist.jobs.errors import CancellistError
 from cancellist.jobs.escaping import plain
-from cancellist.worker import heartbeat
-from cancellist.worker.arq_worker import ResilientWorker
+from cancellist.worker.process import heartbeat
+from cancellist.worker.process.arq_worker import ResilientWorker
 
 
 def install() -> None:

@@ -37,12 +37,12 @@ from cancellist.jobs.errors import CancellistError, LedgerError
 from cancellist.jobs.escaping import plain
 from cancellist.jobs.ledger.drains import account_of
 from cancellist.jobs.ledger.server.redis_errors import refuses_for_memory, translate
-from cancellist.worker import heartbeat
-from cancellist.worker.burst_standstill import Standstill
 from cancellist.worker.configuration import configured
 from cancellist.worker.outage_log import tell_refused
-from cancellist.worker.process_end import Deadline
-from cancellist.worker.process_start import EarlySignals
+from cancellist.worker.process import heartbeat
+from cancellist.worker.process.burst_standstill import Standstill
+from cancellist.worker.process.end import Deadline
+from cancellist.worker.process.start import EarlySignals
 from cancellist.worker.service import Service
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ import sys
 import threading
 from time import monotonic, sleep
 
-from cancellist.config.log_sink import Sink
+from cancellist.config.log_sink import LogSink
 
 
 class Deadline:
@@ -27,6 +27,6 @@ class Deadline:
             sleep(left_s)
         # As after a crash, leases pass and claims are taken over: nothing is lost.
         sys.stderr.write("cancellist: the worker ends without the server's answer; what it held is taken over\n")
-        if isinstance(sys.stderr, Sink):
+        if isinstance(sys.stderr, LogSink):
             sys.stderr.drain()
         os._exit(0)

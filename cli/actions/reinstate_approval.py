@@ -1,0 +1,94 @@
+"""Other persons approve a reinstatement where the account asks for that: by the plan that one has made of it."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cancellist.cli import session
+from cancellist.cli.actions.reinstate_work import Work
+from cancellist.cli.output import wording
+from cancellist.cli.terminal import say
+from cancellist.config.account_settings import AccountSettings
+from cancellist.jobs.errors import CancellistError, ForbiddenError, PlanError
+from cancellist.jobs.ledger import audit, plans, reinstatements
+from cancellist.jobs.ledger.audit import Act
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.plans import Draft
+from cancellist.jobs.safety.reference_set import ReferenceSet, binding
+
+
+def approvals_wanted(own: AccountSettings, number: int) -> int:
+    """How many other persons must approve that so many are created, by what the account asks for jobs."""
+    if own.approve_above is None and own.approvals_required is None:
+        return 0
+    return (own.approvals_required or 1) if number > (own.approve_above or 0) else 0
+
+
+async def planned(work: Work, number: int, wanted: int) -> str:
+    """Keeps what is planned, so that other persons can approve it, and says so; returns its token."""
+    draft = Draft(work.account, _content(work), number, work.own.environment.host, work.by)
+    async with session.ledger_of(work.settings) as there, recorded(there.ledger, work, f"planned count={number}"):
+        plan = await plans.keep(there.ledger, draft, {"reinstate": work.asked.target}, keep_s=work.own.plan_keep)
+    others = "another person" if wanted == 1 else f"{wanted} other persons"
+    within = wording.span(work.own.plan_keep)
+    say(f"nothing was created: within {within} {others} with the role approve must look at it and approve it by")
+    say(f"  cancellist reinstate {work.asked.target} --plan {plan.token}")
+    return plan.token
+
+
+def _content(work: Work) -> str:
+    """The digest of what is planned: of the records, whatever became of them by now. It is none of a job."""
+    able = ReferenceSet()
+    able.add(sorted(one.reference for one in work.candidates.values() if not one.lacks))
+    return hashlib.sha256(f"reinstate {able.digest()}".encode()).hexdigest()
+
+
+async def check_plan(work: Work, wanted: int) -> None:
+    """Says who has planned what is to be approved, and who has approved it.
+
+    Raises:
+        PlanError: the plan is of something else.
+        ForbiddenError: who asks has planned it.
+        UnknownPlanError: there is none, or it has expired.
+    """
+    token = (work.asked.plan or "").strip()
+    async with session.ledger_of(work.settings) as there:
+        plan = await plans.get(there.ledger, token)
+        given = await reinstatements.approvals(there.ledger, work.account, token)
+    expected = binding(work.account, work.own.environment.host, _content(work))
+    if (plan.account, plan.digest) != (work.account, expected):
+        raise PlanError("it is of other consignments, of another account or host, or of a job")
+    if work.by.lower() == (plan.made_by or "").lower() and len(given) < wanted:
+        raise ForbiddenError(f"{work.by} has planned it, so another person must approve it", hint="ask one to do so")
+    say(
+        f"  planned by {plan.made_by}, approved by {', '.join(sorted(given)) or 'nobody yet'}; {wanted} must approve it"
+    )
+
+
+async def approved(work: Work, wanted: int) -> bool:
+    """Approves the plan that was given; returns whether it has all approvals that it needs."""
+    token = (work.asked.plan or "").strip()
+    async with session.ledger_of(work.settings) as there, recorded(there.ledger, work, "approved"):
+        given = await reinstatements.approvals(there.ledger, work.account, token, work.by)
+    lacking = wanted - len(given)
+    if lacking > 0:
+        say(f"{work.by} approves it; nothing was created yet: {lacking} more must approve it by the same command")
+    return lacking <= 0
+
+
+@asynccontextmanager
+async def recorded(ledger: Ledger, work: Work, about: str) -> AsyncIterator[Act]:
+    """Records what a block does, also where it is interrupted."""
+    act = Act("reinstate", work.job, work.account, about)
+    try:
+        yield act
+    except asyncio.CancelledError:
+        await audit.record(ledger, act, "failed", "interrupted")
+        raise
+    except CancellistError as error:
+        with contextlib.suppress(CancellistError):
+            await audit.record(ledger, act, "refused", error.code)
+        raise
+    await audit.record(ledger, act)

@@ -1,0 +1,160 @@
+"""Reinstating on the command line: who may, what is shown and typed, and what is created.
+
+What happens where answers are lost and runs die is in test_reinstate_once.py.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cancellist.worker.snapshots.cipher import make_key
+from tests.support.commands import Desk
+from tests.support.reinstating import ANNA, BO, CARL, a_reinstating_desk, cancel, new_ones, told_at
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    with a_reinstating_desk(tmp_path_factory.mktemp("reinstate")) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def pool(desk: Desk):
+    """References that a job has cancelled, each for one test; at the end the job."""
+    references = desk.fresh(12)
+    return [*references, cancel(desk, references)]
+
+
+def nothing_new(desk: Desk, *references: str) -> bool:
+    return not any(new_ones(desk, reference) for reference in references)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"reinstate": "false"}, "CANCELLIST_REINSTATE is off"),
+        ({"token": ""}, "a reinstatement needs to know who you are; set CANCELLIST_TOKEN"),
+        ({"token": CARL}, "carl has not the role approve"),
+        ({"snapshot_dir": ""}, "CANCELLIST_SNAPSHOT_DIR is not set"),
+    ],
+)
+def test_it_is_off_and_only_who_may_approve_can(desk: Desk, pool, settings, told):
+    done = desk.run("reinstate", pool[0], *told_at(desk, 1), **settings)
+    assert (done.status, told in done.err) == (1, True), done
+    assert nothing_new(desk, pool[0])
+
+
+def test_what_would_be_created_is_shown_and_its_number_and_host_are_typed(desk: Desk, pool):
+    host, old = desk.platform.url.removeprefix("http://"), pool[1]
+    for keys in ("2\n", "y\n", "1\napi.example.com\n"):
+        left = desk.typed("reinstate", old, keys=keys, after="Type the number")
+        assert (left.status, "nothing was created" in left.out) == (1, True), left
+    assert nothing_new(desk, old)
+    record = desk.platform.get(f"/consignments/{old}")
+    done = desk.typed("reinstate", old, keys=f"1\n{host}\n", after="Type the number")
+    (new,) = new_ones(desk, old)
+    for words in (
+        f"1 consignment would be created on sandbox {host}, account default", f"{old}, for Sam Customer",
+        "price, label and pickup may differ", "it cannot be undone", "Type the name of the host", f"{old} {new}",
+    ):  # fmt: skip
+        assert words in " ".join(done.out.split()), (words, done.out)
+    again = desk.platform.get(f"/consignments/{new}")
+    for name in ("Addresses", "Direction", "Source", "ConsignmentReferenceProvidedByCustomer"):
+        assert again[name] == record[name]
+    assert again["Packages"][0]["Dimensions"] == record["Packages"][0]["Dimensions"]
+    assert (again["ConsignmentState"], again["Reference"] == old) == ("Unallocated", False)
+
+
+def test_a_script_gives_both_and_a_wrong_one_creates_nothing(desk: Desk, pool):
+    old = pool[2]
+    host = desk.platform.url.removeprefix("http://")
+    for options, status in (
+        ((), 2), (("--count", 1), 2), (("--host", host), 2), (("--count", 2, "--host", host), 1),
+        (("--count", 1, "--host", "api.electioapp.com"), 1), (("--dry-run",), 0),
+    ):  # fmt: skip
+        assert desk.run("reinstate", old, *options).status == status, options
+    assert nothing_new(desk, old)
+    assert not (Path(desk.settings["snapshot_dir"]) / "reinstated.other.jsonl").exists()
+
+
+def test_a_job_is_told_in_full_and_what_came_of_it_is_a_private_file(desk: Desk):
+    good, manifested, cancelled = desk.fresh(3), desk.fresh(1, "Manifested"), desk.fresh(1, "Cancelled")
+    job = cancel(desk, [*good, *manifested, *cancelled])
+    planned = desk.ok("reinstate", job, "--dry-run", "--json").document
+    assert (planned["state"], planned["to_create"], planned["created"]) == ("planned", 3, 0)
+    made = desk.folder / "made.csv"
+    done = desk.ok("reinstate", job, *told_at(desk, 3), "--output", made)
+    assert "1 not cancelled on the platform now" in done.err
+    assert "1 cancelled before the job" in done.err
+    pairs = dict(line.split() for line in done.out.splitlines())
+    assert pairs == {old: new for old in good for new in new_ones(desk, old)}
+    assert nothing_new(desk, *manifested, *cancelled)
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert [row.split(",")[2] for row in made.read_text().splitlines()[1:4]] == ["created"] * 3
+    again = desk.ok("reinstate", job, "--json").document
+    fates = {one["reference"]: (one["outcome"], one["new_reference"]) for one in again["results"]}
+    assert {old: ("already_created", new) for old, new in pairs.items()}.items() <= fates.items()
+    assert (fates[manifested[0]][0], fates[cancelled[0]][0]) == ("not_cancelled", "cancelled_before")
+    entries = [one for one in desk.ok("audit", "--job", job, "--json").document["entries"] if one["what"] != "enqueue"]
+    assert [(one["what"], one["token"]) for one in entries] == [("reinstate", "anna")] * 2
+    assert "count=3 created=3" in entries[0]["about"]
+
+
+def test_a_job_that_has_not_ended_and_a_name_that_nobody_knows(desk: Desk, pool):
+    job = desk.ok("enqueue", "-", "--snapshot", "--hold", "1h", text="\n".join(desk.fresh(1))).out.strip()
+    for name in (job, "EC-ZZZ-ZZZ-ZZZ"):
+        done = desk.run("reinstate", name, *told_at(desk, 1))
+        assert (done.status, "no record is kept here" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("wrong", ["key", "altered"])
+def test_records_that_cannot_be_trusted_create_nothing(desk: Desk, wrong):
+    references = desk.fresh(2)
+    job = cancel(desk, references)
+    settings, (file,) = {}, Path(desk.settings["snapshot_dir"]).glob(f"{job}.*")
+    if wrong == "key":
+        make_key(desk.folder / "other.key")
+        settings = {"snapshot_key_file": str(desk.folder / "other.key")}
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    done = desk.run("reinstate", job, *told_at(desk, 2), **settings)
+    one = desk.run("reinstate", references[0], *told_at(desk, 1), **settings)
+    file.unlink()  # other tests read all that is in the folder
+    assert (done.status, "cannot be read whole" in done.err) == (1, True), done
+    assert (one.status, "cannot be read whole" in one.err) == (1 if wrong == "key" else 0, True), one
+    assert nothing_new(desk, references[1])
+
+
+def test_where_the_account_asks_for_it_another_person_approves(desk: Desk, pool):
+    old, asks = pool[3], {"approve_above": "0"}
+    waits = desk.run("reinstate", old, "--json", **asks)
+    assert (waits.status, waits.document["state"]) == (5, "waiting")
+    token = waits.document["plan"]
+    for name, who, told in (
+        (old, ANNA, "anna has planned it"), (old, CARL, "has not the role"), (pool[4], BO, "of other consignments"),
+    ):  # fmt: skip
+        done = desk.run("reinstate", name, "--plan", token, *told_at(desk, 1), **asks, token=who)
+        assert (done.status in {1, 5}, told in done.err) == (True, True), done
+    assert nothing_new(desk, old, pool[4])
+    two = desk.run("reinstate", old, "--plan", token, *told_at(desk, 1), approvals_required="2", token=BO)
+    assert (two.status, "1 more must approve it" in two.err) == (5, True), two
+    assert nothing_new(desk, old)
+    stolen = desk.run("enqueue", "-", "--plan", token, text=old)
+    assert (stolen.status, "was made of other references" in stolen.err) == (5, True), stolen
+    done = desk.ok("reinstate", old, "--plan", token, *told_at(desk, 1), **asks, token=BO)
+    assert "planned by anna, approved by bo" in done.err
+    assert len(new_ones(desk, old)) == 1
+
+
+def test_what_the_platform_refuses_is_told_in_its_words_and_many_refusals_stop_it(desk: Desk):
+    references = desk.fresh(12)
+    job = cancel(desk, references)
+    with desk.faults("create:422-before"):
+        done = desk.run("reinstate", job, *told_at(desk, 12), "--json")
+    found = [one["outcome"] for one in done.document["results"]]
+    assert (done.status, done.document["state"], set(found)) == (5, "halted", {"refused", "pending"})
+    assert 5 <= found.count("refused") <= 5 + 3
+    assert "HTTP 422: The list cannot be processed" in json.dumps(done.document)
+    assert nothing_new(desk, *references)
+    assert desk.ok("reinstate", job, *told_at(desk, 12), "--json").document["created"] == 12

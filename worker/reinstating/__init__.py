@@ -1,0 +1,1 @@
+"""Reinstating: new consignments are created from snapshots, each at most once."""
