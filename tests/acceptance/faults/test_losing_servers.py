@@ -99,7 +99,7 @@ async def test_a_failover_to_a_replica_that_lags_is_survived_and_every_result_is
         platform(tmp_path, latency_ms=100) as world,
         Stage(both.servers[0], world, tmp_path, {**SETTINGS, "redis_url": both.url}) as stage,
     ):
-        references = world.references(12_000)
+        references = world.references(20_000)
         workers = [stage.worker(), stage.worker()]
         async with stage.ledger() as ledger:
             job = await submit(ledger, references)
