@@ -10,11 +10,15 @@ from cancellist.api.common import COMMON, job_id
 from cancellist.api.context import Context, InContext
 from cancellist.api.job_request import filled
 from cancellist.api.jobs import TAG, shown
+from cancellist.api.json_answer import JsonAnswer
 from cancellist.api.json_object import parse_object
 from cancellist.api.problems import declared
 from cancellist.api.request_body import json_body
-from cancellist.api.schemas import Job
-from cancellist.jobs.ledger import approvals, drains, records
+from cancellist.api.schemas import Effect, Job
+from cancellist.jobs.errors import JobStateError
+from cancellist.jobs.ledger import approvals, drains, records, snapshots
+from cancellist.jobs.ledger.views import json_views
+from cancellist.jobs.safety.approval import approval_of
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -37,6 +41,21 @@ class Reject(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str, AfterValidator(filled)] = Field(max_length=500, description="kept with the job")
+
+
+@router.get("/{job}/approval", response_model=Effect, responses=declared(*_OF_ONE))
+async def effect(job: str, context: InContext, _: Approver) -> Any:
+    """Shows what a job would do that must be approved: in words, how many references and some of them, and where.
+
+    A page that has a person approve it shows `effect`, and asks for the count to be typed.
+    """
+    found = job_id(job)
+    seen = await snapshots.look(context.ledger, found)
+    approval = approval_of(seen.record)
+    if approval is None:
+        raise JobStateError(found, seen.record.state, "approved: it needs no approval")
+    examples = await approvals.examples(context.ledger, found)
+    return JsonAnswer(json_views.effect_view(seen, approval, examples))
 
 
 @router.post("/{job}/approve", response_model=Job, responses={

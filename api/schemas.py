@@ -114,6 +114,27 @@ class Approval(JsonDocument):
     rejected: Rejected | None
 
 
+class Where(JsonDocument):
+    """A host at which a job would be called."""
+
+    host: str
+    environment: Literal["sandbox", "production"]
+
+
+class Effect(JsonDocument):
+    """What a job that must be approved would do."""
+
+    job: str
+    state: JobState
+    account: str
+    hosts: list[Where] = Field(description="where it would be called; empty where no worker has run yet")
+    count: int = Field(description="the references that would be cancelled; who approves states it")
+    digest: str = Field(description="of the content; who approves states it")
+    examples: list[str] = Field(description="some of the references that wait for a call: the first ones and the last")
+    effect: list[str] = Field(description="the same in words, to be shown to who approves")
+    approval: Approval
+
+
 class Job(JsonDocument):
     """A job as it stands."""
 

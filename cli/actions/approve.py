@@ -1,8 +1,5 @@
 """What `cancellist approve` and `cancellist reject` do."""
 
-from collections.abc import Iterator
-from typing import Final
-
 from cancellist.cli import session
 from cancellist.cli.actions import identity
 from cancellist.cli.actions.confirmation import typed
@@ -10,7 +7,7 @@ from cancellist.cli.actions.control import show_job
 from cancellist.cli.actions.whereabouts import whereabouts
 from cancellist.cli.error_report import DeclinedError, UnansweredError
 from cancellist.cli.output import wording
-from cancellist.cli.output.environment import Whereabouts, banner, names
+from cancellist.cli.output.environment import Whereabouts, banner
 from cancellist.cli.terminal import say
 from cancellist.config.loading import load
 from cancellist.config.settings import Settings
@@ -18,10 +15,8 @@ from cancellist.jobs.errors import JobStateError
 from cancellist.jobs.ledger import approvals, drains, snapshots
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.snapshots import Snapshot
-from cancellist.jobs.safety.approval import Approval, ApprovalState, approval_of
-from cancellist.jobs.safety.guard import in_words
-
-_EXAMPLES: Final = 5
+from cancellist.jobs.safety.approval import ApprovalState, approval_of
+from cancellist.jobs.safety.effect import effect, hosts_of
 
 
 def approve(job: str, count: int | None, *, as_json: bool) -> None:
@@ -33,7 +28,8 @@ def approve(job: str, count: int | None, *, as_json: bool) -> None:
     if approval is None or approval.state is not ApprovalState.WAITING:
         raise JobStateError(job, seen.record.state, "approved: it waits for no approval")
     place = whereabouts(seen.record.order.account, seen.gate.platforms, settings)
-    for line in effect(seen, approval, examples, place):
+    at = hosts_of(seen.record, place.environments)
+    for line in effect(seen.record, approval, examples, at, wording.clock):
         say(line)
     if count is None:
         count = _asked(job, place)
@@ -59,26 +55,6 @@ def reject(job: str, reason: str, *, as_json: bool) -> None:
     seen = session.run(_reject(job, by, reason))
     say(f"{by} has rejected job {job}: {wording.references(seen.record.settled)} aborted, never sent")
     show_job(seen, as_json=as_json)
-
-
-def effect(seen: Snapshot, approval: Approval, examples: list[str], place: Whereabouts) -> Iterator[str]:
-    """What a job would do, in words, a line each."""
-    order, where = seen.record.order, names(place.environments) or "a host that is unknown until a worker has run"
-    yield f"job {seen.record.id} would cancel {wording.references(approval.count)} on {where}, account {order.account}"
-    if examples:
-        more = ", ..." if approval.count > len(examples) else ""
-        yield f"  such as: {', '.join(examples)}{more}"
-    yield f"  why it needs approval: {in_words(approval.why)}"
-    yield f"  reason: {order.reason or 'none was given'}"
-    yield f"  asked for by: {order.requested_by or 'nobody is named'}"
-    yield f"  handed in by: {order.submitted_by or 'nobody that is known'}, {wording.clock(seen.record.created_at_ms)}"
-    if order.deadline_ms:
-        yield f"  deadline: {wording.clock(order.deadline_ms)}"
-    if order.override_reason:
-        yield f"  guards passed by {wording.overridden(seen)}"
-    if approval.given:
-        yield f"  approved by: {wording.approved_by(seen)}"
-    yield "  a cancellation cannot be undone"
 
 
 def _asked(job: str, place: Whereabouts) -> int:
@@ -109,7 +85,7 @@ def _tell(seen: Snapshot, by: str | None) -> None:
 async def _look(job: str) -> tuple[Snapshot, list[str]]:
     async with session.ledger_of(load()) as opened:
         seen = await snapshots.look(opened.ledger, job)
-        return seen, await approvals.examples(opened.ledger, job, _EXAMPLES)
+        return seen, await approvals.examples(opened.ledger, job)
 
 
 async def _approve(job: str, by: str, count: int, digest: str, settings: Settings) -> Snapshot:

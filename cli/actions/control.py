@@ -47,6 +47,7 @@ def resume(job: str | None, account: str, host: str | None, *, as_json: bool) ->
             say(f"all accounts are stopped: {wording.all_stopped(gate.stopped)}")
         if gate.paused:
             say(f"its account is paused: `{advice.resume_command(seen.record.order.account)}` resumes it")
+        _say_why_held(seen)
         show_job(seen, as_json=as_json)
     if gate.workers == 0:
         say(wording.START_A_WORKER)
@@ -55,9 +56,16 @@ def resume(job: str | None, account: str, host: str | None, *, as_json: bool) ->
 def continue_(job: str, *, as_json: bool) -> None:
     """Lets a halted job go on."""
     seen = session.run(_go_on(job, control.continue_job))
+    _say_why_held(seen)
     show_job(seen, as_json=as_json)
     if seen.gate.workers == 0:
         say(wording.START_A_WORKER)
+
+
+def _say_why_held(seen: Snapshot) -> None:
+    """Tells what a job waits for that is let go on and does not start: an approval, its hold or its start."""
+    if why := wording.waits_for_approval(seen) or wording.waits_for_its_time(seen):
+        say(why)
 
 
 def abort(job: str, *, sure: bool, as_json: bool) -> None:

@@ -198,6 +198,17 @@ def waits_for_approval(snapshot: Snapshot) -> str:
     )
 
 
+def waits_for_its_time(snapshot: Snapshot) -> str:
+    """Returns until when a job is held, and what can be done; empty where it is not held."""
+    record = snapshot.record
+    if record.state is not JobState.HELD or not record.starts_at_ms:
+        return ""
+    return (
+        f"job {record.id} is {_for_itself(snapshot)}, and then starts by itself; "
+        f"until then `cancellist abort {record.id}` takes it back whole"
+    )
+
+
 def lacking_approval(snapshot: Snapshot) -> str:
     """Returns by how many a job waits for approval; empty where it waits for nobody."""
     approval = approval_of(snapshot.record)

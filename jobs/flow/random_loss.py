@@ -24,8 +24,6 @@ _SHARES_APART, _APART = 2.0, 0.05
 While it lasts the limit tolerates so many times that share."""
 _STEEP = 0.8
 """A limit that was lowered to less than this share was far too high: losses below it have another cause."""
-_OFTEN = 0.65
-"""Where chance takes so many calls in a round trip, counting begins with the first decrease."""
 _FEWEST = 3
 """Fewer losses than this in an experiment are not remembered as chance."""
 _AGAIN, _LONGEST = 0.55, 16.0
@@ -167,8 +165,7 @@ def _lowered(
     far = before.limit < min(_STEEP * losses.level, losses.level - 1.5)
     level = before.limit if far else max(losses.level, before.limit)
     anew = replace(clear(losses), level=before.limit)
-    # Where chance takes some calls in most round trips a trial takes long, so count at once.
-    if losses.tried or not (losses.level or losses.chance * before.limit >= _OFTEN):
+    if losses.tried or not losses.level:
         return anew, limiter
     losses = _collect(losses, sample)
     # The loss that lowered the limit is left out: it chose the moment, so it is no fair sample.

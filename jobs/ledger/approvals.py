@@ -54,7 +54,7 @@ async def reject(ledger: Ledger, job: str, by: str, reason: str) -> None:
     await slices(ledger, account, job)
 
 
-async def examples(ledger: Ledger, job: str, most: int) -> list[str]:
+async def examples(ledger: Ledger, job: str, most: int = 5) -> list[str]:
     """Some references that a job would cancel: its first ones, and its last."""
     with translated():
         ends = [await ledger.redis.lrange(f"{ledger.keys.job(job)}:calls", at, at) for at in (0, -1)]

@@ -95,12 +95,12 @@ async def test_each_account_has_its_own_limit_list_size_and_pattern(valkey_stage
         for n, account in enumerate(("default", "north", "nort")):
             entry = {"references": json.dumps(["N-4711", references[n]]), "account": account, "idempotency_key": "k"}
             await ledger.redis.xadd("cancellist:intake", entry)
-        jobs += [job.id for job in await until(lambda: records.newest(ledger), lambda found: len(found) == 4, 10)]
+        jobs += [job.id for job in await until(lambda: records.newest(ledger), lambda found: len(found) == 4, 30)]
         for job in jobs:
             await ended(ledger, job, 30)
         odd = [result for job in jobs[2:] for result in await all_results(ledger, job) if result.reference == "N-4711"]
         assert {result.outcome for result in odd} == {Outcome.INVALID, Outcome.NOT_FOUND}
-        rejected = await until(lambda: ledger.redis.xrange("cancellist:intake:rejected"), bool, 10)
+        rejected = await until(lambda: ledger.redis.xrange("cancellist:intake:rejected"), bool, 30)
         assert [row[b"reason"] for _, row in rejected] == [b"no account 'nort' is configured; there is default, north"]
     assert max(call["references"] for call in north.calls()) == 20
     assert max(call["references"] for call in valkey_stage.platform.calls()) == 100
@@ -117,7 +117,7 @@ async def test_one_account_is_paused_while_the_other_goes_on(valkey_stage: Stage
         await settled(ledger, held, 500)
         await control.pause_account(ledger, "north")
         await ended(ledger, free, 30)
-        record = await until(lambda: records.get(ledger, held), lambda r: r.in_flight == 0, 10)
+        record = await until(lambda: records.get(ledger, held), lambda r: r.in_flight == 0, 30)
         assert record.pending > 0
         north.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         assert await control.resume_account(ledger, "north", 100)
@@ -183,7 +183,7 @@ async def test_large_entries_of_one_account_hold_up_no_small_one_of_another(
             await ledger.redis.xadd("cancellist:intake", {"references": large, "account": "north", "reason": str(n)})
         await ledger.redis.xadd("cancellist:intake", {"references": small[0]})
         worker = valkey_stage.worker()
-        await until(lambda: ledger.redis.xlen("cancellist:results"), bool, 15)
+        await until(lambda: ledger.redis.xlen("cancellist:results"), bool, 30)
         assert len(await _made(ledger)) < 6
         await until(lambda: _made(ledger), lambda made: len(made) == 6, 30)
         assert await ledger.redis.xlen("cancellist:intake") == 0

@@ -14,15 +14,15 @@ from tests.support.servers import KINDS, running
 from tests.support.stage import SEED, Stage, agrees, ended, platform, submit
 
 pytestmark = pytest.mark.acceptance
-MAXMEMORY = 20 << 20
-JOB = 10_000
+MAXMEMORY = 40 << 20
+JOB = 20_000
 
 
 @pytest.fixture(params=KINDS)
 def stage(request, tmp_path):
     with (
         running(request.param, tmp_path, "--maxmemory", str(MAXMEMORY)) as server,
-        platform(tmp_path, consignments=200_000) as world,
+        platform(tmp_path, consignments=400_000) as world,
         Stage(server, world, tmp_path, {"max_concurrent_calls": "16"}) as stage,
     ):
         yield stage
@@ -56,7 +56,7 @@ async def stuff(redis):
                 refused += 1
 
 
-@pytest.mark.takes(35)
+@pytest.mark.takes(70)
 async def test_a_server_that_refuses_jobs_drains_all_that_it_took_within_its_memory(stage: Stage):
     async with stage.ledger() as ledger:
         jobs = await submit_until_refused(ledger)
@@ -73,7 +73,7 @@ async def test_a_server_that_refuses_jobs_drains_all_that_it_took_within_its_mem
 @pytest.mark.parametrize("queued", [True, False], ids=["arq has the drain", "arq has no drain"])
 async def test_a_server_that_is_full_to_the_last_byte_is_drained_though_arq_cannot_write(stage: Stage, queued: bool):
     async with stage.ledger() as ledger:
-        references = stage.platform.references(20_000)
+        references = stage.platform.references(40_000)
         job = await submit(ledger, references)
         if not queued:
             await ledger.redis.delete(ledger.keys.drain_queue)

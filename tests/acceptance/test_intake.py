@@ -24,7 +24,7 @@ async def test_entries_of_every_size_become_jobs_and_malformed_ones_are_answered
         await ledger.redis.xadd(INTAKE, {"references": json.dumps(references[300:]), "priority": "urgent"})
         await ledger.redis.xadd(INTAKE, {"references": references[0], "priorty": "urgent"})
         await ledger.redis.xadd(INTAKE, {"references": "not one\n" + references[1]})
-        jobs = await until(lambda: records.newest(ledger, 400), lambda found: len(found) == 302, 20)
+        jobs = await until(lambda: records.newest(ledger, 400), lambda found: len(found) == 302, 30)
         jobs = [await ended(ledger, job.id, 30) for job in jobs]
         assert sum(job.total for job in jobs) == 300 + 5_700 + 2
         assert all(job.intake_entry for job in jobs)
@@ -38,7 +38,7 @@ async def test_many_single_references_share_calls(valkey_stage: Stage) -> None:
     references = valkey_stage.platform.references(1_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
-        await until(lambda: ledger.redis.exists(INTAKE), bool, 10)
+        await until(lambda: ledger.redis.exists(INTAKE), bool, 30)
         pipe = ledger.redis.pipeline(transaction=False)
         for reference in references:
             pipe.xadd(INTAKE, {"references": reference})
@@ -57,7 +57,7 @@ async def test_an_entry_whose_reader_died_is_taken_over_and_makes_one_job(valkey
         assert taken
         worker = valkey_stage.worker()
         jobs = await until(lambda: records.newest(ledger), bool, LEASE_S + 10)
-        await ended(ledger, jobs[0].id, 10)
+        await ended(ledger, jobs[0].id, 30)
         assert [r.outcome for r in await all_results(ledger, jobs[0].id)] == [Outcome.CANCELLED]
         assert len(await records.newest(ledger)) == 1
     assert worker.end(signal.SIGINT) == 0

@@ -34,12 +34,12 @@ async def ready(ledger: Ledger, readers: int = 1) -> None:
         clients = await ledger.redis.client_list()
         return sum(client["cmd"] == "xreadgroup" and "b" in client["flags"] for client in clients)
 
-    await until(waiting, lambda found: found >= readers, 20)
+    await until(waiting, lambda found: found >= readers, 30)
 
 
 async def jobs_of(ledger: Ledger, count: int) -> list[str]:
-    found = await until(lambda: records.newest(ledger, 100), lambda jobs: len(jobs) >= count, 20)
-    return [(await ended(ledger, job.id, 20)).id for job in found]
+    found = await until(lambda: records.newest(ledger, 100), lambda jobs: len(jobs) >= count, 30)
+    return [(await ended(ledger, job.id, 30)).id for job in found]
 
 
 def troubles(stage: Stage) -> list[dict[str, object]]:
@@ -93,12 +93,12 @@ async def test_another_kind_of_value_in_place_of_the_stream_is_told_once_and_all
     async with valkey_stage.ledger() as ledger:
         await ready(ledger)
         await ledger.redis.set(INTAKE, "mine")
-        await ended(ledger, await submit(ledger, references[:200]), 20)
+        await ended(ledger, await submit(ledger, references[:200]), 30)
         await asyncio.sleep(3)  # time in which it could be told again and again
         said = troubles(valkey_stage)
         assert len(said) == 1, said
         assert "cancellist:intake is no stream" in str(said[0])
-        await ended(ledger, await submit(ledger, references[200:]), 20)
+        await ended(ledger, await submit(ledger, references[200:]), 30)
         await ledger.redis.delete(INTAKE)
         await ledger.redis.xadd(INTAKE, {"references": references[0]})
         assert len(await jobs_of(ledger, 3)) == 3
@@ -115,8 +115,8 @@ async def test_where_no_answer_can_be_given_the_malformed_entry_waits_and_others
         assert len(await jobs_of(ledger, 1)) == 1
         assert await ledger.redis.xlen(INTAKE) == 1
         await ledger.redis.delete(REJECTED)
-        await until(lambda: ledger.redis.xlen(REJECTED), lambda count: count == 1, 20)
-        await until(lambda: ledger.redis.xlen(INTAKE), lambda count: count == 0, 10)
+        await until(lambda: ledger.redis.xlen(REJECTED), lambda count: count == 1, 30)
+        await until(lambda: ledger.redis.xlen(INTAKE), lambda count: count == 0, 30)
     assert "Traceback" not in worker.log.read_text()
     assert worker.end() == 0
 

@@ -112,13 +112,13 @@ async def test_two_identical_jobs_of_20_000_with_faults_both_end_true(valkey_sta
     assert worker.end() == 0
 
 
-@pytest.mark.takes(20)
+@pytest.mark.takes(40)
 async def test_a_job_of_nothing_but_refusals_costs_a_read_for_each_and_no_more(valkey_stage: Stage) -> None:
     valkey_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 2})
     world = valkey_stage.platform
-    record = world.record(world.references(30_000))
-    refused = [r for r, row in record.items() if row["state"] not in {"Allocated", "ReadyToShip"}][:2_000]
-    references = refused + world.references(0, unknown=2_000)
+    record = world.record(world.references(world.consignments))
+    refused = [r for r, row in record.items() if row["state"] not in {"Allocated", "ReadyToShip"}][:5_000]
+    references = refused + world.references(0, unknown=5_000)
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
@@ -126,7 +126,7 @@ async def test_a_job_of_nothing_but_refusals_costs_a_read_for_each_and_no_more(v
         outcomes = await agrees(valkey_stage, ledger, job, references)
     assert outcomes[Outcome.CANCELLED] == 0
     # a 404 names nothing, so it is asked for once more, on a connection of its own
-    assert world.get("/sandbox/stats")["calls"]["status"] == len(refused) + 2 * 2_000
+    assert world.get("/sandbox/stats")["calls"]["status"] == len(refused) + 2 * 5_000
     assert worker.end() == 0
 
 

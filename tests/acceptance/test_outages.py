@@ -30,7 +30,7 @@ async def test_an_outage_is_told_and_burns_nothing(valkey_stage: Stage, kind: st
     worker = valkey_stage.worker(max_attempts=3, call_timeout=2, breaker_outage_most_ms=500)
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.breaker is not None, 10)
+        await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.breaker is not None, 30)
         assert (await accounts.gate(ledger, "default")).breaker.why
         before = await records.get(ledger, job)
         assert not {Outcome.FAILED, Outcome.UNCONFIRMED} & before.outcomes.keys()

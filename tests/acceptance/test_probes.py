@@ -95,7 +95,7 @@ def test_one_that_does_not_tick_is_not_alive(probed: Probed, how: str, tmp_path:
     assert told == {"alive": False, "workers": [{"pid": worker.process.pid, "alive": False}]}
     if how == "frozen":
         worker.process.send_signal(signal.SIGCONT)
-        wait_for(probed.alive, 10, LOOK_EVERY_S)
+        wait_for(probed.alive, 30, LOOK_EVERY_S)
     else:
         worker.process.kill()
 
@@ -107,7 +107,7 @@ async def test_neither_server_nor_platform_nor_a_pause_has_a_part_in_it(probed: 
     assert probed.alive()
     probed.stage.platform.process.kill()
     probed.stage.server.kill()
-    wait_for(lambda: any(line["event"].startswith("server away") for line in log_lines(worker)), 20)
+    wait_for(lambda: any(line["event"].startswith("server away") for line in log_lines(worker)), 30)
     away_since = time.monotonic()
     wait_for(lambda: time.monotonic() - away_since > ALIVE_S + 1 or not probed.alive(), 30, LOOK_EVERY_S)
     assert probed.alive()
@@ -139,7 +139,7 @@ def test_a_folder_that_was_cleaned_up_is_filled_again(probed: Probed) -> None:
     for file in probed.folder.iterdir():
         file.unlink()
     probed.folder.rmdir()
-    wait_for(probed.alive, 10, LOOK_EVERY_S)
+    wait_for(probed.alive, 30, LOOK_EVERY_S)
 
 
 def test_without_a_setting_it_is_in_a_folder_of_this_user_alone(
@@ -156,7 +156,7 @@ def test_without_a_setting_it_is_in_a_folder_of_this_user_alone(
     assert "set CANCELLIST_HEARTBEAT_DIR" in refused.stderr
     assert any("CANCELLIST_HEARTBEAT_DIR" in line["event"] for line in log_lines(worker))
     own.rmdir()
-    wait_for(lambda: probed.alive() and probed.alive(ARQ), 10, LOOK_EVERY_S)
+    wait_for(lambda: probed.alive() and probed.alive(ARQ), 30, LOOK_EVERY_S)
     assert own.stat().st_mode & 0o777 == 0o700
 
 

@@ -31,8 +31,8 @@ async def test_what_is_no_drain_is_dropped_and_the_worker_goes_on(valkey_stage: 
         await put_first(ledger, member)
         worker = valkey_stage.worker()
         job = await submit(ledger, valkey_stage.platform.references(300))
-        await ended(ledger, job, 20)
-        await until(lambda: ledger.redis.zscore(ledger.keys.drain_queue, member), lambda score: score is None, 10)
+        await ended(ledger, job, 30)
+        await until(lambda: ledger.redis.zscore(ledger.keys.drain_queue, member), lambda score: score is None, 30)
         assert not await ledger.redis.exists(job_key_prefix.encode() + member)
         assert len(await all_results(ledger, job)) == 300
     assert worker.end() == 0
@@ -46,7 +46,7 @@ async def test_thousands_of_drains_that_nobody_serves_hold_up_no_served_account(
         job = await submit(ledger, valkey_stage.platform.references(3_000))
         await ended(ledger, job, 15)
         left = await until(
-            lambda: ledger.redis.zrange(ledger.keys.drain_queue, 0, -1), lambda members: len(members) == KEPT, 10
+            lambda: ledger.redis.zrange(ledger.keys.drain_queue, 0, -1), lambda members: len(members) == KEPT, 30
         )
         assert set(left) <= set(absent)
         assert await ledger.redis.exists(*(job_key_prefix.encode() + member for member in absent)) == KEPT

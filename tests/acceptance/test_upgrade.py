@@ -29,9 +29,9 @@ async def test_workers_of_two_versions_drain_one_job_and_the_older_takes_over_fr
     references = stage.platform.references(5_000)
     stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 300})
     async with stage.ledger() as ledger:
-        await until(lambda: ledger_accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 10)
+        await until(lambda: ledger_accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 30)
         job = await submit(ledger, references)
-        held = await until(lambda: _claims(ledger, workers), lambda held: all(held.values()), 10)
+        held = await until(lambda: _claims(ledger, workers), lambda held: all(held.values()), 30)
         assert {name: {"added" in claim for claim in claims} for name, claims in held.items()} == {
             "older": {False},
             "newer": {True},
@@ -58,8 +58,8 @@ async def test_a_worker_drains_what_a_format_has_written(valkey_stage: Stage, nu
                 await control.resume_job(ledger, job.id, 100)
         # What is recorded is old by now, and would be trimmed as soon as all has ended.
         worker = stage.worker(results_keep="9999d", jobs_keep="9999d", call_timeout=1, **accounts)
-        await until(lambda: ledger.redis.xlen(ledger.keys.intake), lambda entries: not entries, 20)
-        await until(lambda: records.unfinished(ledger), lambda jobs: not jobs, 20)
+        await until(lambda: ledger.redis.xlen(ledger.keys.intake), lambda entries: not entries, 30)
+        await until(lambda: records.unfinished(ledger), lambda jobs: not jobs, 30)
         found = {job.id: await all_results(ledger, job.id) for job in await records.newest(ledger, 100)}
         assert set(await ledger.redis.hvals(ledger.keys.totals)) == {b"0"}
     assert Counter(r.reference for results in found.values() for r in results) == Counter(chain(*expected.values()))

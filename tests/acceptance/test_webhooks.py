@@ -82,12 +82,12 @@ async def test_a_worker_killed_between_the_answer_and_its_record_has_it_sent_aga
             endpoint, secret = await add(ledger, receiver)
             stage.worker(**SETTINGS | {"lease_seconds": "1"})
             job = await submit(ledger, stage.platform.open_references(1))
-            await until(lambda: endpoints.get(ledger, endpoint), lambda _: receiver.came.is_set(), 20)
+            await until(lambda: endpoints.get(ledger, endpoint), lambda _: receiver.came.is_set(), 30)
             assert stage.workers[0].process.wait(10) == -signal.SIGKILL
             assert (await endpoints.get(ledger, endpoint)).waiting == 1
             receiver.answer = lambda _: 200
             stage.worker(**SETTINGS | {"lease_seconds": "1"})
-            await until(lambda: endpoints.get(ledger, endpoint), lambda one: one.delivered == 1, 20)
+            await until(lambda: endpoints.get(ledger, endpoint), lambda one: one.delivered == 1, 30)
     ((_, sent),) = receiver.got.items()
     assert len(sent) == 2
     assert {json.loads(got.body)["data"]["job"] for got in sent} == {job}

@@ -116,7 +116,7 @@ async def test_an_expired_plan_is_gone_with_all_that_it_was(ledger):
     name = ledger.keys.plan(plans.name_of(waiting.token))
     for key in (name, f"{name}:request"):
         assert await ledger.redis.pexpire(key, 1)
-    await until(lambda: ledger.redis.keys("cancellist:plan:*"), lambda left: not left, 5)
+    await until(lambda: ledger.redis.keys("cancellist:plan:*"), lambda left: not left, 30)
     with pytest.raises(PlanError, match="expired"):
         await hand_in(ledger, refs(12), plan=token)
     assert await plans.take(ledger, [A], lease_ms=1000) is None

@@ -41,7 +41,7 @@ async def test_what_was_shared_while_others_moved_the_flow_moves_it_though_nothi
         sharing = asyncio.create_task(drain.shared())
         while not sharing.done():
             await move_without_the_others(ledger)
-        assert await until(lambda: counted(ledger), lambda accepted: accepted == 1, 5) == 1
+        assert await until(lambda: counted(ledger), lambda accepted: accepted == 1, 30) == 1
     finally:
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

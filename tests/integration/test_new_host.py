@@ -35,7 +35,7 @@ async def test_an_entry_of_the_intake_stream_is_rejected_until_the_host_is_confi
             await ledger.redis.xadd("cancellist:intake", {"references": "\n".join(refs(many)), "reply_to": "shop"})
         await intake.run()
         rejected = await until(
-            lambda: ledger.redis.xrange("cancellist:intake:rejected"), lambda rejected: len(rejected) == 2, 10
+            lambda: ledger.redis.xrange("cancellist:intake:rejected"), lambda rejected: len(rejected) == 2, 30
         )
         assert [HOST in fields[b"reason"].decode() for _, fields in rejected] == [True, True]
         assert await records.unfinished(ledger) == []

@@ -40,7 +40,7 @@ async def test_what_goes_wrong_with_one_account_keeps_no_other_from_its_turns(le
         return await run(name, account, *args)
 
     monkeypatch.setattr(ledger, "run", failing)
-    await until(sweep_of(ledger).run, lambda _: min(map(turns.count, ("bad", "well"))) >= 3, 10)
+    await until(sweep_of(ledger).run, lambda _: min(map(turns.count, ("bad", "well"))) >= 3, 30)
     assert await accounts.served(ledger) == {"well": True}
 
 
@@ -56,10 +56,10 @@ async def test_an_account_whose_turn_does_not_end_keeps_no_other_from_its_turns(
 
     monkeypatch.setattr(ledger, "run", slow)
     sweep = sweep_of(ledger)
-    await until(sweep.run, lambda _: swept.count("well") >= 3, 10)
+    await until(sweep.run, lambda _: swept.count("well") >= 3, 30)
     assert "bad" not in swept
     released.set()
-    await until(sweep.run, lambda _: "bad" in swept, 10)
+    await until(sweep.run, lambda _: "bad" in swept, 30)
 
 
 async def test_a_server_that_is_away_is_told(tmp_path, sweep_of):

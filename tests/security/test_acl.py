@@ -134,8 +134,8 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
             await shop.xrange("cancellist:intake")
         await shop.aclose()
         async with ledger_as(server, "worker") as ledger:
-            await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 3 and jobs[0].state.ended, 20)
-            await until(lambda: ledger.redis.xlen(ledger.keys.rejected), lambda count: count == 1, 20)
+            await until(lambda: records.newest(ledger), lambda jobs: len(jobs) == 3 and jobs[0].state.ended, 30)
+            await until(lambda: ledger.redis.xlen(ledger.keys.rejected), lambda count: count == 1, 30)
             await housekeeping.trim(ledger, "default", results_keep_s=86400, jobs_keep_s=86400)
             await _reads_its_answer(server)
             later = await submit(
@@ -144,7 +144,7 @@ async def test_all_roles_together_do_the_whole_work(server: Server, desk: Desk, 
             await changes.update(ledger, later, Change(Priority.URGENT, "+2h"))
             assert await control.abort_job(ledger, later) is JobState.ABORTED
             again = desk.ok("retry", later, "--yes", redis_url=url_of(server, "producer")).out.strip()
-            await ended(ledger, again, 20)
+            await ended(ledger, again, 30)
         assert worker.end() == 0
         log = worker.log.read_text()
         assert "forbids" not in log, log
@@ -165,10 +165,10 @@ async def _follows_a_plan(server: Server, desk: Desk) -> None:
     asked = PreflightRequest([reference(SEED, 4000)], Intake(1), Overlap())
     async with ledger_as(server, "producer") as ledger:
         waiting = await plans.hand_in(ledger, Draft("default", content.digest(), 1), asked.packed(), keep_s=60)
-        await until(lambda: plans.get(ledger, waiting.token), lambda plan: plan.ready, 20)
+        await until(lambda: plans.get(ledger, waiting.token), lambda plan: plan.ready, 30)
         by = url_of(server, "producer")
         made = desk.ok("enqueue", "-", "--plan", waiting.token, text=reference(SEED, 4000), redis_url=by)
-        await ended(ledger, made.out.strip(), 20)
+        await ended(ledger, made.out.strip(), 30)
 
 
 async def _reads_its_answer(server: Server) -> None:

@@ -78,8 +78,8 @@ async def test_a_pickled_job_in_the_queue_is_not_run_and_the_worker_goes_on(
             await ledger.redis.set(job_key_prefix + name, payload)
             await ledger.redis.zadd(ledger.keys.drain_queue, {name: time.time_ns() // 1_000_000})
         worker = valkey_stage.worker()
-        await until(lambda: ledger.redis.zcard(ledger.keys.drain_queue), lambda left: left == 0, 20)
+        await until(lambda: ledger.redis.zcard(ledger.keys.drain_queue), lambda left: left == 0, 30)
         references = valkey_stage.platform.references(300)
-        await ended(ledger, await submit(ledger, references), 20)
+        await ended(ledger, await submit(ledger, references), 30)
     assert not trace.exists()
     assert worker.end() == 0

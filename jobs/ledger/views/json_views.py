@@ -1,6 +1,6 @@
 """The JSON of jobs, accounts and results, as the contract has it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cancellist.jobs.ledger.account_status import AccountStatus, state
@@ -9,7 +9,8 @@ from cancellist.jobs.ledger.consumers import ConsumerGroupStatus
 from cancellist.jobs.ledger.snapshots import Snapshot
 from cancellist.jobs.ledger.stop_all import AllStopped
 from cancellist.jobs.model import JobRecord, Result
-from cancellist.jobs.safety.approval import approval_of
+from cancellist.jobs.safety.approval import Approval, approval_of
+from cancellist.jobs.safety.effect import effect, hosts_of
 from cancellist.jobs.safety.failure_stop import FailureKind, halt_of
 from cancellist.jobs.safety.guard import Finding, in_words, unpack_findings
 from cancellist.jobs.times import rfc3339
@@ -116,6 +117,23 @@ def approval_view(record: JobRecord) -> dict[str, Any] | None:
         "why": in_words(approval.why),
         "passes": [_finding_view(finding) for finding in approval.why],
         "rejected": rejection and {"by": rejection.by, "at": rfc3339(rejection.at_ms), "reason": rejection.reason},
+    }
+
+
+def effect_view(seen: Snapshot, approval: Approval, examples: Sequence[str]) -> dict[str, Any]:
+    """What a job that must be approved would do, for who approves it, as JSON."""
+    record = seen.record
+    hosts = hosts_of(record, seen.gate.platforms)
+    return {
+        "job": record.id,
+        "state": record.state,
+        "account": record.order.account,
+        "hosts": [{"host": one.host, "environment": one.kind} for one in hosts],
+        "count": approval.count,
+        "digest": approval.digest,
+        "examples": list(examples),
+        "effect": [line.strip() for line in effect(record, approval, examples, hosts, rfc3339)],
+        "approval": approval_view(record),
     }
 
 

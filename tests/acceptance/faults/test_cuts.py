@@ -88,16 +88,16 @@ async def test_an_intake_entry_makes_one_job_wherever_the_connection_is_cut(valk
     rig, references = valkey_rig, valkey_rig.platform.references(200)
     worker = rig.worker()
     async with rig.ledger() as ledger:
-        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 30)
         aims = [rig.proxy.aim(point, cut) for point in INTAKE]
         for at in range(0, 200, 50):
             entry = await ledger.redis.xadd("cancellist:intake", {"references": json.dumps(references[at : at + 50])})
             assert entry
-        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 20)
+        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 30)
         jobs = await records.newest(ledger, 100)
         assert len(jobs) == 4
         for job in jobs:
-            await ended(ledger, job.id, 10)
+            await ended(ledger, job.id, 30)
         assert Counter([r.reference for job in jobs for r in await all_results(ledger, job.id)]) == Counter(references)
         await _struck(aims)
     assert statuses([worker]) == [0]
@@ -115,7 +115,7 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
         aims = [rig.proxy.aim(point, cut) for point in OPERATOR]
         await control.pause_account(producer, "default")
         assert (await accounts.gate(ledger, "default")).paused
-        await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 10)
+        await until(lambda: records.get(ledger, kept), lambda record: not record.in_flight, 30)
         await changes.update(producer, kept, Change(Priority.BULK, "+1h"))
         assert (await records.get(ledger, kept)).revision == 1
         assert await control.abort_job(producer, dropped) in {JobState.ABORTING, JobState.ABORTED}
@@ -123,7 +123,7 @@ async def test_what_an_operator_asks_for_is_done_wherever_the_connection_is_cut(
         await schedule(producer, "default", drains)
         rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         for job, part in ((kept, references[:4_000]), (dropped, references[4_000:])):
-            await ended(ledger, job, 20)
+            await ended(ledger, job, 30)
             await agrees(rig, ledger, job, part, also=frozenset({Outcome.ABORTED}))
         assert (await records.get(ledger, kept)).state is JobState.COMPLETED
         assert (await records.get(ledger, dropped)).state is JobState.ABORTED
@@ -150,7 +150,7 @@ async def test_what_a_worker_gives_back_as_it_ends_costs_no_attempt_wherever_it_
         assert record.pending > 0
         rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         other = rig.worker()
-        await ended(ledger, job, 20)
+        await ended(ledger, job, 30)
         await agrees(rig, ledger, job, references)
         assert {r.attempts for r in await all_results(ledger, job)} == {1}
         assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
@@ -163,18 +163,18 @@ async def test_what_was_claimed_before_a_pause_is_not_called_where_the_claims_re
     rig, references = valkey_rig, valkey_rig.platform.references(100)
     worker = rig.worker()
     async with rig.ledger() as ledger:
-        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 30)
         aim = rig.proxy.aim("claim", Cut.AFTER)
         rig.proxy.slow(0.15)  # so that it is asked for again after the pause
         job = await submit(ledger, references)
-        await until(lambda: records.get(ledger, job), lambda record: record.in_flight == len(references), 10)
+        await until(lambda: records.get(ledger, job), lambda record: record.in_flight == len(references), 30)
         await control.pause_account(ledger, "default")
         await _struck([aim])
-        await until(lambda: records.get(ledger, job), lambda record: not record.in_flight, 10)
+        await until(lambda: records.get(ledger, job), lambda record: not record.in_flight, 30)
         assert rig.platform.calls() == []
         rig.proxy.slow()
         await schedule(ledger, "default", await control.resume_account(ledger, "default", 100))
-        await ended(ledger, job, 10)
+        await ended(ledger, job, 30)
         assert {r.attempts for r in await all_results(ledger, job)} == {1}
     assert statuses([worker]) == [0]
 
@@ -212,4 +212,4 @@ async def _struck(aims: Sequence[Aim]) -> None:
     async def waiting() -> list[str]:
         return [aim.point for aim in aims if aim.left]
 
-    await until(waiting, lambda points: not points, 10)
+    await until(waiting, lambda points: not points, 30)

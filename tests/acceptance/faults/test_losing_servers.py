@@ -46,16 +46,16 @@ async def test_claims_that_an_emptied_server_does_not_know_are_dropped_unsent(va
         emptied_at = time.time()
         with pytest.raises(UnknownJobError):
             await records.get(ledger, job)
-        calls = await until(lambda: _running(rig), lambda running: running == 0, 10)
+        calls = await until(lambda: _running(rig), lambda running: running == 0, 30)
         assert calls == 0
         late = [call for call in rig.platform.calls() if call["started_at"] > emptied_at + STAGED_FOR_S]
         assert not late, "what was staged was sent though the server does not know it"
         rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
         await ends_true(rig, ledger, references)
         entry = {"references": references[0]}
-        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 10)
+        await until(lambda: ledger.redis.exists("cancellist:intake"), bool, 30)
         await ledger.redis.xadd("cancellist:intake", entry)
-        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 15)
+        await until(lambda: ledger.redis.xlen("cancellist:intake"), lambda left: left == 0, 30)
         assert int(await ledger.redis.get("cancellist:format")) == 1
     assert statuses(workers) == [0, 0]
     assert not [line for worker in workers for line in log_lines(worker) if line["level"] == "error"]
@@ -99,7 +99,7 @@ async def test_a_failover_to_a_replica_that_lags_is_survived_and_every_result_is
         platform(tmp_path, latency_ms=100) as world,
         Stage(both.servers[0], world, tmp_path, {**SETTINGS, "redis_url": both.url}) as stage,
     ):
-        references = world.references(12_000)
+        references = world.references(20_000)
         workers = [stage.worker(), stage.worker()]
         async with stage.ledger() as ledger:
             job = await submit(ledger, references)
@@ -108,7 +108,7 @@ async def test_a_failover_to_a_replica_that_lags_is_survived_and_every_result_is
             await settled(ledger, job, 8_000)
             entries = await _entries(ledger)
         both.servers[0].kill()
-        await until(lambda: asyncio.to_thread(both.primary), lambda port: port == both.ports[1], 20)
+        await until(lambda: asyncio.to_thread(both.primary), lambda port: port == both.ports[1], 30)
         stage.server = both.servers[1]
         async with stage.ledger() as ledger:
             _lost_within_the_window(entries, await _entries(ledger))

@@ -46,7 +46,7 @@ async def test_another_kind_of_value_under_a_key_is_told_and_mended(slow_stage: 
             if moved:
                 pipe.rename(name, kept)
             await pipe.set(name, "another's").execute()
-        wait_for(lambda: any("WRONGTYPE" in line for line in told(worker)), 15)
+        wait_for(lambda: any("WRONGTYPE" in line for line in told(worker)), 30)
         async with ledger.redis.pipeline(transaction=True) as pipe:
             pipe.delete(name)
             if moved:
@@ -67,7 +67,7 @@ async def test_a_command_that_is_taken_away_is_told_and_given_back(slow_stage: S
         job = await submit(ledger, references)
         await settled(ledger, job, 100)
         slow_stage.server.command_line("ACL", "SETUSER", "default", f"-{command}")
-        wait_for(lambda: any(f"the command {command}" in line for line in told(worker)), 15)
+        wait_for(lambda: any(f"the command {command}" in line for line in told(worker)), 30)
         slow_stage.server.command_line("ACL", "SETUSER", "default", "+@all")
         slow_stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 1})
         await ended(ledger, job, 30)

@@ -51,11 +51,11 @@ async def test_a_worker_waits_for_a_server_that_comes_up_late(valkey_rig: Rig) -
     rig = valkey_rig
     rig.proxy.refuse()
     worker = rig.worker()
-    wait_for(lambda: any("waiting for" in line["event"] for line in log_lines(worker)), 10)
+    wait_for(lambda: any("waiting for" in line["event"] for line in log_lines(worker)), 30)
     rig.proxy.accept()
     references = rig.platform.references(500)
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
-        await ended(ledger, job, 15)
+        await ended(ledger, job, 30)
         await agrees(rig, ledger, job, references)
     assert statuses([worker]) == [0]

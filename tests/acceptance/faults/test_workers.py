@@ -132,12 +132,12 @@ async def test_a_worker_whose_clock_is_an_hour_ahead_takes_nothing_over_from_the
         await settled(ledger, job, 800)
         rig.extra = rig.shifted_clock(3600)
         ahead = rig.worker()
-        await until(lambda: _held(rig, ledger, ahead), bool, 10)
+        await until(lambda: _held(rig, ledger, ahead), bool, 30)
         assert rig.clock_is_off(ahead.process.pid)
         await settled(ledger, job, 5_000)
         assert not _took_over(ahead)
         rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": 5})
-        await ended(ledger, job, 20)
+        await ended(ledger, job, 30)
         await agrees(rig, ledger, job, references)
         assert {row["cancel_calls"] for row in rig.platform.record(references).values()} == {1}
     assert statuses([living, ahead]) == [0, 0]
@@ -187,10 +187,10 @@ async def test_a_date_to_wait_for_is_obeyed_on_a_clock_an_hour_off(valkey_rig: R
     worker = rig.worker()
     async with rig.ledger() as ledger:
         job = await submit(ledger, references)
-        await until(lambda: ledger.redis.hget("cancellist:account:default:state", "hold_until"), bool, 10)
+        await until(lambda: ledger.redis.hget("cancellist:account:default:state", "hold_until"), bool, 30)
         assert rig.clock_is_off(worker.process.pid)
         rig.platform.send("PUT", "/sandbox/settings", {"faults": {}})
-        await ended(ledger, job, 15)
+        await ended(ledger, job, 30)
         outcomes = await agrees(rig, ledger, job, references, maybe=True)  # a 429 may have acted
     assert outcomes[Outcome.CANCELLED] > 1_500
     assert statuses([worker]) == [0]

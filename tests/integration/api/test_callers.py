@@ -52,6 +52,7 @@ ROLES = {
     "POST /v1/plans": "submit",
     "GET /v1/plans/{plan}": "submit",
     "POST /v1/jobs/{job}/abort": "operate",
+    "GET /v1/jobs/{job}/approval": "approve",
     "POST /v1/jobs/{job}/approve": "approve",
     "DELETE /v1/jobs/{job}/approve": "approve",
     "POST /v1/jobs/{job}/reject": "approve",

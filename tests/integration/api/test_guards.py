@@ -85,14 +85,36 @@ def test_a_job_that_another_approves_is_done(api: Api) -> None:
     assert (job["state"], approval["state"], approval["wanted"], approval["count"]) == ("held", "waiting", 1, 4)
     assert approval["lapses_at"] > job["created_at"]
     path, body = f"/v1/jobs/{job['job']}/approve", {"count": 4, "digest": approval["digest"]}
-    for wrong in ({**body, "count": 3}, {**body, "digest": "0" * 32}):
+    for wrong in ({**body, "count": 3}, {**body, "count": 0}, {**body, "digest": "0" * 32}, {**body, "digest": ""}):
         problem(api.client(APPROVER).post(path, json=wrong), "approval_mismatch")
-    problem(api.client(APPROVER).post(path, json={"count": 4}), "validation")
+    for wrong in ({"count": 4}, {"digest": body["digest"]}, {}, {**body, "count": -4}, {**body, "count": 4.5},
+                  {**body, "count": None}, {**body, "digest": None}):  # fmt: skip
+        problem(api.client(APPROVER).post(path, json=wrong), "validation")
     assert api.client(APPROVER).post(path, json=body).json()["approval"]["state"] == "given"
     found = api.ended(api.client(), job["job"])
     assert found["outcomes"] == {"cancelled": 4}
     assert [one["by"] for one in found["approval"]["given"]] == ["only-approve"]
     problem(api.client(APPROVER).delete(path), "job_state")
+
+
+def test_who_approves_reads_the_effect_in_words_with_examples_and_the_host(api: Api) -> None:
+    job = held(api)
+    path = f"/v1/jobs/{job['job']}"
+    problem(api.client(OF_ROLE[Access.READ]).get(f"{path}/approval"), "forbidden")
+    found = api.client(APPROVER).get(f"{path}/approval").raise_for_status().json()
+    host = api.desk.settings["api_url"].partition("://")[2]
+    assert found["hosts"] == [{"host": host, "environment": "sandbox"}]
+    assert (found["account"], found["count"], len(found["examples"])) == ("careful", 4, 4)
+    assert found["digest"] == job["approval"]["digest"]
+    words = "\n".join(found["effect"])
+    for said in (
+        f"would cancel 4 references on sandbox {host}, account careful", found["examples"][0], "above 3 another person",
+        "handed in by: only-submit", "cannot be undone",
+    ):  # fmt: skip
+        assert said in words
+    api.client(APPROVER).post(f"{path}/reject", json={"reason": "seen"}).raise_for_status()
+    free = hand_in(api, 1).json()["job"]
+    problem(api.client(APPROVER).get(f"/v1/jobs/{free}/approval"), "job_state")
 
 
 def test_nobody_approves_their_own_job_whatever_their_roles(api: Api) -> None:

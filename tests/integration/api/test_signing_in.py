@@ -167,8 +167,15 @@ def test_the_printed_address_signs_in_and_leaves_no_token_behind(one: Desk, tmp_
     assert [line.rpartition("sign in at ")[2] for line in lines] == [f"{printed[1]}/?token={token}"]
 
 
-def test_behind_a_path_and_tls_the_cookie_is_of_that_path_and_secure(behind: Api) -> None:
-    proxied = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cancel.example"}
+@pytest.mark.parametrize(
+    "proxied",
+    [
+        {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cancel.example"},
+        {"X-Forwarded-Proto": "https", "Host": "cancel.example"},
+        {"Forwarded": 'for=192.0.2.7;proto=https;host="cancel.example"'},
+    ],
+)
+def test_behind_a_path_and_tls_the_cookie_is_of_that_path_and_secure(behind: Api, proxied: dict[str, str]) -> None:
     client = behind.client(None)
     assert client.get("/", headers=proxied).headers["location"] == "/c/sign-in"
     answer = sign_in(client, **proxied, Origin="https://cancel.example")

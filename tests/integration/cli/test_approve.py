@@ -102,6 +102,22 @@ def test_a_script_gives_the_count_and_nobody_approves_their_own(desk: Desk):
     assert refused.document["job"] == again  # it was made before, and is not judged again
 
 
+def test_who_resumes_a_job_that_still_waits_is_told_for_what(desk: Desk):
+    job = held(desk)
+    desk.ok("pause", job)
+    done = desk.ok("resume", job)
+    assert done.out == "held\n"
+    assert "waits for approval, 0 of 1 given" in done.err
+    assert f"`cancellist approve {job}` shows what it would do and asks" in done.err
+    desk.ok("reject", job, "--reason", "done", token=BO)
+    job = desk.ok("enqueue", "-", "--hold", "1h", text=desk.fresh(1)[0]).out.strip()
+    desk.ok("pause", job)
+    done = desk.ok("resume", job)
+    assert done.out == "held\n"
+    assert f"starts by itself; until then `cancellist abort {job}` takes it back" in done.err
+    desk.ok("abort", job, "--yes")
+
+
 def test_a_job_that_waits_is_told_of_as_it_is_handed_in(desk: Desk):
     done = desk.ok("enqueue", "-", text="\n".join(desk.fresh(3)), approve_above="2", token=ANNA)
     assert "waits for approval, 0 of 1 given" in done.err

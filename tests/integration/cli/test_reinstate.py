@@ -35,7 +35,7 @@ def nothing_new(desk: Desk, *references: str) -> bool:
     [
         ({"reinstate": "false"}, "CANCELLIST_REINSTATE is off"),
         ({"token": ""}, "a reinstatement needs to know who you are; set CANCELLIST_TOKEN"),
-        ({"token": CARL}, "carl has not the role approve"),
+        ({"token": CARL}, "carl lacks the role approve"),
         ({"snapshot_dir": ""}, "CANCELLIST_SNAPSHOT_DIR is not set"),
     ],
 )
@@ -132,7 +132,7 @@ def test_where_the_account_asks_for_it_another_person_approves(desk: Desk, pool)
     assert (waits.status, waits.document["state"]) == (5, "waiting")
     token = waits.document["plan"]
     for name, who, told in (
-        (old, ANNA, "anna has planned it"), (old, CARL, "has not the role"), (pool[4], BO, "of other consignments"),
+        (old, ANNA, "anna has planned it"), (old, CARL, "lacks the role"), (pool[4], BO, "of other consignments"),
     ):  # fmt: skip
         done = desk.run("reinstate", name, "--plan", token, *told_at(desk, 1), **asks, token=who)
         assert (done.status in {1, 5}, told in done.err) == (True, True), done

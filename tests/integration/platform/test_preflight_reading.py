@@ -170,15 +170,15 @@ async def test_a_plan_that_another_has_taken_over_is_read_no_further(valkey: Ser
     platform.open_to_all.clear()
     async with planning(valkey, platform) as (ledger, _):
         token = await handed_in(ledger)
-        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
+        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 30)
 
         async def stolen() -> PlanToRead | None:  # it is renewed meanwhile
             await ledger.redis.zadd(ledger.keys.plans, {plans.name_of(token): 1})
             return await plans.take(ledger, ["default"], lease_ms=60_000)
 
-        other = await until(stolen, bool, 10)
+        other = await until(stolen, bool, 30)
         assert other
-        await until(lambda: ledger.redis.zcard(ledger.keys.slots("default")), lambda slots: slots == 0, 10)
+        await until(lambda: ledger.redis.zcard(ledger.keys.slots("default")), lambda slots: slots == 0, 30)
         platform.open_to_all.set()
         assert await plans.report(ledger, other, "api.example.com", {"counts": {}})
         assert (await plans.get(ledger, token)).report == {"counts": {}}
@@ -189,7 +189,7 @@ async def test_a_worker_that_ends_gives_its_plan_back_at_once(valkey: Server) ->
     platform.open_to_all.clear()
     async with planning(valkey, platform) as (ledger, task):
         token = await handed_in(ledger)
-        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 10)
+        await until(lambda: _now(platform.at_once), lambda calls: calls > 0, 30)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         taken = await plans.take(ledger, ["default"], lease_ms=60_000)
@@ -207,11 +207,11 @@ async def test_a_plan_of_a_paused_account_waits_and_is_read_later(
         token = await handed_in(ledger)
         name = plans.name_of(token)
         first = await ledger.redis.zscore(ledger.keys.plans, name)
-        await until(lambda: ledger.redis.zscore(ledger.keys.plans, name), lambda due: due > first, 10)
+        await until(lambda: ledger.redis.zscore(ledger.keys.plans, name), lambda due: due > first, 30)
         assert not (await plans.get(ledger, token)).ready
         assert not platform.calls
         await control.resume_account(ledger, "default", 100)
-        plan = await until(lambda: plans.get(ledger, token), lambda plan: plan.ready, 10)
+        plan = await until(lambda: plans.get(ledger, token), lambda plan: plan.ready, 30)
         assert plan.report
         assert plan.report["counts"]["open"] == len(REFERENCES)
 

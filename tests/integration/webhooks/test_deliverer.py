@@ -114,7 +114,7 @@ async def test_while_the_server_is_full_events_wait_and_none_is_lost(
         await drained(ledger)
         async with delivering(ledger):
             said = partial(asyncio.sleep, 0, capsys)
-            await until(said, lambda now: "no room for webhooks" in now.readouterr().out, 10)
+            await until(said, lambda now: "no room for webhooks" in now.readouterr().out, 30)
             assert not receiver.got
             await ledger.redis.config_set("maxmemory", 0)
             await standing(ledger, endpoint, delivered=1, waiting=0)
@@ -170,7 +170,7 @@ async def test_one_process_delivers_and_another_goes_on_when_it_has_ended(ledger
         async with delivering(ledger, worker="first"):
             await end_a_job(ledger)
             await standing(ledger, endpoint, delivered=1)
-        await until(second.idle, bool, 5)
+        await until(second.idle, bool, 30)
         await end_a_job(ledger, 10)
         await standing(ledger, endpoint, delivered=2)
     assert await events.lease(ledger, "third", 1000) == (True, 1), "who ends gives the lease back"
@@ -184,7 +184,7 @@ async def test_while_the_key_is_changed_both_sign_and_with_another_key_nothing_i
     endpoint, old_secret = await add(ledger, receiver)
     async with delivering(ledger, keys=new) as wrong:
         await end_a_job(ledger)
-        await until(wrong.idle, bool, 5)
+        await until(wrong.idle, bool, 30)
         assert not receiver.got
     async with delivering(ledger, keys=(*new, *KEYS)):
         await standing(ledger, endpoint, delivered=1)

@@ -91,16 +91,6 @@ def test_few_losses_are_tolerated_without_an_experiment_and_the_limit_stays_wher
     assert story.limiter.limit == 17
 
 
-def test_where_chance_is_known_losses_are_counted_as_soon_as_they_lower_the_limit():
-    story = Story(20.0, Losses(chance=0.08, most=0.1))
-    story.step(lowered_to=18.0, refused=1)
-    assert story.losses.weighing
-    for _ in range(4):
-        story.step(accepted=18, refused=2)
-    assert not story.losses.tried
-    assert 0.08 < story.losses.chance < 0.1
-
-
 def test_a_trial_puts_off_the_next_experiment():
     story = Story(20.0, Losses(chance=0.1, most=0.12, windows=10))
     story.limiter = replace(story.limiter, trial_ms=T0)
