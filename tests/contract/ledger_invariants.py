@@ -59,17 +59,21 @@ class LedgerInvariants:
 
     async def _look_into_job(self, job, found, counts):
         own = f"cancellist:job:{job}"
-        waits = await self.redis.hexists(own, "rest")
-        lists = {"calls": "canary", "rest": "calls"} if waits else {"calls": "calls", "rest": "canary"}
-        lists["reads"] = "reads"
-        pieces = {kind: await self.redis.lrange(f"{own}:{name}", 0, -1) for kind, name in lists.items()}
-        pieces |= {kind: await self.redis.hvals(f"{own}:{kind}") for kind in ("alone", "later")}
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hexists(own, "rest")
+            for name in ("canary", "calls", "reads", "invalid"):
+                pipe.lrange(f"{own}:{name}", 0, -1)
+            for name in ("alone", "later"):
+                pipe.hvals(f"{own}:{name}")
+            waits, canary, calls, reads, invalid, alone, later = await pipe.execute()
+        pieces = {"calls": canary, "rest": calls} if waits else {"calls": calls, "rest": canary}
+        pieces |= {"reads": reads, "alone": alone, "later": later}
         for kind, texts in pieces.items():
             for text in texts:
                 references = unpack_piece(text).references
                 found.update(references)
                 counts[job, kind] += len(references)
-        for text in await self.redis.lrange(f"{own}:invalid", 0, -1):
+        for text in invalid:
             found[json.loads(text)["text"]] += 1
             counts[job, "invalid_left"] += 1
 
@@ -108,12 +112,16 @@ class LedgerInvariants:
         reads_out = sum(held.kind == "reads" for held in self.claimed.values())
         assert int(state.get("reads_out") or 0) == reads_out
         assert int(await self.redis.hget("cancellist:totals", "unsettled") or 0) == unsettled
-        assert await self.redis.zcard(f"{account}:slots") <= TERMS.limit
-        assert await self.redis.zcard(f"{account}:claims") == len(self.claimed)
-        grouped = " ".join((await self._hash(f"{account}:groups")).values()).split()
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(f"{account}:slots")
+            pipe.zcard(f"{account}:claims")
+            pipe.hvals(f"{account}:groups")
+            for job in self.submitted:
+                pipe.hkeys(f"cancellist:job:{job}:alone")
+            slots, claimed, grouped, *alone = await pipe.execute()
+        assert slots <= TERMS.limit
+        assert claimed == len(self.claimed)
         pieces = [
-            f"{job}/{field.decode()}"
-            for job in self.submitted
-            for field in await self.redis.hkeys(f"cancellist:job:{job}:alone")
+            f"{job}/{field.decode()}" for job, fields in zip(self.submitted, alone, strict=True) for field in fields
         ]
-        assert Counter(grouped) == Counter(pieces)
+        assert Counter(b" ".join(grouped).decode().split()) == Counter(pieces)

@@ -1,8 +1,8 @@
 """The format: the mark, what each version that is read has written, and versions side by side."""
 
 import asyncio
+import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -36,7 +36,7 @@ from cancellist.jobs.responses.refusal_texts import Meaning
 from tests.contract.format import recorded
 from tests.contract.format.versions import grown, shrunk
 from tests.contract.steps import whole
-from tests.support.stage import ROOT
+from tests.support import ROOT, processes
 
 TERMS = Terms(limit=8, per_call=4, linger_ms=0)
 COMMANDS = {
@@ -70,11 +70,11 @@ async def test_another_format_is_refused_with_its_mend(ledger, mark, told, mend)
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_process_ends_with_1_and_one_line_where_the_format_is_not_read(ledger, any_server, command, tmp_path):
     await ledger.redis.set("cancellist:format", FORMAT + 1)
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "CANCELLIST_REDIS_URL": any_server.url}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CANCELLIST_")}
+    environment = {**own, "PYTHONPATH": str(ROOT), "PATH": "", "CANCELLIST_REDIS_URL": any_server.url}
     done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, *COMMANDS[command]], cwd=tmp_path, env=environment, capture_output=True, text=True,
-        timeout=30, check=False,
+        processes.run,
+        [sys.executable, *COMMANDS[command]], cwd=tmp_path, env=environment, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode == 1, done
     assert not done.stdout

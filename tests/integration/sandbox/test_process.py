@@ -13,7 +13,7 @@ import pytest
 
 from cancellist.sandbox.faults.kinds import FaultKind, meaning
 from cancellist.sandbox.world.references import reference
-from tests.support import ROOT
+from tests.support import ROOT, processes
 
 
 @asynccontextmanager
@@ -125,7 +125,6 @@ async def test_its_help_names_every_fault_with_its_meaning():
         ["--poison", "500"],
     ],
 )
-async def test_a_wrong_option_is_a_usage_error(arguments):
-    async with process("--port", "0", *arguments) as started:
-        await started.communicate()
-        assert started.returncode == 2
+def test_a_wrong_option_is_a_usage_error(arguments):
+    words = [sys.executable, "-m", "cancellist.sandbox", "--port", "0", *arguments]
+    assert processes.run(words, cwd=ROOT, timeout=30).returncode == 2
