@@ -63,7 +63,7 @@ async def test_a_server_that_refuses_jobs_drains_all_that_it_took_within_its_mem
         assert len(jobs) > 8
         stage.worker()
         for job, references in jobs.items():
-            await ended(ledger, job, 120)
+            await ended(ledger, job, 240)
             assert (await check(ledger.redis)).used_memory_bytes < MAXMEMORY
             if job in {*list(jobs)[:1], *list(jobs)[-1:]}:
                 await agrees(stage, ledger, job, references)

@@ -122,7 +122,7 @@ async def test_a_job_of_nothing_but_refusals_costs_a_read_for_each_and_no_more(v
     worker = valkey_stage.worker()
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        await ended(ledger, job, 90)
+        await ended(ledger, job, 180)
         outcomes = await agrees(valkey_stage, ledger, job, references)
     assert outcomes[Outcome.CANCELLED] == 0
     # a 404 names nothing, so it is asked for once more, on a connection of its own

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cancellist.jobs.ledger import failed_calls
+from cancellist.jobs.ledger import accounts, failed_calls
 from cancellist.jobs.model import JobRequest, Outcome
 from cancellist.jobs.safety.snapshot import Entry, chosen
 from cancellist.worker.snapshots.cipher import load_cipher, make_key
@@ -19,6 +19,7 @@ from cancellist.worker.snapshots.reading import entries_of
 from tests.security.test_secrets import everything_in
 from tests.support import ROOT
 from tests.support.stage import Stage, agrees, all_results, ended, settled, submit
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
@@ -174,6 +175,7 @@ async def test_a_worker_without_a_folder_cancels_none_of_them_while_another_does
     kept.worker(max_references_per_call=5)
     bare = kept.worker(max_references_per_call=5, snapshot_dir="", snapshot_key_file="")
     async with kept.ledger() as ledger:
+        await until(lambda: accounts.gate(ledger, "default"), lambda gate: gate.workers == 2, 30)
         job = await submit(ledger, references, ORDER)
         await ended(ledger, job, 60)
         await agrees(kept, ledger, job, references)

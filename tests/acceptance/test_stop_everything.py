@@ -43,11 +43,10 @@ async def command(stage: Stage, *words: str) -> tuple[int, dict[str, object]]:
     return done.returncode, json.loads(done.stdout or done.stderr)
 
 
-async def going(ledger: Ledger, jobs: Sequence[str], more: int) -> None:
-    """Waits until each of these jobs has so many results more."""
+async def going(ledger: Ledger, jobs: Sequence[str], count: int) -> None:
+    """Waits until each of these jobs has so many results."""
     for job in jobs:
-        before = (await records.get(ledger, job)).settled
-        await until(lambda job=job: records.get(ledger, job), lambda r, least=before + more: r.settled > least, 30)
+        await until(lambda job=job: records.get(ledger, job), lambda r: r.settled >= count, 60)
 
 
 async def quiet(stage: Stage, ledger: Ledger, since_s: float) -> None:
@@ -67,8 +66,8 @@ async def test_a_command_and_a_file_stop_all_accounts_on_all_workers(stage: Stag
     file = tmp_path / "stop"
     stage.worker()
     stage.worker(stop_file=str(file))
-    names = stage.platform.references(2_000)
-    halves = {JobRequest(): names[:1_000], NORTH: names[1_000:]}
+    names = stage.platform.references(6_000)
+    halves = {JobRequest(): names[:3_000], NORTH: names[3_000:]}
     async with stage.ledger() as ledger:
         jobs = [await submit(ledger, references, order) for order, references in halves.items()]
         await going(ledger, jobs, 200)
@@ -81,8 +80,9 @@ async def test_a_command_and_a_file_stop_all_accounts_on_all_workers(stage: Stag
         assert not [call for call in stage.platform.calls() if call["started_at"] > answered_s]
         assert {one.state for one in [await records.get(ledger, job) for job in jobs]} == {JobState.RUNNING}
 
+        most = max([(await records.get(ledger, job)).settled for job in jobs])
         assert (await command(stage, "resume", "--all"))[0] == 0
-        await going(ledger, jobs, 200)
+        await going(ledger, jobs, most + 200)
         file.touch()
         touched_s = time.time()
         await until(lambda: stop_all.standing(ledger), lambda stop: stop is not None, 1)
@@ -91,6 +91,7 @@ async def test_a_command_and_a_file_stop_all_accounts_on_all_workers(stage: Stag
         assert (status, refused["error"]["code"]) == (1, "stop_file")
         file.unlink()
         await quiet(stage, ledger, touched_s)
+        stage.platform.send("PUT", "/sandbox/settings", {"latency_ms": 20})
         assert (await command(stage, "resume", "--all"))[0] == 0
         for job, references in zip(jobs, halves.values(), strict=True):
             await ended(ledger, job, 60)

@@ -160,10 +160,10 @@ async def test_jobs_that_end_while_calls_are_unclear_end_true(rough: Stage, endi
         if ending == "abort":
             await settled(ledger, job, 2_000)
             await control.abort_job(ledger, job)
-        await ended(ledger, job, 60)
+        await ended(ledger, job, 180)
         unsent = Outcome.ABORTED if ending == "abort" else Outcome.EXPIRED
         ends = await agrees(rough, ledger, job, references, maybe=True, twice=True, also=UNDECIDED | {unsent})
-        await ended(ledger, other, 60)
+        await ended(ledger, other, 180)
         await agrees(rough, ledger, other, shared, maybe=True, twice=True, also=UNDECIDED)
     assert ends[Outcome.CANCELLED] > 0
     assert ends[unsent] > 0

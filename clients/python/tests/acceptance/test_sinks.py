@@ -129,9 +129,9 @@ def written(server: Server, count: int) -> list[tuple[str, str]]:
 
 
 def read(server: Server) -> int:
-    """How many results the group was given, acknowledged or not; there is none before the first sink joins it."""
+    """How many results the group was given, acknowledged or not: none before a sink has joined it and read."""
     with Redis(unix_socket_path=str(server.path), decode_responses=True) as redis:
-        return sum(group["entries-read"] for group in redis.xinfo_groups("cancellist:results"))
+        return sum(group["entries-read"] or 0 for group in redis.xinfo_groups("cancellist:results"))
 
 
 def pending(server: Server) -> object:
