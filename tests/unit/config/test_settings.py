@@ -321,7 +321,7 @@ MATHEMATICS = {
     latency: {"_SMOOTH", "_SAME", "_FEWEST", "_SHORTEST_MS", "_ERROR", "_MOST"},
     random_loss: {
         "_SHARES_APART", "_APART", "_STEEP", "_FEWEST", "_AGAIN", "_LONGEST", "_SPREADS_OVER", "_SPREADS_UNDER",
-        "_ONCE", "_CAPPED", "_OFTEN",
+        "_ONCE", "_CAPPED",
     },
 }  # fmt: skip
 
