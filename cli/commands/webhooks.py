@@ -123,7 +123,9 @@ def replay(
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="All events since then instead: RFC 3339, or a span back such as 2h."),
+        typer.Option(
+            metavar="WHEN", help="All events since then instead, but for receipts: RFC 3339, or a span back such as 2h."
+        ),
     ] = None,
     as_json: _AsJson = False,
 ) -> None:

@@ -72,4 +72,4 @@ def test_no_platform_is_asked_about_what_would_be_cancelled_on_another(desk: Des
     host, here = strange_host(desk.url, "far"), {"accounts__far__api_url": desk.platform.url}
     done = desk.run(*command, "--account", "far", text="EC-AAA-AAA-AAA", **here)
     assert (done.status, done.out) == (1, "")
-    assert f"call PRODUCTION host {host}, and these settings name sandbox 127.0.0.1" in done.err
+    assert f"call PRODUCTION host {host}, but these settings name sandbox 127.0.0.1" in done.err

@@ -15,10 +15,17 @@
 local REMEMBERED_MS = 3600000
 local answers = {}
 local sealed = false
+call('SADD', K.accounts, ACCOUNT)
 for at = 7, #ARGV do
   local e = cjson.decode(ARGV[at])
   -- fails here, before the entry is taken, if it cannot be answered
   if e.key ~= '' or e.plan or guard.any(e.fields.guard) then call('XLEN', K.rejected) end
+  seal.may_seal(e.job, {
+    key = e.key, plan = e.plan and e.plan.name, entry = e.entry, reply_to = e.reply_to, done = 'entry:' .. e.entry,
+    start_at = e.start_at, deadline = e.deadline, hold = e.fields.hold, guard = e.fields.guard, valid = e.valid,
+    invalid = e.malformed,
+  })
+  local holder, same = seal.bound(e.key, e.digest, e.job)
   local word
   local stale = e.plan and plan.refusal(e.plan)
   local first = call('GET', K.done('entry:' .. e.entry))
@@ -31,7 +38,6 @@ for at = 7, #ARGV do
     word = 'taken'
   else
     local given = seal.take(e.entry)
-    local holder, same = seal.bound(e.key, e.digest, e.job)
     local verdict = not holder and not stale and guard.at_seal(e.fields.guard, e.valid) or nil
     if holder and not same then
       seal.reject(e.entry, given, 'idempotency_conflict', seal.conflict(holder), e.reply_to)
@@ -73,7 +79,6 @@ for at = 7, #ARGV do
   end
   answers[#answers + 1] = word
 end
-call('SADD', K.accounts, ACCOUNT)
 if sealed then seal.announce() end
 local drains = job.drains_wanted(tonumber(ARGV[5]))
 local answer = { #drains }

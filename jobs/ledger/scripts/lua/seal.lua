@@ -30,7 +30,7 @@ local function drop(answer)
 end
 
 local h = call('HMGET', jk, 'nonce', 'state', 'start_at', 'deadline', 'calls', 'invalid_left', 'retry_of', 'guard',
-  'overridden_by')
+  'overridden_by', 'hold')
 if not h[1] then
   local first = call('GET', K.done('seal:' .. ARGV[4]))
   return first and cjson.decode(first).answer or { 'gone' }
@@ -43,6 +43,11 @@ if h[2] ~= 'sealing' then
 end
 local planned = (ARGV[16] or '') ~= '' and cjson.decode(ARGV[16]) or nil
 local stale = planned and plan.refusal(planned)
+seal.may_seal(id, {
+  key = ARGV[8], plan = planned and planned.name, entry = ARGV[12], reply_to = ARGV[14], done = 'seal:' .. ARGV[4],
+  start_at = h[3], deadline = h[4], hold = h[10], guard = h[8], valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
+})
+local holder, same = seal.bound(ARGV[8], ARGV[9], id)
 local given = {}
 if ARGV[11] ~= '' then
   seal.answerable(ARGV[14])
@@ -53,7 +58,6 @@ if ARGV[11] ~= '' then
   end
   given = seal.take(ARGV[12])
 end
-local holder, same = seal.bound(ARGV[8], ARGV[9], id)
 if holder then
   if not same then
     if ARGV[11] ~= '' then seal.reject(ARGV[12], given, 'idempotency_conflict', seal.conflict(holder), ARGV[14]) end
@@ -71,7 +75,7 @@ if verdict and verdict.refused then
   if ARGV[11] ~= '' then seal.refuse(ARGV[12], given, verdict.why, cjson.decode(ARGV[15]), ARGV[14]) end
   return drop({ 'refused', verdict.why })
 end
-if planned then plan.use(planned, id) end -- first: who may not write plans is stopped before anything is changed
+if planned then plan.use(planned, id) end
 seal.bind(ARGV[8], ARGV[9], id, ARGV[10])
 call('ZREM', K.unsealed, id)
 if ARGV[12] ~= '' then

@@ -8,6 +8,7 @@
 -- Keeps  a batch is added once, however often it is sent; none of it can be claimed before the seal.
 local id, nonce, number = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local jk = K.job(id)
+seal.may_add(id)
 local h = call('HMGET', jk, 'nonce', 'batches', 'state')
 if h[1] and h[1] ~= nonce then return -1 end
 if h[3] and not h[1] then return -1 end

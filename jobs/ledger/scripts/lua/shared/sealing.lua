@@ -3,6 +3,55 @@ local seal = {}
 local REJECTED_KEPT, GIVEN_KEPT, GIVEN_LONGEST, GIVEN_MOST = 10000, 50, 1000, 4000
 local REPLIES_KEPT, REPLIES_KEPT_S = 10000, 86400
 
+-- Refuses the script where its user may not run a command on a key; each kind of key is asked for once. A script asks
+-- at its start for the commands (scripts/required_commands.py), but rights also go by keys.
+local seal_asked = {}
+local function may(command, kind, key)
+  if seal_asked[kind] then return end
+  seal_asked[kind] = true
+  if not redis.acl_check_cmd(command, key, '0', '0') then
+    error({ err = "NOPERM this user has no permissions to run the '" .. string.lower(command) .. "' command on " .. key })
+  end
+end
+
+local function may_all(command, kinds)
+  for _, kind in ipairs(kinds) do may(command, kind, K[kind]) end
+end
+
+-- Refuses the script where it could not add references to a job.
+function seal.may_add(id)
+  may_all('ZADD', { 'jobs', 'open', 'unsealed' })
+  may('SADD', 'accounts', K.accounts)
+  may('HINCRBY', 'totals', K.totals)
+  may('HSET', 'job', K.job(id))
+  may('RPUSH', 'job_calls', K.job_calls(id))
+  may('RPUSH', 'job_invalid', K.job_invalid(id))
+end
+
+-- Refuses the script where it could not seal a job with all that this needs: before an entry is taken, or anything is
+-- written. What a job does not need may be forbidden.
+-- h: key, plan (its name or nil), entry ('' or nil for none), reply_to, done (the name of its answer that is kept),
+-- deadline, start_at, hold, guard, invalid, valid.
+function seal.may_seal(id, h)
+  seal.may_add(id)
+  may('SET', 'format', PREFIX .. 'format')
+  may('SET', 'done', K.done(h.done))
+  may('HSET', 'state', K.state)
+  may_all('ZADD', { 'calls', 'drains' })
+  local guarded = guard.any(h.guard or '')
+  if (h.key or '') ~= '' then may('SET', 'idempotency', K.idempotency(h.key)) end
+  if h.plan then may('SET', 'plan', K.plan(h.plan)) end
+  if h.deadline then may('ZADD', 'deadlines', K.deadlines) end
+  if h.invalid > 0 then may('ZADD', 'slices', K.slices) end
+  if h.start_at or h.hold or safeguards.hold() > 0 then may('ZADD', 'held', K.held) end
+  if guarded then may_all('ZADD', { 'approvals', 'held' }) end
+  if call('ZCARD', K.webhooks) > 0 then may('ZADD', 'ended', K.ended) end
+  if h.valid + h.invalid == 0 then may_all('ZADD', { 'finished', 'deadlines', 'held', 'approvals', 'slices' }) end
+  if (h.entry or '') == '' then return end
+  if (h.reply_to or '') ~= '' then may('XADD', 'replies', K.replies(h.reply_to)) end
+  if (h.key or '') ~= '' or h.plan or guarded then may('XADD', 'rejected', K.rejected) end
+end
+
 -- Answers nil where the job's idempotency key is new or absent, else the job that it is bound to, and whether that job
 -- has the same content.
 function seal.bound(key, digest, id)
