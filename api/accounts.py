@@ -34,7 +34,9 @@ async def pause(account: str, context: InContext, _: Operator) -> Any:
 
 
 @router.post(
-    "/{account}/resume", response_model=Account, responses=declared(*COMMON, "not_found", "new_host", "validation")
+    "/{account}/resume",
+    response_model=Account,
+    responses=declared(*COMMON, "not_found", "new_host", "input", "validation"),
 )
 async def resume(
     account: str,
