@@ -23,6 +23,7 @@ from cancellist.worker.drain.claim_planner import ClaimPlanner
 from cancellist.worker.drain.gate_watch import GateWatch, Question
 from cancellist.worker.drain.leases import Leases
 from cancellist.worker.drain.ledger_requests import LedgerRequests
+from cancellist.worker.drain.settle_turns import SettleTurns
 from cancellist.worker.drain.staging import Staging
 from cancellist.worker.drain.urgent_calls import UrgentCalls
 
@@ -56,6 +57,7 @@ class Drain:
         self._gate = GateWatch(ledger, account, self._spawn, self._drop_stale)
         self._leases = Leases(ledger, account, name, terms, self._gate.learn)
         self._staging = Staging()
+        self._turns = SettleTurns()
         self._planner = ClaimPlanner(terms)
         self._urgent = UrgentCalls(lambda: self._planner.overtaken)
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -261,7 +263,12 @@ class Drain:
         if not self._stop.is_set():
             mode = self._planner.wanted_with_a_settle(lanes, len(self._staging))
         ask = self._requests.new(mode, lanes) if mode else None
-        settled = await self._requests.settle(ended.settlement(claim, slot, keep=keep), ask)
+        settlement = ended.settlement(claim, slot, keep=keep)
+        waits = claim.guarded and not ended.may_fall_short  # what a failure stop counts is settled at once
+        async with self._turns.turn(waits=waits):
+            if waits:
+                await self._gate.answered()
+            settled = await self._requests.settle(settlement, ask)
         self._forget(claim, left=settled is not None and ended.leaves)
         if settled is None:
             return

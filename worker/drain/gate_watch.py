@@ -74,6 +74,11 @@ class GateWatch:
             self._open = Question(monotonic(), self._spawn(self.ask()))
         return self._open
 
+    async def answered(self) -> None:
+        """Waits briefly until the open question is answered, since what is sent meanwhile would hold the answer up."""
+        if self._open and not self._open.answer.done():
+            await asyncio.wait({self._open.answer}, timeout=_RECENT_S)
+
     async def stands(self, version: int, *, asked: "Question | None" = None) -> bool:
         """Whether the gate still has this version for sure; waits only briefly for the server.
 

@@ -65,3 +65,19 @@ async def test_calls_that_start_at_once_share_a_question_until_it_is_answered(
     assert await asyncio.gather(gate.stands(3, asked=first), gate.stands(3, asked=second)) == [True, True]
     assert not await gate.stands(3, asked=gate.question())
     assert gate.version == 4
+
+
+async def test_what_waits_for_an_open_question_goes_on_once_it_is_answered_or_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, gone = watch(monkeypatch, [3]), asyncio.Event()
+    await gate.answered()
+    gate.question()
+    await gate.answered()
+    assert gate.version == 3
+    monkeypatch.setattr(accounts, "gate_version", lambda *_: gone.wait())
+    silent = gate.question()
+    await gate.answered()
+    assert not silent.answer.done()
+    gone.set()
+    await silent.answer
