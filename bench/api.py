@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ from cancellist.jobs.access import ALL, Token, digest_of
 
 TOKEN = "a token of benchmarks, of nobody's"
 RATE = 1_000_000
-START_TIMEOUT_S = 20.0
 _PEAK = "5\n"
 """Written to `clear_refs`, it has the kernel begin the peak of a process's memory anew (proc(5))."""
 
@@ -52,23 +49,11 @@ class Api:
 async def serving(server: servers.Valkey, **settings: str | int) -> AsyncIterator[Api]:
     """Run `cancellist serve` on a free port, with `settings` and all others at their defaults."""
     tokens = Token("bench", ALL, digest_of(TOKEN)).setting
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cancellist", "serve", "--port", "0", "--json"),
-        cwd=server.directory,
-        env=engine.environment(
-            redis_url=server.url, data_dir=str(server.directory), api_tokens=tokens, serve_rate=RATE, **settings
-        ),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
+    environment = engine.environment(
+        redis_url=server.url, data_dir=str(server.directory), api_tokens=tokens, serve_rate=RATE, **settings
     )
-    try:
-        if process.stdout is None:
-            raise RuntimeError("the process has no stdout")
-        async with asyncio.timeout(START_TIMEOUT_S):
-            line = await process.stdout.readline()
-        if not line:
-            raise RuntimeError("`cancellist serve` did not start")
-        yield Api(process.pid, json.loads(line)["url"])
-    finally:
-        await servers.end(process)
+    async with servers.listening(
+        *("`cancellist serve`", "-m", "cancellist", "serve", "--port", "0", "--json"),
+        cwd=server.directory, env=environment, stderr=asyncio.subprocess.DEVNULL,
+    ) as (pid, url):  # fmt: skip
+        yield Api(pid, url)

