@@ -68,8 +68,11 @@ class Planner:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def idle(self) -> bool:
-        """Whether no plan is to be read now that this process would read: a burst may end then."""
-        return not self._going and not await self._begin()
+        """Whether no plan is to be read now that this process would read: a burst may end then.
+
+        A turn may begin one while this waits, so what goes on is looked at last.
+        """
+        return not await self._begin() and not self._going
 
     async def _begin(self) -> bool:
         """Begins to read a plan; returns whether there was one."""

@@ -218,3 +218,20 @@ async def test_a_plan_of_a_paused_account_waits_and_is_read_later(
 
 async def _now(value: int) -> int:
     return value
+
+
+async def test_a_burst_is_not_over_between_two_plans(valkey: Server) -> None:
+    platform = Platform()
+    async with platform.open() as client, opened_ledger(valkey.url, emptied=True) as ledger:
+        own = Planner(ledger, Settings(_env_file=None), {"default": client})
+        tokens = [await handed_in(ledger) for _ in range(5)]
+
+        async def work() -> None:
+            while True:
+                await own.run()
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(work())
+            await until(own.idle, bool, 30, every_s=0)
+            task.cancel()
+        assert all([(await plans.get(ledger, token)).report for token in tokens])
