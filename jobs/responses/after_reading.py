@@ -26,9 +26,17 @@ def after_reading(piece: Piece, reading: Reading, policy: RetryPolicy, jitter: f
             reads = piece.reads + (1 if counted else 0)
             most = policy.patience if reading.outage else policy.most_reads
             if (counted or alone_after) and reads >= most and unclear_left_s <= 0:
-                return WriteResult(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
+                return _unreadable(piece, status, reason)
             pause_s = spaced(max(1, reads + piece.reads_alone), policy, jitter)
             return replace(_read_again(piece, pause_s, reads), alone_after=alone_after)
+
+
+def _unreadable(piece: Piece, status: int | None, reason: str) -> WriteResult:
+    """The result where no read shows the state. Only a call that was sent could have changed it."""
+    if piece.maybe_sent or piece.refusal_status is not None or piece.confirmed:
+        return WriteResult(Outcome.UNCONFIRMED, piece.named, status, f"its state could not be read: {reason}")
+    said = f"no call was taken, and its state could not be read: {reason}"
+    return WriteResult(Outcome.FAILED, piece.named, status, said)
 
 
 def _is_cancelled(reading: Found | Unknown) -> bool:

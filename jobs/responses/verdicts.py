@@ -47,7 +47,8 @@ class Untaken:
     `counted` says whether this burns an attempt. `withheld` says that we sent nothing, so it is tried again at once.
     `sent` says whether a request named the reference, so that it counts among its calls. `alone_after`, if not 0, says
     that the account or the platform is held to be the cause at first, and no attempt is burnt. After that many failures
-    in a row, with successes of other references in between, the references are held to be the cause.
+    in a row, with successes of other references in between, the references are held to be the cause. `asked` says that
+    the platform was asked for this reference alone, before the call, and gave no usable answer.
     """
 
     reason: str
@@ -56,6 +57,7 @@ class Untaken:
     withheld: bool = False
     alone_after: int = 0
     sent: bool = True
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ async def test_a_record_that_cannot_be_read_leaves_its_consignment_alone(kept: S
         found = {r.reference: r for r in await all_results(ledger, job)}
     record = world.record(good + bad)
     assert {found[r].outcome for r in good} == {Outcome.CANCELLED}
+    assert len({record[r]["cancelled_by_call"] for r in good}) == 1  # what was kept went to the first call
     assert {record[r]["state"] for r in bad} <= OPEN
     for reference in bad:
         assert (found[reference].outcome, (found[reference].message or "")[:27]) == (

@@ -90,7 +90,8 @@ def unread(reading: Unread, answer: Answer | Failure, doing: str) -> Untaken:
     why = f"{doing}: {reading.reason}"
     match answer:
         case Failure(written=written, withheld=withheld):
-            return Untaken(why, counted=written, withheld=withheld)
+            return Untaken(why, counted=written, withheld=withheld, asked=written)
         case Answer(status=status):
             after = NO_ANSWER if reading.outage else reading.alone_after
-            return Untaken(why, status, counted=reading.counted and not reading.outage, alone_after=after)
+            counted = reading.counted and not reading.outage
+            return Untaken(why, status, counted=counted, alone_after=after, asked=True)

@@ -31,8 +31,8 @@ def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, 
     """Whether a batch has failed so often that one of its references may be why: it is halved, and burns none.
 
     Two unanswered calls in a row are enough. Answers about the caller must come while other references succeed, or for
-    long, since the account may be the cause. Other failures must come for half of the attempts, since they may be an
-    outage. Probes burn no attempt, so for a batch that is only probed every call counts.
+    long, since the account may be the cause. Other failures, also of a read before the call, must come for half of the
+    attempts, since they may be an outage. Probes burn no attempt, so for a batch that is only probed every call counts.
     """
     if len(references) == 1 or judgement.answered:
         return False
@@ -42,7 +42,7 @@ def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, 
             return any(singled_out(piece, verdict) or piece.unanswered >= _FOR_LONG for piece in pieces)
         case Unclear(alone_after=after) | Untaken(alone_after=after) if after:
             return any(piece.unanswered for piece in pieces)
-        case Unclear():
+        case Unclear() | Untaken(asked=True):
             tried = max(piece.named if claim.probe else piece.attempts for piece in pieces)
             return tried >= policy.max_attempts // 2
         case _:
@@ -50,6 +50,9 @@ def fails_itself(claim: Claim, references: Sequence[str], judgement: Judgement, 
 
 
 def in_vain(judgement: Judgement) -> bool:
-    """Whether a call was made and not answered, so that its references may be why."""
-    verdict = judgement.common
-    return not judgement.answered and isinstance(verdict, Unclear) and verdict.alone_after != OF_THE_CALLER
+    """Whether a request that names the references was made and not answered, so that they may be why."""
+    match judgement.common:
+        case Unclear(alone_after=after) | Untaken(alone_after=after, asked=True):
+            return not judgement.answered and after != OF_THE_CALLER
+        case _:
+            return False

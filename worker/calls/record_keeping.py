@@ -16,7 +16,7 @@ import structlog
 from cancellist.jobs.ledger.claims import Claim
 from cancellist.jobs.responses.answer import Answer, Failure
 from cancellist.jobs.responses.status_read import Unread, judge_reading
-from cancellist.jobs.responses.verdicts import Untaken, Verdict
+from cancellist.jobs.responses.verdicts import OF_THE_CALLER, Untaken, Verdict
 from cancellist.jobs.safety.snapshot import Entry, fit
 from cancellist.worker.calls.deallocation import unread
 from cancellist.worker.calls.log_throttle import LogThrottle
@@ -114,7 +114,7 @@ class RecordKeeper:
                 verdict, answered = _verdict(reference, answer)
                 read.answer = _without_record(answer)
                 read.stopped[reference] = verdict
-                if not verdict.counted:  # the account may not call now: no reference was touched
+                if _of_the_account(verdict):  # it may not call now: no reference was touched
                     return _Read(stopped=dict.fromkeys(references, verdict), answer=read.answer)
                 read.answered = read.answered or answered
                 if wrong >= _WRONG_IN_A_ROW:
@@ -157,7 +157,12 @@ def _verdict(reference: str, answer: Answer | Failure) -> tuple[Untaken, bool]:
     if isinstance(reading, Unread):
         return unread(reading, answer, NOT_KEPT), reading.answered
     status = answer.status if isinstance(answer, Answer) else None
-    return Untaken(f"{NOT_KEPT}: HTTP {status}, and no record of it", status), True
+    return Untaken(f"{NOT_KEPT}: HTTP {status}, and no record of it", status, asked=True), True
+
+
+def _of_the_account(verdict: Untaken) -> bool:
+    """Whether the caller was refused, or nothing was sent, so that no call may follow what was read."""
+    return verdict.alone_after == OF_THE_CALLER or (verdict.status is None and not verdict.counted)
 
 
 def _without_record(answer: Answer | Failure) -> Answer | Failure:

@@ -339,3 +339,10 @@ def test_words_that_the_user_vouches_for_do_not_replace_the_read_of_one_that_is_
     refused = Refused(200, "cancelled before")
     assert after_known_refusal(replace(FRESH, named=1), refused, StateClass.CANCELLED.value)
     assert after_known_refusal(replace(BACK, named=1), refused, StateClass.CANCELLED.value) is None
+
+
+@pytest.mark.parametrize("piece", [SENT, REFUSED, REFUSED_SENT, FRESH])
+def test_what_no_call_could_have_cancelled_is_not_in_doubt_where_it_cannot_be_read(piece):
+    step = read(replace(piece, reads=POLICY.patience), Unread("HTTP 500", 500))
+    assert step.outcome is (Outcome.FAILED if piece is FRESH else Outcome.UNCONFIRMED)
+    assert "its state could not be read" in step.message
