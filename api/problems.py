@@ -181,7 +181,15 @@ def _allowed(request: Request) -> str:
 def answered(problem: ProblemError, scope: Any) -> Response:
     """The answer that a problem is, in the form that its middleware has found the route to have."""
     respond: Respond = scope.get("state", {}).get("respond", ProblemError.response)
-    return respond(problem, request_id_of(scope))
+    return masked(respond(problem, request_id_of(scope)), scope)
+
+
+def masked(answer: Response, scope: Any) -> Response:
+    """The same answer, without a token that the client has put where none belongs."""
+    if mask := scope.get("state", {}).get("mask"):
+        answer.body = mask(bytes(answer.body))
+        answer.headers["Content-Length"] = str(len(answer.body))
+    return answer
 
 
 def request_id_of(scope: Any) -> str:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cancellist.api import masking
 from cancellist.api.auth import Identified, identify, takes_key
 from cancellist.api.context import Context
 from cancellist.api.facade import platform_errors
@@ -52,6 +53,7 @@ class Edge:
         self._options = context.options
         self._sessions = context.sessions
         self._routes = routes
+        self._mask = masking.without(context.options.tokens)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -60,7 +62,7 @@ class Edge:
         state = scope.setdefault("state", {})
         forwarded.apply(scope, self._options.proxies)
         facade = takes_key(forwarded.route(scope))
-        state["respond"] = _form(scope, facade=facade)
+        state["respond"], state["mask"] = _form(scope, facade=facade), self._mask
         state["request_id"] = self._request_id(scope, str(uuid4()) if facade else uuid4().hex)
         state["method"] = scope["method"]
         self._identify(scope, facade=facade)
