@@ -80,7 +80,7 @@ def _by_address(request: Request, context: Context) -> Response:
     return page("sign_in.html", _prefix(context), status=403, wrong=_UNKNOWN_ADDRESS)
 
 
-@router.get("/sign-in", response_class=HTMLResponse, responses={**also(declared(limited=False)), 200: _PAGE})
+@router.get("/sign-in", response_class=HTMLResponse, responses={**also(declared()), 200: _PAGE})
 async def form(context: InContext) -> Any:
     """A page where a token is typed in."""
     return page("sign_in.html", _prefix(context), wrong=None)
