@@ -167,7 +167,7 @@ def test_whatever_goes_wrong_where_one_signs_in_a_browser_is_shown_a_page(
         form = {"data": {"token": "wrong"}, "headers": BROWSER | OWN}
         answers = [client.post("/sign-in", **form) for _ in range(2)]
         answers += [client.get("/sign-in", headers={"Authorization": "Bearer wrong"}), client.delete("/sign-in")]
-        answers += [client.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})]
+        answers += [client.post("/sign-in", headers={"Sec-Fetch-Site": "cross-site"})]
     assert [one.status_code for one in answers] == [403, 429, 429, 405, 403]
     assert {one.headers["content-type"] for one in answers} == {"text/html; charset=utf-8"}
     assert all("retry-after" in one.headers for one in answers if one.status_code == 429)
