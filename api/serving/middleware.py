@@ -230,7 +230,7 @@ class Limiter:
         if route in _QUIET:
             return
         if state.get("surplus"):
-            raise ProblemError("too_many_connections", f"{self._most:,} connections are open, and none of them waits")
+            raise ProblemError("too_many_connections", f"{self._most:,} connections are open, and none of them gives way")
         if state["by_token"]:
             self._check_token(scope)
         if state["caller"]:
