@@ -11,11 +11,23 @@ _WORD: Final = re.compile(rb"[A-Za-z0-9._~+/=-]+")
 _HIDDEN: Final = b"***"
 
 
-def without(tokens: Sequence[Token]) -> Callable[[bytes], bytes]:
-    """What takes these tokens out of a text."""
+def without(tokens: Sequence[Token], caller: str | None) -> Callable[[bytes], bytes]:
+    """What takes the tokens of a caller out of a text.
+
+    Only those: what is hidden shows that it is a token, which nobody may learn of another's.
+    """
 
     def hidden(found: re.Match[bytes]) -> bytes:
         word = found[0].decode()
-        return _HIDDEN if token_of(tokens, word) or token_of(tokens, word.rstrip(".")) else found[0]
+        return _HIDDEN if is_of(word) or is_of(word.rstrip(".")) else found[0]
 
-    return lambda text: _WORD.sub(hidden, text)
+    def is_of(word: str) -> bool:
+        return is_own(tokens, caller, word)
+
+    return lambda text: _WORD.sub(hidden, text) if caller is not None else text
+
+
+def is_own(tokens: Sequence[Token], caller: str | None, text: str) -> bool:
+    """Whether a text is a token of this caller."""
+    found = token_of(tokens, text)
+    return found is not None and found.name == caller

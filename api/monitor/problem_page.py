@@ -1,5 +1,6 @@
 """A problem as a page: what somebody at a browser is told, where a program is told a document."""
 
+import re
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -9,13 +10,14 @@ from cancellist.api.monitor.pages import page
 from cancellist.api.problems import ProblemError, Respond
 
 _HTML: Final = "text/html"
+_HTML_RANGE: Final = re.compile(r"text/html(?!.*;\s*q=0(?:\.0*)?\s*$).*")
 _KIND: Final[dict[str, Any]] = {_HTML: {"schema": {"type": "string"}}}
 
 
 def is_wanted(scope: Scope) -> bool:
     """Whether a request asks for a page by name, as each browser does and hardly anything else."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").decode("latin-1")
-    return any(one.partition(";")[0].strip().lower() == _HTML for one in accepted.split(","))
+    return any(_HTML_RANGE.fullmatch(one.strip().lower()) for one in accepted.split(","))
 
 
 def respond(prefix: str) -> Respond:

@@ -98,7 +98,7 @@ class Connection(H11Protocol):
         self._known = known
         self.places.works(self)
         if not known:
-            self.places.yields(self, self.transport.abort)
+            self.places.yields(self, self._give_way)
 
     def _tell_places(self) -> None:
         if self._waits:
@@ -107,11 +107,12 @@ class Connection(H11Protocol):
             self.places.works(self)
 
     def _give_way(self) -> None:
-        """Closes. Who is not known gets nothing more of an answer that it has not taken yet."""
-        if self._known:
-            self.transport.close()
-        else:
+        """Closes at once, but lets who is known have the rest of an answer, however slowly they take it."""
+        lingers = self.transport.get_write_buffer_size() or self.scheme == "https"  # TLS waits for the other side
+        if lingers and not self._known:
             self.transport.abort()
+        else:
+            self.transport.close()
 
     @property
     def _waits(self) -> bool:

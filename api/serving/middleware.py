@@ -22,13 +22,14 @@ from cancellist.api.monitor.sessions import Session
 from cancellist.api.problems import ProblemError, Respond, answered, ending, internal
 from cancellist.api.serving import forwarded, logged
 from cancellist.api.serving.safe_headers import SAFE_HEADERS
-from cancellist.jobs.access import token_of
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import audit
 
 log = structlog.get_logger()
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_LONGEST_OF_STRANGERS: Final = 36
+"""Characters of a UUID; a token that `cancellist token` makes has more."""
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
 """Paths that are asked again and again: their lines are for debugging alone."""
 _SIGNING_IN: Final = re.compile("/|/sign-in|/static/.*")
@@ -52,8 +53,8 @@ class Edge:
         self._app = app
         self._options = context.options
         self._sessions = context.sessions
+        self._rates = context.rates
         self._routes = routes
-        self._mask = masking.without(context.options.tokens)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -62,10 +63,12 @@ class Edge:
         state = scope.setdefault("state", {})
         forwarded.apply(scope, self._options.proxies)
         facade = takes_key(forwarded.route(scope))
-        state["respond"], state["mask"] = _form(scope, facade=facade), self._mask
-        state["request_id"] = self._request_id(scope, str(uuid4()) if facade else uuid4().hex)
+        state["respond"] = _form(scope, facade=facade)
         state["method"] = scope["method"]
         self._identify(scope, facade=facade)
+        caller = state["caller"].name if state["caller"] else None
+        state["mask"] = masking.without(self._options.tokens, caller)
+        state["request_id"] = self._request_id(scope, caller, str(uuid4()) if facade else uuid4().hex)
         answer = _Answer(
             send, state["request_id"], without_body=scope["method"] == "HEAD", last=state.get("surplus", False)
         )
@@ -86,7 +89,7 @@ class Edge:
             _tell(scope, logged.path(asked, self._routes, answer.status), answer.status, took_s)
 
     def _identify(self, scope: Scope, *, facade: bool) -> None:
-        """Notes who sends a request."""
+        """Notes who sends a request: nobody, where its token is refused for those that were tried before."""
         state = scope["state"]
         session, forged = self._session(scope), cookies.is_forged(scope)
         state["foreign"] = forged
@@ -98,6 +101,12 @@ class Edge:
             session=session.caller if session else None,
             forged=forged,
         )
+        state["refused"] = None
+        if found.by_token:
+            try:
+                self._rates.try_token(state["client"], found.caller.name if found.caller else None)
+            except ProblemError as problem:
+                state["refused"], found = problem, Identified(None, by_token=True)
         state["session"] = session if found.by_session else None
         _note(scope, found)
 
@@ -108,12 +117,16 @@ class Edge:
             return None
         return self._sessions.find(secret, time.monotonic())
 
-    def _request_id(self, scope: Scope, new: str) -> str:
-        """The client's own, where it is one and no token that came there by mistake; else a new one."""
+    def _request_id(self, scope: Scope, caller: str | None, new: str) -> str:
+        """The client's own, where it is one and no token that came there by mistake; else a new one.
+
+        Of who is not known it goes by the length alone: nobody is to learn of a text whether it is a token.
+        """
         given = [value for name, value in scope["headers"] if name == b"x-request-id"]
-        if len(given) != 1 or not _ID.fullmatch(given[0]) or token_of(self._options.tokens, given[0].decode()):
+        if len(given) != 1 or not _ID.fullmatch(given[0]) or (caller is None and len(given[0]) > _LONGEST_OF_STRANGERS):
             return new
-        return str(given[0].decode())
+        own = given[0].decode()
+        return new if masking.is_own(self._options.tokens, caller, own) else own
 
 
 def _note(scope: Scope, found: Identified) -> None:
@@ -230,27 +243,13 @@ class Limiter:
         if route in _QUIET:
             return
         if state.get("surplus"):
-            raise ProblemError("too_many_connections", f"{self._most:,} connections are open, and none of them gives way")
-        if state["by_token"]:
-            self._check_token(scope)
+            raise ProblemError("too_many_connections", f"{self._most:,} connections are open, and none gives way")
+        if state["refused"]:
+            raise state["refused"]
         if state["caller"]:
             self._rates.take(state["caller"].name)
         elif not state["by_token"] and not _SIGNING_IN.fullmatch(route):
             self._rates.take_stranger(state["client"])
-
-    def _check_token(self, scope: Scope) -> None:
-        """Refuses even a token that is right where too many wrong ones came from its address.
-
-        Raises:
-            ProblemError: it is refused.
-        """
-        state = scope["state"]
-        caller = state["caller"]
-        try:
-            self._rates.try_token(state["client"], caller.name if caller else None)
-        except ProblemError:
-            _note(scope, Identified(None, by_token=True))
-            raise
 
 
 def wrapped(app: FastAPI, context: Context) -> ASGIApp:

@@ -1,5 +1,6 @@
 """Signing in as an attacker, another site's page or a careless program tries it."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -190,6 +191,38 @@ def test_signing_in_counts_as_a_request_of_its_caller(one: Desk, tmp_path_factor
         assert sign_in(client, READ).status_code == 303
         problem(client.post("/sign-in", data={"token": READ}, headers=OWN), "too_many_requests")
         assert sign_in(running.client(None)).status_code == 303
+
+
+def test_nothing_that_is_answered_beyond_the_limit_tells_a_right_token_from_a_wrong_one(
+    one: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nor does it where one only looks, or puts a guess where it would be hidden if it were right."""
+    with serving(one, log=tmp_path_factory.mktemp("beyond") / "log", serve_rate="0.001") as running:
+        assert running.client("guess").get("/v1/jobs").status_code == 401
+        client = running.client(None)
+        tries = itertools.product(
+            ("/healthz", "/readyz", "/", "/sign-in", "/static/icon.svg", "/v1/jobs", "/nowhere", "/v1/jobs?state=TOKEN",
+             "/consignments/cancellist", "/?token=TOKEN", "/openapi.json"),
+            ({"Authorization": "Bearer TOKEN"}, {"Authorization": "Bearer TOKEN", "X-Request-ID": "x" * 50},
+             {"X-Request-ID": "TOKEN"}, {"Authorization": "Bearer guess", "X-Request-ID": "TOKEN"},
+             {"ocp-apim-subscription-key": "TOKEN"}),
+            ("GET", "PUT"),
+        )  # fmt: skip
+        for path, headers, method in tries:
+            told = [
+                client.request(
+                    method, path.replace("TOKEN", token),
+                    headers={name: value.replace("TOKEN", token) for name, value in headers.items()},
+                )
+                for token in (READ, "w" * len(READ))
+            ]  # fmt: skip
+            echoed = [answer.headers["x-request-id"] in headers.values() for answer in told]
+            made = [len(answer.headers["x-request-id"]) for answer in told]
+            right, wrong = (
+                (answer.status_code, sorted(answer.headers), answer.text.replace(answer.headers["x-request-id"], ""))
+                for answer in told
+            )
+            assert (right, echoed[0], made[0]) == (wrong, echoed[1], made[1]), (method, path, headers)
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/jobs/JOB/events"])
