@@ -197,9 +197,11 @@ def test_nothing_that_is_answered_beyond_the_limit_tells_a_right_token_from_a_wr
     one: Desk, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Nor does it where one only looks, or puts a guess where it would be hidden if it were right."""
-    with serving(one, log=tmp_path_factory.mktemp("beyond") / "log", serve_rate="0.001") as running:
-        assert running.client("guess").get("/v1/jobs").status_code == 401
-        client = running.client(None)
+    with (
+        serving(one, log=tmp_path_factory.mktemp("beyond") / "log", serve_rate="0.001") as running,
+        httpx.Client(base_url=running.url, trust_env=False, timeout=WITHIN_S) as client,
+    ):
+        assert client.get("/v1/jobs", headers={"Authorization": "Bearer guess"}).status_code == 401
         tries = itertools.product(
             ("/healthz", "/readyz", "/", "/sign-in", "/static/icon.svg", "/v1/jobs", "/nowhere", "/v1/jobs?state=TOKEN",
              "/consignments/cancellist", "/?token=TOKEN", "/openapi.json"),
