@@ -58,15 +58,18 @@ async def of_all(request: Request, context: InContext, _: Reader, last_event_id:
 
 
 def _response(request: Request, context: Context, job: str | None, last: str | None) -> StreamingResponse:
-    session: Session | None = request.scope["state"]["session"]
-    over = (lambda: not session.is_open(time.monotonic())) if session else (lambda: False)
-    told = context.sampler.listen(job, last, over)
-    return StreamingResponse(_stream(told), headers=_HEADERS, media_type=MEDIA_TYPE)
+    told = _stream(context, job, last, request.scope["state"]["session"])
+    return StreamingResponse(told, headers=_HEADERS, media_type=MEDIA_TYPE)
 
 
-async def _stream(told: AsyncGenerator[SentEvent | None, None]) -> AsyncGenerator[bytes, None]:
+async def _stream(
+    context: Context, job: str | None, last: str | None, session: Session | None = None
+) -> AsyncGenerator[bytes, None]:
+    def over() -> bool:
+        return session is not None and not session.is_open(time.monotonic())
+
     yield _BEGIN
-    async with aclosing(told):
+    async with aclosing(context.sampler.listen(job, last, over)) as told:
         async for one in told:
             yield _encoded(one) if one else _ALIVE
 
