@@ -11,13 +11,12 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 
 from cancellist.api.options import EVERYBODY, ApiOptions, Network
-from cancellist.api.problems import ProblemError, invalid
+from cancellist.api.problems import LONGEST_NAME, ProblemError, invalid
 from cancellist.jobs.access import Access, Token, token_of
 
 _ONCE: Final = ("content-type", "idempotency-key", "last-event-id")
 """Headers that have one value."""
 _BEARER: Final = "bearer"
-_SHOWN: Final = 60
 KEY_HEADER: Final = "ocp-apim-subscription-key"
 """The header in which a client of the platform sends its key; read on the routes of the facade alone."""
 
@@ -38,6 +37,21 @@ class Caller:
     roles: frozenset[Access]
 
 
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Who sends a request, and what says so.
+
+    Attributes:
+        caller: None where nobody does that is known.
+        by_token: whether it brings a token, be it known or not.
+        by_session: whether the caller has signed in.
+    """
+
+    caller: Caller | None
+    by_token: bool = False
+    by_session: bool = False
+
+
 def identify(
     options: ApiOptions,
     headers: Sequence[tuple[bytes, bytes]],
@@ -46,8 +60,8 @@ def identify(
     with_key: bool = False,
     session: Caller | None = None,
     forged: bool = False,
-) -> Caller | None:
-    """Who sends a request with these headers from this address; None where nobody that is known does.
+) -> Identified:
+    """Who sends a request with these headers from this address.
 
     A token wins over a session, which wins over the header of a proxy. A wrong token is nobody, whatever else is said.
 
@@ -61,11 +75,12 @@ def identify(
     """
     given = _values(headers, b"authorization")
     keys = _values(headers, KEY_HEADER.encode()) if with_key else []
-    if given:
-        return with_token(options.tokens, _bearer(given))
-    if keys:
-        return with_token(options.tokens, keys[0] if len(keys) == 1 else None)
-    return session or (None if forged else _by_header(options, headers, peer))
+    if given or keys:
+        token = _bearer(given) if given else keys[0] if len(keys) == 1 else None
+        return Identified(with_token(options.tokens, token), by_token=token is not None)
+    if session:
+        return Identified(session, by_session=True)
+    return Identified(None if forged else _by_header(options, headers, peer))
 
 
 def is_trusted(networks: Iterable[Network], address: str | None) -> bool:
@@ -165,7 +180,7 @@ def _check_parameters(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if names.count(name) > 1:
-            raise invalid(name[:_SHOWN], "it is given twice")
+            raise invalid(name[:LONGEST_NAME], "it is given twice")
 
 
 Reader = Annotated[Caller, Depends(_Needs(Access.READ))]

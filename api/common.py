@@ -6,7 +6,7 @@ from typing import Final
 from cancellist.jobs.errors import UnknownJobError
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,12}", re.ASCII)
-_SHOWN: Final = 60
+_SHOWN: Final = 20
 
 COMMON: Final = (
     "unauthorized", "forbidden", "validation", "server", "server_unavailable", "server_refused", "server_unfit",

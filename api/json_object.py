@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cancellist.api.problems import fields_of, invalid
+from cancellist.api.problems import LONGEST_NAME, fields_of, invalid
 from cancellist.jobs.errors import InputError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -38,7 +38,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         name = next(name for name in names if names.count(name) > 1)
-        raise invalid(name[:100], "it is given twice")
+        raise invalid(name[:LONGEST_NAME], "it is given twice")
     return found
 
 

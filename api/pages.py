@@ -24,7 +24,7 @@ def words(kind: type[JobState] | type[Outcome]) -> BeforeValidator:
         found = [word.strip().lower() for word in str(value).split(",")]
         for word in found:
             if word not in set(kind):
-                raise ValueError(f"{word[:40]!r} is not one of {', '.join(kind)}")
+                raise ValueError(f"{word[:20]!r} is not one of {', '.join(kind)}")
         return ",".join(found)
 
     return BeforeValidator(read)

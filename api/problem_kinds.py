@@ -236,7 +236,8 @@ _OF_REQUESTS: Final = (
         429,
         "too many requests of this caller",
         "The caller has made more requests than CANCELLIST_SERVE_RATE allows; or so many came from its address without "
-        "a token that is known. Nothing was done. Send it again after `Retry-After` seconds.",
+        "a token; or so many wrong tokens did, and this one was not used from there before, be it right or wrong. "
+        "Nothing was done. Send it again after `Retry-After` seconds.",
         retry=True,
     ),
     Kind(

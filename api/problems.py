@@ -32,6 +32,9 @@ _ANY: Final = ("internal", "ending")
 _LIMITS: Final = ("too_many_requests", "too_many_connections")
 _MOST_ERRORS: Final = 20
 _LONGEST: Final = 500
+LONGEST_NAME: Final = 30
+"""No name of ours is longer. More of one that a client has made up is not repeated: it may be a secret in the wrong
+place."""
 _EXAMPLES: Final[Mapping[str, str]] = {
     "references": '["EC-000-05D-1NS"]', "deadline": "2026-11-30T18:00:00Z or +2h", "start_at": "+2h",
     "max_invalid": "10%", "limit": "100", "skip_lines": "1", "header": "true", "reason": "recall 1147",
@@ -178,7 +181,15 @@ def _allowed(request: Request) -> str:
 def answered(problem: ProblemError, scope: Any) -> Response:
     """The answer that a problem is, in the form that its middleware has found the route to have."""
     respond: Respond = scope.get("state", {}).get("respond", ProblemError.response)
-    return respond(problem, request_id_of(scope))
+    return masked(respond(problem, request_id_of(scope)), scope)
+
+
+def masked(answer: Response, scope: Any) -> Response:
+    """The same answer, without a token that the client has put where none belongs."""
+    if mask := scope.get("state", {}).get("mask"):
+        answer.body = mask(bytes(answer.body))
+        answer.headers["Content-Length"] = str(len(answer.body))
+    return answer
 
 
 def request_id_of(scope: Any) -> str:
@@ -222,7 +233,7 @@ def fields_of(errors: Sequence[Any]) -> ProblemError:
 
 def _field(loc: Sequence[Any]) -> str:
     """Where a value stands: without the name of the part of the request that it is in."""
-    return plain(".".join(map(str, loc[1:] or loc)))[:100]
+    return plain(".".join(str(part)[:LONGEST_NAME] for part in loc[1:] or loc))[:100]
 
 
 def _message(error: Any) -> str:

@@ -25,8 +25,8 @@ OF_THE_SERVER: Final = (
         "too_many_connections",
         503,
         "too many connections at once",
-        "As many connections as CANCELLIST_SERVE_MAX_CONNECTIONS are open, and a request is under way on each. Nothing "
-        "was done, and this connection is closed. Send it again after `Retry-After` seconds.",
+        "As many connections as CANCELLIST_SERVE_MAX_CONNECTIONS are open, and a request of a known caller is under "
+        "way on each. Nothing was done, and this connection is closed. Send it again after `Retry-After` seconds.",
         retry=True,
     ),
     Kind(

@@ -81,34 +81,39 @@ class Sampler:
         self._news = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
-    async def listen(self, job: str | None, last: str | None = None) -> AsyncGenerator[SentEvent | None, None]:
+    async def listen(
+        self, job: str | None, last: str | None = None, over: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[SentEvent | None, None]:
         """Events of one job, or of all; None where there was nothing to tell for a while.
 
         They follow the event named `last` where this process still has all that came after it. Else all is told anew,
-        by snapshots. The stream of one job ends with the job, or where there is no such job any more.
+        by snapshots. The stream of one job ends with the job, or where there is no such job any more. Each ends once
+        `over` says so, which is asked after each look.
         """
         known = EventId.parse(last)
         seq = known.seq if known and known.epoch == self._epoch else None
         since_ms = known.at_ms - _OVERLAP_MS if known else await self._ledger.now_ms()
         told: list[SentEvent]
         with self._listening(job):
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and not over():
                 if seq is not None and self._events.holds(seq):
                     seq, told = self._events.last, self._since(job, seq)
-                elif await self._until(self._looked()):
+                elif await self._until(self._looked(), over):
                     seq, told = await self._anew(job, since_ms)
                     if not told:
                         return
                 else:
                     told = []
                 for one in told:
+                    if over():
+                        return
                     yield one
                     since_ms = one.id.at_ms - _OVERLAP_MS if one.id else since_ms
                     if job is not None and one.event.kind is EventKind.END:
                         return
                 if not told:
                     yield None
-                await self._until(self._newer(job, seq))
+                await self._until(self._newer(job, seq), over)
 
     def _looked(self) -> Callable[[], bool]:
         """Whether a look is done that begins from now on."""
@@ -157,14 +162,14 @@ class Sampler:
     def _id(self, seq: int) -> EventId:
         return EventId(self._epoch, seq, self._at_ms)
 
-    async def _until(self, come: Callable[[], bool]) -> bool:
-        """Waits until something has come; False where nothing did for a while, or the process is about to end."""
+    async def _until(self, come: Callable[[], bool], over: Callable[[], bool]) -> bool:
+        """Waits until something has come; False where nothing did for a while, or the listening is about to end."""
         try:
             async with asyncio.timeout(self._keep_alive_s), self._news:
-                await self._news.wait_for(lambda: come() or self._stopping.is_set())
+                await self._news.wait_for(lambda: come() or over() or self._stopping.is_set())
         except TimeoutError:
             return False
-        return not self._stopping.is_set()
+        return not over() and not self._stopping.is_set()
 
     @contextmanager
     def _listening(self, job: str | None) -> Iterator[None]:

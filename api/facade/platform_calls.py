@@ -23,7 +23,7 @@ from cancellist.api.facade.job_of_call import OUTCOMES, Asking, hand_in_and_wait
 from cancellist.api.facade.list_answer import ListAnswer
 from cancellist.api.facade.platform_errors import RefusedError
 from cancellist.api.facade.platform_schemas import CancelledItem, PlatformError
-from cancellist.api.problems import request_id_of
+from cancellist.api.problems import masked, request_id_of
 from cancellist.api.request_body import Body, is_packed
 from cancellist.api.results import quality
 from cancellist.jobs.errors import InputError
@@ -222,7 +222,7 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         if not isinstance(error, RefusedError):
             raise error
-        return error.response(request_id_of(request.scope))
+        return masked(error.response(request_id_of(request.scope)), request.scope)
 
     app.add_exception_handler(RefusedError, answer)
 

@@ -10,8 +10,7 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 
 def secret_of(scope: Scope) -> str | None:
     """The secret of the session that a request brings; None where it brings none."""
-    given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
-    return cookie_parser("; ".join(given)).get(_name(scope)) or None
+    return cookie_parser("; ".join(_values(scope, b"cookie"))).get(_name(scope)) or None
 
 
 def setting(scope: Scope, secret: str) -> str:
@@ -29,6 +28,21 @@ def counts(scope: Scope) -> bool:
         return False
     site, origin = _said(scope)
     return scope["method"] in _SAFE or site == ["same-origin"] or (not site and bool(origin))
+
+
+def is_followed(scope: Scope) -> bool:
+    """Whether somebody at a browser, or a program, opens an address, from wherever its link was.
+
+    A page of another site can have a browser ask for any address: as a picture, in a frame, or ahead of a click. None
+    of that is somebody who opens it. HEAD never is: it is how links are looked at.
+    """
+    state = scope["state"]
+    if state["method"] != "GET" or _values(scope, b"sec-purpose") or _values(scope, b"purpose"):
+        return False
+    if not is_foreign(scope):
+        return True
+    where = [_values(scope, name) for name in (b"sec-fetch-mode", b"sec-fetch-dest", b"origin")]
+    return where == [["navigate"], ["document"], []]
 
 
 def is_forged(scope: Scope) -> bool:
@@ -49,11 +63,11 @@ def is_foreign(scope: Scope) -> bool:
 
 
 def _said(scope: Scope) -> tuple[list[str], list[str]]:
-    headers = scope["headers"]
-    return (
-        [value.decode("latin-1") for name, value in headers if name == b"sec-fetch-site"],
-        [value.decode("latin-1").lower() for name, value in headers if name == b"origin"],
-    )
+    return _values(scope, b"sec-fetch-site"), [value.lower() for value in _values(scope, b"origin")]
+
+
+def _values(scope: Scope, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
 
 
 def _origin(scope: Scope) -> str:

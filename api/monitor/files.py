@@ -20,7 +20,7 @@ _ANY: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/static/{file}", response_class=Response, responses={**declared("not_found", limited=False), **_ANY})
+@router.get("/static/{file}", response_class=Response, responses={**declared("not_found"), **_ANY})
 async def static(file: str) -> Any:
     """A style sheet or a picture of the pages."""
     if file not in _FOUND:

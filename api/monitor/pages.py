@@ -1,5 +1,7 @@
 """Pages, made of templates, with the headers that keep a browser from doing anything else than they need."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,14 +20,20 @@ _TEMPLATES: Final = Environment(
 )  # fmt: skip
 
 
-def page(template: str, prefix: str, *, status: int = 200, **values: Any) -> Response:
+_NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def page(
+    template: str, prefix: str, *, status: int = 200, headers: Mapping[str, str] = _NO_MORE, **values: Any
+) -> Response:
     """A page.
 
     Args:
         template: its file.
         prefix: the path that the API is behind.
         status: of the answer.
+        headers: of the answer, beside those of each page or in their place.
         values: what the template shows.
     """
     text = _TEMPLATES.get_template(template).render(prefix=prefix, **values)
-    return HTMLResponse(text, status, headers=HEADERS)
+    return HTMLResponse(text, status, headers={**HEADERS, **headers})

@@ -24,7 +24,9 @@ HEAD_S: Final = 10.0
 class Connection(H11Protocol):
     """uvicorn's connection, which by itself waits for a head, and for an answer to be taken, for ever.
 
-    A connection beyond the places there are is served one request, which learns of it by `surplus` in its state.
+    A connection beyond the places there are is served one request, which learns of it by `surplus` in its state. Who is
+    found to make a request is told by `serves` there: a connection gives way while it waits for a request, and while
+    it serves nobody who is known.
     uvicorn's own `limit_concurrency` answers no problem, refuses health checks too, and counts those that wait.
 
     Attributes:
@@ -37,6 +39,7 @@ class Connection(H11Protocol):
     _closing: asyncio.TimerHandle | None = None
     _looking: asyncio.TimerHandle | None = None
     _taken: int | None = None
+    _known: bool = False
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for the first request, on a place if there is one."""
@@ -87,14 +90,29 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _take_place(self) -> None:
-        self.app_state = {**self.app_state, "surplus": not self.places.take(self)}
+        self.app_state = {**self.app_state, "surplus": not self.places.take(self), "serves": self._serves}
         self._tell_places()
+
+    def _serves(self, *, known: bool) -> None:
+        """Notes whether the request under way is of somebody known."""
+        self._known = known
+        self.places.works(self)
+        if not known:
+            self.places.yields(self, self._give_way)
 
     def _tell_places(self) -> None:
         if self._waits:
-            self.places.waits(self, self.transport.close)
-        else:
+            self.places.yields(self, self._give_way)
+        elif self._known:
             self.places.works(self)
+
+    def _give_way(self) -> None:
+        """Closes at once, but lets who is known have the rest of an answer, however slowly they take it."""
+        lingers = self.transport.get_write_buffer_size() or self.scheme == "https"  # TLS waits for the other side
+        if lingers and not self._known:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     @property
     def _waits(self) -> bool:

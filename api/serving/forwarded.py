@@ -29,6 +29,9 @@ def apply(scope: Scope, proxies: Proxies) -> None:
         if not _is_below(scope["path"], proxies.prefix):  # a proxy may take it off, or leave it
             scope["path"] = proxies.prefix + scope["path"]
             scope["raw_path"] = proxies.prefix.encode() + scope.get("raw_path", b"")
+        if scope["path"] == proxies.prefix:  # which is the first page
+            scope["path"] += "/"
+            scope["raw_path"] = scope.get("raw_path", b"") + b"/"
     if is_trusted(proxies.trusted, peer):
         hops, scheme = _hops(scope)
         state["client"] = next((hop for hop in reversed(hops) if not is_trusted(proxies.trusted, hop)), peer)

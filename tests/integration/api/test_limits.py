@@ -107,26 +107,34 @@ def test_strangers_of_one_address_are_held_to_the_rate_and_hold_up_nobody_that_i
     with serving(api.desk, log=tmp_path / "log", **limits) as running:
         one, guesses = running.client(None), (running.client("guess"), running.client(None))
 
-        def refused(client: httpx.Client, address: str, path: str = "/v1/jobs") -> bool:
+        def told(client: httpx.Client, address: str, path: str = "/v1/jobs") -> str | None:
+            """How it is refused; None where it is not."""
             answer = client.get(path, headers={"X-Forwarded-For": address})
-            if answer.status_code == 429:
-                assert int(problem(answer, "too_many_requests") and answer.headers["retry-after"]) >= 1
-            return answer.status_code == 429
+            if answer.status_code != 429:
+                return None
+            assert int(answer.headers["retry-after"]) >= 1
+            return str(problem(answer, "too_many_requests")["detail"])
 
+        assert not told(running.client(), "192.0.2.1")
         for address in ("192.0.2.1", "2001:db8::1"):
-            while not refused(guesses[0], address):
-                refused(guesses[1], address)
-        assert refused(one, "2001:db8::2"), "of the same site"
-        assert not refused(guesses[0], "192.0.2.2")
-        assert not refused(guesses[0], "2001:db8:0:1::1")
-        assert not refused(running.client(), "192.0.2.1"), "who is known is held up by nobody"
+            while not told(guesses[0], address):
+                told(guesses[1], address)
+        assert told(one, "2001:db8::2"), "of the same site"
+        assert not told(guesses[0], "192.0.2.2")
+        assert not told(guesses[0], "2001:db8:0:1::1")
+        known = one.get("/v1/jobs", headers={"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {EVERY}"})
+        assert "every" in problem(known, "too_many_requests")["detail"], "held to a rate of its own"
+        reader = running.client("read-role-token")
+        assert told(reader, "192.0.2.1") == told(guesses[0], "192.0.2.1"), "a right guess is not told from a wrong one"
+        assert not told(reader, "192.0.2.9")
         for path in ("/healthz", "/readyz", "/sign-in", "/static/icon.svg"):
-            assert not refused(one, "192.0.2.1", path)
+            assert not told(one, "192.0.2.1", path)
         form = {"X-Forwarded-For": "192.0.2.1", "Sec-Fetch-Site": "same-origin"}
-        while (answer := one.post("/sign-in", data={"token": "guess"}, headers=form)).status_code == 403:
-            pass
-        problem(answer, "too_many_requests")
-        assert one.post("/sign-in", data={"token": EVERY}, headers=form).status_code == 303
+        wrong, right = (one.post("/sign-in", data={"token": token}, headers=form) for token in ("x", "read-role-token"))
+        assert problem(right, "too_many_requests")["detail"] == problem(wrong, "too_many_requests")["detail"]
+        assert not one.cookies
+        elsewhere = form | {"X-Forwarded-For": "192.0.2.10"}
+        assert one.post("/sign-in", data={"token": "submit-role-token"}, headers=elsewhere).status_code == 303
 
 
 def test_beyond_so_many_connections_that_work_others_are_asked_to_wait(narrow: Api) -> None:

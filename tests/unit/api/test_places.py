@@ -1,16 +1,16 @@
-"""Places of connections: one that waits gives way, the one that has waited longest before others."""
+"""Places of connections: one that gives way makes room, the one that has done so for longest before others."""
 
 from cancellist.api.serving.places import Places
 
 
-def test_who_waits_longest_gives_way_and_who_works_does_not():
+def test_who_has_yielded_for_longest_gives_way_and_who_works_does_not():
     closed: list[str] = []
     places = Places(2)
     for name in "ab":
         assert places.take(name)
-    assert not places.take("c"), "nobody waits"
-    places.waits("b", lambda: closed.append("b"))
-    places.waits("a", lambda: closed.append("a"))
+    assert not places.take("c"), "nobody gives way"
+    places.yields("b", lambda: closed.append("b"))
+    places.yields("a", lambda: closed.append("a"))
     places.works("b")
     assert places.take("c")
     assert closed == ["a"]
