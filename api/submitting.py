@@ -21,8 +21,8 @@ from cancellist.jobs.parsing.patterns import ReferencePattern
 from cancellist.jobs.parsing.references import InvalidEntry
 
 _IN_MEMORY: Final = 50_000
-_CACHE_KIB: Final = 8 * 1024
-"""What one of many bodies may hold of its references in memory (ledger/submitting/deduplication.py): 13 MiB at most."""
+_CACHE_KIB: Final = 16 * 1024
+"""What one of many bodies may hold of its references in memory (ledger/submitting/deduplication.py): 21 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)

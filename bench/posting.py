@@ -6,6 +6,7 @@ the post and for `enqueue`. The results are written by the ledger alone; what is
 reference by reference. The memory is the most that was resident, above what is once a short list was posted.
 """
 
+import random
 import sys
 import tempfile
 import time
@@ -37,21 +38,22 @@ async def run(context: Context) -> list[Row]:
     if sys.platform != "linux":
         context.say("  a process's peak memory is read from Linux's /proc only")
         return []
-    posts, streams, memory = [], [], dict[str, list[float]]()
+    posts, unordered, streams, memory = [], [], [], dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="cancellist-bench-") as name:
         folder, named = Path(name), references(context.queued)
-        file = folder / "references.csv"
-        lines = (f"{number},{reference},a note\n" for number, reference in enumerate(named))
-        file.write_text("number,reference,note\n" + "".join(lines))
+        file = as_csv(folder / "references.csv", named)
+        mixed = as_csv(folder / "mixed.csv", random.Random(1).sample(named, len(named)))
         for _ in range(min(ROUNDS, context.repeats)):
             context.probe()
-            async with servers.valkey() as server:
-                said = await produce(server, file)
-            check(said["total"] == context.queued, "`enqueue` has taken another number than the file has")
+            enqueued_s = await enqueued(file, context.queued)
+            mixed_s = await enqueued(mixed, context.queued)
+            async with servers.valkey() as server, serving(server) as api, api.client() as client:
+                await client.post("/v1/jobs", json=named[:10])
+                unordered.append(mixed_s / (await posted(api, client, mixed, memory))[1])
             async with servers.valkey() as server, serving(server) as api, api.client() as client:
                 await client.post("/v1/jobs", json=named[:10])
                 job, took_s = await posted(api, client, file, memory)
-                posts.append(float(said["seconds"]) / took_s)
+                posts.append(enqueued_s / took_s)
                 async with engine.ledger(server) as book:
                     await settle_all(book, FAILED)
                 took_s = await streamed(api, client, job, folder / "posted.csv", memory)
@@ -59,16 +61,33 @@ async def run(context: Context) -> list[Row]:
                 streams.append(await by_command(server, job, folder / "command.csv") / took_s)
                 check(of_column(folder / "command.csv") == sorted(named), "the command's results differ from the file")
                 await retried(api, client, job, context.queued, memory)
-            context.say(f"  posted at {posts[-1]:.2f} of `enqueue`, streamed at {streams[-1]:.2f} of `results`")
+            context.say(f"  posted at {posts[-1]:.2f} of `enqueue`, {unordered[-1]:.2f} where in no order")
+            context.say(f"  streamed at {streams[-1]:.2f} of `results`")
     count = f"{context.queued:,}"
     return [
         Row(f"CSV of {count} posted / `enqueue` of it, speed", "", tuple(posts), SHARE),
+        Row("the same in no order posted / `enqueue` of it, speed", "", tuple(unordered)),
         Row(f"{count} results streamed / `results` of them, speed", "", tuple(streams), SHARE),
         *(
             Row(f"`serve`, {what}: peak memory above idle", "MiB", tuple(taken), MOST_MIB, at_most=True)
             for what, taken in memory.items()
         ),
     ]
+
+
+def as_csv(file: Path, named: list[str]) -> Path:
+    """Write these references among other columns."""
+    lines = (f"{number},{reference},a note\n" for number, reference in enumerate(named))
+    file.write_text("number,reference,note\n" + "".join(lines))
+    return file
+
+
+async def enqueued(file: Path, count: int) -> float:
+    """Hand in a file by a producer's process; return the seconds it took."""
+    async with servers.valkey() as server:
+        said = await produce(server, file)
+    check(said["total"] == count, "`enqueue` has taken another number than the file has")
+    return float(said["seconds"])
 
 
 async def posted(api: Api, client: httpx.AsyncClient, file: Path, memory: dict[str, list[float]]) -> tuple[str, float]:

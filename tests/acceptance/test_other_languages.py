@@ -97,6 +97,15 @@ def test_a_job_is_handed_in_by_the_stream(place: Place, language: str, name: str
     assert [(job.total, job.requested_by, job.reason) for job in jobs] == [(3, "shop", "order withdrawn")]
 
 
+def test_the_page_shows_such_a_program_as_it_runs(place: Place) -> None:
+    page = (ROOT / "docs/how-to/produce-from-any-language.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\$ (java .*)$", page, re.MULTILINE)
+    own = os.environ | {"CANCELLIST_REDIS_URL": place.redis_url}
+    said = subprocess.run(["sh", "-c", command], cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, check=True)
+    assert re.fullmatch(r"\d+-\d+\n", said.stdout)
+    wait_for(lambda: outcomes(place).keys() >= set(command.split()[-2:]), WITHIN_S)
+
+
 def outcomes(place: Place) -> dict[str, str]:
     return {fields["reference"]: fields["outcome"] for _, fields in place.redis.xrange(RESULTS)}
 

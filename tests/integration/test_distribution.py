@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -107,3 +109,23 @@ def test_it_works_beside_a_distribution_and_a_folder_of_the_same_names_as_its_ro
 def test_in_a_checkout_arq_finds_the_worker_under_both_names(name: str) -> None:
     look = f"from arq.utils import import_string; print(import_string({name!r}).functions[0].name)"
     assert run("-c", f"import sys; sys.path.insert(0, '.'); {look}", cwd=ROOT) == "drain\n"
+
+
+def test_the_client_is_installed_as_its_pages_say_and_needs_nothing_of_cancellist(tmp_path: Path) -> None:
+    pages = ("clients/python/README.md", "docs/how-to/use-the-python-client.md", "docs/tutorial.md")
+    shown = [re.findall(r"^\$ (pip install .*clients.*)$", (ROOT / page).read_text(), re.MULTILINE) for page in pages]
+    assert [len(commands) for commands in shown] == [1, 1, 1]
+    for number, (command,) in enumerate(shown):
+        site = tmp_path / f"site{number}"
+        words = shlex.split(command.replace("CHECKOUT", str(ROOT)))[1:]
+        offline = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", site)
+        run("-m", "pip", *words, *offline, cwd=tmp_path)
+        look = (
+            "import cancellist_client, importlib.metadata, json, sys;"
+            "ours = [name for name in sys.modules if name.partition('.')[0] == 'cancellist'];"
+            "needs = importlib.metadata.requires('cancellist-client');"
+            "cancellist_client.Client;print(json.dumps([cancellist_client.__file__, ours, needs]))"
+        )
+        where, ours, needs = json.loads(run("-c", look, cwd=tmp_path, PYTHONPATH=str(site)))
+        assert Path(where).is_relative_to(site)
+        assert (ours, needs) == ([], ["httpx<1,>=0.27", "redis>=5; extra == 'redis'"])

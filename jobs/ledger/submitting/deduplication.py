@@ -23,9 +23,13 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -{cache_kib};
-CREATE TABLE seen (reference TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE seen (reference TEXT PRIMARY KEY, batch INTEGER) WITHOUT ROWID;
+BEGIN;
 """
-_ADD: Final = "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) ORDER BY value RETURNING reference"
+"""All is one transaction, never ended: so a page is written only where the cache has no room for it."""
+_ADD: Final = "INSERT OR IGNORE INTO seen SELECT value, ? FROM json_each(?)"
+_EARLIER: Final = "SELECT reference FROM seen WHERE reference IN (SELECT value FROM json_each(?)) AND batch < ?"
+"""Asked only where fewer were added than there are: to have each that was added told costs more than to add it."""
 
 
 class Deduplicator:
@@ -36,7 +40,7 @@ class Deduplicator:
     the process dies.
 
     Memory, measured with references of 14 characters: 95 bytes each, so 182 MiB for the default of two million, and at
-    most `cache_kib` for the database's cache. On disk a reference takes 22 bytes.
+    most `cache_kib` for the database's cache. On disk a reference takes 25 bytes.
 
     Only one thread at a time may use it.
 
@@ -50,6 +54,7 @@ class Deduplicator:
         self._in_memory = in_memory
         self._seen: dict[str, None] = {}
         self._disk: sqlite3.Connection | None = None
+        self._batch = 0
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +108,16 @@ class Deduplicator:
         try:
             if self._disk is None:
                 self._disk = _open(self._cache_kib)
-            added = {row[0] for row in self._disk.execute(_ADD, (json.dumps(unseen),))}
+            self._batch += 1
+            named = json.dumps(sorted(unseen))  # neighbours in the table one after the other
+            if self._disk.execute(_ADD, (self._batch, named)).rowcount == len(unseen):
+                return unseen
+            earlier = {row[0] for row in self._disk.execute(_EARLIER, (named, self._batch))}
         except (sqlite3.Error, OSError) as error:
             raise CancellistError(
                 f"the references already seen do not fit on disk ({error}): set TMPDIR to a folder with more room"
             ) from error
-        return unseen if len(added) == len(unseen) else [reference for reference in unseen if reference in added]
+        return [reference for reference in unseen if reference not in earlier]
 
 
 def _open(cache_kib: int) -> sqlite3.Connection:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -24,6 +26,11 @@ AHEAD = 200
 """Events that one who is cut off may be behind: the process forgets more than 10,000."""
 MOST_BYTES = 2000
 """The head of an answer has 500, an event some 300."""
+SILENT = 40
+BUFFERED = 140 * 1024
+"""Bytes of a stream that wait to be read: 75 KiB in the system, of small segments, and 64 KiB in the process."""
+LONG = "\N{GRINNING FACE}" * 500
+LONG_JOBS = 130
 
 
 @pytest.fixture(scope="module")
@@ -224,17 +231,39 @@ def test_two_hundred_who_listen_ask_the_ledger_no_more_than_one(api: Api) -> Non
     assert many < 3 * alone
 
 
-def test_one_who_never_reads_holds_up_nobody(api: Api) -> None:
-    host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as silent:
-        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        token = api.client().headers["authorization"]
-        silent.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n\r\n".encode())
+def test_those_who_never_read_hold_up_nobody_and_do_not_make_the_process_grow(one: Desk) -> None:
+    with serving(one, namespace="silent") as api, contextlib.ExitStack() as stack:
+        client, long = api.client(), {"reason": LONG, "requested_by": LONG, "start_at": "+1h"}
+        with ThreadPoolExecutor(8) as several:
+            keys = [LONG[:-3] + f"{number:03}" for number in range(LONG_JOBS)]
+            (job, *_) = several.map(lambda key: submitted(api, 1, client, **long, idempotency_key=key), keys)
+        with heard(api.client(), "/v1/events") as events:
+            told = [next(events) for _ in range(LONG_JOBS + 1)]
+        size = sum(len(json.dumps(event.data, ensure_ascii=False).encode()) for event in told)
+        assert size > 4 * BUFFERED
         before = api.memory
-        job = submitted(api, 90)
+        for _ in range(SILENT):
+            stack.enter_context(silent(api))
         with heard(api.client(), f"/v1/jobs/{job}/events") as events:
-            assert [event.kind for event in events][-1] == "end"
-        assert api.memory - before < 8 * 1024 * 1024
+            assert next(events).kind == "snapshot"
+            client.post(f"/v1/jobs/{job}/pause").raise_for_status()
+            assert next(event for event in events if "state" in event.data).data["state"] == "paused"
+        assert api.memory - before < SILENT * size / 2
+
+
+@contextlib.contextmanager
+def silent(api: Api) -> Iterator[None]:
+    """A client of small segments and a small window that has been told the first of all events, and reads nothing."""
+    host, port = api.url.removeprefix("http://").split(":")
+    token = api.client().headers["authorization"]
+    with socket.socket() as connection:
+        connection.settimeout(20)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET /v1/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n\r\n".encode())
+        assert connection.recv(1, socket.MSG_PEEK)
+        yield
 
 
 def test_streams_end_as_the_process_does(one: Desk) -> None:

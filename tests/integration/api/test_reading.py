@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from cancellist.api import account_schemas, schemas
+from cancellist.api.problem_kinds import KINDS
 from tests.support.api import Api, problem
 
 
@@ -249,5 +251,15 @@ def test_how_the_process_stands_is_told_without_a_token(api: Api) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "cancellist-results-gone" not in anybody.get("/", follow_redirects=True).headers
     assert anybody.get("/").headers["location"] == "/sign-in"
-    assert "413" in anybody.get("/problems/body_too_large").text
+
+
+def test_the_type_of_each_problem_is_the_address_of_a_page_that_names_it(api: Api) -> None:
+    anybody = api.client(None)
+    for kind in KINDS.values():
+        page = anybody.get(kind.type)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+        assert page.text == f"{kind.code} ({kind.status}): {kind.title}\n\n{kind.text}\n"
     problem(anybody.get("/problems/nonsense"), "not_found")
+    declared = set(re.findall(r"/problems/[a-z_]+", anybody.get("/openapi.json").text))
+    assert declared <= {kind.type for kind in KINDS.values()}
+    assert KINDS.keys() <= set(re.findall(r'<tr id="(\w+)">', anybody.get("/docs").text))
