@@ -176,6 +176,9 @@ class Job(JsonDocument):
     all_stopped: AllStopped | None
     account_new_host: str | None = Field(description="a host that nobody has confirmed yet: no call goes there")
     account_paused: bool
+    account_keeps_no_records: bool = Field(
+        description="whether no worker of the account can keep records: jobs with `snapshot` wait for one that can"
+    )
     account_held_until: Time | None
     account_held_because: str | None
     account_breaker: Breaker | None

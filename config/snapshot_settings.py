@@ -11,7 +11,7 @@ class SnapshotSettings(BaseModel):
     snapshot_dir: HomePath | None = Field(
         None,
         description="folder in which workers keep the records of consignments; it must be there. Unset: a job that "
-        "wants them kept is not cancelled by this worker",
+        "wants them kept is left to other workers",
         examples=["/var/lib/cancellist/snapshots"],
     )
     snapshot_key_file: HomePath | None = Field(

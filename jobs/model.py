@@ -275,6 +275,7 @@ class JobRecord:
         revision: how often its priority or deadline was changed.
         digest: of its content; None in records of older versions.
         approval: the approval that it needs or needed; None where it needs none.
+        uncalled: those of `pending` that are ready for a call, or wait for the canary.
         overrode: what an override passed of its guards, packed (jobs/safety/guard.py).
     """
 
@@ -304,6 +305,7 @@ class JobRecord:
     digest: str | None = None
     approval: ApprovalRecord | None = None
     overrode: str = ""
+    uncalled: int = 0
 
     @property
     def waits_for_approval(self) -> bool:

@@ -57,6 +57,7 @@ def terms_of(settings: Settings, name: str) -> Terms:
         search=list_search(settings),
         platform=own.environment,
         requests=own.requests_per_call,
+        keeps_records=settings.snapshot_dir is not None,
     )
 
 

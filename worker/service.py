@@ -38,6 +38,7 @@ from cancellist.worker.intake_reader import IntakeReader
 from cancellist.worker.outage_log import OutageLog
 from cancellist.worker.preflight.planner import Planner
 from cancellist.worker.snapshots.opening import open_store, warn_if_unfit
+from cancellist.worker.snapshots.store import DIR_SETTING
 from cancellist.worker.stop_file import StopFile
 from cancellist.worker.sweep import Served, Sweep
 from cancellist.worker.webhooks.deliverer import Deliverer
@@ -208,8 +209,11 @@ class Service:
                 gate = gates[account]
                 breaker = gate.breaker
                 stuck = breaker is not None and breaker.denied and breaker.since_ms < refused_before_ms
-                if job.in_flight or not (gate.shut or stuck):
+                unkept = gate.keeps_no_records and job.order.snapshot and job.uncalled == job.pending
+                if job.in_flight or not (gate.shut or stuck or unkept):
                     return True
+                if unkept:
+                    self.refused = f"job {job.id} wants its records kept, and no worker has {DIR_SETTING}"
                 if gate.strange_host:
                     self.refused = str(NewHostError(account, gate.strange_host, None))
                 if stuck and breaker:

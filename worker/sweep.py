@@ -18,12 +18,15 @@ from cancellist.jobs.ledger.drains import schedule
 from cancellist.jobs.model import DEFAULT_ACCOUNT
 from cancellist.jobs.responses.retry_policy import RetryPolicy
 from cancellist.jobs.safety.safeguards import NONE, Safeguards
+from cancellist.worker.calls.log_throttle import LogThrottle
+from cancellist.worker.snapshots.store import DIR_SETTING
 from cancellist.worker.snapshots.store import trim as trim_snapshots
 
 log = structlog.get_logger()
 
 PERIOD_S = 1.0
 _TRIM_EVERY = 60
+_REMIND_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Sweep:
         self._settings = settings
         self._wake = wake
         self._turn = 0
+        self._unkept = LogThrottle(_REMIND_S)
         self._going: dict[str, asyncio.Task[LedgerError | None]] = {}
 
     async def run(self) -> None:
@@ -103,6 +107,9 @@ class Sweep:
             more = swept.more
             if swept.taken_over:
                 log.warning("claims of a dead worker taken over", account=account, claims=swept.taken_over)
+            if swept.unkept and self._unkept.due(account) is not None:
+                log.error("no worker can keep records, so a job waits", account=account, job=swept.unkept,
+                          remedy=f"start a worker with {DIR_SETTING}")  # fmt: skip
             if swept.drains:
                 await schedule(self._ledger, account, swept.drains)
             elif swept.taken_over:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -145,17 +146,25 @@ async def _hint(opened: Opened, submitted: Submitted, *, wait: bool) -> None:
     elif seen.record.state is JobState.HELD and seen.record.hold_until_ms:
         left = wording.span(max(0, seen.record.starts_at_ms - seen.now_ms) // 1000)
         say(f"it is held for {left}: until then `cancellist abort {submitted.job}` takes it back whole")
-    if seen.gate.workers == 0:
-        say(wording.START_A_WORKER)
-    if seen.gate.stopped:
-        say(f"all accounts are stopped: {wording.all_stopped(seen.gate.stopped)}")
-    if seen.gate.strange_host:
-        say(wording.new_host(seen.record.order.account, seen.gate.strange_host))
-    if seen.gate.paused:
-        account = seen.record.order.account
-        say(f"account {account} is paused: `{resume_command(account)}` resumes it")
+    for line in _obstacles(seen):
+        say(line)
     if not wait:
         say(f"to follow it: cancellist watch {submitted.job}")
+
+
+def _obstacles(seen: Snapshot) -> Iterator[str]:
+    """Says what else keeps a job from running."""
+    account = seen.record.order.account
+    if seen.gate.workers == 0:
+        yield wording.START_A_WORKER
+    if seen.gate.stopped:
+        yield f"all accounts are stopped: {wording.all_stopped(seen.gate.stopped)}"
+    if seen.gate.strange_host:
+        yield wording.new_host(account, seen.gate.strange_host)
+    if seen.lacks_records:
+        yield f"job {seen.record.id} {wording.for_its_records(seen)}"
+    if seen.gate.paused:
+        yield f"account {account} is paused: `{resume_command(account)}` resumes it"
 
 
 async def _wait(opened: Opened, submitted: Submitted, *, as_json: bool) -> int:

@@ -142,7 +142,9 @@ def _state(snapshot: Snapshot) -> str:
     record = snapshot.record
     if stopped := _for_approval(snapshot) or _for_itself(snapshot):
         return stopped
-    if not record.state.ended and (why := _for_its_host(snapshot) or _for_its_account(snapshot.gate)):
+    if not record.state.ended and (
+        why := _for_its_host(snapshot) or _for_its_account(snapshot.gate) or for_its_records(snapshot)
+    ):
         return f"{record.state}, {why}"
     if record.canary and record.canary.under_way and record.state is JobState.RUNNING:
         return f"running its canary of {record.canary.size:,} first, for which {record.canary.waiting:,} wait"
@@ -174,6 +176,12 @@ def _for_itself(snapshot: Snapshot) -> str:
 def _for_its_host(snapshot: Snapshot) -> str:
     strange = snapshot.gate.strange_host
     return new_host(snapshot.record.order.account, strange) if strange else ""
+
+
+def for_its_records(snapshot: Snapshot) -> str:
+    """Returns that no worker can keep the records that a job wants; empty where it is not so."""
+    waits = "waits for a worker with CANCELLIST_SNAPSHOT_DIR: no other can keep its records"
+    return waits if snapshot.lacks_records else ""
 
 
 def _for_its_account(gate: AccountGate) -> str:

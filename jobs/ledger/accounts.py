@@ -54,6 +54,7 @@ class AccountGate:
         stopped: the stop of all accounts; None where there is none.
         platforms: where its workers call; empty where none has run yet.
         strange_host: the host among them that nobody has confirmed, so that no call goes there.
+        keeps_no_records: whether none of its workers can keep records, so that jobs which want some wait.
     """
 
     version: int
@@ -71,6 +72,7 @@ class AccountGate:
     stopped: AllStopped | None = None
     platforms: tuple[Environment, ...] = ()
     strange_host: str | None = None
+    keeps_no_records: bool = False
 
     @property
     def shut(self) -> bool:
@@ -117,6 +119,7 @@ async def gate(ledger: Ledger, account: str) -> AccountGate:
         stopped=stop_all.read(stopped),
         platforms=platforms,
         strange_host=await hosts.first_strange(ledger, platforms),
+        keeps_no_records=hosts.all_bare(h["hosts"]),
     )
 
 

@@ -51,6 +51,7 @@ class Terms:
     search: ListSearch = field(default_factory=ListSearch)
     platform: Environment | None = None
     requests: int = 1
+    keeps_records: bool = True
 
     @property
     def live_ms(self) -> int:
@@ -72,7 +73,8 @@ class Ask:
         """As claim.lua reads it."""
         t = self.terms
         return orjson.dumps(
-            {
+            ({} if t.keeps_records else {"bare": 1})
+            | {
                 "claim": self.claim, "drain": self.drain, "live": t.live_ms, "mode": self.mode, "slots": self.slots,
                 "limit": t.limit, "initial": t.initial, "interval_us": t.interval_us, "burst": t.burst,
                 "requests": t.requests,

@@ -20,6 +20,12 @@ def read(packed: bytes | None) -> tuple[Environment, ...]:
     return tuple(sorted({Environment(one["host"], one.get("sandbox", False)) for one in noted}, key=lambda e: e.host))
 
 
+def all_bare(packed: bytes | None) -> bool:
+    """Whether there are such workers, and none of them can keep records."""
+    noted = orjson.loads(packed or b"{}").values()
+    return bool(noted) and all(one.get("bare") for one in noted)
+
+
 async def first_strange(ledger: Ledger, found: Sequence[Environment]) -> str | None:
     """The first of these hosts that nobody has confirmed; None where all are sandboxes or confirmed."""
     real = [one.host for one in found if not one.is_sandbox]

@@ -21,13 +21,15 @@ UNSEALED_KEPT_MS = 3_600_000
 class Swept:
     """The result of a sweep: whether another is due at once, claims taken over, and drains to enqueue.
 
-    `sliceable` says that a job has work for `slice_oldest`.
+    `sliceable` says that a job has work for `slice_oldest`, and `unkept` is a job that waits since no live worker can
+    keep its records.
     """
 
     more: bool
     taken_over: int
     sliceable: bool
     drains: tuple[str, ...]
+    unkept: str = ""
 
 
 async def slices(ledger: Ledger, account: str, job: str) -> None:
@@ -69,11 +71,13 @@ async def sweep(
         document["guard"] = safeguards.guard.packed()
     if safeguards.snapshot:
         document["snapshot"] = 1
+    if not terms.keeps_records:
+        document["bare"] = 1
     if deallocates:
         document["deallocates"] = 1
     reply = await ledger.run("sweep", account, orjson.dumps(document))
-    drains = tuple(text(name) for name in reply[3:])
-    return Swept(bool(reply[0]), int(reply[1]), bool(reply[2]), drains)
+    drains = tuple(text(name) for name in reply[4:])
+    return Swept(bool(reply[0]), int(reply[1]), bool(reply[2]), drains, text(reply[3]))
 
 
 async def trim(ledger: Ledger, account: str, *, results_keep_s: float, jobs_keep_s: float) -> tuple[int, int]:

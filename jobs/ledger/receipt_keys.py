@@ -1,6 +1,5 @@
 """The keys that sign receipts: Ed25519 in PEM, the private one in a file that only its owner may read."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from cancellist.jobs.errors import InputError, OutputError, SettingsError
-from cancellist.jobs.ledger.private_files import read_private
+from cancellist.jobs.errors import InputError, SettingsError
+from cancellist.jobs.ledger.private_files import read_private, remove, write_new
 
 SETTING: Final = "CANCELLIST_RECEIPT_KEY_FILE"
 _LONGEST: Final = 64 * 1024
@@ -81,16 +80,20 @@ def load_public(path: Path) -> bytes:
 def make_key(path: Path) -> tuple[Path, bytes]:
     """Writes a new private key, and the public one beside it; returns that one's file, and the key itself.
 
+    Both are written, or none; no file that is there is written over.
+
     Raises:
         OutputError: one of the files is there, or cannot be written.
     """
     key = Ed25519PrivateKey.generate()
     public = key.public_key()
     beside = path.with_name(f"{path.name}.pub")
-    if beside.exists():
-        raise OutputError(f"{beside} is there already, so no key was made", hint="give another file")
-    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-    _write(beside, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    try:
+        write_new(beside, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    except BaseException:
+        remove(path)
+        raise
     return beside, public.public_bytes_raw()
 
 
@@ -101,14 +104,3 @@ def is_signature(key: bytes, signature: bytes, body: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def _write(path: Path, text: bytes, mode: int) -> None:
-    """Writes a new file that has its mode from the first moment on."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(text)
-    except FileExistsError:
-        raise OutputError(f"{path} is there already, so no key was made", hint="give another file") from None
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None

@@ -169,6 +169,7 @@ def _record(job: str, h: Mapping[str, str]) -> JobRecord:
         invalid=_int(h.get("invalid")) or 0,
         pending=pending,
         in_flight=in_flight,
+        uncalled=sum(_int(h.get(name)) or 0 for name in ("calls", "alone", "rest")),
         outcomes=outcomes,
         created_at_ms=_int(h.get("created_at")) or 0,
         started_at_ms=_int(h.get("started_at")),

@@ -26,6 +26,13 @@ class Snapshot:
         """The counts of outcomes that occurred, in the contract's order."""
         return {outcome: count for outcome in Outcome if (count := self.record.outcomes.get(outcome, 0))}
 
+    @property
+    def lacks_records(self) -> bool:
+        """Whether its calls wait for a worker that can keep records."""
+        record = self.record
+        waits = record.state in {JobState.QUEUED, JobState.RUNNING} and record.uncalled > 0
+        return waits and record.order.snapshot and self.gate.keeps_no_records
+
 
 async def look(ledger: Ledger, job: str) -> Snapshot:
     """A snapshot of one job.

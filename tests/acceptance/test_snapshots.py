@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from cancellist.jobs.ledger import failed_calls
-from cancellist.jobs.model import JobRequest, Outcome
+from cancellist.jobs.ledger import failed_calls, snapshots
+from cancellist.jobs.model import JobRequest, JobState, Outcome
 from cancellist.jobs.safety.snapshot import Entry, chosen
 from cancellist.worker.snapshots.cipher import load_cipher, make_key
 from cancellist.worker.snapshots.reading import entries_of
@@ -170,19 +170,31 @@ async def test_without_a_folder_or_room_nothing_is_cancelled_and_it_is_told_and_
     assert done.returncode == 0, done.stderr
 
 
-async def test_a_worker_without_a_folder_cancels_none_of_them_and_another_does(kept: Stage) -> None:
-    references = kept.platform.open_references(60)
-    patient = {"max_references_per_call": 5, "max_attempts": 100, "retry_base": 1, "retry_cap": 1}  # each try counts
-    bare = kept.worker(**patient, snapshot_dir="", snapshot_key_file="")
+async def test_a_worker_without_a_folder_cancels_none_of_them_while_another_does(kept: Stage) -> None:
+    references, others = kept.platform.open_references(80)[:60], kept.platform.open_references(80)[60:]
+    bare = kept.worker(max_references_per_call=5, max_attempts=1, snapshot_dir="", snapshot_key_file="")
     async with kept.ledger() as ledger:
-        job = await submit(ledger, references, ORDER)
-        wait_for(lambda: "records could not be kept" in bare.log.read_text(), 30)
-        assert bare.end() == 0
-        kept.worker(**patient)
+        job, other = await submit(ledger, references, ORDER), await submit(ledger, others)
+        await ended(ledger, other, 60)
+        wait_for(lambda: "no worker can keep records, so a job waits" in bare.log.read_text(), 30)
+        waits = (await snapshots.look(ledger, job)).record
+        assert (waits.state, waits.pending, waits.in_flight) == (JobState.QUEUED, 60, 0)
+        assert "waits for a worker with CANCELLIST_SNAPSHOT_DIR" in ran(kept, "status", job).stdout
+        kept.worker(max_references_per_call=5, max_attempts=1)
         await ended(ledger, job, 60)
         await agrees(kept, ledger, job, references)
     assert set(best_of(kept, job)) == set(references)
     assert {entry.called for entry in entries(kept, job)} == {False}
+    assert bare.process.poll() is None
+
+
+async def test_a_burst_without_a_folder_ends_and_says_why(kept: Stage) -> None:
+    async with kept.ledger() as ledger:
+        await submit(ledger, kept.platform.open_references(3), ORDER)
+    kept.settings |= {"snapshot_dir": "", "snapshot_key_file": ""}
+    finished = ran(kept, "worker", "--burst")
+    assert finished.returncode == 1
+    assert "wants its records kept, and no worker has CANCELLIST_SNAPSHOT_DIR" in finished.stderr
 
 
 @pytest.mark.timed

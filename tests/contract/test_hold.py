@@ -108,3 +108,20 @@ def test_a_deadline_within_the_hold_is_refused():
     with pytest.raises(InputError, match="is not before the deadline"):
         enqueue.request_of(replace(WANTED, hold="2h", deadline="+1h"), 1_000)
     assert enqueue.request_of(replace(WANTED, hold="30m", deadline="+1h"), 1_000).hold_ms == 30 * MINUTE_MS
+
+
+@pytest.mark.parametrize("own", [0, 1000, 2 * MINUTE_MS])
+async def test_a_job_that_came_before_any_worker_is_held_once_as_it_is_about_to_start(ledger, own):
+    job = await submit(ledger, refs(3), hold_ms=own)
+    if own:
+        await hold_passes(ledger, job)
+        await sweep(ledger)
+    await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, safeguards=Safeguards(hold_ms=MINUTE_MS))
+    if own < MINUTE_MS:
+        assert isinstance(await ask(ledger), Wait)
+        assert await state_of(ledger, job) is JobState.HELD
+        assert 0 <= await until_ms(ledger, job) - await ledger.now_ms() <= MINUTE_MS
+        await hold_passes(ledger, job)
+        await housekeeping.sweep(ledger, A, "w1", TERMS, 30.0, safeguards=Safeguards(hold_ms=MINUTE_MS))
+    await drained(ledger)
+    assert await state_of(ledger, job) is JobState.COMPLETED

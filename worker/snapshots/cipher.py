@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from cancellist.jobs.errors import OutputError, SettingsError
-from cancellist.jobs.ledger.private_files import read_private
+from cancellist.jobs.errors import SettingsError
+from cancellist.jobs.ledger.private_files import read_private, write_new
 from cancellist.jobs.safety.snapshot import KEY_BYTES, NONCE_BYTES, key_id
 
 SETTING: Final = "CANCELLIST_SNAPSHOT_KEY_FILE"
@@ -73,10 +72,4 @@ def make_key(path: Path) -> None:
     Raises:
         OutputError: the file is there, or cannot be written.
     """
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-    except FileExistsError:
-        raise OutputError(f"{path} is there already, so no key was made", hint="give another file") from None
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from None
+    write_new(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")

@@ -84,6 +84,7 @@ def order_fields(order: JobRequest, safeguards: Safeguards) -> dict[str, str | i
         "idempotency_key": order.idempotency_key,
         "stop": safeguards.stop_of(order).packed() or None,
         "hold": max(order.hold_ms, safeguards.hold_ms) or None,
+        "canary_all": f"{safeguards.canary} {safeguards.canary_above}" if safeguards.canary else None,
         "canary": max(order.canary, safeguards.canary if not safeguards.canary_above else 0) or None,
         "snapshot": int(order.snapshot or safeguards.snapshot) or None,
         "submitted_by": order.submitted_by,

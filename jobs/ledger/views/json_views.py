@@ -65,6 +65,7 @@ def _gate_view(gate: AccountGate) -> dict[str, Any]:
         "all_stopped": stopped_view(gate.stopped),
         "account_new_host": gate.strange_host,
         "account_paused": gate.paused,
+        "account_keeps_no_records": gate.keeps_no_records,
         "account_held_until": rfc3339(gate.hold_until_ms or None),
         "account_held_because": gate.hold_why or None,
         "account_breaker": breaker_view(gate),

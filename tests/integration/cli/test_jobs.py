@@ -17,7 +17,7 @@ STATUS = [
     "start_at", "idempotency_key", "hold_until", "submitted_by", "intake_entry", "max_refused", "max_unconfirmed",
     "canary", "snapshot", "halted", "overridden_by", "override_reason", "overrode", "approval", "retry_of",
     "retried_by",
-    "all_stopped", "account_new_host", "account_paused",
+    "all_stopped", "account_new_host", "account_paused", "account_keeps_no_records",
     "account_held_until", "account_held_because", "account_breaker", "account_limit", "account_calls_per_second",
     "account_list_size", "account_list_refused", "calls_in_flight", "workers",
 ]  # fmt: skip

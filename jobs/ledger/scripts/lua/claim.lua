@@ -13,6 +13,7 @@
 --         per_call     references a call; search: how the largest batch is searched for after a 413 (batch_limit.lua)
 --         called       the platform's host; a job that is meant for another one halts instead of being called there
 --         host         the same, '' for a sandbox: calls go to no host that nobody has confirmed
+--         bare         1 where the worker can keep no records: calls that need some are left to another one
 --         linger       how long a part-filled call waits; lease: how long the claim holds
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
 --         claimed under, guarded, kept, apart, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:

@@ -6,20 +6,21 @@
 -- KEYS  the ledger's and the account's (shared/keys.lua)
 -- ARGV  1 prefix  2 account
 --       3 JSON {worker, lease, call_timeout, attempts, unsealed, per_call, stop, hold, canary, canary_above, host, sandbox,
---         guard?, snapshot?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
+--         guard?, snapshot?, bare?, deallocates?}: the worker's id; ms of a lease; ms for which a dead worker's call may still act; attempts
 --         after which a reference is only read; ms for which an unsealed job is kept; references a call; the failure stop
 --         of all jobs (shared/failure_stop.lua) or ''; ms for which all jobs are held; the canary of all jobs with more
 --         references than that; the host that this worker calls, and whether it is a sandbox; the guard of all jobs
---         (shared/guards.lua); 1 where the record of each reference is kept before its call; 1 where calls begin with a deallocation, which a dead worker may have made
--- Answer  {more, taken over, sliceable, drain, ...}: more is 1 where another sweep is due at once; claims taken over;
---         jobs that wait for slice.lua
+--         (shared/guards.lua); 1 where the record of each reference is kept before its call; 1 where this
+--         worker can keep none; 1 where calls begin with a deallocation, which a dead worker may have made
+-- Answer  {more, taken over, sliceable, unkept, drain, ...}: more is 1 where another sweep is due at once; claims taken
+--         over; jobs that wait for slice.lua; a job that waits since no live worker can keep records, or ''
 -- Keeps  at most 2,000 references a run; a claim is taken over once; its references are marked as maybe sent.
 local doc = cjson.decode(ARGV[3])
 local PAGE = 100
 local more, taken, budget = 0, 0, 1000
 call('ZADD', K.workers, ms(NOW), doc.worker)
 call('ZADD', K.served, ms(NOW), ACCOUNT)
-hosts.note(doc.worker, doc.host, doc.sandbox)
+hosts.note(doc.worker, doc.host, doc.sandbox, doc.bare)
 safeguards.note(doc.worker, doc)
 lease.stretch_when_away(doc.lease)
 call('HSET', K.state, 'swept_at', ms(NOW))
@@ -85,6 +86,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.unsealed, '-inf', ms(NOW - doc.unsea
   seal.drop(id)
 end
 if #lapsed == PAGE or #held == PAGE or #lapses == PAGE or #passed == PAGE then more = 1 end
-local answer = { more, taken, call('ZCARD', K.slices) }
+local unkept = doc.bare and hosts.all_bare() and safeguards.first_unkept() or ''
+local answer = { more, taken, call('ZCARD', K.slices), unkept }
 for _, name in ipairs(job.drains_wanted(doc.per_call)) do answer[#answer + 1] = name end
 return answer

@@ -54,11 +54,26 @@ function approval.go_on(id)
   return state
 end
 
--- Judges a queued job as it is about to start; answers whether it waits for approval instead.
+-- Holds a job that is about to start and was not held for as long as its account's workers ask: none of them lived as it
+-- was handed in. Answers until when, ms; nil where it goes on.
+local function late_hold(id)
+  local hold, jk = safeguards.hold(), K.job(id)
+  if hold <= tonumber(call('HGET', jk, 'hold') or 0) then return nil end
+  call('HSET', jk, 'hold', ms(hold), 'hold_until', ms(NOW + hold))
+  return NOW + hold
+end
+
+-- Judges a queued job as it is about to start; answers whether it is held, or waits for approval, instead.
 function approval.stops(id)
+  local held = late_hold(id)
   if not approval.note(id, guard.at_start(id)) then
-    if not approval.lacks(id) then return false end
-    approval.wait(id) -- an older version has let it go on
+    if approval.lacks(id) then
+      approval.wait(id) -- an older version has let it go on
+    elseif held then
+      call('ZADD', K.held, ms(held), id)
+    else
+      return false
+    end
   end
   order.leave_all(id)
   call('HSET', K.job(id), 'state', 'held')

@@ -2,6 +2,7 @@
 -- where the platform confirms that it is cancelled. The rest waits until all of them have their results
 -- (jobs/safety/canary.py has the rule in words). Fields of a job with a canary:
 --   canary          how many references the job was handed in with, to be drawn
+--   canary_all      "N ABOVE": the canary of all jobs with more references, by the settings of who handed it in
 --   canary_size     how many were drawn
 --   rest            the references that wait for the canary; they stay in the list `calls`, and what is
 --                   ready of the canary is in the list `canary`
@@ -45,12 +46,20 @@ local function pluck(list, found)
   return drawn
 end
 
--- Draws the canary of a job that starts, and sets the rest aside. The larger canary counts: its own or its account's.
+-- The canary that who handed the job in asks of all jobs with so many references.
+local function asked_of_all(packed, count)
+  local size, above = string.match(packed or '', '^(%d+) (%d+)$')
+  return size and count > tonumber(above) and tonumber(size) or 0
+end
+
+-- Draws the canary of a job that starts, and sets the rest aside. The largest canary counts: its own, that of the settings
+-- with which it was handed in, or its account's.
 function canary.begin(id)
   local jk, list = K.job(id), K.job_calls(id)
-  local h = call('HMGET', jk, 'canary', 'calls', 'canary_size')
+  local h = call('HMGET', jk, 'canary', 'calls', 'canary_size', 'canary_all')
   local of = tonumber(h[2] or 0)
-  local wanted = math.min(math.max(tonumber(h[1] or 0), safeguards.canary(of)), of, MOST)
+  local asked = math.max(tonumber(h[1] or 0), asked_of_all(h[4], of), safeguards.canary(of))
+  local wanted = math.min(asked, of, MOST)
   if h[3] or wanted < 1 then return end
   order.leave(id, 'calls')
   local each = piece.decode(call('LINDEX', list, 0)).c

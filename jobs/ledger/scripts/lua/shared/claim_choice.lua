@@ -1,5 +1,5 @@
 -- Chooses the next work, and takes its references from the queues.
-local MOST_PARTS, MOST_PASSED = 250, 100
+local MOST_PARTS, MOST_PASSED, MOST_LEFT = 250, 100, 1000
 local LIMIT_WAIT_MS = 50
 
 -- The time until a slot may become free because its lease passes.
@@ -19,12 +19,13 @@ local function note_asked(found, id, kind, count)
   end
 end
 
--- Takes up to `want` references of the given kind, in the order of the queue, for calls to this host. Answers the parts, their references,
--- their score, and what their jobs ask of the call (note_asked).
-local function take(kind, want, called)
-  local parts, count, score, passed, asked = {}, 0, nil, 0, {}
-  while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED do
-    local head = call('ZRANGE', K[kind], 0, 0, 'WITHSCORES')
+-- Takes up to `want` references of the given kind, in the order of the queue, for calls to this host. Jobs that want records
+-- stay in the queue, for another worker, where this one is `bare`: it can keep none. Answers the parts, their references,
+-- their score, and what their jobs ask of the call (note_asked; `left`: how many jobs stayed).
+local function take(kind, want, called, bare)
+  local parts, count, score, passed, asked = {}, 0, nil, 0, { left = 0 }
+  while count < want and #parts < 2 * MOST_PARTS and passed < MOST_PASSED and asked.left < MOST_LEFT do
+    local head = call('ZRANGE', K[kind], asked.left, asked.left, 'WITHSCORES')
     if not head[1] then break end
     local id = string.sub(head[1], 15)
     local jk = K.job(id)
@@ -35,6 +36,8 @@ local function take(kind, want, called)
       passed = passed + 1
     elseif stop.elsewhere(id, state, called) then
       passed = passed + 1
+    elseif bare and kind == 'calls' and safeguards.are_kept(id, state) then
+      asked.left = asked.left + 1
     elseif state == 'queued' and approval.stops(id) then
       passed = passed + 1
     else
@@ -71,15 +74,25 @@ local function runs_at(id, called)
   return order.runnable(state, 'calls') and not stop.elsewhere(id, state, called)
 end
 
--- Takes the next group. Its pieces whose job may not run now stay, and wait for their job.
-local function take_group(called)
-  local parts, count, asked = {}, 0, {}
+-- Whether a job of a group wants records.
+local function group_is_kept(g)
+  for id in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/%S+') do
+    if safeguards.are_kept(id) then return true end
+  end
+  return false
+end
+
+-- Takes the next group. Its pieces whose job may not run now stay, and wait for their job. A worker that is `bare` leaves
+-- groups with a job that wants records.
+local function take_group(called, bare)
+  local parts, count, asked = {}, 0, { left = 0 }
   while count == 0 do
-    local head = call('ZRANGE', K.alone, 0, 0, 'WITHSCORES')
+    local head = call('ZRANGE', K.alone, asked.left, asked.left, 'WITHSCORES')
     local g = head[1]
-    if not g then return parts, 0, nil, asked end
-    local rest = {}
-    for id, field in string.gmatch(call('HGET', K.groups, g) or '', '(%S-)/(%S+)') do
+    if not g or asked.left >= MOST_LEFT then return parts, 0, nil, asked end
+    local rest, stays = {}, bare and group_is_kept(g)
+    if stays then asked.left = asked.left + 1 end
+    for id, field in string.gmatch(not stays and call('HGET', K.groups, g) or '', '(%S-)/(%S+)') do
       if call('HEXISTS', K.job_alone(id), field) == 1 then
         if job.ending(id) then
           call('ZADD', K.slices, ms(NOW), id)
@@ -96,8 +109,10 @@ local function take_group(called)
         end
       end
     end
-    call('ZREM', K.alone, g)
-    if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
+    if not stays then
+      call('ZREM', K.alone, g)
+      if #rest > 0 then call('HSET', K.groups, g, table.concat(rest, ' ')) else call('HDEL', K.groups, g) end
+    end
     if count > 0 then return parts, count, head[2], asked end
   end
 end

@@ -72,6 +72,22 @@ local function again(ask)
   for _, set in ipairs({ K.claims, K.slots }) do call('ZADD', set, 'XX', ms(NOW + ask.lease), ask.claim) end
 end
 
+-- Takes work of another kind, where all of the chosen kind stays for a worker that can keep records.
+local function take_another(ask, chosen, slot)
+  for _, kind in ipairs({ 'alone', 'calls', 'reads' }) do
+    if kind ~= chosen and (kind ~= 'reads' or slot) then
+      local parts, count, score, asked
+      if kind == 'alone' then
+        parts, count, score, asked = take_group(ask.called, ask.bare)
+      else
+        parts, count, score, asked = take(kind, kind == 'reads' and 1 or ask.size, ask.called, ask.bare)
+      end
+      if count > 0 then return kind, parts, count, score, asked end
+    end
+  end
+  return chosen, {}, 0, nil, {}
+end
+
 -- ask: the fields of claim.lua.
 -- spent: references that this script has touched already.
 function claim.try(ask, spent)
@@ -108,13 +124,17 @@ function claim.try(ask, spent)
   if kind and rate_wait > 0 then return claim.wait(ask, rate_wait, 'rate', give) end
   local parts, count, score, asked, longer = {}, 0, nil, {}, nil
   if kind == 'alone' then
-    parts, count, score, asked = take_group(ask.called)
+    parts, count, score, asked = take_group(ask.called, ask.bare)
   elseif kind then
     local want = kind == 'reads' and 1 or flow.explored(h, ask, kind)
     if known and kind == 'calls' and want == known.size and not ask.probe then
       longer = lists.longer(known, ask, most)
     end
-    parts, count, score, asked = take(kind, longer or want, ask.called)
+    parts, count, score, asked = take(kind, longer or want, ask.called, ask.bare)
+  end
+  if count == 0 and (asked.left or 0) > 0 then
+    longer, wait_ms = nil, -1
+    kind, parts, count, score, asked = take_another(ask, kind, slot)
   end
   if count == 0 then return leave_or_wait(ask, next_due(wait_ms), 'empty', give) end
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end

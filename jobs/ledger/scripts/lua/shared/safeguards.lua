@@ -44,12 +44,31 @@ function safeguards.canary(count)
   return most
 end
 
+local function all_are_kept()
+  for _, one in pairs(safeguards.read()) do
+    if one.snapshot then return true end
+  end
+  return false
+end
+
 -- Has the record of each reference of a job kept before its call, where a worker asks that of all jobs. It is done as
 -- the job is sealed, and again as it starts.
 function safeguards.keep_records(id)
-  for _, one in pairs(safeguards.read()) do
-    if one.snapshot then return call('HSET', K.job(id), 'snapshot', 1) end
+  if all_are_kept() then call('HSET', K.job(id), 'snapshot', 1) end
+end
+
+-- Whether the record of each reference of a job in this state is kept before its call.
+function safeguards.are_kept(id, state)
+  return call('HEXISTS', K.job(id), 'snapshot') == 1 or (state == 'queued' and all_are_kept())
+end
+
+-- A job whose calls wait for a worker that can keep records, among the first of the queue; nil where there is none.
+function safeguards.first_unkept()
+  for _, member in ipairs(call('ZRANGE', K.calls, 0, 99)) do
+    local id = string.sub(member, 15)
+    if safeguards.are_kept(id, call('HGET', K.job(id), 'state')) then return id end
   end
+  return nil
 end
 
 local function names_of(found)

@@ -84,7 +84,7 @@ end
 local function held_until(id, start_at)
   local hold = math.max(tonumber(call('HGET', K.job(id), 'hold') or 0), safeguards.hold())
   if hold > 0 then
-    call('HSET', K.job(id), 'hold_until', ms(NOW + hold))
+    call('HSET', K.job(id), 'hold', ms(hold), 'hold_until', ms(NOW + hold))
     start_at = math.max(start_at or 0, NOW + hold)
   end
   return start_at and start_at > NOW and start_at or nil
