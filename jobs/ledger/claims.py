@@ -204,7 +204,10 @@ class Settlement:
 
 
 class HaltPutOffError(Exception):
-    """A settlement would halt a job of which calls may start for another `wait_ms`: it must be sent again then."""
+    """A settlement would halt a job of which calls may start for another `wait_ms`, or comes after one that would.
+
+    It must be sent again then.
+    """
 
     def __init__(self, wait_ms: int) -> None:
         super().__init__(f"the halt is put off by {wait_ms} ms")

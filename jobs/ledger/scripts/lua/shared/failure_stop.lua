@@ -74,7 +74,7 @@ function stop.halt(id, state, why)
   call('HSET', K.job(id), 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
   audit.halted(id, why)
   job.tell('halted:' .. id)
-  call('HDEL', K.state, 'halt_at')
+  starts.halted()
   call('HINCRBY', K.state, 'gate', 1)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
@@ -158,11 +158,12 @@ local function would_halt(held, parts)
   return false
 end
 
--- The time (ms) for which a settlement must be put off, since it would halt a job of which calls may still start
--- unasked; 0 where it need not be.
-function stop.put_off(held, parts)
-  if tonumber(call('HGET', K.state, 'starts_until') or 0) <= NOW or not would_halt(held, parts) then return 0 end
-  return starts.revoke()
+-- The time (ms) for which the settlement of a claim must be put off, since it would halt a job of which calls may still
+-- start unasked, or comes after one that would; 0 where it need not be.
+function stop.put_off(claimed, held, parts)
+  local wait_ms = starts.behind(claimed)
+  if wait_ms > 0 or tonumber(call('HGET', K.state, 'starts_until') or 0) <= NOW then return wait_ms end
+  return would_halt(held, parts) and starts.revoke(claimed) or 0
 end
 
 -- Lets a halted job begin to count anew.
