@@ -19,6 +19,9 @@ from cancellist.jobs.safety.environment import Environment
 Mode = Literal["any", "slot", "staged", "leave"]
 MOST_REFERENCES = 1000
 """References in one release at most, so that no script touches more than 2,000."""
+START_LEASE_MS = 250
+"""How long calls of jobs with a failure stop may start unasked, as the ledger counts: no such job halts before. A
+worker starts none so late (`worker/drain/gate_watch.py`)."""
 _URGENT_BELOW = 1e14
 """Scores of the class `urgent` (lua/shared/queues.lua)."""
 Kind = Literal["calls", "alone", "reads"]
@@ -61,13 +64,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request for the next claim. `claim` is the new claim's id, so a repeated request gets the same answer."""
+    """A request for the next claim. `claim` is the new claim's id, so a repeated request gets the same answer.
+
+    `start_ms` asks for a start lease of that length: see `Claim.leased`.
+    """
 
     claim: str
     drain: str
     mode: Mode
     slots: int
     terms: Terms
+    start_ms: int = 0
 
     def packed(self) -> bytes:
         """As claim.lua reads it."""
@@ -82,6 +89,7 @@ class Ask:
                 "called": t.platform.host if t.platform else "",
                 "host": t.platform.host if t.platform and not t.platform.is_sandbox else "",
             }
+            | ({"start": self.start_ms} if self.start_ms else {})
         )  # fmt: skip
 
 
@@ -109,6 +117,8 @@ class Claim:
         urgent_out: urgent calls over all workers that were granted before and are not settled.
         give: slots that the drain should give back as they become free.
         guarded: whether a job of the claim has a failure stop. The gate must be asked when its call starts.
+        leased: whether it need not be, for a moment from the request, for any call of the account: no job halts by its
+            results until then.
         kept: the jobs of the claim that want the record of each reference kept before its call.
         apart_us: microseconds between the requests for records; 0 without a rate limit.
     """
@@ -130,6 +140,7 @@ class Claim:
     guarded: bool = False
     kept: frozenset[str] = frozenset()
     apart_us: int = 0
+    leased: bool = False
 
     @property
     def urgent(self) -> bool:
@@ -194,6 +205,17 @@ class Settlement:
     well: bool = False
 
 
+class HaltPutOffError(Exception):
+    """A settlement would halt a job of which calls may start for another `wait_ms`, or comes after one that would.
+
+    It must be sent again then.
+    """
+
+    def __init__(self, wait_ms: int) -> None:
+        super().__init__(f"the halt is put off by {wait_ms} ms")
+        self.wait_ms = wait_ms
+
+
 async def claim(ledger: Ledger, account: str, ask: Ask) -> Claim | Wait:
     """Claims references for one call, and the permission to make it. A repeated request gets the same claim."""
     return _read_next(ask, await ledger.run("claim", account, ask.packed()))
@@ -207,6 +229,9 @@ async def settle(
     Returns:
         Whether the claim was still ours, and the next claim; the latter is None where `ask` is. A repeated request gets
         the same answer.
+
+    Raises:
+        HaltPutOffError: nothing is settled yet.
     """
     document = {
         "claim": settlement.claim,
@@ -229,6 +254,8 @@ async def settle(
     if settlement.trouble is not None:
         document["trouble"] = settlement.trouble.fields()
     reply = await ledger.run("settle", account, orjson.dumps(document), ask.packed() if ask else b"")
+    if reply[0] == b"wait":
+        raise HaltPutOffError(int(reply[1]))
     return reply[0] == b"settled", _read_next(ask, reply[1:]) if ask else None
 
 
@@ -265,7 +292,7 @@ def _read_next(ask: Ask, reply: Sequence[Any]) -> Claim | Wait:
     return Claim(
         ask.claim, kind.decode(), parts, bool(slot), float(score), int(under), gate, int(server_ms), bool(probe),
         int(size), int(delay_ms), limit, urgent, give, bool(guarded),
-        frozenset(kept.decode().split()), int(apart),
+        frozenset(kept.decode().split()), int(apart), int(guarded) > 1,
     )  # fmt: skip
 
 

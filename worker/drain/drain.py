@@ -138,6 +138,8 @@ class Drain:
             case Claim():
                 self._idle_until = 0.0
                 self._leases.add(answer, asked_at)
+                if answer.leased:
+                    self._gate.lease(asked_at)
                 self._urgent.hold(answer)
                 if self._forbidden():
                     self._idle_until = monotonic() + _IDLE_S
@@ -204,7 +206,7 @@ class Drain:
         self.calls += 1
         self._urgent.begin(claim)
         # The question goes before the settling of the call that has just ended, which takes the server far longer.
-        questions = [self._gate.question()] if claim.guarded else []
+        questions = [self._gate.question()] if claim.guarded and not self._gate.leased else []
         call = asyncio.create_task(self._attempt(claim, lambda: self._may_send(claim, questions)))
         self._leases.watch(claim.id, call)
         return call
@@ -212,13 +214,16 @@ class Drain:
     async def _may_send(self, claim: Claim, questions: list[Question]) -> bool:
         """Whether a request may be sent: the gate has not moved, the lease holds, and no stop file is there.
 
-        The first request of a guarded claim goes by the question that was asked as its call started, unless it had to
-        wait since; each other one asks anew.
+        A guarded claim needs a start lease, or an answer of its own. Its first request goes by the question that was
+        asked as its call started, unless it had to wait since; each other one asks anew.
         """
         asked = questions.pop() if questions else None
-        if claim.guarded and (asked is None or not asked.recent):
+        leased = claim.guarded and self._gate.leased
+        if claim.guarded and not leased and (asked is None or not asked.recent):
             asked = self._gate.question()
-        stands = await self._gate.stands(claim.gate, asked=asked)
+        stands = await self._gate.stands(claim.gate, asked=None if leased else asked)
+        if leased and not self._gate.leased:  # it had to wait, or the gate may have moved
+            return False
         return stands and self._leases.may_send(claim.id) and not self._forbidden()
 
     async def _end(self, call: "asyncio.Task[AttemptResult]", claim: Claim) -> AttemptResult | None:
@@ -264,7 +269,8 @@ class Drain:
             mode = self._planner.wanted_with_a_settle(lanes, len(self._staging))
         ask = self._requests.new(mode, lanes) if mode else None
         settlement = ended.settlement(claim, slot, keep=keep)
-        waits = claim.guarded and not ended.may_fall_short  # what a failure stop counts is settled at once
+        # What a failure stop counts is settled at once.
+        waits = claim.guarded and not ended.may_fall_short and not self._gate.leased
         async with self._turns.turn(waits=waits):
             if waits:
                 await self._gate.answered()

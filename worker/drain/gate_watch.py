@@ -17,6 +17,10 @@ FRESH_S = 0.4
 
 _RECENT_S = 0.02
 
+_LEASE_S = 0.2
+"""How long a guarded call may start on a start lease, from the request that brought it. It is shorter than what the
+ledger counts with (`START_LEASE_MS`), so that the call has arrived before."""
+
 
 class GateWatch:
     """The version that a drain knows, and when it asked for it, by this process's monotonic clock."""
@@ -33,6 +37,7 @@ class GateWatch:
         self._spawn = spawn
         self._moved = moved
         self._at = 0.0
+        self._leased_at = 0.0
         self._open: Question | None = None
         self.version = 0
 
@@ -40,6 +45,15 @@ class GateWatch:
     def fresh(self) -> bool:
         """Whether the known version is new enough to start a call."""
         return monotonic() - self._at <= FRESH_S
+
+    @property
+    def leased(self) -> bool:
+        """Whether a guarded call may start unasked: no job halts by its results before."""
+        return monotonic() - self._leased_at <= _LEASE_S
+
+    def lease(self, at: float) -> None:
+        """Notes a start lease, from the answer to a request made `at`."""
+        self._leased_at = max(at, self._leased_at)
 
     def learn(self, version: int, at: float) -> None:
         """Learns the version from the answer to a request made `at`. Answers may overtake each other."""
@@ -50,7 +64,7 @@ class GateWatch:
 
     def doubt(self) -> None:
         """Trusts no earlier answer, since the gate may have moved."""
-        self._at = 0.0
+        self._at = self._leased_at = 0.0
 
     async def ask(self) -> None:
         """Asks for the version; does nothing where the server is away."""

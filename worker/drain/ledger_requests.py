@@ -14,7 +14,17 @@ import structlog
 
 from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger import claims
-from cancellist.jobs.ledger.claims import MOST_REFERENCES, Ask, Claim, Mode, Settlement, Terms, Wait
+from cancellist.jobs.ledger.claims import (
+    MOST_REFERENCES,
+    START_LEASE_MS,
+    Ask,
+    Claim,
+    HaltPutOffError,
+    Mode,
+    Settlement,
+    Terms,
+    Wait,
+)
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.worker.outage_log import tell_refused
 
@@ -45,7 +55,7 @@ class LedgerRequests:
 
     def new(self, mode: Mode, lanes: int) -> Ask:
         """A request for the next claim."""
-        return Ask(next(self._ids), self._drain, mode, lanes, self._terms)
+        return Ask(next(self._ids), self._drain, mode, lanes, self._terms, START_LEASE_MS)
 
     async def claim(self, ask: Ask) -> tuple[Claim | Wait, float] | None:
         """Asks for a claim. None where the drain must stop before an answer came; the claim may then exist."""
@@ -73,6 +83,8 @@ class LedgerRequests:
             at = monotonic()
             try:
                 ours, answer = await claims.settle(self._ledger, self._account, settlement, ask, self._terms)
+            except HaltPutOffError as halt:
+                await asyncio.sleep(halt.wait_ms / 1000)
             except LedgerError as error:
                 if monotonic() > self._ends_at:
                     log.warning("could not settle before the end: it is taken over as maybe sent", claim=claim)

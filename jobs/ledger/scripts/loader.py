@@ -19,8 +19,9 @@ from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
     "keys", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
-    "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit", "claim_choice",
-    "claim_admission", "claims", "plans", "reinstatements", "sealing", "refusal_texts", "retry_budget", "webhooks",
+    "start_leases", "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit",
+    "claim_choice", "claim_admission", "claims", "plans", "reinstatements", "sealing", "refusal_texts", "retry_budget",
+    "webhooks",
 )  # fmt: skip
 _ADMITS = frozenset({"submit", "intake", "webhook_add", "webhook_make", "plan_make", "reinstate_claim"})
 """Scripts that add work. A full server refuses them; it runs all others, since draining frees memory."""

@@ -15,19 +15,21 @@
 --         host         the same, '' for a sandbox: calls go to no host that nobody has confirmed
 --         bare         1 where the worker can keep no records: calls that need some are left to another one
 --         linger       how long a part-filled call waits; lease: how long the claim holds
+--         start?       how long calls of jobs with a failure stop may then start unasked (shared/start_leases.lua)
 -- Answer  {'claim', gate, give, limit, urgent, slot, kind ('calls', 'alone', 'reads'), score, now, probe, size, delay,
 --         claimed under, guarded, kept, apart, job, piece, job, piece, ...}, or {'wait', gate, give, limit, urgent, ms, why}:
 --         gate          the gate's version now; claimed under: its version at the first grant of this claim
 --         give          slots that should be given back as they become free: another drain has too few, or the limit
 --         fell limit         calls in flight allowed now; urgent: other urgent calls that are granted and not settled
 --         probe         1 for a call that shows whether an open breaker may close
---         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start
+--         guarded       1 where a job of the claim has a failure stop: its call must ask for the gate at its start;
+--                       2 where besides such calls may start unasked for `start` ms from the request
 --         kept          the jobs of the claim, with spaces between them, the records of whose references must be kept
 --                       before the call; apart: microseconds between the requests for them, 0 without a rate limit
 --         size          references of a full call now; delay: ms until the call's rate token is due
 --         ms            when to ask again, -1 where nothing is due
---         why           'empty' | 'left' | 'limit' | 'rate' | 'stopped' | 'host' | 'paused' | 'held' | 'breaker' | 'done' (a late
---                       copy of a request whose claim has ended)
+--         why           'empty' | 'left' | 'limit' | 'rate' | 'stopped' | 'host' | 'paused' | 'held' | 'halting' (a job is about
+--                       to halt) | 'breaker' | 'done' (a late copy of a request whose claim has ended)
 -- Keeps  every reference is in one place; calls in flight never exceed the limit, nor grants the rate; a repeated
 --        request gets the same claim under a new lease.
 return claim.try(cjson.decode(ARGV[3]), 0)

@@ -27,7 +27,9 @@
 --           d?             1 where they were deallocated
 --           e?             2 where the platform confirmed them, and a read is to show it
 --       4 JSON of the next claim (claim.lua), or ''
--- Answer  {'settled' | 'lost', next...}: `next` is the answer of claim.lua, empty where ARGV 4 is
+-- Answer  {'settled' | 'lost', next...}: `next` is the answer of claim.lua, empty where ARGV 4 is; or {'wait', ms}:
+--         it would halt a job, or comes after one that would, and nothing is settled until no call of that job can
+--         start (shared/start_leases.lua): send it again then
 -- Keeps  each reference of the claim gets exactly one result or is queued again; a claim that was taken over settles
 --        nothing; a repeated settle gets the first answer and its next claim.
 local TROUBLE_KEPT = 1000
@@ -63,6 +65,8 @@ if packed then
     whole = whole and covers(doc.parts[(i + 1) / 2], p)
   end
   if not whole then return redis.error_reply('UNCOVERED the groups do not share out the references of the claim') end
+  local put_off = book.guarded and stop.put_off(doc.claim, held, doc.parts) or 0
+  if put_off > 0 then return { 'wait', put_off } end
 end
 
 for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end

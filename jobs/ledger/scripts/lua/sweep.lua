@@ -60,7 +60,8 @@ local held = call('ZRANGEBYSCORE', K.held, '-inf', ms(NOW), 'LIMIT', 0, PAGE)
 for _, id in ipairs(held) do
   call('ZREM', K.held, id)
   local state = call('HGET', K.job(id), 'state')
-  if state == 'aborting' then order.enter(id, 'reads') end -- its reads are for another host (stop.elsewhere)
+  -- It is meant for another host (stop.elsewhere).
+  if state == 'aborting' then order.enter(id, 'reads') elseif order.runnable(state, 'calls') then order.enter_all(id) end
   if state == 'held' and not approval.lacks(id) then
     call('HSET', K.job(id), 'state', 'queued')
     order.enter_all(id)

@@ -8,6 +8,8 @@ import pytest
 
 from cancellist.jobs.errors import LedgerUnavailableError
 from cancellist.jobs.ledger import accounts
+from cancellist.jobs.ledger.claims import START_LEASE_MS
+from cancellist.worker.drain import gate_watch
 from cancellist.worker.drain.gate_watch import GateWatch
 
 
@@ -81,3 +83,24 @@ async def test_what_waits_for_an_open_question_goes_on_once_it_is_answered_or_ta
     assert not silent.answer.done()
     gone.set()
     await silent.answer
+
+
+async def test_a_start_lease_counts_from_its_request_and_ends_before_the_ledger_lets_a_job_halt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate, clock = watch(monkeypatch, []), [1000.0]
+    monkeypatch.setattr(gate_watch, "monotonic", lambda: clock[0])
+    assert not gate.leased
+    gate.lease(1000.0)
+    gate.lease(999.0)  # the answer to an earlier request, overtaken
+    clock[0] += START_LEASE_MS / 1000 - 0.0501
+    assert gate.leased
+    clock[0] += 0.0002
+    assert not gate.leased
+
+
+async def test_a_start_lease_is_not_trusted_once_the_gate_may_have_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = watch(monkeypatch, [])
+    gate.lease(monotonic())
+    gate.doubt()
+    assert not gate.leased

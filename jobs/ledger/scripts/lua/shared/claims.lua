@@ -7,11 +7,12 @@ local function gate() return call('HGET', K.state, 'gate') or '0' end
 
 -- The answer for a claim: {'claim', gate, give, limit, urgent, slot, kind, score, now, probe, size, delay, claimed
 -- under, guarded, kept, apart, job, piece, job, piece, ...}; claim.lua has the meanings.
-function claim.answer(ask, packed, give)
+function claim.answer(ask, packed, give, h)
   local c, now = cmsgpack.unpack(packed), gate()
+  local guarded = c.guarded and (starts.lease(ask.start, h) and 2 or 1) or 0
   local delay = math.max(0, math.floor(((c.at or 0) - NOW_US) / 1000))
   local out = { 'claim', now, give, ask.limit, ask.urgent, call('ZSCORE', K.slots, ask.claim) and 1 or 0,
-    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now, c.guarded or 0,
+    c.kind, c.score, ms(NOW), c.probe and 1 or 0, c.size or 0, delay, c.gate or now, guarded,
     c.kept or '', c.apart or 0 }
   for _, v in ipairs(c.parts) do out[#out + 1] = v end
   return out
@@ -99,7 +100,7 @@ function claim.try(ask, spent)
   if packed then
     again(ask)
     if cmsgpack.unpack(packed).urgent then ask.urgent = math.max(0, ask.urgent - 1) end
-    return claim.answer(ask, packed, 0)
+    return claim.answer(ask, packed, 0, h)
   end
   if call('EXISTS', K.done(ask.claim)) == 1 then return claim.wait(ask, 0, 'done', 0) end
   job.promote(math.min(MOST_PROMOTED, MOST_REFERENCES - spent - ask.per_call))
@@ -140,7 +141,7 @@ function claim.try(ask, spent)
   if kind == 'calls' then call('HDEL', K.state, 'part_since') end
   if longer and count > known.size then lists.try(known, ask.claim) end
   ask.slot = slot
-  return claim.answer(ask, grant(ask, kind, parts, score, asked), give)
+  return claim.answer(ask, grant(ask, kind, parts, score, asked), give, h)
 end
 
 -- Removes the claim's record. The caller must place its pieces. Answers the list {job, piece, ...}, the kind, and

@@ -74,45 +74,96 @@ function stop.halt(id, state, why)
   call('HSET', K.job(id), 'state', 'halted', 'halted_at', ms(NOW), 'halted_why', why)
   audit.halted(id, why)
   job.tell('halted:' .. id)
+  starts.halted()
   call('HINCRBY', K.state, 'gate', 1)
   call('PUBLISH', WAKE, ACCOUNT .. ' gate')
 end
 
 -- Whether a job is meant for another host than the one that a worker calls. Then nothing of it is called or read there:
--- the job halts. One that is being aborted stays so, and sweep.lua offers its reads again.
+-- the job halts, or is offered again by sweep.lua once it may halt (start_leases.lua). One that is being aborted stays so,
+-- and sweep.lua offers its reads again.
 function stop.elsewhere(id, state, called)
   local meant = called and called ~= '' and call('HGET', K.job(id), 'host')
   if not meant or meant == called then return false end
-  if order.runnable(state, 'calls') then
+  local halts, wait_ms = order.runnable(state, 'calls'), LOOK_AGAIN_MS
+  if halts then wait_ms = call('HEXISTS', K.job(id), 'stop') == 1 and starts.revoke() or 0 end
+  if halts and wait_ms == 0 then
     stop.halt(id, state, 'host ' .. meant .. ' ' .. called .. ' 0 job')
   else
     order.leave_all(id)
-    call('ZADD', K.held, ms(NOW + LOOK_AGAIN_MS), id)
+    call('ZADD', K.held, ms(NOW + wait_ms), id)
   end
   return true
+end
+
+-- What is known of a job with a stop; nil where it has none. `now` holds the counts of its results.
+local COUNTED = { cancelled = 'fine', already_cancelled = 'fine', manifested = 'refused', not_found = 'refused',
+  rejected = 'refused', unconfirmed = 'unconfirmed', failed = 'unconfirmed' }
+local function known_of(id)
+  local h = call('HMGET', K.job(id), 'stop', 'state', 'stop_seen', 'stop_from', 'stop_window', 'total', 'outcome:cancelled',
+    'outcome:already_cancelled', 'outcome:manifested', 'outcome:not_found', 'outcome:rejected', 'outcome:unconfirmed',
+    'outcome:failed', 'rest')
+  if not h[1] then return nil end
+  local now = { refused = 0, unconfirmed = 0 }
+  for i = 9, 11 do now.refused = now.refused + tonumber(h[i] or 0) end
+  for i = 12, 13 do now.unconfirmed = now.unconfirmed + tonumber(h[i] or 0) end
+  now.results = tonumber(h[7] or 0) + tonumber(h[8] or 0) + now.refused + now.unconfirmed
+  return { limits = h[1], state = h[2], seen = counts_of(h[3]), from = counts_of(h[4]), window = h[5], now = now,
+    total = tonumber(h[6]), in_canary = h[14] }
+end
+
+-- Takes in the results since the last look; answers nil where there are none, else whether it did, and why the job halts.
+local function looked(j)
+  local new, since, recent = {}, {}, nil
+  for name, value in pairs(j.now) do new[name], since[name] = value - j.seen[name], value - j.from[name] end
+  if new.results == 0 then return false end
+  recent, j.window = windowed(j.window, new)
+  if j.state ~= 'running' and j.state ~= 'queued' and j.state ~= 'paused' then return true end
+  local why = passed(j.limits, since, recent, j.total - j.from.results)
+  if why and j.in_canary then why = string.gsub(why, '%a+$', 'canary') end -- all results so far are of its canary
+  return true, why
 end
 
 -- Looks at the results of a job, and halts it where a limit is passed and references are left. Its queued references
 -- stay; calls in flight end and are counted.
 function stop.check(id)
-  local jk = K.job(id)
-  local h = call('HMGET', jk, 'stop', 'state', 'stop_seen', 'stop_from', 'stop_window', 'total', 'outcome:cancelled',
-    'outcome:already_cancelled', 'outcome:manifested', 'outcome:not_found', 'outcome:rejected', 'outcome:unconfirmed',
-    'outcome:failed', 'rest')
-  if not h[1] then return end
-  local now = { refused = 0, unconfirmed = 0 }
-  for i = 9, 11 do now.refused = now.refused + tonumber(h[i] or 0) end
-  for i = 12, 13 do now.unconfirmed = now.unconfirmed + tonumber(h[i] or 0) end
-  now.results = tonumber(h[7] or 0) + tonumber(h[8] or 0) + now.refused + now.unconfirmed
-  local seen, from, new, since = counts_of(h[3]), counts_of(h[4]), {}, {}
-  for name, value in pairs(now) do new[name], since[name] = value - seen[name], value - from[name] end
-  if new.results == 0 then return end
-  local recent, packed = windowed(h[5], new)
-  call('HSET', jk, 'stop_seen', now.results .. ' ' .. now.refused .. ' ' .. now.unconfirmed, 'stop_window', packed)
-  if h[2] ~= 'running' and h[2] ~= 'queued' and h[2] ~= 'paused' then return end
-  local why = passed(h[1], since, recent, tonumber(h[6]) - from.results)
-  if why and h[14] then why = string.gsub(why, '%a+$', 'canary') end -- all results so far are of its canary
-  if why then stop.halt(id, h[2], why) end
+  local j = known_of(id)
+  if not j then return end
+  local new, why = looked(j)
+  if not new then return end
+  call('HSET', K.job(id), 'stop_seen', j.now.results .. ' ' .. j.now.refused .. ' ' .. j.now.unconfirmed, 'stop_window', j.window)
+  if why then stop.halt(id, j.state, why) end
+end
+
+-- Whether the results of these parts pass a limit of a job: stop.check looks after each part, and so does this.
+local function would_halt(held, parts)
+  local jobs = {}
+  for i, groups in ipairs(parts) do
+    local id = held[2 * i - 1]
+    if jobs[id] == nil then jobs[id] = known_of(id) or false end
+    local j = jobs[id]
+    for _, g in ipairs(j and groups or {}) do
+      local what = COUNTED[g.outcome]
+      if what then
+        j.now.results = j.now.results + g.count
+        if what ~= 'fine' then j.now[what] = j.now[what] + g.count end
+      end
+    end
+    if j then
+      local _, why = looked(j)
+      if why then return true end
+      j.seen = { results = j.now.results, refused = j.now.refused, unconfirmed = j.now.unconfirmed }
+    end
+  end
+  return false
+end
+
+-- The time (ms) for which the settlement of a claim must be put off, since it would halt a job of which calls may still
+-- start unasked, or comes after one that would; 0 where it need not be.
+function stop.put_off(claimed, held, parts)
+  local wait_ms = starts.behind(claimed)
+  if wait_ms > 0 or tonumber(call('HGET', K.state, 'starts_until') or 0) <= NOW then return wait_ms end
+  return would_halt(held, parts) and starts.revoke(claimed) or 0
 end
 
 -- Lets a halted job begin to count anew.
