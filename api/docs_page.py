@@ -1,5 +1,6 @@
 """What people read: the description, a page made of it, and what each kind of problem means."""
 
+import asyncio
 import base64
 import hashlib
 from html import escape
@@ -37,13 +38,13 @@ _MARKDOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/pla
 })  # fmt: skip
 async def openapi(request: Request, context: InContext) -> Any:
     """This description."""
-    return JsonAnswer(described(request, context))
+    return JsonAnswer(await described(request, context))
 
 
 @router.get("/docs", response_class=HTMLResponse, responses={**declared(), **_PAGE})
 async def page(request: Request, context: InContext) -> Any:
     """The description as a page, without any script."""
-    html = _html(described(request, context), context.options.proxies.prefix)
+    html = _html(await described(request, context), context.options.proxies.prefix)
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
 
@@ -56,13 +57,14 @@ async def problem(code: str) -> Any:
     return PlainTextResponse(f"{kind.code} ({kind.status}): {kind.title}\n\n{kind.text}\n")
 
 
-def described(request: Request, context: InContext) -> dict[str, Any]:
-    """The description, made once."""
+async def described(request: Request, context: InContext) -> dict[str, Any]:
+    """The description, made once; beside all others, since it takes a quarter of a second."""
     state = request.app.state
     if not hasattr(state, "description"):
-        state.description = describe(request.app, context.options.proxies.prefix)
-    found: dict[str, Any] = state.description
-    return found
+        making = asyncio.to_thread(describe, request.app, context.options.proxies.prefix)
+        state.description = asyncio.ensure_future(making)
+    made: asyncio.Future[dict[str, Any]] = state.description
+    return await asyncio.shield(made)
 
 
 def _html(description: dict[str, Any], prefix: str) -> str:

@@ -62,10 +62,12 @@ class EventLog:
             self.documents.pop(job, None)
             self._add(job, EventKind.END, dict(document))
             return
-        self.documents[job] = dict(document)
         if before is None:
+            self.documents[job] = dict(document)
             self._add(job, EventKind.SNAPSHOT, dict(document))
         elif changed := {name: value for name, value in document.items() if before.get(name) != value}:
+            # What has not changed stays the same object: so slow listeners do not each hold texts of their own.
+            self.documents[job] = {name: changed.get(name, before.get(name)) for name in document}
             self._add(job, EventKind.CHANGE, {"job": job, **changed})
 
     def forget(self, job: str) -> None:

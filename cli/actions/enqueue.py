@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, input_file, submitter
@@ -95,8 +95,8 @@ async def _enqueue(files: Files, wanted: Wanted, settings: Settings, *, wait: bo
     with _opened(files, wanted, settings) as feed:
         async with session.ledger_of(settings) as opened:
             await session.check_account(opened.ledger, settings, wanted.account)
-            await admit(opened.ledger, wanted.account, settings, wanted.host)
-            request = enqueue.request_of(wanted, await opened.ledger.now_ms())
+            host = await admit(opened.ledger, wanted.account, settings, wanted.host)
+            request = enqueue.request_of(replace(wanted, host=host), await opened.ledger.now_ms())
             submitted = await enqueue_report.submit(opened.ledger, request, feed, settings)
             return await conclude(opened, submitted, wait=wait, as_json=as_json)
 

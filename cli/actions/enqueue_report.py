@@ -66,6 +66,6 @@ def tell_submitted(submitted: Submitted, before: str = BY_KEY) -> None:
     notes += [f"{wording.count(submitted.invalid)} malformed, never sent"] if submitted.invalid else []
     notes += [f"{wording.count(submitted.blank)} blank, skipped"] if submitted.blank else []
     say(
-        f"job {submitted.job} is {submitted.state} with {wording.references(submitted.total)}"
+        f"job {submitted.job} is {submitted.state} with {wording.references(submitted.total - submitted.invalid)}"
         + (f" ({', '.join(notes)})" if notes else "")
     )

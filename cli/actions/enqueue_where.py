@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -111,8 +111,8 @@ async def _find(filters: Sequence[Filter], wanted: Wanted, settings: Settings) -
 async def _enqueue(found: FoundReferences, wanted: Wanted, settings: Settings, *, wait: bool, as_json: bool) -> int:
     own = settings.of(wanted.account)
     async with session.ledger_of(settings) as opened:
-        await admit(opened.ledger, wanted.account, settings, wanted.host)
-        request = handing_in.request_of(wanted, await opened.ledger.now_ms())
+        host = await admit(opened.ledger, wanted.account, settings, wanted.host)
+        request = handing_in.request_of(replace(wanted, host=host), await opened.ledger.now_ms())
         submission = await handing_in.fill(opened.ledger, request, found, own.safeguards)
         submitted = await handing_in.seal(
             opened.ledger, submission, request, found, idempotency_keep_s=settings.idempotency_keep,

@@ -1,6 +1,7 @@
 """What `cancellist retry` does."""
 
 import asyncio
+from dataclasses import replace
 
 from cancellist.cli import session
 from cancellist.cli.actions import enqueue_report, submitter
@@ -73,7 +74,8 @@ async def _retry(
     async with session.ledger_of(settings) as opened:
         planned = await _checked(opened.ledger, job, outcomes, asked, settings)
         own = settings.of(planned.record.order.account)
-        await admit(opened.ledger, planned.record.order.account, settings, asked.host)
+        host = await admit(opened.ledger, planned.record.order.account, settings, asked.host)
+        planned = replace(planned, asked=replace(asked, host=host))
         try:
             submitted = await retry.make(
                 opened.ledger,

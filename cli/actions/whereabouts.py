@@ -37,8 +37,11 @@ async def check_asked(ledger: Ledger, account: str, settings: Settings) -> None:
         )
 
 
-async def admit(ledger: Ledger, account: str, settings: Settings, given: str | None) -> None:
+async def admit(ledger: Ledger, account: str, settings: Settings, given: str | None) -> str | None:
     """Has a person confirm the account's host by its name, if nobody has done that yet.
+
+    Returns:
+        The host that was named, given or typed: the job may be called there alone. None where none was.
 
     Raises:
         NewHostError: the name is not given, or it is another.
@@ -47,7 +50,7 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
     host = await hosts.strange(ledger, account, _ours(settings, account))
     if host is None:
         await hosts.check(ledger, account, given)
-        return
+        return given
     name = given
     if name is None:
         place = Whereabouts(account, (Environment(host, is_sandbox=False),))
@@ -56,6 +59,7 @@ async def admit(ledger: Ledger, account: str, settings: Settings, given: str | N
     if name is None or name.strip().lower() != host:
         raise NewHostError(account, host, name)
     await hosts.confirm(ledger, account, host, identity.person(settings))
+    return host
 
 
 def _ours(settings: Settings, account: str) -> Environment | None:

@@ -9,11 +9,13 @@ from cancellist.jobs.errors import InputError, PlanError
 from cancellist.jobs.ledger import audit, control, hosts, housekeeping, plans, records
 from cancellist.jobs.ledger.claims import Claim, Wait
 from cancellist.jobs.ledger.plans import Draft
-from cancellist.jobs.model import JobState
-from cancellist.jobs.responses.steps import CallAgain, ReadState
+from cancellist.jobs.ledger.submitting import retry
+from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.jobs.safety.environment import environment_of
 from cancellist.jobs.safety.failure_stop import HaltCause, halt_of
 from cancellist.jobs.safety.reference_set import ReferenceSet
+from cancellist.jobs.safety.safeguards import NONE
 from tests.contract.steps import TERMS, A, ask, claim, drained, key, refs, settle, state_of, submit
 
 MEANT, OTHER = environment_of("https://api.example.com"), environment_of("https://api.example.org")
@@ -110,3 +112,13 @@ async def test_a_name_that_workers_do_not_call_is_refused(ledger, given):
     with pytest.raises(InputError, match=r"call the platform at api\.example\.com, and .* was named"):
         await hosts.check(ledger, A, given)
     await hosts.check(ledger, A, f" {MEANT.host.upper()} ")
+
+
+@pytest.mark.parametrize("named", [None, OTHER.host])
+async def test_a_retry_is_bound_to_the_host_that_is_named_or_else_to_that_of_the_old_job(ledger, named):
+    job = await submitted(ledger, "name", refs(3))
+    await settle(ledger, await claim(ledger, terms=AT[MEANT]), WriteResult(Outcome.FAILED, 1), terms=AT[MEANT])
+    made = await retry.make(
+        ledger, await retry.plan(ledger, job, (), retry.Asked(host=named)), NONE, idempotency_keep_s=60, per_call=4
+    )
+    assert (await records.get(ledger, made.job)).order.host == (named or MEANT.host)

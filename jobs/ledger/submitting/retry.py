@@ -50,7 +50,7 @@ class Asked:
     submitted_by: str | None = None
     override_reason: str | None = None
     host: str | None = None
-    """The name of a host that was never called before."""
+    """The only host that the new job may be called at; unset: that of the old job, where it has one."""
     snapshot: bool = False
     """Whether the record of each reference is kept before its call; also where the old job has it."""
 
@@ -96,6 +96,7 @@ class Retry:
             overridden_by=asked.submitted_by if asked.override_reason else None,
             override_reason=asked.override_reason,
             snapshot=asked.snapshot,
+            host=asked.host or old.host,
         )
 
 

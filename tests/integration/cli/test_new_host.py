@@ -1,6 +1,7 @@
 """A host that was never called: a person confirms it by its name, and every confirmation names the platform."""
 
 import pytest
+from redis import Redis
 
 from tests.support.commands import Desk
 from tests.support.commands import desk as a_desk
@@ -58,6 +59,9 @@ def test_on_a_terminal_its_name_is_typed(desk: Desk, account: str):
         assert done.status == status
         for words in (f"PRODUCTION host {host}", f"account {account}", ends):
             assert words in done.out
+    (job,) = [one.id for one in desk.jobs() if one.order.account == account]
+    with Redis.from_url(desk.url, decode_responses=True) as redis:
+        assert redis.hget(f"cancellist:job:{job}", "host") == host, "it may be called at no other host"
 
 
 def test_a_confirmation_names_the_platform_and_the_account(desk: Desk):

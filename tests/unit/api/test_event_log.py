@@ -88,3 +88,14 @@ def test_an_id_that_is_none_of_ours_is_none(text: str | None) -> None:
 @pytest.mark.parametrize("at_ms", [0, 1_700_000_000_000])
 def test_an_id_is_read_as_it_was_written(seq: int, at_ms: int) -> None:
     assert EventId.parse(str(EventId("0a1b2c3d", seq, at_ms))) == EventId("0a1b2c3d", seq, at_ms)
+
+
+def test_what_does_not_change_is_held_once_however_many_remember_it() -> None:
+    log, text = EventLog(), "x" * 500
+    log.see({"job": "a", "reason": text, "total": 1}, ended=False)
+    first = log.documents["a"]
+    log.see({"job": "a", "reason": text[:250] + text[250:], "total": 1}, ended=False)
+    assert log.documents["a"] is first
+    log.see({"job": "a", "reason": text[:250] + text[250:], "total": 2}, ended=False)
+    assert log.documents["a"]["total"] == 2
+    assert log.documents["a"]["reason"] is text
