@@ -60,18 +60,20 @@ def reinstate(asked: Asked, *, as_json: bool) -> int:
         token = session.run(planned(work, number, wanted))
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json, plan=token)
     if wanted:
-        session.run(check_plan(work, wanted))
+        session.run(check_plan(work, number, wanted))
     host = _asked(work, number)
     approvals = session.run(approved(work, number, wanted))
     if approvals is None:
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json)
-    run = session.run(_make(work, survey, host, Papers(work, approvals, signer)))
+    papers = Papers(work, approvals, signer)
+    run = session.run(_make(work, survey, host, papers))
     if run.halted:
         say(f"stopped: {run.halted}")
     if run.note:
         say(run.note)
     done = [run.done.get(one, Reinstatement(one, Fate.PENDING)) for one in survey.to_create]
-    return _conclude(work, "halted" if run.halted else "done", survey, done, untouched, as_json=as_json)
+    state = "halted" if run.halted else "done"
+    return _conclude(work, state, survey, done, untouched, as_json=as_json, receipt=str(papers.path))
 
 
 def _show(work: Work, survey: Survey, missing: list[Reinstatement]) -> None:
@@ -179,7 +181,7 @@ class _Progress:
 
 def _conclude(
     work: Work, state: str, survey: Survey, done: list[Reinstatement], untouched: list[Reinstatement], *,
-    as_json: bool, plan: str | None = None,
+    as_json: bool, plan: str | None = None, receipt: str | None = None,
 ) -> int:  # fmt: skip
     """Says and writes what came of it; returns the exit status."""
     file = str(work.journal().path)
@@ -194,7 +196,7 @@ def _conclude(
             "target": work.asked.target, "job": work.job or None, "account": work.account,
             "platform": work.own.environment.host, "environment": work.own.environment.kind, "state": state,
             "plan": plan, "to_create": len(survey.to_create),
-            "created": sum(one.fate is Fate.CREATED for one in done), "file": file,
+            "created": sum(one.fate is Fate.CREATED for one in done), "file": file, "receipt": receipt,
             "results": [dict(reinstate_report.view(one)) for one in rows],
         })  # fmt: skip
     elif work.asked.output != destination.STANDARD:

@@ -51,22 +51,26 @@ async def planned(work: Work, number: int, wanted: int) -> str:
     others = "another person" if wanted == 1 else f"{wanted} other persons"
     within = wording.span(work.own.plan_keep)
     say(f"nothing was created: within {within} {others} with the role approve must look at it and approve it by")
-    say(f"  cancellist reinstate {work.asked.target} --plan {plan.token}")
+    say(f"  cancellist reinstate {work.asked.target} --plan {plan.token}{' --again' if work.asked.again else ''}")
     return plan.token
 
 
 def content(work: Work) -> str:
-    """The digest of what is planned: of the records, whatever became of them by now. It is none of a job."""
+    """The digest of what is planned: of the records, whatever became of them by now. It is none of a job.
+
+    With --again it is another: some may be created a second time then.
+    """
     able = ReferenceSet()
     able.add(sorted(one.reference for one in work.candidates.values() if not one.lacks))
-    return hashlib.sha256(f"reinstate {able.digest()}".encode()).hexdigest()
+    what = "reinstate again" if work.asked.again else "reinstate"
+    return hashlib.sha256(f"{what} {able.digest()}".encode()).hexdigest()
 
 
-async def check_plan(work: Work, wanted: int) -> None:
+async def check_plan(work: Work, number: int, wanted: int) -> None:
     """Says who has planned what is to be approved, and who has approved it.
 
     Raises:
-        PlanError: the plan is of something else.
+        PlanError: the plan is of something else, or of fewer than would be created now.
         ForbiddenError: who asks has planned it.
         UnknownPlanError: there is none, or it has expired.
     """
@@ -76,7 +80,9 @@ async def check_plan(work: Work, wanted: int) -> None:
         given = await reinstatements.approvals(there.ledger, work.account, token)
     expected = binding(work.account, work.own.environment.host, content(work))
     if (plan.account, plan.digest) != (work.account, expected):
-        raise PlanError("it is of other consignments, of another account or host, or of a job")
+        raise PlanError("it is of other consignments, of another account or host, with or without --again, or of a job")
+    if number > plan.count:
+        raise PlanError(f"it is of {plan.count} to be created, and {number} would be now: plan it anew")
     if work.by.lower() == (plan.made_by or "").lower() and len(given) < wanted:
         raise ForbiddenError(f"{work.by} has planned it, so another person must approve it", hint="ask one to do so")
     say(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Papers:
-    """What a run leaves behind as its receipt.
+    """What a run leaves behind as its receipt, in the file `path`.
 
     Args:
         work: what is reinstated.
@@ -34,6 +34,8 @@ class Papers:
         self._approvals = approvals
         self._signer = signer
         self._began_ms = 0
+        journal = work.journal().path
+        self.path = journal.with_name(f"{journal.stem}.{work.run}.receipt.json")
 
     def begin(self) -> None:
         """Notes when the run begins."""
@@ -59,9 +61,8 @@ class Papers:
             signer.public_key if signer else None,
             signer.sign if signer else bytes,
         )  # fmt: skip
-        path = journal.path.with_name(f"{journal.path.stem}.{work.run}.receipt.json")
-        write_new(path, line)
-        say(f"{path} is its receipt{'' if signer else ', not signed: CANCELLIST_RECEIPT_KEY_FILE signs it'}")
+        write_new(self.path, line)
+        say(f"{self.path} is its receipt{'' if signer else ', not signed: CANCELLIST_RECEIPT_KEY_FILE signs it'}")
         return str(reinstatement_receipt.of_document(parse_line(line)).digest)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cancellist.jobs.ledger import reinstatements
+from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.server.connection import connect
 from cancellist.worker.snapshots.cipher import make_key
 from tests.support.commands import Desk
@@ -157,6 +159,34 @@ async def forget_safeguards(desk: Desk) -> None:
         await redis.aclose()
 
 
+async def another_run_has(desk: Desk, old: str, has: bool) -> None:
+    """Claims a consignment as another run does before it sends, or gives it back unsent."""
+    redis = await connect(desk.url)
+    try:
+        if has:
+            await reinstatements.claim(Ledger(redis), "default", old, attempt="a", run="r", lease_ms=600_000)
+        else:
+            await reinstatements.free(Ledger(redis), "default", old, "a")
+    finally:
+        await redis.aclose()
+
+
+def test_an_approval_is_of_no_more_than_was_planned_and_of_no_second_creation(desk: Desk):
+    one, other = desk.fresh(2)
+    job = cancel(desk, [one, other])
+    asks = {"approve_above": "0", "approvals_required": "2"}
+    asyncio.run(another_run_has(desk, other, True))
+    few = desk.run("reinstate", job, "--json", **asks)
+    assert (few.status, few.document["to_create"]) == (5, 1)
+    asyncio.run(another_run_has(desk, other, False))
+    token = few.document["plan"]
+    more = desk.run("reinstate", job, "--plan", token, *told_at(desk, 2), **asks, token=BO)
+    assert (more.status, "it is of 1 to be created, and 2 would be now" in more.err) == (5, True), more
+    again = desk.run("reinstate", job, "--plan", token, "--again", *told_at(desk, 2), **asks, token=BO)
+    assert (again.status, "with or without --again" in again.err) == (5, True), again
+    assert nothing_new(desk, one, other)
+
+
 def test_what_a_worker_asks_for_binds_who_has_no_such_setting(desk: Desk, pool):
     old = pool[5]
     desk.ok("worker", "--burst", approve_above="0", approvals_required="2")
@@ -174,8 +204,8 @@ def test_a_run_has_a_receipt_that_stands_for_the_file_of_old_and_new_references(
     desk.ok("receipt", "--new-key", key)
     asks = {"approve_above": "0", "receipt_key_file": str(key)}
     token = desk.run("reinstate", pool[6], "--json", **asks).document["plan"]
-    done = desk.ok("reinstate", pool[6], "--plan", token, *told_at(desk, 1), **asks, token=BO)
-    (file,) = [Path(words) for words in done.err.split() if words.endswith(".receipt.json")]
+    done = desk.ok("reinstate", pool[6], "--plan", token, *told_at(desk, 1), "--json", **asks, token=BO)
+    file = Path(done.document["receipt"])
     made = json.loads(file.read_bytes())
     assert (made["by"], made["counts"], made["state"]) == ("bo", {"created": 1}, "done")
     assert made["approvals"] == {"given": ["bo"], "planned_by": "anna", "wanted": 1}
