@@ -216,6 +216,8 @@ def test_a_run_has_a_receipt_that_stands_for_the_file_of_old_and_new_references(
     checks = ("--key", f"{key}.pub", "--results", journal)
     verified = desk.ok("verify", file, *checks)
     assert f"verified: reinstatement {made['run']} of {pool[6]} by bo: 1 created" in verified.out
+    alone = desk.run("verify", file, "--result", pool[6])
+    assert (alone.status, "check them alone" in alone.err) == (1, True), alone
     (desk.folder / "altered.jsonl").write_bytes(journal.read_bytes().replace(pool[6].encode(), pool[7].encode(), 1))
     refused = desk.run("verify", file, "--results", desk.folder / "altered.jsonl")
     assert (refused.status, "references was altered since" in refused.err) == (1, True), refused
