@@ -122,6 +122,32 @@ async def test_where_a_worker_dies_before_the_halt_all_go_on(ledger):
     assert await state_of(ledger, job) is JobState.RUNNING
 
 
+@pytest.mark.parametrize("put_off", [False, True])
+async def test_where_the_server_sets_its_clock_back_no_lease_and_no_halt_lasts_for_longer_than_a_lease(ledger, put_off):
+    job = await submit(ledger, refs(60), max_refused="5")
+    asked = Ask("short", "d1", "any", 0, TERMS, 300)
+    taken, beside = await claims.claim(ledger, A, asked), await claim(ledger)
+    in_a_day = await ledger.redis.hincrby(key("state"), "starts_until", 24 * LONG_MS)
+    if put_off:
+        await ledger.redis.hset(key("state"), mapping={"halt_at": in_a_day, "halt_by": beside.id})
+    with pytest.raises(HaltPutOffError) as halt:
+        await settle(ledger, taken, REJECTED)
+    assert halt.value.wait_ms <= 300
+    assert (waits := await ask(ledger)).why == "halting"
+    assert waits.wait_ms <= 300 + 100
+    await leases_end(ledger)
+    await settle(ledger, taken, REJECTED)
+    assert await state_of(ledger, job) is JobState.HALTED
+
+
+async def test_where_the_server_sets_its_clock_back_after_a_halt_that_never_came_claims_go_on(ledger):
+    await submit(ledger, refs(60), max_refused="5")
+    await leased(ledger)
+    in_a_day = await ledger.redis.hincrby(key("state"), "starts_until", 24 * LONG_MS)
+    await ledger.redis.hset(key("state"), "halt_at", in_a_day)
+    assert (await leased(ledger)).leased
+
+
 async def test_what_halts_no_job_is_settled_at_once(ledger):
     job = await submit(ledger, refs(40), max_refused="10")
     await settle(ledger, await leased(ledger), REJECTED)
