@@ -186,6 +186,17 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
     return frozenset(found)
 
 
+def host_name(value: str | None) -> str | None:
+    """Returns the name of a host.
+
+    Raises:
+        typer.BadParameter: it is empty, for example because a shell variable is not set: then it would guard nothing.
+    """
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty: give the host's name, or leave the option out")
+    return text(value)
+
+
 def reason_of(value: str | None) -> str | None:
     """Returns a reason.
 
@@ -204,7 +215,7 @@ Host = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        callback=text,
+        callback=host_name,
         help="The platform's host, if this installation has never called it: a script confirms it so, by its name.",
     ),
 ]
