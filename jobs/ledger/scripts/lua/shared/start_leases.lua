@@ -1,5 +1,6 @@
 -- Start leases: for a moment a worker may start calls of jobs with a failure stop without asking for the gate first. Such
--- a job halts only once every lease has ended, so that none of its calls starts after the halt.
+-- a job halts only once every lease has ended, so that none of its calls starts after the halt; or where none of its calls
+-- can start, since nothing else of it is under way.
 --   A settlement that would halt a job is put off until the last lease ends, and is sent again then. It first raises the
 --   gate's version, so that workers that hear of it start nothing more, and nothing is claimed until it has come. Where
 --   it does not come, its worker is gone. For a while no lease is given, so that the settlement finds none. Those that
