@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cancellist.api.json_object import parse_object
 from cancellist.api.pages import words
 from cancellist.api.problems import invalid
+from cancellist.jobs.escaping import says_nothing
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.submitting.enqueue import Wanted
 from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
@@ -40,7 +41,7 @@ def filled(value: str) -> str:
     Raises:
         ValueError: it is empty.
     """
-    if not value.strip():
+    if says_nothing(value):
         raise ValueError("it is empty")
     return value
 

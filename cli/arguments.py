@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cancellist.cli import completion
+from cancellist.jobs.escaping import says_nothing
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import LISTED, JobState, Outcome
 from cancellist.jobs.times import parse_since_ms, parse_when_ms
@@ -192,7 +193,7 @@ def host_name(value: str | None) -> str | None:
     Raises:
         typer.BadParameter: it is empty, for example because a shell variable is not set: then it would guard nothing.
     """
-    if value is not None and not value.strip():
+    if value is not None and says_nothing(value):
         raise typer.BadParameter("it is empty: give the host's name, or leave the option out")
     return text(value)
 
@@ -203,7 +204,7 @@ def reason_of(value: str | None) -> str | None:
     Raises:
         typer.BadParameter: it is empty.
     """
-    if value is not None and not value.strip():
+    if value is not None and says_nothing(value):
         raise typer.BadParameter("it is empty: say why")
     return text(value)
 

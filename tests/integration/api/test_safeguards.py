@@ -61,8 +61,11 @@ def test_a_limit_that_is_none_is_refused(client: httpx.Client, given: str) -> No
 # a guard whose value is lost, or is of another kind, guards nothing
 
 
-@pytest.mark.parametrize("field", ["hold", "max_refused", "max_unconfirmed", "canary", "expect_count", "plan", "host"])
-@pytest.mark.parametrize("lost", ["", " ", True])
+GUARDS = ["hold", "max_refused", "max_unconfirmed", "canary", "expect_count", "plan", "host", "override"]
+
+
+@pytest.mark.parametrize("field", GUARDS)
+@pytest.mark.parametrize("lost", ["", " ", "\u200b\u2060\x07", True])
 def test_a_guard_without_its_value_is_refused(api: Api, field: str, lost: object) -> None:
     answer = api.client().post("/v1/jobs", json={"references": api.desk.fresh(1), field: lost})
     assert answer.status_code == 422

@@ -146,7 +146,7 @@ def test_a_dry_run_reads_all_touches_no_server_and_says_what_would_be_handed_in(
                 "host",
                 "override",
             )
-            for lost in ("", " ")
+            for lost in ("", " ", "\u200b")
         ],
         (b"EC-000-05D-1NS", ["--priority", "high"], "'urgent', 'normal', 'bulk'", 2),
     ],
