@@ -1,5 +1,6 @@
 """What a request says of the job that it wants: as parameters beside a body, or within a JSON object."""
 
+import json
 import time
 from typing import Annotated, Any, Final
 
@@ -168,7 +169,14 @@ class JobOrder(JobOptions):
 
     def document(self) -> bytes:
         """The references as a JSON array with one on each line, so that the number of a line is that of an entry."""
-        return b"[" + b",\n".join(map(orjson.dumps, self.references)) + b"]"
+        return b"[" + b",\n".join(map(_quoted, self.references)) + b"]"
+
+
+def _quoted(text: str) -> bytes:
+    try:
+        return orjson.dumps(text)
+    except TypeError:  # half a surrogate pair, which is no UTF-8
+        return json.dumps(text).encode()
 
 
 def checked_key(given: str | None) -> str | None:

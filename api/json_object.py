@@ -27,6 +27,8 @@ def parse_object(text: bytes, model: type[_Model]) -> _Model:
         raise InputError("the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise InputError(f"the JSON is malformed: {error}") from None
+    except ValueError:  # Python converts no text of more digits than it is told
+        raise InputError("a number in the JSON has too many digits") from None
     try:
         return model.model_validate(found)
     except ValidationError as error:

@@ -88,7 +88,7 @@ class ProblemError(Exception):
             document["hint"] = cut(plain(hint), _LONGEST)
         if self.errors:
             document["errors"] = [
-                {"field": one.field, "message": cut(plain(one.message), _LONGEST)} for one in self.errors
+                {"field": plain(one.field), "message": cut(plain(one.message), _LONGEST)} for one in self.errors
             ]
         return document
 

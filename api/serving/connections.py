@@ -18,7 +18,36 @@ from cancellist.api.serving.safe_headers import SAFE_HEADERS
 _INFO: Final = struct.Struct("=120xQ16xI")
 """Of Linux's `tcp_info`: `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
 HEAD_S: Final = 10.0
-"""Seconds within which the whole head of a request must have come."""
+"""Seconds within which the whole head of a request must have come, and before that the handshake of TLS."""
+LONGEST_HEAD: Final = 64 * 1024
+"""Bytes of it."""
+
+
+class Requests(h11.Connection):
+    """h11's reader, which by itself takes a request that says in two ways how long its body is.
+
+    A proxy in front of us may go by the other way, and then takes for a body what we take for the next request, which
+    may be somebody else's (RFC 9112, 6.1 and 6.3). It also holds a head to a length only where it comes in pieces.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, LONGEST_HEAD)
+
+    def next_event(self) -> Any:
+        """The next part of a request.
+
+        Raises:
+            h11.RemoteProtocolError: it is no HTTP, or its head is too long, or the length of its body is unclear.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            unclear = b"content-length" in names or event.http_version < b"1.1"
+            if b"transfer-encoding" in names and unclear:
+                raise h11.RemoteProtocolError("the length of the body is said in two ways")
+            if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > LONGEST_HEAD:
+                raise h11.RemoteProtocolError("the head is too long")
+        return event
 
 
 class Connection(H11Protocol):
@@ -41,11 +70,16 @@ class Connection(H11Protocol):
     _taken: int | None = None
     _known: bool = False
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.conn = Requests()
+
     def connection_made(self, transport: Any) -> None:
-        """Begins to wait for the first request, on a place if there is one."""
+        """Begins to wait for the first request, on a place if there is one: perhaps that which its handshake had."""
         super().connection_made(transport)
         self._watch()
         self._look_later()
+        self.places.works(self)
         self._take_place()
         if len(self.connections) > self.places.most + SURPLUS:  # with those that gave way, and are still being closed
             transport.abort()

@@ -21,7 +21,7 @@ class Places:
 
     most: int
     _held: set[Hashable] = field(default_factory=set)
-    _yielding: dict[Hashable, Callable[[], None]] = field(default_factory=dict)
+    _yielding: dict[Hashable, Callable[[], object]] = field(default_factory=dict)
     """Those that give way, the one that has waited or worked for longest first, and what closes it."""
 
     def take(self, one: Hashable) -> bool:
@@ -36,7 +36,7 @@ class Places:
         self._held.add(one)
         return True
 
-    def yields(self, one: Hashable, close: Callable[[], None]) -> None:
+    def yields(self, one: Hashable, close: Callable[[], object]) -> None:
         """Notes that a connection gives way from now on, if it does not already."""
         if one in self._held:
             self._yielding.setdefault(one, close)

@@ -13,7 +13,8 @@ import uvicorn
 from cancellist.api import reference_follower
 from cancellist.api.app import create_app
 from cancellist.api.context import Context
-from cancellist.api.serving.connections import connections_within
+from cancellist.api.serving.connections import Connection, connections_within
+from cancellist.api.serving.handshakes import Handshakes
 
 GRACE_S: Final = 10
 """Seconds that requests have to end, once the process is told to."""
@@ -40,10 +41,12 @@ class ApiServer(uvicorn.Server):
     def __init__(self, context: Context, listening: Listening) -> None:
         self._context = context
         self._listening = listening
+        self._connections = connections_within(context.options.limits)
+        self._handshakes: Handshakes | None = None
         super().__init__(
             uvicorn.Config(
                 create_app(context),
-                http=connections_within(context.options.limits),
+                http=self._connections,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -93,7 +96,9 @@ class ApiServer(uvicorn.Server):
                 asyncio.create_task(reference_follower.follow(self._context.references), name="reference index"),
             ]
             try:
-                await self.serve([bound])
+                if self.config.ssl:
+                    self._handshakes = Handshakes(bound, self.config.ssl, self._connection)
+                await self.serve([] if self._handshakes else [bound])
                 await self._end_requests()
             finally:
                 for task in beside:
@@ -101,6 +106,15 @@ class ApiServer(uvicorn.Server):
                 await asyncio.wait(beside)
                 await self._context.receipts.close()
                 await self._context.references.close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes no more connections, and lets those end that there are."""
+        if self._handshakes:
+            await self._handshakes.end()
+        await super().shutdown(sockets)
+
+    def _connection(self) -> Connection:
+        return self._connections(self.config, self.server_state, {})
 
     async def _end_requests(self) -> None:
         """Ends what requests there still are, while what they stand on is open: each takes back what it has begun."""

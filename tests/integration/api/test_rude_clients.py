@@ -164,6 +164,9 @@ def test_what_is_not_there_is_a_problem(client: httpx.Client, method: str, path:
          + b"Content-Type: text/plain\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nEC-00"],
         [b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" + AUTH
          + b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
+        [b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" + AUTH + b"Content-Type: text/plain\r\nContent-Length: 15\r\n"
+         + b"Transfer-Encoding: chunked\r\n\r\nf\r\nEC-SMG-000-000\n\r\n0\r\n\r\n"
+         + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"],
     ],
 )  # fmt: skip
 def test_broken_http_is_refused_and_nothing_is_handed_in(api: Api, client: httpx.Client, pieces: list[bytes]) -> None:
@@ -171,6 +174,7 @@ def test_broken_http_is_refused_and_nothing_is_handed_in(api: Api, client: httpx
     answer = raw(api, *pieces)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400"), answer[:200]
+    assert answer.count(b"HTTP/1.1 ") == 1
     assert json.loads(body)["type"] == KINDS["malformed_http"].type
     assert b"content-type: application/problem+json" in head
     assert client.get("/readyz").status_code == 200
