@@ -64,6 +64,7 @@ coverage: $(READY) ## run all tests and report branch coverage
 faults: $(READY) ## inject faults and compare all results; ARGS='--seconds 1800 --seed 7'
 	@.ci/need-redis-server
 	@$(BIN)/python -m tests.acceptance.faults $(ARGS)
+	@FAILURE_STOP_SEEDS=50 $(BIN)/pytest -q tests/acceptance/test_failure_stop.py -k killed
 
 truth: $(READY) ## play other platforms with faults, and compare; ARGS='--seeds 10 --references 20000'
 	@$(BIN)/python -m tests.acceptance.other_platforms $(ARGS)

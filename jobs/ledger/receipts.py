@@ -16,7 +16,7 @@ from cancellist.jobs.errors import (
     ResultsGoneError,
     UnknownJobError,
 )
-from cancellist.jobs.ledger import records, results
+from cancellist.jobs.ledger import audit, records, results
 from cancellist.jobs.ledger.core import Ledger
 from cancellist.jobs.ledger.receipt_story import story
 from cancellist.jobs.ledger.server.connection import translated
@@ -203,10 +203,12 @@ async def _chained(
             "receipt", record.order.account, record.id, head, f"{made.number} {made.digest}", line
         )
         match answer.decode():
-            case "made":
+            case "there" if rest[0] != line:
+                return rest[0], None
+            case "made" | "there":
+                act = audit.Act("receipt", record.id, record.order.account, f"number {made.number}")
+                await audit.record(ledger, act)
                 return line, made
-            case "there":
-                return (line, made) if rest[0] == line else (rest[0], None)
             case "stale":
                 head = rest[0].decode()
             case other:

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from cancellist.jobs.errors import ApprovalMismatchError, ForbiddenError, JobStateError
-from cancellist.jobs.ledger import approvals, changes, control, housekeeping, records
+from cancellist.jobs.ledger import approvals, audit, changes, control, housekeeping, records
+from cancellist.jobs.ledger.audit import AuditFilter
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.submitting import retry
 from cancellist.jobs.ledger.submitting.retry import Asked
@@ -167,6 +168,8 @@ async def test_what_is_not_approved_in_time_is_aborted_with_that_reason(ledger):
     found = await entries(ledger)
     assert {(entry["outcome"], entry["message"]) for entry in found} == {("aborted", "it was not approved in time")}
     assert len(found) == COUNT
+    act = (await audit.page(ledger, AuditFilter(job=job), limit=1)).entries[0]
+    assert (act["what"], act["via"], act["about"]) == ("abort", "worker", "it was not approved in time")
 
 
 async def test_what_is_approved_does_not_lapse(ledger):

@@ -65,6 +65,9 @@ async def test_a_job_that_halts_and_goes_on_says_so_also_in_its_receipt(ledger, 
     assert (continued["what"], continued["who"]) == ("continue", "anna")
     line, _ = await receipts.make(ledger, job, None)
     assert [act["what"] for act in receipt.read(line).document["job"]["acts"]] == ["halt", "continue"]
+    assert await receipts.make(ledger, job, None) == (line, None)  # which changes nothing
+    made = (await entries(ledger, job=job))[2:]
+    assert [(one["what"], one["who"], one["about"]) for one in made] == [("receipt", "anna", "number 1")]
 
 
 async def test_what_cannot_be_recorded_is_done_and_told(ledger, lost):

@@ -73,8 +73,10 @@ for _, id in ipairs(lapses) do
   call('ZREM', K.approvals, id)
   local state = call('HGET', K.job(id), 'state')
   if (state == 'held' or state == 'paused') and approval.lacks(id) then
-    call('HSET', K.job(id), 'aborted_why', 'it was not approved in time')
+    local why = 'it was not approved in time'
+    call('HSET', K.job(id), 'aborted_why', why)
     job.abort(id)
+    audit.noted('abort', id, why)
   end
 end
 local passed = call('ZRANGEBYSCORE', K.deadlines, '-inf', ms(NOW), 'LIMIT', 0, PAGE)

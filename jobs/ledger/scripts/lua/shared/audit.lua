@@ -15,8 +15,11 @@ local function in_words(why)
   return found .. ' of ' .. of .. ' are ' .. cause .. ', and the limit is ' .. limit
 end
 
--- Notes that a job has halted; why as in `halted_why` (shared/failure_stop.lua).
-function audit.halted(id, why)
-  redis.pcall('XADD', K.audit(), '*', 'what', 'halt', 'job', id, 'account', ACCOUNT, 'via', 'worker', 'result', 'done',
-    'about', in_words(why))
+-- Notes what became of a job by itself.
+function audit.noted(what, id, about)
+  redis.pcall('XADD', K.audit(), '*', 'what', what, 'job', id, 'account', ACCOUNT, 'via', 'worker', 'result', 'done',
+    'about', about)
 end
+
+-- Notes that a job has halted; why as in `halted_why` (shared/failure_stop.lua).
+function audit.halted(id, why) audit.noted('halt', id, in_words(why)) end
