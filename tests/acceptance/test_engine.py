@@ -57,6 +57,7 @@ async def test_sigterm_in_mid_drain_finishes_calls_and_burns_no_attempt(valkey_s
     assert second.end(signal.SIGINT) == 0
 
 
+@pytest.mark.timed
 @pytest.mark.takes(20)
 async def test_kill_9_in_mid_drain_loses_nothing_and_is_taken_over_within_the_lease(stage: Stage) -> None:
     _slow_down(stage)

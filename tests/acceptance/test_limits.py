@@ -56,7 +56,7 @@ async def test_a_refused_key_burns_nothing_and_a_mended_one_drains_all(valkey_st
     worker = valkey_stage.worker(api_key="wrong-and-secret")
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
+        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 30)
         assert gate.breaker
         assert "CANCELLIST_API_KEY" in gate.breaker.why
         assert worker.end() == 0
@@ -89,7 +89,7 @@ async def test_a_wrong_base_path_burns_nothing_and_says_what_to_check(valkey_sta
     worker = valkey_stage.worker(api_url=valkey_stage.platform.url + "/v2")
     async with valkey_stage.ledger() as ledger:
         job = await submit(ledger, references)
-        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 15)
+        gate = await until(lambda: accounts.gate(ledger, "default"), lambda g: bool(g.breaker), 30)
         assert gate.breaker
         assert "CANCELLIST_API_URL" in gate.breaker.why
         assert worker.end() == 0

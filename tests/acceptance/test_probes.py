@@ -192,7 +192,7 @@ def test_arqs_own_key_is_renewed_and_passes_soon_after_the_worker(probed: Probed
     def keys() -> list[str]:
         return probed.stage.server.command_line("KEYS", "cancellist:drains:health-check:*")  # type: ignore[return-value]
 
-    wait_for(lambda: len(keys()) == 1, 10)
+    wait_for(lambda: len(keys()) == 1, 30)
     assert 0 < probed.stage.server.command_line("PTTL", keys()[0]) <= 11_000  # type: ignore[operator]
     worker.end(signal.SIGKILL)
     wait_for(lambda: keys() == [], 15)

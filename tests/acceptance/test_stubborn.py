@@ -66,7 +66,7 @@ async def test_references_at_which_the_platform_always_fails_hold_up_no_other_jo
     worker = stage.worker()
     async with stage.ledger() as ledger:
         first = await submit(ledger, bad)
-        await until(lambda: _asked(puppet), lambda calls: calls >= 7, 10)  # the breaker has opened
+        await until(lambda: _asked(puppet), lambda calls: calls >= 7, 30)  # the breaker has opened
         job = await submit(ledger, good)
         await ended(ledger, job, 10)
         record = await records.get(ledger, first)

@@ -27,8 +27,8 @@ SLOWLY = {"renew": 700, "HGET": 500, "flow": 250}
 INTAKE = ("intake", "XREADGROUP", "XAUTOCLAIM")
 COUNT = 1_200
 LONG = {"HGET": 4 * COUNT, "flow": 4 * COUNT}
-"""The gate is asked for where nothing else has told of it for a while: renewals do, but now and then too late. What
-calls have shown is shared four times a second."""
+"""The gate is asked for once it has moved, and where nothing else has told of it for a while. What calls have shown is
+shared four times a second."""
 OPERATOR = ("pause", "update", "resume", "abort", "slice")
 ERRORS = {
     "passing": (
@@ -50,9 +50,12 @@ ERRORS = {
 }
 
 
-async def _job(rig: Rig, producer: Ledger, ledger: Ledger, references: Sequence[str]) -> None:
+async def _job(rig: Rig, producer: Ledger, ledger: Ledger, references: Sequence[str], aim: Aim) -> None:
     """Submits through the proxy, and checks that each reference is named by one call and has one true result."""
     job = await submit(producer, references)
+    if aim.point == "HGET":
+        await settled(ledger, job, COUNT)
+        await _gate_asked_for(ledger, job, [aim])
     await ended(ledger, job, 30)
     outcomes = await agrees(rig, ledger, job, references)
     assert outcomes[Outcome.CANCELLED] > COUNT * 0.8
@@ -76,7 +79,7 @@ async def _drained_through(rig: Rig, cut: Cut) -> None:
         for point in PRODUCER + WORKER:
             rig.platform.send("PUT", "/sandbox/settings", {"latency_ms": SLOWLY.get(point, 20)})
             aim = rig.proxy.aim(point, cut, times=3)
-            await _job(rig, producer, ledger, [next(references) for _ in range(LONG.get(point, COUNT))])
+            await _job(rig, producer, ledger, [next(references) for _ in range(LONG.get(point, COUNT))], aim)
             await _struck([aim])
         assert len(await records.newest(ledger, 1000)) == len(PRODUCER + WORKER)
     assert statuses([worker]) == [0]
@@ -201,9 +204,23 @@ async def test_errors_of_the_server_at_any_point_are_waited_out(valkey_rig: Rig,
         while any(aim.left for aim in aims):  # some requests are made only where calls have waited, as chance has it
             count += 400
             assert count < 12_000, [aim.point for aim in aims if aim.left]
-            await ended(ledger, await submit(ledger, rig.platform.references(count)[-400:]), 30)
+            job = await submit(ledger, rig.platform.references(count)[-400:])
+            if any(aim.left for aim in aims if aim.point == "HGET"):
+                await _gate_asked_for(ledger, job, [])
+            await ended(ledger, job, 30)
     assert statuses([worker]) == [0]
     assert not [line for line in log_lines(worker) if line["level"] in {"error", "critical"}]
+
+
+async def _gate_asked_for(ledger: Ledger, job: str, aims: Sequence[Aim]) -> None:
+    """Has the worker ask for the gate, by a pause while calls are under way, which lasts until these aims have struck.
+
+    Calls that end one by one tell of the gate so often that the worker need not ask for it by itself.
+    """
+    await until(lambda: records.get(ledger, job), lambda record: record.in_flight > 0 or record.state.ended, 30)
+    await control.pause_account(ledger, "default")
+    await _struck(aims)
+    await schedule(ledger, "default", await control.resume_account(ledger, "default", 100))
 
 
 async def _struck(aims: Sequence[Aim]) -> None:

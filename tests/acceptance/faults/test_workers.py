@@ -13,8 +13,8 @@ import pytest
 from cancellist.jobs.ledger import records
 from cancellist.jobs.model import Outcome
 from tests.acceptance.faults.harness.system import LEASE_S, Rig, statuses
-from tests.acceptance.faults.harness.workers import CLAIMS
-from tests.support.stage import Worker, agrees, all_results, ended, log_lines, settled, submit
+from tests.acceptance.faults.harness.workers import CLAIMS, started
+from tests.support.stage import Worker, agrees, all_results, ended, log_lines, settled, submit, wait_for
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -39,7 +39,8 @@ async def test_a_worker_frozen_for_longer_than_its_lease_sends_nothing_of_it_and
         assert len(staged) >= 100
         assert len(sent) >= 100
         other = rig.worker()
-        await until(lambda: _held(rig, ledger, frozen), lambda claims: not claims, LEASE_S + 4)  # it starts first
+        wait_for(lambda: started(other), 30)
+        await until(lambda: _held(rig, ledger, frozen), lambda claims: not claims, LEASE_S + 4)
         thawed_at = (await records.get(ledger, job)).settled
         frozen.process.send_signal(signal.SIGCONT)
         await settled(ledger, job, thawed_at + 2_000)
