@@ -15,7 +15,7 @@ from tests.support.api import WITHIN_S, Api, serving
 from tests.support.commands import desk
 from tests.support.waiting import soon
 
-SECRET = "kR7w-Zc1vQ_t3XbN9mLpF5sHd2yGJ8aUo6eTi0VqBnM"
+SECRET = "cancellist_kR7w-Zc1vQ_t3XbN9mLpF5sHd2yGJ8aUo6eTi0VqBnM"
 """As `cancellist token` makes one."""
 PATHS = (
     "/@@", "/@@/", "//@@", "/;@@", "/.@@", "/%3ftoken=@@", "/%3Ftoken%3d@@", "/%23@@", "/x%2f@@", "/sign-in/@@",
@@ -101,7 +101,7 @@ def requests() -> Iterator[tuple[str, str, str]]:
         yield line, header.replace("@@", SECRET), ""
     for line, kind, body in BODIES:
         headers = f"Sec-Fetch-Site: same-origin\r\nContent-Type: {kind}".replace("@@", SECRET)
-        yield line, headers, body.replace("@@", SECRET)
+        yield line.replace("@@", SECRET), headers, body.replace("@@", SECRET)
 
 
 @pytest.mark.parametrize("known", [False, True])
