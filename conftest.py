@@ -3,12 +3,28 @@
 The phases are those of `.ci/run-tests`. Whoever chooses by other marks, or by none, collects all.
 """
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 COMPUTING = tuple(Path(__file__).parent / "tests" / name for name in ("unit", "properties", "scenarios"))
 """Where tests start no process and wait for nothing."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Looks for no garbage while tests are collected, nor ever among them: they stay until the process ends.
+
+    To look took each process as long as all the rest of its collecting.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

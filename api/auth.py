@@ -14,7 +14,7 @@ from cancellist.api.options import EVERYBODY, ApiOptions, Network
 from cancellist.api.problems import LONGEST_NAME, ProblemError, invalid
 from cancellist.jobs.access import Access, Token, token_of
 
-_ONCE: Final = ("content-type", "idempotency-key", "last-event-id")
+_ONCE: Final = ("content-type", "idempotency-key", "last-event-id", "cancellist-plan")
 """Headers that have one value."""
 _BEARER: Final = "bearer"
 KEY_HEADER: Final = "ocp-apim-subscription-key"

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cancellist.api.json_object import parse_object
 from cancellist.api.pages import words
 from cancellist.api.problems import invalid
+from cancellist.jobs.escaping import says_nothing
 from cancellist.jobs.ledger.changes import Change
 from cancellist.jobs.ledger.submitting.enqueue import Wanted
 from cancellist.jobs.ledger.submitting.retry import CHOSEN, Asked
@@ -41,13 +42,20 @@ def filled(value: str) -> str:
     Raises:
         ValueError: it is empty.
     """
-    if not value.strip():
+    if says_nothing(value):
         raise ValueError("it is empty")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports a ValueError alone
     return value
 
 
 _Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 _Filled = Annotated[_Text, AfterValidator(filled)]
+_Count = Annotated[int, BeforeValidator(_number)]
 _When = Annotated[_Text, AfterValidator(_when)]
 _Span = Annotated[_Text, AfterValidator(_span)]
 
@@ -79,7 +87,7 @@ class JobOptions(BaseModel):
     max_unconfirmed: Annotated[str, BeforeValidator(_limit)] | None = Field(
         None, description="unconfirmed and failed references, likewise"
     )
-    canary: int | None = Field(
+    canary: _Count | None = Field(
         None, ge=1, le=MOST_IN_CANARY, description="how many references are cancelled and read back before the rest"
     )
     snapshot: bool = Field(
@@ -89,14 +97,14 @@ class JobOptions(BaseModel):
     override: _Filled | None = Field(
         None, description="why the guards of the account are passed; needs the role approve, and is recorded"
     )
-    host: _Text | None = Field(
+    host: _Filled | None = Field(
         None,
         description="the platform's host: the job is called at no other; one never called before is confirmed by it",
     )
     plan: _Filled | None = Field(
         None, description="the token of a plan (`POST /v1/plans`): only what was planned is handed in, and only once"
     )
-    expect_count: int | None = Field(
+    expect_count: _Count | None = Field(
         None,
         ge=0,
         le=1_000_000_000_000,
@@ -237,7 +245,7 @@ class RetryQuery(BaseModel):
     snapshot: bool = Field(
         False, description="keep the record of each reference before its call; also where the job has it"
     )
-    host: _Text | None = Field(None, description="the platform's host, if it was never called before")
+    host: _Filled | None = Field(None, description="the platform's host, if it was never called before")
 
     @property
     def outcomes(self) -> frozenset[Outcome]:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cancellist.cli import completion
+from cancellist.jobs.escaping import says_nothing
 from cancellist.jobs.limits import parse_limit
 from cancellist.jobs.model import LISTED, JobState, Outcome
 from cancellist.jobs.times import parse_since_ms, parse_when_ms
@@ -186,13 +187,24 @@ def outcomes(values: list[str] | None) -> frozenset[Outcome]:
     return frozenset(found)
 
 
+def host_name(value: str | None) -> str | None:
+    """Returns the name of a host.
+
+    Raises:
+        typer.BadParameter: it is empty, for example because a shell variable is not set: then it would guard nothing.
+    """
+    if value is not None and says_nothing(value):
+        raise typer.BadParameter("it is empty: give the host's name, or leave the option out")
+    return text(value)
+
+
 def reason_of(value: str | None) -> str | None:
     """Returns a reason.
 
     Raises:
         typer.BadParameter: it is empty.
     """
-    if value is not None and not value.strip():
+    if value is not None and says_nothing(value):
         raise typer.BadParameter("it is empty: say why")
     return text(value)
 
@@ -204,7 +216,7 @@ Host = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        callback=text,
+        callback=host_name,
         help="The platform's host, if this installation has never called it: a script confirms it so, by its name.",
     ),
 ]

@@ -5,18 +5,19 @@ from typing import Annotated
 import typer
 
 from cancellist.cli.arguments import account_name, limit, text, when
+from cancellist.jobs.escaping import says_nothing
 from cancellist.jobs.model import MOST_IN_CANARY, Priority
 from cancellist.jobs.times import parse_span_s
 
 
 def _key(value: str | None) -> str | None:
-    if value is not None and not value.strip():
+    if value is not None and says_nothing(value):
         raise typer.BadParameter("it is empty: give a key, or leave the option out")
     return text(value)
 
 
 def _token(value: str | None) -> str | None:
-    if value is not None and not value.strip():
+    if value is not None and says_nothing(value):
         raise typer.BadParameter("it is empty: give the token that `cancellist plan` has printed")
     return text(value.strip()) if value else value
 

@@ -23,6 +23,11 @@ def plain(text: str, *, keep: str = "") -> str:
     return _SUSPECT.sub(lambda found: _escaped(found[0], keep), text)
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a text has nothing that can be seen, such as spaces, controls or characters without width alone."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
+
+
 def cut(text: str, most: int) -> str:
     """Shortens `text` to `most` characters; the last of them then says that there was more."""
     return text if len(text) <= most else text[: most - 1] + "…"

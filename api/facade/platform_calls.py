@@ -89,9 +89,11 @@ async def _declare_account(account: Annotated[str, Path(description="the account
 _IN_ACCOUNT: Final = [Depends(_declare_account)]
 
 _Key = Annotated[str | None, Header(description="the same key with the same content is one job")]
+_PLAN: Final = "Cancellist-Plan"
+_OWN: Final = "cancellist-"
 _Plan = Annotated[
     str | None,
-    Header(alias="Cancellist-Plan", max_length=500, description="the token of a plan: only that is cancelled"),
+    Header(alias=_PLAN, min_length=1, max_length=500, description="the token of a plan: only that is cancelled"),
 ]
 _Prefer = Annotated[str | None, Header(description="`wait=N`: wait no longer than N s for the end")]
 
@@ -132,6 +134,7 @@ async def cancel_list(
     """
     asking = Asking(request, context, caller, idempotency_key, prefer, plan)
     await _check_account(asking)
+    _check_headers(request)
     _check_accept(request)
     _check_type(request, _LISTS)
     body = Body(request.receive, packed=is_packed(request), limits=context.options.limits)
@@ -162,6 +165,7 @@ async def cancel(
     """Cancels one consignment, as the platform's Cancel Consignment; the answer waits until it has a result."""
     asking = Asking(request, context, caller, idempotency_key, prefer, plan)
     await _check_account(asking)
+    _check_headers(request)
     _check_accept(request)
     _check_type(request, _BODILESS)
     body = Body(request.receive, packed=False, limits=context.options.limits)
@@ -194,6 +198,18 @@ async def _check_account(asking: Asking) -> None:
         await accounts.check(asking.context.ledger, asking.account, asking.context.options.accounts)
     except InputError as error:
         raise RefusedError(404, "account_not_found", error.message, detail=error.message) from None
+
+
+def _check_headers(request: Request) -> None:
+    """Refuses a header of ours that is not known: who wrote it wants a guard, and would have none.
+
+    Raises:
+        RefusedError: there is one.
+    """
+    for name in request.headers:
+        if name.startswith(_OWN) and name != _PLAN.lower():
+            words = f"The header {shown(name)} is not known; known is {_PLAN}, and POST /v1/jobs takes all other guards"
+            raise RefusedError(400, "invalid_request", words)
 
 
 def _check_accept(request: Request) -> None:

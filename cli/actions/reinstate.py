@@ -13,7 +13,9 @@ from cancellist.cli.actions import identity
 from cancellist.cli.actions import reinstate_work as works
 from cancellist.cli.actions.confirmation import typed
 from cancellist.cli.actions.exit_status import HALTED
+from cancellist.cli.actions.receipt import signer_of
 from cancellist.cli.actions.reinstate_approval import approvals_wanted, approved, check_plan, planned, recorded
+from cancellist.cli.actions.reinstate_receipt import Papers
 from cancellist.cli.actions.reinstate_work import Asked, Work
 from cancellist.cli.actions.whereabouts import admit
 from cancellist.cli.error_report import DeclinedError, UnansweredError
@@ -52,22 +54,26 @@ def reinstate(asked: Asked, *, as_json: bool) -> int:
     untouched = [*survey.fates.values(), *missing]
     if asked.dry_run or not survey.to_create:
         return _conclude(work, "planned" if asked.dry_run else "done", survey, [], untouched, as_json=as_json)
-    wanted = approvals_wanted(work.own, len(survey.to_create))
+    signer, number = signer_of(settings), len(survey.to_create)
+    wanted = session.run(approvals_wanted(work, number))
     if wanted and asked.plan is None:
-        token = session.run(planned(work, len(survey.to_create), wanted))
+        token = session.run(planned(work, number, wanted))
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json, plan=token)
     if wanted:
-        session.run(check_plan(work, wanted))
-    host = _asked(work, len(survey.to_create))
-    if wanted and not session.run(approved(work, wanted)):
+        session.run(check_plan(work, number, wanted))
+    host = _asked(work, number)
+    approvals = session.run(approved(work, number, wanted))
+    if approvals is None:
         return _conclude(work, "waiting", survey, [], untouched, as_json=as_json)
-    run = session.run(_make(work, survey, host))
+    papers = Papers(work, approvals, signer)
+    run = session.run(_make(work, survey, host, papers))
     if run.halted:
         say(f"stopped: {run.halted}")
     if run.note:
         say(run.note)
     done = [run.done.get(one, Reinstatement(one, Fate.PENDING)) for one in survey.to_create]
-    return _conclude(work, "halted" if run.halted else "done", survey, done, untouched, as_json=as_json)
+    state = "halted" if run.halted else "done"
+    return _conclude(work, state, survey, done, untouched, as_json=as_json, receipt=str(papers.path))
 
 
 def _show(work: Work, survey: Survey, missing: list[Reinstatement]) -> None:
@@ -126,21 +132,25 @@ def _unanswered() -> UnansweredError:
     )
 
 
-async def _make(work: Work, survey: Survey, host: str) -> Run:
+async def _make(work: Work, survey: Survey, host: str, papers: Papers) -> Run:
     chosen = {one: work.candidates[one] for one in survey.to_create}
     tasks = work.snapshots.tasks(chosen, survey.given_up)
     async with works.opened(work) as place:
         await admit(place.ledger, work.account, work.settings, host)
         run = Run(place, work.own.max_concurrent_calls, _Progress(len(chosen)).tell)
         await audit.record(place.ledger, Act("reinstate", work.job, work.account, f"begins {_counted(run, chosen)}"))
+        papers.begin()
         async with recorded(place.ledger, work, "") as act:
             try:
                 await run.make(tasks)
-            except (asyncio.CancelledError, CancellistError):
+            except (asyncio.CancelledError, CancellistError) as error:
                 say_now(f"it was stopped: {_made(run)} of {len(chosen)} created; give the command again to go on")
+                run.halted = run.halted or str(error) or "interrupted"
                 raise
             finally:
                 act.about = f"ends {_counted(run, chosen)}"
+                digest = papers.write(run, survey.to_create)
+                act.about = f"ends receipt={digest} {_counted(run, chosen)}"
         return run
 
 
@@ -171,7 +181,7 @@ class _Progress:
 
 def _conclude(
     work: Work, state: str, survey: Survey, done: list[Reinstatement], untouched: list[Reinstatement], *,
-    as_json: bool, plan: str | None = None,
+    as_json: bool, plan: str | None = None, receipt: str | None = None,
 ) -> int:  # fmt: skip
     """Says and writes what came of it; returns the exit status."""
     file = str(work.journal().path)
@@ -186,7 +196,7 @@ def _conclude(
             "target": work.asked.target, "job": work.job or None, "account": work.account,
             "platform": work.own.environment.host, "environment": work.own.environment.kind, "state": state,
             "plan": plan, "to_create": len(survey.to_create),
-            "created": sum(one.fate is Fate.CREATED for one in done), "file": file,
+            "created": sum(one.fate is Fate.CREATED for one in done), "file": file, "receipt": receipt,
             "results": [dict(reinstate_report.view(one)) for one in rows],
         })  # fmt: skip
     elif work.asked.output != destination.STANDARD:

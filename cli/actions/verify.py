@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from cancellist.cli.actions.verify_reinstatement import check_signature, verify_reinstatements
 from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.jobs.errors import InputError, ReceiptError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.ledger.submitting.deduplication import Deduplicator
 from cancellist.jobs.model import Outcome
-from cancellist.jobs.safety import receipt
+from cancellist.jobs.safety import receipt, reinstatement_receipt
 from cancellist.jobs.safety.canonical_json import canonical
 from cancellist.jobs.safety.receipt import Leaves, Proof, Receipt
+from cancellist.jobs.safety.reinstatement_receipt import ReinstatementReceipt
 
 _STANDARD: Final = "-"
 _LONGEST: Final = 16 * 1024 * 1024
@@ -42,12 +44,18 @@ def verify(files: Sequence[str], against: Against, *, as_json: bool) -> None:
         InputError: a file cannot be read, or what is wanted cannot be checked by what is given.
     """
     keys = _keys(against.keys)
-    receipts, proofs = _read(files)
+    receipts, proofs, reinstatements = _read(files)
+    if reinstatements:
+        if receipts or against.result is not None or against.head is not None:
+            raise InputError(
+                "receipts of reinstatements have no chain and no single results",
+                hint="check them alone, with --results",
+            )
+        verify_reinstatements(reinstatements, keys, against.results, as_json=as_json)
+        return
     for one in receipts:
         with _of(one):
-            _check_signature(one)
-            if keys:
-                receipt.check_signer(one, keys)
+            check_signature(one, keys)
     chain = receipt.check_chain(receipts)
     if against.head is not None and chain[-1].digest != against.head.strip().lower():
         raise ReceiptError(
@@ -69,13 +77,6 @@ def _keys(files: Sequence[str]) -> list[bytes]:
     return [load_public(Path(file)) for file in files]
 
 
-def _check_signature(one: Receipt) -> None:
-    if one.signed_by:
-        from cancellist.jobs.ledger.receipt_keys import is_signature  # noqa: PLC0415 - slow to import
-
-        receipt.check_signature(one, is_signature)
-
-
 @contextmanager
 def _of(one: Receipt) -> Iterator[None]:
     """Adds to an error which receipt it is about."""
@@ -85,15 +86,20 @@ def _of(one: Receipt) -> Iterator[None]:
         raise ReceiptError(f"receipt {one.number} of job {one.job}: {error.message}") from None
 
 
-def _read(names: Sequence[str]) -> tuple[list[Receipt], list[Proof]]:
-    """The receipts of all files, each once, and the proofs among them."""
+def _read(names: Sequence[str]) -> tuple[list[Receipt], list[Proof], list[ReinstatementReceipt]]:
+    """The receipts of all files, each once, the proofs among them, and receipts of reinstatements."""
     receipts: dict[bytes, Receipt] = {}
     proofs: list[Proof] = []
+    reinstatements: list[ReinstatementReceipt] = []
     for name in _files(names):
         number = 0
         for number, line in _lines(name):
             try:
-                if receipt.is_proof(receipt.parse_line(line)):
+                document = receipt.parse_line(line)
+                if reinstatement_receipt.is_receipt(document):
+                    reinstatements.append(reinstatement_receipt.of_document(document))
+                    continue
+                if receipt.is_proof(document):
                     proofs.append(receipt.read_proof(line))
                     found = proofs[-1].receipt
                 else:
@@ -103,7 +109,7 @@ def _read(names: Sequence[str]) -> tuple[list[Receipt], list[Proof]]:
             receipts[canonical(found.document)] = found
         if number == 0:
             raise ReceiptError(f"{name}: it is empty")
-    return list(receipts.values()), proofs
+    return list(receipts.values()), proofs, reinstatements
 
 
 def _files(names: Sequence[str]) -> Iterator[str]:

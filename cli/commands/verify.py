@@ -18,7 +18,10 @@ def verify(
     ] = None,
     results: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The job's results, as `cancellist results --format jsonl` writes them."),
+        typer.Option(
+            metavar="FILE",
+            help="The job's results, as `results --format jsonl` writes them; of a reinstatement its file.",
+        ),
     ] = None,
     result: Annotated[
         str | None,

@@ -6,7 +6,7 @@ Counters only grow while a drain lives, so a reading that is lost or read twice 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import floor, log2
 from typing import Any, Self, TypedDict
 
@@ -106,11 +106,12 @@ class Counters:
         if before is None or any(now < then for now, then in zip(self.tally, before.tally, strict=True)):
             return self
         sizes = {key: sized.minus(before.sizes.get(key, Sized())) for key, sized in self.sizes.items()}
-        return replace(
-            self,
+        return Counters(
             **_named(now - then for now, then in zip(self.tally, before.tally, strict=True)),
+            run=self.run,
             full=self.full.minus(before.full),
             sizes={key: sized for key, sized in sizes.items() if sized.n > 0},
+            why=self.why,
         )
 
     def plus(self, other: "Counters") -> "Counters":

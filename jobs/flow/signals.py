@@ -5,7 +5,7 @@ the platform's own answer: accepted · anything else: failed
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from cancellist.jobs.escaping import cut
 from cancellist.jobs.responses.answer import UNREADABLE, Answer, Failure, of_platform, refused_by_gateway, words_of
@@ -18,7 +18,7 @@ _OK, _REDIRECTS, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 300, 400, 500
 _LONGEST = 120
 
 
-class Signal(Enum):
+class Signal(StrEnum):
     """How the platform took an attempt."""
 
     ACCEPTED = "accepted"

@@ -12,9 +12,11 @@ from typing import Final
 
 import orjson
 
+from cancellist.jobs.errors import LedgerError
 from cancellist.jobs.ledger.core import Ledger, known
 from cancellist.jobs.ledger.plans import name_of
 from cancellist.jobs.ledger.server.connection import translated
+from cancellist.jobs.safety.guard import Guard, unpack_approvals
 
 _AT_ONCE: Final = 1000
 
@@ -95,6 +97,27 @@ async def note_unconfirmed(ledger: Ledger, account: str, reference: str, attempt
 async def free(ledger: Ledger, account: str, reference: str, attempt: str) -> None:
     """Gives a claim back, of which surely nothing was created."""
     await ledger.run("reinstate_note", account, reference, attempt, "free", "")
+
+
+async def approvals_wanted(ledger: Ledger, account: str, own: Guard, count: int) -> int:
+    """How many others must approve that so many are created: by the strictest of our own guard and those of workers.
+
+    The ledger has the guards of workers, also after the last of them has gone (lua/shared/safeguards.lua).
+
+    Raises:
+        LedgerError: a guard cannot be read.
+    """
+    with translated():
+        text = await ledger.redis.hget(ledger.keys.state(account), "safeguards")
+    try:
+        packed = [one.get("guard") for one in orjson.loads(text).values()] if text else []
+        guards = [unpack_approvals(one) for one in packed if one]
+    except (ValueError, AttributeError):
+        raise LedgerError(
+            f"the guards of account {account} cannot be read, so it is not known who must approve",
+            hint="its workers note them anew each second: run one of the present version",
+        ) from None
+    return max(one.approvals_of_a_reinstatement(count) for one in (own, *guards))
 
 
 async def approvals(ledger: Ledger, account: str, token: str, by: str = "") -> frozenset[str]:

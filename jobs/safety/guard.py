@@ -60,6 +60,23 @@ class Guard:
             return ""
         return " ".join(f"{name}:{value:.14g}" for name, value in values.items() if value is not None)
 
+    def approvals_of_a_reinstatement(self, count: int) -> int:
+        """How many others must approve that so many consignments are created anew."""
+        if self.approve_above is None and self.approvals_required is None:
+            return 0
+        return (self.approvals_required or 1) if count > (self.approve_above or 0) else 0
+
+
+def unpack_approvals(text: str) -> Guard:
+    """Reads of a packed guard whom it asks for approval.
+
+    Raises:
+        ValueError: it is no packed guard.
+    """
+    values = dict(part.split(":") for part in text.split())
+    above, approvals = values.get("above"), values.get("approvals")
+    return Guard(approve_above=int(above) if above else None, approvals_required=int(approvals) if approvals else None)
+
 
 class GuardKind(StrEnum):
     """What a job passes."""

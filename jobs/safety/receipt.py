@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from cancellist.jobs.errors import ReceiptError
 from cancellist.jobs.escaping import shown
@@ -133,7 +133,23 @@ def of_document(document: Any) -> Receipt:
     return Receipt(document, body)
 
 
-def check_signature(receipt: Receipt, is_signature: IsSignature) -> None:
+class Signed(Protocol):
+    """A receipt of a job or of a reinstatement."""
+
+    @property
+    def document(self) -> Document:
+        """All its members."""
+
+    @property
+    def body(self) -> bytes:
+        """What is signed."""
+
+    @property
+    def signed_by(self) -> str | None:
+        """The key that has signed it; None where none has."""
+
+
+def check_signature(receipt: Signed, is_signature: IsSignature) -> None:
     """Checks the signature by the key that the receipt itself names, where it is signed.
 
     Raises:
@@ -144,7 +160,7 @@ def check_signature(receipt: Receipt, is_signature: IsSignature) -> None:
         raise ReceiptError(f"its signature is not by the key {key[:16]}… that it names: it was altered")
 
 
-def check_signer(receipt: Receipt, keys: Iterable[bytes]) -> None:
+def check_signer(receipt: Signed, keys: Iterable[bytes]) -> None:
     """Checks that one of these keys has signed it.
 
     Raises:

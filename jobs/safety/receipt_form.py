@@ -44,10 +44,15 @@ def check_members(document: Document) -> None:
         raise ReceiptError("its number and the digest of the receipt before it do not fit together")
     if not isinstance(document["job"].get("job"), str):
         raise ReceiptError("it is no receipt: it names no job")
-    _check_signing(document)
+    check_signing(document)
 
 
-def _check_signing(document: Document) -> None:
+def check_signing(document: Document) -> None:
+    """Checks that what says that a document is signed fits together.
+
+    Raises:
+        ReceiptError: it does not.
+    """
     key, signature = document["signed_by"], document["signature"]
     if (key is None) != (signature is None) or document["note"] != (SIGNED if key else NOT_SIGNED):
         raise ReceiptError("it is said to be signed, and its signature is missing, or the other way round")

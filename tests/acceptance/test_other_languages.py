@@ -26,6 +26,7 @@ EXAMPLES = ROOT / "clients/examples"
 RESULTS = "cancellist:results"
 WITHIN_S = 60
 TAKE_OVER_MS = 200
+NODES_PACKAGE = EXAMPLES / "node/node_modules/redis"
 PROGRAM = {"node": ["node"], "php": ["php"], "java": ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1"]}
 
 
@@ -41,6 +42,7 @@ class Place:
     def command(self, language: str, name: str, *words: str) -> list[str]:
         """A command; PHP's extension wants host and port apart."""
         program = next((EXAMPLES / language).glob(f"{name}.*"))
+        assert language != "node" or NODES_PACKAGE.is_dir(), "Node has no package redis: run .ci/need-languages"
         if self.redis_url in words and language == "php":
             at, address = words.index(self.redis_url), urlsplit(self.redis_url)
             words = (*words[:at], str(address.hostname), str(address.port), *words[at + 1 :])
@@ -85,9 +87,9 @@ def test_a_job_is_handed_in_by_http_and_its_results_are_read(place: Place, langu
 )
 def test_a_job_is_handed_in_by_the_stream(place: Place, language: str, name: str) -> None:
     references = place.unused(3)
-    entries = [
-        place.run(language, name, place.redis_url, f"stream-{language}", *references).stdout.strip() for _ in range(2)
-    ]
+    runs = [place.run(language, name, place.redis_url, f"stream-{language}", *references) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0], [run.stderr for run in runs]
+    entries = [run.stdout.strip() for run in runs]
     assert len(set(entries)) == 2
     found = {}
     wait_for(lambda: found.update(outcomes(place)) or found.keys() >= set(references), WITHIN_S)
@@ -116,14 +118,20 @@ def idle_ms(place: Place, group: str) -> int:
 
 
 @contextmanager
-def consuming(place: Place, language: str, name: str, group: str, log: Path) -> Iterator[None]:
-    """Runs the example consumer for a block."""
+def consuming(place: Place, language: str, name: str, group: str, log: Path) -> Iterator[Callable[[], list[list[str]]]]:
+    """Runs the example consumer for a block; what it gives tells the words of each line that was printed in whole."""
     command = place.command(language, name, place.redis_url, group, "one", str(TAKE_OVER_MS))
-    with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
+    errors = log.with_suffix(".err")
+    with log.open("ab") as out, errors.open("ab") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err)
+
+    def printed() -> list[list[str]]:
+        assert process.poll() is None, f"it ended with {process.returncode}: {errors.read_text()}"
+        return [line.split() for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
     try:
-        yield
-        assert process.poll() is None, log.read_text()
+        yield printed
+        printed()
     finally:
         process.kill()
         process.wait()
@@ -143,18 +151,18 @@ def test_results_are_consumed_also_those_of_a_consumer_that_died(
 
     wait_for(lambda: idle_ms(place, group) > TAKE_OVER_MS, WITHIN_S)
 
-    def dealt_with(wanted: dict[str, str]) -> bool:
+    def dealt_with(wanted: dict[str, str], lines: list[list[str]]) -> bool:
         group_now = next(row for row in place.redis.xinfo_groups(RESULTS) if row["name"] == group)
-        said = dict(line.split()[1:] for line in log.read_text().splitlines())
+        said = {reference: outcome for _, reference, outcome in lines}
         return group_now["pending"] == group_now["lag"] == 0 and said == wanted
 
-    with consuming(place, language, name, group, log):
-        wait_for(lambda: dealt_with(outcomes(place)), WITHIN_S)
+    with consuming(place, language, name, group, log) as printed:
+        wait_for(lambda: dealt_with(outcomes(place), printed()), WITHIN_S)
         with place.stack.client() as client:  # new ones come while it waits for them
             client.submit(place.unused(5)).wait(WITHIN_S)
-        wait_for(lambda: dealt_with(outcomes(place)), WITHIN_S)
-    lines = log.read_text().splitlines()
-    assert [line.split()[0] for line in lines].count(held[0][0]) == 1
+        wait_for(lambda: dealt_with(outcomes(place), printed()), WITHIN_S)
+        lines = printed()
+    assert [entry for entry, *_ in lines].count(held[0][0]) == 1
     assert len(lines) == place.redis.xlen(RESULTS)
 
 

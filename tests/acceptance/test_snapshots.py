@@ -17,7 +17,7 @@ from cancellist.jobs.safety.snapshot import Entry, chosen
 from cancellist.worker.snapshots.cipher import load_cipher, make_key
 from cancellist.worker.snapshots.reading import entries_of
 from tests.security.test_secrets import everything_in
-from tests.support import ROOT
+from tests.support import ROOT, processes
 from tests.support.stage import Stage, agrees, all_results, ended, settled, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
@@ -61,9 +61,7 @@ def best_of(stage: Stage, job: str) -> dict[str, Entry]:
 def ran(stage: Stage, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Runs a command as a user of the same machine does."""
     command = [sys.executable, "-m", "cancellist", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=stage.environment(), capture_output=True, text=True, timeout=60, check=False
-    )
+    return processes.run(command, cwd=ROOT, env=stage.environment(), text=True, timeout=60)
 
 
 def written(stage: Stage) -> str:

@@ -2,10 +2,15 @@
 
 import asyncio
 
-from cancellist.jobs.ledger import plans, reinstatements
+import pytest
+
+from cancellist.jobs.errors import LedgerError
+from cancellist.jobs.ledger import housekeeping, plans, reinstatements
 from cancellist.jobs.ledger.plans import Draft
 from cancellist.jobs.ledger.reinstatements import ClaimState
-from tests.contract.steps import A
+from cancellist.jobs.safety.guard import Guard
+from cancellist.jobs.safety.safeguards import Safeguards
+from tests.contract.steps import TERMS, A
 
 OLD = "EC-000-000-001"
 
@@ -79,3 +84,27 @@ async def test_who_planned_it_approves_nothing_and_approvals_expire_with_the_pla
     assert 0 < await ledger.redis.ttl(key) <= 60
     await ledger.redis.delete(ledger.keys.plan(plans.name_of(plan.token)))
     assert await reinstatements.approvals(ledger, A, plan.token) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("own", "workers", "wanted"),
+    [
+        (Guard(), [], (0, 0)),
+        (Guard(approve_above=4), [], (0, 1)),
+        (Guard(), [Guard(approve_above=4)], (0, 1)),
+        (Guard(approve_above=9), [Guard(approve_above=4, approvals_required=2)], (0, 2)),
+        (Guard(approvals_required=3), [Guard(approve_above=4)], (3, 3)),
+        (Guard(), [Guard(max_references=9), Guard(max_share=12.5, approve_above=0), Guard(approve_above=4)], (1, 1)),
+    ],
+)
+async def test_the_strictest_of_the_callers_guard_and_the_workers_says_who_must_approve(ledger, own, workers, wanted):
+    for n, guard in enumerate(workers):
+        await housekeeping.sweep(ledger, A, f"w{n}", TERMS, 30.0, safeguards=Safeguards(guard=guard))
+    assert tuple([await reinstatements.approvals_wanted(ledger, A, own, n) for n in (4, 5)]) == wanted
+
+
+@pytest.mark.parametrize("stored", ["{", "[]", '{"w": 1}', '{"w": {"guard": "above:x"}}', '{"w": {"guard": 1}}'])
+async def test_guards_that_cannot_be_read_let_nothing_be_created(ledger, stored):
+    await ledger.redis.hset(ledger.keys.state(A), "safeguards", stored)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        await reinstatements.approvals_wanted(ledger, A, Guard(), 1)

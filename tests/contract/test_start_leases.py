@@ -8,10 +8,10 @@ import pytest
 
 from cancellist.jobs.ledger import claims, control, hosts, records
 from cancellist.jobs.ledger.claims import Ask, Claim, HaltPutOffError, Settlement, Share, Terms, Wait
-from cancellist.jobs.model import JobState, Outcome
+from cancellist.jobs.model import JobState, Outcome, Priority
 from cancellist.jobs.responses.steps import CallAgain, ReadState, WriteResult
 from cancellist.jobs.safety.environment import environment_of
-from cancellist.jobs.safety.failure_stop import HaltPlace, halt_of
+from cancellist.jobs.safety.failure_stop import halt_of
 from tests.contract.steps import TERMS, A, ask, claim, entries, key, refs, settle, slots, state_of, submit, sweep
 
 LONG_MS = 3_600_000
@@ -47,12 +47,12 @@ async def test_a_worker_that_asks_for_it_has_a_lease_with_a_claim_of_a_job_with_
 
 async def test_a_settlement_that_would_halt_a_job_is_put_off_and_halts_it_once_no_lease_is_left(ledger):
     job = await submit(ledger, refs(40), max_refused="5")
-    taken = await leased(ledger)
+    taken, _ = await leased(ledger), await leased(ledger)
     with pytest.raises(HaltPutOffError) as put_off:
         await settle(ledger, taken, REJECTED)
     assert 0 < put_off.value.wait_ms <= LONG_MS
     assert await state_of(ledger, job) is JobState.RUNNING
-    assert (await entries(ledger), await slots(ledger)) == ([], 1)
+    assert (await entries(ledger), await slots(ledger)) == ([], 2)
     waits = await ask(ledger)
     assert isinstance(waits, Wait)
     assert (waits.why, waits.gate_now > taken.gate) == ("halting", True)
@@ -67,7 +67,19 @@ async def test_a_settlement_that_would_halt_a_job_is_put_off_and_halts_it_once_n
     halted = await records.get(ledger, job)
     assert halted.state is JobState.HALTED
     assert halt_of(halted).at_ms >= until_ms
-    assert (halted.outcomes, await slots(ledger)) == ({Outcome.REJECTED: 10}, 0)
+    assert (halted.outcomes, await slots(ledger)) == ({Outcome.REJECTED: 10}, 1)
+
+
+@pytest.mark.parametrize(("count", "end"), [(10, JobState.COMPLETED), (40, JobState.HALTED)])
+async def test_a_job_of_which_nothing_else_is_under_way_holds_nobody_up(ledger, count, end):
+    other = await submit(ledger, refs(40, 100), max_refused="5")
+    beside = await leased(ledger)
+    job = await submit(ledger, refs(count), max_refused="0", priority=Priority.URGENT)
+    taken = await leased(ledger)
+    assert ([part.job for part in taken.parts], [part.job for part in beside.parts]) == ([job], [other])
+    await settle(ledger, taken, REJECTED)
+    assert (await state_of(ledger, job), await state_of(ledger, other)) == (end, JobState.RUNNING)
+    assert (await leased(ledger)).leased
 
 
 async def test_what_comes_after_a_settlement_that_is_put_off_counts_after_it(ledger):
@@ -98,7 +110,8 @@ async def test_the_gate_rises_once_however_often_and_by_whomever_a_halt_is_put_o
 async def test_no_lease_is_given_until_a_halt_has_come(ledger):
     job = await submit(ledger, refs(60), max_refused="5")
     other = await submit(ledger, refs(60, 100), max_refused="5")
-    taken, beside = await leased(ledger), await leased(ledger)
+    taken, beside, third = await leased(ledger), await leased(ledger), await leased(ledger)
+    assert len({part.job for one in (taken, beside, third) for part in one.parts}) == 2
     with pytest.raises(HaltPutOffError):
         await settle(ledger, taken, REJECTED)
     again = await claims.claim(ledger, A, Ask(beside.id, "d1", "any", 0, TERMS, LONG_MS))
@@ -112,7 +125,7 @@ async def test_no_lease_is_given_until_a_halt_has_come(ledger):
 
 async def test_where_a_worker_dies_before_the_halt_all_go_on(ledger):
     job = await submit(ledger, refs(60), max_refused="5")
-    taken = await leased(ledger)
+    taken, _ = await leased(ledger), await leased(ledger)
     with pytest.raises(HaltPutOffError):
         await settle(ledger, taken, REJECTED)
     await leases_end(ledger)
@@ -120,6 +133,32 @@ async def test_where_a_worker_dies_before_the_halt_all_go_on(ledger):
     await ban_ends(ledger)
     assert (await leased(ledger)).leased
     assert await state_of(ledger, job) is JobState.RUNNING
+
+
+@pytest.mark.parametrize("put_off", [False, True])
+async def test_where_the_server_sets_its_clock_back_no_lease_and_no_halt_lasts_for_longer_than_a_lease(ledger, put_off):
+    job = await submit(ledger, refs(60), max_refused="5")
+    asked = Ask("short", "d1", "any", 0, TERMS, 300)
+    taken, beside = await claims.claim(ledger, A, asked), await claim(ledger)
+    in_a_day = await ledger.redis.hincrby(key("state"), "starts_until", 24 * LONG_MS)
+    if put_off:
+        await ledger.redis.hset(key("state"), mapping={"halt_at": in_a_day, "halt_by": beside.id})
+    with pytest.raises(HaltPutOffError) as halt:
+        await settle(ledger, taken, REJECTED)
+    assert halt.value.wait_ms <= 300
+    assert (waits := await ask(ledger)).why == "halting"
+    assert waits.wait_ms <= 300 + 100
+    await leases_end(ledger)
+    await settle(ledger, taken, REJECTED)
+    assert await state_of(ledger, job) is JobState.HALTED
+
+
+async def test_where_the_server_sets_its_clock_back_after_a_halt_that_never_came_claims_go_on(ledger):
+    await submit(ledger, refs(60), max_refused="5")
+    await leased(ledger)
+    in_a_day = await ledger.redis.hincrby(key("state"), "starts_until", 24 * LONG_MS)
+    await ledger.redis.hset(key("state"), "halt_at", in_a_day)
+    assert (await leased(ledger)).leased
 
 
 async def test_what_halts_no_job_is_settled_at_once(ledger):
@@ -177,9 +216,8 @@ async def halted(ledger, jobs):
     return {job for job in jobs if await state_of(ledger, job) is JobState.HALTED}
 
 
-async def judged_with_nothing_under_way(ledger, job):
-    record = await records.get(ledger, job)
-    return halt_of(record).place is HaltPlace.CANARY and record.in_flight == 0
+async def nothing_is_under_way(ledger, job):
+    return (await records.get(ledger, job)).in_flight == 0
 
 
 @pytest.mark.parametrize("seed", [*range(8), 32])
@@ -217,7 +255,7 @@ async def test_no_job_halts_by_its_results_while_a_call_of_it_may_start_unasked(
             await ledger.redis.hset(key("state"), "starts_until", await ledger.now_ms() + LONG_MS)  # of another worker
         else:
             new = await halted(ledger, jobs) - before
-            assert all([await judged_with_nothing_under_way(ledger, job) for job in new])
+            assert all([await nothing_is_under_way(ledger, job) for job in new])
         for job in new:
             await control.continue_job(ledger, job, 1)
     print(f"seed {seed}: put off {put_off} times")

@@ -4,6 +4,7 @@ Each line is a JSON object, and is on the disk before a request is sent. So this
 last second does not. It holds references, and nothing of the records. Whatever else is in the folder, it stays.
 """
 
+import hashlib
 import json
 import os
 import threading
@@ -75,6 +76,19 @@ class Journal:
             elif line and not _is_cut(line):
                 raise self._unusable(f"line {number} is damaged")
         return noted
+
+    def seal(self) -> Mapping[str, Any]:
+        """What a receipt says of it as it is now: its name, and the length and the hash of its whole lines.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        try:
+            text = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
+            raise self._unusable(error.strerror or type(error).__name__) from None
+        whole = text[: text.rfind(b"\n") + 1]
+        return {"name": self.path.name, "bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
 
     def check(self) -> None:
         """Looks whether it can be written.

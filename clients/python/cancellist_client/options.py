@@ -23,6 +23,8 @@ _OF_JOBS: Final = (
     *_TEXTS, "priority", "deadline", "start_at", "hold", "max_refused", "max_unconfirmed", "canary", "snapshot",
     "override", "host", "max_invalid", "plan", "expect_count",
 )  # fmt: skip
+_GUARDS: Final = ("hold", "max_refused", "max_unconfirmed", "override", "host", "plan")
+"""Texts that guard a job: an empty one has lost its value."""
 _OF_RETRIES: Final = ("reason", "requested_by", "priority", "deadline", "start_at", "snapshot", "override", "host")
 _OF_FILES: Final = ("column", "delimiter", "header", "skip_lines")
 
@@ -121,10 +123,10 @@ def options(
     )
     for name in (*_TEXTS, "override", "host"):
         _check_text(name, getattr(checked, name))
-    if plan == "":
-        raise wrong("plan", "it is empty: leave it out")
-    if account == "":
-        raise wrong("account", "it is empty: leave it out")
+    for name in ("account", *_GUARDS):
+        text: object = getattr(checked, name)
+        if isinstance(text, str) and not text.strip():
+            raise wrong(name, "it is empty: leave it out")
     key = checked.idempotency_key
     if not (key and key.isascii() and key.isprintable() and key == key.strip()):
         raise wrong("idempotency_key", "use ASCII characters that can be printed, without blanks around them")

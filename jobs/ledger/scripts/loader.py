@@ -18,7 +18,7 @@ from cancellist.jobs.ledger.scripts.required_commands import JOBS, asking, comma
 from cancellist.jobs.ledger.server.connection import translated
 
 _SHARED = (
-    "keys", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
+    "keys", "kinds", "audit", "stop_all", "hosts", "pieces", "queues", "groups", "results", "progress_samples", "jobs",
     "start_leases", "safeguards", "failure_stop", "canary", "guards", "approvals", "leases", "flow", "batch_limit",
     "claim_choice", "claim_admission", "claims", "plans", "reinstatements", "sealing", "refusal_texts", "retry_budget",
     "webhooks",

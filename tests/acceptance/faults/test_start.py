@@ -1,12 +1,12 @@
 """A worker that starts while something is wrong: it says what it waits for, and then what to do."""
 
-import subprocess
 import sys
 import time
 
 import pytest
 
 from tests.acceptance.faults.harness.system import Rig, statuses
+from tests.support import processes
 from tests.support.stage import ROOT, agrees, ended, log_lines, submit, wait_for
 
 pytestmark = pytest.mark.acceptance
@@ -15,10 +15,8 @@ pytestmark = pytest.mark.acceptance
 def refused_start(rig: Rig, **settings: object) -> tuple[int, str, float]:
     """Exit status, the words on standard error, and how long a worker took to say so."""
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "cancellist", "worker"], cwd=ROOT, env=rig.environment(**settings), capture_output=True,
-        text=True, timeout=40, check=False,
-    )  # fmt: skip
+    words = [sys.executable, "-m", "cancellist", "worker"]
+    done = processes.run(words, cwd=ROOT, env=rig.environment(**settings), text=True, timeout=40)
     return done.returncode, done.stderr, time.monotonic() - began
 
 

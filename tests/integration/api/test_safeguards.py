@@ -58,6 +58,41 @@ def test_a_limit_that_is_none_is_refused(client: httpx.Client, given: str) -> No
     assert [error["field"] for error in answer.json()["errors"]] == ["max_refused"]
 
 
+# a guard whose value is lost, or is of another kind, guards nothing
+
+
+GUARDS = ["hold", "max_refused", "max_unconfirmed", "canary", "expect_count", "plan", "host", "override"]
+
+
+@pytest.mark.parametrize("field", GUARDS)
+@pytest.mark.parametrize("lost", ["", " ", "\u200b\u2060\x07", True])
+def test_a_guard_without_its_value_is_refused(api: Api, field: str, lost: object) -> None:
+    answer = api.client().post("/v1/jobs", json={"references": api.desk.fresh(1), field: lost})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Cancellist-Plan", "")],
+        [("Cancellist-Plan", "pl_1"), ("cancellist-plan", "pl_2")],
+        [("Cancellist-Plans", "pl_1")],
+        [("Cancellist-Expect-Count", "1")],
+    ],
+)
+@pytest.mark.parametrize("path", ["/consignments/cancellist", "/consignments/{one}/cancel"])
+def test_a_guard_of_the_platforms_own_calls_that_is_not_understood_is_refused(
+    api: Api, headers: list[tuple[str, str]], path: str
+) -> None:
+    (one,) = api.desk.fresh(1)
+    whole = {"json": [one]} if path.endswith("cancellist") else {}
+    answer = api.client().put(path.format(one=one), headers=headers, **whole)
+    assert (answer.status_code, answer.json()["Code"]) == (400, "invalid_request")
+    assert "ancellist-" in answer.json()["Message"]
+    assert api.desk.record([one])[one]["cancelled_by_call"] is None
+
+
 # hold
 
 

@@ -134,6 +134,20 @@ def test_a_dry_run_reads_all_touches_no_server_and_says_what_would_be_handed_in(
         (b"EC-000-05D-1NS", ["--deadline", "2099-01-01T00:00:00"], "has no offset from UTC", 2),
         (b"EC-000-05D-1NS", ["--start-at", "tomorrow"], "is not a time", 2),
         (b"EC-000-05D-1NS", ["--idempotency-key", ""], "it is empty", 2),
+        *[
+            (b"EC-000-05D-1NS", [f"--{guard}", lost], f"Invalid value for '--{guard}'", 2)
+            for guard in (
+                "hold",
+                "max-refused",
+                "max-unconfirmed",
+                "canary",
+                "expect-count",
+                "plan",
+                "host",
+                "override",
+            )
+            for lost in ("", " ", "\u200b")
+        ],
         (b"EC-000-05D-1NS", ["--priority", "high"], "'urgent', 'normal', 'bulk'", 2),
     ],
 )

@@ -3,11 +3,15 @@
 What happens where answers are lost and runs die is in test_reinstate_once.py.
 """
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from cancellist.jobs.ledger import reinstatements
+from cancellist.jobs.ledger.core import Ledger
+from cancellist.jobs.ledger.server.connection import connect
 from cancellist.worker.snapshots.cipher import make_key
 from tests.support.commands import Desk
 from tests.support.reinstating import ANNA, BO, CARL, a_reinstating_desk, cancel, new_ones, told_at
@@ -145,6 +149,81 @@ def test_where_the_account_asks_for_it_another_person_approves(desk: Desk, pool)
     done = desk.ok("reinstate", old, "--plan", token, *told_at(desk, 1), **asks, token=BO)
     assert "planned by anna, approved by bo" in done.err
     assert len(new_ones(desk, old)) == 1
+
+
+async def forget_safeguards(desk: Desk) -> None:
+    redis = await connect(desk.url)
+    try:
+        assert await redis.hdel("cancellist:account:default:state", "safeguards")
+    finally:
+        await redis.aclose()
+
+
+async def another_run_has(desk: Desk, old: str, has: bool) -> None:
+    """Claims a consignment as another run does before it sends, or gives it back unsent."""
+    redis = await connect(desk.url)
+    try:
+        if has:
+            await reinstatements.claim(Ledger(redis), "default", old, attempt="a", run="r", lease_ms=600_000)
+        else:
+            await reinstatements.free(Ledger(redis), "default", old, "a")
+    finally:
+        await redis.aclose()
+
+
+def test_an_approval_is_of_no_more_than_was_planned_and_of_no_second_creation(desk: Desk):
+    one, other = desk.fresh(2)
+    job = cancel(desk, [one, other])
+    asks = {"approve_above": "0", "approvals_required": "2"}
+    asyncio.run(another_run_has(desk, other, True))
+    few = desk.run("reinstate", job, "--json", **asks)
+    assert (few.status, few.document["to_create"]) == (5, 1)
+    asyncio.run(another_run_has(desk, other, False))
+    token = few.document["plan"]
+    more = desk.run("reinstate", job, "--plan", token, *told_at(desk, 2), **asks, token=BO)
+    assert (more.status, "it is of 1 to be created, and 2 would be now" in more.err) == (5, True), more
+    again = desk.run("reinstate", job, "--plan", token, "--again", *told_at(desk, 2), **asks, token=BO)
+    assert (again.status, "with or without --again" in again.err) == (5, True), again
+    assert nothing_new(desk, one, other)
+
+
+def test_what_a_worker_asks_for_binds_who_has_no_such_setting(desk: Desk, pool):
+    old = pool[5]
+    desk.ok("worker", "--burst", approve_above="0", approvals_required="2")
+    waits = desk.run("reinstate", old, *told_at(desk, 1), "--json")
+    assert (waits.status, waits.document["state"]) == (5, "waiting")
+    token = waits.document["plan"]
+    one = desk.run("reinstate", old, "--plan", token, *told_at(desk, 1), token=BO)
+    assert (one.status, "1 more must approve it" in one.err) == (5, True), one
+    asyncio.run(forget_safeguards(desk))
+    assert nothing_new(desk, old)
+
+
+def test_a_run_has_a_receipt_that_stands_for_the_file_of_old_and_new_references(desk: Desk, pool):
+    folder, key = Path(desk.settings["snapshot_dir"]), desk.folder / "receipt.pem"
+    desk.ok("receipt", "--new-key", key)
+    asks = {"approve_above": "0", "receipt_key_file": str(key)}
+    token = desk.run("reinstate", pool[6], "--json", **asks).document["plan"]
+    done = desk.ok("reinstate", pool[6], "--plan", token, *told_at(desk, 1), "--json", **asks, token=BO)
+    file = Path(done.document["receipt"])
+    made = json.loads(file.read_bytes())
+    assert (made["by"], made["counts"], made["state"]) == ("bo", {"created": 1}, "done")
+    assert made["approvals"] == {"given": ["bo"], "planned_by": "anna", "wanted": 1}
+    entry = desk.ok("audit", "--json").document["entries"][0]
+    assert f"receipt={made['digest']}" in entry["about"]
+    journal = folder / made["file"]["name"]
+    desk.ok("reinstate", pool[7], *told_at(desk, 1))  # what is added later does no harm
+    checks = ("--key", f"{key}.pub", "--results", journal)
+    verified = desk.ok("verify", file, *checks)
+    assert f"verified: reinstatement {made['run']} of {pool[6]} by bo: 1 created" in verified.out
+    alone = desk.run("verify", file, "--result", pool[6])
+    assert (alone.status, "check them alone" in alone.err) == (1, True), alone
+    (desk.folder / "altered.jsonl").write_bytes(journal.read_bytes().replace(pool[6].encode(), pool[7].encode(), 1))
+    refused = desk.run("verify", file, "--results", desk.folder / "altered.jsonl")
+    assert (refused.status, "references was altered since" in refused.err) == (1, True), refused
+    (desk.folder / "cut.jsonl").write_bytes(journal.read_bytes()[: made["file"]["bytes"] - 1])
+    refused = desk.run("verify", file, "--results", desk.folder / "cut.jsonl")
+    assert (refused.status, "lines were taken away" in refused.err) == (1, True), refused
 
 
 def test_what_the_platform_refuses_is_told_in_its_words_and_many_refusals_stop_it(desk: Desk):

@@ -179,6 +179,10 @@ def test_a_run_that_is_interrupted_ends_what_it_has_sent_and_the_next_goes_on(de
     assert (process.returncode, "give the command again to go on" in said) == (130, True), said
     sent = creations(desk) - before
     assert 2 <= sent < 12
+    receipts = [json.loads(file.read_bytes()) for file in Path(desk.settings["snapshot_dir"]).glob("*.receipt.json")]
+    (receipt,) = [one for one in receipts if one["target"] == job]
+    assert (receipt["state"], receipt["why"]) == ("halted", "interrupted")
+    assert receipt["counts"] == {"created": sent, "pending": 12 - sent}
     planned = desk.ok("reinstate", job, "--dry-run", "--json").document
     assert planned["to_create"] == 12 - sent  # none of them is unclear
     assert desk.ok("reinstate", job, *told_at(desk, 12 - sent), "--json").document["created"] == 12 - sent

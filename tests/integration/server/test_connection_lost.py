@@ -80,7 +80,7 @@ async def test_no_command_fails_while_the_server_is_killed_and_started_again_and
                 while any(now <= then for now, then in zip(counts, before, strict=True)):  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.01)
             server.end()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the server is away for so long: attempts meet no listener
             server.start()
         over.set()
     await redis.aclose()

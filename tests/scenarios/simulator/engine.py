@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from math import floor
+from operator import attrgetter
 from random import Random
+from typing import NamedTuple
 
 from cancellist.jobs.flow import controller, events
 from cancellist.jobs.flow.controller import FlowPolicy, FlowState
@@ -29,6 +31,8 @@ GAP_MS = 1.0
 LEASE_MS = 9_000.0
 EPOCH_MS = 1_000_000
 WELL = frozenset({Ending.ACCEPTED, Ending.TOO_LONG})
+_OVERLOAD = frozenset({Ending.REFUSED, Ending.OVERLOADED})
+_LANES = attrgetter("lanes")
 SIGNALS = {
     Ending.ACCEPTED: Signal.ACCEPTED,
     Ending.TOO_LONG: Signal.ACCEPTED,
@@ -53,8 +57,7 @@ class Worker:
     waiting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """An attempt that is made."""
 
     id: int
@@ -64,8 +67,7 @@ class Call:
     probe: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """An attempt that has ended."""
 
     at_ms: float
@@ -179,7 +181,7 @@ class Engine:
         references, size = self._size(state, claim, probe=probe)
         self._slots += 1
         self.most_at_once = max(self.most_at_once, self._slots)
-        worker = min(self.workers, key=lambda w: w.lanes)
+        worker = min(self.workers, key=_LANES)
         worker.lanes += 1
         call = Call(claim, worker, references, size, probe)
         self.at(self.now_ms + GAP_MS * (0.5 + self._random.random()), lambda: self._send(call))
@@ -235,7 +237,7 @@ class Engine:
         ending = answered.ending
         if ending is Ending.TIMED_OUT:
             return min(answered.took_ms, LEASE_MS)
-        return call.worker.round_ms if ending in {Ending.REFUSED, Ending.OVERLOADED} and not call.probe else 0.0
+        return call.worker.round_ms if ending in _OVERLOAD and not call.probe else 0.0
 
     def _free(self, worker: Worker) -> None:
         self._slots -= 1

@@ -2,11 +2,12 @@
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum, auto
 from random import Random
+from typing import NamedTuple
 
 
-class Ending(Enum):
+class Ending(StrEnum):
     """How a call ends."""
 
     ACCEPTED = auto()
@@ -24,8 +25,7 @@ ERRORS, ERROR_MS = (Ending.REFUSED, Ending.OVERLOADED, Ending.FAILED), 5.0
 """How a call ends that goes wrong by chance, and after how long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """How a call ends, after how long, with which Retry-After; `chance`: whatever the load, it would have."""
 
     ending: Ending

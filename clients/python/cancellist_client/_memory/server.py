@@ -15,6 +15,7 @@ from typing import Any, Final
 from cancellist_client._memory.job import Job
 from cancellist_client._memory.job_documents import job_document, mention, submitted
 from cancellist_client._memory.reading import PATTERN, read, refused
+from cancellist_client._memory.retried import GOOD, to_retry
 from cancellist_client._memory.safeguards import FailureStop, span
 from cancellist_client._memory.stream import ResultsStream
 from cancellist_client._memory.times import check_times, is_ahead, time_of
@@ -25,9 +26,6 @@ from cancellist_client.sources import Source
 
 _WAITS: Final = frozenset({JobState.HELD, JobState.QUEUED, JobState.PAUSED, JobState.HALTED})
 _WITHOUT_A_CALL: Final = frozenset({Outcome.INVALID, Outcome.ABORTED, Outcome.EXPIRED})
-_GOOD: Final = frozenset({Outcome.CANCELLED, Outcome.ALREADY_CANCELLED})
-_RETRIED: Final = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.EXPIRED, Outcome.ABORTED})
-_NEVER_RETRIED: Final = frozenset({*_GOOD, Outcome.MANIFESTED, Outcome.INVALID})
 _STATUS: Final[Mapping[Outcome, int]] = {Outcome.CANCELLED: 200, Outcome.NOT_FOUND: 404}
 _REFUSED: Final = 400
 _NOT_FOUND, _CONFLICT = 404, 409
@@ -152,7 +150,7 @@ class FakeServer:
 
     def retry(self, job: str, outcomes: Sequence[str], options: Options) -> dict[str, Any]:
         """Hands in references as a new job, once."""
-        chosen = _chosen(outcomes)
+        chosen = to_retry(outcomes)
         with self._lock:
             old = self._get(job)
             self._settle(old)
@@ -282,20 +280,10 @@ class FakeServer:
             job=job.id,
             reference=reference,
             outcome=outcome,
-            message=None if outcome in _GOOD else f"made up: {outcome}",
+            message=None if outcome in GOOD else f"made up: {outcome}",
             status=_STATUS.get(outcome, _REFUSED) if called else None,
             state=None,
             attempts=int(called),
             at=at,
         )
         job.results.append(self.stream.append(result))
-
-
-def _chosen(outcomes: Sequence[str]) -> frozenset[str]:
-    """The outcomes to retry: these, or the usual ones where there are none."""
-    for word in outcomes:
-        if word not in set(Outcome):
-            raise refused(f"{word!r} is none of {', '.join(Outcome)}", field="outcome", code="validation")
-        if word in _NEVER_RETRIED:
-            raise refused(f"{word} cannot be retried", field="outcome", code="validation")
-    return frozenset(outcomes) or _RETRIED

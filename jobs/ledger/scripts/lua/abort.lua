@@ -4,6 +4,7 @@
 -- Answer  the present state, or '' for an unknown job
 -- Keeps  references that may have been sent are read before they get a result; aborting again changes nothing.
 local id = ARGV[3]
+kinds.job(id)
 local state = call('HGET', K.job(id), 'state')
 if state == 'held' or state == 'queued' or state == 'running' or state == 'paused' or state == 'halted' then
   job.abort(id)

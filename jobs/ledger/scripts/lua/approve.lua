@@ -13,6 +13,7 @@
 --        differ in the case of letters alone are one person's: a proxy may pass a name on as it was typed.
 local id, doc = ARGV[3], cjson.decode(ARGV[4])
 local jk = K.job(id)
+kinds.job(id)
 local h = call('HMGET', jk, 'state', 'approvals_wanted', 'submitted_by', 'total', 'invalid', 'digest', 'approval_until')
 local state = h[1] or ''
 if not h[2] or not (state == 'held' or state == 'queued' or state == 'paused') then return { 'state', state } end

@@ -3,6 +3,7 @@
 -- ARGV  1 prefix  2 account  3 job, or '' for the account
 -- Answer  the present state, or '' for an unknown job
 -- Keeps  the gate's version rises, so that every worker releases its staged claims.
+if ARGV[3] ~= '' then kinds.job(ARGV[3]) end
 call('HINCRBY', K.state, 'gate', 1)
 if ARGV[3] == '' then
   call('HSETNX', K.state, 'paused', ms(NOW))

@@ -3,6 +3,7 @@
 -- ARGV  1 prefix  2 account  3 name  4 the worker's name for this reading
 --       5 ms until another worker may take it  6 '1' to give it back
 -- Answer  1, or 0 where the plan is gone, has its report, or is another worker's
+kinds.plan(ARGV[3])
 local p = plan.read(ARGV[3])
 if not p or p.state ~= 'waiting' or p.lease ~= ARGV[4] then return 0 end
 if ARGV[6] == '1' then

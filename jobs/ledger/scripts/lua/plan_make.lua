@@ -6,6 +6,7 @@
 -- Answer  when it expires, ms; 0 where there is one of that name, which stays as it is
 -- Keeps  all of a plan expires together.
 local name, keep = ARGV[3], ARGV[4]
+kinds.plan(name)
 if call('EXISTS', K.plan(name)) == 1 then return '0' end
 local p = cjson.decode(ARGV[5])
 p.account = ACCOUNT

@@ -4,6 +4,7 @@
 --       5 the platform's host  6 the digest of account, host and content  7 the report
 -- Answer  1, also where this worker has written it before; 0 where the plan is gone or another worker's
 -- Keeps  a plan gets one report, with the host that was read from; it expires when it was to.
+kinds.plan(ARGV[3])
 local p = plan.read(ARGV[3])
 if not p or p.lease ~= ARGV[4] then return 0 end
 if p.state == 'ready' then return 1 end

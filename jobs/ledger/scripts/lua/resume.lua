@@ -4,6 +4,7 @@
 -- Answer  {the present state, '' for an unknown job, drain, ...}: the drains to enqueue
 -- Keeps  a job returns to its state before: held until its start or its approval, running if it had begun, else queued. The failure
 --        stop of a halted job counts from here on. Jobs stay halted when their account is resumed.
+if ARGV[3] ~= '' then kinds.job(ARGV[3]) end
 local answer
 if ARGV[3] == '' then
   local since = call('HGET', K.state, 'paused')

@@ -47,6 +47,7 @@ seal.may_seal(id, {
   key = ARGV[8], plan = planned and planned.name, entry = ARGV[12], reply_to = ARGV[14], done = 'seal:' .. ARGV[4],
   start_at = h[3], deadline = h[4], hold = h[10], guard = h[8], valid = tonumber(h[5] or 0), invalid = tonumber(h[6] or 0),
 })
+if h[7] then kinds.look('HLEN', K.job(h[7])) end
 local holder, same = seal.bound(ARGV[8], ARGV[9], id)
 local given = {}
 if ARGV[11] ~= '' then

@@ -69,6 +69,18 @@ if packed then
   if put_off > 0 then return { 'wait', put_off } end
 end
 
+-- Results stay where the script fails after them, and the next try would write them again. So the keys of the jobs are
+-- looked at before.
+local seen = {}
+for i = 1, #held, 2 do
+  local id, part = held[i], doc.parts[(i + 1) / 2]
+  local goes_back = #part > 1 or not part[1].outcome
+  if not seen[id] then kinds.counted(id) end
+  if goes_back and seen[id] ~= 'all' then kinds.job(id) end
+  seen[id] = goes_back and 'all' or seen[id] or 'counted'
+end
+local settled_before = string.match(call('GET', K.done(doc.claim)) or '', '^%S+ (%S+)') == 'settled'
+
 for _, slot in ipairs(doc.give) do call('ZREM', K.slots, slot) end
 for slot, rest in pairs(doc.rest) do
   if call('ZSCORE', K.slots, slot) then call('ZADD', K.slots, ms(NOW + rest), slot) end
@@ -222,7 +234,7 @@ local function announce()
 end
 
 local word = 'lost'
-if string.match(call('GET', K.done(doc.claim)) or '', '^%S+ (%S+)') == 'settled' then
+if settled_before then
   word = 'settled'
 else
   if packed then

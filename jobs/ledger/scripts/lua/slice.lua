@@ -12,6 +12,7 @@ local id, budget = ARGV[3], tonumber(ARGV[4])
 if id == '' then id = call('ZRANGE', K.slices, 0, 0)[1] end
 if not id or not call('ZSCORE', K.slices, id) then return { id or '', 0 } end
 local jk = K.job(id)
+kinds.job(id)
 
 while budget > 0 do
   local packed = call('LPOP', K.job_invalid(id))

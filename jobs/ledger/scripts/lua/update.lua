@@ -11,6 +11,7 @@
 local MOST_GROUPS = 1000
 local id, doc = ARGV[3], cjson.decode(ARGV[4])
 local jk = K.job(id)
+kinds.job(id)
 local h = call('HMGET', jk, 'state', 'priority', 'deadline', 'revision', 'claimed')
 local state = h[1] or ''
 if state ~= 'held' and state ~= 'queued' and state ~= 'running' and state ~= 'paused' and state ~= 'halted' then return { 'state', state, 0 } end

@@ -4,6 +4,7 @@
 -- Answer  1, or 0 where there is none
 -- Keeps  it goes on where it stopped: what came meanwhile is told, as far as it is kept.
 local id = ARGV[3]
+kinds.webhook(id)
 if not call('ZSCORE', K.webhooks, id) then return 0 end
 call('HSET', K.webhook(id), 'state', 'enabled', 'failures', 0)
 call('HDEL', K.webhook(id), 'why', 'failing_since')

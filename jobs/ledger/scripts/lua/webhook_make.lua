@@ -7,6 +7,7 @@
 -- Answer  1; 0 where the mark has moved, the endpoint is disabled or gone: then nothing is changed
 -- Keeps  an event is taken in once; what waits is never dropped.
 local id, mark = ARGV[3], ARGV[5]
+kinds.webhook(id)
 local state = call('HGET', K.webhook(id), 'state')
 if state ~= 'enabled' and (mark ~= '' or not state) then return 0 end
 if mark ~= '' then

@@ -8,6 +8,7 @@
 -- Answer  the endpoint's state, or '' where there is nothing to record: it is removed, or this was recorded before
 -- Keeps  an attempt is recorded once; what waits goes on waiting while the endpoint is disabled.
 local id, name, word = ARGV[3], ARGV[4], ARGV[6]
+kinds.webhook(id)
 local key = K.webhook(id)
 if not call('ZSCORE', K.webhook_due(id), name) then return '' end
 local doc = webhook.read(id, name)

@@ -33,6 +33,11 @@ WRONG = [
     ({"idempotency_key": ""}, ["EC-000-05D-1NS"], "idempotency_key"),
     ({"idempotency_key": "a\nb"}, ["EC-000-05D-1NS"], "idempotency_key"),
     ({"account": ""}, ["EC-000-05D-1NS"], "account"),
+    *(
+        ({guard: lost}, ["EC-000-05D-1NS"], guard)
+        for guard in ("hold", "max_refused", "max_unconfirmed", "override", "host", "plan")
+        for lost in ("", " ")
+    ),
 ]
 
 

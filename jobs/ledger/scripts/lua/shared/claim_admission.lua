@@ -36,7 +36,7 @@ local function shut(ask, h)
   if h.paused then return { -1, 'paused' } end
   local hold = tonumber(h.hold_until or 0) - NOW
   if hold > 0 then return { hold, 'held' } end
-  local halting = starts.halting(h.halt_at)
+  local halting = starts.halting(starts.mend(h))
   if halting > 0 then return { halting, 'halting' } end
   if not h.breaker then return nil end
   local wait_ms = flow.probe_wait(h)

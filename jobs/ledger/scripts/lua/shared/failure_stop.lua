@@ -102,14 +102,14 @@ local COUNTED = { cancelled = 'fine', already_cancelled = 'fine', manifested = '
 local function known_of(id)
   local h = call('HMGET', K.job(id), 'stop', 'state', 'stop_seen', 'stop_from', 'stop_window', 'total', 'outcome:cancelled',
     'outcome:already_cancelled', 'outcome:manifested', 'outcome:not_found', 'outcome:rejected', 'outcome:unconfirmed',
-    'outcome:failed', 'rest')
+    'outcome:failed', 'rest', 'claimed')
   if not h[1] then return nil end
   local now = { refused = 0, unconfirmed = 0 }
   for i = 9, 11 do now.refused = now.refused + tonumber(h[i] or 0) end
   for i = 12, 13 do now.unconfirmed = now.unconfirmed + tonumber(h[i] or 0) end
   now.results = tonumber(h[7] or 0) + tonumber(h[8] or 0) + now.refused + now.unconfirmed
   return { limits = h[1], state = h[2], seen = counts_of(h[3]), from = counts_of(h[4]), window = h[5], now = now,
-    total = tonumber(h[6]), in_canary = h[14] }
+    total = tonumber(h[6]), in_canary = h[14], claimed = tonumber(h[15] or 0) }
 end
 
 -- Takes in the results since the last look; answers nil where there are none, else whether it did, and why the job halts.
@@ -135,13 +135,24 @@ function stop.check(id)
   if why then stop.halt(id, j.state, why) end
 end
 
--- Whether the results of these parts pass a limit of a job: stop.check looks after each part, and so does this.
-local function would_halt(held, parts)
+-- What is known of the jobs of these parts of which others, too, have calls or reads under way, by id; false for each other
+-- job. Where nothing else is under way, no call can start unasked, so that the job may halt at once.
+local function under_way(held, parts)
   local jobs = {}
   for i, groups in ipairs(parts) do
     local id = held[2 * i - 1]
     if jobs[id] == nil then jobs[id] = known_of(id) or false end
-    local j = jobs[id]
+    for _, g in ipairs(jobs[id] and groups or {}) do jobs[id].claimed = jobs[id].claimed - g.count end
+  end
+  for id, j in pairs(jobs) do jobs[id] = j and j.claimed > 0 and j end
+  return jobs
+end
+
+-- Whether the results of these parts pass a limit of such a job: stop.check looks after each part, and so does this.
+local function would_halt(held, parts)
+  local jobs = under_way(held, parts)
+  for i, groups in ipairs(parts) do
+    local j = jobs[held[2 * i - 1]]
     for _, g in ipairs(j and groups or {}) do
       local what = COUNTED[g.outcome]
       if what then

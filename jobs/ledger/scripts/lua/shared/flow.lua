@@ -5,7 +5,7 @@ flow.PROBE_GAP_MS = 1000 -- no further probe starts until the result of the last
 local FIELDS = { 'paused', 'hold_until', 'list_size', 'list_search', 'limit', 'limit_at', 'limit_stale', 'interval', 'size',
   'explore', 'breaker', 'breaker_next', 'breaker_probe', 'urgent_out',
   'urgent_at', -- urgent calls granted and not settled, and when the last was granted
-  'starts_until', 'halt_at' } -- start_leases.lua
+  'starts_until', 'starts_for', 'halt_at' } -- start_leases.lua
 
 function flow.read()
   local h, values = {}, call('HMGET', K.state, unpack(FIELDS))

@@ -26,6 +26,8 @@ function seal.may_add(id)
   may('HSET', 'job', K.job(id))
   may('RPUSH', 'job_calls', K.job_calls(id))
   may('RPUSH', 'job_invalid', K.job_invalid(id))
+  kinds.look('HLEN', K.job(id))
+  kinds.look('LLEN', K.job_calls(id), K.job_invalid(id))
 end
 
 -- Refuses the script where it could not seal a job with all that this needs: before an entry is taken, or anything is
