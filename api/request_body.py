@@ -50,9 +50,9 @@ def declared_of(request: Request) -> Declared:
         ProblemError: it says nothing, or what is not read.
     """
     given = request.headers.get("content-type", "")
-    media_type = given.partition(";")[0].strip().lower()
+    media_type = given.partition(";")[0].strip()
     for one in Declared:
-        if media_type in one.types:
+        if media_type.lower() in one.types:
             return one
     said = f"the body is said to be {media_type}" if media_type else "nothing says what the body is"
     raise ProblemError("unsupported_media_type", said)
@@ -64,11 +64,11 @@ def is_packed(request: Request) -> bool:
     Raises:
         ProblemError: it says something else than that or nothing.
     """
-    words = [word.strip().lower() for word in request.headers.get("content-encoding", "").split(",")]
-    named = [word for word in words if word not in {"", "identity"}]
+    words = [word.strip() for word in request.headers.get("content-encoding", "").split(",")]
+    named = [word for word in words if word.lower() not in {"", "identity"}]
     if not named:
         return False
-    if len(named) == 1 and named[0] in _GZIP:
+    if len(named) == 1 and named[0].lower() in _GZIP:
         return True
     detail = f"the body is said to be packed as {', '.join(named)}"
     raise ProblemError("unsupported_media_type", detail, headers={"Accept-Encoding": "gzip"})
@@ -271,8 +271,8 @@ async def json_body(request: Request, limits: Limits, *, needed: bool = True) ->
         ProblemError: it is another kind of body, or too large.
     """
     body = Body(request.receive, packed=is_packed(request), limits=limits)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if media_type.lower() == "application/json":
         return await body.whole(_MOST_BYTES)
     if not needed and not media_type and not await body.begins_with():
         return b""

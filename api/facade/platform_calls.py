@@ -219,8 +219,8 @@ def _check_accept(request: Request) -> None:
 
 
 def _check_type(request: Request, taken: frozenset[str]) -> None:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given not in taken:
+    given = request.headers.get("content-type", "").partition(";")[0].strip()
+    if given.lower() not in taken:
         valid = sorted(taken - {""})
         verb = "is" if len(valid) == 1 else "are"
         words = f"The Content-Type {shown(given) or '(none)'} is invalid; valid {verb} {', '.join(valid)}"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -79,9 +80,11 @@ class Edge:
         except asyncio.CancelledError:  # the process ends, and nobody waits for this any longer
             if answer.status is None:
                 await answered(ending(), scope)(scope, receive, answer.send)
-        except Exception:
+        except Exception:  # noqa: BLE001 - its trace is logged below, without tokens
             path = logged.path(asked, self._routes, None)
-            log.exception("a request failed", request_id=state["request_id"], method=logged.method(scope), path=path)
+            trace = masking.without_any(self._options.tokens)(traceback.format_exc().strip().encode(errors="replace"))
+            said = {"request_id": state["request_id"], "method": logged.method(scope), "path": path}
+            log.error("a request failed", **said, exception=trace.decode())  # noqa: TRY400 - it would add the trace as it is
             if answer.status is None:
                 await answered(internal(), scope)(scope, receive, answer.send)
         finally:

@@ -22,7 +22,7 @@ _LIKELY: Final = frozenset(
     }
 )
 _LISTED: Final = 20
-_NAME_SHOWN: Final = 40
+_NAME_SHOWN: Final = 30
 
 
 def looks_like_reference(name: str) -> bool:

@@ -15,7 +15,7 @@ from tests.support.api import WITHIN_S, Api, serving
 from tests.support.commands import desk
 from tests.support.waiting import soon
 
-SECRET = "kR7w-Zc1vQ_t3XbN9mLpF5sHd2yGJ8aUo6eTi0VqBnM"
+SECRET = "cancellist_kR7w-Zc1vQ_t3XbN9mLpF5sHd2yGJ8aUo6eTi0VqBnM"
 """As `cancellist token` makes one."""
 PATHS = (
     "/@@", "/@@/", "//@@", "/;@@", "/.@@", "/%3ftoken=@@", "/%3Ftoken%3d@@", "/%23@@", "/x%2f@@", "/sign-in/@@",
@@ -28,7 +28,7 @@ PATHS = (
     "/v1/accounts/@@/pause", "/v1/accounts/default/resume?host=@@", "/v1/webhooks/@@", "/v1/webhooks/@@/deliveries",
     "/v1/consumers/@@", "/v1/references/@@", "/v1/references/@@?cursor=@@", "/consignments/@@/cancel",
     "/accounts/@@/consignments/x/cancel", "/consignments/@@", "http://@@/", "http://@@@x/v1/jobs", "http://x/@@",
-    "http://x/?token=@@", "*@@", "@@",
+    "http://x/?token=@@", "*@@", "@@", "/v1/webhooks/x=@@", "/v1/accounts/x=@@/pause", "/v1/webhooks/x=@@/deliveries",
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", SECRET)
 HEADERS = (
@@ -36,6 +36,7 @@ HEADERS = (
     "Cookie: a=@@; @@=b", "X-Forwarded-For: @@", "X-Forwarded-Host: @@", "X-Forwarded-Proto: @@",
     'Forwarded: for="@@";host=@@;proto=@@', "X-User: @@", "If-None-Match: @@", "Last-Event-ID: @@", "Prefer: @@",
     "Prefer: wait=@@", "Accept: @@", "Accept: text/html, x/@@", "Accept: text/@@", "Content-Type: @@",
+    "Content-Type: x/@@", "Content-Encoding: x=@@",
     "Content-Encoding: @@", "Idempotency-Key: @@", "Origin: @@", "Sec-Fetch-Site: @@", "Expect: @@",
     "Transfer-Encoding: @@", "Content-Length: @@", "Upgrade: @@\r\nConnection: upgrade", "Authorization: @@",
     "Authorization: Basic @@", "Authorization: Bearer @@ @@", "Authorization: Bearer x@@",
@@ -54,6 +55,9 @@ BODIES = (
     ("POST /v1/jobs", "application/json", '{"priority": "@@"}'),
     ("POST /v1/jobs", "application/json", '{"references": ["A"], "deadline": "@@"}'),
     ("POST /v1/jobs", "application/json", '{"references": {"@@": "@@"}}'), ("POST /v1/jobs", "@@", "x"),
+    ("POST /v1/jobs?column=@@", "text/csv", "a,b\n1,EC-000-000-001\n"),
+    ("POST /v1/jobs?account=x/@@", "text/plain", "EC-000-000-001"),
+    ("POST /v1/jobs?host=http://@@", "text/plain", "EC-000-000-001"),
     ("POST /v1/webhooks", "application/json", '{"url": "@@"}'),
     ("POST /v1/webhooks", "application/json", '{"url": {"@@": 1}}'),
     ("PATCH /v1/jobs/x", "application/json", '{"@@": 1}'),
@@ -97,7 +101,7 @@ def requests() -> Iterator[tuple[str, str, str]]:
         yield line, header.replace("@@", SECRET), ""
     for line, kind, body in BODIES:
         headers = f"Sec-Fetch-Site: same-origin\r\nContent-Type: {kind}".replace("@@", SECRET)
-        yield line, headers, body.replace("@@", SECRET)
+        yield line.replace("@@", SECRET), headers, body.replace("@@", SECRET)
 
 
 @pytest.mark.parametrize("known", [False, True])
