@@ -27,7 +27,8 @@ def enqueue(desk: Desk, account: str, *words: object):
 
 
 def test_a_script_confirms_it_by_its_name(desk: Desk, account: str):
-    for words in ((), ("--host", "example.com"), ("--host", "")):
+    assert enqueue(desk, account, "--host", "").status == 2  # of an unset variable
+    for words in ((), ("--host", "example.com")):
         refused = enqueue(desk, account, *words)
         assert (refused.status, refused.out) == (5, ""), refused
         assert '"code": "new_host"' in refused.err
