@@ -8,12 +8,12 @@ from cancellist.cli.output import wording
 from cancellist.cli.terminal import emit, say
 from cancellist.jobs.errors import InputError, ReceiptError
 from cancellist.jobs.escaping import shown
-from cancellist.jobs.safety import receipt, reinstatement_receipt
-from cancellist.jobs.safety.receipt import Signed
+from cancellist.jobs.safety import reinstatement_receipt, signed_document
 from cancellist.jobs.safety.reinstatement_receipt import ReinstatementReceipt
+from cancellist.jobs.safety.signed_document import SignedDocument
 
 
-def check_signature(one: Signed, keys: Sequence[bytes]) -> None:
+def check_signature(one: SignedDocument, keys: Sequence[bytes]) -> None:
     """Checks the signature of a receipt that is signed, and that it is by one of these keys, where any is given.
 
     Raises:
@@ -22,9 +22,9 @@ def check_signature(one: Signed, keys: Sequence[bytes]) -> None:
     if one.signed_by:
         from cancellist.jobs.ledger.receipt_keys import is_signature  # noqa: PLC0415 - slow to import
 
-        receipt.check_signature(one, is_signature)
+        signed_document.check_signature(one, is_signature)
     if keys:
-        receipt.check_signer(one, keys)
+        signed_document.check_signer(one, keys)
 
 
 def verify_reinstatements(

@@ -1,39 +1,30 @@
 """A receipt: what was done for a job, in a form that anybody can check without the server.
 
-A receipt is one line of canonical JSON. Its body is the document without `digest` and `signature`:
-
-    digest = SHA-256(body)        signature = Ed25519(body) by the key that `signed_by` names
-
-`results` has the root of a Merkle tree over all results, in the order in which they were written, and `previous` the
-digest of the receipt that this installation made before. docs/reference/receipts.md describes the format.
+A receipt is a signed document (signed_document.py). `results` has the root of a Merkle tree over all results, in the
+order in which they were written, and `previous` the digest of the receipt that this installation made before.
+docs/reference/receipts.md describes the format.
 """
 
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from cancellist.jobs.errors import ReceiptError
 from cancellist.jobs.escaping import shown
+from cancellist.jobs.safety import signed_document
 from cancellist.jobs.safety.canonical_json import canonical, parse, parse_canonical
 from cancellist.jobs.safety.merkle import MerkleTree, leaf_hash, root_of
 from cancellist.jobs.safety.receipt_form import (
-    NOT_SIGNED,
     RESULT,
-    SIGNED,
     TREE,
     TYPE,
-    Document,
     check_counts,
     check_members,
     check_result,
-    is_hash,
 )
-
-IsSignature = Callable[[bytes, bytes, bytes], bool]
-"""Whether a key (32 bytes) has made a signature (64 bytes) of a body."""
+from cancellist.jobs.safety.signed_document import Document, SignedDocument, body_of, is_hash
 
 
 @dataclass(slots=True)
@@ -58,12 +49,10 @@ def leaf_of(result: Document) -> bytes:
     return leaf_hash(canonical({name: result[name] for name in RESULT}))
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A receipt that agrees with itself. Whether its signature is good, `check_signature` says."""
+class Receipt(SignedDocument):
+    """A receipt that agrees with itself."""
 
-    document: Document
-    body: bytes
+    __slots__ = ()
 
     @property
     def job(self) -> str:
@@ -74,17 +63,6 @@ class Receipt:
     def number(self) -> int:
         """Its place in the chain, from 1."""
         return int(self.document["number"])
-
-    @property
-    def digest(self) -> str:
-        """The hash of its body."""
-        return str(self.document["digest"])
-
-    @property
-    def signed_by(self) -> str | None:
-        """The key that has signed it; None where none has."""
-        key: str | None = self.document["signed_by"]
-        return key
 
     @property
     def leaves(self) -> int:
@@ -105,11 +83,7 @@ def make(content: Document, public_key: bytes | None, sign: Callable[[bytes], by
         public_key: of whom it is signed by; None for nobody.
         sign: makes the signature of a body; not called where nobody signs.
     """
-    signed_by = public_key.hex() if public_key else None
-    document = {**content, "type": TYPE, "note": SIGNED if public_key else NOT_SIGNED, "signed_by": signed_by}
-    body = canonical(document)
-    signature = sign(body).hex() if public_key else None
-    return canonical({**document, "digest": sha256(body).hexdigest(), "signature": signature}) + b"\n"
+    return signed_document.make(TYPE, content, public_key, sign)
 
 
 def read(line: bytes) -> Receipt:
@@ -126,50 +100,9 @@ def of_document(document: Any) -> Receipt:
     if not isinstance(document, dict) or document.get("type") != TYPE:
         raise ReceiptError(f"it is no receipt: its type is not {TYPE!r}")
     check_members(document)
-    body = canonical({name: value for name, value in document.items() if name not in {"digest", "signature"}})
-    if sha256(body).hexdigest() != document["digest"]:
-        raise ReceiptError("its digest does not agree with its content: it was altered")
+    body = body_of(document)
     check_counts(document)
     return Receipt(document, body)
-
-
-class Signed(Protocol):
-    """A receipt of a job or of a reinstatement."""
-
-    @property
-    def document(self) -> Document:
-        """All its members."""
-
-    @property
-    def body(self) -> bytes:
-        """What is signed."""
-
-    @property
-    def signed_by(self) -> str | None:
-        """The key that has signed it; None where none has."""
-
-
-def check_signature(receipt: Signed, is_signature: IsSignature) -> None:
-    """Checks the signature by the key that the receipt itself names, where it is signed.
-
-    Raises:
-        ReceiptError: the signature is not of that key and this content.
-    """
-    key, signature = receipt.signed_by, receipt.document["signature"]
-    if key and not is_signature(bytes.fromhex(key), bytes.fromhex(signature), receipt.body):
-        raise ReceiptError(f"its signature is not by the key {key[:16]}… that it names: it was altered")
-
-
-def check_signer(receipt: Signed, keys: Iterable[bytes]) -> None:
-    """Checks that one of these keys has signed it.
-
-    Raises:
-        ReceiptError: it is not signed, or by another key.
-    """
-    if receipt.signed_by is None:
-        raise ReceiptError("it is not signed, so no key can verify it")
-    if bytes.fromhex(receipt.signed_by) not in set(keys):
-        raise ReceiptError(f"it is signed by another key than the one given: by {receipt.signed_by[:16]}…")
 
 
 def check_results(receipt: Receipt, leaves: Leaves) -> None:

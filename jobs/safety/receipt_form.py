@@ -1,19 +1,15 @@
 """The form of receipts: their members, and what must fit together in them."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from cancellist.jobs.errors import ReceiptError
 from cancellist.jobs.escaping import shown
 from cancellist.jobs.model import Outcome
-
-Document = Mapping[str, Any]
+from cancellist.jobs.safety.signed_document import Document, check_signing, is_hash
 
 TYPE: Final = "cancellist receipt 1"
 TREE: Final = "RFC 6962, SHA-256"
-NOT_SIGNED: Final = "This receipt is not signed: it does not show who made it."
-SIGNED: Final = "This receipt is signed by the key in signed_by (Ed25519, in hexadecimal)."
 RESULT: Final = ("job", "reference", "outcome", "message", "status", "state", "attempts", "at")
 """The members of a result that a leaf covers."""
 _MEMBERS: Final[Mapping[str, type | tuple[type, ...]]] = {
@@ -21,8 +17,6 @@ _MEMBERS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "job": dict, "counts": dict, "results": dict, "signed_by": (str, type(None)), "digest": str,
     "signature": (str, type(None)),
 }  # fmt: skip
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_SIGNATURE: Final = re.compile(r"[0-9a-f]{128}", re.ASCII)
 
 
 def check_members(document: Document) -> None:
@@ -45,19 +39,6 @@ def check_members(document: Document) -> None:
     if not isinstance(document["job"].get("job"), str):
         raise ReceiptError("it is no receipt: it names no job")
     check_signing(document)
-
-
-def check_signing(document: Document) -> None:
-    """Checks that what says that a document is signed fits together.
-
-    Raises:
-        ReceiptError: it does not.
-    """
-    key, signature = document["signed_by"], document["signature"]
-    if (key is None) != (signature is None) or document["note"] != (SIGNED if key else NOT_SIGNED):
-        raise ReceiptError("it is said to be signed, and its signature is missing, or the other way round")
-    if key is not None and not (is_hash(key) and _SIGNATURE.fullmatch(signature)):
-        raise ReceiptError("its key or its signature has a wrong form")
 
 
 def check_counts(document: Document) -> None:
@@ -96,8 +77,3 @@ def check_result(result: Any, job: str) -> None:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
-
-
-def is_hash(value: Any) -> bool:
-    """Whether this is a SHA-256, in lower case."""
-    return isinstance(value, str) and _HASH.fullmatch(value) is not None

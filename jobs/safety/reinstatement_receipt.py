@@ -1,18 +1,17 @@
 """The receipt of a run that has created consignments anew, in a form that can be checked without the server.
 
-It is one line of canonical JSON, signed as a job's receipt is (receipt.py). It has the hash of the file of old and new
+It is a signed document (signed_document.py), as a job's receipt is. It has the hash of the file of old and new
 references as it was at the run's end. That file is only ever added to, so the hash covers all earlier runs too.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from cancellist.jobs.errors import ReceiptError
-from cancellist.jobs.safety.canonical_json import canonical
-from cancellist.jobs.safety.receipt_form import NOT_SIGNED, SIGNED, check_signing, is_hash
+from cancellist.jobs.safety import signed_document
 from cancellist.jobs.safety.reinstatement import Fate
+from cancellist.jobs.safety.signed_document import SignedDocument, body_of, check_signing, is_hash
 
 TYPE: Final = "cancellist reinstatement 1"
 _MEMBERS: Final[Mapping[str, type | tuple[type, ...]]] = {
@@ -25,28 +24,15 @@ _APPROVALS: Final = frozenset({"wanted", "given", "planned_by"})
 _FILE: Final = frozenset({"name", "bytes", "sha256"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReinstatementReceipt:
-    """A receipt that agrees with itself; its signature is still to be checked."""
+class ReinstatementReceipt(SignedDocument):
+    """A receipt that agrees with itself."""
 
-    document: Mapping[str, Any]
-    body: bytes
+    __slots__ = ()
 
     @property
     def run(self) -> str:
         """The name of the run."""
         return str(self.document["run"])
-
-    @property
-    def digest(self) -> str:
-        """The hash of its body."""
-        return str(self.document["digest"])
-
-    @property
-    def signed_by(self) -> str | None:
-        """The key that has signed it; None where none has."""
-        key: str | None = self.document["signed_by"]
-        return key
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -63,11 +49,7 @@ def make(content: Mapping[str, Any], public_key: bytes | None, sign: Callable[[b
         public_key: of whom it is signed by; None for nobody.
         sign: makes the signature of a body; not called where nobody signs.
     """
-    signed_by = public_key.hex() if public_key else None
-    document = {**content, "type": TYPE, "note": SIGNED if public_key else NOT_SIGNED, "signed_by": signed_by}
-    body = canonical(document)
-    signature = sign(body).hex() if public_key else None
-    return canonical({**document, "digest": sha256(body).hexdigest(), "signature": signature}) + b"\n"
+    return signed_document.make(TYPE, content, public_key, sign)
 
 
 def is_receipt(document: Any) -> bool:
@@ -88,10 +70,7 @@ def of_document(document: Mapping[str, Any]) -> ReinstatementReceipt:
             raise ReceiptError(f"it is no receipt of a reinstatement: {name} is of the wrong type")
     check_signing(document)
     _check_parts(document)
-    body = canonical({name: value for name, value in document.items() if name not in {"digest", "signature"}})
-    if sha256(body).hexdigest() != document["digest"]:
-        raise ReceiptError("its digest does not agree with its content: it was altered")
-    return ReinstatementReceipt(document, body)
+    return ReinstatementReceipt(document, body_of(document))
 
 
 def check_file(receipt: ReinstatementReceipt, text: bytes) -> None:

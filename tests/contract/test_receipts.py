@@ -22,7 +22,7 @@ from cancellist.jobs.ledger.views.result_lines import json_lines
 from cancellist.jobs.ledger.webhooks import endpoints, events
 from cancellist.jobs.model import Outcome
 from cancellist.jobs.responses.steps import WriteResult
-from cancellist.jobs.safety import receipt
+from cancellist.jobs.safety import receipt, signed_document
 from cancellist.jobs.webhooks.addresses import Allowed
 from cancellist.jobs.webhooks.endpoint import EndpointOrder, EventType
 from tests.contract.steps import CANCELLED, claim, drained, refs, settle, submit, submitted
@@ -44,7 +44,7 @@ async def ended(ledger, count=3, **order) -> str:
 async def made(ledger, job, signer=None) -> receipt.Receipt:
     line, _ = await receipts.make(ledger, job, signer)
     read = receipt.read(line)
-    receipt.check_signature(read, receipt_keys.is_signature)
+    signed_document.check_signature(read, receipt_keys.is_signature)
     return read
 
 

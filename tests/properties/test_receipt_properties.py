@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.errors import ReceiptError
 from cancellist.jobs.model import Outcome
-from cancellist.jobs.safety import receipt
+from cancellist.jobs.safety import receipt, signed_document
 from cancellist.jobs.safety.canonical_json import MOST, canonical, parse, parse_canonical
 from cancellist.jobs.safety.merkle import EMPTY, MerkleTree, PathBuilder, leaf_hash, node_hash, root_of
 from cancellist.jobs.safety.receipt import Leaves
@@ -64,7 +64,7 @@ def made(found, *, signed=True, number=1, previous=None, reason="strike") -> byt
 def verify(line: bytes, found=None) -> receipt.Receipt:
     """All that is checked of a receipt without a key of our own."""
     read = receipt.read(line)
-    receipt.check_signature(read, is_signature)
+    signed_document.check_signature(read, is_signature)
     if found is not None:
         receipt.check_results(read, leaves_of([receipt.parse_result(json.dumps(one).encode(), JOB) for one in found]))
     return read
@@ -82,9 +82,9 @@ def test_what_is_made_verifies(found, signed, reason):
     read = verify(made(found, signed=signed, reason=reason), found)
     assert (read.signed_by is not None) == signed
     if signed:
-        receipt.check_signer(read, [PUBLIC])
+        signed_document.check_signer(read, [PUBLIC])
     with pytest.raises(ReceiptError, match="another key" if signed else "not signed"):
-        receipt.check_signer(read, [OTHER.public_key().public_bytes_raw()])
+        signed_document.check_signer(read, [OTHER.public_key().public_bytes_raw()])
 
 
 @given(several, st.booleans(), st.data())
@@ -111,7 +111,9 @@ def test_no_byte_of_a_proof_can_be_altered_nor_cut(found, data):
     at, other = data.draw(st.integers(0, len(line) - 1)), data.draw(st.integers(0, 255))
     assume(line[at] != other)
     with pytest.raises(ReceiptError):
-        receipt.check_signature(receipt.read_proof(line[:at] + bytes([other]) + line[at + 1 :]).receipt, is_signature)
+        signed_document.check_signature(
+            receipt.read_proof(line[:at] + bytes([other]) + line[at + 1 :]).receipt, is_signature
+        )
     with pytest.raises(ReceiptError):
         receipt.read_proof(line[:at])
 

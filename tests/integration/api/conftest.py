@@ -6,8 +6,15 @@ import httpx
 import pytest
 
 from tests.support.api import Api, serving
-from tests.support.commands import desk
+from tests.support.commands import Desk, desk
 from tests.support.receiver import SETTINGS
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A server and a platform, for modules that start `serve` in their own way."""
+    with desk(tmp_path_factory.mktemp("one")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from cancellist.api.monitor.sessions import MOST_OF_ONE
 from tests.support.api import EVERY, WITHIN_S, Api, problem, serving
-from tests.support.commands import Desk, desk
+from tests.support.commands import Desk
 from tests.support.waiting import soon
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -17,12 +17,6 @@ LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch
 FORM = "application/x-www-form-urlencoded"
 READ = "read-role-token"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("attacked")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,11 @@ import httpx
 import pytest
 
 from tests.support.api import EVERY, OF_ROLE, WITHIN_S, Api, problem, serving
-from tests.support.commands import Desk, desk
+from tests.support.commands import Desk
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 READ = "read-role-token"
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("signing")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

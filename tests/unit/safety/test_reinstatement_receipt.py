@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cancellist.jobs.errors import ReceiptError
 from cancellist.jobs.ledger.receipt_keys import is_signature, make_key
-from cancellist.jobs.safety.receipt import check_signature, parse_line
+from cancellist.jobs.safety.receipt import parse_line
 from cancellist.jobs.safety.reinstatement_receipt import check_file, make, of_document
+from cancellist.jobs.safety.signed_document import check_signature
 
 TEXT = b'{"at":"x"}\n{"at":"y"}\n'
 CONTENT = {
