@@ -38,6 +38,7 @@ def door(folder: Path) -> Iterator[Path]:
     if processes.ALL_REAL:
         yield Path(sys.executable).parent
         return
+    processes.warm_up()  # started later, it would keep streams of scripts open, whose ends are waited for
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asked:
         asked.bind("")  # the system gives it a name
         asked.listen()

@@ -126,6 +126,11 @@ def end(process: subprocess.Popen[Any], within_s: float = 10) -> None:
         process.wait(within_s)
 
 
+def warm_up() -> None:
+    """Starts the warm process, if none is there yet. It inherits what others may: nothing that was received by then."""
+    _warm()
+
+
 def its_terminal() -> None:
     """What stands at standard input becomes its terminal, where it has a session of its own: for `preexec_fn`."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
