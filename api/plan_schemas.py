@@ -90,7 +90,7 @@ class PlanTime(JsonDocument):
 
 
 class PlanExample(JsonDocument):
-    """Who gets a consignment."""
+    """Who gets what."""
 
     reference: str
     standing: Standing
@@ -98,6 +98,7 @@ class PlanExample(JsonDocument):
     near_manifesting: bool
     name: str | None
     town: str | None
+    goods: str | None = Field(description="what is sent, as its packages or their items are described")
     shipping_date: str | None
 
 

@@ -25,8 +25,8 @@ _STYLES: Final = {
     "not_found": "red",
     "unknown": "magenta",
 }
-_COLUMNS: Final = ("reference", "state", "who gets it", "town", "shipping date")
-_LEFT_OUT: Final = ("shipping date", "town", "who gets it")
+_COLUMNS: Final = ("reference", "state", "who gets it", "town", "what", "shipping date")
+_LEFT_OUT: Final = ("shipping date", "town", "what", "who gets it")
 
 
 def show(plan: Mapping[str, Any], where: Environment, command: str) -> None:
@@ -127,12 +127,13 @@ def _examples(plan: Mapping[str, Any]) -> Table:
             cell(one["state"] or one["standing"].replace("_", " "), _STYLES[one["standing"]]),
             cell(one["name"] or ""),
             cell(one["town"] or ""),
+            cell(one.get("goods") or ""),  # plans of former versions have none
             cell((one["shipping_date"] or "")[:16].replace("T", " ")),
         )
         for one in plan["sample"]
     ]
-    kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"who gets it": 12, "town": 8})
-    table = heading(*(_COLUMNS[place] for place in kept), wrapped=["who gets it", "town"])
+    kept = fitting(_COLUMNS, rows, _LEFT_OUT, {"who gets it": 12, "town": 8, "what": 8})
+    table = heading(*(_COLUMNS[place] for place in kept), wrapped=["who gets it", "town", "what"])
     for row in rows:
         table.add_row(*(row[place] for place in kept))
     return table

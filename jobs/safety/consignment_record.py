@@ -1,4 +1,4 @@
-"""Reads the answer of Get Consignment: what a consignment's record shows of its state, and of who gets it.
+"""Reads the answer of Get Consignment: what a record shows of its state, and of who gets what.
 
 A state counts only where the record surely is that of the reference, and fresh. Whatever else came is unknown.
 """
@@ -25,6 +25,7 @@ _TIMES: Final = ("CollectionDate", "ManifestDate", "ShippingDate")
 _MIDNIGHT: Final = "T00:00:00"
 """A date without a time of day: it says nothing of the next hour."""
 _LONGEST: Final = 40
+_MOST_GOODS: Final = 3
 
 
 class Standing(StrEnum):
@@ -55,6 +56,7 @@ class Seen:
         near: whether it is open and near manifesting.
         name: who gets it.
         town: where they are.
+        goods: what is sent, by its packages' descriptions, or by those of their items.
         ships: when it is to be shipped, as the platform writes it.
         why: why its state is unknown; None where it is known.
     """
@@ -65,6 +67,7 @@ class Seen:
     near: bool = False
     name: str | None = None
     town: str | None = None
+    goods: str | None = None
     ships: str | None = None
     why: str | None = None
 
@@ -108,7 +111,9 @@ def _of_record(reference: str, record: Mapping[str, object], now_ms: int) -> See
     name, town = _receiver(record)
     near = standing is Standing.OPEN and (letters(state) in _NEXT or _is_soon(record, now_ms))
     why = f"it is {_cut(state)}" if standing is Standing.UNKNOWN else None
-    return Seen(reference, standing, _cut(state), near, name, town, _text(field(record, "ShippingDate")), why)
+    return Seen(
+        reference, standing, _cut(state), near, name, town, _goods(record), _text(field(record, "ShippingDate")), why
+    )
 
 
 def standing_of(state: str) -> Standing:
@@ -134,15 +139,29 @@ def _is_soon(record: Mapping[str, object], now_ms: int) -> bool:
 
 def _receiver(record: Mapping[str, object]) -> tuple[str | None, str | None]:
     """The name and the town of the one destination; nothing where it is not known which it is."""
-    addresses = field(record, "Addresses")
-    goes_to = [
-        one
-        for one in (addresses if isinstance(addresses, list) else [])
-        if isinstance(one, dict) and str(field(one, "AddressType")).lower() == "destination"
-    ]
+    goes_to = [one for one in _objects(record, "Addresses") if str(field(one, "AddressType")).lower() == "destination"]
     if len(goes_to) != 1:
         return None, None
     return _name(field(goes_to[0], "Contact")), _text(field(goes_to[0], "Town"))
+
+
+def _goods(record: Mapping[str, object]) -> str | None:
+    found = dict.fromkeys(
+        words for package in _objects(record, "Packages") for words in _described([package], _objects(package, "Items"))
+    )
+    named, more = list(found)[:_MOST_GOODS], len(found) - _MOST_GOODS
+    return _text(", ".join(named) + (f" and {more} more" if more > 0 else ""))
+
+
+def _described(*first_to_last: Sequence[Mapping[str, object]]) -> list[str]:
+    """The descriptions of the first of these that have any."""
+    each = (_strings([field(one, "Description") for one in some]) for some in first_to_last)
+    return next(filter(None, each), [])
+
+
+def _objects(record: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    found = field(record, name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _name(contact: object) -> str | None:

@@ -49,7 +49,7 @@ def report(facts: Facts) -> dict[str, Any]:
 def _example(one: Seen) -> dict[str, Any]:
     return {
         "reference": one.reference, "standing": str(one.standing), "state": one.state, "near_manifesting": one.near,
-        "name": one.name, "town": one.town, "shipping_date": one.ships,
+        "name": one.name, "town": one.town, "goods": one.goods, "shipping_date": one.ships,
     }  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def test_a_plan_tells_what_would_come_of_a_job_and_lets_it_be_enqueued_once(desk
     assert found["time"]["deadline_met"] is True
     assert {one["reference"] for one in found["sample"]} == set(mixed)
     assert {one["town"] for one in found["sample"]} >= {"Leeds", None}
+    assert {one["goods"] for one in found["sample"]} == {"Parcel", None}
     assert any("50 % (10 of 20) are in job" in one for one in found["warnings"])
     assert not any(call["endpoint"].startswith("cancel") for call in desk.platform.calls()[calls:])
     # another content is refused whole; the same in another order, and named twice, is not

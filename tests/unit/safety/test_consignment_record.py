@@ -26,8 +26,9 @@ def seen(body, status=200, **answer) -> Seen:
 
 
 def test_a_record_shows_its_state_and_who_gets_it():
-    found = seen(record(ShippingDate="2026-10-30T02:05:00+00:00"))
-    assert found == Seen(REFERENCE, Standing.OPEN, "Allocated", False, "Ann Other", "Lyon", "2026-10-30T02:05:00+00:00")
+    at = "2026-10-30T02:05:00+00:00"
+    found = seen(record(ShippingDate=at))
+    assert found == Seen(REFERENCE, Standing.OPEN, "Allocated", False, "Ann Other", "Lyon", None, at)
     assert seen(record() | {"Reference": REFERENCE.lower()}).standing is Standing.OPEN
 
 
@@ -106,10 +107,33 @@ def test_what_comes_before_manifesting_or_is_collected_within_an_hour_is_near(st
 
 def test_foreign_text_cannot_move_the_cursor_and_is_cut():
     who = {"AddressType": "Destination", "Contact": {"FirstName": "\x1b[2J\nA\u202e" * 50}, "Town": "B\0" * 99}
-    found = seen(record("Allo\x1b[1mcated", Addresses=[who], ShippingDate="\x07" * 99))
-    for text in (found.state, found.name, found.town, found.ships):
+    found = seen(
+        record(
+            "Allo\x1b[1mcated",
+            Addresses=[who],
+            Packages=[{"Description": "\x1b]0;x\x07" * 99}],
+            ShippingDate="\x07" * 99,
+        )
+    )
+    for text in (found.state, found.name, found.town, found.goods, found.ships):
         assert text.isprintable()
         assert len(text) <= 40
+
+
+@pytest.mark.parametrize(
+    ("packages", "goods"),
+    [
+        ([{"Description": "Shoes"}, {"Description": " Shoes "}, {"Description": "Hats"}], "Shoes, Hats"),
+        ([{"Description": one} for one in "abcde"], "a, b, c and 2 more"),
+        ([{"Description": None, "Items": [{"Description": "Lamp"}, {}, 3]}, {"Description": "Box"}], "Lamp, Box"),
+        ([{"Description": "Box", "Items": [{"Description": "Lamp"}]}], "Box"),
+        ([{"Description": ["Box"]}, "Box", None], None),
+        ("Box", None),
+        (None, None),
+    ],
+)
+def test_what_is_sent_is_told_as_the_platform_describes_it(packages, goods):
+    assert seen(record(Packages=packages)).goods == goods
 
 
 @pytest.mark.parametrize("addresses", [None, "x", [], [None, 3], [{"AddressType": "Origin"}], 2 * [
